@@ -1,0 +1,52 @@
+//! Who a request is for: the owner that every query carries, and the person behind it.
+
+use std::sync::Arc;
+
+use protocol::WorkflowId;
+use secrecy::SecretString;
+
+/// What the store's owner column holds: one person at one issuer, or one visitor of one token.
+///
+/// Made in one place only, from a verified identity (the server's `caller`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner(Arc<str>);
+
+impl Owner {
+    /// Takes an identity's key, `"{issuer} {subject}"`.
+    pub fn new(key: impl Into<Arc<str>>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The person a turn speaks with, as tools and agents are told.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The issuer's name for the person (`sub`).
+    pub id: String,
+    /// Who vouches for that name (`iss`).
+    pub issuer: String,
+    /// The verified claims.
+    pub claims: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// The token that came in, for tools that are configured to get it. Absent behind doors 1 and 2.
+    pub token: Option<SecretString>,
+}
+
+/// Everything a turn knows about the request it answers.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Whose data this is.
+    pub owner: Owner,
+    /// Who that is.
+    pub user: User,
+    /// The workflow the credential is bound to; `None` for the default one.
+    pub workflow: Option<WorkflowId>,
+    /// Values for the `{{placeholders}}` of the workflow's user context.
+    pub state_variables: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// BCP 47 tag from `Accept-Language`, where the client sent a single valid one.
+    pub locale: Option<String>,
+}

@@ -1,0 +1,304 @@
+//! The engine's only doors to the outside: where threads are kept, what answers, what acts.
+//!
+//! Each port is a trait object, so that the composition root (the `cli` crate) decides what stands
+//! behind it and the turn can be tested without a network. Time and chance are ports too.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures::Stream;
+use protocol::{FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+
+use crate::context::{Owner, RequestContext};
+
+/// Which part of a list is wanted. `after` is the id of the last entry of the page before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageQuery {
+    /// At most this many entries, 1 to [`PageQuery::MAX_LIMIT`].
+    pub limit: u32,
+    /// Oldest first or newest first.
+    pub order: Order,
+    /// Entries that follow this one, in the given order. An unknown id gives [`StoreError::NotFound`].
+    pub after: Option<String>,
+}
+
+impl PageQuery {
+    /// What the official SDK uses where the client names no limit.
+    pub const DEFAULT_LIMIT: u32 = 20;
+    /// The official element asks for 9,999 threads at once; it gets this many and `has_more`.
+    pub const MAX_LIMIT: u32 = 100;
+}
+
+/// What one step of a turn writes. A store applies the whole of it or nothing, in one transaction.
+///
+/// The parts are applied in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// Removes every item that comes after this one.
+    pub truncate_after: Option<ItemId>,
+    /// Removes these items; one that is already gone is no error.
+    pub remove: Vec<ItemId>,
+    /// Adds items at the end, or replaces the item of the same id where it stands.
+    pub put: Vec<ThreadItem>,
+    /// Replaces the thread's own fields (title, status, metadata, allowed image domains).
+    pub thread: Option<ThreadMetadata>,
+}
+
+impl Change {
+    /// Whether applying this would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.truncate_after.is_none()
+            && self.remove.is_empty()
+            && self.put.is_empty()
+            && self.thread.is_none()
+    }
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such thread or item *for this owner*; that it may exist for another must not show.
+    #[error("not found")]
+    NotFound,
+    /// The store is locked or out of reach for now; the caller may try again.
+    #[error("the store is busy")]
+    Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else: a defect, or a broken database.
+    #[error("the store failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Where conversations are kept. Every method takes the [`Owner`], and every query carries it:
+/// a thread of another owner is [`StoreError::NotFound`], exactly as one that never was.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Adds a new thread together with its first items, in one transaction.
+    async fn create_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadMetadata,
+        items: &[ThreadItem],
+    ) -> Result<(), StoreError>;
+
+    /// One thread's own fields.
+    async fn thread(&self, owner: &Owner, id: &ThreadId) -> Result<ThreadMetadata, StoreError>;
+
+    /// The owner's threads by time of creation. Deep pages cost what the first one costs (keyset).
+    async fn threads(
+        &self,
+        owner: &Owner,
+        query: &PageQuery,
+    ) -> Result<Page<ThreadMetadata>, StoreError>;
+
+    /// A thread's items in the order in which they were put.
+    async fn items(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        query: &PageQuery,
+    ) -> Result<Page<ThreadItem>, StoreError>;
+
+    /// One item.
+    async fn item(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        item: &ItemId,
+    ) -> Result<ThreadItem, StoreError>;
+
+    /// Applies a [`Change`] to a thread, whole or not at all.
+    async fn apply(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        change: &Change,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a thread with its items and feedback.
+    async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;
+
+    /// Records a thumb for items; the last one counts. All items must be in the thread.
+    async fn save_feedback(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        items: &[ItemId],
+        kind: FeedbackKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+}
+
+/// One thing said or done so far, as a model is told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelInput {
+    /// What the person wrote.
+    User(String),
+    /// What the assistant answered.
+    Assistant(String),
+    /// What the application wants the model to know, not to obey: lower than instructions.
+    Context(String),
+    /// A tool the model asked for.
+    ToolCall(ToolCall),
+    /// What the tool gave back for the call of this id.
+    ToolOutput {
+        /// The id of the [`ToolCall`].
+        call_id: String,
+        /// Text; an error is told as text too.
+        output: String,
+    },
+}
+
+/// A question for a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelRequest {
+    /// The provider's name of the model.
+    pub model: String,
+    /// The operator's instructions. Nothing a user can influence goes in here.
+    pub instructions: String,
+    /// The conversation, oldest first.
+    pub input: Vec<ModelInput>,
+    /// Tools the model may ask for.
+    pub tools: Vec<ToolSpec>,
+    /// The tool the user picked in the composer, which the model must use.
+    pub tool_choice: Option<String>,
+    /// BCP 47 tag of the user's language, where known.
+    pub locale: Option<String>,
+    /// A stable, opaque name for the end user, for the provider's abuse checks.
+    pub end_user: String,
+}
+
+/// What a model says while it answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelEvent {
+    /// More of the answer's text; never empty.
+    TextDelta(String),
+    /// More of a summary of what the model thinks; may never come.
+    ReasoningDelta(String),
+    /// A link the answer cites, at this character position of the answer so far.
+    UrlCitation {
+        /// Where it points.
+        url: String,
+        /// What it is called.
+        title: String,
+        /// Position in characters; `None` for the end of the text so far.
+        index: Option<u32>,
+    },
+    /// A complete request for a tool.
+    ToolCall(ToolCall),
+    /// The end of the answer. A stream that ends without it was cut off.
+    Completed {
+        /// Whether the answer stopped at the length limit.
+        is_truncated: bool,
+        /// Tokens read and written, where the provider says so.
+        usage: Option<Usage>,
+    },
+}
+
+/// Tokens as the provider counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+}
+
+/// Why a model did not answer, by what can be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Out of reach, overloaded or failing; trying again may help.
+    #[error("the model is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The provider's rate limit or quota.
+    #[error("the model provider's rate limit was reached")]
+    RateLimited(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The provider refused our key, or does not know the model: the operator's to mend.
+    #[error("the model provider refused the configuration")]
+    Misconfigured(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The conversation does not fit into the model.
+    #[error("the conversation is too long for the model")]
+    TooLong(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The provider declined to answer this content.
+    #[error("the model declined to answer")]
+    Declined(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No word for longer than the time-out allows.
+    #[error("the model did not answer in time")]
+    TimedOut,
+    /// The answer was not what the API promises, or it broke off.
+    #[error("the model's answer could not be read")]
+    Malformed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a model answers, as it comes. Dropping it closes the connection to the provider.
+pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send>>;
+
+/// Something that can answer: a provider, or the built-in `demo`.
+#[async_trait]
+pub trait Model: Send + Sync + 'static {
+    /// Starts an answer. Fails before the first event where the provider refuses at once.
+    async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError>;
+}
+
+/// A tool as the model is told about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpec {
+    /// Unique within one request, `[A-Za-z0-9_-]{1,64}`.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub parameters: serde_json::Value,
+}
+
+/// A model's request for a tool.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ToolCall {
+    /// The provider's id of the call, given back with the output. Never used as an item's id.
+    pub call_id: String,
+    /// The [`ToolSpec`]'s name.
+    pub name: String,
+    /// JSON text as the model wrote it; it may be invalid.
+    pub arguments: String,
+}
+
+/// What happens while a tool works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolEvent {
+    /// A line for the user about how far it is.
+    Progress(String),
+    /// The end. `is_error` is told to the model, never thrown at the user.
+    Done {
+        /// Text for the model, within the result limit.
+        output: String,
+        /// Whether the tool failed.
+        is_error: bool,
+    },
+}
+
+/// What a tool reports, as it comes; ends after [`ToolEvent::Done`]. Dropping it cancels the call.
+pub type ToolStream = Pin<Box<dyn Stream<Item = ToolEvent> + Send>>;
+
+/// Tools that act for a user. Every call carries who that is.
+#[async_trait]
+pub trait Tools: Send + Sync + 'static {
+    /// The tools this user may use now. A server that is down is left out and logged, so that the
+    /// conversation goes on without it.
+    async fn list(&self, context: &RequestContext) -> Vec<ToolSpec>;
+
+    /// Runs a tool. Failures of any kind (unknown name, bad arguments, time-out) are a
+    /// [`ToolEvent::Done`] with `is_error`: the model is told, and can do something about it.
+    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream;
+}
+
+/// Wall-clock time.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Fresh ids. They begin with the time, so that rows that come together lie together.
+pub trait Ids: Send + Sync + 'static {
+    /// 128 bits: 48 of Unix milliseconds, then random ones (UUID version 7 without its fixed bits
+    /// will do). Never the same twice.
+    fn next(&self) -> u128;
+}
