@@ -1,8 +1,18 @@
 //! What happens in a conversation: no HTTP, no SQL, no environment.
 //!
-//! [`ports`] are the only doors to the outside.
+//! [`Engine::handle`] takes a [`protocol::Request`] for a [`RequestContext`] and gives a [`Reply`].
+//! A turn is a pure state machine (`turn`) that a driver (`run`) plays against the [`ports`], the
+//! only doors to the outside.
 
 pub mod context;
+pub mod engine;
+pub mod error;
 pub mod ports;
+pub mod run;
+pub mod workflow;
 
 pub use context::{Owner, RequestContext, User};
+pub use engine::{Answer, Engine, Reply};
+pub use error::Error;
+pub use run::TurnStream;
+pub use workflow::{ModelChoices, Titles, TurnLimits, Workflow, Workflows};

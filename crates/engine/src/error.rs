@@ -1,0 +1,46 @@
+//! Why the engine could not do what was asked, by what the caller can do about it.
+
+use crate::ports::StoreError;
+
+/// One error for the whole crate. The text of every variant but the last two may be shown to the
+/// person who asked: it says what to do next and holds nothing of anybody else.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The thread, item or attachment is not there for this owner.
+    #[error("this conversation or message does not exist; start a new chat or reload the list")]
+    NotFound,
+    /// The request cannot be carried out as it is. `param` names the field, where there is one.
+    #[error("{message}")]
+    Invalid {
+        /// A sentence for the person who sent it.
+        message: String,
+        /// The field that is at fault, as a dotted path.
+        param: Option<String>,
+    },
+    /// The request does not fit what the thread is doing (locked, closed, an item that is not
+    /// pending any more).
+    #[error("{0}")]
+    Conflict(String),
+    /// The workflow of the credential or the request is not configured.
+    #[error("workflow with id '{0}' not found; name one of the configured workflows")]
+    UnknownWorkflow(String),
+    /// The protocol knows this request, this server does not serve it (yet).
+    #[error("this server does not serve `{0}` yet")]
+    Unsupported(&'static str),
+    /// The store cannot take it now.
+    #[error("the store is busy; try again in a moment")]
+    Busy(#[source] StoreError),
+    /// A defect, or a broken store.
+    #[error("an internal error occurred")]
+    Internal(#[source] StoreError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Busy(_) => Self::Busy(error),
+            StoreError::Internal(_) => Self::Internal(error),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A workflow: what OpenAI's hosted ChatKit calls by a `wf_…` id, here a table of the configuration.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use protocol::WorkflowId;
+use serde_json::{Map, Value};
+
+use crate::{
+    error::Error,
+    ports::{Model, Tools},
+};
+
+/// One configured workflow.
+#[derive(Clone)]
+pub struct Workflow {
+    /// Its id, `wf_…`.
+    pub id: WorkflowId,
+    /// The operator's instructions to the model.
+    pub instructions: String,
+    /// What the model is told about the user, with `{{placeholders}}` for state variables.
+    pub user_context: Option<String>,
+    /// What answers.
+    pub model: Arc<dyn Model>,
+    /// The model's name at its provider, used where the client picks none.
+    pub model_name: String,
+    /// Other names that a client may pick by `inference_options.model`.
+    pub model_choices: ModelChoices,
+    /// What can act.
+    pub tools: Arc<dyn Tools>,
+    /// Where a thread's title comes from.
+    pub titles: Titles,
+    /// Bounds of one turn.
+    pub limits: TurnLimits,
+}
+
+/// Which model names a client may pick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelChoices {
+    /// These, and the workflow's own.
+    These(Vec<String>),
+    /// Any: the provider decides.
+    Any,
+}
+
+/// Where the title of a new thread comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Titles {
+    /// The model writes one while it answers.
+    #[default]
+    Model,
+    /// The first words of the first message.
+    FirstMessage,
+    /// Nowhere: the thread stays untitled until somebody names it.
+    Off,
+}
+
+/// Bounds of one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnLimits {
+    /// How many of the newest items the model is told.
+    pub history_items: u32,
+    /// How often the model may ask for tools before it must answer.
+    pub tool_rounds: u32,
+    /// How many tools it may ask for in one round.
+    pub tool_calls: usize,
+    /// How long an answer may get, in bytes of UTF-8.
+    pub answer_bytes: usize,
+    /// How long a whole turn may take.
+    pub duration: Duration,
+    /// How long a title may take once the answer stands.
+    pub title_duration: Duration,
+}
+
+impl Default for TurnLimits {
+    fn default() -> Self {
+        Self {
+            history_items: 200,
+            tool_rounds: 10,
+            tool_calls: 16,
+            answer_bytes: 1 << 20,
+            duration: Duration::from_secs(600),
+            title_duration: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Workflow {
+    /// The model name for a turn: the client's pick where it is allowed, else the workflow's own.
+    pub(crate) fn pick_model(&self, wanted: Option<&str>) -> Result<String, Error> {
+        match wanted {
+            None => Ok(self.model_name.clone()),
+            Some(name) if name == self.model_name => Ok(self.model_name.clone()),
+            Some(name) => match &self.model_choices {
+                ModelChoices::Any => Ok(name.to_owned()),
+                ModelChoices::These(names) if names.iter().any(|known| known == name) => {
+                    Ok(name.to_owned())
+                }
+                ModelChoices::These(_) => Err(Error::Invalid {
+                    message: format!(
+                        "the model '{name}' is not offered by this workflow; pick another one, or \
+                         add it to the workflow's `models`"
+                    ),
+                    param: Some("params.input.inference_options.model".to_owned()),
+                }),
+            },
+        }
+    }
+
+    /// The user context with every `{{name}}` replaced by the state variable of that name; a name
+    /// without a value becomes empty. Values are data for the model, never instructions.
+    pub(crate) fn fill_user_context(&self, variables: &Map<String, Value>) -> Option<String> {
+        let template = self.user_context.as_deref()?;
+        let mut filled = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((before, from_open)) = rest.split_once("{{") {
+            filled.push_str(before);
+            let Some((name, after)) = from_open.split_once("}}") else {
+                filled.push_str("{{");
+                rest = from_open;
+                continue;
+            };
+            match variables.get(name.trim()) {
+                Some(Value::String(text)) => filled.push_str(text),
+                Some(value) => filled.push_str(&value.to_string()),
+                None => {}
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        Some(filled)
+    }
+}
+
+/// All configured workflows; one of them is the default.
+#[derive(Clone)]
+pub struct Workflows {
+    by_id: HashMap<WorkflowId, Arc<Workflow>>,
+    default: WorkflowId,
+}
+
+impl Workflows {
+    /// Takes the configured workflows; the first one is the default. `None` where there is none.
+    pub fn new(workflows: Vec<Workflow>) -> Option<Self> {
+        let default = workflows.first()?.id.clone();
+        let by_id = workflows
+            .into_iter()
+            .map(|workflow| (workflow.id.clone(), Arc::new(workflow)))
+            .collect();
+        Some(Self { by_id, default })
+    }
+
+    /// The workflow of this id, or the default one where none is named.
+    pub fn get(&self, id: Option<&WorkflowId>) -> Result<&Arc<Workflow>, Error> {
+        let id = id.unwrap_or(&self.default);
+        self.by_id
+            .get(id)
+            .ok_or_else(|| Error::UnknownWorkflow(id.to_string()))
+    }
+
+    /// The default workflow's id.
+    pub fn default_id(&self) -> &WorkflowId {
+        &self.default
+    }
+}
