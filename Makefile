@@ -1,0 +1,75 @@
+# Vestibule: what people do with a checkout. `make help` lists it.
+# Prerequisites: Rust (stable) and Node 20 or newer. `make test` installs the rest, or says how.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+BINARY := $(CARGO_TARGET_DIR)/release/vestibule
+ADDRESS ?= 127.0.0.1:8000
+
+.PHONY: help run build web test test-deps test-rust test-web test-e2e lint lint-rust lint-web doc deny fuzz bench bench-smoke fmt clean
+
+help: ## Lists the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## Builds everything and serves the demo page on port 8000
+	@echo
+	$(BINARY) serve --dev --listen $(ADDRESS)
+
+build: web ## Builds target/release/vestibule, the element inside it
+	cargo build --release --locked --package cli
+	@mkdir -p target/release
+	@[ "$(CARGO_TARGET_DIR)" = "$(CURDIR)/target" ] || install -m 755 $(BINARY) target/release/vestibule
+
+web: web/node_modules/.package-lock.json ## Builds the element into web/dist
+	npm --prefix web run --silent build
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm --prefix $* ci --no-audit --no-fund
+	@touch $@
+
+test: test-deps test-rust test-web test-e2e ## Runs every test against real services
+
+test-deps: ## Installs what the tests need (Debian packages when root)
+	scripts/test-deps
+
+test-rust: web
+	. scripts/test-env && scripts/cargo-test
+
+test-web: web
+	npm --prefix web test
+
+test-e2e: build
+	scripts/e2e
+
+lint: lint-rust lint-web ## Formatting, clippy and ESLint, all warnings denied
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+lint-web: web/node_modules/.package-lock.json
+	npm --prefix web run --silent typecheck
+	npm --prefix web run --silent lint
+
+doc: ## Builds the API documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+deny: ## Checks licences, sources and banned crates
+	scripts/deny
+
+fuzz: ## Fuzzes every target for a while (SECONDS_EACH=60)
+	scripts/fuzz
+
+bench: build ## Runs the whole side-by-side benchmark
+	bench/run
+
+bench-smoke: build ## The short benchmark: is every delta delivered, is nothing leaked?
+	bench/run --smoke
+
+fmt: ## Formats Rust and TypeScript
+	cargo fmt --all
+	npm --prefix web run --silent format
+
+clean: ## Removes what was built
+	cargo clean
+	rm -rf web/dist web/node_modules e2e/node_modules examples/react-better-auth/node_modules examples/react-better-auth/dist
