@@ -1,0 +1,331 @@
+//! What the server streams: twelve events, one of which carries ten kinds of update.
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::JsonObject;
+use crate::icon::IconName;
+use crate::id::ItemId;
+use crate::item::{Annotation, AssistantContent, GeneratedImage, ThreadItem};
+use crate::task::Task;
+use crate::thread::Thread;
+use crate::widget::{Widget, WidgetRoot};
+
+/// One event of a stream.
+///
+/// Item events differ in what lasts: `added` announces, `done` and `replaced` are what is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// The thread of a first message.
+    #[serde(rename = "thread.created")]
+    ThreadCreated {
+        /// The new thread.
+        thread: Thread,
+    },
+    /// Title, status or the like have changed.
+    #[serde(rename = "thread.updated")]
+    ThreadUpdated {
+        /// The thread as it is now.
+        thread: Thread,
+    },
+    /// An item has begun.
+    #[serde(rename = "thread.item.added")]
+    ItemAdded {
+        /// The item so far.
+        item: ThreadItem,
+    },
+    /// An item that has begun goes on.
+    #[serde(rename = "thread.item.updated")]
+    ItemUpdated {
+        /// Which item.
+        item_id: ItemId,
+        /// What has changed.
+        update: ItemUpdate,
+    },
+    /// An item is complete. It may come without `added`.
+    #[serde(rename = "thread.item.done")]
+    ItemDone {
+        /// The whole item.
+        item: ThreadItem,
+    },
+    /// An item is gone.
+    #[serde(rename = "thread.item.removed")]
+    ItemRemoved {
+        /// Which item.
+        item_id: ItemId,
+    },
+    /// An item of the same id takes the place of the former one.
+    #[serde(rename = "thread.item.replaced")]
+    ItemReplaced {
+        /// The whole item.
+        item: ThreadItem,
+    },
+    /// What the user may do while the stream runs.
+    #[serde(rename = "stream_options")]
+    StreamOptions {
+        /// The options from now on.
+        stream_options: StreamOptions,
+    },
+    /// A passing remark on what is going on.
+    #[serde(rename = "progress_update")]
+    ProgressUpdate {
+        /// Before the text.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        icon: Option<IconName>,
+        /// The remark.
+        text: String,
+    },
+    /// Something the page should do, without an answer.
+    #[serde(rename = "client_effect")]
+    ClientEffect {
+        /// The application's name for it.
+        name: String,
+        /// What belongs to it.
+        #[serde(default)]
+        data: JsonObject,
+    },
+    /// The turn has failed.
+    #[serde(rename = "error")]
+    Error(ErrorEvent),
+    /// A banner.
+    #[serde(rename = "notice")]
+    Notice(NoticeEvent),
+}
+
+impl Event {
+    /// Whether a browser may see it: events about hidden items stay inside.
+    pub const fn is_visible_to_user(&self) -> bool {
+        match self {
+            Self::ItemAdded { item } | Self::ItemDone { item } | Self::ItemReplaced { item } => {
+                item.is_visible_to_user()
+            }
+            Self::ThreadCreated { .. }
+            | Self::ThreadUpdated { .. }
+            | Self::ItemUpdated { .. }
+            | Self::ItemRemoved { .. }
+            | Self::StreamOptions { .. }
+            | Self::ProgressUpdate { .. }
+            | Self::ClientEffect { .. }
+            | Self::Error(_)
+            | Self::Notice(_) => true,
+        }
+    }
+}
+
+impl From<ErrorEvent> for Event {
+    fn from(error: ErrorEvent) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<NoticeEvent> for Event {
+    fn from(notice: NoticeEvent) -> Self {
+        Self::Notice(notice)
+    }
+}
+
+/// What the user may do while a stream runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamOptions {
+    /// Whether there is a stop button.
+    pub allow_cancel: bool,
+}
+
+/// The turn has failed.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ErrorEvent {
+    /// What to show: the message, or a text of the element's own.
+    #[serde(default)]
+    pub code: ErrorCode,
+    /// A sentence for the user that says what to do next.
+    pub message: Option<String>,
+    /// Whether there is a retry button.
+    #[serde(default)]
+    pub allow_retry: bool,
+}
+
+/// What an error event shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ErrorCode {
+    /// The event's own message.
+    #[default]
+    #[serde(rename = "custom")]
+    Custom,
+    /// A localised text of the element's.
+    #[serde(rename = "stream.error")]
+    StreamError,
+    /// A code of a later version; the SDK's list is open.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// A banner.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeEvent {
+    /// How it looks.
+    pub level: NoticeLevel,
+    /// Markdown.
+    pub message: String,
+    /// Above the message.
+    pub title: Option<String>,
+}
+
+/// How serious a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeLevel {
+    /// Good to know.
+    Info,
+    /// Something may go wrong.
+    Warning,
+    /// Something has gone wrong.
+    Danger,
+}
+
+/// How an item goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ItemUpdate {
+    /// A part of a message begins.
+    #[serde(rename = "assistant_message.content_part.added")]
+    ContentPartAdded {
+        /// Which part, from 0.
+        content_index: u32,
+        /// The part so far.
+        content: AssistantContent,
+    },
+    /// A part of a message gets more text. For writing these, see [`TextDelta`].
+    #[serde(rename = "assistant_message.content_part.text_delta")]
+    TextDelta {
+        /// Which part, from 0.
+        content_index: u32,
+        /// The text that is added.
+        delta: String,
+    },
+    /// A part of a message gets a reference.
+    #[serde(rename = "assistant_message.content_part.annotation_added")]
+    AnnotationAdded {
+        /// Which part, from 0.
+        content_index: u32,
+        /// Which reference of that part, from 0.
+        annotation_index: u32,
+        /// The reference.
+        annotation: Annotation,
+    },
+    /// A part of a message is complete.
+    #[serde(rename = "assistant_message.content_part.done")]
+    ContentPartDone {
+        /// Which part, from 0.
+        content_index: u32,
+        /// The whole part.
+        content: AssistantContent,
+    },
+    /// A streaming text of a widget gets more text.
+    #[serde(rename = "widget.streaming_text.value_delta")]
+    WidgetTextDelta {
+        /// The `id` of the component.
+        component_id: String,
+        /// The text that is added.
+        delta: String,
+        /// Whether that was the last of it.
+        done: bool,
+    },
+    /// A component of a widget is replaced.
+    #[serde(rename = "widget.component.updated")]
+    WidgetComponentUpdated {
+        /// The `id` of the component.
+        component_id: String,
+        /// What takes its place.
+        component: Widget,
+    },
+    /// A whole widget is replaced.
+    #[serde(rename = "widget.root.updated")]
+    WidgetRootUpdated {
+        /// What takes its place.
+        widget: WidgetRoot,
+    },
+    /// A workflow gets a task.
+    #[serde(rename = "workflow.task.added")]
+    TaskAdded {
+        /// Its place, from 0.
+        task_index: u32,
+        /// The task.
+        task: Task,
+    },
+    /// A task of a workflow is replaced.
+    #[serde(rename = "workflow.task.updated")]
+    TaskUpdated {
+        /// Its place, from 0.
+        task_index: u32,
+        /// What takes its place.
+        task: Task,
+    },
+    /// A generated image gets clearer.
+    #[serde(rename = "generated_image.updated")]
+    GeneratedImageUpdated {
+        /// The image so far.
+        image: GeneratedImage,
+        /// How far it has come, from 0 to 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        progress: Option<f64>,
+    },
+}
+
+/// The event of which there are as many as tokens: text added to a message.
+///
+/// Writes the same bytes as [`Event::ItemUpdated`] with [`ItemUpdate::TextDelta`], but borrows what
+/// it is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextDelta<'a> {
+    /// Which item.
+    pub item_id: &'a ItemId,
+    /// Which part of the message, from 0.
+    pub content_index: u32,
+    /// The text that is added.
+    pub delta: &'a str,
+}
+
+impl Serialize for TextDelta<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "thread.item.updated")]
+        struct Outer<'a> {
+            item_id: &'a ItemId,
+            update: Inner<'a>,
+        }
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename = "assistant_message.content_part.text_delta")]
+        struct Inner<'a> {
+            content_index: u32,
+            delta: &'a str,
+        }
+        let Self {
+            item_id,
+            content_index,
+            delta,
+        } = *self;
+        Outer {
+            item_id,
+            update: Inner {
+                content_index,
+                delta,
+            },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl From<TextDelta<'_>> for Event {
+    fn from(delta: TextDelta<'_>) -> Self {
+        Self::ItemUpdated {
+            item_id: delta.item_id.clone(),
+            update: ItemUpdate::TextDelta {
+                content_index: delta.content_index,
+                delta: delta.delta.to_owned(),
+            },
+        }
+    }
+}

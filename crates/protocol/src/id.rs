@@ -1,0 +1,220 @@
+//! Identifiers: strings on the wire, types of their own in the code.
+//!
+//! A thread's id cannot be handed over where an item's is meant. Identifiers that we mint begin with
+//! the prefixes of the official SDK and are time-ordered, so that sorting by id is sorting by age.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
+
+/// Longest identifier that is read, in bytes.
+///
+/// Ours have 36; those of an outside agent may be longer, but an identifier is not a place for data.
+pub const MAX_LENGTH: usize = 128;
+
+/// A string that cannot be an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an identifier of 1 to {MAX_LENGTH} letters, digits, '-', '_', '.' or ':'")]
+pub struct InvalidId;
+
+/// Says whether `text` may be an identifier: short, and without characters that mean something in
+/// paths, logs, SQL or HTML.
+fn check(text: &str) -> Result<(), InvalidId> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if text.is_empty() || text.len() > MAX_LENGTH || !text.bytes().all(is_plain) {
+        return Err(InvalidId);
+    }
+    Ok(())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $Name:ident) => {
+        $(#[$doc])*
+        ///
+        /// Cheap to clone: events carry copies of it.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $Name(Arc<str>);
+
+        impl $Name {
+            /// The identifier as it is on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $Name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl TryFrom<&str> for $Name {
+            type Error = InvalidId;
+
+            fn try_from(text: &str) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $Name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $Name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $Name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $Name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $Name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $Name;
+
+                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        formatter.write_str("an identifier (a string)")
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$Name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+    };
+}
+
+id!(
+    /// Names a thread (`thr_…`).
+    ThreadId
+);
+id!(
+    /// Names an item of a thread (`msg_…`, `tc_…`, …).
+    ItemId
+);
+id!(
+    /// Names an attachment (`atc_…`).
+    AttachmentId
+);
+
+impl ThreadId {
+    /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
+    pub fn mint(ordered: u128) -> Self {
+        Self(format!("thr_{ordered:032x}").into())
+    }
+}
+
+impl ItemId {
+    /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
+    pub fn mint(prefix: ItemPrefix, ordered: u128) -> Self {
+        Self(format!("{}_{ordered:032x}", prefix.as_str()).into())
+    }
+}
+
+impl AttachmentId {
+    /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
+    pub fn mint(ordered: u128) -> Self {
+        Self(format!("atc_{ordered:032x}").into())
+    }
+}
+
+/// What an item's identifier begins with: the item types of the SDK's `StoreItemType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ItemPrefix {
+    /// `msg`: messages, and everything without a prefix of its own (widgets, images, structured
+    /// input, end of turn), as in the SDK.
+    Message,
+    /// `tc`: client tool calls.
+    ToolCall,
+    /// `wf`: workflow items. (A configured workflow's id begins the same but is not an item's.)
+    Workflow,
+    /// `tsk`: task items.
+    Task,
+    /// `shcx`: hidden context written by the server itself.
+    SdkHiddenContext,
+}
+
+impl ItemPrefix {
+    /// The letters before the underscore.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "msg",
+            Self::ToolCall => "tc",
+            Self::Workflow => "wf",
+            Self::Task => "tsk",
+            Self::SdkHiddenContext => "shcx",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minted_ids_sort_by_age_and_can_be_read_again() {
+        let older = ItemId::mint(ItemPrefix::Message, 9);
+        let newer = ItemId::mint(ItemPrefix::Message, 16);
+        assert!(older < newer);
+        assert_eq!(older.as_str(), "msg_00000000000000000000000000000009");
+        assert_eq!(newer.as_str().parse(), Ok(newer.clone()));
+        assert_eq!(
+            ThreadId::mint(1).as_str(),
+            "thr_00000000000000000000000000000001"
+        );
+        assert_eq!(
+            AttachmentId::mint(1).as_str(),
+            "atc_00000000000000000000000000000001"
+        );
+    }
+
+    #[test]
+    fn ids_of_others_are_read_when_they_are_plain() {
+        for text in [
+            "cthr_68e8",
+            "__fake_id__",
+            "a",
+            "item:1.2-3",
+            &"x".repeat(MAX_LENGTH),
+        ] {
+            assert!(text.parse::<ThreadId>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "a b",
+            "../x",
+            "a\0",
+            "é",
+            "a'--",
+            "<b>",
+            &"x".repeat(MAX_LENGTH + 1),
+        ] {
+            assert_eq!(text.parse::<ThreadId>(), Err(InvalidId), "{text:?}");
+        }
+    }
+}

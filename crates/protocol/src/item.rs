@@ -1,0 +1,417 @@
+//! What a thread is made of: the eleven kinds of item.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_with::skip_serializing_none;
+
+use crate::JsonObject;
+use crate::attachment::Attachment;
+use crate::id::{ItemId, ThreadId};
+use crate::source::Source;
+use crate::task::{Task, Workflow};
+use crate::time::Timestamp;
+use crate::widget::WidgetRoot;
+
+/// Declares the kinds of item once: their wire name, their type, and what they have in common.
+///
+/// A new kind is one entry here; the compiler then names the places that must treat it.
+macro_rules! items {
+    ($($(#[$doc:meta])* $Kind:ident($Item:ident) = $name:literal {
+        $($(#[$field_doc:meta])* $field:ident: $Type:ty,)*
+    })*) => {
+        /// One entry of a thread.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "type")]
+        pub enum ThreadItem {$(
+            $(#[$doc])*
+            #[serde(rename = $name)]
+            $Kind($Item),
+        )*}
+
+        /// The kind of an item.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ItemKind {$(
+            $(#[$doc])*
+            $Kind,
+        )*}
+
+        impl ItemKind {
+            /// Every kind of item.
+            pub const ALL: &[Self] = &[$(Self::$Kind,)*];
+
+            /// The kind's name on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {$(Self::$Kind => $name,)*}
+            }
+        }
+
+        impl ThreadItem {
+            /// Its name in requests.
+            pub const fn id(&self) -> &ItemId {
+                match self {$(Self::$Kind(item) => &item.id,)*}
+            }
+
+            /// The thread it belongs to.
+            pub const fn thread_id(&self) -> &ThreadId {
+                match self {$(Self::$Kind(item) => &item.thread_id,)*}
+            }
+
+            /// When it was made.
+            pub const fn created_at(&self) -> Timestamp {
+                match self {$(Self::$Kind(item) => item.created_at,)*}
+            }
+
+            /// Which of the kinds it is.
+            pub const fn kind(&self) -> ItemKind {
+                match self {$(Self::$Kind(_) => ItemKind::$Kind,)*}
+            }
+
+            /// Puts other identifiers in place of its own: those that an outside agent chose are
+            /// its own affair.
+            pub fn set_identity(&mut self, id: ItemId, thread_id: ThreadId) {
+                match self {$(Self::$Kind(item) => {
+                    item.id = id;
+                    item.thread_id = thread_id;
+                })*}
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[skip_serializing_none]
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            pub struct $Item {
+                /// Its name in requests.
+                pub id: ItemId,
+                /// The thread it belongs to.
+                pub thread_id: ThreadId,
+                /// When it was made.
+                pub created_at: Timestamp,
+                $($(#[$field_doc])* pub $field: $Type,)*
+            }
+
+            impl From<$Item> for ThreadItem {
+                fn from(item: $Item) -> Self {
+                    Self::$Kind(item)
+                }
+            }
+        )*
+    };
+}
+
+items! {
+    /// What the user said.
+    UserMessage(UserMessageItem) = "user_message" {
+        /// Text and tags, in order.
+        content: Vec<UserContent>,
+        /// Files and images that came with it.
+        #[serde(default)]
+        attachments: Vec<Attachment>,
+        /// The part of an answer that it refers to.
+        quoted_text: Option<String>,
+        /// What the user chose in the composer.
+        inference_options: InferenceOptions,
+    }
+
+    /// What the assistant said.
+    AssistantMessage(AssistantMessageItem) = "assistant_message" {
+        /// Its parts, in order.
+        content: Vec<AssistantContent>,
+    }
+
+    /// Something that the page is asked to do.
+    ClientToolCall(ClientToolCallItem) = "client_tool_call" {
+        /// Whether the page has answered.
+        #[serde(default)]
+        status: ToolCallStatus,
+        /// The model's name for this call.
+        call_id: String,
+        /// The tool.
+        name: String,
+        /// What the tool is given.
+        arguments: JsonObject,
+        /// What the page answered.
+        output: Option<Value>,
+    }
+
+    /// A widget.
+    Widget(WidgetItem) = "widget" {
+        /// The tree of components.
+        widget: WidgetRoot,
+        /// What the copy button takes.
+        copy_text: Option<String>,
+    }
+
+    /// An image made by a model.
+    GeneratedImage(GeneratedImageItem) = "generated_image" {
+        /// The image, once there is one.
+        image: Option<GeneratedImage>,
+    }
+
+    /// Questions to the user, shown in place of the composer.
+    StructuredInput(StructuredInputItem) = "structured_input" {
+        /// Whether the user has answered.
+        #[serde(default)]
+        status: StructuredInputStatus,
+        /// The questions.
+        inputs: Vec<StructuredInput>,
+    }
+
+    /// A list of tasks that the user can unfold.
+    Workflow(WorkflowItem) = "workflow" {
+        /// The tasks.
+        workflow: Workflow,
+    }
+
+    /// A task by itself.
+    Task(TaskItem) = "task" {
+        /// The task.
+        task: Task,
+    }
+
+    /// Context for the model that the application wrote. The user never sees it.
+    HiddenContext(HiddenContextItem) = "hidden_context_item" {
+        /// Whatever the application wrote.
+        content: Value,
+    }
+
+    /// Context for the model that the server wrote. The user never sees it.
+    SdkHiddenContext(SdkHiddenContextItem) = "sdk_hidden_context" {
+        /// The text.
+        content: String,
+    }
+
+    /// The assistant has finished its turn.
+    EndOfTurn(EndOfTurnItem) = "end_of_turn" {}
+}
+
+impl ThreadItem {
+    /// Whether a browser may be told that this item exists.
+    pub const fn is_visible_to_user(&self) -> bool {
+        match self {
+            Self::HiddenContext(_) | Self::SdkHiddenContext(_) => false,
+            Self::UserMessage(_)
+            | Self::AssistantMessage(_)
+            | Self::ClientToolCall(_)
+            | Self::Widget(_)
+            | Self::GeneratedImage(_)
+            | Self::StructuredInput(_)
+            | Self::Workflow(_)
+            | Self::Task(_)
+            | Self::EndOfTurn(_) => true,
+        }
+    }
+}
+
+/// A part of what the user said.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum UserContent {
+    /// Plain text.
+    #[serde(rename = "input_text")]
+    Text {
+        /// As typed.
+        text: String,
+    },
+    /// Something the user picked from a list, such as a customer or a document.
+    #[serde(rename = "input_tag")]
+    Tag(UserTag),
+}
+
+impl UserContent {
+    /// What it says, as the user reads it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Text { text } | Self::Tag(UserTag { text, .. }) => text,
+        }
+    }
+}
+
+/// Something the user picked from a list.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserTag {
+    /// The application's own name for it.
+    pub id: String,
+    /// What the user reads.
+    pub text: String,
+    /// What the application attached to it. It comes from the browser: do not trust it.
+    pub data: JsonObject,
+    /// The group it was listed under.
+    pub group: Option<String>,
+    /// Whether a click reaches the application.
+    #[serde(default)]
+    pub interactive: bool,
+}
+
+/// What the user chose in the composer.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InferenceOptions {
+    /// A tool that must be used.
+    pub tool_choice: Option<ToolChoice>,
+    /// The model to answer with, by the application's name for it.
+    pub model: Option<String>,
+}
+
+/// A tool the user chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolChoice {
+    /// The application's name for it.
+    pub id: String,
+}
+
+/// A part of what the assistant said: text, with references.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "output_text", from = "TaggedContent")]
+pub struct AssistantContent {
+    /// References from places in the text.
+    pub annotations: Vec<Annotation>,
+    /// Markdown.
+    pub text: String,
+}
+
+impl AssistantContent {
+    /// Text without references.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            annotations: Vec::new(),
+            text: text.into(),
+        }
+    }
+}
+
+/// How content is read: with its `type` checked.
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum TaggedContent {
+    #[serde(rename = "output_text")]
+    OutputText {
+        #[serde(default)]
+        annotations: Vec<Annotation>,
+        text: String,
+    },
+}
+
+impl From<TaggedContent> for AssistantContent {
+    fn from(TaggedContent::OutputText { annotations, text }: TaggedContent) -> Self {
+        Self { annotations, text }
+    }
+}
+
+/// A reference from a place in the text to a source.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "annotation", from = "TaggedAnnotation")]
+pub struct Annotation {
+    /// What is referred to.
+    pub source: Source,
+    /// The character of the text it belongs to, from 0.
+    pub index: Option<u32>,
+}
+
+/// How an annotation is read: with its `type` checked.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum TaggedAnnotation {
+    Annotation { source: Source, index: Option<u32> },
+}
+
+impl From<TaggedAnnotation> for Annotation {
+    fn from(TaggedAnnotation::Annotation { source, index }: TaggedAnnotation) -> Self {
+        Self { source, index }
+    }
+}
+
+/// Whether the page has answered a tool call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolCallStatus {
+    /// Not yet.
+    #[default]
+    Pending,
+    /// Yes.
+    Completed,
+}
+
+/// An image made by a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratedImage {
+    /// Its name.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+}
+
+/// Whether the user has answered the questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StructuredInputStatus {
+    /// Not yet.
+    #[default]
+    Pending,
+    /// Yes.
+    Answered,
+    /// The user would rather not.
+    Skipped,
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StructuredInput {
+    /// One to be answered by choosing.
+    MultipleChoice(MultipleChoiceInput),
+    /// One to be answered in words.
+    Freeform(FreeformInput),
+}
+
+/// A question to be answered by choosing; an answer in one's own words is always possible.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MultipleChoiceInput {
+    /// Its name in the answers.
+    pub id: String,
+    /// What the user reads.
+    pub question: String,
+    /// The answer, once there is one.
+    pub answer: Option<StructuredAnswer>,
+    /// The choices.
+    pub options: Vec<ChoiceOption>,
+    /// Whether more than one may be chosen.
+    #[serde(default)]
+    pub multiple: bool,
+}
+
+/// A question to be answered in words.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeformInput {
+    /// Its name in the answers.
+    pub id: String,
+    /// What the user reads.
+    pub question: String,
+    /// The answer, once there is one.
+    pub answer: Option<StructuredAnswer>,
+    /// More about the question.
+    pub description: Option<String>,
+}
+
+/// One choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceOption {
+    /// What the user reads, and what comes back.
+    pub value: String,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StructuredAnswer {
+    /// What was chosen or written.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// Whether the question was passed over.
+    #[serde(default)]
+    pub skipped: bool,
+}

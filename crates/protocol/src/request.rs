@@ -1,0 +1,458 @@
+//! What the browser asks: sixteen requests, one address.
+//!
+//! [`Envelope::parse`] is the only way in. It reads strictly, within [`Limits`], and its errors say
+//! which field is wrong.
+
+use serde::de::DeserializeOwned;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use serde_with::skip_serializing_none;
+
+use crate::JsonObject;
+use crate::action::Action;
+use crate::error::RequestError;
+use crate::id::{AttachmentId, ItemId, ThreadId};
+use crate::item::{InferenceOptions, StructuredAnswer, UserContent};
+use crate::json;
+
+mod limits;
+#[cfg(test)]
+mod tests;
+
+pub use crate::request::limits::Limits;
+
+/// A request with what the application sent along.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// What is asked.
+    pub request: Request,
+    /// Notes of the application's page. They come from the browser: do not trust them.
+    pub metadata: JsonObject,
+}
+
+/// Declares the requests once: their wire name, their parameters, and whether the answer streams.
+///
+/// A new request is one entry here and its parameters below; the compiler then names the places that
+/// must treat it, and lists made from [`RequestKind::ALL`] grow by themselves.
+macro_rules! requests {
+    ($($(#[$doc:meta])* $Kind:ident($Params:ident) = $name:literal, $answer:ident;)*) => {
+        /// One request.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Request {$(
+            $(#[$doc])*
+            $Kind($Params),
+        )*}
+
+        /// Which request it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum RequestKind {$(
+            $(#[$doc])*
+            $Kind,
+        )*}
+
+        impl RequestKind {
+            /// Every request.
+            pub const ALL: &[Self] = &[$(Self::$Kind,)*];
+
+            /// Its `type` on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self {$(Self::$Kind => $name,)*}
+            }
+
+            /// Whether the answer is a stream of events; otherwise it is one JSON value.
+            pub const fn is_streaming(self) -> bool {
+                match self {$(Self::$Kind => requests!(@is_streaming $answer),)*}
+            }
+
+            /// The request of that `type`.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$Kind),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl Request {
+            /// The `type` of every request.
+            pub const TYPES: &[&str] = &[$($name,)*];
+
+            /// Which request it is.
+            pub const fn kind(&self) -> RequestKind {
+                match self {$(Self::$Kind(_) => RequestKind::$Kind,)*}
+            }
+
+            fn from_params(kind: RequestKind, params: Value) -> Result<Self, RequestError> {
+                match kind {$(RequestKind::$Kind => read(params).map(Self::$Kind),)*}
+            }
+
+            /// Writes the `params` of the envelope.
+            fn serialize_params<S: SerializeStruct>(&self, envelope: &mut S) -> Result<(), S::Error> {
+                match self {$(Self::$Kind(params) => envelope.serialize_field("params", params),)*}
+            }
+        }
+    };
+    (@is_streaming stream) => { true };
+    (@is_streaming value) => { false };
+}
+
+requests! {
+    /// A first message: makes a thread and answers.
+    ThreadsCreate(ThreadsCreate) = "threads.create", stream;
+    /// Another message of the user.
+    ThreadsAddUserMessage(ThreadsAddUserMessage) = "threads.add_user_message", stream;
+    /// What a tool of the page has answered.
+    ThreadsAddClientToolOutput(ThreadsAddClientToolOutput) = "threads.add_client_tool_output", stream;
+    /// Answers to the questions of a structured input.
+    ThreadsAddStructuredInput(ThreadsAddStructuredInput) = "threads.add_structured_input", stream;
+    /// Answer again after a message of the user; what came after it is dropped.
+    ThreadsRetryAfterItem(ThreadsRetryAfterItem) = "threads.retry_after_item", stream;
+    /// An action of a widget, answered by a stream.
+    ThreadsCustomAction(CustomAction) = "threads.custom_action", stream;
+    /// An action of a widget, answered by one item.
+    ThreadsSyncCustomAction(CustomAction) = "threads.sync_custom_action", value;
+    /// A thread with its first items.
+    ThreadsGetById(ThreadsGetById) = "threads.get_by_id", value;
+    /// The user's threads.
+    ThreadsList(ThreadsList) = "threads.list", value;
+    /// Rename a thread.
+    ThreadsUpdate(ThreadsUpdate) = "threads.update", value;
+    /// Delete a thread with all its items.
+    ThreadsDelete(ThreadsDelete) = "threads.delete", value;
+    /// The items of a thread.
+    ItemsList(ItemsList) = "items.list", value;
+    /// Thumbs up or down.
+    ItemsFeedback(ItemsFeedback) = "items.feedback", value;
+    /// Announce a file, in order to send it.
+    AttachmentsCreate(AttachmentsCreate) = "attachments.create", value;
+    /// Delete a file that no message holds yet.
+    AttachmentsDelete(AttachmentsDelete) = "attachments.delete", value;
+    /// Speech to text.
+    InputTranscribe(InputTranscribe) = "input.transcribe", value;
+}
+
+impl Request {
+    /// Whether the answer is a stream of events; otherwise it is one JSON value.
+    pub const fn is_streaming(&self) -> bool {
+        self.kind().is_streaming()
+    }
+}
+
+impl Envelope {
+    /// Reads a request body.
+    pub fn parse(body: &[u8], limits: &Limits) -> Result<Self, RequestError> {
+        if body.len() > limits.audio_request_bytes.max(limits.request_bytes) {
+            return Err(RequestError::TooLarge {
+                limit: limits.request_bytes,
+            });
+        }
+        let text = std::str::from_utf8(body).map_err(|error| RequestError::NotUtf8 {
+            position: error.valid_up_to(),
+        })?;
+        let envelope: RawEnvelope = read_whole(json::parse(text, limits.depth)?)?;
+        let kind =
+            RequestKind::from_name(&envelope.kind).ok_or_else(|| RequestError::UnknownType {
+                found: json::excerpt(&envelope.kind),
+            })?;
+        if body.len() > limits.bytes_of(kind) {
+            return Err(RequestError::TooLarge {
+                limit: limits.bytes_of(kind),
+            });
+        }
+        let request = Request::from_params(kind, Value::Object(envelope.params))?;
+        limits.check(&request)?;
+        Ok(Self {
+            request,
+            metadata: envelope.metadata,
+        })
+    }
+}
+
+impl From<Request> for Envelope {
+    /// A request to which the page added nothing.
+    fn from(request: Request) -> Self {
+        Self {
+            request,
+            metadata: JsonObject::new(),
+        }
+    }
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut envelope = serializer.serialize_struct("Envelope", 3)?;
+        envelope.serialize_field("type", self.request.kind().as_str())?;
+        self.request.serialize_params(&mut envelope)?;
+        envelope.serialize_field("metadata", &self.metadata)?;
+        envelope.end()
+    }
+}
+
+/// An envelope whose parameters are not read yet: their shape depends on the type.
+#[derive(Deserialize)]
+struct RawEnvelope {
+    #[serde(rename = "type")]
+    kind: String,
+    params: JsonObject,
+    #[serde(default)]
+    metadata: JsonObject,
+}
+
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, RequestError> {
+    read_below(params, "params")
+}
+
+fn read_whole<T: DeserializeOwned>(body: Value) -> Result<T, RequestError> {
+    read_below(body, "")
+}
+
+/// Reads a value; an error names the path below `root`.
+fn read_below<T: DeserializeOwned>(value: Value, root: &str) -> Result<T, RequestError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let below = error.path().to_string();
+        let path = match (root, below.as_str()) {
+            ("", ".") => "body".to_owned(),
+            ("", _) => below,
+            (_, ".") => root.to_owned(),
+            (_, list) if list.starts_with('[') => format!("{root}{below}"),
+            _ => format!("{root}.{below}"),
+        };
+        RequestError::Invalid {
+            path,
+            reason: expectation(&error.inner().to_string()),
+        }
+    })
+}
+
+/// What serde expected, without the value it got: that may be a whole message, or a secret.
+fn expectation(message: &str) -> String {
+    match message.rfind(", expected ") {
+        Some(start) => message.get(start + 2..).unwrap_or_default().to_owned(),
+        None => json::excerpt(message),
+    }
+}
+
+/// What the user sends from the composer.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct UserMessageInput {
+    /// Text and tags, in order.
+    pub content: Vec<UserContent>,
+    /// Files that were announced before.
+    pub attachments: Vec<AttachmentId>,
+    /// The part of an answer that it refers to.
+    pub quoted_text: Option<String>,
+    /// What the user chose in the composer.
+    pub inference_options: InferenceOptions,
+}
+
+/// A first message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadsCreate {
+    /// The message.
+    pub input: UserMessageInput,
+}
+
+/// Another message of the user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadsAddUserMessage {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The message.
+    pub input: UserMessageInput,
+}
+
+/// What a tool of the page has answered. The latest item must be the call, still pending.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadsAddClientToolOutput {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The answer; it comes from the browser.
+    #[serde(deserialize_with = "present")]
+    pub result: Value,
+}
+
+/// Answers to the questions of a structured input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadsAddStructuredInput {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The structured input.
+    pub item_id: ItemId,
+    /// The answers.
+    pub input: StructuredInputSubmission,
+}
+
+/// Answers to the questions of a structured input.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StructuredInputSubmission {
+    /// Whether the user answered at all.
+    #[serde(default)]
+    pub status: SubmissionStatus,
+    /// Answers by the id of their question.
+    #[serde(default)]
+    pub answers: std::collections::BTreeMap<String, StructuredAnswer>,
+}
+
+/// Whether the user answered at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubmissionStatus {
+    /// At least in part.
+    #[default]
+    Answered,
+    /// Nothing.
+    Skipped,
+}
+
+/// Answer again after a message of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsRetryAfterItem {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The message of the user.
+    pub item_id: ItemId,
+}
+
+/// An action of a widget, or of the page.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomAction {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The widget; absent when the page acts.
+    pub item_id: Option<ItemId>,
+    /// The action.
+    pub action: Action,
+}
+
+/// A thread with its first items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsGetById {
+    /// Which.
+    pub thread_id: ThreadId,
+}
+
+/// The user's threads.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ThreadsList {
+    /// How many at most; the server has a limit of its own.
+    pub limit: Option<u32>,
+    /// By time of creation.
+    #[serde(default)]
+    pub order: Order,
+    /// The last thread of the page before.
+    pub after: Option<ThreadId>,
+}
+
+/// Rename a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsUpdate {
+    /// Which.
+    pub thread_id: ThreadId,
+    /// The new title.
+    pub title: String,
+}
+
+/// Delete a thread with all its items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsDelete {
+    /// Which.
+    pub thread_id: ThreadId,
+}
+
+/// The items of a thread.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsList {
+    /// Of which thread.
+    pub thread_id: ThreadId,
+    /// How many at most; the server has a limit of its own.
+    pub limit: Option<u32>,
+    /// By time of creation.
+    #[serde(default)]
+    pub order: Order,
+    /// The last item of the page before.
+    pub after: Option<ItemId>,
+}
+
+/// Thumbs up or down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsFeedback {
+    /// Where.
+    pub thread_id: ThreadId,
+    /// The items of the turn that is judged.
+    pub item_ids: Vec<ItemId>,
+    /// The judgement.
+    pub kind: FeedbackKind,
+}
+
+/// A judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedbackKind {
+    /// Thumbs up.
+    Positive,
+    /// Thumbs down.
+    Negative,
+}
+
+/// The order of a list, by time of creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    #[default]
+    Desc,
+}
+
+/// Announce a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentsCreate {
+    /// File name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Media type, as the browser sees it.
+    pub mime_type: String,
+}
+
+/// Delete a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentsDelete {
+    /// Which.
+    pub attachment_id: AttachmentId,
+}
+
+/// Speech to text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputTranscribe {
+    /// The recording, in base64.
+    pub audio_base64: String,
+    /// Its media type, with parameters (`audio/webm;codecs=opus`).
+    pub mime_type: String,
+}
+
+/// The answer to `input.transcribe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptionResult {
+    /// What was said.
+    pub text: String,
+}
+
+/// The answer to `threads.sync_custom_action`.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SyncCustomActionResponse {
+    /// The item that takes the place of the one that acted.
+    pub updated_item: Option<crate::ThreadItem>,
+}
+
+/// A field that may be null but not absent.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Value::deserialize(deserializer)
+}

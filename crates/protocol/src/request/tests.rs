@@ -1,0 +1,1 @@
+//! What requests are read and what are refused.

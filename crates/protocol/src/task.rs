@@ -1,0 +1,159 @@
+//! Workflows and their tasks: what the assistant does before it answers, as the user sees it.
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::icon::IconName;
+use crate::source::{FileSource, UrlSource};
+
+/// A list of tasks that the user can unfold.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Whose work is shown.
+    #[serde(rename = "type")]
+    pub kind: WorkflowKind,
+    /// In the order they began.
+    pub tasks: Vec<Task>,
+    /// The one line that is left when the workflow is done.
+    pub summary: Option<WorkflowSummary>,
+    /// Whether the tasks are shown at first.
+    #[serde(default)]
+    pub expanded: bool,
+}
+
+/// Whose work a workflow shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkflowKind {
+    /// The application's.
+    Custom,
+    /// The model's thinking.
+    Reasoning,
+}
+
+/// The one line that is left of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a workflow summary: an object with a `title` or a `duration`"
+)]
+pub enum WorkflowSummary {
+    /// A text.
+    Custom(CustomSummary),
+    /// How long it took.
+    Duration(DurationSummary),
+}
+
+/// A summary in words.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CustomSummary {
+    /// The words.
+    pub title: String,
+    /// Before the words.
+    pub icon: Option<IconName>,
+}
+
+/// A summary by time ("Thought for 12 seconds").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurationSummary {
+    /// Whole seconds.
+    pub duration: u64,
+}
+
+/// How far a task of a workflow has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusIndicator {
+    /// Not shown.
+    #[default]
+    None,
+    /// Under way.
+    Loading,
+    /// Done.
+    Complete,
+}
+
+/// One thing the assistant does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Task {
+    /// Words and an icon of the application's choice.
+    Custom(CustomTask),
+    /// A search on the web.
+    WebSearch(SearchTask),
+    /// A thought of the model.
+    Thought(ThoughtTask),
+    /// Reading files.
+    File(FileTask),
+    /// Making an image.
+    Image(ImageTask),
+}
+
+macro_rules! tasks {
+    ($($(#[$doc:meta])* $Name:ident {
+        $($(#[$field_doc:meta])* $field:ident: $Type:ty,)*
+    })*) => {$(
+        $(#[$doc])*
+        #[skip_serializing_none]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub struct $Name {
+            /// How far it has come, when it is shown in a workflow.
+            #[serde(default)]
+            pub status_indicator: StatusIndicator,
+            /// What the user reads first.
+            pub title: Option<String>,
+            $($(#[$field_doc])* pub $field: $Type,)*
+        }
+
+        impl From<$Name> for Task {
+            fn from(task: $Name) -> Self {
+                tasks!(@variant $Name)(task)
+            }
+        }
+    )*};
+    (@variant CustomTask) => { Task::Custom };
+    (@variant SearchTask) => { Task::WebSearch };
+    (@variant ThoughtTask) => { Task::Thought };
+    (@variant FileTask) => { Task::File };
+    (@variant ImageTask) => { Task::Image };
+}
+
+tasks! {
+    /// Words and an icon of the application's choice.
+    CustomTask {
+        /// Before the title.
+        icon: Option<IconName>,
+        /// Markdown below the title.
+        content: Option<String>,
+    }
+
+    /// A search on the web.
+    SearchTask {
+        /// The query as part of the title.
+        title_query: Option<String>,
+        /// Everything that was searched for.
+        #[serde(default)]
+        queries: Vec<String>,
+        /// What was found.
+        #[serde(default)]
+        sources: Vec<UrlSource>,
+    }
+
+    /// A thought of the model.
+    ThoughtTask {
+        /// The thought, in Markdown.
+        content: String,
+    }
+
+    /// Reading files.
+    FileTask {
+        /// The files.
+        #[serde(default)]
+        sources: Vec<FileSource>,
+    }
+
+    /// Making an image.
+    ImageTask {}
+}

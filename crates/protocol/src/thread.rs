@@ -1,0 +1,113 @@
+//! Threads and pages.
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::JsonObject;
+use crate::id::ThreadId;
+use crate::item::ThreadItem;
+use crate::time::Timestamp;
+
+/// A thread without its items.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThreadMetadata {
+    /// Its name in requests.
+    pub id: ThreadId,
+    /// What the history shows.
+    pub title: Option<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// Whether the user can write to it.
+    #[serde(default)]
+    pub status: ThreadStatus,
+    /// Hosts that images in answers may come from; absent means the element's own rule.
+    pub allowed_image_domains: Option<Vec<String>>,
+    /// Notes of the application. Not for the browser: see [`Thread::for_client`].
+    #[serde(default)]
+    pub metadata: JsonObject,
+}
+
+/// A thread with its first page of items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Thread {
+    /// Everything but the items.
+    #[serde(flatten)]
+    pub thread: ThreadMetadata,
+    /// The first page of items, oldest first.
+    pub items: Page<ThreadItem>,
+}
+
+impl Thread {
+    /// A thread as the browser may see it: without hidden items and without the application's notes.
+    pub fn for_client(thread: ThreadMetadata, items: Page<ThreadItem>) -> Self {
+        Self {
+            thread: ThreadMetadata {
+                metadata: JsonObject::new(),
+                ..thread
+            },
+            items: items.for_client(),
+        }
+    }
+}
+
+/// Whether the user can write to a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ThreadStatus {
+    /// Yes.
+    #[default]
+    Active,
+    /// Not now: the composer is shown but disabled.
+    Locked {
+        /// Shown in place of the composer's placeholder.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Never again: the composer is gone.
+    Closed {
+        /// Shown where the composer was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// One page of a list.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The entries, in the order that was asked for.
+    #[serde(default = "Vec::new")]
+    pub data: Vec<T>,
+    /// Whether there are entries after these.
+    #[serde(default)]
+    pub has_more: bool,
+    /// The id to send as `after` to get the next page.
+    pub after: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page without entries, and nothing after it.
+    pub const fn empty() -> Self {
+        Self {
+            data: Vec::new(),
+            has_more: false,
+            after: None,
+        }
+    }
+}
+
+impl Page<ThreadItem> {
+    /// The same page without the items that a user must not see.
+    #[must_use]
+    pub fn for_client(mut self) -> Self {
+        self.data.retain(ThreadItem::is_visible_to_user);
+        self
+    }
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
