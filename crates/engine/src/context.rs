@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::WorkflowId;
 use secrecy::SecretString;
+
+use crate::workflow::WorkflowId;
 
 /// What the store's owner column holds: one person at one issuer, or one visitor of one token.
 ///

@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use protocol::{Page, Request, Thread, ThreadItem};
+use protocol::{
+    ItemId, ItemPrefix, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata,
+    ThreadStatus,
+    item::UserMessageItem,
+    request::{Order, UserMessageInput},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     context::RequestContext,
     error::Error,
-    ports::{Clock, Ids, Store},
+    history,
+    ports::{Change, Clock, Ids, ModelInput, ModelRequest, PageQuery, Store},
     run::TurnStream,
-    workflow::Workflows,
+    turn::Start,
+    workflow::{Workflow, Workflows},
 };
+
+/// Longest title a person may give, in characters.
+const MAX_TITLE_CHARS: usize = 200;
 
 /// What a conversation needs; put together once, by the composition root.
 #[derive(Clone)]
@@ -53,7 +63,363 @@ pub enum Answer {
 impl Engine {
     /// Carries out a request. What can be refused is refused here, before a stream begins; after
     /// that, failures are `error` events of the stream.
+    ///
+    /// A new kind of request is a compile error here until it is dealt with.
     pub async fn handle(&self, context: RequestContext, request: Request) -> Result<Reply, Error> {
-        todo!()
+        match request {
+            Request::ThreadsCreate(params) => self.create_thread(context, params.input).await,
+            Request::ThreadsAddUserMessage(params) => {
+                self.add_user_message(context, &params.thread_id, params.input)
+                    .await
+            }
+            Request::ThreadsRetryAfterItem(params) => {
+                self.retry_after_item(context, &params.thread_id, &params.item_id)
+                    .await
+            }
+            Request::ThreadsGetById(params) => {
+                let thread = self.store.thread(&context.owner, &params.thread_id).await?;
+                let first = page_query::<ThreadId>(None, Order::Asc, None);
+                let items = self
+                    .store
+                    .items(&context.owner, &params.thread_id, &first)
+                    .await?;
+                Ok(thread_reply(Thread::for_client(thread, items)))
+            }
+            Request::ThreadsList(params) => {
+                let query = page_query(params.limit, params.order, params.after.as_ref());
+                let page = self.store.threads(&context.owner, &query).await?;
+                let bare = |thread| Thread::for_client(thread, Page::default());
+                Ok(Reply::Json(Answer::Threads(Page {
+                    data: page.data.into_iter().map(bare).collect(),
+                    has_more: page.has_more,
+                    after: page.after,
+                })))
+            }
+            Request::ThreadsUpdate(params) => {
+                self.rename_thread(&context, &params.thread_id, &params.title)
+                    .await
+            }
+            Request::ThreadsDelete(params) => {
+                self.store
+                    .delete_thread(&context.owner, &params.thread_id)
+                    .await?;
+                Ok(Reply::Json(Answer::Done {}))
+            }
+            Request::ItemsList(params) => {
+                let query = page_query(params.limit, params.order, params.after.as_ref());
+                let page = self
+                    .store
+                    .items(&context.owner, &params.thread_id, &query)
+                    .await?;
+                Ok(Reply::Json(Answer::Items(page.for_client())))
+            }
+            Request::ItemsFeedback(params) => {
+                let now = self.clock.now();
+                self.store
+                    .save_feedback(
+                        &context.owner,
+                        &params.thread_id,
+                        &params.item_ids,
+                        params.kind,
+                        now,
+                    )
+                    .await?;
+                Ok(Reply::Json(Answer::Done {}))
+            }
+            // Known to the protocol, served by a later version. Whose thread it is comes first, so
+            // that the answer never tells whether another's thread exists.
+            Request::ThreadsAddClientToolOutput(params) => {
+                self.not_yet(
+                    &context,
+                    &params.thread_id,
+                    "threads.add_client_tool_output",
+                )
+                .await
+            }
+            Request::ThreadsAddStructuredInput(params) => {
+                self.store
+                    .item(&context.owner, &params.thread_id, &params.item_id)
+                    .await?;
+                Err(Error::Unsupported("threads.add_structured_input"))
+            }
+            Request::ThreadsCustomAction(params) => {
+                self.not_yet(&context, &params.thread_id, "threads.custom_action")
+                    .await
+            }
+            Request::ThreadsSyncCustomAction(params) => {
+                self.not_yet(&context, &params.thread_id, "threads.sync_custom_action")
+                    .await
+            }
+            Request::AttachmentsCreate(_) => Err(Error::Unsupported("attachments.create")),
+            // There are no attachments yet, so none is this owner's.
+            Request::AttachmentsDelete(_) => Err(Error::NotFound),
+            Request::InputTranscribe(_) => Err(Error::Unsupported("input.transcribe")),
+        }
     }
+
+    async fn create_thread(
+        &self,
+        context: RequestContext,
+        input: UserMessageInput,
+    ) -> Result<Reply, Error> {
+        let workflow = self.workflow_for(&context, &input)?;
+        let thread = ThreadMetadata {
+            id: ThreadId::mint(self.ids.next()),
+            title: None,
+            created_at: self.clock.now(),
+            status: ThreadStatus::Active,
+            allowed_image_domains: None,
+            metadata: JsonObject::new(),
+        };
+        let message = self.user_message(&thread.id, input);
+        let message = ThreadItem::from(message);
+        self.store
+            .create_thread(&context.owner, &thread, std::slice::from_ref(&message))
+            .await?;
+        let history = vec![message];
+        self.respond(context, &workflow, thread, history, Begins::NewThread)
+    }
+
+    async fn add_user_message(
+        &self,
+        context: RequestContext,
+        thread: &ThreadId,
+        input: UserMessageInput,
+    ) -> Result<Reply, Error> {
+        let thread = self.store.thread(&context.owner, thread).await?;
+        check_open(&thread.status)?;
+        let workflow = self.workflow_for(&context, &input)?;
+        let mut history = self.history(&context, &workflow, &thread.id).await?;
+        let message = ThreadItem::from(self.user_message(&thread.id, input));
+        let change = Change {
+            put: vec![message.clone()],
+            ..Change::default()
+        };
+        self.store
+            .apply(&context.owner, &thread.id, &change)
+            .await?;
+        history.push(message);
+        self.respond(context, &workflow, thread, history, Begins::NewMessage)
+    }
+
+    async fn retry_after_item(
+        &self,
+        context: RequestContext,
+        thread: &ThreadId,
+        item: &ItemId,
+    ) -> Result<Reply, Error> {
+        let thread = self.store.thread(&context.owner, thread).await?;
+        let item = self.store.item(&context.owner, &thread.id, item).await?;
+        let ThreadItem::UserMessage(message) = &item else {
+            return Err(Error::Invalid {
+                message: "only a user's message can be answered again; name one in `item_id`"
+                    .to_owned(),
+                param: Some("params.item_id".to_owned()),
+            });
+        };
+        check_open(&thread.status)?;
+        let workflow = Arc::clone(self.workflows.get(context.workflow.as_ref())?);
+        workflow.pick_model(message.inference_options.model.as_deref())?;
+        let change = Change {
+            truncate_after: Some(item.id().clone()),
+            ..Change::default()
+        };
+        self.store
+            .apply(&context.owner, &thread.id, &change)
+            .await?;
+        let history = self.history(&context, &workflow, &thread.id).await?;
+        self.respond(context, &workflow, thread, history, Begins::Again)
+    }
+
+    async fn rename_thread(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        title: &str,
+    ) -> Result<Reply, Error> {
+        let title = title.trim();
+        if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS {
+            return Err(Error::Invalid {
+                message: format!("a title has 1 to {MAX_TITLE_CHARS} characters"),
+                param: Some("params.title".to_owned()),
+            });
+        }
+        let mut thread = self.store.thread(&context.owner, thread).await?;
+        thread.title = Some(title.to_owned());
+        let change = Change {
+            thread: Some(thread.clone()),
+            ..Change::default()
+        };
+        self.store
+            .apply(&context.owner, &thread.id, &change)
+            .await?;
+        Ok(thread_reply(Thread::for_client(thread, Page::default())))
+    }
+
+    async fn not_yet(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        name: &'static str,
+    ) -> Result<Reply, Error> {
+        self.store.thread(&context.owner, thread).await?;
+        Err(Error::Unsupported(name))
+    }
+
+    /// The workflow of a message, after everything that can be refused about it has been looked at.
+    fn workflow_for(
+        &self,
+        context: &RequestContext,
+        input: &UserMessageInput,
+    ) -> Result<Arc<Workflow>, Error> {
+        if !input.attachments.is_empty() {
+            return Err(Error::Invalid {
+                message:
+                    "attachments are not enabled on this server; send the message without them"
+                        .to_owned(),
+                param: Some("params.input.attachments".to_owned()),
+            });
+        }
+        if input
+            .content
+            .iter()
+            .all(|part| part.text().trim().is_empty())
+        {
+            return Err(Error::Invalid {
+                message: "the message is empty; write something first".to_owned(),
+                param: Some("params.input.content".to_owned()),
+            });
+        }
+        let workflow = self.workflows.get(context.workflow.as_ref())?;
+        workflow.pick_model(input.inference_options.model.as_deref())?;
+        Ok(Arc::clone(workflow))
+    }
+
+    fn user_message(&self, thread: &ThreadId, input: UserMessageInput) -> UserMessageItem {
+        UserMessageItem {
+            id: ItemId::mint(ItemPrefix::Message, self.ids.next()),
+            thread_id: thread.clone(),
+            created_at: self.clock.now(),
+            content: input.content,
+            attachments: Vec::new(),
+            quoted_text: input.quoted_text,
+            inference_options: input.inference_options,
+        }
+    }
+
+    /// The newest items of a thread, oldest first, as many as the workflow's limit allows.
+    async fn history(
+        &self,
+        context: &RequestContext,
+        workflow: &Workflow,
+        thread: &ThreadId,
+    ) -> Result<Vec<ThreadItem>, Error> {
+        let mut wanted = workflow.limits.history_items;
+        let mut items = Vec::new();
+        let mut after = None;
+        while wanted > 0 {
+            let limit = wanted.min(PageQuery::MAX_LIMIT);
+            let query = PageQuery {
+                limit,
+                order: Order::Desc,
+                after,
+            };
+            let page = self.store.items(&context.owner, thread, &query).await?;
+            items.extend(page.data);
+            wanted -= limit;
+            after = page.after.filter(|_| page.has_more);
+            if after.is_none() {
+                break;
+            }
+        }
+        items.reverse();
+        Ok(items)
+    }
+
+    /// Begins the stream that answers the newest message of `history`, which is in the store.
+    fn respond(
+        &self,
+        context: RequestContext,
+        workflow: &Arc<Workflow>,
+        thread: ThreadMetadata,
+        history: Vec<ThreadItem>,
+        begins: Begins,
+    ) -> Result<Reply, Error> {
+        let newest = history.iter().rev().find_map(|item| match item {
+            ThreadItem::UserMessage(message) => Some(message),
+            _ => None,
+        });
+        let options = newest
+            .map(|message| message.inference_options.clone())
+            .unwrap_or_default();
+        let mut input = Vec::new();
+        input.extend(
+            workflow
+                .fill_user_context(&context.state_variables)
+                .map(ModelInput::Context),
+        );
+        input.extend(history::model_input(&history));
+        let request = ModelRequest {
+            model: workflow.pick_model(options.model.as_deref())?,
+            instructions: workflow.instructions.clone(),
+            input,
+            tools: Vec::new(),
+            tool_choice: options.tool_choice.map(|choice| choice.id),
+            locale: context.locale.clone(),
+            end_user: context.owner.as_str().to_owned(),
+        };
+        let start = Start {
+            is_new: matches!(begins, Begins::NewThread),
+            message: match begins {
+                Begins::NewThread | Begins::NewMessage => history.into_iter().next_back(),
+                Begins::Again => None,
+            },
+            thread,
+            request,
+            titles: workflow.titles,
+            limits: workflow.limits,
+        };
+        Ok(Reply::Turn(TurnStream::start(
+            self, workflow, context, start,
+        )))
+    }
+}
+
+/// How a turn came about.
+enum Begins {
+    NewThread,
+    NewMessage,
+    Again,
+}
+
+fn thread_reply(thread: Thread) -> Reply {
+    Reply::Json(Answer::Thread(Box::new(thread)))
+}
+
+/// A client's page, within our limits: the official element asks for 9,999 threads at once.
+fn page_query<Id: ToString>(limit: Option<u32>, order: Order, after: Option<&Id>) -> PageQuery {
+    let limit = match limit {
+        None | Some(0) => PageQuery::DEFAULT_LIMIT,
+        Some(limit) => limit.min(PageQuery::MAX_LIMIT),
+    };
+    PageQuery {
+        limit,
+        order,
+        after: after.map(ToString::to_string),
+    }
+}
+
+fn check_open(status: &ThreadStatus) -> Result<(), Error> {
+    let (state, reason) = match status {
+        ThreadStatus::Active => return Ok(()),
+        ThreadStatus::Locked { reason } => ("locked", reason),
+        ThreadStatus::Closed { reason } => ("closed", reason),
+    };
+    let reason = reason
+        .as_deref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    Err(Error::Conflict(format!(
+        "this conversation is {state}{reason}; start a new chat to go on"
+    )))
 }

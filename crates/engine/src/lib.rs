@@ -7,12 +7,15 @@
 pub mod context;
 pub mod engine;
 pub mod error;
+mod history;
 pub mod ports;
 pub mod run;
+mod title;
+mod turn;
 pub mod workflow;
 
 pub use context::{Owner, RequestContext, User};
 pub use engine::{Answer, Engine, Reply};
 pub use error::Error;
 pub use run::TurnStream;
-pub use workflow::{ModelChoices, Titles, TurnLimits, Workflow, Workflows};
+pub use workflow::{ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows};

@@ -7,7 +7,10 @@ use std::pin::Pin;
 
 use async_trait::async_trait;
 use futures::Stream;
-use protocol::{FeedbackKind, ItemId, Order, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{
+    ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    request::{FeedbackKind, Order},
+};
 
 use crate::context::{Owner, RequestContext};
 

@@ -1,14 +1,36 @@
 //! A workflow: what OpenAI's hosted ChatKit calls by a `wf_…` id, here a table of the configuration.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use protocol::WorkflowId;
 use serde_json::{Map, Value};
 
 use crate::{
     error::Error,
     ports::{Model, Tools},
 };
+
+/// A workflow's id, as clients and sessions name it: `wf_…`. (Items of type `workflow` have ids that
+/// begin the same; they are [`protocol::ItemId`]s.)
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkflowId(Arc<str>);
+
+impl WorkflowId {
+    /// Takes any name; whether it is configured shows when it is looked up.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as it is configured.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkflowId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
 
 /// One configured workflow.
 #[derive(Clone)]
