@@ -1,15 +1,253 @@
 //! Widgets: trees of components that an item shows.
+//!
+//! Every component that ChatKit documents is a type. A component that is newer than this program, or
+//! that uses a documented one in a way we do not know, is kept as it came ([`DynamicWidget`]): the
+//! server passes widgets on, and only the element has to understand them. The SDK does the same.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Deserialize, Deserializer};
+use serde::{Deserialize as DeriveDeserialize, Serialize};
+use serde_json::Value;
 
 use crate::JsonObject;
 
-/// A component.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Widget(JsonObject);
+mod chart;
+mod component;
+mod control;
+mod layout;
+mod media;
+mod style;
+mod text;
 
-/// A widget that can stand by itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub use crate::widget::chart::{
+    AreaSeries, BarSeries, Chart, Curve, LineSeries, Series, XAxis, XAxisConfig,
+};
+pub use crate::widget::control::{
+    Button, ButtonColor, ButtonStyle, Checkbox, DatePicker, FieldVariant, GutterSize, Input,
+    InputType, Label, RadioGroup, RadioOption, Select, SelectOption, Side, Textarea,
+};
+pub use crate::widget::layout::{
+    Basic, BoxContainer, Card, CardAction, CardSize, Col, ColumnSize, Divider, Form, ListView,
+    ListViewItem, Row, RowLimit, Spacer, Table, TableCell, TableRow, Transition, WidgetStatus,
+};
+pub use crate::widget::media::{Icon, Image, ImageFit, ImagePosition};
+pub use crate::widget::style::{
+    Alignment, Border, BorderStyle, Borders, CaptionSize, Color, ControlSize, ControlVariant,
+    Dimension, Direction, Edge, Frame, IconSize, Inset, Justification, Radius, Spacing, TextAlign,
+    TextSize, Theme, ThemeColor, TitleSize, Weight, Wrap,
+};
+pub use crate::widget::text::{
+    Badge, BadgeColor, BadgeSize, BadgeVariant, Caption, Editable, EditableField, Markdown, Text,
+    Title,
+};
+
+/// Declares the components once, by their wire name.
+macro_rules! widgets {
+    ($($(#[$doc:meta])* $Component:ident = $name:literal,)*) => {
+        /// A component of a widget.
+        #[derive(Debug, Clone, PartialEq, Serialize, DeriveDeserialize)]
+        #[serde(tag = "type", expecting = "expected a widget: an object with a `type`")]
+        pub enum Widget {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $name)]
+                $Component(Box<$Component>),
+            )*
+            /// Any other component, kept as it came.
+            #[serde(untagged)]
+            Dynamic(DynamicWidget),
+        }
+
+        impl Widget {
+            /// The names of the documented components.
+            pub const TYPES: &[&str] = &[$($name,)*];
+
+            /// The component's name on the wire.
+            pub fn type_name(&self) -> &str {
+                match self {
+                    $(Self::$Component(_) => $name,)*
+                    Self::Dynamic(widget) => widget.type_name(),
+                }
+            }
+
+            /// What updates call this component.
+            pub fn id(&self) -> Option<&str> {
+                match self {
+                    $(Self::$Component(component) => component.id.as_deref(),)*
+                    Self::Dynamic(widget) => widget.as_object().get("id").and_then(Value::as_str),
+                }
+            }
+        }
+
+        $(
+            impl From<$Component> for Widget {
+                fn from(component: $Component) -> Self {
+                    Self::$Component(Box::new(component))
+                }
+            }
+        )*
+    };
+}
+
+widgets! {
+    /// A root without a look of its own.
+    Basic = "Basic",
+    /// A root with a border, and buttons at its foot.
+    Card = "Card",
+    /// A root that lists things.
+    ListView = "ListView",
+    /// One thing of a list.
+    ListViewItem = "ListViewItem",
+    /// A flexible container in either direction.
+    BoxContainer = "Box",
+    /// A flexible container from left to right.
+    Row = "Row",
+    /// A flexible container from top to bottom.
+    Col = "Col",
+    /// A container whose controls are sent together.
+    Form = "Form",
+    /// Room that pushes its neighbours apart.
+    Spacer = "Spacer",
+    /// A line between neighbours.
+    Divider = "Divider",
+    /// Animates the change of its child.
+    Transition = "Transition",
+    /// A table.
+    Table = "Table",
+    /// A row of a table.
+    TableRow = "Table.Row",
+    /// A cell of a row.
+    TableCell = "Table.Cell",
+    /// A heading.
+    Title = "Title",
+    /// A small remark.
+    Caption = "Caption",
+    /// Plain text.
+    Text = "Text",
+    /// Formatted text.
+    Markdown = "Markdown",
+    /// A word in a pill.
+    Badge = "Badge",
+    /// An icon.
+    Icon = "Icon",
+    /// An image.
+    Image = "Image",
+    /// A chart of bars, lines or areas.
+    Chart = "Chart",
+    /// A button.
+    Button = "Button",
+    /// A field of one line.
+    Input = "Input",
+    /// A field of several lines.
+    Textarea = "Textarea",
+    /// A choice from a list that unfolds.
+    Select = "Select",
+    /// A date.
+    DatePicker = "DatePicker",
+    /// Yes or no.
+    Checkbox = "Checkbox",
+    /// A choice from a list in sight.
+    RadioGroup = "RadioGroup",
+    /// The name of a field.
+    Label = "Label",
+}
+
+/// A component kept as it came: a JSON object with a `type`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct DynamicWidget(JsonObject);
+
+/// A JSON value that is no widget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWidget {
+    /// A component says what it is.
+    #[error("expected a widget: an object with a `type`")]
+    NoType,
+    /// Only three components can stand by themselves.
+    #[error("expected a widget that can stand by itself: a Card, a ListView or a Basic")]
+    NotARoot,
+}
+
+impl DynamicWidget {
+    /// The component's name on the wire.
+    pub fn type_name(&self) -> &str {
+        // Made sure of when it was made.
+        self.0
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The component with all its fields.
+    pub const fn as_object(&self) -> &JsonObject {
+        &self.0
+    }
+}
+
+impl TryFrom<JsonObject> for DynamicWidget {
+    type Error = InvalidWidget;
+
+    fn try_from(object: JsonObject) -> Result<Self, InvalidWidget> {
+        match object.get("type") {
+            Some(Value::String(name)) if !name.is_empty() => Ok(Self(object)),
+            _ => Err(InvalidWidget::NoType),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DynamicWidget {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(JsonObject::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// A widget that can stand by itself: a [`Card`], a [`ListView`] or a [`Basic`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct WidgetRoot(Widget);
+
+impl WidgetRoot {
+    /// The root component.
+    pub const fn as_widget(&self) -> &Widget {
+        &self.0
+    }
+
+    /// The root component.
+    pub fn into_widget(self) -> Widget {
+        self.0
+    }
+}
+
+impl TryFrom<Widget> for WidgetRoot {
+    type Error = InvalidWidget;
+
+    fn try_from(widget: Widget) -> Result<Self, InvalidWidget> {
+        match widget.type_name() {
+            "Card" | "ListView" | "Basic" => Ok(Self(widget)),
+            _ => Err(InvalidWidget::NotARoot),
+        }
+    }
+}
+
+impl From<Card> for WidgetRoot {
+    fn from(card: Card) -> Self {
+        Self(card.into())
+    }
+}
+
+impl From<ListView> for WidgetRoot {
+    fn from(list: ListView) -> Self {
+        Self(list.into())
+    }
+}
+
+impl From<Basic> for WidgetRoot {
+    fn from(basic: Basic) -> Self {
+        Self(basic.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for WidgetRoot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Widget::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
