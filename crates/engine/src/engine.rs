@@ -386,6 +386,7 @@ impl Engine {
 }
 
 /// How a turn came about.
+#[derive(Clone, Copy)]
 enum Begins {
     NewThread,
     NewMessage,

@@ -15,11 +15,14 @@ use crate::{
 /// What a tool call leaves in the thread: a hidden item that holds the call *and* its output, so
 /// that a history cut anywhere never has one without the other.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename = "vestibule.tool_call", deny_unknown_fields)]
-struct ToolRecord {
-    call: ToolCall,
-    output: String,
-    is_error: bool,
+#[serde(tag = "type")]
+enum Record {
+    #[serde(rename = "vestibule.tool_call")]
+    ToolCall {
+        call: ToolCall,
+        output: String,
+        is_error: bool,
+    },
 }
 
 /// The hidden item for a tool call that ended.
@@ -30,7 +33,7 @@ pub(crate) fn tool_record(
     output: &str,
     is_error: bool,
 ) -> ThreadItem {
-    let record = ToolRecord {
+    let record = Record::ToolCall {
         call: call.clone(),
         output: output.to_owned(),
         is_error,
@@ -61,18 +64,14 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                 input.push(ModelInput::Assistant(text.join("\n\n")));
             }
             ThreadItem::HiddenContext(hidden) => {
-                match serde_json::from_value::<ToolRecord>(hidden.content.clone()) {
-                    Ok(ToolRecord {
-                        call,
-                        output,
-                        is_error: _,
-                    }) => {
+                match serde_json::from_value::<Record>(hidden.content.clone()) {
+                    Ok(Record::ToolCall { call, output, .. }) => {
                         let call_id = call.call_id.clone();
                         input.push(ModelInput::ToolCall(call));
                         input.push(ModelInput::ToolOutput { call_id, output });
                     }
                     Err(_other_context) => {
-                        input.push(ModelInput::Context(text_of(&hidden.content)))
+                        input.push(ModelInput::Context(text_of(&hidden.content)));
                     }
                 }
             }

@@ -119,7 +119,6 @@ pub(crate) struct Turn {
     message: Option<AssistantMessageItem>,
     /// Bytes of text over all messages of this turn.
     answer_bytes: usize,
-    has_answered: bool,
     is_reasoning: bool,
     rounds: u32,
     /// Tools asked for and not yet run; the first one is running while `Acting`.
@@ -181,7 +180,6 @@ impl Turn {
             phase: Phase::Answering,
             message: None,
             answer_bytes: 0,
-            has_answered: false,
             is_reasoning: false,
             rounds: 0,
             calls: VecDeque::new(),
@@ -239,8 +237,14 @@ impl Turn {
             }
             (Input::Cancelled, _) => self.cancel(moment, out),
             // A stream that was given up may still have something to say.
-            (Input::Model(_) | Input::ModelFailed(_) | Input::ModelEnded, _)
-            | (Input::Tool(_) | Input::ToolEnded, _) => {}
+            (
+                Input::Model(_)
+                | Input::ModelFailed(_)
+                | Input::ModelEnded
+                | Input::Tool(_)
+                | Input::ToolEnded,
+                _,
+            ) => {}
         }
     }
 
@@ -302,30 +306,28 @@ impl Turn {
 
     /// The hot path: one event a token, and nothing else.
     fn on_text(&mut self, delta: String, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        let message = match &mut self.message {
-            Some(message) => message,
-            None => {
-                let Moment { now, id } = moment();
-                let message = AssistantMessageItem {
-                    id: ItemId::mint(ItemPrefix::Message, id),
-                    thread_id: self.thread.id.clone(),
-                    created_at: now,
-                    content: Vec::new(),
-                };
-                out.push_back(Effect::Emit(Event::ItemAdded {
-                    item: message.clone().into(),
-                }));
-                out.push_back(Effect::Emit(Event::ItemUpdated {
-                    item_id: message.id.clone(),
-                    update: ItemUpdate::ContentPartAdded {
-                        content_index: 0,
-                        content: AssistantContent::default(),
-                    },
-                }));
-                let message = self.message.insert(message);
-                message.content.push(AssistantContent::default());
-                message
-            }
+        let message = if let Some(message) = &mut self.message {
+            message
+        } else {
+            let Moment { now, id } = moment();
+            let mut message = AssistantMessageItem {
+                id: ItemId::mint(ItemPrefix::Message, id),
+                thread_id: self.thread.id.clone(),
+                created_at: now,
+                content: Vec::new(),
+            };
+            out.push_back(Effect::Emit(Event::ItemAdded {
+                item: message.clone().into(),
+            }));
+            out.push_back(Effect::Emit(Event::ItemUpdated {
+                item_id: message.id.clone(),
+                update: ItemUpdate::ContentPartAdded {
+                    content_index: 0,
+                    content: AssistantContent::default(),
+                },
+            }));
+            message.content.push(AssistantContent::default());
+            self.message.insert(message)
         };
         if let Some(part) = message.content.first_mut() {
             part.text.push_str(&delta);
@@ -350,7 +352,6 @@ impl Turn {
         let Some(message) = self.message.take() else {
             return;
         };
-        self.has_answered = true;
         if let Some(content) = message.content.first() {
             self.request
                 .input
@@ -460,7 +461,7 @@ impl Turn {
 
     /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
     fn complete(&mut self, is_truncated: bool, out: &mut VecDeque<Effect>) {
-        if !self.has_answered {
+        if self.answer_bytes == 0 {
             return self.fail(&Failure::EMPTY, out);
         }
         if is_truncated {

@@ -100,7 +100,7 @@ impl Default for TurnLimits {
             tool_rounds: 10,
             tool_calls: 16,
             answer_bytes: 1 << 20,
-            duration: Duration::from_secs(600),
+            duration: Duration::from_mins(10),
             title_duration: Duration::from_secs(5),
         }
     }
