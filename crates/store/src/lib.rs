@@ -1,1 +1,67 @@
-//! store
+//! Where everything that must survive a restart is kept. The only crate that knows SQL.
+//!
+//! [`connect`] opens the database that an address names. What it gives is the engine's
+//! [`Store`](engine::ports::Store) (conversations), `auth`'s
+//! [`CredentialStore`](auth::ports::CredentialStore) (what lets people in), and [`Upkeep`] (what an operator needs)
+//! in one. Another engine is a module beside `sqlite` and one line in [`connect`]; nobody else can tell which one it is.
+
+mod address;
+mod error;
+mod rows;
+mod sqlite;
+
+use std::sync::Arc;
+
+use crate::address::Address;
+pub use crate::error::Error;
+use crate::sqlite::Sqlite;
+
+/// How to open a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// What to do about tables of an older build.
+    pub migrations: MigrationPolicy,
+    /// What an answered write survives.
+    pub durability: Durability,
+}
+
+/// What to do about tables of an older build. Tables of a newer one are never touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MigrationPolicy {
+    /// Bring them up to date. Two processes may try at once.
+    #[default]
+    Apply,
+    /// Refuse with [`Error::Outdated`].
+    Require,
+}
+
+/// What an answered write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The end of this process, however sudden. A power failure may take the last moments with it, but never spoils
+    /// what is older. Four times the writes of [`Power`](Self::Power) (SQLite in WAL mode: `synchronous = NORMAL`),
+    /// and what is at stake is the end of a chat.
+    #[default]
+    Process,
+    /// A power failure too: every commit waits for the disk (`synchronous = FULL`).
+    Power,
+}
+
+/// A database: conversations, credentials and upkeep in one.
+pub trait Database: engine::ports::Store {}
+
+impl Database for Sqlite {}
+
+/// Opens the database that an address names, and makes it when it is not there.
+///
+/// Addresses: `sqlite://data/vestibule.db` (below the working directory), `sqlite:///var/lib/vestibule.db` (absolute),
+/// `sqlite::memory:` (gone when it is closed; for tests).
+pub async fn connect(url: &str, options: Options) -> Result<Arc<dyn Database>, Error> {
+    let address = Address::parse(url)?;
+    let opened = tokio::task::spawn_blocking(move || match address {
+        Address::SqliteFile(path) => Sqlite::open_file(&path, options),
+        Address::SqliteMemory => Sqlite::open_memory(options),
+    });
+    let database = opened.await.map_err(Error::internal)??;
+    Ok(Arc::new(database))
+}

@@ -1,0 +1,92 @@
+//! Which database an address means.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+
+/// A database that this build can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// A file, made when it is not there.
+    SqliteFile(PathBuf),
+    /// A database that is gone when it is closed, for tests.
+    SqliteMemory,
+}
+
+const KNOWN: &str = "the database address must look like sqlite://data/vestibule.db \
+     (a file below the working directory) or sqlite:///var/lib/vestibule.db (an absolute path)";
+
+impl Address {
+    /// Reads `sqlite://path`, `sqlite:path` and `sqlite::memory:`. The path is taken as it is written.
+    pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        let (scheme, rest) = url.split_once(':').ok_or(Error::Address(KNOWN))?;
+        match scheme {
+            "sqlite" => Self::parse_sqlite(rest),
+            "postgres" | "postgresql" => Err(Error::Address(
+                "PostgreSQL is not in this build yet: use sqlite://data/vestibule.db",
+            )),
+            _ => Err(Error::Address(KNOWN)),
+        }
+    }
+
+    fn parse_sqlite(rest: &str) -> Result<Self, Error> {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path == ":memory:" {
+            return Ok(Self::SqliteMemory);
+        }
+        if path.is_empty() || path.ends_with('/') {
+            return Err(Error::Address(KNOWN));
+        }
+        if path.contains('?') {
+            return Err(Error::Address(
+                "the address of a SQLite database takes no options: remove everything from the `?` on",
+            ));
+        }
+        Ok(Self::SqliteFile(path.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_paths_as_they_are_written() {
+        for (url, path) in [
+            ("sqlite://data/vestibule.db", "data/vestibule.db"),
+            ("sqlite://./data/vestibule.db", "./data/vestibule.db"),
+            ("sqlite:///var/lib/vestibule.db", "/var/lib/vestibule.db"),
+            ("sqlite:/var/lib/vestibule.db", "/var/lib/vestibule.db"),
+            ("sqlite:vestibule.db", "vestibule.db"),
+            ("sqlite:///a b%20c.db", "/a b%20c.db"),
+        ] {
+            assert_eq!(
+                Address::parse(url).unwrap(),
+                Address::SqliteFile(path.into()),
+                "{url}"
+            );
+        }
+        for url in ["sqlite::memory:", "sqlite://:memory:"] {
+            assert_eq!(Address::parse(url).unwrap(), Address::SqliteMemory);
+        }
+    }
+
+    #[test]
+    fn says_what_to_write_and_repeats_no_password() {
+        for (url, expected) in [
+            ("", "must look like sqlite://"),
+            ("data/vestibule.db", "must look like sqlite://"),
+            ("sqlite:", "must look like sqlite://"),
+            ("sqlite://", "must look like sqlite://"),
+            ("sqlite:///var/lib/", "must look like sqlite://"),
+            ("mysql://me:hunter2@host/db", "must look like sqlite://"),
+            ("sqlite://data.db?mode=rwc", "takes no options"),
+            ("postgres://me:hunter2@host/db", "not in this build yet"),
+            ("postgresql://me:hunter2@host/db", "not in this build yet"),
+        ] {
+            let message = Address::parse(url).unwrap_err().to_string();
+            assert!(message.contains(expected), "{url}: {message}");
+            assert!(!message.contains("hunter2"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What can go wrong in a store, by what the caller can do about it.
+
+use std::sync::Arc;
+
+/// The engine's own error, kept for the log. Shared, because one failed commit is told to many callers.
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a database could not be opened, or could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The address names no database that this build can open; the configuration has to change.
+    ///
+    /// The address itself is not repeated, because it may hold a password.
+    #[error("{0}")]
+    Address(&'static str),
+    /// A newer build has changed the tables; going on could spoil its data.
+    #[error(
+        "the database has schema version {found}, and this build knows versions up to {known}: \
+         start the newer vestibule again, or restore a backup from before the upgrade"
+    )]
+    TooNew {
+        /// The version of the tables.
+        found: usize,
+        /// The newest version that this build knows.
+        known: usize,
+    },
+    /// The tables are from an older build and were not to be changed.
+    #[error(
+        "the database has schema version {found}, and this build needs {needed}: run `vestibule migrate`"
+    )]
+    Outdated {
+        /// The version of the tables; 0 for an empty database.
+        found: usize,
+        /// The version that this build works with.
+        needed: usize,
+    },
+    /// There is no such row for this owner.
+    #[error("not found")]
+    NotFound,
+    /// A row with this id, digest or origin is there already.
+    #[error("the record exists already")]
+    Conflict,
+    /// Locked by another process, or more work than it can do; the same call may work later.
+    #[error("the database is busy")]
+    Busy(#[source] Cause),
+    /// A defect, a full disk or a broken database; trying again does not help.
+    #[error("the database failed")]
+    Internal(#[source] Cause),
+}
+
+impl Error {
+    pub(crate) fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Arc::new(cause))
+    }
+
+    pub(crate) fn busy(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Busy(Arc::new(cause))
+    }
+}
+
+impl From<Error> for engine::ports::StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::NotFound,
+            Error::Busy(cause) => Self::Busy(Box::new(cause)),
+            Error::Internal(cause) => Self::Internal(Box::new(cause)),
+            other @ (Error::Conflict
+            | Error::Address(_)
+            | Error::TooNew { .. }
+            | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
+        }
+    }
+}
+
+impl From<Error> for auth::ports::StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Conflict => Self::Conflict,
+            Error::Busy(cause) => Self::Unavailable(Box::new(cause)),
+            Error::Internal(cause) => Self::Internal(Box::new(cause)),
+            other @ (Error::NotFound
+            | Error::Address(_)
+            | Error::TooNew { .. }
+            | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! SQLite: the database inside the binary, one file, for one node.
+//!
+//! - `sqlite/queue.rs`: the threads that speak with the database
+//! - `sqlite/threads.rs`: conversations
+//! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
+//! - `migrations/sqlite/`: the tables
+
+//mod credentials;
+mod queue;
+mod schema;
+mod threads;
+
+//#[cfg(test)]
+//mod tests;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::error::Error;
+use crate::sqlite::queue::{Readers, Writer};
+use crate::{Durability, Options};
+
+/// How long SQLite waits for another process that writes (the command line, a backup) before it says busy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reading threads beyond this many gain nothing: pages come from memory.
+const MAX_READERS: usize = 4;
+/// Every statement of this crate fits, so that none is ever prepared twice on a connection.
+const STATEMENT_CACHE: usize = 128;
+
+/// A SQLite database.
+pub(crate) struct Sqlite {
+    writer: Writer,
+    /// None for a database in memory, which is one connection's own: the writer reads for everybody.
+    readers: Option<Readers>,
+}
+
+impl Sqlite {
+    /// Opens a file, and makes it with its folder when it is not there. Blocks.
+    pub(crate) fn open_file(path: &Path, options: Options) -> Result<Self, Error> {
+        create_privately(path).map_err(Error::internal)?;
+        let mut writer = connect(path, options)?;
+        schema::prepare(&mut writer, options.migrations)?;
+        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let readers = (0..count.min(MAX_READERS))
+            .map(|_| {
+                let reader = connect(path, options)?;
+                reader.pragma_update(None, "query_only", true)?;
+                Ok(reader)
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(Self {
+            writer: Writer::start(writer)?,
+            readers: Some(Readers::start(readers)?),
+        })
+    }
+
+    /// Opens an empty database that is gone when it is closed.
+    pub(crate) fn open_memory(options: Options) -> Result<Self, Error> {
+        let mut connection = Connection::open_in_memory()?;
+        configure(&connection, options)?;
+        schema::prepare(&mut connection, options.migrations)?;
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers: None,
+        })
+    }
+
+    /// Runs work that may change something; see [`Writer::run`].
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.run(work).await
+    }
+
+    /// Runs work that only reads; see [`Readers::run`].
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        match &self.readers {
+            Some(readers) => readers.run(work).await,
+            None => self.writer.run(work).await,
+        }
+    }
+}
+
+/// Makes the file and its folder for this user only: it holds conversations.
+/// What exists keeps the rights that the operator gave it.
+fn create_privately(path: &Path) -> std::io::Result<()> {
+    let mut folder = DirBuilder::new();
+    folder.recursive(true);
+    let mut file = OpenOptions::new();
+    file.write(true).create(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        folder.mode(0o700);
+        file.mode(0o600);
+    }
+    if let Some(parent) = path.parent() {
+        folder.create(parent)?;
+    }
+    file.open(path).map(drop)
+}
+
+fn connect(path: &Path, options: Options) -> Result<Connection, Error> {
+    // The path is a path: `file:` and `?` mean nothing in it.
+    let path: PathBuf = std::path::absolute(path).map_err(Error::internal)?;
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE
+        | rusqlite::OpenFlags::SQLITE_OPEN_CREATE
+        | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection, options)?;
+    // Readers and the writer do not wait for one another.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let synchronous = match options.durability {
+        Durability::Process => "normal",
+        Durability::Power => "full",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    Ok(())
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::QueryReturnedNoRows => Self::NotFound,
+            rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::busy(error),
+                _ if is_duplicate(failure.extended_code) => Self::Conflict,
+                _ => Self::internal(error),
+            },
+            _ => Self::internal(error),
+        }
+    }
+}
+
+fn is_duplicate(code: i32) -> bool {
+    code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+        || code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+}

@@ -1,0 +1,229 @@
+//! The threads that speak with SQLite: one that writes, a few that read.
+//!
+//! SQLite's calls block and allow one writer, so the work comes to threads of its own through bounded queues.
+//! The writer takes whatever has queued up and commits it as one transaction: under load many callers share one
+//! commit, alone nobody waits for company. Each piece of work has a savepoint, so that one that fails takes nothing
+//! with it, and nobody hears of success before the commit.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// How much work may wait for each kind of thread; a request waits for at most one piece of it.
+const QUEUE_LENGTH: usize = 1024;
+/// How much work shares a commit. More would let the first in the group wait longer and gain nothing.
+const GROUP_SIZE: usize = 128;
+/// How long a caller waits for a place in the queue before it hears [`Error::Busy`].
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One caller's work inside a group, or the reason why there is no transaction to do it in.
+type Write = Box<dyn FnOnce(Result<&Connection, Error>) -> Step + Send>;
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// What became of one caller's work, before the commit.
+struct Step {
+    is_good: bool,
+    /// Tells the caller, once the commit is through or has failed.
+    acknowledge: Box<dyn FnOnce(Result<(), Error>) + Send>,
+}
+
+/// The database's only writer.
+pub(super) struct Writer {
+    threads: Threads<Write>,
+}
+
+impl Writer {
+    /// Starts the thread. The connection is its own from now on.
+    pub(super) fn start(connection: Connection) -> Result<Self, Error> {
+        let threads = Threads::start("store-writer", vec![connection], |connection, queue| {
+            while let Ok(first) = queue.recv_blocking() {
+                let mut group = vec![first];
+                while group.len() < GROUP_SIZE
+                    && let Ok(next) = queue.try_recv()
+                {
+                    group.push(next);
+                }
+                commit_group(connection, group);
+            }
+        })?;
+        Ok(Self { threads })
+    }
+
+    /// Does the work in a transaction and answers after its commit. An error undoes this work and no other.
+    ///
+    /// Once it is queued it is done, even if the caller goes away: a write is never half wanted.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job: Write = Box::new(move |connection| {
+            let result = connection.and_then(work);
+            Step {
+                is_good: result.is_ok(),
+                // A caller that has gone away does not hear the answer.
+                acknowledge: Box::new(move |commit| drop(reply.send(commit.and(result)))),
+            }
+        });
+        self.threads.push(job).await?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+fn commit_group(connection: &Connection, group: Vec<Write>) {
+    // Takes the write lock now: a later upgrade from a read lock could fail half-way.
+    let begun = execute(connection, "BEGIN IMMEDIATE");
+    let steps: Vec<Step> = group
+        .into_iter()
+        .map(|work| match &begun {
+            Ok(()) => run_in_savepoint(connection, work),
+            Err(error) => work(Err(error.clone())),
+        })
+        .collect();
+    let committed = begun
+        .and_then(|()| still_in_transaction(connection))
+        .and_then(|()| execute(connection, "COMMIT"));
+    if committed.is_err()
+        && !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK")
+    {
+        tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
+    }
+    for step in steps {
+        (step.acknowledge)(committed.clone());
+    }
+}
+
+fn run_in_savepoint(connection: &Connection, work: Write) -> Step {
+    let entered = still_in_transaction(connection)
+        .and_then(|()| execute(connection, "SAVEPOINT step"))
+        .map(|()| connection);
+    let step = work(entered);
+    let left = if step.is_good {
+        execute(connection, "RELEASE step")
+    } else if connection.is_autocommit() {
+        Ok(()) // The whole transaction is gone, savepoint included.
+    } else {
+        execute(connection, "ROLLBACK TO step").and_then(|()| execute(connection, "RELEASE step"))
+    };
+    match left {
+        Ok(()) => step,
+        Err(error) => Step {
+            is_good: false,
+            acknowledge: Box::new(move |commit| (step.acknowledge)(commit.and(Err(error)))),
+        },
+    }
+}
+
+/// On a full disk or a read error SQLite itself gives up the transaction of the whole group.
+fn still_in_transaction(connection: &Connection) -> Result<(), Error> {
+    if connection.is_autocommit() {
+        return Err(Error::internal(TransactionLost));
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the transaction was rolled back by the database")]
+struct TransactionLost;
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), Error> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Threads that read, each with its own connection.
+///
+/// Threads that stay keep their prepared statements and page cache, and cost less per query than handing a
+/// connection to the runtime's blocking pool.
+pub(super) struct Readers {
+    threads: Threads<Read>,
+}
+
+impl Readers {
+    /// Starts one thread for each connection.
+    pub(super) fn start(connections: Vec<Connection>) -> Result<Self, Error> {
+        let threads = Threads::start(
+            "store-reader",
+            connections,
+            |connection, queue: &Receiver<Read>| {
+                while let Ok(work) = queue.recv_blocking() {
+                    work(connection);
+                }
+            },
+        )?;
+        Ok(Self { threads })
+    }
+
+    /// Does the work on the first thread that is free; not at all when the caller has gone away by then.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job: Read = Box::new(move |connection| {
+            if !reply.is_closed() {
+                // The caller may still go away while we read.
+                drop(reply.send(work(connection)));
+            }
+        });
+        self.threads.push(job).await?;
+        answer.await.map_err(Error::internal)?
+    }
+}
+
+/// Threads that take work from one bounded queue until it is closed and empty.
+struct Threads<Job> {
+    queue: Sender<Job>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl<Job: Send + 'static> Threads<Job> {
+    fn start(
+        name: &str,
+        connections: Vec<Connection>,
+        run: fn(&Connection, &Receiver<Job>),
+    ) -> Result<Self, Error> {
+        let (queue, jobs) = async_channel::bounded(QUEUE_LENGTH);
+        let handles = connections
+            .into_iter()
+            .map(|connection| {
+                let jobs = jobs.clone();
+                thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn(move || run(&connection, &jobs))
+            })
+            .collect::<Result<_, _>>()
+            .map_err(Error::internal)?;
+        Ok(Self { queue, handles })
+    }
+
+    async fn push(&self, job: Job) -> Result<(), Error> {
+        tokio::time::timeout(PATIENCE, self.queue.send(job))
+            .await
+            .map_err(Error::busy)?
+            // Only when the thread has died; the job itself is of no use to anybody.
+            .map_err(|_job| Error::internal(ThreadGone))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the database thread has ended")]
+struct ThreadGone;
+
+impl<Job> Drop for Threads<Job> {
+    /// Waits for work that was accepted, and for the connections to close, so that the file is whole and free.
+    fn drop(&mut self) {
+        self.queue.close();
+        for handle in self.handles.drain(..) {
+            if handle.join().is_err() {
+                tracing::error!("a database thread panicked");
+            }
+        }
+    }
+}

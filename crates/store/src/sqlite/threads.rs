@@ -1,0 +1,355 @@
+//! Conversations in SQLite: the engine's `Store` port.
+//!
+//! Every query carries the owner. A thread that belongs to somebody else is looked for in the same index, by the same
+//! statement, with the same result as one that never was.
+
+use async_trait::async_trait;
+use engine::Owner;
+use engine::ports::{Change, PageQuery, Store, StoreError};
+use protocol::request::{FeedbackKind, Order};
+use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::rows::{self, Stored};
+use crate::sqlite::Sqlite;
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn create_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadMetadata,
+        items: &[ThreadItem],
+    ) -> Result<(), StoreError> {
+        // Encoded here, on the caller's thread: the writer has nothing to do but write.
+        let (owner, id, created_at) = (owner.clone(), thread.id.clone(), thread.created_at);
+        let (thread, items) = (rows::encode(thread)?, encode_items(items)?);
+        self.write(move |connection| {
+            let key = insert_thread(connection, &owner, &id, created_at, &thread)?;
+            put_items(connection, key, &items)
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn thread(&self, owner: &Owner, id: &ThreadId) -> Result<ThreadMetadata, StoreError> {
+        let (owner, id) = (owner.clone(), id.clone());
+        self.read(move |connection| {
+            read_one(
+                connection,
+                "SELECT version, data FROM threads WHERE owner = ?1 AND id = ?2",
+                params![owner.as_str(), id.as_str()],
+            )
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn threads(
+        &self,
+        owner: &Owner,
+        query: &PageQuery,
+    ) -> Result<Page<ThreadMetadata>, StoreError> {
+        let (owner, query) = (owner.clone(), query.clone());
+        self.read(move |connection| page_of_threads(connection, &owner, &query))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn items(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        query: &PageQuery,
+    ) -> Result<Page<ThreadItem>, StoreError> {
+        let (owner, thread, query) = (owner.clone(), thread.clone(), query.clone());
+        self.read(move |connection| page_of_items(connection, &owner, &thread, &query))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn item(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        item: &ItemId,
+    ) -> Result<ThreadItem, StoreError> {
+        let (owner, thread, item) = (owner.clone(), thread.clone(), item.clone());
+        self.read(move |connection| {
+            read_one(
+                connection,
+                "SELECT version, data FROM items
+                 WHERE thread = (SELECT key FROM threads WHERE owner = ?1 AND id = ?2)
+                   AND id = ?3",
+                params![owner.as_str(), thread.as_str(), item.as_str()],
+            )
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn apply(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        change: &Change,
+    ) -> Result<(), StoreError> {
+        let (owner, id) = (owner.clone(), thread.clone());
+        let (truncate_after, remove) = (change.truncate_after.clone(), change.remove.clone());
+        let put = encode_items(&change.put)?;
+        let thread = change.thread.as_ref().map(rows::encode).transpose()?;
+        self.write(move |connection| {
+            let key = find_thread(connection, &owner, &id)?;
+            if let Some(item) = &truncate_after {
+                truncate_after_item(connection, key, item)?;
+            }
+            for item in &remove {
+                connection
+                    .prepare_cached("DELETE FROM items WHERE thread = ?1 AND id = ?2")?
+                    .execute(params![key.0, item.as_str()])?;
+            }
+            put_items(connection, key, &put)?;
+            if let Some(Stored { version, data }) = &thread {
+                connection
+                    .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
+                    .execute(params![key.0, version, data])?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
+        let (owner, thread) = (owner.clone(), thread.clone());
+        self.write(move |connection| {
+            // Items and feedback go with it (ON DELETE CASCADE).
+            let deleted = connection
+                .prepare_cached("DELETE FROM threads WHERE owner = ?1 AND id = ?2")?
+                .execute(params![owner.as_str(), thread.as_str()])?;
+            if deleted == 0 {
+                return Err(Error::NotFound);
+            }
+            Ok(())
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn save_feedback(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        items: &[ItemId],
+        kind: FeedbackKind,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (owner, thread, items) = (owner.clone(), thread.clone(), items.to_vec());
+        self.write(move |connection| {
+            let key = find_thread(connection, &owner, &thread)?;
+            for item in &items {
+                let item = find_item(connection, key, item.as_str())?;
+                connection
+                    .prepare_cached(
+                        "INSERT INTO feedback (item, kind, at) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (item) DO UPDATE SET kind = excluded.kind, at = excluded.at",
+                    )?
+                    .execute(params![item, kind_name(kind), at.as_microsecond()])?;
+            }
+            Ok(())
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+}
+
+/// A thread's row, had only from [`find_thread`] and [`insert_thread`], which ask for the owner.
+///
+/// Keys are never used twice, so whoever holds one may touch what hangs on it, even when the thread has gone meanwhile.
+#[derive(Debug, Clone, Copy)]
+struct ThreadKey(i64);
+
+fn find_thread(
+    connection: &Connection,
+    owner: &Owner,
+    thread: &ThreadId,
+) -> Result<ThreadKey, Error> {
+    let key = connection
+        .prepare_cached("SELECT key FROM threads WHERE owner = ?1 AND id = ?2")?
+        .query_row(params![owner.as_str(), thread.as_str()], |row| row.get(0))?;
+    Ok(ThreadKey(key))
+}
+
+fn insert_thread(
+    connection: &Connection,
+    owner: &Owner,
+    id: &ThreadId,
+    created_at: Timestamp,
+    thread: &Stored,
+) -> Result<ThreadKey, Error> {
+    let key = connection
+        .prepare_cached(
+            "INSERT INTO threads (owner, id, created_at, version, data) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .insert(params![
+            owner.as_str(),
+            id.as_str(),
+            created_at.as_microsecond(),
+            thread.version,
+            thread.data,
+        ])?;
+    Ok(ThreadKey(key))
+}
+
+fn find_item(connection: &Connection, thread: ThreadKey, item: &str) -> Result<i64, Error> {
+    let key = connection
+        .prepare_cached("SELECT key FROM items WHERE thread = ?1 AND id = ?2")?
+        .query_row(params![thread.0, item], |row| row.get(0))?;
+    Ok(key)
+}
+
+fn truncate_after_item(
+    connection: &Connection,
+    thread: ThreadKey,
+    item: &ItemId,
+) -> Result<(), Error> {
+    let item = find_item(connection, thread, item.as_str())?;
+    connection
+        .prepare_cached("DELETE FROM items WHERE thread = ?1 AND key > ?2")?
+        .execute(params![thread.0, item])?;
+    Ok(())
+}
+
+fn kind_name(kind: FeedbackKind) -> &'static str {
+    match kind {
+        FeedbackKind::Positive => "positive",
+        FeedbackKind::Negative => "negative",
+    }
+}
+
+fn encode_items(items: &[ThreadItem]) -> Result<Vec<(ItemId, Stored)>, Error> {
+    items
+        .iter()
+        .map(|item| Ok((item.id().clone(), rows::encode(item)?)))
+        .collect()
+}
+
+fn put_items(
+    connection: &Connection,
+    thread: ThreadKey,
+    items: &[(ItemId, Stored)],
+) -> Result<(), Error> {
+    let mut put = connection.prepare_cached(
+        "INSERT INTO items (thread, id, version, data) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (thread, id) DO UPDATE SET version = excluded.version, data = excluded.data",
+    )?;
+    for (id, stored) in items {
+        put.execute(params![thread.0, id.as_str(), stored.version, stored.data])?;
+    }
+    Ok(())
+}
+
+/// Pages begin right after a row that the index finds, so page one thousand costs what page one costs.
+fn page_of_threads(
+    connection: &Connection,
+    owner: &Owner,
+    query: &PageQuery,
+) -> Result<Page<ThreadMetadata>, Error> {
+    let (created_at, id): (i64, String) = match (&query.after, query.order) {
+        (Some(after), _) => connection
+            .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
+            .query_row(params![owner.as_str(), after], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?,
+        (None, Order::Asc) => (i64::MIN, String::new()),
+        (None, Order::Desc) => (i64::MAX, String::new()),
+    };
+    let sql = match query.order {
+        Order::Asc => {
+            "SELECT version, data, id FROM threads WHERE owner = ?1 AND (created_at, id) > (?2, ?3)
+             ORDER BY created_at, id LIMIT ?4"
+        }
+        Order::Desc => {
+            "SELECT version, data, id FROM threads WHERE owner = ?1 AND (created_at, id) < (?2, ?3)
+             ORDER BY created_at DESC, id DESC LIMIT ?4"
+        }
+    };
+    read_page(
+        connection,
+        sql,
+        query,
+        params![owner.as_str(), created_at, id],
+    )
+}
+
+/// See [`page_of_threads`].
+fn page_of_items(
+    connection: &Connection,
+    owner: &Owner,
+    thread: &ThreadId,
+    query: &PageQuery,
+) -> Result<Page<ThreadItem>, Error> {
+    let thread = find_thread(connection, owner, thread)?;
+    let after = match (&query.after, query.order) {
+        (Some(after), _) => find_item(connection, thread, after)?,
+        (None, Order::Asc) => i64::MIN,
+        (None, Order::Desc) => i64::MAX,
+    };
+    let sql = match query.order {
+        Order::Asc => {
+            "SELECT version, data, id FROM items WHERE thread = ?1 AND key > ?2
+             ORDER BY key LIMIT ?3"
+        }
+        Order::Desc => {
+            "SELECT version, data, id FROM items WHERE thread = ?1 AND key < ?2
+             ORDER BY key DESC LIMIT ?3"
+        }
+    };
+    read_page(connection, sql, query, params![thread.0, after])
+}
+
+/// Runs a statement whose last parameter is the limit, and reads one row more than wanted to see whether there are more.
+fn read_page<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    query: &PageQuery,
+    params: &[&dyn ToSql],
+) -> Result<Page<T>, Error> {
+    let limit = query.limit.clamp(1, PageQuery::MAX_LIMIT);
+    let one_more = limit + 1;
+    let params = params.iter().copied().chain([&one_more as &dyn ToSql]);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(params))?;
+    let mut page = Page::empty();
+    let mut last_id = None;
+    while let Some(row) = rows.next()? {
+        if page.data.len() == limit as usize {
+            page.has_more = true;
+            page.after = last_id;
+            break;
+        }
+        page.data.push(read_stored(row)?);
+        last_id = Some(row.get("id")?);
+    }
+    Ok(page)
+}
+
+fn read_one<T: DeserializeOwned>(
+    connection: &Connection,
+    sql: &str,
+    params: &[&dyn ToSql],
+) -> Result<T, Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.ok_or(Error::NotFound).and_then(read_stored)
+}
+
+/// Reads a row that begins with `version` and `data`.
+fn read_stored<T: DeserializeOwned>(row: &Row<'_>) -> Result<T, Error> {
+    rows::decode(
+        row.get(0)?,
+        row.get_ref(1)?.as_str().map_err(Error::internal)?,
+    )
+}
