@@ -15,7 +15,10 @@ use std::{
 
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use protocol::{Event, ThreadId};
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep},
+};
 
 use crate::{
     context::RequestContext,
@@ -52,6 +55,8 @@ struct Running {
     saving: Option<BoxFuture<'static, Result<(), StoreError>>>,
     title: Option<BoxFuture<'static, Option<String>>>,
     deadline: Pin<Box<Sleep>>,
+    /// Where the last save runs: a body may be dropped outside of the runtime that polled it.
+    runtime: Handle,
 }
 
 /// The one thing a turn waits for, besides a save or a title.
@@ -85,6 +90,7 @@ impl TurnStream {
             saving: None,
             title: None,
             deadline,
+            runtime: Handle::current(),
         }))
     }
 }
@@ -291,13 +297,14 @@ impl Drop for Running {
             return;
         }
         let thread = self.thread.clone();
-        self.engine.tasks.spawn(async move {
+        let last_words = async move {
             for write in saving.into_iter().chain(changes) {
                 if let Err(error) = write.await {
                     tracing::error!(error = &error as &dyn std::error::Error, %thread, "failed to save a stopped turn");
                 }
             }
-        });
+        };
+        self.engine.tasks.spawn_on(last_words, &self.runtime);
     }
 }
 
