@@ -1,0 +1,22 @@
+// Door 3: the app's own endpoint; every request carries the user's JWT.
+import { ChatKit, useChatKit } from "@openai/chatkit-react";
+
+import { getJwt } from "./auth";
+import { chatOptions, vestibuleUrl } from "./chatOptions";
+
+export function CustomFetchChat({ userId }: { userId: string }) {
+  const { control } = useChatKit({
+    ...chatOptions,
+    api: {
+      url: `${vestibuleUrl}/api/chat`,
+      domainKey: import.meta.env.VITE_DOMAIN_KEY,
+      async fetch(input, init) {
+        const headers = new Headers(init?.headers);
+        headers.set("Authorization", `Bearer ${await getJwt(userId)}`);
+        headers.set("X-User-Id", userId); // optional; refused when it is not the user of the JWT
+        return fetch(input, { ...init, headers, credentials: "include" });
+      },
+    },
+  });
+  return <ChatKit control={control} className="chat" />;
+}
