@@ -1,0 +1,36 @@
+/**
+ * Tells screen readers what happens, apart from the transcript: a live region per token would make a
+ * chat unusable, so one sentence says that an answer is coming and the whole answer follows once.
+ */
+import { useSignal, useSignalEffect } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useRef } from 'preact/hooks';
+import { useUi } from '../ui/context';
+
+/** Longer answers are announced by their beginning; the transcript has all of it. */
+const MAX_ANNOUNCED = 1500;
+
+export function Announcer(): JSX.Element {
+  const { chat, t } = useUi();
+  const polite = useSignal('');
+  const wasAnswering = useRef(false);
+  useSignalEffect(() => {
+    const answering = chat.isAnswering.value;
+    const progress = chat.transcript.progress.value;
+    if (answering) {
+      wasAnswering.current = true;
+      polite.value = progress?.text ?? t('announce.responding');
+      return;
+    }
+    if (!wasAnswering.current) return;
+    wasAnswering.current = false;
+    const last = chat.transcript.state.entries.findLast(({ item }) => item.type === 'assistant_message')?.item;
+    const text = last?.type === 'assistant_message' ? last.content.map((part) => part.text).join(' ') : '';
+    polite.value = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+  });
+  return (
+    <div class="visually-hidden" aria-live="polite" role="status">
+      {polite.value}
+    </div>
+  );
+}

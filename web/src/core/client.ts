@@ -1,0 +1,108 @@
+/**
+ * The protocol's operations over a transport. Everything the server says about a failure is turned
+ * into a `RequestError` here, once, with the server's own words where it wrote some.
+ */
+import { RequestError } from './errors';
+import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
+import { withRetry, type RetryEnvironment } from './retry';
+import { readEvents } from './sse';
+import type { Transport } from './transport';
+
+/** Operations that change nothing, and may therefore be sent again when no answer came. */
+const READ_ONLY: ReadonlySet<string> = new Set(['threads.get_by_id', 'threads.list', 'items.list']);
+/** Longest error text of a server that is shown to a person, in characters. */
+const MAX_MESSAGE = 600;
+
+export interface ClientOptions {
+  readonly transport: Transport;
+  readonly locale: () => string;
+  readonly environment: RetryEnvironment;
+  /** Told about what was skipped; never about content. */
+  readonly log: (name: string, data?: Record<string, unknown>) => void;
+}
+
+export class ChatClient {
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  async request<K extends keyof JsonOperations>(
+    type: K,
+    params: JsonOperations[K][0],
+    signal: AbortSignal,
+  ): Promise<JsonOperations[K][1]> {
+    const response = await this.#send(type, params, false, signal);
+    if (!response.ok) throw await errorOf(response);
+    return (await response.json()) as JsonOperations[K][1];
+  }
+
+  /**
+   * Streams a turn, a batch of events per network read. Aborting the signal closes the connection,
+   * which is how the server learns that the person pressed Stop.
+   */
+  async *stream<K extends keyof StreamingOperations>(
+    type: K,
+    params: StreamingOperations[K],
+    signal: AbortSignal,
+  ): AsyncGenerator<ThreadStreamEvent[], void, undefined> {
+    const response = await this.#send(type, params, true, signal);
+    if (!response.ok) throw await errorOf(response);
+    const contentType = response.headers.get('content-type') ?? '';
+    if (!contentType.toLowerCase().startsWith('text/event-stream') || response.body === null) {
+      await response.body?.cancel();
+      throw new RequestError(`The chat address answered with ${contentType === '' ? 'no content type' : contentType} and not with a stream of events.`, {
+        status: response.status,
+      });
+    }
+    for await (const batch of readEvents(response.body)) {
+      const events = batch.map((data) => this.#parse(data)).filter((event) => event !== null);
+      if (events.length > 0) yield events;
+    }
+  }
+
+  async #send(type: string, params: unknown, streaming: boolean, signal: AbortSignal): Promise<Response> {
+    const { transport, locale, environment } = this.#options;
+    const body = JSON.stringify({ type, params });
+    return withRetry(
+      () => transport.send({ body, streaming, locale: locale(), signal }),
+      READ_ONLY.has(type),
+      signal,
+      environment,
+    );
+  }
+
+  /** Unknown events are skipped and logged: a newer server must not break an older page. */
+  #parse(data: string): ThreadStreamEvent | null {
+    let event: unknown;
+    try {
+      event = JSON.parse(data);
+    } catch {
+      this.#options.log('stream.event.invalid');
+      return null;
+    }
+    const type = typeof event === 'object' && event !== null && 'type' in event ? event.type : undefined;
+    if (typeof type !== 'string' || !EVENT_TYPES.has(type)) {
+      this.#options.log('stream.event.unknown', { type: String(type) });
+      return null;
+    }
+    return event as ThreadStreamEvent;
+  }
+}
+
+/** Reads `{"error":{"message","code"}}`, the shape of every refusal outside a stream. */
+export async function errorOf(response: Response): Promise<RequestError> {
+  const { status } = response;
+  try {
+    const body: unknown = JSON.parse(await response.text());
+    const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : null;
+    if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') {
+      const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
+      return new RequestError(error.message.slice(0, MAX_MESSAGE), { status, code, forUser: true });
+    }
+  } catch {
+    // Not JSON: an error page of something in between. Its text is not for people.
+  }
+  return new RequestError(`The chat server answered with status ${status}.`, { status });
+}

@@ -1,0 +1,55 @@
+/**
+ * Builds the way to the server from the `api` option: transport, credential, and the checks before
+ * the first use. A change of `api` makes a new one.
+ */
+import { fromCallback, SecretKeeper } from '../core/auth';
+import { ChatClient } from '../core/client';
+import { checkDomain } from '../core/domain';
+import { browserEnvironment } from '../core/retry';
+import { customTransport, hostedTransport } from '../core/transport';
+import { visitorIssuer } from '../core/visitor';
+import type { ApiOptions } from './options';
+
+type Log = (name: string, data?: Record<string, unknown>) => void;
+
+export interface Connection {
+  readonly client: ChatClient;
+  /** Throws when this page may not use the chat; a hosted door also fetches its first secret here. */
+  readonly prepare: () => Promise<void>;
+}
+
+/** `latest` gives the `api` option as it is now: functions in it change on every render. */
+export function connect(latest: () => ApiOptions, scriptBase: string, locale: () => string, log: Log): Connection {
+  const api = latest();
+  const pageFetch = (url: string, init: RequestInit): Promise<Response> => fetch(url, init);
+  const clientOf = (transport: ReturnType<typeof customTransport>): ChatClient =>
+    new ChatClient({ transport, locale, environment: browserEnvironment, log });
+
+  if (api.door === 'custom') {
+    const latestFetch = () => {
+      const now = latest();
+      return (now.door === 'custom' ? now.fetch : null) ?? pageFetch;
+    };
+    const serverOrigin = new URL(api.url).origin;
+    return {
+      client: clientOf(customTransport(api.url, latestFetch)),
+      prepare: () => checkDomain(serverOrigin, api.domainKey, location.origin, pageFetch, log),
+    };
+  }
+
+  const baseUrl = api.baseUrl ?? scriptBase;
+  const issue =
+    api.door === 'token'
+      ? visitorIssuer(baseUrl, api.clientToken, pageFetch)
+      : fromCallback((current) => {
+          const now = latest();
+          return now.door === 'secret' ? now.getClientSecret(current) : api.getClientSecret(current);
+        });
+  const secrets = new SecretKeeper(issue, () => Date.now());
+  return {
+    client: clientOf(hostedTransport(baseUrl, secrets, pageFetch)),
+    prepare: async () => {
+      await secrets.get();
+    },
+  };
+}

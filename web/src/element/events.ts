@@ -1,0 +1,15 @@
+/** The events that pages listen to, emitted on the element. */
+import type { ChatKitEvents } from '@openai/chatkit';
+
+export type EventName = keyof ChatKitEvents;
+export type EventDetail<K extends EventName> = ChatKitEvents[K] extends CustomEvent<infer D> ? D : never;
+
+/** Emits one event; `detail` is left out for events without one. */
+export type Emit = <K extends EventName>(name: K, ...detail: EventDetail<K> extends void ? [] : [EventDetail<K>]) => void;
+
+/** Events bubble and cross shadow roots, so that a page may listen in one place for all its chats. */
+export function emitterOf(target: EventTarget): Emit {
+  return (name, ...detail) => {
+    target.dispatchEvent(new CustomEvent(name, { detail: detail[0], bubbles: true, composed: true }));
+  };
+}

@@ -1,0 +1,371 @@
+/**
+ * Reads what a page hands to `setOptions`: checks it, fills the defaults in and gives the rest of the
+ * element one settled shape. Wrong values are an `IntegrationError` that names the option; unknown
+ * keys are reported and ignored, so that a page written for a newer version still works.
+ */
+import type { FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
+import { IntegrationError } from '../core/errors';
+import type { UserContent } from '../core/protocol';
+
+type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export type ApiOptions =
+  | { readonly door: 'custom'; readonly url: string; readonly domainKey: string; readonly fetch: Fetch | null }
+  | {
+      readonly door: 'secret';
+      readonly getClientSecret: (current: string | null) => Promise<string>;
+      readonly baseUrl: string | null;
+    }
+  | { readonly door: 'token'; readonly clientToken: string; readonly baseUrl: string | null };
+
+export interface HeaderAction {
+  readonly icon: HeaderIcon;
+  readonly onClick: () => void;
+}
+export interface Prompt {
+  readonly label: string;
+  readonly icon: string | null;
+  readonly content: readonly UserContent[];
+}
+export interface ThemeOptions {
+  readonly colorScheme: 'light' | 'dark';
+  readonly radius: 'pill' | 'round' | 'soft' | 'sharp';
+  readonly density: 'compact' | 'normal' | 'spacious';
+  readonly baseSize: number;
+  readonly fontFamily: string | null;
+  readonly fontFamilyMono: string | null;
+  readonly fontSources: readonly FontObject[];
+  readonly grayscale: { readonly hue: number; readonly tint: number; readonly shade: number } | null;
+  readonly accent: { readonly primary: string; readonly level: number } | null;
+  readonly surface: { readonly background: string; readonly foreground: string } | null;
+}
+export type ClientToolHandler = (call: { name: string; params: Record<string, unknown> }) => unknown;
+
+export interface Options {
+  readonly api: ApiOptions;
+  readonly locale: string;
+  readonly theme: ThemeOptions;
+  readonly frameTitle: string;
+  readonly initialThread: string | null;
+  readonly onClientTool: ClientToolHandler | null;
+  readonly header: {
+    readonly enabled: boolean;
+    readonly titleEnabled: boolean;
+    readonly titleText: string | null;
+    readonly leftAction: HeaderAction | null;
+    readonly rightAction: HeaderAction | null;
+  };
+  readonly history: { readonly enabled: boolean; readonly showDelete: boolean; readonly showRename: boolean };
+  readonly startScreen: { readonly greeting: string | null; readonly prompts: readonly Prompt[] };
+  readonly threadItemActions: { readonly feedback: boolean; readonly retry: boolean };
+  readonly composer: {
+    readonly placeholder: string | null;
+    readonly models: readonly Model[];
+    readonly tools: readonly Tool[];
+  };
+  readonly disclaimer: { readonly text: string; readonly highContrast: boolean } | null;
+  readonly thread: { readonly autoScroll: boolean };
+}
+export interface Model {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string | null;
+  readonly disabled: boolean;
+  readonly isDefault: boolean;
+}
+export interface Tool {
+  readonly id: string;
+  readonly label: string;
+  readonly icon: string;
+  readonly shortLabel: string;
+  readonly placeholder: string | null;
+  readonly persistent: boolean;
+}
+
+/** What is known about the page, so that reading options needs no globals. */
+export interface PageFacts {
+  readonly language: string;
+  readonly baseUri: string;
+}
+
+/** Reports an option that is ignored; the element turns it into `chatkit.log`. */
+export type OptionReport = (path: string) => void;
+
+export function readOptions(raw: unknown, page: PageFacts, report: OptionReport): Options {
+  const root = new Reader(raw, 'options', report);
+  const theme = readTheme(root);
+  const header = root.section('header');
+  const title = header.section('title');
+  const history = root.section('history');
+  const start = root.section('startScreen');
+  const actions = root.section('threadItemActions');
+  const composer = root.section('composer');
+  const thread = root.section('thread');
+  const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
+  const options: Options = {
+    api: readApi(root, page),
+    locale: root.text('locale') ?? page.language,
+    theme,
+    frameTitle: root.text('frameTitle') ?? 'Chat',
+    initialThread: root.text('initialThread'),
+    onClientTool: root.callback('onClientTool') as ClientToolHandler | null,
+    header: {
+      enabled: header.flag('enabled', true),
+      titleEnabled: title.flag('enabled', true),
+      titleText: title.text('text'),
+      leftAction: readHeaderAction(header, 'leftAction'),
+      rightAction: readHeaderAction(header, 'rightAction'),
+    },
+    history: {
+      enabled: history.flag('enabled', true),
+      showDelete: history.flag('showDelete', true),
+      showRename: history.flag('showRename', true),
+    },
+    startScreen: { greeting: start.text('greeting'), prompts: start.list('prompts').map(readPrompt) },
+    threadItemActions: { feedback: actions.flag('feedback', false), retry: actions.flag('retry', false) },
+    composer: {
+      placeholder: composer.text('placeholder'),
+      models: composer.list('models').map(readModel),
+      tools: composer.list('tools').map(readTool),
+    },
+    disclaimer:
+      disclaimer === null
+        ? null
+        : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
+    thread: { autoScroll: thread.flag('autoScroll', false) },
+  };
+  // Read by later versions; known, so not reported.
+  composer.know('attachments', 'dictation');
+  root.know('entities', 'commands', 'widgets');
+  for (const reader of [root, header, title, history, start, actions, composer, thread]) reader.reportUnknown();
+  disclaimer?.reportUnknown();
+  return options;
+}
+
+/** Whether two `api` values are the same conversation partner. Functions do not count: they are always the latest. */
+export function sameApi(left: ApiOptions, right: ApiOptions): boolean {
+  if (left.door === 'custom' && right.door === 'custom') {
+    return left.url === right.url && left.domainKey === right.domainKey;
+  }
+  if (left.door === 'token' && right.door === 'token') {
+    return left.clientToken === right.clientToken && left.baseUrl === right.baseUrl;
+  }
+  return left.door === 'secret' && right.door === 'secret' && left.baseUrl === right.baseUrl;
+}
+
+function readApi(root: Reader, page: PageFacts): ApiOptions {
+  const api = root.section('api', true);
+  const doors = ['url', 'getClientSecret', 'clientToken'].filter((key) => api.has(key));
+  if (doors.length !== 1) {
+    throw new IntegrationError(
+      doors.length === 0
+        ? 'options.api needs one of: url (your own endpoint), getClientSecret (a secret from your backend) or clientToken (a public pk_… token).'
+        : `options.api has ${doors.join(' and ')}; keep one of them, they are different ways in.`,
+    );
+  }
+  api.know('uploadStrategy');
+  const door = doors[0];
+  let options: ApiOptions;
+  if (door === 'url') {
+    const url = resolveUrl(api.requiredText('url'), page.baseUri, 'options.api.url');
+    options = {
+      door: 'custom',
+      url,
+      domainKey: api.text('domainKey') ?? '',
+      fetch: api.callback('fetch') as Fetch | null,
+    };
+  } else {
+    const given = api.text('baseUrl');
+    const baseUrl = given === null ? null : resolveUrl(given, page.baseUri, 'options.api.baseUrl').replace(/\/+$/, '');
+    if (door === 'clientToken') {
+      const clientToken = api.requiredText('clientToken');
+      if (!clientToken.startsWith('pk_')) {
+        throw new IntegrationError('options.api.clientToken must be a public token (pk_…). Never put another kind of key into a page.');
+      }
+      options = { door: 'token', clientToken, baseUrl };
+    } else {
+      const getClientSecret = api.callback('getClientSecret');
+      if (getClientSecret === null) throw new IntegrationError('options.api.getClientSecret must be a function.');
+      options = { door: 'secret', getClientSecret: getClientSecret as (current: string | null) => Promise<string>, baseUrl };
+    }
+  }
+  api.reportUnknown();
+  return options;
+}
+
+function readTheme(root: Reader): ThemeOptions {
+  const shorthand = root.peek('theme');
+  const theme = typeof shorthand === 'string' ? new Reader({ colorScheme: shorthand }, 'options.theme', root.report) : root.section('theme');
+  root.know('theme');
+  const typography = theme.section('typography');
+  const color = theme.section('color');
+  const gray = color.has('grayscale') ? color.section('grayscale') : null;
+  const accent = color.has('accent') ? color.section('accent') : null;
+  const surface = color.has('surface') ? color.section('surface') : null;
+  const options: ThemeOptions = {
+    colorScheme: theme.choice('colorScheme', ['light', 'dark'], 'light'),
+    radius: theme.choice('radius', ['pill', 'round', 'soft', 'sharp'], 'pill'),
+    density: theme.choice('density', ['compact', 'normal', 'spacious'], 'normal'),
+    baseSize: typography.number('baseSize', 16, 12, 24),
+    fontFamily: typography.text('fontFamily'),
+    fontFamilyMono: typography.text('fontFamilyMono'),
+    fontSources: typography.list('fontSources').map((item) => item.value as unknown as FontObject),
+    grayscale:
+      gray === null
+        ? null
+        : { hue: gray.number('hue', 0, -360, 720), tint: gray.number('tint', 0, 0, 9), shade: gray.number('shade', 0, -4, 4) },
+    accent: accent === null ? null : { primary: accent.requiredText('primary'), level: accent.number('level', 1, 0, 3) },
+    surface:
+      surface === null
+        ? null
+        : { background: surface.requiredText('background'), foreground: surface.requiredText('foreground') },
+  };
+  for (const reader of [theme, typography, color, gray, accent, surface]) reader?.reportUnknown();
+  return options;
+}
+
+function readHeaderAction(header: Reader, key: string): HeaderAction | null {
+  if (!header.has(key)) return null;
+  const action = header.section(key);
+  const onClick = action.callback('onClick');
+  if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
+  return { icon: action.requiredText('icon') as HeaderIcon, onClick: onClick as () => void };
+}
+
+function readPrompt(item: Reader): Prompt {
+  // Early documentation called the label `name`.
+  const label = item.text('label') ?? item.requiredText('name');
+  const prompt = item.peek('prompt') as StartScreenPrompt['prompt'] | undefined;
+  const content: readonly UserContent[] = Array.isArray(prompt)
+    ? prompt
+    : [{ type: 'input_text', text: typeof prompt === 'string' ? prompt : label }];
+  return { label, icon: item.text('icon'), content };
+}
+
+function readModel(item: Reader): Model {
+  return {
+    id: item.requiredText('id'),
+    label: item.requiredText('label'),
+    description: item.text('description'),
+    disabled: item.flag('disabled', false),
+    isDefault: item.flag('default', false),
+  };
+}
+
+function readTool(item: Reader): Tool {
+  const label = item.requiredText('label');
+  return {
+    id: item.requiredText('id'),
+    label,
+    icon: item.text('icon') ?? '',
+    shortLabel: item.text('shortLabel') ?? label,
+    placeholder: item.text('placeholderOverride'),
+    persistent: item.flag('persistent', false),
+  };
+}
+
+function resolveUrl(value: string, base: string, path: string): string {
+  let url: URL;
+  try {
+    url = new URL(value, base);
+  } catch {
+    throw new IntegrationError(`${path} is not a URL.`);
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    throw new IntegrationError(`${path} must be an http or https URL.`);
+  }
+  return url.href;
+}
+
+/** Typed access to one object of the options; remembers which keys were read. */
+class Reader {
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly report: OptionReport;
+  readonly #path: string;
+  readonly #known = new Set<string>();
+
+  constructor(value: unknown, path: string, report: OptionReport) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new IntegrationError(`${path} must be an object.`);
+    }
+    this.value = value as Record<string, unknown>;
+    this.#path = path;
+    this.report = report;
+  }
+
+  /** `undefined` and `null` both mean "not given". */
+  has(key: string): boolean {
+    return this.peek(key) !== undefined && this.peek(key) !== null;
+  }
+
+  peek(key: string): unknown {
+    this.#known.add(key);
+    return this.value[key];
+  }
+
+  know(...keys: string[]): void {
+    for (const key of keys) this.#known.add(key);
+  }
+
+  section(key: string, required = false): Reader {
+    const value = this.peek(key);
+    const missing = value === undefined || value === null;
+    return new Reader(missing && !required ? {} : value, `${this.#path}.${key}`, this.report);
+  }
+
+  list(key: string): Reader[] {
+    const value = this.peek(key) ?? [];
+    if (!Array.isArray(value)) throw new IntegrationError(`${this.#path}.${key} must be a list.`);
+    return value.map((item, index) => new Reader(item, `${this.#path}.${key}[${index}]`, this.report));
+  }
+
+  text(key: string): string | null {
+    return this.#typed(key, 'string', 'a string') as string | null;
+  }
+
+  requiredText(key: string): string {
+    const value = this.text(key);
+    if (value === null || value === '') throw new IntegrationError(`${this.#path}.${key} is missing.`);
+    return value;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    return (this.#typed(key, 'boolean', 'true or false') as boolean | null) ?? fallback;
+  }
+
+  callback(key: string): ((...values: never[]) => unknown) | null {
+    const value = this.#typed(key, 'function', 'a function');
+    if (value === null) return null;
+    // `this` stays the object the function was given in, as a direct call would have it.
+    const owner = this.value as Record<string, (...values: never[]) => unknown>;
+    return (...values) => owner[key]?.(...values);
+  }
+
+  number(key: string, fallback: number, least: number, most: number): number {
+    const value = (this.#typed(key, 'number', 'a number') as number | null) ?? fallback;
+    if (!(value >= least && value <= most)) {
+      throw new IntegrationError(`${this.#path}.${key} must be from ${least} to ${most}.`);
+    }
+    return value;
+  }
+
+  choice<T extends string>(key: string, choices: readonly T[], fallback: T): T {
+    const value = this.text(key) ?? fallback;
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) throw new IntegrationError(`${this.#path}.${key} must be one of: ${choices.join(', ')}.`);
+    return found;
+  }
+
+  reportUnknown(): void {
+    for (const key of Object.keys(this.value)) {
+      if (!this.#known.has(key)) this.report(`${this.#path}.${key}`);
+    }
+  }
+
+  #typed(key: string, type: string, words: string): unknown {
+    const value = this.peek(key);
+    if (value === undefined || value === null) return null;
+    if (typeof value !== type) throw new IntegrationError(`${this.#path}.${key} must be ${words}.`);
+    return value;
+  }
+}

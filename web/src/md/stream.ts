@@ -1,0 +1,256 @@
+/**
+ * The streaming Markdown view: text that grows becomes DOM that grows.
+ *
+ * All but the last two top-level blocks are final and never touched again, so selections, copy
+ * buttons and scroll positions inside them survive. An open code fence is not lexed at all; its text
+ * is appended. When the text is complete, one full parse reconciles what an early look got wrong
+ * (late link definitions, lists that turn loose).
+ */
+import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
+import { isVisible, lex, type Links, type Token } from './lexer';
+import { repairTail } from './repair';
+
+interface Block {
+  token: Token;
+  node: Node;
+}
+
+interface OpenFence {
+  readonly marker: string;
+  readonly length: number;
+  readonly writer: CodeWriter;
+  readonly node: HTMLElement;
+  readonly info: string;
+  /** Where the fence's block begins in the text. */
+  readonly blockStart: number;
+  /** Where its code begins. */
+  readonly codeStart: number;
+  /** Up to where code was appended. */
+  written: number;
+  /** Start of the line that is not yet complete. */
+  lineStart: number;
+}
+
+/** Work done, as integers: tests hold these to a limit on any machine. */
+export interface Counters {
+  flushes: number;
+  lexedCharacters: number;
+  blocksBuilt: number;
+}
+
+const TAIL_BLOCKS = 2;
+
+export class MarkdownView {
+  readonly counters: Counters = { flushes: 0, lexedCharacters: 0, blocksBuilt: 0 };
+  readonly #host: HTMLElement;
+  readonly #context: RenderContext;
+  #text = '';
+  /** Where the tail, the part that is still lexed, begins. */
+  #base = 0;
+  /** How many blocks come before the tail. */
+  #stable = 0;
+  #blocks: Block[] = [];
+  #links: Links = {};
+  #fence: OpenFence | null = null;
+
+  constructor(host: HTMLElement, context: RenderContext) {
+    this.#host = host;
+    this.#context = context;
+  }
+
+  /** Shows `text`; cheap when it continues the text of the last call. `complete` says nothing will follow. */
+  render(text: string, complete: boolean): void {
+    const next = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
+    if (!next.startsWith(this.#text)) this.#restart();
+    this.#text = next;
+    this.counters.flushes += 1;
+    if (complete) {
+      this.#finish();
+      return;
+    }
+    if (this.#fence !== null && !this.#continueFence(this.#fence)) return;
+    this.#renderTail();
+  }
+
+  #restart(): void {
+    this.#host.replaceChildren();
+    this.#base = 0;
+    this.#stable = 0;
+    this.#blocks = [];
+    this.#links = {};
+    this.#fence = null;
+  }
+
+  #renderTail(): void {
+    const source = this.#text.slice(this.#base);
+    const repaired = repairTail(source);
+    const tokens = this.#lex(repaired);
+    this.#show(tokens, this.#stable);
+    const last = tokens.at(-1);
+    if (last?.type === 'code' && this.#openFence(tokens, last)) return;
+    this.#commit(tokens.slice(0, -TAIL_BLOCKS));
+  }
+
+  /** Makes the blocks from `from` on those of `tokens`, touching only what differs. */
+  #show(tokens: readonly Token[], from: number): void {
+    const visible = tokens.filter(isVisible);
+    visible.forEach((token, index) => {
+      const block = this.#blocks[from + index];
+      if (block === undefined) {
+        const node = this.#build(token);
+        this.#host.append(node);
+        this.#blocks.push({ token, node });
+      } else if (block.token.raw !== token.raw || block.token.type !== token.type) {
+        if (!patchBlock(block.node, block.token, token, this.#context)) this.#replace(block, token);
+        block.token = token;
+      }
+    });
+    for (const block of this.#blocks.splice(from + visible.length)) this.#host.removeChild(block.node);
+  }
+
+  #build(token: Token): Node {
+    this.counters.blocksBuilt += 1;
+    return buildBlock(token, this.#context);
+  }
+
+  #replace(block: Block, token: Token): void {
+    const node = this.#build(token);
+    this.#host.replaceChild(node, block.node);
+    block.node = node;
+    block.token = token;
+  }
+
+  /** Declares tokens at the start of the tail final. */
+  #commit(tokens: readonly Token[]): void {
+    for (const token of tokens) {
+      // A lexer that rewrote its input would shift everything after: then the tail just stays longer.
+      if (!this.#text.startsWith(token.raw, this.#base)) return;
+      this.#base += token.raw.length;
+      if (isVisible(token)) this.#stable += 1;
+    }
+  }
+
+  #lex(source: string): Token[] {
+    this.counters.lexedCharacters += source.length;
+    return lex(source, this.#links);
+  }
+
+  // --- Open code fence ---
+
+  /** Switches to appending if the last token is a fence that has not been closed. */
+  #openFence(tokens: readonly Token[], last: Token): boolean {
+    const opening = /^ {0,3}(`{3,}|~{3,})([^\n]*)\n/.exec(last.raw);
+    if (opening === null) return false;
+    const [line, fence = '', info = ''] = opening;
+    if (isClosed(last.raw.slice(line.length), fence)) return false;
+    this.#commit(tokens.slice(0, -1));
+    const block = this.#blocks[this.#stable];
+    if (block === undefined || !this.#text.startsWith(line, this.#base)) return false;
+    const node = codeFrame(info.trim(), this.#context);
+    const code = node.querySelector('code');
+    if (code === null) return false;
+    this.#host.replaceChild(node, block.node);
+    block.node = node;
+    const codeStart = this.#base + line.length;
+    this.#fence = {
+      marker: fence.charAt(0),
+      length: fence.length,
+      writer: new CodeWriter(code),
+      node,
+      info,
+      blockStart: this.#base,
+      codeStart,
+      written: codeStart,
+      lineStart: codeStart,
+    };
+    this.#continueFence(this.#fence);
+    return true;
+  }
+
+  /** Appends what came; `true` when the fence was closed and normal rendering goes on. */
+  #continueFence(fence: OpenFence): boolean {
+    for (;;) {
+      const end = this.#text.indexOf('\n', fence.lineStart);
+      if (end === -1) break;
+      if (isFenceEnd(this.#text.slice(fence.lineStart, end), fence)) {
+        this.#closeFence(fence, end);
+        return true;
+      }
+      fence.lineStart = end + 1;
+    }
+    // A last line that may turn out to be the end of the fence waits.
+    const open = this.#text.slice(fence.lineStart);
+    const mayBeEnd = /^ {0,3}[`~]* *$/.test(open);
+    this.#writeFence(fence, mayBeEnd ? fence.lineStart : this.#text.length);
+    codeText.set(fence.node, this.#text.slice(fence.codeStart));
+    return false;
+  }
+
+  /** The last newline waits too, because it belongs to the code only if more code follows. */
+  #writeFence(fence: OpenFence, end: number): void {
+    const until = end > fence.codeStart && this.#text.charAt(end - 1) === '\n' ? end - 1 : end;
+    if (until <= fence.written) return;
+    fence.writer.append(this.#text.slice(fence.written, until));
+    fence.written = until;
+  }
+
+  #closeFence(fence: OpenFence, end: number): void {
+    this.#writeFence(fence, fence.lineStart);
+    const text = this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1));
+    codeText.set(fence.node, text);
+    const block = this.#blocks[this.#stable];
+    if (block !== undefined) {
+      block.token = { type: 'code', raw: this.#text.slice(fence.blockStart, end), lang: fence.info.trim(), text };
+    }
+    this.#base = end;
+    this.#stable += 1;
+    this.#fence = null;
+  }
+
+  // --- The end ---
+
+  #finish(): void {
+    this.#fence = null;
+    const hadLinks = Object.keys(this.#links).length > 0;
+    const tokens = lex(this.#text, this.#links);
+    const visible = tokens.filter(isVisible);
+    const hasLinks = hadLinks || Object.keys(this.#links).length > 0;
+    visible.forEach((token, index) => {
+      const block = this.#blocks[index];
+      if (block === undefined) {
+        const node = this.#build(token);
+        this.#host.append(node);
+        this.#blocks.push({ token, node });
+        return;
+      }
+      // A definition that came late may have turned any bracket before it into a link.
+      const mayLink = hasLinks && token.raw.includes('[');
+      if (!mayLink && isSameBlock(block.token, token)) {
+        block.token = token;
+        return;
+      }
+      this.#replace(block, token);
+    });
+    for (const block of this.#blocks.splice(visible.length)) this.#host.removeChild(block.node);
+    this.#stable = 0;
+    this.#base = 0;
+  }
+}
+
+/** Raw text decides, except that blank lines at the end belong to nobody, and that lists turn loose late. */
+function isSameBlock(left: Token, right: Token): boolean {
+  if (left.type !== right.type || left.raw.trimEnd() !== right.raw.trimEnd()) return false;
+  if (left.type === 'code') return (left as { text?: string }).text === (right as { text?: string }).text;
+  return true;
+}
+
+function isClosed(code: string, fence: string): boolean {
+  const shape = { marker: fence.charAt(0), length: fence.length };
+  return code.split('\n').some((line) => isFenceEnd(line, shape));
+}
+
+function isFenceEnd(line: string, fence: { readonly marker: string; readonly length: number }): boolean {
+  const match = /^ {0,3}([`~]{3,}) *$/.exec(line);
+  const run = match?.[1] ?? '';
+  return run.startsWith(fence.marker.repeat(fence.length));
+}

@@ -1,0 +1,90 @@
+/** The list of conversations: pages of it, newest first, with rename and delete. */
+import { signal } from '@preact/signals';
+import type { ChatClient } from '../core/client';
+import type { ThreadMetadata } from '../core/protocol';
+
+const PAGE = 30;
+
+export class History {
+  readonly threads = signal<readonly ThreadMetadata[]>([]);
+  readonly status = signal<'idle' | 'loading' | 'failed'>('idle');
+  readonly hasMore = signal(false);
+  #after: string | undefined;
+  #loading: AbortController | null = null;
+  readonly #client: () => ChatClient;
+
+  constructor(client: () => ChatClient) {
+    this.#client = client;
+  }
+
+  /** Loads the first page anew; what is shown stays until it is there. */
+  async refresh(): Promise<void> {
+    await this.#load(undefined);
+  }
+
+  async more(): Promise<void> {
+    if (this.hasMore.value && this.status.value === 'idle') await this.#load(this.#after);
+  }
+
+  /** Puts what the stream said about a thread into the list. */
+  note(thread: ThreadMetadata): void {
+    const known = this.threads.value.some(({ id }) => id === thread.id);
+    this.threads.value = known
+      ? this.threads.value.map((entry) => (entry.id === thread.id ? { ...entry, ...thread } : entry))
+      : [thread, ...this.threads.value];
+  }
+
+  async rename(threadId: string, title: string): Promise<void> {
+    const before = this.threads.value;
+    this.threads.value = before.map((entry) => (entry.id === threadId ? { ...entry, title } : entry));
+    try {
+      await this.#client().request('threads.update', { thread_id: threadId, title }, new AbortController().signal);
+    } catch (error) {
+      this.threads.value = before;
+      throw error;
+    }
+  }
+
+  async remove(threadId: string): Promise<void> {
+    const before = this.threads.value;
+    this.threads.value = before.filter(({ id }) => id !== threadId);
+    try {
+      await this.#client().request('threads.delete', { thread_id: threadId }, new AbortController().signal);
+    } catch (error) {
+      this.threads.value = before;
+      throw error;
+    }
+  }
+
+  /** Forgets everything: another conversation partner, another list. */
+  reset(): void {
+    this.#loading?.abort();
+    this.#loading = null;
+    this.threads.value = [];
+    this.hasMore.value = false;
+    this.status.value = 'idle';
+    this.#after = undefined;
+  }
+
+  async #load(after: string | undefined): Promise<void> {
+    this.#loading?.abort();
+    const loading = new AbortController();
+    this.#loading = loading;
+    this.status.value = 'loading';
+    try {
+      const params = { limit: PAGE, order: 'desc' as const, ...(after === undefined ? {} : { after }) };
+      const page = await this.#client().request('threads.list', params, loading.signal);
+      if (this.#loading !== loading) return;
+      const known = new Set(after === undefined ? [] : this.threads.value.map(({ id }) => id));
+      const fresh = page.data.filter(({ id }) => !known.has(id));
+      this.threads.value = after === undefined ? fresh : [...this.threads.value, ...fresh];
+      this.#after = page.after ?? page.data.at(-1)?.id;
+      this.hasMore.value = page.has_more && page.data.length > 0;
+      this.status.value = 'idle';
+    } catch (error) {
+      if (this.#loading !== loading) return;
+      this.status.value = 'failed';
+      throw error;
+    }
+  }
+}

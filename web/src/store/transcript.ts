@@ -1,0 +1,252 @@
+/**
+ * What a thread looks like right now, as one immutable value, and the pure function that a stream
+ * event turns it into. No clock, no network, no DOM: golden event traces are its tests.
+ */
+import type {
+  AssistantContent,
+  ItemUpdate,
+  NoticeEvent,
+  ThreadItem,
+  ThreadMetadata,
+  ThreadStreamEvent,
+  WidgetNode,
+} from '../core/protocol';
+
+/** One item with the key that its place on the screen keeps, even when the server replaces the item. */
+export interface Entry {
+  readonly key: string;
+  readonly item: ThreadItem;
+  /** Sent, but not yet acknowledged by the server. */
+  readonly optimistic?: true;
+  /** Still being written: announced, and not done. */
+  readonly live?: true;
+}
+
+export interface TurnError {
+  /** The server's own words, or `null` when the element should use its own. */
+  readonly message: string | null;
+  readonly allowRetry: boolean;
+}
+
+export interface Transcript {
+  readonly thread: ThreadMetadata | null;
+  readonly entries: readonly Entry[];
+  readonly progress: { readonly text: string; readonly icon: string | null } | null;
+  readonly notices: readonly NoticeEvent[];
+  readonly error: TurnError | null;
+  /** Whether Stop is offered. The SDK's default is yes. */
+  readonly allowCancel: boolean;
+}
+
+export const EMPTY: Transcript = {
+  thread: null,
+  entries: [],
+  progress: null,
+  notices: [],
+  error: null,
+  allowCancel: true,
+};
+
+/** Items that are on the wire but never on the screen. */
+const HIDDEN: ReadonlySet<string> = new Set(['hidden_context_item', 'sdk_hidden_context']);
+
+export function reduce(state: Transcript, event: ThreadStreamEvent): Transcript {
+  switch (event.type) {
+    case 'thread.created':
+    case 'thread.updated':
+      return { ...state, thread: metadataOf(event.thread) };
+    case 'thread.item.added':
+      return placeItem(state, event.item, true);
+    case 'thread.item.done':
+    case 'thread.item.replaced':
+      return placeItem(state, event.item, false);
+    case 'thread.item.removed':
+      return { ...state, entries: state.entries.filter(({ item }) => item.id !== event.item_id) };
+    case 'thread.item.updated':
+      return updateItem(state, event.item_id, event.update);
+    case 'stream_options':
+      return { ...state, allowCancel: event.stream_options.allow_cancel };
+    case 'progress_update':
+      return { ...state, progress: { text: event.text, icon: event.icon ?? null } };
+    case 'error':
+      return {
+        ...state,
+        progress: null,
+        error: {
+          message: (event.code ?? 'custom') === 'custom' ? (event.message ?? null) : null,
+          allowRetry: event.allow_retry ?? false,
+        },
+      };
+    case 'notice':
+      return { ...state, notices: [...state.notices, event] };
+    case 'client_effect':
+      return state; // leaves the element as an event; nothing of it is shown
+  }
+}
+
+/** Adds the person's message before the server has seen it. */
+export function addOptimistic(state: Transcript, item: ThreadItem): Transcript {
+  return {
+    ...state,
+    error: null,
+    notices: [],
+    entries: [...state.entries, { key: item.id, item, optimistic: true }],
+  };
+}
+
+/** Ends a turn: what only describes work in progress goes, and nothing is being written any more. */
+export function endTurn(state: Transcript): Transcript {
+  const entries = state.entries.some(({ live }) => live)
+    ? state.entries.map((entry) => (entry.live ? { key: entry.key, item: entry.item } : entry))
+    : state.entries;
+  return { ...state, entries, progress: null, allowCancel: true };
+}
+
+/** Keeps everything up to and including an item: what a retry starts from. */
+export function truncateAfter(state: Transcript, itemId: string): Transcript {
+  const index = state.entries.findIndex(({ item }) => item.id === itemId);
+  if (index === -1) return state;
+  return { ...state, error: null, entries: state.entries.slice(0, index + 1) };
+}
+
+/** Puts a page of older items before the known ones, each item once. */
+export function prependItems(state: Transcript, items: readonly ThreadItem[]): Transcript {
+  const known = new Set(state.entries.map(({ item }) => item.id));
+  const older = items.filter((item) => !HIDDEN.has(item.type) && !known.has(item.id));
+  return { ...state, entries: [...older.map((item) => entryOf(item)), ...state.entries] };
+}
+
+/** The state of a thread that was just loaded; entries that were on the screen keep their key. */
+export function loaded(previous: Transcript, thread: ThreadMetadata, items: readonly ThreadItem[]): Transcript {
+  const keys = new Map(previous.entries.map(({ key, item }) => [item.id, key]));
+  const entries = items
+    .filter((item) => !HIDDEN.has(item.type))
+    .map((item): Entry => ({ key: keys.get(item.id) ?? item.id, item }));
+  return { ...EMPTY, thread: metadataOf(thread), entries };
+}
+
+function entryOf(item: ThreadItem, live = false): Entry {
+  return live ? { key: item.id, item, live } : { key: item.id, item };
+}
+
+/** A thread without its items, whatever else the server put into it. */
+function metadataOf(thread: ThreadMetadata): ThreadMetadata {
+  const { id, title, created_at, status, allowed_image_domains } = thread;
+  return {
+    id,
+    created_at,
+    title: title ?? null,
+    status: status ?? { type: 'active' },
+    allowed_image_domains: allowed_image_domains ?? null,
+  };
+}
+
+function placeItem(state: Transcript, item: ThreadItem, live: boolean): Transcript {
+  if (HIDDEN.has(item.type)) return state;
+  const entries = [...state.entries];
+  const index = indexOfItem(entries, item.id);
+  // The server's copy of a message takes the place of the one shown while it was being sent.
+  const place = index === -1 && item.type === 'user_message' ? entries.findIndex((entry) => entry.optimistic) : index;
+  const placed = entryOf(item, live);
+  if (place === -1) entries.push(placed);
+  else entries[place] = { ...placed, key: entries[place]?.key ?? item.id };
+  const replacesProgress = item.type !== 'user_message' && item.type !== 'end_of_turn';
+  return { ...state, entries, progress: replacesProgress ? null : state.progress };
+}
+
+function updateItem(state: Transcript, id: string, update: ItemUpdate): Transcript {
+  const index = indexOfItem(state.entries, id);
+  const entry = state.entries[index];
+  // Replays overlap, so an update can come before its item: text makes a message of its own.
+  if (entry === undefined) {
+    if (!update.type.startsWith('assistant_message.')) return state;
+    const item: ThreadItem = {
+      type: 'assistant_message',
+      id,
+      thread_id: state.thread?.id ?? '',
+      created_at: '',
+      content: [],
+    };
+    return updateItem({ ...state, progress: null, entries: [...state.entries, entryOf(item, true)] }, id, update);
+  }
+  const item = applyUpdate(entry.item, update);
+  if (item === entry.item) return state;
+  const entries = [...state.entries];
+  entries[index] = { ...entry, item };
+  const saysText = update.type === 'assistant_message.content_part.text_delta';
+  return { ...state, entries, progress: saysText ? null : state.progress };
+}
+
+/** From the end, because what streams is almost always the last item. */
+function indexOfItem(entries: readonly Entry[], id: string): number {
+  return entries.findLastIndex(({ item }) => item.id === id);
+}
+
+/** One update applied to one item. An update that does not fit the item changes nothing. */
+export function applyUpdate(item: ThreadItem, update: ItemUpdate): ThreadItem {
+  switch (update.type) {
+    case 'assistant_message.content_part.added':
+    case 'assistant_message.content_part.done':
+      return withPart(item, update.content_index, () => update.content);
+    case 'assistant_message.content_part.text_delta':
+      return withPart(item, update.content_index, (part) => ({ ...part, text: part.text + update.delta }));
+    case 'assistant_message.content_part.annotation_added':
+      return withPart(item, update.content_index, (part) => {
+        const annotations = [...(part.annotations ?? [])];
+        if (update.annotation_index < annotations.length) annotations[update.annotation_index] = update.annotation;
+        else annotations.push(update.annotation);
+        return { ...part, annotations };
+      });
+    case 'workflow.task.added':
+    case 'workflow.task.updated': {
+      if (item.type !== 'workflow') return item;
+      const tasks = [...item.workflow.tasks];
+      const adds = update.type === 'workflow.task.added';
+      const index = Math.min(Math.max(0, update.task_index), tasks.length);
+      tasks.splice(index, adds ? 0 : 1, update.task);
+      return { ...item, workflow: { ...item.workflow, tasks } };
+    }
+    case 'generated_image.updated':
+      return item.type === 'generated_image' ? { ...item, image: update.image, progress: update.progress ?? null } : item;
+    case 'widget.root.updated':
+      return item.type === 'widget' ? { ...item, widget: update.widget } : item;
+    case 'widget.component.updated':
+      return item.type === 'widget'
+        ? { ...item, widget: mapWidget(item.widget, update.component_id, () => update.component) }
+        : item;
+    case 'widget.streaming_text.value_delta':
+      if (item.type !== 'widget') return item;
+      return {
+        ...item,
+        widget: mapWidget(item.widget, update.component_id, (node) => ({
+          ...node,
+          value: (typeof node.value === 'string' ? node.value : '') + update.delta,
+        })),
+      };
+    default:
+      return item; // an update of a newer protocol
+  }
+}
+
+/** A content index a little past the end is filled up; a wild one is a broken server and ignored. */
+const MAX_PARTS = 1000;
+
+function withPart(item: ThreadItem, index: number, change: (part: AssistantContent) => AssistantContent): ThreadItem {
+  if (item.type !== 'assistant_message' || !(index >= 0 && index < MAX_PARTS)) return item;
+  const content = [...item.content];
+  while (content.length <= index) content.push({ type: 'output_text', text: '', annotations: [] });
+  const part = content[index];
+  if (part !== undefined) content[index] = change(part);
+  return { ...item, content };
+}
+
+/** Widget trees come from the server; deeper ones than this are left as they are. */
+const MAX_WIDGET_DEPTH = 160;
+
+function mapWidget(node: WidgetNode, id: string, change: (node: WidgetNode) => WidgetNode, depth = 0): WidgetNode {
+  if (node.id === id) return change(node);
+  if (depth > MAX_WIDGET_DEPTH || node.children === undefined || node.children === null) return node;
+  const mapChild = (child: unknown): unknown =>
+    typeof child === 'object' && child !== null ? mapWidget(child as WidgetNode, id, change, depth + 1) : child;
+  return { ...node, children: Array.isArray(node.children) ? node.children.map(mapChild) : mapChild(node.children) };
+}

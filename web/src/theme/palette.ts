@@ -1,0 +1,94 @@
+/**
+ * The theme option as CSS custom properties. Values come from the page and may be wrong or hostile:
+ * each goes through `CSS.supports` and is set through the CSSOM, never as text of a style sheet.
+ */
+import type { ThemeOptions } from '../element/options';
+
+type Properties = Record<string, string>;
+
+/** Lightness of each step, OKLCH. Chosen so that text on its surface passes 4.5 : 1. */
+const STEPS: Readonly<Record<ThemeOptions['colorScheme'], Readonly<Record<string, number>>>> = {
+  light: { bg: 1, raised: 1, soft: 0.967, softer: 0.935, line: 0.905, faint: 0.51, quiet: 0.44, text: 0.21 },
+  dark: { bg: 0.2, raised: 0.255, soft: 0.275, softer: 0.325, line: 0.345, faint: 0.715, quiet: 0.79, text: 0.955 },
+};
+const CHROMA_PER_TINT = 0.0045;
+const LIGHTNESS_PER_SHADE = 0.012;
+
+const UNIT: Readonly<Record<ThemeOptions['density'], number>> = { compact: 3.25, normal: 4, spacious: 4.75 };
+const RADIUS: Readonly<Record<ThemeOptions['radius'], number>> = { pill: 1.3, round: 1, soft: 0.55, sharp: 0 };
+
+/** The custom properties of a theme. `supports` is `CSS.supports`. */
+export function themeProperties(theme: ThemeOptions, supports: (property: string, value: string) => boolean): Properties {
+  const isColor = (value: string): boolean => !/url\s*\(/i.test(value) && supports('color', value);
+  const properties: Properties = grayscale(theme);
+  if (theme.surface !== null && isColor(theme.surface.background) && isColor(theme.surface.foreground)) {
+    properties['--ck-bg'] = theme.surface.background;
+    properties['--ck-raised'] = theme.surface.foreground;
+  }
+  const accent = theme.accent !== null && isColor(theme.accent.primary) ? theme.accent : null;
+  const level = accent?.level ?? 0;
+  const primary = accent?.primary ?? 'var(--ck-text)';
+  properties['--ck-accent'] = primary;
+  properties['--ck-on-accent'] = accent === null ? 'var(--ck-bg)' : readableOn(primary, supports);
+  // How far the accent spreads: 0 the send button, 1 links and focus too, 2 a tint on the person's
+  // messages and on what is selected, 3 the person's messages in full colour.
+  properties['--ck-link'] = level >= 1 ? `color-mix(in oklab, ${primary} 82%, var(--ck-text))` : 'var(--ck-text)';
+  properties['--ck-focus'] = level >= 1 ? primary : 'var(--ck-quiet)';
+  properties['--ck-bubble'] = level === 3 ? primary : level === 2 ? `color-mix(in oklab, ${primary} 14%, var(--ck-bg))` : 'var(--ck-soft)';
+  properties['--ck-on-bubble'] = level === 3 ? 'var(--ck-on-accent)' : 'var(--ck-text)';
+  properties['--ck-selected'] = level >= 2 ? `color-mix(in oklab, ${primary} 16%, var(--ck-bg))` : 'var(--ck-softer)';
+
+  properties['--ck-unit'] = `${UNIT[theme.density]}px`;
+  properties['--ck-size'] = `${theme.baseSize}px`;
+  const scale = RADIUS[theme.radius];
+  for (const [name, size] of [['s', 6], ['m', 10], ['l', 16], ['xl', 22]] as const) properties[`--ck-radius-${name}`] = `${size * scale}px`;
+  const full = theme.radius === 'pill' || theme.radius === 'round';
+  properties['--ck-radius-full'] = full ? '999px' : `${10 * scale}px`;
+  if (theme.fontFamily !== null && supports('font-family', theme.fontFamily)) properties['--ck-font'] = theme.fontFamily;
+  if (theme.fontFamilyMono !== null && supports('font-family', theme.fontFamilyMono)) properties['--ck-mono'] = theme.fontFamilyMono;
+  return properties;
+}
+
+function grayscale(theme: ThemeOptions): Properties {
+  const { hue, tint, shade } = theme.grayscale ?? { hue: 0, tint: 0, shade: 0 };
+  const properties: Properties = {};
+  for (const [name, lightness] of Object.entries(STEPS[theme.colorScheme])) {
+    const isText = name === 'text' || name === 'quiet' || name === 'faint';
+    const shift = isText ? 0 : shade * LIGHTNESS_PER_SHADE;
+    const level = Math.min(1, Math.max(0, lightness + shift));
+    // White stays white unless the page asked for a tint.
+    const chroma = tint * CHROMA_PER_TINT * (name === 'bg' || name === 'raised' ? 0.5 : 1);
+    properties[`--ck-${name}`] = `oklch(${level.toFixed(3)} ${chroma.toFixed(4)} ${hue})`;
+  }
+  return properties;
+}
+
+/** Black or white, whichever reads better on a colour; older engines get white. */
+function readableOn(color: string, supports: (property: string, value: string) => boolean): string {
+  const computed = `oklch(from ${color} clamp(0, (0.68 - l) * 1000, 1) 0 0)`;
+  return supports('color', computed) ? computed : '#fff';
+}
+
+/** Fonts cannot be declared inside a shadow root, so they are added to the document, each once. */
+const loadedFonts = new Set<string>();
+
+export function loadFonts(theme: ThemeOptions, log: (name: string, data?: Record<string, unknown>) => void): void {
+  for (const font of theme.fontSources) {
+    const key = JSON.stringify([font.family, font.src, font.weight, font.style, font.unicodeRange]);
+    if (loadedFonts.has(key) || typeof font.src !== 'string' || typeof font.family !== 'string') continue;
+    loadedFonts.add(key);
+    try {
+      const url = new URL(font.src, document.baseURI).href;
+      const face = new FontFace(font.family, `url(${JSON.stringify(url)})`, {
+        ...(font.weight === undefined ? {} : { weight: String(font.weight) }),
+        ...(font.style === undefined ? {} : { style: font.style }),
+        ...(font.display === undefined ? {} : { display: font.display }),
+        ...(font.unicodeRange === undefined ? {} : { unicodeRange: font.unicodeRange }),
+      });
+      document.fonts.add(face);
+      face.load().catch(() => log('theme.font.failed', { family: font.family }));
+    } catch {
+      log('theme.font.failed', { family: font.family });
+    }
+  }
+}

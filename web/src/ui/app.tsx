@@ -1,0 +1,61 @@
+/** The whole interface: theme, header, the view of the moment, composer. */
+import { useSignalEffect } from '@preact/signals';
+import type { ComponentChild, JSX } from 'preact';
+import { useRef } from 'preact/hooks';
+import { Announcer } from '../a11y/announcer';
+import { loadFonts, themeProperties } from '../theme/palette';
+import { Composer } from './composer';
+import { UiContext, useOptions, useUi, type Ui } from './context';
+import { Disclaimer } from './disclaimer';
+import { Header } from './header';
+import { HistoryPanel } from './history-panel';
+import { Refusal } from './refusal';
+import { StartScreen } from './start-screen';
+import { ThreadView } from './thread-view';
+import { Toast } from './toast';
+
+export function mountedApp(ui: Ui): ComponentChild {
+  return (
+    <UiContext.Provider value={ui}>
+      <App />
+    </UiContext.Provider>
+  );
+}
+
+function App(): JSX.Element {
+  const { chat, blocked, options, log } = useUi();
+  const { frameTitle, theme } = useOptions();
+  const root = useRef<HTMLElement>(null);
+  useSignalEffect(() => {
+    const current = options.value?.theme;
+    if (current === undefined || root.current === null) return;
+    const { style } = root.current;
+    const properties = themeProperties(current, (property, value) => CSS.supports(property, value));
+    for (const name of [...style]) if (!(name in properties)) style.removeProperty(name);
+    for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
+    loadFonts(current, log);
+  });
+  const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
+  const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
+  return (
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle}>
+      <Header />
+      <div class="body">
+        {blocked.value !== null ? (
+          <Refusal message={blocked.value.message} />
+        ) : (
+          <>
+            {empty ? <StartScreen /> : <ThreadView loading={loading} />}
+            <div class="foot">
+              <Composer />
+              <Disclaimer />
+            </div>
+            {chat.historyOpen.value && <HistoryPanel />}
+          </>
+        )}
+        <Toast />
+      </div>
+      <Announcer />
+    </section>
+  );
+}

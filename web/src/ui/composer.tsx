@@ -1,0 +1,144 @@
+/** The text field and what belongs to it: tools, model, send and stop. A real `<textarea>`. */
+import { useSignalEffect } from '@preact/signals';
+import { ArrowUp, ChevronDown, Lock, Square } from 'lucide';
+import type { JSX } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { InferenceOptions } from '../core/protocol';
+import { Icon } from '../icons/icon';
+import { useOptions, useUi } from './context';
+
+/** Browsers without `field-sizing` get their height from here. */
+const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
+const MAX_HEIGHT = 220;
+
+export function Composer(): JSX.Element {
+  const { chat, t, focusRequests, selection, id } = useUi();
+  const { composer } = useOptions();
+  const field = useRef<HTMLTextAreaElement>(null);
+  const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
+  const tool = composer.tools.find((candidate) => candidate.id === selection.tool.value) ?? null;
+  const model =
+    composer.models.find((candidate) => candidate.id === selection.model.value) ??
+    composer.models.find((candidate) => candidate.isDefault && !candidate.disabled) ??
+    composer.models.find((candidate) => !candidate.disabled) ??
+    null;
+
+  useSignalEffect(() => {
+    if (focusRequests.value > 0) field.current?.focus({ preventScroll: true });
+  });
+  const draft = chat.draft.value;
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (element === null || GROWS_BY_ITSELF) return;
+    element.style.height = 'auto';
+    element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT)}px`;
+  }, [draft]);
+
+  if (status.type === 'closed') {
+    return (
+      <div class="composer-closed" role="status">
+        <Icon of={Lock} size={16} />
+        <span>{status.reason ?? t('composer.closed')}</span>
+      </div>
+    );
+  }
+  const locked = status.type === 'locked';
+  const answering = chat.isAnswering.value;
+  const canSend = !locked && chat.phase.value === 'idle' && draft.trim() !== '';
+
+  const send = (): void => {
+    if (!canSend) return;
+    const inference: InferenceOptions = {
+      ...(tool === null ? {} : { tool_choice: { id: tool.id } }),
+      ...(model === null ? {} : { model: model.id }),
+    };
+    chat.draft.value = '';
+    if (tool?.persistent === false) selection.selectTool(null);
+    void chat.send({ content: [{ type: 'input_text', text: draft.trim() }], inference });
+  };
+  const placeholder = locked
+    ? (status.reason ?? t('composer.locked'))
+    : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
+  return (
+    <form
+      class={locked ? 'composer locked' : 'composer'}
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+      onClick={(event) => {
+        // The whole box acts as the field, as people expect of a box with a cursor in it.
+        if (event.target === event.currentTarget) field.current?.focus();
+      }}
+    >
+      <textarea
+        ref={field}
+        rows={1}
+        value={draft}
+        placeholder={placeholder}
+        aria-label={composer.placeholder ?? t('composer.input')}
+        aria-describedby={locked ? `${id}-locked` : undefined}
+        disabled={locked}
+        enterkeyhint="send"
+        onInput={(event) => (chat.draft.value = event.currentTarget.value)}
+        onKeyDown={(event) => {
+          // Enter belongs to the input method while a word is being composed (229 is old Safari's sign).
+          if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+          event.preventDefault();
+          send();
+        }}
+      />
+      {locked && (
+        <span id={`${id}-locked`} class="visually-hidden">
+          {status.reason ?? t('composer.locked')}
+        </span>
+      )}
+      <div class="composer-bar">
+        {composer.tools.length > 0 && (
+          <div class="tools" role="group" aria-label={t('composer.tools')}>
+            {composer.tools.map((option) => {
+              const selected = option.id === tool?.id;
+              return (
+                <button
+                  key={option.id}
+                  type="button"
+                  class="chip"
+                  aria-pressed={selected}
+                  disabled={locked}
+                  title={option.label}
+                  onClick={() => selection.selectTool(selected ? null : option.id)}
+                >
+                  <Icon of={option.icon} size={15} />
+                  {option.shortLabel}
+                </button>
+              );
+            })}
+          </div>
+        )}
+        {model !== null && (
+          <label class="model">
+            <span class="visually-hidden">{t('composer.model')}</span>
+            <select value={model.id} disabled={locked} onChange={(event) => (selection.model.value = event.currentTarget.value)}>
+              {composer.models.map((option) => (
+                <option key={option.id} value={option.id} disabled={option.disabled}>
+                  {option.label}
+                </option>
+              ))}
+            </select>
+            <Icon of={ChevronDown} size={14} />
+          </label>
+        )}
+        <span class="grow" />
+        {answering && chat.transcript.allowCancel.value ? (
+          <button type="button" class="send" aria-label={t('composer.stop')} onClick={() => chat.stop()}>
+            <Icon of={Square} size={13} filled />
+          </button>
+        ) : (
+          <button type="submit" class="send" aria-label={t('composer.send')} disabled={!canSend}>
+            <Icon of={ArrowUp} />
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,46 @@
+/** What every part of the interface can reach, handed down by Preact context. */
+import type { Signal } from '@preact/signals';
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { Emit } from '../element/events';
+import type { Options } from '../element/options';
+import type { Translate } from '../i18n/translate';
+import type { Chat } from '../store/chat';
+
+/** Why the chat cannot be used on this page, in the server's words. */
+export interface Blocked {
+  readonly message: string;
+}
+
+export interface Ui {
+  readonly chat: Chat;
+  readonly options: Signal<Options | null>;
+  readonly blocked: Signal<Blocked | null>;
+  /** Counts requests to focus the composer. */
+  readonly focusRequests: Signal<number>;
+  readonly selection: {
+    readonly tool: Signal<string | null>;
+    readonly model: Signal<string | null>;
+    readonly selectTool: (id: string | null) => void;
+  };
+  readonly t: Translate;
+  readonly emit: Emit;
+  readonly log: (name: string, data?: Record<string, unknown>) => void;
+  /** Prefix of the ids inside this element. */
+  readonly id: string;
+}
+
+export const UiContext = createContext<Ui | null>(null);
+
+export function useUi(): Ui {
+  const ui = useContext(UiContext);
+  if (ui === null) throw new Error('The interface is used outside its element.');
+  return ui;
+}
+
+/** The options; the interface is only mounted once there are some. */
+export function useOptions(): Options {
+  const options = useUi().options.value;
+  if (options === null) throw new Error('The interface is used before setOptions().');
+  return options;
+}

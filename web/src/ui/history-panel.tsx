@@ -1,0 +1,168 @@
+/** The list of conversations by day, with rename in place and delete after a question. */
+import { Check, MessageSquareText, Pencil, Trash2, X } from 'lucide';
+import { useSignal } from '@preact/signals';
+import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { ThreadMetadata } from '../core/protocol';
+import { dayLabel } from '../i18n/translate';
+import { Icon } from '../icons/icon';
+import { useOptions, useUi } from './context';
+
+export function HistoryPanel(): JSX.Element {
+  const { chat, t } = useUi();
+  const { locale } = useOptions();
+  const panel = useRef<HTMLDivElement>(null);
+  const { threads, status, hasMore } = chat.history;
+  useEffect(() => panel.current?.focus({ preventScroll: true }), []);
+
+  const groups: { day: string; threads: ThreadMetadata[] }[] = [];
+  for (const thread of threads.value) {
+    const day = dayLabel(thread.created_at, new Date(), locale, t);
+    const current = groups.at(-1);
+    if (current?.day === day) current.threads.push(thread);
+    else groups.push({ day, threads: [thread] });
+  }
+  return (
+    <div
+      ref={panel}
+      class="history"
+      tabIndex={-1}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') chat.hideHistory();
+      }}
+    >
+      <div class="history-inner">
+        {groups.map(({ day, threads: list }) => (
+          <section key={day} class="history-group" aria-label={day}>
+            <h3>{day}</h3>
+            <ul>
+              {list.map((thread) => (
+                <Row key={thread.id} thread={thread} />
+              ))}
+            </ul>
+          </section>
+        ))}
+        {threads.value.length === 0 && status.value === 'loading' && <Skeletons />}
+        {threads.value.length === 0 && status.value === 'idle' && (
+          <div class="history-empty">
+            <Icon of={MessageSquareText} size={28} />
+            <strong>{t('history.empty')}</strong>
+            <span>{t('history.emptyHint')}</span>
+          </div>
+        )}
+        {status.value === 'failed' && (
+          <div class="notice danger" role="alert">
+            <div class="notice-text">{t('error.history')}</div>
+            <button type="button" class="button" onClick={() => void chat.showHistory()}>
+              {t('action.retry')}
+            </button>
+          </div>
+        )}
+        {hasMore.value && (
+          <button type="button" class="button wide" disabled={status.value === 'loading'} onClick={() => void chat.moreHistory()}>
+            {t('history.more')}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Skeletons(): JSX.Element {
+  return (
+    <div aria-hidden="true">
+      {[70, 45, 60, 38].map((_, index) => (
+        <div key={index} class={`skeleton w${index}`} />
+      ))}
+    </div>
+  );
+}
+
+function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
+  const { chat, t } = useUi();
+  const { history } = useOptions();
+  const mode = useSignal<'show' | 'rename' | 'delete'>('show');
+  const title = thread.title ?? t('history.untitled');
+  if (mode.value === 'rename') {
+    return (
+      <li class="history-row">
+        <RenameForm thread={thread} onDone={() => (mode.value = 'show')} />
+      </li>
+    );
+  }
+  if (mode.value === 'delete') {
+    return (
+      <li class="history-row question">
+        <span>{t('history.deleteQuestion', { title })}</span>
+        <span class="row-buttons">
+          <button type="button" class="button" onClick={() => (mode.value = 'show')}>
+            {t('action.cancel')}
+          </button>
+          <button type="button" class="button danger" onClick={() => void chat.remove(thread.id)}>
+            {t('action.delete')}
+          </button>
+        </span>
+      </li>
+    );
+  }
+  const current = chat.threadId.value === thread.id;
+  return (
+    <li class={current ? 'history-row current' : 'history-row'}>
+      <button type="button" class="history-open" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
+        {title}
+      </button>
+      {history.showRename && (
+        <button type="button" class="icon-button small" aria-label={`${t('history.rename')}: ${title}`} onClick={() => (mode.value = 'rename')}>
+          <Icon of={Pencil} size={15} />
+        </button>
+      )}
+      {history.showDelete && (
+        <button type="button" class="icon-button small" aria-label={`${t('action.delete')}: ${title}`} onClick={() => (mode.value = 'delete')}>
+          <Icon of={Trash2} size={15} />
+        </button>
+      )}
+    </li>
+  );
+
+  function openThread(): void {
+    if (current && chat.transcript.error.value === null) chat.hideHistory();
+    else {
+      chat.hideHistory();
+      void chat.open(thread.id);
+    }
+  }
+}
+
+function RenameForm({ thread, onDone }: { readonly thread: ThreadMetadata; readonly onDone: () => void }): JSX.Element {
+  const { chat, t } = useUi();
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.select(), []);
+  const save = (event: Event): void => {
+    event.preventDefault();
+    const title = input.current?.value.trim() ?? '';
+    onDone();
+    if (title !== '' && title !== thread.title) void chat.rename(thread.id, title);
+  };
+  return (
+    <form class="rename" onSubmit={save}>
+      <input
+        ref={input}
+        class="field"
+        aria-label={t('history.renameTitle')}
+        defaultValue={thread.title ?? ''}
+        maxLength={200}
+        onKeyDown={(event) => {
+          if (event.key !== 'Escape') return;
+          event.stopPropagation();
+          onDone();
+        }}
+      />
+      <button type="submit" class="icon-button small" aria-label={t('action.save')}>
+        <Icon of={Check} size={15} />
+      </button>
+      <button type="button" class="icon-button small" aria-label={t('action.cancel')} onClick={onDone}>
+        <Icon of={X} size={15} />
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,46 @@
+/** The one table from item type to component. Types it does not know are skipped and logged. */
+import type { ReadonlySignal } from '@preact/signals';
+import type { FunctionComponent, JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import type { ThreadItem } from '../../core/protocol';
+import type { Entry } from '../../store/transcript';
+import { useUi } from '../context';
+import { AssistantMessage } from './assistant-message';
+import { GeneratedImage } from './generated-image';
+import { StructuredInput } from './structured-input';
+import { TaskItem } from './task';
+import { UserMessage } from './user-message';
+import { WidgetPlaceholder } from './widget-placeholder';
+import { WorkflowItem } from './workflow';
+
+export interface ItemProps {
+  readonly entry: ReadonlySignal<Entry>;
+}
+
+/** `null`: on the wire, but not shown. */
+const VIEWS: Readonly<Record<ThreadItem['type'], FunctionComponent<ItemProps> | null>> = {
+  user_message: UserMessage,
+  assistant_message: AssistantMessage,
+  widget: WidgetPlaceholder,
+  generated_image: GeneratedImage,
+  structured_input: StructuredInput,
+  workflow: WorkflowItem,
+  task: TaskItem,
+  client_tool_call: null,
+  end_of_turn: null,
+  hidden_context_item: null,
+  sdk_hidden_context: null,
+};
+
+export function ItemView({ entry }: ItemProps): JSX.Element | null {
+  const { type } = entry.peek().item;
+  const View = Object.hasOwn(VIEWS, type) ? VIEWS[type] : undefined;
+  if (View === undefined) return <UnknownItem type={type} />;
+  return View === null ? null : <View entry={entry} />;
+}
+
+function UnknownItem({ type }: { readonly type: string }): null {
+  const { log } = useUi();
+  useEffect(() => log('item.unknown', { type }), [type]);
+  return null;
+}

@@ -1,0 +1,34 @@
+/** The line that says what the assistant is doing until it has something to show. */
+import type { JSX } from 'preact';
+import { Icon } from '../icons/icon';
+import { useUi } from './context';
+
+export function Progress(): JSX.Element | null {
+  const { chat, t } = useUi();
+  const progress = chat.transcript.progress.value;
+  if (progress !== null) {
+    return (
+      <div class="progress">
+        {progress.icon !== null && <Icon of={progress.icon} size={16} />}
+        <span class="shimmer">{progress.text}</span>
+      </div>
+    );
+  }
+  if (chat.phase.value === 'tool') {
+    return (
+      <div class="progress">
+        <span class="shimmer">{t('item.clientTool')}</span>
+      </div>
+    );
+  }
+  // Nothing of the answer is there yet: three dots instead of an empty place.
+  const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
+  if (!chat.isAnswering.value || (last !== undefined && last.item.type !== 'user_message')) return null;
+  return (
+    <div class="dots" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}

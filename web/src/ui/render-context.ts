@@ -1,0 +1,14 @@
+/** What the Markdown renderer needs to know about this thread and page. */
+import { useMemo } from 'preact/hooks';
+import type { RenderContext } from '../md/dom';
+import { useUi } from './context';
+
+export function useRenderContext(): RenderContext {
+  const { chat, t } = useUi();
+  const domains = chat.transcript.thread.value?.allowed_image_domains ?? null;
+  const key = domains?.join(' ');
+  return useMemo(
+    () => ({ baseUri: document.baseURI, allowedImageDomains: domains, copyLabel: t('action.copyCode') }),
+    [key],
+  );
+}

@@ -1,0 +1,36 @@
+/** The view of a new chat: a greeting and prompts to begin with. */
+import type { JSX } from 'preact';
+import { Icon } from '../icons/icon';
+import type { Prompt } from '../element/options';
+import { useOptions, useUi } from './context';
+import { Notices } from './notices';
+import { TurnErrorView } from './turn-error';
+
+export function StartScreen(): JSX.Element {
+  const { chat, t } = useUi();
+  const { startScreen } = useOptions();
+  const start = (prompt: Prompt): void => {
+    if (chat.phase.value === 'idle') void chat.send({ content: prompt.content });
+  };
+  return (
+    <div class="start">
+      <div class="start-inner">
+        <h1 class="greeting">{startScreen.greeting ?? t('start.greeting')}</h1>
+        {startScreen.prompts.length > 0 && (
+          <ul class="prompts" aria-label={t('start.prompts')}>
+            {startScreen.prompts.map((prompt, index) => (
+              <li key={index}>
+                <button type="button" class="prompt" onClick={() => start(prompt)}>
+                  {prompt.icon !== null && <Icon of={prompt.icon} />}
+                  <span>{prompt.label}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+        <Notices />
+        <TurnErrorView />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,157 @@
+/** The conversation: turns, what is happening now, and where the view is scrolled to. */
+import { useSignal, useSignalEffect } from '@preact/signals';
+import { ArrowDown } from 'lucide';
+import type { JSX } from 'preact';
+import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
+import { Icon } from '../icons/icon';
+import { codeText } from '../md/dom';
+import { onNextFrame } from '../md/frame';
+import { deeplinkOf } from '../md/safe-url';
+import { copyText } from './clipboard';
+import { useOptions, useUi } from './context';
+import { Notices } from './notices';
+import { Progress } from './progress';
+import { TurnView } from './turn-view';
+import { TurnErrorView } from './turn-error';
+
+/** Closer to the end than this counts as being there, in pixels. */
+const NEAR_END = 72;
+const NEAR_START = 240;
+
+export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Element {
+  const { chat, t, options, emit } = useUi();
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const away = useSignal(false);
+  const following = useRef(true);
+  const { threadId } = chat;
+  const id = threadId.value;
+  const turns = chat.transcript.turns.value;
+  const sent = chat.sent.value;
+  const { thread: threadOptions } = useOptions();
+
+  const measure = useCallback(() => {
+    const view = scroller.current;
+    if (view === null) return;
+    const distance = view.scrollHeight - view.scrollTop - view.clientHeight;
+    following.current = distance < NEAR_END;
+    away.value = distance > NEAR_END;
+    if (view.scrollTop < NEAR_START && chat.hasOlder.peek() && !chat.loadingOlder.peek()) void chat.loadOlder();
+  }, []);
+
+  // A thread that was just opened starts at its end.
+  const opened = useRef<string | null>(null);
+  const sentSeen = useRef(sent);
+  const firstKey = useRef<string | null>(null);
+  const heightBefore = useRef(0);
+  useLayoutEffect(() => {
+    const view = scroller.current;
+    if (view === null) return;
+    const first = turns[0]?.key ?? null;
+    if (sent !== sentSeen.current) {
+      // The new message goes to the top; its turn reserves the room below, so nothing jumps later.
+      sentSeen.current = sent;
+      opened.current = id;
+      const turn = content.current?.querySelector<HTMLElement>('.turn:last-of-type');
+      if (turn !== null && turn !== undefined) {
+        const top = turn.getBoundingClientRect().top - view.getBoundingClientRect().top + view.scrollTop;
+        view.scrollTo({ top, behavior: 'instant' });
+      }
+    } else if (opened.current !== id && turns.length > 0) {
+      if (opened.current !== null || sent === 0) view.scrollTop = view.scrollHeight;
+      opened.current = id;
+    } else if (firstKey.current !== null && first !== firstKey.current && view.scrollHeight > heightBefore.current) {
+      // Older messages came in above: what is being read stays where it is.
+      view.scrollTop += view.scrollHeight - heightBefore.current;
+    }
+    firstKey.current = first;
+    heightBefore.current = view.scrollHeight;
+    measure();
+  }, [turns, sent, id]);
+
+  // Growth is watched, not guessed: with `autoScroll` the end is followed while the reader is there.
+  useLayoutEffect(() => {
+    const inner = content.current;
+    if (inner === null) return;
+    const job = (): void => {
+      const view = scroller.current;
+      if (view === null) return;
+      heightBefore.current = view.scrollHeight;
+      if (options.peek()?.thread.autoScroll === true && following.current) view.scrollTop = view.scrollHeight;
+      measure();
+    };
+    const observer = new ResizeObserver(() => onNextFrame(job));
+    observer.observe(inner);
+    return () => observer.disconnect();
+  }, []);
+
+  useSignalEffect(() => {
+    if (!chat.isAnswering.value) onNextFrame(measure);
+  });
+
+  const onClick = (event: MouseEvent): void => {
+    const target = event.target instanceof Element ? event.target : null;
+    const copy = target?.closest<HTMLButtonElement>('button[data-copy]');
+    const block = copy?.closest('.code-block');
+    if (copy && block) {
+      void copyText(codeText.get(block) ?? '').then((done) => {
+        if (!done) return;
+        copy.textContent = t('action.copied');
+        setTimeout(() => (copy.textContent = t('action.copyCode')), 1600);
+      });
+      return;
+    }
+    const deeplink = deeplinkOf(target?.closest<HTMLElement>('[data-deeplink]')?.dataset['deeplink'] ?? '');
+    if (deeplink !== null) emit('chatkit.deeplink', deeplink);
+  };
+
+  const answering = chat.isAnswering.value;
+  return (
+    <div class="thread-frame">
+      <div ref={scroller} class="thread" data-autoscroll={threadOptions.autoScroll} onScroll={measure} onClick={onClick} tabIndex={0} role="log" aria-live="off" aria-busy={answering} aria-label={t('thread.label')}>
+        <div ref={content} class="thread-inner">
+          {chat.loadingOlder.value && <div class="older">{t('thread.older')}</div>}
+          {loading && <LoadingThread label={t('thread.loading')} />}
+          {turns.map((turn, index) => (
+            <TurnView key={turn.key} turn={turn} last={index === turns.length - 1} fresh={sent > 0}>
+              {index === turns.length - 1 && (
+                <>
+                  <Progress />
+                  <Notices />
+                  <TurnErrorView />
+                </>
+              )}
+            </TurnView>
+          ))}
+          {turns.length === 0 && !loading && (
+            <>
+              <Notices />
+              <TurnErrorView />
+            </>
+          )}
+        </div>
+      </div>
+      {away.value && (
+        <button
+          type="button"
+          class="to-end"
+          aria-label={t('thread.bottom')}
+          onClick={() => scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior: 'smooth' })}
+        >
+          <Icon of={ArrowDown} />
+        </button>
+      )}
+    </div>
+  );
+}
+
+function LoadingThread({ label }: { readonly label: string }): JSX.Element {
+  return (
+    <div role="status" aria-label={label}>
+      <div class="skeleton bubble" />
+      <div class="skeleton w0" />
+      <div class="skeleton w2" />
+      <div class="skeleton w1" />
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+/** Copy, try again and feedback for one answer, and the sources it names. */
+import { useSignal } from '@preact/signals';
+import { Check, Copy, RotateCcw, ThumbsDown, ThumbsUp, type IconNode } from 'lucide';
+import type { JSX } from 'preact';
+import type { Source, ThreadItem } from '../core/protocol';
+import { Icon } from '../icons/icon';
+import type { Turn } from '../store/signals';
+import { copyText } from './clipboard';
+import { useOptions, useUi } from './context';
+import { Sources } from './sources';
+
+/** Items that make up an answer; markers and calls are not among them. */
+const ANSWER_TYPES: ReadonlySet<string> = new Set(['assistant_message', 'widget', 'generated_image', 'workflow', 'task']);
+
+export function TurnActions({ turn }: { readonly turn: Turn }): JSX.Element | null {
+  const { chat, t } = useUi();
+  const { threadItemActions } = useOptions();
+  const items = turn.entries.map((entry) => chat.transcript.entry(entry).value.item);
+  const answer = items.filter(({ type }) => ANSWER_TYPES.has(type));
+  if (answer.length === 0) return null;
+  const text = answer.map(textOf).filter((part) => part !== '').join('\n\n');
+  const question = items[0]?.type === 'user_message' ? items[0] : null;
+  const active = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  const ids = answer.map(({ id }) => id);
+  const given = chat.feedback.value[turn.key];
+  return (
+    <>
+      <Sources sources={sourcesOf(answer)} />
+      <div class="turn-actions">
+        {text !== '' && <CopyButton text={text} />}
+        {threadItemActions.feedback && (
+          <>
+            <Action of={ThumbsUp} label={t('action.feedbackPositive')} pressed={given === 'positive'} onClick={() => void chat.giveFeedback(turn.key, ids, 'positive')} />
+            <Action of={ThumbsDown} label={t('action.feedbackNegative')} pressed={given === 'negative'} onClick={() => void chat.giveFeedback(turn.key, ids, 'negative')} />
+          </>
+        )}
+        {threadItemActions.retry && active && question !== null && (
+          <Action of={RotateCcw} label={t('action.retry')} disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryAfter(question.id)} />
+        )}
+      </div>
+    </>
+  );
+}
+
+interface ActionProps {
+  readonly of: IconNode;
+  readonly label: string;
+  readonly pressed?: boolean;
+  readonly disabled?: boolean;
+  readonly onClick: () => void;
+}
+
+function Action({ of, label, pressed, disabled = false, onClick }: ActionProps): JSX.Element {
+  return (
+    <button type="button" class="icon-button small" aria-label={label} title={label} aria-pressed={pressed} disabled={disabled} onClick={onClick}>
+      <Icon of={of} size={16} filled={pressed ?? false} />
+    </button>
+  );
+}
+
+function CopyButton({ text }: { readonly text: string }): JSX.Element {
+  const { t } = useUi();
+  const done = useSignal(false);
+  const copy = (): void => {
+    void copyText(text).then((copied) => {
+      if (!copied) return;
+      done.value = true;
+      setTimeout(() => (done.value = false), 1600);
+    });
+  };
+  return <Action of={done.value ? Check : Copy} label={done.value ? t('action.copied') : t('action.copy')} onClick={copy} />;
+}
+
+function textOf(item: ThreadItem): string {
+  if (item.type === 'assistant_message') return item.content.map((part) => part.text).join('\n\n');
+  return item.type === 'widget' ? (item.copy_text ?? '') : '';
+}
+
+function sourcesOf(items: readonly ThreadItem[]): Source[] {
+  const sources = items.flatMap((item) => (item.type === 'assistant_message' ? item.content : []))
+    .flatMap((part) => part.annotations ?? [])
+    .map(({ source }) => source);
+  const seen = new Set<string>();
+  return sources.filter((source) => {
+    const key = `${source.type} ${source.type === 'url' ? source.url : source.type === 'file' ? source.filename : source.id}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
