@@ -121,3 +121,31 @@ impl Attachment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn notes_of_the_application_are_read_but_never_written() {
+        for kind in ["file", "image"] {
+            let mut attachment: Attachment = serde_json::from_value(json!({
+                "type": kind, "id": "atc_1", "name": "a", "mime_type": "image/png",
+                "preview_url": "https://example.com/a.png", "metadata": {"key": "internal"},
+            }))
+            .expect("an attachment");
+            let (Attachment::File(FileAttachment { metadata, .. })
+            | Attachment::Image(ImageAttachment { metadata, .. })) = &attachment;
+            assert!(
+                metadata
+                    .as_ref()
+                    .is_some_and(|notes| notes.contains_key("key"))
+            );
+            attachment.set_thread_id("thr_1".parse().expect("an id"));
+            let written = serde_json::to_value(&attachment).expect("json");
+            assert_eq!(written.get("metadata"), None);
+            assert_eq!(written["thread_id"], "thr_1");
+        }
+    }
+}

@@ -329,3 +329,75 @@ impl From<TextDelta<'_>> for Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_borrowed_delta_writes_the_same_bytes_as_the_event() {
+        let item_id: ItemId = "msg_1".parse().expect("an id");
+        let delta = TextDelta {
+            item_id: &item_id,
+            content_index: 2,
+            delta: "\"é\"\n",
+        };
+        let bytes = serde_json::to_string(&delta).expect("json");
+        assert_eq!(
+            bytes,
+            serde_json::to_string(&Event::from(delta)).expect("json")
+        );
+        assert_eq!(
+            bytes,
+            concat!(
+                r#"{"type":"thread.item.updated","item_id":"msg_1","update":{"#,
+                r#""type":"assistant_message.content_part.text_delta","#,
+                r#""content_index":2,"delta":"\"é\"\n"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_later_error_code_is_kept() {
+        let later = json!({"type": "error", "code": "rate_limited", "allow_retry": true});
+        let event: Event = serde_json::from_value(later.clone()).expect("an event");
+        let Event::Error(error) = &event else {
+            panic!("another event")
+        };
+        assert_eq!(error.code, ErrorCode::Other("rate_limited".to_owned()));
+        assert_eq!(serde_json::to_value(event).expect("json"), later);
+    }
+
+    #[test]
+    fn events_about_hidden_items_stay_inside() {
+        let hidden = json!({"type": "sdk_hidden_context", "id": "shcx_1", "thread_id": "thr_1",
+            "created_at": "2026-01-23T16:15:25Z", "content": "for the model"});
+        for kind in [
+            "thread.item.added",
+            "thread.item.done",
+            "thread.item.replaced",
+        ] {
+            let event: Event =
+                serde_json::from_value(json!({"type": kind, "item": hidden})).expect("an event");
+            assert!(!event.is_visible_to_user(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn unknown_types_are_refused_with_the_known_ones() {
+        let read = |value| {
+            serde_json::from_value::<Event>(value)
+                .expect_err("refused")
+                .to_string()
+        };
+        let error = read(json!({"type": "thread.exploded"}));
+        assert!(
+            error.contains("unknown variant `thread.exploded`"),
+            "{error}"
+        );
+        assert!(error.contains("`thread.created`"), "{error}");
+        let error = read(json!({"type": "thread.item.done", "item": {"type": "poem"}}));
+        assert!(error.contains("`user_message`"), "{error}");
+    }
+}

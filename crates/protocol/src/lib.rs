@@ -2,7 +2,7 @@
 //!
 //! These types are at once the domain types of the product and the shapes on the wire
 //! (docs/decisions/0001), so a reader of any crate sees the same names as a reader of a network log.
-//! The oracle is the official Python package `openai-chatkit`: `tests/oracle.rs` asks it.
+//! The oracle is the official Python package `openai-chatkit`: `tests/wire/oracle.rs` asks it.
 //!
 //! Rules that hold for all of them:
 //! - absent and `null` mean the same when read; absent values are left out when written;

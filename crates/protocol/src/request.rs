@@ -84,7 +84,7 @@ macro_rules! requests {
             }
 
             fn from_params(kind: RequestKind, params: Value) -> Result<Self, RequestError> {
-                match kind {$(RequestKind::$Kind => read(params).map(Self::$Kind),)*}
+                match kind {$(RequestKind::$Kind => read_below(params, "params").map(Self::$Kind),)*}
             }
 
             /// Writes the `params` of the envelope.
@@ -142,19 +142,26 @@ impl Request {
 impl Envelope {
     /// Reads a request body.
     pub fn parse(body: &[u8], limits: &Limits) -> Result<Self, RequestError> {
-        if body.len() > limits.audio_request_bytes.max(limits.request_bytes) {
-            return Err(RequestError::TooLarge {
-                limit: limits.request_bytes,
-            });
+        let most = limits.audio_request_bytes.max(limits.request_bytes);
+        if body.len() > most {
+            return Err(RequestError::TooLarge { limit: most });
         }
         let text = std::str::from_utf8(body).map_err(|error| RequestError::NotUtf8 {
             position: error.valid_up_to(),
         })?;
-        let envelope: RawEnvelope = read_whole(json::parse(text, limits.depth)?)?;
-        let kind =
-            RequestKind::from_name(&envelope.kind).ok_or_else(|| RequestError::UnknownType {
+        // serde would take a list for a struct, field by field.
+        let object @ Value::Object(_) = json::parse(text, limits.depth)? else {
+            return Err(RequestError::Invalid {
+                path: "body".to_owned(),
+                reason: "expected an object".to_owned(),
+            });
+        };
+        let envelope: RawEnvelope = read_below(object, "")?;
+        let Some(kind) = RequestKind::from_name(&envelope.kind) else {
+            return Err(RequestError::UnknownType {
                 found: json::excerpt(&envelope.kind),
-            })?;
+            });
+        };
         if body.len() > limits.bytes_of(kind) {
             return Err(RequestError::TooLarge {
                 limit: limits.bytes_of(kind),
@@ -199,14 +206,6 @@ struct RawEnvelope {
     metadata: JsonObject,
 }
 
-fn read<T: DeserializeOwned>(params: Value) -> Result<T, RequestError> {
-    read_below(params, "params")
-}
-
-fn read_whole<T: DeserializeOwned>(body: Value) -> Result<T, RequestError> {
-    read_below(body, "")
-}
-
 /// Reads a value; an error names the path below `root`.
 fn read_below<T: DeserializeOwned>(value: Value, root: &str) -> Result<T, RequestError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -227,10 +226,19 @@ fn read_below<T: DeserializeOwned>(value: Value, root: &str) -> Result<T, Reques
 
 /// What serde expected, without the value it got: that may be a whole message, or a secret.
 fn expectation(message: &str) -> String {
-    match message.rfind(", expected ") {
-        Some(start) => message.get(start + 2..).unwrap_or_default().to_owned(),
-        None => json::excerpt(message),
-    }
+    let Some((_, expected)) = message.rsplit_once(", expected ") else {
+        // "missing field", or a text of our own.
+        return message.to_owned();
+    };
+    // Rust's words for JSON's things.
+    let expected = match expected {
+        "a map" => "an object",
+        "a sequence" => "a list",
+        "u32" | "u64" => "a whole number, 0 or more",
+        other if other.starts_with("struct ") || other.contains("enum ") => "an object",
+        other => other,
+    };
+    format!("expected {expected}")
 }
 
 /// What the user sends from the composer.

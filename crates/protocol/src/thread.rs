@@ -111,3 +111,47 @@ impl<T> Default for Page<T> {
         Self::empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_client_sees_neither_hidden_items_nor_notes() {
+        let item = |kind: &str, id: &str| {
+            json!({"type": kind, "id": id, "thread_id": "thr_1",
+                "created_at": "2026-01-23T16:15:25Z", "content": "x"})
+        };
+        let thread: Thread = serde_json::from_value(json!({
+            "id": "thr_1",
+            "created_at": "2026-01-23T16:15:25",
+            "metadata": {"note": "internal"},
+            "items": {
+                "data": [
+                    item("hidden_context_item", "msg_1"),
+                    item("sdk_hidden_context", "shcx_2"),
+                    item("end_of_turn", "msg_3"),
+                ],
+                "has_more": true,
+                "after": "msg_3",
+            },
+        }))
+        .expect("a thread");
+        assert_eq!(
+            serde_json::to_value(Thread::for_client(thread.thread, thread.items)).expect("json"),
+            json!({
+                "id": "thr_1",
+                "created_at": "2026-01-23T16:15:25.000000Z",
+                "status": {"type": "active"},
+                "metadata": {},
+                "items": {
+                    "data": [{"type": "end_of_turn", "id": "msg_3", "thread_id": "thr_1",
+                        "created_at": "2026-01-23T16:15:25.000000Z"}],
+                    "has_more": true,
+                    "after": "msg_3",
+                },
+            })
+        );
+    }
+}

@@ -251,3 +251,100 @@ impl<'de> Deserialize<'de> for WidgetRoot {
         Self::try_from(Widget::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::IconName;
+
+    fn read(value: &Value) -> Widget {
+        serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{value}: {error}"))
+    }
+
+    #[test]
+    fn what_is_not_understood_is_kept_as_it_came() {
+        for value in [
+            json!({"type": "Carousel", "id": "c", "children": [], "speed": null}),
+            json!({"type": "Text", "id": "c", "value": "x", "glow": 3}),
+            json!({"type": "Title", "id": "c", "value": "x", "size": "9xl"}),
+            json!({"type": "Text", "id": "c"}),
+        ] {
+            let widget = read(&value);
+            assert!(matches!(widget, Widget::Dynamic(_)), "{value}");
+            assert_eq!(widget.type_name(), value["type"]);
+            assert_eq!(widget.id(), Some("c"));
+            assert_eq!(serde_json::to_value(widget).expect("json"), value);
+        }
+    }
+
+    #[test]
+    fn a_child_that_is_not_understood_does_not_hide_its_parent() {
+        let Widget::Card(card) = read(&json!({"type": "Card", "children": [{"type": "New"}]}))
+        else {
+            panic!("a card")
+        };
+        assert!(matches!(card.children[0], Widget::Dynamic(_)));
+    }
+
+    #[test]
+    fn only_objects_with_a_type_are_widgets() {
+        for value in [
+            json!(null),
+            json!("Text"),
+            json!([]),
+            json!({}),
+            json!({"type": ""}),
+            json!({"type": 1}),
+        ] {
+            let error = serde_json::from_value::<Widget>(value.clone()).expect_err("refused");
+            assert!(
+                error.to_string().contains("expected a widget"),
+                "{value}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_three_components_stand_by_themselves() {
+        for (value, is_root) in [
+            (json!({"type": "Card", "children": []}), true),
+            (json!({"type": "Card", "novel": 1}), true),
+            (json!({"type": "ListView", "children": []}), true),
+            (json!({"type": "Basic", "children": []}), true),
+            (json!({"type": "Text", "value": "x"}), false),
+            (json!({"type": "Carousel"}), false),
+        ] {
+            assert_eq!(
+                serde_json::from_value::<WidgetRoot>(value.clone()).is_ok(),
+                is_root,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn widgets_are_built_without_ceremony() {
+        let root = WidgetRoot::from(Card {
+            children: vec![
+                Title {
+                    value: "Plan".to_owned(),
+                    ..Title::default()
+                }
+                .into(),
+                Icon::new(IconName::CALENDAR).into(),
+            ],
+            padding: Some(4.into()),
+            background: Some("surface".into()),
+            ..Card::default()
+        });
+        assert_eq!(
+            serde_json::to_value(root).expect("json"),
+            json!({"type": "Card", "padding": 4, "background": "surface", "children": [
+                {"type": "Title", "value": "Plan"},
+                {"type": "Icon", "name": "calendar"},
+            ]})
+        );
+    }
+}
