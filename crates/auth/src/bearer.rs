@@ -1,0 +1,176 @@
+//! How a request presents its credentials: the `Authorization` header (RFC 6750 §2.1) and `X-User-Id`.
+//!
+//! Pure rules on header values; which status an error becomes is the server's business.
+
+use crate::{
+    error::{Error, Refusal},
+    identity::Identity,
+    rejection::{Reason, Rejection},
+};
+
+/// A request whose credentials cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BearerError {
+    /// More than one `Authorization` header.
+    #[error("the request has more than one Authorization header; send one")]
+    Repeated,
+    /// Another scheme than `Bearer`.
+    #[error("the Authorization header must be `Bearer` and a token")]
+    OtherScheme,
+    /// No token, or something behind it, or characters that no token has.
+    #[error("the Authorization header must be `Bearer`, one space, and a token without spaces")]
+    Spelling,
+    /// More than one `X-User-Id`.
+    #[error("the request has more than one X-User-Id; send one, or none")]
+    RepeatedUserId,
+    /// `X-User-Id` is not readable text.
+    #[error("X-User-Id must be 1 to 255 bytes of text")]
+    BadUserId,
+    /// The session cookie came twice with different values, or in pieces that do not fit.
+    #[error(
+        "the session cookie came more than once with different values; clear the site's cookies and sign in again"
+    )]
+    AmbiguousCookie,
+    /// The cookies are longer than what is looked at.
+    #[error("the Cookie header is longer than 16 KiB; clear the site's cookies and sign in again")]
+    CookieTooLong,
+}
+
+/// The token of an `Authorization: Bearer` header; `None` when there is no such header.
+///
+/// The scheme's case does not matter (RFC 9110 §11.1), everything else does.
+pub fn bearer<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+    let value = match values {
+        [] => return Ok(None),
+        [value] => value,
+        _ => return Err(BearerError::Repeated),
+    };
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(BearerError::OtherScheme);
+    }
+    let is_token = !token.is_empty() && token.bytes().all(is_token_byte);
+    if is_token {
+        Ok(Some(token))
+    } else {
+        Err(BearerError::Spelling)
+    }
+}
+
+/// The `b64token` of RFC 6750 §2.1.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+}
+
+/// Checks `X-User-Id` against the verified identity. It is never a source of identity: without it nothing changes.
+pub fn check_user_id(values: &[&str], identity: &Identity) -> Result<(), Error> {
+    let value = match values {
+        [] => return Ok(()),
+        [value] => *value,
+        _ => return Err(BearerError::RepeatedUserId.into()),
+    };
+    if value == identity.subject() {
+        return Ok(());
+    }
+    if value.is_empty()
+        || value.len() > crate::identity::MAX_SUBJECT_BYTES
+        || value.chars().any(char::is_control)
+    {
+        return Err(BearerError::BadUserId.into());
+    }
+    // What a proxy makes of two headers.
+    if value.contains(',') {
+        return Err(BearerError::RepeatedUserId.into());
+    }
+    Err(Refusal::UserIdMismatch.into())
+}
+
+/// Settles a request with both a token and a session cookie: both must be the same person.
+///
+/// A cookie that travels along by itself must not be overruled unseen, nor overrule.
+pub fn settle(token: &Identity, cookie: &Identity) -> Result<(), Error> {
+    if token.is_same_user(cookie) {
+        return Ok(());
+    }
+    let detail = "the token and the session cookie belong to different users; send one of them";
+    Err(Rejection::new(Reason::OtherUser).with_detail(detail).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{identity::Environment, time::UnixTime};
+
+    fn identity(issuer: &str, subject: &str) -> Identity {
+        Identity::new(
+            issuer,
+            subject,
+            Arc::default(),
+            Environment::Live,
+            UnixTime::from_seconds(1),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn b01_one_bearer_header_with_one_token() {
+        for (values, expected) in [
+            (&[][..], Ok(None)),
+            (&["Bearer abc.def-_~+/="], Ok(Some("abc.def-_~+/="))),
+            (&["bEARER abc"], Ok(Some("abc"))),
+            (&["Bearer"], Err(BearerError::Spelling)),
+            (&["Bearer "], Err(BearerError::Spelling)),
+            (&["Bearer  abc"], Err(BearerError::Spelling)),
+            (&["Bearer abc "], Err(BearerError::Spelling)),
+            (&["Bearer abc def"], Err(BearerError::Spelling)),
+            (&["Bearer abc,Bearer def"], Err(BearerError::Spelling)),
+            (&["Bearer\tabc"], Err(BearerError::OtherScheme)),
+            (&["Bearer abc\u{e9}"], Err(BearerError::Spelling)),
+            (&["Basic abc"], Err(BearerError::OtherScheme)),
+            (&[""], Err(BearerError::OtherScheme)),
+            (&["Bearer abc", "Bearer abc"], Err(BearerError::Repeated)),
+        ] {
+            assert_eq!(bearer(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn b03_token_and_cookie_must_be_the_same_person() {
+        assert!(settle(&identity("a", "x"), &identity("a", "x")).is_ok());
+        for other in [identity("a", "y"), identity("b", "x")] {
+            let error = settle(&identity("a", "x"), &other).unwrap_err();
+            assert!(
+                matches!(error, Error::Invalid(rejection) if rejection.reason() == Reason::OtherUser)
+            );
+        }
+    }
+
+    #[test]
+    fn b04_user_id_is_compared_and_never_believed() {
+        let user = identity("a", "cn=ada,ou=x");
+        assert!(check_user_id(&[], &user).is_ok());
+        assert!(check_user_id(&["cn=ada,ou=x"], &user).is_ok());
+        for mismatch in ["CN=ada", "ada", "cn=ada ", "ü"] {
+            let error = check_user_id(&[mismatch], &user).unwrap_err();
+            assert!(
+                matches!(&error, Error::Forbidden(refusal) if **refusal == Refusal::UserIdMismatch),
+                "{error:?}"
+            );
+        }
+        for malformed in [
+            &["a", "b"][..],
+            &["cn=ada,ou=x", "cn=ada,ou=x"],
+            &["a,b"],
+            &[""],
+            &["a\u{1}"],
+            &[&"x".repeat(256)],
+        ] {
+            assert!(
+                matches!(check_user_id(malformed, &user), Err(Error::Malformed(_))),
+                "{malformed:?}"
+            );
+        }
+    }
+}

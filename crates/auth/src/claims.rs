@@ -1,0 +1,206 @@
+//! Rules about the claims of a token (RFC 7519 §4.1), as each issuer is configured.
+//!
+//! Every rule is closed: a claim of the wrong JSON type counts as missing, and what is missing is refused.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    identity::is_valid_subject,
+    rejection::{Reason, Rejection, quote},
+    time::UnixTime,
+};
+
+/// The latest time stamp that is accepted: the end of the year 9999.
+const LATEST_SECONDS: f64 = 253_402_300_799.0;
+
+/// For whom tokens must be meant. There is no way to skip this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    /// The claim that says it: `aud`, or `azp` or `client_id` for issuers that leave `aud` out.
+    pub claim: String,
+    /// The values of which the token must name at least one.
+    pub any_of: Vec<String>,
+}
+
+impl Audience {
+    /// The usual claim, `aud`.
+    pub fn aud<T: Into<String>>(any_of: impl IntoIterator<Item = T>) -> Self {
+        Self::in_claim("aud", any_of)
+    }
+
+    /// Another claim than `aud`.
+    pub fn in_claim<T: Into<String>>(claim: &str, any_of: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            claim: claim.to_owned(),
+            any_of: any_of.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A demand on one claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimRule {
+    /// The claim is there and not null.
+    Present(String),
+    /// The claim has one of these values.
+    OneOf(String, Vec<Value>),
+    /// The claim is missing, or has another value than this.
+    Not(String, Value),
+}
+
+/// What an issuer's tokens must say.
+#[derive(Debug, Clone)]
+pub(crate) struct ClaimRules<'issuer> {
+    pub(crate) audience: &'issuer Audience,
+    pub(crate) required: &'issuer [ClaimRule],
+    pub(crate) subject_claim: &'issuer str,
+    pub(crate) leeway: Duration,
+    pub(crate) max_token_age: Option<Duration>,
+}
+
+/// What is taken from claims that passed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Accepted<'claims> {
+    pub(crate) subject: &'claims str,
+    pub(crate) expires_at: UnixTime,
+}
+
+impl ClaimRules<'_> {
+    /// Checks everything except `iss`, by which these rules were chosen.
+    pub(crate) fn check<'claims>(
+        &self,
+        claims: &'claims Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<Accepted<'claims>, Rejection> {
+        self.check_audience(claims)?;
+        let expires_at = self.check_times(claims, now)?;
+        for rule in self.required {
+            check_rule(rule, claims)?;
+        }
+        if claims.contains_key("cnf") {
+            return Err(Reason::SenderConstrained.into());
+        }
+        let subject = claims
+            .get(self.subject_claim)
+            .and_then(Value::as_str)
+            .filter(|subject| is_valid_subject(subject))
+            .ok_or(Reason::BadSubject)?;
+        Ok(Accepted {
+            subject,
+            expires_at,
+        })
+    }
+
+    pub(crate) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Rejection> {
+        let claim = &self.audience.claim;
+        let named: Option<Vec<&str>> = match claims.get(claim) {
+            Some(Value::String(one)) => Some(vec![one]),
+            Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+            _ => None,
+        };
+        let named = named
+            .filter(|named| !named.is_empty() && named.iter().all(|name| !name.is_empty()))
+            .ok_or_else(|| {
+                Rejection::new(Reason::MissingAudience).with_detail(format!("`{claim}` is needed"))
+            })?;
+        if named
+            .iter()
+            .any(|name| self.audience.any_of.iter().any(|expected| expected == name))
+        {
+            return Ok(());
+        }
+        let came = named
+            .iter()
+            .take(3)
+            .map(|name| quote(name))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let expected = self
+            .audience
+            .any_of
+            .iter()
+            .map(|name| quote(name))
+            .collect::<Vec<_>>()
+            .join(" or ");
+        Err(Rejection::new(Reason::WrongAudience)
+            .with_detail(format!("`{claim}` is {came}, expected {expected}")))
+    }
+
+    pub(crate) fn check_times(
+        &self,
+        claims: &Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<UnixTime, Rejection> {
+        let expires_at = numeric_date(claims.get("exp")).ok_or(Reason::MissingExpiry)?;
+        if now >= expires_at.plus(self.leeway) {
+            let ago = now.since(expires_at).as_secs();
+            return Err(
+                Rejection::new(Reason::Expired).with_detail(format!("it expired {ago} s ago"))
+            );
+        }
+        let soonest = now.plus(self.leeway);
+        if let Some(claim) = claims.get("nbf")
+            && numeric_date(Some(claim)).is_none_or(|not_before| not_before > soonest)
+        {
+            return Err(Reason::NotYetValid.into());
+        }
+        let issued_at = match claims.get("iat") {
+            None => None,
+            Some(claim) => {
+                let issued_at = numeric_date(Some(claim)).filter(|issued_at| *issued_at <= soonest);
+                Some(issued_at.ok_or(Reason::IssuedInFuture)?)
+            }
+        };
+        if let Some(limit) = self.max_token_age {
+            let issued_at = issued_at.ok_or(Reason::TooOld)?;
+            let oldest = now.minus(limit).minus(self.leeway);
+            if issued_at < oldest || expires_at.since(issued_at) > limit {
+                let limit = limit.as_secs();
+                return Err(
+                    Rejection::new(Reason::TooOld).with_detail(format!("the limit is {limit} s"))
+                );
+            }
+        }
+        Ok(expires_at)
+    }
+}
+
+pub(crate) fn check_rule(rule: &ClaimRule, claims: &Map<String, Value>) -> Result<(), Rejection> {
+    let refuse = |text: String| Err(Rejection::new(Reason::WrongClaim).with_detail(text));
+    match rule {
+        ClaimRule::Present(name) if claims.get(name).is_none_or(Value::is_null) => {
+            refuse(format!("`{name}` is missing"))
+        }
+        ClaimRule::OneOf(name, values)
+            if !claims.get(name).is_some_and(|value| values.contains(value)) =>
+        {
+            let values = values
+                .iter()
+                .map(Value::to_string)
+                .collect::<Vec<_>>()
+                .join(" or ");
+            refuse(format!("`{name}` must be {values}"))
+        }
+        ClaimRule::Not(name, value) if claims.get(name) == Some(value) => {
+            refuse(format!("`{name}` must not be {value}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A `NumericDate`: a number, not negative, before the year 10000; parts of a second are cut off.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range is checked first, and the fraction is meant to go"
+)]
+fn numeric_date(claim: Option<&Value>) -> Option<UnixTime> {
+    let seconds = claim?.as_f64()?;
+    (0.0..=LATEST_SECONDS)
+        .contains(&seconds)
+        .then(|| UnixTime::from_seconds(seconds as i64))
+}
+
+#[cfg(test)]
+mod tests;

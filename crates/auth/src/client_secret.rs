@@ -1,0 +1,406 @@
+//! Door 1: client secrets, the short-lived credentials that a page holds for its user's chat.
+//!
+//! A chat session is a family of secrets. Each is replaced by the next before it expires, and each can be replaced once.
+//! A lost answer must not lock an honest page out, so within 30 s the same question gets the same answer; a secret that
+//! comes back later has been copied, and ends the family (RFC 9700 §4.14.2).
+//!
+//! # How the same answer is given without keeping it
+//!
+//! Only hashes are at rest, so a repeated answer cannot be read back; it is made again.
+//! The next secret is `HMAC-SHA256(key = text of the old secret, nonce, expiry)`, and the store keeps the nonce with the
+//! old secret's record.
+//! Whoever has the store has the nonce but no secret to use as the key.
+//! Whoever has an old secret can only ask, and is answered only within the window and with the user's own login.
+//! Two requests at once, on two nodes, agree, because the store lets one nonce win.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_lc_rs::hmac;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use crate::{
+    credential::{self, Kind},
+    error::Error,
+    identity::{Identity, is_valid_issuer, is_valid_subject},
+    ports::{
+        ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, End, EndReason,
+        OpenedBy, Random, Rotation, RotationOutcome,
+    },
+    rejection::{Reason, Rejection},
+    time::UnixTime,
+};
+
+/// How many sessions one listing has at most.
+pub const MAX_LISTED: u32 = 100;
+/// How many origins a session may be bound to.
+const MAX_ORIGINS: usize = 20;
+
+/// How long secrets and sessions live, and how many a user may have.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientSecretLimits {
+    /// How long a replaced secret still gives the same answer, and still works.
+    pub replay_window: Duration,
+    /// How long a family may go on by rotation.
+    pub session_lifetime: Duration,
+    /// How many live sessions one user may have; the oldest gives way.
+    pub sessions_per_user: u32,
+}
+
+impl Default for ClientSecretLimits {
+    fn default() -> Self {
+        Self {
+            replay_window: Duration::from_secs(30),
+            session_lifetime: Duration::from_hours(24),
+            sessions_per_user: 20,
+        }
+    }
+}
+
+/// What a new session is bound to.
+#[derive(Debug, Clone)]
+pub struct NewChatSession<'identity> {
+    /// Whose session it is.
+    pub identity: &'identity Identity,
+    /// The workflow that answers.
+    pub workflow: String,
+    /// Serialised origins that may use it; empty when the allowlist alone decides.
+    pub origins: Vec<String>,
+    /// What else is bound to it.
+    pub state: Map<String, Value>,
+    /// What opened it.
+    pub opened_by: OpenedBy,
+    /// How long its first secret lives.
+    pub secret_lifetime: Duration,
+}
+
+/// A secret on its way to the page: the only moment at which its text exists here.
+#[derive(Debug)]
+pub struct IssuedSecret {
+    /// The secret's text.
+    pub secret: SecretString,
+    /// When it ends.
+    pub expires_at: UnixTime,
+    /// Its session.
+    pub session: ChatSessionRecord,
+}
+
+/// A chat session that a presented secret belongs to.
+#[derive(Debug, Clone)]
+pub struct ChatSession {
+    /// Whose it is. Its expiry is the secret's.
+    pub identity: Arc<Identity>,
+    /// What it is bound to.
+    pub record: ChatSessionRecord,
+}
+
+/// Makes, checks, replaces and ends client secrets.
+#[derive(Clone)]
+pub struct ClientSecrets {
+    store: Arc<dyn CredentialStore>,
+    random: Arc<dyn Random>,
+    limits: ClientSecretLimits,
+}
+
+impl fmt::Debug for ClientSecrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientSecrets")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientSecrets {
+    /// Secrets kept in this store.
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        random: Arc<dyn Random>,
+        limits: ClientSecretLimits,
+    ) -> Self {
+        Self {
+            store,
+            random,
+            limits,
+        }
+    }
+
+    /// Opens a session and mints its first secret.
+    pub async fn open(
+        &self,
+        new: NewChatSession<'_>,
+        now: UnixTime,
+    ) -> Result<IssuedSecret, Error> {
+        if new.origins.len() > MAX_ORIGINS {
+            return Err(Error::Unusable(format!(
+                "a session can be bound to {MAX_ORIGINS} origins at most"
+            )));
+        }
+        let ends_at = now.plus(self.limits.session_lifetime);
+        let expires_at = now.plus(new.secret_lifetime).min(ends_at);
+        let secret = self.mint(expires_at)?;
+        let session = ChatSessionRecord {
+            id: credential::public_id("cksess_", &*self.random)?,
+            issuer: new.identity.issuer().to_owned(),
+            subject: new.identity.subject().to_owned(),
+            claims: (**new.identity.claims()).clone(),
+            environment: new.identity.environment(),
+            workflow: new.workflow,
+            origins: new.origins,
+            state: new.state,
+            opened_by: new.opened_by,
+            created_at: now,
+            ends_at,
+            ended: None,
+        };
+        let record = secret_record(&secret, &session.id, now, expires_at);
+        self.store
+            .insert_chat_session(&session, &record, self.limits.sessions_per_user)
+            .await?;
+        Ok(IssuedSecret {
+            secret,
+            expires_at,
+            session,
+        })
+    }
+
+    /// Whose chat a presented secret opens. One read; a secret with a typo costs none.
+    ///
+    /// A replaced secret works on through the replay window, so that requests which are under way do not fail.
+    pub async fn authenticate(&self, presented: &str, now: UnixTime) -> Result<ChatSession, Error> {
+        let (secret, session) = self.find(presented).await?;
+        self.check_session(&session, now)?;
+        if now >= secret.expires_at {
+            return Err(Reason::Expired.into());
+        }
+        if let Some(rotation) = &secret.rotation
+            && now.since(rotation.at) > self.limits.replay_window
+        {
+            let detail = "use the secret that replaced it";
+            return Err(Rejection::new(Reason::Revoked).with_detail(detail).into());
+        }
+        let identity = Identity::new(
+            session.issuer.clone(),
+            session.subject.clone(),
+            Arc::new(session.claims.clone()),
+            session.environment,
+            secret.expires_at,
+        )
+        .map_err(|error| Error::Internal(Box::new(error)))?;
+        Ok(ChatSession {
+            identity: Arc::new(identity),
+            record: session,
+        })
+    }
+
+    /// Replaces a secret, for the user it belongs to.
+    ///
+    /// The identity comes from a login that was checked just now: without that, a sign-out at the issuer would never
+    /// reach a page that keeps refreshing. A secret that has expired can still be replaced while its session lasts,
+    /// because a page that was asleep is not an attack.
+    pub async fn rotate(
+        &self,
+        presented: &str,
+        identity: &Identity,
+        secret_lifetime: Duration,
+        now: UnixTime,
+    ) -> Result<IssuedSecret, Error> {
+        let (current, session) = self.find(presented).await?;
+        let is_owner = session.issuer == identity.issuer()
+            && session.subject == identity.subject()
+            && session.environment == identity.environment();
+        if !is_owner {
+            return Err(Reason::OtherUser.into());
+        }
+        self.check_session(&session, now)?;
+        if let Some(rotation) = current.rotation {
+            return self.replay(presented, &rotation, session, now).await;
+        }
+        let expires_at = now.plus(secret_lifetime).min(session.ends_at);
+        let mut nonce = [0; 32];
+        self.random.fill(&mut nonce)?;
+        let secret = derive(presented, &nonce, expires_at)?;
+        let next = secret_record(&secret, &session.id, now, expires_at);
+        let rotation = Rotation {
+            at: now,
+            nonce,
+            next: next.digest,
+        };
+        match self
+            .store
+            .rotate_client_secret(&current.digest, &rotation, &next)
+            .await?
+        {
+            RotationOutcome::Rotated => Ok(IssuedSecret {
+                secret,
+                expires_at,
+                session,
+            }),
+            RotationOutcome::NotFound => Err(Reason::UnknownCredential.into()),
+            RotationOutcome::Unchanged(records) => {
+                let (current, session) = *records;
+                self.check_session(&session, now)?;
+                let rotation = current.rotation.ok_or(Reason::UnknownCredential)?;
+                self.replay(presented, &rotation, session, now).await
+            }
+        }
+    }
+
+    /// Answers a repeated rotation as the first one was answered, or ends the family.
+    async fn replay(
+        &self,
+        presented: &str,
+        rotation: &Rotation,
+        session: ChatSessionRecord,
+        now: UnixTime,
+    ) -> Result<IssuedSecret, Error> {
+        if now.since(rotation.at) > self.limits.replay_window {
+            self.store
+                .end_chat_session(
+                    &session.id,
+                    End {
+                        at: now,
+                        reason: EndReason::Reused,
+                    },
+                )
+                .await?;
+            return Err(Reason::AlreadyRotated.into());
+        }
+        let found = self.store.find_client_secret(&rotation.next).await?;
+        let (next, _) = found.ok_or(Reason::UnknownCredential)?;
+        let secret = derive(presented, &rotation.nonce, next.expires_at)?;
+        if credential::digest(secret.expose_secret()) != rotation.next {
+            return Err(Error::Internal(
+                "a derived client secret does not match its record".into(),
+            ));
+        }
+        Ok(IssuedSecret {
+            secret,
+            expires_at: next.expires_at,
+            session,
+        })
+    }
+
+    /// Ends one session at once. Whether it was live; an unknown id is no error (RFC 7009 §2.2).
+    pub async fn end(&self, session_id: &str, now: UnixTime) -> Result<bool, Error> {
+        Ok(self
+            .store
+            .end_chat_session(
+                session_id,
+                End {
+                    at: now,
+                    reason: EndReason::Revoked,
+                },
+            )
+            .await?)
+    }
+
+    /// Ends every session of a user at once. How many were live.
+    pub async fn end_all(&self, issuer: &str, subject: &str, now: UnixTime) -> Result<u64, Error> {
+        if !is_valid_issuer(issuer) || !is_valid_subject(subject) {
+            return Err(Error::Unusable(
+                "give the issuer and the subject of the user".to_owned(),
+            ));
+        }
+        let end = End {
+            at: now,
+            reason: EndReason::Revoked,
+        };
+        Ok(self
+            .store
+            .end_chat_sessions_of(issuer, subject, end)
+            .await?)
+    }
+
+    /// One session by its id.
+    pub async fn get(&self, session_id: &str) -> Result<Option<ChatSessionRecord>, Error> {
+        Ok(self.store.find_chat_session(session_id).await?)
+    }
+
+    /// Sessions that match, newest first, at most [`MAX_LISTED`]. Secrets are never listed.
+    pub async fn list(
+        &self,
+        filter: &ChatSessionFilter,
+        limit: u32,
+    ) -> Result<Vec<ChatSessionRecord>, Error> {
+        Ok(self
+            .store
+            .list_chat_sessions(filter, limit.clamp(1, MAX_LISTED))
+            .await?)
+    }
+
+    async fn find(
+        &self,
+        presented: &str,
+    ) -> Result<(ClientSecretRecord, ChatSessionRecord), Error> {
+        credential::demand(presented, |kind| kind == Kind::ClientSecret)?;
+        let found = self
+            .store
+            .find_client_secret(&credential::digest(presented))
+            .await?;
+        Ok(found.ok_or(Reason::UnknownCredential)?)
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "belongs to the rules of this type, and reads as one of its steps"
+    )]
+    fn check_session(&self, session: &ChatSessionRecord, now: UnixTime) -> Result<(), Error> {
+        match &session.ended {
+            Some(End {
+                reason: EndReason::Reused,
+                ..
+            }) => Err(Reason::AlreadyRotated.into()),
+            Some(_) => Err(Reason::Revoked.into()),
+            None if now >= session.ends_at => Err(Reason::SessionExpired.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn mint(&self, expires_at: UnixTime) -> Result<SecretString, Error> {
+        loop {
+            let mut bytes = [0; 32];
+            self.random.fill(&mut bytes)?;
+            if let Some(secret) = credential::client_secret(&bytes, expires_at) {
+                return Ok(secret);
+            }
+        }
+    }
+}
+
+fn secret_record(
+    secret: &SecretString,
+    session_id: &str,
+    now: UnixTime,
+    expires_at: UnixTime,
+) -> ClientSecretRecord {
+    ClientSecretRecord {
+        digest: credential::digest(secret.expose_secret()),
+        session_id: session_id.to_owned(),
+        created_at: now,
+        expires_at,
+        rotation: None,
+    }
+}
+
+/// The secret that replaces `presented`; see the head of this file.
+fn derive(presented: &str, nonce: &[u8; 32], expires_at: UnixTime) -> Result<SecretString, Error> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, presented.as_bytes());
+    // One in 4,000 tries gives digits that cannot be used; 256 in a row is a number without a name.
+    for attempt in 0..=u8::MAX {
+        let mut context = hmac::Context::with_key(&key);
+        context.update(b"vestibule client secret rotation\0");
+        context.update(nonce);
+        context.update(&expires_at.seconds().to_be_bytes());
+        context.update(&[attempt]);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.sign().as_ref());
+        if let Some(secret) = credential::client_secret(&bytes, expires_at) {
+            return Ok(secret);
+        }
+    }
+    Err(Error::Internal("no client secret could be derived".into()))
+}
+
+#[cfg(test)]
+mod tests;

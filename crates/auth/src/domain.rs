@@ -1,0 +1,473 @@
+//! The domain allowlist: which pages may use this server, and how they are told when they may not.
+//!
+//! One list answers the domain-key check, the `Origin` check, CORS and `frame-ancestors`, and every answer is read from
+//! the store, so that a change works on the next request.
+//!
+//! An `Origin` header is only as honest as the program that sends it: browsers are, others need not be.
+//! The allowlist keeps other people's pages from using a visitor's browser against this server; it does not keep
+//! programs out. Against those stand credentials, quotas and rate limits.
+
+use std::{fmt, sync::Arc};
+
+use secrecy::ExposeSecret;
+use url::{Host, Url};
+
+use crate::{
+    credential::{self, Kind},
+    error::Error,
+    identity::Environment,
+    ports::{CredentialStore, DomainRecord, Random, RefusalRecord},
+    rejection::{Reason, quote},
+    time::UnixTime,
+};
+
+/// The longest origin that is looked at, in bytes: a host name has 253 at most.
+const MAX_ORIGIN_BYTES: usize = 300;
+/// How many refused origins are kept for the operator.
+const REFUSALS_KEPT: u32 = 50;
+/// How many registered origins a refusal names.
+const ORIGINS_NAMED: usize = 10;
+
+/// A serialised web origin: scheme, host, and the port unless it is the scheme's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    text: String,
+    is_local: bool,
+}
+
+/// Why a text is not an origin that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// Longer than any origin.
+    #[error("this is longer than any origin")]
+    TooLong,
+    /// A pattern; each origin is registered by itself.
+    #[error(
+        "patterns are not supported; register each subdomain by itself, like https://app.example.com"
+    )]
+    Wildcard,
+    /// Not a web address.
+    #[error("this is not a web address; give one like https://app.example.com")]
+    NotAnAddress,
+    /// Another scheme than `http` and `https`.
+    #[error("only http and https origins can be registered, like https://app.example.com")]
+    OtherScheme,
+    /// A host with a dot at its end, which browsers treat as another origin.
+    #[error("the host must not end with a dot; did you mean {0}?")]
+    TrailingDot(String),
+    /// More than an origin, or an origin in another spelling.
+    #[error("an origin is only scheme, host and port, in lower case; did you mean {0}?")]
+    NotSerialised(String),
+}
+
+impl Origin {
+    /// An origin as a browser sends it and as an operator registers it: exactly the serialised form (RFC 6454 §6.2).
+    ///
+    /// Everything else is refused, with the corrected form where there is one, so that what the list says is what is
+    /// compared.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        if text.len() > MAX_ORIGIN_BYTES {
+            return Err(OriginError::TooLong);
+        }
+        if text.contains('*') {
+            return Err(OriginError::Wildcard);
+        }
+        let url = Url::parse(text).map_err(|_| OriginError::NotAnAddress)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            // `example.com:8443` is a URL with a strange scheme, but it is easy to see what was meant.
+            return Err(OriginError::OtherScheme);
+        }
+        let host = url.host().ok_or(OriginError::NotAnAddress)?;
+        let serialised = url.origin().ascii_serialization();
+        if let Host::Domain(name) = host
+            && name.ends_with('.')
+        {
+            return Err(OriginError::TrailingDot(serialised.replacen(
+                name,
+                name.trim_end_matches('.'),
+                1,
+            )));
+        }
+        if serialised != text {
+            return Err(OriginError::NotSerialised(serialised));
+        }
+        Ok(Self {
+            is_local: is_local(&host),
+            text: serialised,
+        })
+    }
+
+    /// The serialised form.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the page comes from this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]`.
+    ///
+    /// Not `0.0.0.0`, `[::]` and `[::ffff:127.0.0.1]`: those are spellings that only some systems take for it.
+    pub fn is_local(&self) -> bool {
+        self.is_local
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+fn is_local(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Why a page may not use this server, in words that let its author mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginRefusal {
+    cause: OriginCause,
+    environment: Option<Environment>,
+    registered: Vec<String>,
+}
+
+/// What is wrong with an origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OriginCause {
+    /// The request has no `Origin` header.
+    Missing,
+    /// The request has more than one `Origin` header.
+    Repeated,
+    /// `Origin: null`: a sandboxed frame, a file, or a redirect.
+    Opaque,
+    /// The header is not a serialised http(s) origin.
+    Malformed(String),
+    /// The origin is not registered for the environment.
+    NotRegistered(String),
+    /// The origin is not one of those that the public token is for.
+    NotForToken(String),
+    /// The domain key belongs to another origin, or to nobody any more.
+    WrongKey(String),
+    /// The key or token is for an environment that this deployment does not serve.
+    OtherEnvironment,
+}
+
+impl OriginRefusal {
+    /// What is wrong.
+    pub fn cause(&self) -> &OriginCause {
+        &self.cause
+    }
+
+    fn new(cause: OriginCause, environment: Option<Environment>) -> Self {
+        Self {
+            cause,
+            environment,
+            registered: Vec::new(),
+        }
+    }
+
+    pub(crate) fn not_for_token(
+        origin: &Origin,
+        environment: Environment,
+        allowed: &[String],
+    ) -> Self {
+        let cause = OriginCause::NotForToken(origin.as_str().to_owned());
+        Self {
+            cause,
+            environment: Some(environment),
+            registered: allowed.to_vec(),
+        }
+    }
+}
+
+impl std::error::Error for OriginRefusal {}
+
+impl fmt::Display for OriginRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let environment = self.environment.unwrap_or(Environment::Live);
+        match &self.cause {
+            OriginCause::Missing => {
+                return formatter.write_str(
+                    "the request has no Origin header; this credential is for browsers only",
+                );
+            }
+            OriginCause::Repeated => {
+                return formatter.write_str("the request has more than one Origin header");
+            }
+            OriginCause::Opaque => {
+                return formatter.write_str(
+                    "the page has no origin (`Origin: null`); serve it over http or https, and not in a sandboxed frame",
+                );
+            }
+            OriginCause::Malformed(origin) => {
+                return write!(
+                    formatter,
+                    "the Origin header {origin} is not a serialised http or https origin"
+                );
+            }
+            OriginCause::OtherEnvironment => {
+                return formatter.write_str(
+                    "the credential is for an environment that this deployment does not serve",
+                );
+            }
+            OriginCause::NotRegistered(origin) => {
+                write!(
+                    formatter,
+                    "the origin {origin} is not registered for {environment}"
+                )?;
+            }
+            OriginCause::NotForToken(origin) => {
+                write!(formatter, "the public token is not for the origin {origin}")?;
+            }
+            OriginCause::WrongKey(origin) => {
+                write!(
+                    formatter,
+                    "the domain key does not belong to the origin {origin}"
+                )?;
+            }
+        }
+        self.write_registered(formatter)?;
+        match &self.cause {
+            OriginCause::NotRegistered(origin) => {
+                write!(
+                    formatter,
+                    "; to add it, run: vestibule domain add {origin} --env {environment}"
+                )
+            }
+            OriginCause::NotForToken(origin) => {
+                write!(
+                    formatter,
+                    "; to make a token for it, run: vestibule token create --origin {origin}"
+                )
+            }
+            _ => write!(formatter, "; to see the keys, run: vestibule domain list"),
+        }
+    }
+}
+
+impl OriginRefusal {
+    fn write_registered(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (named, rest) = self
+            .registered
+            .split_at(self.registered.len().min(ORIGINS_NAMED));
+        match (named, rest.len()) {
+            ([], _) => formatter.write_str(" (registered: none)"),
+            (named, 0) => write!(formatter, " (registered: {})", named.join(", ")),
+            (named, more) => write!(
+                formatter,
+                " (registered: {} and {more} more)",
+                named.join(", ")
+            ),
+        }
+    }
+}
+
+/// The allowlist, with the store behind it.
+pub struct Domains {
+    store: Arc<dyn CredentialStore>,
+    random: Arc<dyn Random>,
+    own: Vec<Origin>,
+    only: Option<Environment>,
+}
+
+impl fmt::Debug for Domains {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Domains")
+            .field("own", &self.own)
+            .field("only", &self.only)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Domains {
+    /// The list in this store. `own` are the addresses at which this server's own pages are; they are always allowed.
+    /// `only` pins a deployment to one environment, so that keys of the other are refused.
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        random: Arc<dyn Random>,
+        own: Vec<Origin>,
+        only: Option<Environment>,
+    ) -> Self {
+        Self {
+            store,
+            random,
+            own,
+            only,
+        }
+    }
+
+    /// Registers an origin and makes its domain key. An origin that is there already keeps its key.
+    pub async fn add(
+        &self,
+        origin: &str,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<DomainRecord, Error> {
+        let origin = Origin::parse(origin)
+            .map_err(|error| Error::Unusable(format!("{}: {error}", quote(origin))))?;
+        self.add_origin(&origin, environment, now).await
+    }
+
+    pub(crate) async fn add_origin(
+        &self,
+        origin: &Origin,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<DomainRecord, Error> {
+        if environment == Environment::Live && origin.is_local() {
+            let text = "pages on this machine are for trying out; register them with --env test, or not at all";
+            return Err(Error::Unusable(format!("{origin}: {text}")));
+        }
+        let record = DomainRecord {
+            origin: origin.as_str().to_owned(),
+            environment,
+            key: credential::mint(Kind::DomainKey(environment), &*self.random)?
+                .expose_secret()
+                .to_owned(),
+            created_at: now,
+        };
+        Ok(self.store.insert_domain(&record).await?)
+    }
+
+    /// Removes a registration; its key works no more. Whether it was there.
+    pub async fn remove(&self, origin: &str, environment: Environment) -> Result<bool, Error> {
+        Ok(self.store.remove_domain(origin, environment).await?)
+    }
+
+    /// All registrations.
+    pub async fn list(&self) -> Result<Vec<DomainRecord>, Error> {
+        Ok(self.store.list_domains().await?)
+    }
+
+    /// Origins that were refused lately.
+    pub async fn refusals(&self) -> Result<Vec<RefusalRecord>, Error> {
+        Ok(self.store.list_refusals().await?)
+    }
+
+    /// Checks the `Origin` header values of a request whose credential acts in this environment.
+    pub async fn check(
+        &self,
+        values: &[&str],
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<Origin, Error> {
+        if self.only.is_some_and(|only| only != environment) {
+            return Err(
+                OriginRefusal::new(OriginCause::OtherEnvironment, Some(environment)).into(),
+            );
+        }
+        let origin = read_header(values, environment)?;
+        if self.is_allowed(&origin, environment).await? {
+            return Ok(origin);
+        }
+        self.store
+            .record_refusal(origin.as_str(), environment, now, REFUSALS_KEPT)
+            .await?;
+        self.refuse(OriginCause::NotRegistered(origin.text), environment)
+            .await
+    }
+
+    /// Checks the `Origin` of a CORS preflight, in which no credential says which environment is meant: the origin
+    /// passes when it is allowed in any. The request that follows is checked by [`Domains::check`].
+    pub async fn check_preflight(&self, values: &[&str]) -> Result<Origin, Error> {
+        let environment = self.only.unwrap_or(Environment::Live);
+        let origin = read_header(values, environment)?;
+        for environment in [Environment::Live, Environment::Test] {
+            if self.only.is_none_or(|only| only == environment)
+                && self.is_allowed(&origin, environment).await?
+            {
+                return Ok(origin);
+            }
+        }
+        self.refuse(OriginCause::NotRegistered(origin.text), environment)
+            .await
+    }
+
+    /// Checks a domain key against the page that presents it.
+    pub async fn verify_key(
+        &self,
+        key: &str,
+        values: &[&str],
+        now: UnixTime,
+    ) -> Result<Environment, Error> {
+        let kind = credential::demand(key, |kind| matches!(kind, Kind::DomainKey(_)))?;
+        let Kind::DomainKey(environment) = kind else {
+            return Err(Reason::WrongKind.into());
+        };
+        let record = self.store.find_domain_by_key(key).await?;
+        let origin = self.check(values, environment, now).await?;
+        match record {
+            None => Err(Reason::UnknownCredential.into()),
+            Some(record) if record.environment != environment => {
+                Err(Reason::UnknownCredential.into())
+            }
+            // A page on this machine may try out any key of the test environment.
+            Some(record) if record.origin == origin.as_str() => Ok(environment),
+            Some(_) if origin.is_local() && environment == Environment::Test => Ok(environment),
+            Some(_) => {
+                self.refuse(OriginCause::WrongKey(origin.text), environment)
+                    .await
+            }
+        }
+    }
+
+    /// The sources of a `frame-ancestors` directive (CSP Level 3 §6.4.2): who may frame this server's pages.
+    pub async fn frame_ancestors(&self) -> Result<String, Error> {
+        let mut sources = vec!["'self'".to_owned()];
+        for record in self.store.list_domains().await? {
+            if self.only.is_none_or(|only| only == record.environment)
+                && !sources.contains(&record.origin)
+            {
+                sources.push(record.origin);
+            }
+        }
+        Ok(sources.join(" "))
+    }
+
+    /// Whether a page is one of this server's own.
+    pub(crate) fn is_own(&self, origin: &Origin) -> bool {
+        self.own.contains(origin)
+    }
+
+    async fn is_allowed(&self, origin: &Origin, environment: Environment) -> Result<bool, Error> {
+        if (origin.is_local() && environment == Environment::Test) || self.is_own(origin) {
+            return Ok(true);
+        }
+        Ok(self
+            .store
+            .find_domain(origin.as_str(), environment)
+            .await?
+            .is_some())
+    }
+
+    async fn refuse<T>(&self, cause: OriginCause, environment: Environment) -> Result<T, Error> {
+        let registered = self.store.list_domains().await?.into_iter();
+        let registered = registered
+            .filter(|record| record.environment == environment)
+            .map(|record| record.origin);
+        Err(OriginRefusal {
+            cause,
+            environment: Some(environment),
+            registered: registered.collect(),
+        }
+        .into())
+    }
+}
+
+fn read_header(values: &[&str], environment: Environment) -> Result<Origin, OriginRefusal> {
+    let cause = match values {
+        [] => OriginCause::Missing,
+        ["null"] => OriginCause::Opaque,
+        [value] => match Origin::parse(value) {
+            Ok(origin) => return Ok(origin),
+            Err(_) => OriginCause::Malformed(quote(value)),
+        },
+        _ => OriginCause::Repeated,
+    };
+    Err(OriginRefusal::new(cause, Some(environment)))
+}
+
+#[cfg(test)]
+mod tests;

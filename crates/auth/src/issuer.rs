@@ -1,0 +1,501 @@
+//! Issuers: who is believed about users, and under which conditions.
+//!
+//! An [`Issuer`] is one row of the configuration; [`Issuers`] is the checked set, and turns a token into an identity.
+//! What a token says about itself never widens what the configuration allows: the issuer's row is chosen by an exact
+//! comparison of `iss`, and everything else is checked against that row.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::sync::Cache;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::{
+    claims::{Audience, ClaimRule, ClaimRules},
+    encoding::{JsonProblem, parse_json_object},
+    error::Error,
+    identity::{Environment, Identity, is_valid_issuer},
+    jwks::{KeyAddress, KeyCache, KeyCacheLimits, KeyHealth, KeySet, NoKey},
+    jws::{Algorithm, CompactJws, Header, MAX_TOKEN_BYTES},
+    ports::{Digest, KeyFetch, Random},
+    rejection::{Reason, Rejection, quote},
+    session::SessionRule,
+    sha256,
+    time::{Now, UnixTime},
+};
+
+/// The longest time by which clocks may differ.
+pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
+/// How long a verified token is believed without another look at its signature.
+const VERIFIED_FOR: Duration = Duration::from_mins(1);
+/// How much memory verified tokens may take, in bytes.
+const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum Keys {
+    /// The configuration.
+    Configured(KeySet),
+    /// A JWK set at this address.
+    Jwks(Url),
+    /// The JWK set that the issuer's discovery document names.
+    Discovery,
+}
+
+/// Which `typ` a token may have in its header. Compared without regard to case and to `application/` (RFC 7515 §4.1.9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypRule {
+    /// None, or `JWT`: what issuers give to their own front ends.
+    AbsentOrJwt,
+    /// `at+jwt`: OAuth access tokens (RFC 9068 §2.1).
+    AccessToken,
+    /// Exactly this one.
+    Exactly(String),
+}
+
+impl TypRule {
+    pub(crate) fn check(&self, typ: Option<&str>) -> Result<(), Reason> {
+        let expected = match self {
+            Self::AbsentOrJwt if typ.is_none() => return Ok(()),
+            Self::AbsentOrJwt => "jwt",
+            Self::AccessToken => "at+jwt",
+            Self::Exactly(expected) => expected,
+        };
+        let is_expected = typ.is_some_and(|typ| media_type(typ) == media_type(expected));
+        is_expected.then_some(()).ok_or(Reason::WrongType)
+    }
+}
+
+fn media_type(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/")
+        .map(str::to_owned)
+        .unwrap_or(typ)
+}
+
+/// One issuer as the operator configured it.
+#[derive(Debug)]
+pub struct Issuer {
+    /// What `iss` must be, byte by byte.
+    pub issuer: String,
+    /// Where the keys come from.
+    pub keys: Keys,
+    /// Which algorithms the issuer may use.
+    pub algorithms: Vec<Algorithm>,
+    /// For whom its tokens must be meant.
+    pub audience: Audience,
+    /// What else its tokens must say.
+    pub required_claims: Vec<ClaimRule>,
+    /// Which `typ` its tokens may have.
+    pub typ: TypRule,
+    /// The claim that names the user.
+    pub subject_claim: String,
+    /// By how much the clocks may differ; at most [`MAX_LEEWAY`].
+    pub leeway: Duration,
+    /// How long ago a token may have been issued, and how long it may live.
+    pub max_token_age: Option<Duration>,
+    /// Whether a token must name its key.
+    pub is_key_id_required: bool,
+    /// Which environment its users act in.
+    pub environment: Environment,
+    /// How its session cookies are checked, if they are accepted.
+    pub session: Option<SessionRule>,
+}
+
+impl Issuer {
+    /// An issuer with the usual rules: `typ` absent or `JWT`, subject in `sub`, 30 s leeway, live users.
+    pub fn new(
+        issuer: impl Into<String>,
+        keys: Keys,
+        algorithms: &[Algorithm],
+        audience: Audience,
+    ) -> Self {
+        Self {
+            issuer: issuer.into(),
+            keys,
+            algorithms: algorithms.to_vec(),
+            audience,
+            required_claims: Vec::new(),
+            typ: TypRule::AbsentOrJwt,
+            subject_claim: "sub".to_owned(),
+            leeway: Duration::from_secs(30),
+            max_token_age: None,
+            is_key_id_required: false,
+            environment: Environment::Live,
+            session: None,
+        }
+    }
+
+    /// Better Auth's JWT plugin, by the `baseURL` of its configuration.
+    ///
+    /// It puts the origin alone into `iss` and `aud`, and serves its routes under the base URL's path, or under
+    /// `/api/auth` when that is empty. Its tokens have a `kid` always and a `typ` never.
+    pub fn better_auth(base_url: &Url) -> Result<Self, ConfigError> {
+        let wrong = || {
+            ConfigError::new(
+                base_url.as_str(),
+                "give an address like https://app.example.com",
+            )
+        };
+        if !matches!(base_url.scheme(), "http" | "https") || !base_url.username().is_empty() {
+            return Err(wrong());
+        }
+        let origin = base_url.origin().ascii_serialization();
+        let path = match base_url.path().trim_end_matches('/') {
+            "" => "/api/auth",
+            path => path,
+        };
+        let route = |name: &str| Url::parse(&format!("{origin}{path}/{name}")).map_err(|_| wrong());
+        let algorithms = [
+            Algorithm::EdDsa,
+            Algorithm::Es256,
+            Algorithm::Es512,
+            Algorithm::Ps256,
+            Algorithm::Rs256,
+        ];
+        Ok(Self {
+            is_key_id_required: true,
+            session: Some(SessionRule::better_auth(route(
+                "get-session?disableCookieCache=true",
+            )?)),
+            ..Self::new(
+                origin.clone(),
+                Keys::Jwks(route("jwks")?),
+                &algorithms,
+                Audience::aud([origin]),
+            )
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |problem: &str| Err(ConfigError::new(&self.issuer, problem));
+        if !is_valid_issuer(&self.issuer) {
+            return refuse("`issuer` must have 1 to 512 bytes without spaces");
+        }
+        if self.algorithms.is_empty() {
+            return refuse("`algorithms` is empty; name those that the issuer signs with");
+        }
+        let symmetric = self
+            .algorithms
+            .iter()
+            .filter(|algorithm| algorithm.is_symmetric())
+            .count();
+        if symmetric != 0 && symmetric != self.algorithms.len() {
+            return refuse(
+                "`algorithms` mixes shared secrets (HS…) with public keys; an issuer uses one or the other",
+            );
+        }
+        if self.audience.claim.is_empty()
+            || self.audience.any_of.is_empty()
+            || self.audience.any_of.contains(&String::new())
+        {
+            return refuse(
+                "`audience` is empty; name whom the tokens are meant for, because others' tokens would pass",
+            );
+        }
+        if self.subject_claim.is_empty() {
+            return refuse("`subject_claim` is empty; the usual one is `sub`");
+        }
+        if self.leeway > MAX_LEEWAY {
+            return refuse("`leeway` is longer than 300 s");
+        }
+        match &self.keys {
+            Keys::Configured(set) if set.keys().is_empty() => refuse("there is no usable key"),
+            Keys::Configured(set)
+                if set
+                    .keys()
+                    .iter()
+                    .any(|key| !self.algorithms.contains(&key.algorithm())) =>
+            {
+                refuse("a key is for an algorithm that is not in `algorithms`")
+            }
+            Keys::Jwks(_) | Keys::Discovery if symmetric != 0 => {
+                refuse("shared secrets (HS…) come from the configuration, never from an address")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn discovery_address(&self) -> Result<Url, ConfigError> {
+        let address = format!(
+            "{}/.well-known/openid-configuration",
+            self.issuer.trim_end_matches('/')
+        );
+        Url::parse(&address)
+            .map_err(|_| ConfigError::new(&self.issuer, "an issuer with discovery must be a URL"))
+    }
+}
+
+/// An issuer that cannot be used as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("issuer {issuer}: {problem}")]
+pub struct ConfigError {
+    issuer: String,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(issuer: &str, problem: &str) -> Self {
+        Self {
+            issuer: quote(issuer),
+            problem: problem.to_owned(),
+        }
+    }
+}
+
+/// An issuer that passed its checks, with its keys.
+pub(crate) struct CheckedIssuer {
+    pub(crate) rules: Issuer,
+    pub(crate) keys: KeyCache,
+}
+
+impl CheckedIssuer {
+    pub(crate) fn claim_rules(&self) -> ClaimRules<'_> {
+        ClaimRules {
+            audience: &self.rules.audience,
+            required: &self.rules.required_claims,
+            subject_claim: &self.rules.subject_claim,
+            leeway: self.rules.leeway,
+            max_token_age: self.rules.max_token_age,
+        }
+    }
+
+    pub(crate) fn check_header(&self, header: &Header) -> Result<(), Reason> {
+        if !self.rules.algorithms.contains(&header.algorithm) {
+            return Err(Reason::AlgorithmNotAllowed);
+        }
+        self.rules.typ.check(header.typ.as_deref())
+    }
+}
+
+/// A token that passed, until it has to be looked at again.
+#[derive(Clone)]
+struct Verified {
+    identity: Arc<Identity>,
+    issuer: Arc<CheckedIssuer>,
+    epoch: u64,
+    at: Instant,
+    weight: u32,
+}
+
+impl Verified {
+    fn is_good(&self, now: Now) -> bool {
+        now.wall < self.identity.expires_at()
+            && now.monotonic.saturating_duration_since(self.at) < VERIFIED_FOR
+            && self.issuer.keys.epoch() == self.epoch
+    }
+}
+
+/// Every issuer that is believed.
+pub struct Issuers {
+    by_name: HashMap<String, Arc<CheckedIssuer>>,
+    verified: Cache<Digest, Verified>,
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Issuers")
+            .field("by_name", &self.by_name.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Issuers {
+    /// Checks the rows. Fetches nothing, so that an issuer which is down does not keep the server from starting.
+    pub fn new(
+        issuers: Vec<Issuer>,
+        limits: KeyCacheLimits,
+        fetch: &Arc<dyn KeyFetch>,
+        random: &Arc<dyn Random>,
+    ) -> Result<Self, ConfigError> {
+        let mut by_name = HashMap::new();
+        for mut rules in issuers {
+            rules.check()?;
+            let name = rules.issuer.clone();
+            let (fetch, random) = (Arc::clone(fetch), Arc::clone(random));
+            // The set moves into the cache; what stays in the row is only where it came from.
+            let address = match std::mem::replace(&mut rules.keys, Keys::Discovery) {
+                Keys::Configured(set) => Err(set),
+                Keys::Jwks(address) => Ok(KeyAddress::Jwks(address)),
+                Keys::Discovery => Ok(KeyAddress::Discovery(rules.discovery_address()?)),
+            };
+            let keys = match address {
+                Ok(address) => {
+                    KeyCache::fetched(&name, address, &rules.algorithms, limits, fetch, random)
+                }
+                Err(set) => KeyCache::configured(&name, set, limits, fetch, random),
+            };
+            if by_name
+                .insert(name.clone(), Arc::new(CheckedIssuer { rules, keys }))
+                .is_some()
+            {
+                return Err(ConfigError::new(&name, "it is configured twice"));
+            }
+        }
+        let verified = Cache::builder()
+            .max_capacity(VERIFIED_BYTES)
+            .weigher(|_: &Digest, verified: &Verified| verified.weight)
+            .build();
+        Ok(Self { by_name, verified })
+    }
+
+    /// Who a token speaks for. A token that was verified within the last minute costs one hash and one look-up.
+    pub async fn authenticate(&self, token: &str, now: Now) -> Result<Arc<Identity>, Error> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TooLarge.into());
+        }
+        let digest = sha256(token.as_bytes());
+        if let Some(verified) = self.verified.get(&digest)
+            && verified.is_good(now)
+        {
+            return Ok(verified.identity);
+        }
+        let verified = self.verify(token, &digest, now).await?;
+        let identity = Arc::clone(&verified.identity);
+        // Only what passed is kept: forged tokens cannot push anything out.
+        self.verified.insert(digest, verified);
+        Ok(identity)
+    }
+
+    async fn verify(&self, token: &str, digest: &Digest, now: Now) -> Result<Verified, Error> {
+        let token_only = |reason: Reason| Rejection::new(reason).with_token(digest, None, None);
+        let jws = CompactJws::parse(token).map_err(token_only)?;
+        let claims = parse_claims(jws.payload()).map_err(token_only)?;
+        let key_id = jws.header().key_id.as_deref();
+        let issuer = self.choose(&claims).map_err(|rejection| {
+            rejection.with_token(digest, key_id, claims.get("iss").and_then(Value::as_str))
+        })?;
+        let refuse =
+            |rejection: Rejection| rejection.with_token(digest, key_id, Some(&issuer.rules.issuer));
+        // Everything cheap comes before the key and the signature, which cost the most.
+        issuer
+            .check_header(jws.header())
+            .map_err(|reason| refuse(reason.into()))?;
+        let accepted = issuer
+            .claim_rules()
+            .check(&claims, now.wall)
+            .map_err(refuse)?;
+        let (subject, expires_at) = (accepted.subject.to_owned(), accepted.expires_at);
+        let epoch = issuer.keys.epoch();
+        let key = issuer
+            .keys
+            .key(jws.header(), issuer.rules.is_key_id_required, now)
+            .await;
+        let key = key.map_err(|problem| match problem {
+            NoKey::Refused(reason) => Error::from(refuse(reason.into())),
+            NoKey::Unavailable {
+                message,
+                retry_after,
+            } => Error::Unavailable {
+                message: format!("no keys of issuer {}: {message}", issuer.rules.issuer),
+                retry_after,
+            },
+        })?;
+        jws.verify(&key).map_err(|reason| refuse(reason.into()))?;
+        let identity = issuer.identity(subject, claims, expires_at)?;
+        let weight = u32::try_from(token.len() * 2 + 512).unwrap_or(u32::MAX);
+        Ok(Verified {
+            identity: Arc::new(identity),
+            issuer: Arc::clone(issuer),
+            epoch,
+            at: now.monotonic,
+            weight,
+        })
+    }
+
+    /// The row for these claims: an exact match of `iss`, before anything else is believed.
+    pub(crate) fn choose(
+        &self,
+        claims: &Map<String, Value>,
+    ) -> Result<&Arc<CheckedIssuer>, Rejection> {
+        let name = claims
+            .get("iss")
+            .and_then(Value::as_str)
+            .ok_or(Reason::MissingIssuer)?;
+        self.by_name.get(name).ok_or_else(|| {
+            let mut known: Vec<_> = self.by_name.keys().map(|known| quote(known)).collect();
+            known.sort_unstable();
+            known.truncate(5);
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            Rejection::new(Reason::UnknownIssuer)
+                .with_detail(format!("`iss` is {}, configured: {known}", quote(name)))
+        })
+    }
+
+    /// The names of all issuers, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// The session rules of all issuers that accept cookies.
+    pub(crate) fn with_sessions(&self) -> impl Iterator<Item = (&Issuer, &SessionRule)> {
+        self.by_name.values().filter_map(|issuer| {
+            issuer
+                .rules
+                .session
+                .as_ref()
+                .map(|rule| (&issuer.rules, rule))
+        })
+    }
+
+    /// Fetches the keys that are due and says when to call again. The server calls this in a loop of its own, so that
+    /// no request waits for a refresh; without the loop, keys stay until their age limit.
+    pub async fn refresh_due(&self, now: Now) -> Duration {
+        let mut next = Duration::from_hours(1);
+        for issuer in self.by_name.values() {
+            if let Some(due) = issuer.keys.refresh_due(now).await {
+                next = next.min(due);
+            }
+        }
+        next
+    }
+
+    /// How the keys of each issuer are, by name.
+    pub async fn health(&self, now: Now) -> Vec<(String, KeyHealth)> {
+        let mut all = Vec::with_capacity(self.by_name.len());
+        for (name, issuer) in &self.by_name {
+            all.push((name.clone(), issuer.keys.health(now).await));
+        }
+        all.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        all
+    }
+}
+
+impl CheckedIssuer {
+    fn identity(
+        &self,
+        subject: String,
+        claims: Map<String, Value>,
+        expires_at: UnixTime,
+    ) -> Result<Identity, Reason> {
+        let rules = &self.rules;
+        Identity::new(
+            rules.issuer.clone(),
+            subject,
+            Arc::new(claims),
+            rules.environment,
+            expires_at,
+        )
+        .map_err(|_| Reason::BadSubject)
+    }
+}
+
+pub(crate) fn parse_claims(payload: &[u8]) -> Result<Map<String, Value>, Reason> {
+    parse_json_object(payload).map_err(|problem| match problem {
+        JsonProblem::Malformed => Reason::MalformedClaims,
+        JsonProblem::Duplicate => Reason::DuplicateMember,
+    })
+}
+
+#[cfg(test)]
+mod tests;

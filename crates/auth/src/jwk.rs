@@ -1,0 +1,334 @@
+//! JSON Web Keys (RFC 7517): one key at a time, so that one bad key never spoils the others.
+//!
+//! Every key that leaves this module is for exactly one algorithm (RFC 8725bis §3.1), and has been parsed by the
+//! primitive that will use it, so that a malformed key fails here and not during a request.
+
+use std::fmt;
+
+use aws_lc_rs::{
+    digest, hmac,
+    signature::{self, ParsedPublicKey},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::{Map, Value};
+
+use crate::{
+    encoding::decode_base64url,
+    jws::{Algorithm, MAX_KEY_ID_BYTES, Primitive, RsaComponents},
+};
+
+/// Where a key comes from, which decides what is taken from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySource {
+    /// The operator's configuration: may hold HMAC secrets; private parts are ignored.
+    Configured,
+    /// An issuer's published key set: a secret or a private part in it is a leak, and such a key is not used.
+    Fetched,
+}
+
+/// Why a key is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// Not a JSON object without duplicate members.
+    #[error("the key is not a JSON object without duplicate members")]
+    Malformed,
+    /// `kid` is not a string of 1 to 256 bytes.
+    #[error("`kid` is not a string of 1 to 256 bytes")]
+    BadKeyId,
+    /// `use` or `key_ops` say that it is not for checking signatures.
+    #[error("`use` or `key_ops` say that the key is not for checking signatures")]
+    NotForSignatures,
+    /// `kty` or `crv` are not ones that are implemented.
+    #[error("the key's type or curve is not supported")]
+    Unsupported,
+    /// `alg` is not implemented, or does not fit `kty` and `crv`.
+    #[error("`alg` is not supported, or does not fit the key")]
+    WrongAlgorithm,
+    /// The issuer may not use the key's algorithm.
+    #[error("the issuer is not configured for the key's algorithm")]
+    NotAllowed,
+    /// The key does not name its algorithm, and the issuer may use more than one that fits.
+    #[error("the key names no `alg`, and the issuer is configured for more than one that fits")]
+    Undecided,
+    /// A number, point or secret in it is missing, of the wrong size, or wrong.
+    #[error("the key's parts are missing, of the wrong size, or not on the curve")]
+    BadParts,
+    /// A published key set holds a secret or a private part: the issuer should replace the key at once.
+    #[error("the published key set holds private parts; the issuer must replace this key")]
+    PrivateParts,
+    /// The HMAC secret is shorter than its hash.
+    #[error("the HMAC secret is too short: HS256 needs 32 bytes, HS384 48, HS512 64")]
+    ShortSecret,
+}
+
+/// What a signature is checked with.
+pub(crate) enum Material {
+    /// A public key, parsed once.
+    Public(Box<ParsedPublicKey>),
+    /// An HMAC secret.
+    Secret(Box<hmac::Key>),
+}
+
+/// A key for exactly one algorithm.
+pub struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    material: Material,
+    fingerprint: [u8; 32],
+}
+
+impl Key {
+    /// Reads one JWK. `allowed` is what the issuer may use; a key without `alg` gets the only one of these that fits.
+    pub fn from_jwk(
+        jwk: &Map<String, Value>,
+        allowed: &[Algorithm],
+        source: KeySource,
+    ) -> Result<Self, KeyProblem> {
+        let key_id = match jwk.get("kid") {
+            None => None,
+            Some(Value::String(text)) if (1..=MAX_KEY_ID_BYTES).contains(&text.len()) => {
+                Some(text.clone())
+            }
+            Some(_) => return Err(KeyProblem::BadKeyId),
+        };
+        let is_secret = member(jwk, "kty")? == "oct";
+        if source == KeySource::Fetched && (is_secret || jwk.contains_key("d")) {
+            return Err(KeyProblem::PrivateParts);
+        }
+        if !is_for_verifying(jwk) {
+            return Err(KeyProblem::NotForSignatures);
+        }
+        let algorithm = choose_algorithm(jwk, allowed)?;
+        let (material, fingerprint) = read_parts(jwk, algorithm)?;
+        Ok(Self {
+            id: key_id,
+            algorithm,
+            material,
+            fingerprint,
+        })
+    }
+
+    /// An HMAC secret from the configuration.
+    pub fn from_secret(
+        secret: &SecretSlice<u8>,
+        algorithm: Algorithm,
+        key_id: Option<String>,
+    ) -> Result<Self, KeyProblem> {
+        let (material, fingerprint) = secret_material(secret.expose_secret(), algorithm)?;
+        Ok(Self {
+            id: key_id,
+            algorithm,
+            material,
+            fingerprint,
+        })
+    }
+
+    /// A public key from the configuration: PEM with the label `PUBLIC KEY` (SPKI, RFC 7468 §13).
+    pub fn from_pem(
+        pem: &str,
+        algorithm: Algorithm,
+        key_id: Option<String>,
+    ) -> Result<Self, KeyProblem> {
+        let der = pem
+            .trim()
+            .strip_prefix("-----BEGIN PUBLIC KEY-----")
+            .and_then(|rest| rest.strip_suffix("-----END PUBLIC KEY-----"))
+            .map(|body| body.split_ascii_whitespace().collect::<String>())
+            .and_then(|body| STANDARD.decode(body).ok())
+            .ok_or(KeyProblem::Malformed)?;
+        let parsed = match algorithm.primitive() {
+            Primitive::Rsa(parameters) => ParsedPublicKey::new(parameters, &der),
+            Primitive::Ec(parameters, ..) => ParsedPublicKey::new(parameters, &der),
+            Primitive::Ed25519(parameters) => ParsedPublicKey::new(parameters, &der),
+            Primitive::Hmac(..) => return Err(KeyProblem::WrongAlgorithm),
+        };
+        let material = Material::Public(Box::new(parsed.map_err(|_| KeyProblem::BadParts)?));
+        Ok(Self {
+            id: key_id,
+            algorithm,
+            material,
+            fingerprint: fingerprint(algorithm, &[&der]),
+        })
+    }
+
+    /// The name by which tokens choose this key.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The only algorithm that this key is used for.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// Whether both are the same key under the same name for the same algorithm.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.fingerprint == other.fingerprint
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Key")
+            .field("id", &self.id)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+fn member<'jwk>(jwk: &'jwk Map<String, Value>, name: &str) -> Result<&'jwk str, KeyProblem> {
+    jwk.get(name)
+        .and_then(Value::as_str)
+        .ok_or(KeyProblem::BadParts)
+}
+
+fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
+    let usage = jwk.get("use").is_none_or(|usage| usage == "sig");
+    let operations = jwk.get("key_ops").is_none_or(|operations| {
+        operations.as_array().is_some_and(|list| {
+            list.iter().all(Value::is_string) && list.iter().any(|operation| operation == "verify")
+        })
+    });
+    usage && operations
+}
+
+fn choose_algorithm(
+    jwk: &Map<String, Value>,
+    allowed: &[Algorithm],
+) -> Result<Algorithm, KeyProblem> {
+    let kty = member(jwk, "kty")?;
+    let crv = jwk.get("crv").and_then(Value::as_str);
+    let fits = |algorithm: &Algorithm| match algorithm.primitive() {
+        Primitive::Rsa(_) => kty == "RSA",
+        Primitive::Ec(_, name, _) => kty == "EC" && crv == Some(name),
+        Primitive::Ed25519(_) => kty == "OKP" && crv == Some("Ed25519"),
+        Primitive::Hmac(..) => kty == "oct",
+    };
+    if !Algorithm::ALL.iter().any(fits) {
+        return Err(KeyProblem::Unsupported);
+    }
+    if let Some(named) = jwk.get("alg") {
+        let algorithm = named
+            .as_str()
+            .and_then(Algorithm::from_name)
+            .filter(fits)
+            .ok_or(KeyProblem::WrongAlgorithm)?;
+        return if allowed.contains(&algorithm) {
+            Ok(algorithm)
+        } else {
+            Err(KeyProblem::NotAllowed)
+        };
+    }
+    let mut candidates = allowed.iter().copied().filter(fits);
+    match (candidates.next(), candidates.next()) {
+        (Some(algorithm), None) => Ok(algorithm),
+        (Some(_), Some(_)) => Err(KeyProblem::Undecided),
+        (None, _) => Err(KeyProblem::NotAllowed),
+    }
+}
+
+fn read_parts(
+    jwk: &Map<String, Value>,
+    algorithm: Algorithm,
+) -> Result<(Material, [u8; 32]), KeyProblem> {
+    let part = |name: &str| decode_base64url(member(jwk, name)?).ok_or(KeyProblem::BadParts);
+    let sized = |name: &str, length: usize| {
+        part(name).and_then(|bytes| checked(bytes, |bytes| bytes.len() == length))
+    };
+    let (parsed, fingerprint) = match algorithm.primitive() {
+        Primitive::Hmac(..) => return secret_material(&part("k")?, algorithm),
+        Primitive::Rsa(parameters) => {
+            let n = part("n")?;
+            let e = checked(part("e")?, is_exponent)?;
+            let n = checked(n, is_modulus)?;
+            let components = RsaComponents { n: &n, e: &e };
+            (
+                components.to_parsed_public_key(parameters),
+                fingerprint(algorithm, &[&n, &e]),
+            )
+        }
+        Primitive::Ec(parameters, _, length) => {
+            let (x, y) = (sized("x", length)?, sized("y", length)?);
+            let point = [&[4], x.as_slice(), y.as_slice()].concat();
+            (
+                ParsedPublicKey::new(parameters, &point),
+                fingerprint(algorithm, &[&point]),
+            )
+        }
+        Primitive::Ed25519(parameters) => {
+            let x = sized("x", signature::ED25519_PUBLIC_KEY_LEN)?;
+            (
+                ParsedPublicKey::new(parameters, &x),
+                fingerprint(algorithm, &[&x]),
+            )
+        }
+    };
+    Ok((
+        Material::Public(Box::new(parsed.map_err(|_| KeyProblem::BadParts)?)),
+        fingerprint,
+    ))
+}
+
+fn checked(bytes: Vec<u8>, is_good: impl FnOnce(&[u8]) -> bool) -> Result<Vec<u8>, KeyProblem> {
+    if is_good(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(KeyProblem::BadParts)
+    }
+}
+
+/// 2048 to 8192 bits without a leading zero octet (RFC 7518 §6.3.1.1).
+fn is_modulus(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| match bytes.len() {
+        256 => *first >= 0x80,
+        257..=1024 => *first != 0,
+        _ => false,
+    })
+}
+
+/// Odd, at least 3, no leading zero, and no longer than the primitive takes.
+fn is_exponent(bytes: &[u8]) -> bool {
+    match bytes {
+        [] | [0, ..] | [1] => false,
+        [.., last] => last % 2 == 1 && bytes.len() <= 5,
+    }
+}
+
+fn secret_material(
+    secret: &[u8],
+    algorithm: Algorithm,
+) -> Result<(Material, [u8; 32]), KeyProblem> {
+    let Primitive::Hmac(hash, shortest) = algorithm.primitive() else {
+        return Err(KeyProblem::WrongAlgorithm);
+    };
+    if secret.len() < shortest {
+        return Err(KeyProblem::ShortSecret);
+    }
+    let key = hmac::Key::new(hash, secret);
+    Ok((
+        Material::Secret(Box::new(key)),
+        fingerprint(algorithm, &[secret]),
+    ))
+}
+
+/// Tells keys apart without keeping their parts.
+fn fingerprint(algorithm: Algorithm, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(algorithm.name().as_bytes());
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,650 @@
+//! An issuer's key set, kept at hand: a key that is known costs neither a lock nor a request.
+//!
+//! An unknown key id is a question to the issuer, because issuers rotate keys without notice (some sign with a new key
+//! before anybody could have seen it). It is also what a forger can make up, so the questions are one at a time, within
+//! a budget, and the answers "no such key" are remembered for a while.
+//! An issuer that fails takes nothing away: old keys serve on until an age limit.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::{
+    encoding::parse_json_object,
+    jwk::{Key, KeyProblem, KeySource},
+    jws::{Algorithm, Header},
+    ports::{FetchError, FetchedKeys, KeyFetch, Random},
+    rejection::Reason,
+    time::Now,
+};
+
+/// The most keys that a set may have.
+pub const MAX_KEYS: usize = 100;
+/// The longest key set that is read, in bytes.
+pub const MAX_SET_BYTES: usize = 256 * 1024;
+
+/// How long keys are kept, and how often an issuer is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyCacheLimits {
+    /// A set is fetched again after its `max-age`, but not before this.
+    pub shortest_ttl: Duration,
+    /// A set is fetched again after its `max-age`, but not after this.
+    pub longest_ttl: Duration,
+    /// A set without `max-age` is fetched again after this.
+    pub default_ttl: Duration,
+    /// Keys older than this verify nothing, whatever the issuer's state.
+    pub max_age: Duration,
+    /// How many questions about unknown key ids may be asked at once.
+    pub unknown_burst: u32,
+    /// After this, one more question may be asked.
+    pub unknown_refill: Duration,
+    /// How long a key id that the issuer does not have is remembered.
+    pub missing_ttl: Duration,
+    /// How many such key ids are remembered.
+    pub missing_entries: u64,
+    /// The longest pause after failures.
+    pub longest_backoff: Duration,
+}
+
+impl Default for KeyCacheLimits {
+    fn default() -> Self {
+        Self {
+            shortest_ttl: Duration::from_mins(1),
+            longest_ttl: Duration::from_mins(15),
+            default_ttl: Duration::from_mins(10),
+            max_age: Duration::from_hours(24),
+            unknown_burst: 6,
+            unknown_refill: Duration::from_secs(10),
+            missing_ttl: Duration::from_secs(30),
+            missing_entries: 1_024,
+            longest_backoff: Duration::from_mins(1),
+        }
+    }
+}
+
+/// A key of a set that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedKey {
+    /// Its place in the set, from 0.
+    pub index: usize,
+    /// Its name, when it has a readable one.
+    pub key_id: Option<String>,
+    /// Why it is not used.
+    pub problem: KeyProblem,
+}
+
+/// A key set that cannot be used at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetProblem {
+    /// The document is longer than 256 KiB.
+    #[error("the key set is longer than {MAX_SET_BYTES} bytes")]
+    TooLarge,
+    /// The document is not a JSON object with one list called `keys`.
+    #[error("the key set is not a JSON object with a list called `keys`")]
+    Malformed,
+    /// The list has more than 100 keys.
+    #[error("the key set has more than {MAX_KEYS} keys")]
+    TooMany,
+    /// The list is empty: no issuer means that.
+    #[error("the key set is empty")]
+    Empty,
+}
+
+/// Keys by name, ready for use.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    by_id: HashMap<String, Vec<Arc<Key>>>,
+    keys: Vec<Arc<Key>>,
+    skipped: Vec<SkippedKey>,
+}
+
+#[derive(Deserialize)]
+struct RawSet<'body> {
+    #[serde(borrow)]
+    keys: Vec<&'body RawValue>,
+}
+
+impl KeySet {
+    /// A set of keys from the configuration.
+    pub fn from_keys(keys: impl IntoIterator<Item = Key>) -> Self {
+        let mut set = Self::default();
+        keys.into_iter().for_each(|key| set.insert(key));
+        set
+    }
+
+    /// Reads a JWK set (RFC 7517 §5), or a single JWK when the source is the configuration.
+    ///
+    /// Keys that cannot be used are set aside with the reason, and do no harm to the others.
+    pub fn parse(
+        body: &[u8],
+        allowed: &[Algorithm],
+        source: KeySource,
+    ) -> Result<Self, SetProblem> {
+        if body.len() > MAX_SET_BYTES {
+            return Err(SetProblem::TooLarge);
+        }
+        let mut set = Self::default();
+        match serde_json::from_slice::<RawSet<'_>>(body) {
+            Ok(raw) if raw.keys.is_empty() => return Err(SetProblem::Empty),
+            Ok(raw) if raw.keys.len() > MAX_KEYS => return Err(SetProblem::TooMany),
+            Ok(raw) => {
+                for (index, text) in raw.keys.into_iter().enumerate() {
+                    set.read(index, text.get().as_bytes(), allowed, source);
+                }
+            }
+            Err(_) => match parse_json_object(body) {
+                Ok(members) if source == KeySource::Configured && members.contains_key("kty") => {
+                    set.read(0, body, allowed, source);
+                }
+                _ => return Err(SetProblem::Malformed),
+            },
+        }
+        Ok(set)
+    }
+
+    fn read(&mut self, index: usize, text: &[u8], allowed: &[Algorithm], source: KeySource) {
+        let mut key_id = None;
+        let key = parse_json_object(text)
+            .map_err(|_| KeyProblem::Malformed)
+            .and_then(|jwk| {
+                key_id = jwk
+                    .get("kid")
+                    .and_then(|kid| kid.as_str())
+                    .map(|kid| kid.chars().take(80).collect());
+                Key::from_jwk(&jwk, allowed, source)
+            });
+        match key {
+            Ok(key) => self.insert(key),
+            Err(problem) => self.skipped.push(SkippedKey {
+                index,
+                key_id,
+                problem,
+            }),
+        }
+    }
+
+    fn insert(&mut self, key: Key) {
+        let key = Arc::new(key);
+        if let Some(key_id) = key.id() {
+            self.by_id
+                .entry(key_id.to_owned())
+                .or_default()
+                .push(Arc::clone(&key));
+        }
+        self.keys.push(key);
+    }
+
+    /// The keys that can be used.
+    pub fn keys(&self) -> &[Arc<Key>] {
+        &self.keys
+    }
+
+    /// The keys that cannot be used.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// The one key that a token with this header must be signed with.
+    ///
+    /// A token without `kid` gets a key only when exactly one fits its algorithm, and never where `kid` is demanded.
+    pub fn find(&self, header: &Header, is_key_id_required: bool) -> Result<&Arc<Key>, Reason> {
+        let (candidates, none) = match &header.key_id {
+            Some(key_id) => (
+                self.by_id.get(key_id).ok_or(Reason::UnknownKey)?,
+                Reason::KeyMismatch,
+            ),
+            None if is_key_id_required => return Err(Reason::MissingKeyId),
+            None => (&self.keys, Reason::UnknownKey),
+        };
+        let mut fitting = candidates
+            .iter()
+            .filter(|key| key.algorithm() == header.algorithm);
+        match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Ok(key),
+            (Some(_), Some(_)) => Err(Reason::AmbiguousKey),
+            (None, _) => Err(none),
+        }
+    }
+
+    /// Whether every key of this set is still in `next`.
+    fn is_kept_by(&self, next: &Self) -> bool {
+        self.keys
+            .iter()
+            .all(|key| next.keys.iter().any(|other| key.is_same(other)))
+    }
+}
+
+/// Where an issuer publishes its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyAddress {
+    /// The address of the JWK set.
+    Jwks(Url),
+    /// The address of the discovery document (OIDC Discovery §4), which names the address of the JWK set.
+    Discovery(Url),
+}
+
+/// Why there is no key for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoKey {
+    /// The token is to blame.
+    Refused(Reason),
+    /// The issuer cannot be asked now.
+    Unavailable {
+        message: String,
+        retry_after: Duration,
+    },
+}
+
+/// The state of an issuer's keys, for readiness and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHealth {
+    /// How many keys can be used now.
+    pub keys: usize,
+    /// The keys that cannot, and why.
+    pub skipped: Vec<SkippedKey>,
+    /// How long ago the set was fetched; absent when it never was, zero for keys from the configuration.
+    pub age: Option<Duration>,
+    /// Why the last fetch failed, when it did.
+    pub last_error: Option<String>,
+}
+
+/// A set and when it came.
+struct Current {
+    set: KeySet,
+    fetched: Option<Fetched>,
+    /// Changes with every fetch: tells a waiter that somebody else has asked meanwhile.
+    version: u64,
+    /// Changes when a key went away: whatever was verified before has to be verified again.
+    epoch: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Fetched {
+    at: Instant,
+    due: Instant,
+}
+
+/// What only the one who fetches may touch.
+#[derive(Default)]
+struct Fetching {
+    jwks_address: Option<Url>,
+    failures: u32,
+    not_before: Option<Instant>,
+    last_error: Option<String>,
+    spent: u32,
+    refilled_at: Option<Instant>,
+}
+
+/// The cached keys of one issuer.
+pub(crate) struct KeyCache {
+    issuer: String,
+    address: Option<KeyAddress>,
+    allowed: Vec<Algorithm>,
+    limits: KeyCacheLimits,
+    fetch: Arc<dyn KeyFetch>,
+    random: Arc<dyn Random>,
+    current: ArcSwap<Current>,
+    fetching: Mutex<Fetching>,
+    missing: Cache<String, Instant>,
+}
+
+impl KeyCache {
+    /// Keys that are fetched from the issuer. Nothing is fetched yet.
+    pub(crate) fn fetched(
+        issuer: &str,
+        address: KeyAddress,
+        allowed: &[Algorithm],
+        limits: KeyCacheLimits,
+        fetch: Arc<dyn KeyFetch>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            address: Some(address),
+            allowed: allowed.to_vec(),
+            limits,
+            fetch,
+            random,
+            current: ArcSwap::from_pointee(Current {
+                set: KeySet::default(),
+                fetched: None,
+                version: 0,
+                epoch: 0,
+            }),
+            fetching: Mutex::default(),
+            missing: Cache::new(limits.missing_entries),
+        }
+    }
+
+    /// Keys from the configuration, which never change.
+    pub(crate) fn configured(
+        issuer: &str,
+        set: KeySet,
+        limits: KeyCacheLimits,
+        fetch: Arc<dyn KeyFetch>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            address: None,
+            allowed: Vec::new(),
+            limits,
+            fetch,
+            random,
+            current: ArcSwap::from_pointee(Current {
+                set,
+                fetched: None,
+                version: 0,
+                epoch: 0,
+            }),
+            fetching: Mutex::default(),
+            missing: Cache::new(0),
+        }
+    }
+
+    /// Changes when a key went away.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.current.load().epoch
+    }
+
+    /// The key for a token with this header.
+    pub(crate) async fn key(
+        &self,
+        header: &Header,
+        is_id_required: bool,
+        now: Now,
+    ) -> Result<Arc<Key>, NoKey> {
+        let seen = {
+            let current = self.current.load();
+            match self.find(&current, header, is_id_required, now) {
+                Err(Reason::UnknownKey) if self.is_worth_asking(&current, header, now) => {
+                    current.version
+                }
+                known => return known.map_err(NoKey::Refused),
+            }
+        };
+        let mut fetching = self.fetching.lock().await;
+        if self.current.load().version == seen {
+            fetching.take_question(&self.limits, now)?;
+            self.refresh(&mut fetching, now).await?;
+        }
+        let found = self.find(&self.current.load(), header, is_id_required, now);
+        if let (Err(Reason::UnknownKey), Some(key_id)) = (&found, &header.key_id) {
+            self.missing.insert(key_id.clone(), now.monotonic);
+        }
+        found.map_err(NoKey::Refused)
+    }
+
+    /// Fetches the keys when they are due, and says when to come back.
+    pub(crate) async fn refresh_due(&self, now: Now) -> Option<Duration> {
+        self.address.as_ref()?;
+        let mut fetching = self.fetching.lock().await;
+        let due = self
+            .current
+            .load()
+            .fetched
+            .map_or(now.monotonic, |fetched| fetched.due);
+        let due = fetching
+            .not_before
+            .map_or(due, |not_before| due.max(not_before));
+        if due <= now.monotonic
+            && let Err(problem) = self.refresh(&mut fetching, now).await
+        {
+            tracing::warn!(issuer = %self.issuer, ?problem, "the issuer's keys could not be refreshed; old ones serve on");
+        }
+        let due = self
+            .current
+            .load()
+            .fetched
+            .map_or(now.monotonic, |fetched| fetched.due);
+        let due = fetching
+            .not_before
+            .map_or(due, |not_before| due.max(not_before));
+        Some(
+            due.saturating_duration_since(now.monotonic)
+                .max(Duration::from_secs(1)),
+        )
+    }
+
+    /// How the keys are.
+    pub(crate) async fn health(&self, now: Now) -> KeyHealth {
+        let current = self.current.load_full();
+        let last_error = self.fetching.lock().await.last_error.clone();
+        let age = match (&self.address, current.fetched) {
+            (None, _) => Some(Duration::ZERO),
+            (Some(_), fetched) => {
+                fetched.map(|fetched| now.monotonic.saturating_duration_since(fetched.at))
+            }
+        };
+        let keys = if self.is_usable(&current, now) {
+            current.set.keys.len()
+        } else {
+            0
+        };
+        KeyHealth {
+            keys,
+            skipped: current.set.skipped.clone(),
+            age,
+            last_error,
+        }
+    }
+
+    fn is_usable(&self, current: &Current, now: Now) -> bool {
+        let is_young = |fetched: Fetched| {
+            now.monotonic.saturating_duration_since(fetched.at) <= self.limits.max_age
+        };
+        self.address.is_none() || current.fetched.is_some_and(is_young)
+    }
+
+    fn find(
+        &self,
+        current: &Current,
+        header: &Header,
+        is_id_required: bool,
+        now: Now,
+    ) -> Result<Arc<Key>, Reason> {
+        if !self.is_usable(current, now) {
+            return Err(Reason::UnknownKey);
+        }
+        current.set.find(header, is_id_required).cloned()
+    }
+
+    /// Whether the issuer could have a key that the set at hand lacks.
+    fn is_worth_asking(&self, current: &Current, header: &Header, now: Now) -> bool {
+        if self.address.is_none() {
+            return false;
+        }
+        // Without keys, or with keys too old to be used, every key is missing and nothing can be concluded.
+        if !self.is_usable(current, now) {
+            return true;
+        }
+        header.key_id.as_ref().is_some_and(|key_id| {
+            let asked_at = self.missing.get(key_id);
+            asked_at.is_none_or(|at| {
+                now.monotonic.saturating_duration_since(at) >= self.limits.missing_ttl
+            })
+        })
+    }
+
+    /// Asks the issuer. A failure leaves the old keys in place and starts a pause.
+    async fn refresh(&self, fetching: &mut Fetching, now: Now) -> Result<(), NoKey> {
+        match self.fetch_set(fetching).await {
+            Ok((set, max_age)) => {
+                let ttl = max_age
+                    .unwrap_or(self.limits.default_ttl)
+                    .clamp(self.limits.shortest_ttl, self.limits.longest_ttl);
+                self.replace(set, now, self.jittered(ttl));
+                *fetching = Fetching {
+                    jwks_address: fetching.jwks_address.take(),
+                    spent: fetching.spent,
+                    refilled_at: fetching.refilled_at,
+                    ..Fetching::default()
+                };
+                Ok(())
+            }
+            Err(error) => {
+                fetching.failures = fetching.failures.saturating_add(1);
+                let pause = Duration::from_secs(1 << fetching.failures.min(6))
+                    .min(self.limits.longest_backoff);
+                // An issuer may ask for patience, but not for so much that its own rotation goes unnoticed.
+                let asked = error
+                    .retry_after
+                    .unwrap_or_default()
+                    .min(self.limits.longest_ttl);
+                let pause = self.jittered(pause).max(asked);
+                fetching.not_before = Some(now.monotonic + pause);
+                fetching.last_error = Some(error.message.clone());
+                Err(NoKey::Unavailable {
+                    message: error.message,
+                    retry_after: pause,
+                })
+            }
+        }
+    }
+
+    fn replace(&self, set: KeySet, now: Now, ttl: Duration) {
+        for skipped in set
+            .skipped
+            .iter()
+            .filter(|skipped| skipped.problem == KeyProblem::PrivateParts)
+        {
+            tracing::error!(issuer = %self.issuer, index = skipped.index, "{}", skipped.problem);
+        }
+        let old = self.current.load();
+        let epoch = if old.set.is_kept_by(&set) {
+            old.epoch
+        } else {
+            old.epoch + 1
+        };
+        let fetched = Some(Fetched {
+            at: now.monotonic,
+            due: now.monotonic + ttl,
+        });
+        let version = old.version + 1;
+        self.current.store(Arc::new(Current {
+            set,
+            fetched,
+            version,
+            epoch,
+        }));
+    }
+
+    async fn fetch_set(
+        &self,
+        fetching: &mut Fetching,
+    ) -> Result<(KeySet, Option<Duration>), FetchError> {
+        let address = match &self.address {
+            Some(KeyAddress::Jwks(address)) => address.clone(),
+            Some(KeyAddress::Discovery(address)) => self.discover(address, fetching).await?,
+            None => return Err(failure("the keys come from the configuration")),
+        };
+        let FetchedKeys { body, max_age } = self.fetch.fetch(&address).await?;
+        let set = KeySet::parse(&body, &self.allowed, KeySource::Fetched)
+            .map_err(|problem| failure(problem.to_string()))?;
+        if set.keys.is_empty() {
+            return Err(failure("the key set has no key that can be used"));
+        }
+        Ok((set, max_age))
+    }
+
+    /// Asks for the address of the key set; the last good answer stands in when that fails.
+    async fn discover(&self, address: &Url, fetching: &mut Fetching) -> Result<Url, FetchError> {
+        let answer = self.fetch.fetch(address).await;
+        match answer.and_then(|document| jwks_address(&document.body, &self.issuer)) {
+            Ok(found) => {
+                fetching.jwks_address = Some(found.clone());
+                Ok(found)
+            }
+            Err(error) => fetching.jwks_address.clone().ok_or(error),
+        }
+    }
+
+    /// 80 to 100 % of a duration, so that nodes which started together do not ask together.
+    fn jittered(&self, duration: Duration) -> Duration {
+        let mut byte = [0];
+        // Without chance there is no jitter, which is no reason to fail.
+        let _ = self.random.fill(&mut byte);
+        duration.mul_f64(1.0 - f64::from(byte[0]) / 255.0 * 0.2)
+    }
+}
+
+impl Fetching {
+    /// Takes one question about an unknown key from the budget.
+    fn take_question(&mut self, limits: &KeyCacheLimits, now: Now) -> Result<(), NoKey> {
+        if let Some(wait) = self
+            .not_before
+            .map(|not_before| not_before.saturating_duration_since(now.monotonic))
+            && !wait.is_zero()
+        {
+            let message = self.last_error.clone().unwrap_or_default();
+            return Err(NoKey::Unavailable {
+                message,
+                retry_after: wait,
+            });
+        }
+        let since = self.refilled_at.map_or(Duration::ZERO, |at| {
+            now.monotonic.saturating_duration_since(at)
+        });
+        if self.refilled_at.is_none() || self.spent == 0 {
+            self.refilled_at = Some(now.monotonic);
+        } else {
+            let refills =
+                u32::try_from(since.as_millis() / limits.unknown_refill.as_millis().max(1))
+                    .unwrap_or(u32::MAX);
+            let refills = refills.min(self.spent);
+            self.spent -= refills;
+            self.refilled_at = self
+                .refilled_at
+                .map(|at| at + limits.unknown_refill * refills);
+        }
+        if self.spent >= limits.unknown_burst {
+            let since = self.refilled_at.map_or(Duration::ZERO, |at| {
+                now.monotonic.saturating_duration_since(at)
+            });
+            let retry_after = limits.unknown_refill.saturating_sub(since);
+            let message =
+                "too many tokens with unknown keys; the issuer is asked again soon".to_owned();
+            return Err(NoKey::Unavailable {
+                message,
+                retry_after,
+            });
+        }
+        self.spent += 1;
+        Ok(())
+    }
+}
+
+/// The address of the key set in a discovery document, which must be about exactly this issuer (OIDC Discovery §4.3).
+fn jwks_address(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
+    let members = parse_json_object(document)
+        .map_err(|_| failure("the discovery document is not a JSON object"))?;
+    if members.get("issuer").and_then(|value| value.as_str()) != Some(issuer) {
+        return Err(failure(
+            "the discovery document is about another issuer than the configured one",
+        ));
+    }
+    members
+        .get("jwks_uri")
+        .and_then(|value| value.as_str())
+        .and_then(|text| Url::parse(text).ok())
+        .ok_or_else(|| failure("the discovery document has no usable `jwks_uri`"))
+}
+
+fn failure(message: impl Into<String>) -> FetchError {
+    FetchError {
+        message: message.into(),
+        retry_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

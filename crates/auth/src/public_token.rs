@@ -1,0 +1,253 @@
+//! Door 2: public tokens, and the anonymous visitors that come through them.
+//!
+//! A public token is in the page's source, so it opens nothing that exists: it only lets a page of its origins have
+//! visitors, each with an identity and threads of its own. A copied token costs quota and nothing else.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    credential::{self, Kind},
+    domain::{Domains, Origin, OriginRefusal},
+    error::Error,
+    identity::{Environment, Identity},
+    ports::{CredentialStore, PublicTokenRecord, Quotas, Random, VisitorRecord},
+    rejection::{Reason, quote},
+    time::UnixTime,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+/// How many origins a token may be for.
+pub const MAX_TOKEN_ORIGINS: usize = 20;
+/// The longest label, in bytes.
+pub(crate) const MAX_LABEL_BYTES: usize = 200;
+
+/// What a new public token is for.
+#[derive(Debug, Clone)]
+pub struct NewPublicToken {
+    /// What it is for, in the operator's words.
+    pub label: String,
+    /// Which environment its visitors act in.
+    pub environment: Environment,
+    /// The origins whose pages may use it; may be empty for `test`, where pages on this machine are always allowed.
+    pub origins: Vec<String>,
+    /// The workflow that answers; the configured default when absent.
+    pub workflow: Option<String>,
+    /// What its visitors may do.
+    pub quotas: Quotas,
+}
+
+/// A visitor that came or came back.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Who it is here. Lasts as long as the caller's session for it.
+    pub identity: Identity,
+    /// What is stored about it.
+    pub record: VisitorRecord,
+    /// The new resume token for the browser to keep; absent when it came back with a good one.
+    pub resume: Option<SecretString>,
+}
+
+/// Makes, checks and revokes public tokens, and knows their visitors.
+pub struct PublicTokens {
+    store: Arc<dyn CredentialStore>,
+    random: Arc<dyn Random>,
+    domains: Arc<Domains>,
+}
+
+impl fmt::Debug for PublicTokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PublicTokens")
+            .field("domains", &self.domains)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PublicTokens {
+    /// Tokens kept in this store, whose origins are also on this list.
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        random: Arc<dyn Random>,
+        domains: Arc<Domains>,
+    ) -> Self {
+        Self {
+            store,
+            random,
+            domains,
+        }
+    }
+
+    /// Makes a token, and registers its origins, so that one list says which pages may come at all.
+    pub async fn create(
+        &self,
+        new: NewPublicToken,
+        now: UnixTime,
+    ) -> Result<(SecretString, PublicTokenRecord), Error> {
+        if new.origins.len() > MAX_TOKEN_ORIGINS {
+            return Err(Error::Unusable(format!(
+                "a token can be for {MAX_TOKEN_ORIGINS} origins at most"
+            )));
+        }
+        if new.origins.is_empty() && new.environment == Environment::Live {
+            return Err(Error::Unusable(
+                "a live token needs the origins of its pages: --origin https://…".to_owned(),
+            ));
+        }
+        check_label(&new.label)?;
+        let mut origins = Vec::with_capacity(new.origins.len());
+        for text in &new.origins {
+            origins.push(
+                Origin::parse(text)
+                    .map_err(|error| Error::Unusable(format!("{}: {error}", quote(text))))?,
+            );
+        }
+        for origin in &origins {
+            self.domains
+                .add_origin(origin, new.environment, now)
+                .await?;
+        }
+        let kind = Kind::PublicToken(new.environment);
+        let token = credential::mint(kind, &*self.random)?;
+        let record = PublicTokenRecord {
+            id: credential::public_id("pkt_", &*self.random)?,
+            digest: credential::digest(token.expose_secret()),
+            hint: credential::hint(kind, token.expose_secret()),
+            label: new.label,
+            environment: new.environment,
+            origins: origins
+                .iter()
+                .map(|origin| origin.as_str().to_owned())
+                .collect(),
+            workflow: new.workflow,
+            quotas: new.quotas,
+            created_at: now,
+            revoked_at: None,
+        };
+        self.store.insert_public_token(&record).await?;
+        Ok((token, record))
+    }
+
+    /// Checks a presented token and the `Origin` header values that came with it.
+    ///
+    /// The origin must be on the allowlist and one of the token's own. For `test` tokens a page on this machine is
+    /// always both.
+    pub async fn authenticate(
+        &self,
+        presented: &str,
+        origin: &[&str],
+        now: UnixTime,
+    ) -> Result<PublicTokenRecord, Error> {
+        let kind = credential::demand(presented, |kind| matches!(kind, Kind::PublicToken(_)))?;
+        let found = self
+            .store
+            .find_public_token(&credential::digest(presented))
+            .await?;
+        let record = found.ok_or(Reason::UnknownCredential)?;
+        if kind != Kind::PublicToken(record.environment) {
+            return Err(Reason::UnknownCredential.into());
+        }
+        if record.revoked_at.is_some() {
+            return Err(Reason::Revoked.into());
+        }
+        let origin = self.domains.check(origin, record.environment, now).await?;
+        let is_local_test = record.environment == Environment::Test && origin.is_local();
+        if !is_local_test
+            && !self.domains.is_own(&origin)
+            && !record.origins.iter().any(|own| own == origin.as_str())
+        {
+            return Err(
+                OriginRefusal::not_for_token(&origin, record.environment, &record.origins).into(),
+            );
+        }
+        Ok(record)
+    }
+
+    /// Lets a visitor in: the one that this resume token belongs to, or a new one.
+    ///
+    /// A resume token that is unknown, misspelled or of another public token is not an error: the browser then simply
+    /// gets a new visitor, because an anonymous page has nobody to ask. `expires_at` is when the caller's session for
+    /// the visitor will end.
+    pub async fn visit(
+        &self,
+        token: &PublicTokenRecord,
+        resume: Option<&str>,
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Visitor, Error> {
+        if let Some(record) = self.returning(token, resume).await? {
+            self.store.touch_visitor(&record.id, now).await?;
+            return Ok(Visitor {
+                identity: visitor_identity(token, &record, expires_at)?,
+                record,
+                resume: None,
+            });
+        }
+        let resume = credential::mint(Kind::ResumeToken, &*self.random)?;
+        let record = VisitorRecord {
+            id: credential::public_id("vis_", &*self.random)?,
+            public_token_id: token.id.clone(),
+            resume_digest: credential::digest(resume.expose_secret()),
+            created_at: now,
+            last_seen_at: now,
+        };
+        self.store.insert_visitor(&record).await?;
+        Ok(Visitor {
+            identity: visitor_identity(token, &record, expires_at)?,
+            record,
+            resume: Some(resume),
+        })
+    }
+
+    /// Whether this resume token would bring back a known visitor; new ones count against stricter quotas.
+    pub async fn returning(
+        &self,
+        token: &PublicTokenRecord,
+        resume: Option<&str>,
+    ) -> Result<Option<VisitorRecord>, Error> {
+        let Some(resume) =
+            resume.filter(|text| credential::classify(text) == Ok(Kind::ResumeToken))
+        else {
+            return Ok(None);
+        };
+        let found = self.store.find_visitor(&credential::digest(resume)).await?;
+        Ok(found.filter(|record| record.public_token_id == token.id))
+    }
+
+    /// All tokens, newest first.
+    pub async fn list(&self) -> Result<Vec<PublicTokenRecord>, Error> {
+        Ok(self.store.list_public_tokens().await?)
+    }
+
+    /// Revokes a token and ends its visitors' sessions at once. Whether it was live.
+    pub async fn revoke(&self, id: &str, now: UnixTime) -> Result<bool, Error> {
+        Ok(self.store.revoke_public_token(id, now).await?)
+    }
+}
+
+fn visitor_identity(
+    token: &PublicTokenRecord,
+    record: &VisitorRecord,
+    expires_at: UnixTime,
+) -> Result<Identity, Error> {
+    let issuer = format!("visitor:{}", token.id);
+    Identity::new(
+        issuer,
+        record.id.clone(),
+        Arc::default(),
+        token.environment,
+        expires_at,
+    )
+    .map_err(|error| Error::Internal(Box::new(error)))
+}
+
+pub(crate) fn check_label(label: &str) -> Result<(), Error> {
+    if label.len() > MAX_LABEL_BYTES || label.chars().any(char::is_control) {
+        return Err(Error::Unusable(format!(
+            "a label has {MAX_LABEL_BYTES} bytes at most, on one line"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

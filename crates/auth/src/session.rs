@@ -1,0 +1,274 @@
+//! Session cookies: who is signed in at the issuer, found out by asking the issuer.
+//!
+//! Only the session's own cookies are passed on, never the rest of the header.
+//! An answer of 200 proves nothing: an issuer may well say 200 and `null` to a forged cookie.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use moka::sync::Cache;
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::{
+    encoding::{JsonProblem, parse_json},
+    error::Error,
+    identity::Identity,
+    issuer::{Issuer, Issuers},
+    ports::{Digest, LookupError, SessionLookup},
+    rejection::{Reason, Rejection},
+    sha256,
+    time::{Now, UnixTime},
+};
+
+/// The most pieces that one cookie may be cut into.
+pub const MAX_COOKIE_CHUNKS: usize = 8;
+/// The longest `Cookie` header that is looked at, in bytes.
+pub const MAX_COOKIE_BYTES: usize = 16 * 1024;
+/// How many questions may be asked at once, over all issuers.
+const MAX_LOOKUPS: usize = 16;
+/// How many requests may wait for their question, the running ones included.
+const MAX_WAITING: usize = 256;
+/// How many sessions are remembered.
+const MAX_REMEMBERED: u64 = 10_000;
+
+/// How an issuer's session cookies are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRule {
+    /// Where to ask; Better Auth's `get-session`.
+    pub address: Url,
+    /// The names that the cookie may have, the most trusted first.
+    pub cookie_names: Vec<String>,
+    /// How long an answer is believed; sign-out takes that long to be seen here.
+    pub believed_for: Duration,
+}
+
+impl SessionRule {
+    /// Better Auth's session cookie under its default names, believed for 10 s.
+    pub fn better_auth(address: Url) -> Self {
+        let name = "better-auth.session_token";
+        Self {
+            address,
+            cookie_names: vec![format!("__Secure-{name}"), name.to_owned()],
+            believed_for: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Remembered {
+    identity: Arc<Identity>,
+    at: Instant,
+}
+
+/// Turns session cookies into identities.
+pub struct LoginSessions {
+    issuers: Arc<Issuers>,
+    lookup: Arc<dyn SessionLookup>,
+    remembered: Cache<Digest, Remembered>,
+    running: Semaphore,
+    waiting: Semaphore,
+}
+
+impl fmt::Debug for LoginSessions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LoginSessions")
+            .field("issuers", &self.issuers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LoginSessions {
+    /// Session cookies of those of these issuers that have a session rule.
+    pub fn new(issuers: Arc<Issuers>, lookup: Arc<dyn SessionLookup>) -> Self {
+        Self {
+            issuers,
+            lookup,
+            remembered: Cache::new(MAX_REMEMBERED),
+            running: Semaphore::new(MAX_LOOKUPS),
+            waiting: Semaphore::new(MAX_WAITING),
+        }
+    }
+
+    /// Who is signed in by these `Cookie` header values; `None` when there is no session cookie among them.
+    pub async fn authenticate(
+        &self,
+        headers: &[&str],
+        now: Now,
+    ) -> Result<Option<Arc<Identity>>, Error> {
+        for (issuer, rule) in self.issuers.with_sessions() {
+            for name in &rule.cookie_names {
+                if let Some(cookie) = session_cookie(headers, name)? {
+                    return self.ask(issuer, rule, &cookie, now).await.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn ask(
+        &self,
+        issuer: &Issuer,
+        rule: &SessionRule,
+        cookie: &str,
+        now: Now,
+    ) -> Result<Arc<Identity>, Error> {
+        // The issuer is part of the key, so that no answer counts for another issuer.
+        let digest = sha256(format!("{}\n{cookie}", issuer.issuer).as_bytes());
+        if let Some(remembered) = self.remembered.get(&digest)
+            && now.wall < remembered.identity.expires_at()
+            && now.monotonic.saturating_duration_since(remembered.at) < rule.believed_for
+        {
+            return Ok(remembered.identity);
+        }
+        let unavailable = |message: String, retry_after: Option<Duration>| Error::Unavailable {
+            message: format!(
+                "no answer about a session from issuer {}: {message}",
+                issuer.issuer
+            ),
+            retry_after: retry_after.unwrap_or(Duration::from_secs(1)),
+        };
+        let _place = self
+            .waiting
+            .try_acquire()
+            .map_err(|_| unavailable("too many requests wait".to_owned(), None))?;
+        let _turn = self
+            .running
+            .acquire()
+            .await
+            .map_err(|error| unavailable(error.to_string(), None))?;
+        let body = match self.lookup.lookup(&rule.address, cookie).await {
+            Ok(body) => body,
+            Err(LookupError::Refused) => return Err(Reason::NoSession.into()),
+            Err(LookupError::Unavailable {
+                message,
+                retry_after,
+            }) => return Err(unavailable(message, retry_after)),
+        };
+        let identity = Arc::new(read_session(&body, issuer, now.wall).map_err(|reason| {
+            Rejection::new(reason).with_token(&digest, None, Some(&issuer.issuer))
+        })?);
+        self.remembered.insert(
+            digest,
+            Remembered {
+                identity: Arc::clone(&identity),
+                at: now.monotonic,
+            },
+        );
+        Ok(identity)
+    }
+}
+
+/// Reads `{"session":{"expiresAt","userId"},"user":{"id",…}}`; `null` means that nobody is signed in.
+fn read_session(body: &[u8], issuer: &Issuer, now: UnixTime) -> Result<Identity, Reason> {
+    let answer = match parse_json(body) {
+        Ok(Value::Null) => return Err(Reason::NoSession),
+        Ok(Value::Object(answer)) => answer,
+        Ok(_) | Err(JsonProblem::Malformed | JsonProblem::Duplicate) => {
+            return Err(Reason::MalformedSession);
+        }
+    };
+    let object = |name: &str| {
+        answer
+            .get(name)
+            .and_then(Value::as_object)
+            .ok_or(Reason::MalformedSession)
+    };
+    let (session, user) = (object("session")?, object("user")?);
+    let subject = user
+        .get("id")
+        .and_then(Value::as_str)
+        .ok_or(Reason::MalformedSession)?;
+    if session
+        .get("userId")
+        .is_some_and(|owner| owner.as_str() != Some(subject))
+    {
+        return Err(Reason::MalformedSession);
+    }
+    let expires_at = session
+        .get("expiresAt")
+        .and_then(Value::as_str)
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .map(|timestamp| UnixTime::from_seconds(timestamp.as_second()))
+        .ok_or(Reason::MalformedSession)?;
+    if expires_at <= now {
+        return Err(Reason::SessionExpired);
+    }
+    // The claims have the names that the same user's token has, so that tools need not know which way was taken.
+    let mut claims: Map<String, Value> = user.clone();
+    claims.insert("sub".to_owned(), Value::String(subject.to_owned()));
+    Identity::new(
+        issuer.issuer.clone(),
+        subject,
+        Arc::new(claims),
+        issuer.environment,
+        expires_at,
+    )
+    .map_err(|_| Reason::MalformedSession)
+}
+
+/// The pieces of one cookie as a `Cookie` header of their own, exactly as they came.
+///
+/// Large cookies come in pieces called `name.0`, `name.1` and so on. Refused are a header that is too long, pieces that
+/// do not follow one another, and two different values under one name: which of them counts depends on who reads them
+/// (RFC 6265 §4.2.2), so one of them may have been planted.
+pub fn session_cookie(headers: &[&str], name: &str) -> Result<Option<String>, Error> {
+    let ambiguous = || crate::bearer::BearerError::AmbiguousCookie;
+    if headers.iter().map(|header| header.len()).sum::<usize>() > MAX_COOKIE_BYTES {
+        return Err(crate::bearer::BearerError::CookieTooLong.into());
+    }
+    // Place 0 is the plain name, place n + 1 is piece n.
+    let mut pieces: [Option<&str>; MAX_COOKIE_CHUNKS + 1] = [None; MAX_COOKIE_CHUNKS + 1];
+    let pairs = headers
+        .iter()
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    for (found, value) in pairs {
+        let place = match found.strip_prefix(name) {
+            Some("") => 0,
+            Some(rest) => match rest
+                .strip_prefix('.')
+                .and_then(|number| number.parse::<usize>().ok())
+            {
+                Some(number) if number < MAX_COOKIE_CHUNKS && rest == format!(".{number}") => {
+                    number + 1
+                }
+                Some(_) => return Err(ambiguous().into()),
+                None => continue,
+            },
+            None => continue,
+        };
+        if pieces[place]
+            .replace(value)
+            .is_some_and(|earlier| earlier != value)
+        {
+            return Err(ambiguous().into());
+        }
+    }
+    let count = pieces[1..]
+        .iter()
+        .take_while(|piece| piece.is_some())
+        .count();
+    if pieces[1..].iter().flatten().count() != count || (count > 0 && pieces[0].is_some()) {
+        return Err(ambiguous().into());
+    }
+    if let Some(value) = pieces[0] {
+        return Ok((!value.is_empty()).then(|| format!("{name}={value}")));
+    }
+    let chunks: Vec<String> = pieces[1..]
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(number, value)| format!("{name}.{number}={value}"))
+        .collect();
+    Ok((!chunks.is_empty()).then(|| chunks.join("; ")))
+}
+
+#[cfg(test)]
+mod tests;
