@@ -277,7 +277,6 @@ pub struct ThreadsAddClientToolOutput {
     /// Where.
     pub thread_id: ThreadId,
     /// The answer; it comes from the browser.
-    #[serde(deserialize_with = "present")]
     pub result: Value,
 }
 
@@ -458,9 +457,4 @@ pub struct TranscriptionResult {
 pub struct SyncCustomActionResponse {
     /// The item that takes the place of the one that acted.
     pub updated_item: Option<crate::ThreadItem>,
-}
-
-/// A field that may be null but not absent.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    Value::deserialize(deserializer)
 }

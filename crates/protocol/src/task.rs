@@ -1,10 +1,11 @@
 //! Workflows and their tasks: what the assistant does before it answers, as the user sees it.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::icon::IconName;
-use crate::source::{FileSource, UrlSource};
+use crate::source::{FileSource, Source, UrlSource};
 
 /// A list of tasks that the user can unfold.
 #[skip_serializing_none]
@@ -137,7 +138,7 @@ tasks! {
         #[serde(default)]
         queries: Vec<String>,
         /// What was found.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "url_sources")]
         sources: Vec<UrlSource>,
     }
 
@@ -150,10 +151,36 @@ tasks! {
     /// Reading files.
     FileTask {
         /// The files.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "file_sources")]
         sources: Vec<FileSource>,
     }
 
     /// Making an image.
     ImageTask {}
+}
+
+fn url_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<UrlSource>, D::Error> {
+    sources(deserializer, |source| match source {
+        Source::Url(source) => Ok(source),
+        Source::File(_) | Source::Entity(_) => Err("expected a source of type `url`"),
+    })
+}
+
+fn file_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FileSource>, D::Error> {
+    sources(deserializer, |source| match source {
+        Source::File(source) => Ok(source),
+        Source::Url(_) | Source::Entity(_) => Err("expected a source of type `file`"),
+    })
+}
+
+/// Reads sources by their type, and takes those of one type.
+fn sources<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    take: fn(Source) -> Result<T, &'static str>,
+) -> Result<Vec<T>, D::Error> {
+    let sources = Vec::<Source>::deserialize(deserializer)?;
+    sources
+        .into_iter()
+        .map(|source| take(source).map_err(D::Error::custom))
+        .collect()
 }

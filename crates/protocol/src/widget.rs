@@ -187,10 +187,27 @@ impl TryFrom<JsonObject> for DynamicWidget {
     type Error = InvalidWidget;
 
     fn try_from(object: JsonObject) -> Result<Self, InvalidWidget> {
-        match object.get("type") {
-            Some(Value::String(name)) if !name.is_empty() => Ok(Self(object)),
-            _ => Err(InvalidWidget::NoType),
-        }
+        check(&object)?;
+        Ok(Self(object))
+    }
+}
+
+/// Makes sure that an object is a tree of components: each has a `type`, and so have its `children`.
+fn check(object: &JsonObject) -> Result<(), InvalidWidget> {
+    let has_type = object
+        .get("type")
+        .and_then(Value::as_str)
+        .is_some_and(|name| !name.is_empty());
+    if !has_type {
+        return Err(InvalidWidget::NoType);
+    }
+    match object.get("children") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Object(child)) => check(child),
+        Some(Value::Array(children)) => children
+            .iter()
+            .try_for_each(|child| child.as_object().map_or(Err(InvalidWidget::NoType), check)),
+        Some(_) => Err(InvalidWidget::NoType),
     }
 }
 
@@ -297,6 +314,10 @@ mod tests {
             json!({}),
             json!({"type": ""}),
             json!({"type": 1}),
+            json!({"type": "Card", "children": [{"type": null}]}),
+            json!({"type": "Card", "children": ["x"]}),
+            json!({"type": "Carousel", "children": 7}),
+            json!({"type": "Carousel", "children": {"type": "Carousel", "children": [{}]}}),
         ] {
             let error = serde_json::from_value::<Widget>(value.clone()).expect_err("refused");
             assert!(

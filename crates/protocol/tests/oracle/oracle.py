@@ -20,6 +20,7 @@ warnings.simplefilter("ignore")
 
 import pydantic  # noqa: E402
 from pydantic import AnyUrl, BaseModel, TypeAdapter  # noqa: E402
+from pydantic_core import PydanticSerializationError  # noqa: E402
 from typing_extensions import NotRequired, Required, is_typeddict  # noqa: E402
 
 from chatkit import types as chatkit  # noqa: E402
@@ -188,7 +189,8 @@ def check():
         try:
             instance = ADAPTERS[case["kind"]].validate_json(json.dumps(case["value"]))
             answer = {"name": case["name"], "value": dump(case["kind"], instance)}
-        except pydantic.ValidationError as error:
+        # An action without a type is read but cannot be written.
+        except (pydantic.ValidationError, PydanticSerializationError) as error:
             answer = {"name": case["name"], "error": str(error)}
         print(json.dumps(answer))
 
