@@ -1,0 +1,569 @@
+//! Whole conversations: requests in, events out, a real SQLite store in between, and models and
+//! tools that follow a script.
+#![cfg(test)]
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use engine::{
+    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, Titles, TurnLimits, User,
+    Workflow, WorkflowId, Workflows,
+    ports::{
+        Clock, Ids, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream, ToolCall,
+        ToolEvent, ToolSpec, ToolStream, Tools,
+    },
+};
+use futures::{StreamExt, stream};
+use protocol::{Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use serde_json::{Map, Value, json};
+use tokio_util::task::TaskTracker;
+
+/// One step of a model's script.
+#[derive(Clone)]
+enum Step {
+    Say(&'static str),
+    Call(&'static str),
+    Done,
+    Fail,
+    /// Says nothing more, ever.
+    Hang,
+}
+
+/// A model that plays one script an answer, and remembers what it was asked.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<VecDeque<Vec<Step>>>,
+    asked: Mutex<Vec<ModelRequest>>,
+}
+
+impl Script {
+    fn new(answers: impl IntoIterator<Item = Vec<Step>>) -> Arc<Self> {
+        let answers = Mutex::new(answers.into_iter().collect());
+        Arc::new(Self {
+            answers,
+            asked: Mutex::default(),
+        })
+    }
+
+    fn asked(&self) -> Vec<ModelRequest> {
+        lock(&self.asked).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Model for Script {
+    async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
+        lock(&self.asked).push(request);
+        let steps = lock(&self.answers).pop_front().unwrap_or_default();
+        let hangs = steps.iter().any(|step| matches!(step, Step::Hang));
+        let events = stream::iter(steps.into_iter().filter_map(|step| match step {
+            Step::Say(text) => Some(Ok(ModelEvent::TextDelta(text.to_owned()))),
+            Step::Call(name) => Some(Ok(ModelEvent::ToolCall(ToolCall {
+                call_id: format!("call-{name}"),
+                name: name.to_owned(),
+                arguments: "{}".to_owned(),
+            }))),
+            Step::Done => Some(Ok(ModelEvent::Completed {
+                is_truncated: false,
+                usage: None,
+            })),
+            Step::Fail => Some(Err(ModelError::Unavailable("connection refused".into()))),
+            Step::Hang => None,
+        }));
+        if hangs {
+            return Ok(Box::pin(events.chain(stream::pending())));
+        }
+        Ok(Box::pin(events))
+    }
+}
+
+/// Tools that answer with who asked for what.
+struct Echo;
+
+#[async_trait]
+impl Tools for Echo {
+    async fn list(&self, _context: &RequestContext) -> Vec<ToolSpec> {
+        vec![ToolSpec {
+            name: "whoami".to_owned(),
+            description: "says who asks".to_owned(),
+            parameters: json!({"type": "object"}),
+        }]
+    }
+
+    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream {
+        let output = format!("{} asked for {}", context.user.id, call.name);
+        let events = [
+            ToolEvent::Progress("looking".to_owned()),
+            ToolEvent::Done {
+                output,
+                is_error: false,
+            },
+        ];
+        Box::pin(stream::iter(events))
+    }
+}
+
+/// A second passes whenever somebody looks.
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        let seconds = self.0.fetch_add(1, Ordering::Relaxed);
+        Timestamp::from_microsecond(
+            1_795_000_000_000_000 + i64::try_from(seconds).expect("small") * 1_000_000,
+        )
+        .expect("a time")
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Ids for Counting {
+    fn next(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+struct House {
+    engine: Engine,
+    model: Arc<Script>,
+}
+
+impl House {
+    async fn new(answers: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        Self::with(answers, Titles::Off).await
+    }
+
+    async fn with(answers: impl IntoIterator<Item = Vec<Step>>, titles: Titles) -> Self {
+        let store = store::connect("sqlite::memory:", store::Options::default())
+            .await
+            .expect("a store");
+        let model = Script::new(answers);
+        let workflow = Workflow {
+            id: WorkflowId::new("wf_test"),
+            instructions: "be kind".to_owned(),
+            user_context: Some("Plan: {{plan}}.".to_owned()),
+            model: Arc::clone(&model) as Arc<dyn Model>,
+            model_name: "m".to_owned(),
+            model_choices: ModelChoices::These(vec!["other".to_owned()]),
+            tools: Arc::new(Echo),
+            titles,
+            limits: TurnLimits::default(),
+        };
+        let engine = Engine {
+            store,
+            workflows: Arc::new(Workflows::new(vec![workflow]).expect("one workflow")),
+            clock: Arc::new(Ticking(AtomicU64::new(0))),
+            ids: Arc::new(Counting(AtomicU64::new(1))),
+            tasks: TaskTracker::new(),
+        };
+        Self { engine, model }
+    }
+
+    async fn ask(&self, who: &str, request: Value) -> Result<Reply, Error> {
+        let body = serde_json::to_vec(&request).expect("JSON");
+        let envelope =
+            protocol::Envelope::parse(&body, &protocol::Limits::default()).expect("a request");
+        self.engine.handle(context(who), envelope.request).await
+    }
+
+    /// A streaming request's events, to the end.
+    async fn turn(&self, who: &str, request: Value) -> Vec<Event> {
+        match self.ask(who, request).await {
+            Ok(Reply::Turn(turn)) => turn.collect().await,
+            Ok(Reply::Json(_)) => panic!("expected a stream"),
+            Err(error) => panic!("refused: {error}"),
+        }
+    }
+
+    async fn json(&self, who: &str, request: Value) -> Answer {
+        match self.ask(who, request).await {
+            Ok(Reply::Json(answer)) => answer,
+            Ok(Reply::Turn(_)) => panic!("expected a document"),
+            Err(error) => panic!("refused: {error}"),
+        }
+    }
+
+    async fn items(&self, who: &str, thread: &ThreadId) -> Vec<ThreadItem> {
+        let request =
+            json!({"type": "items.list", "params": {"thread_id": thread, "order": "asc"}});
+        let Answer::Items(page) = self.json(who, request).await else {
+            panic!("expected items")
+        };
+        page.data
+    }
+}
+
+fn context(who: &str) -> RequestContext {
+    RequestContext {
+        owner: Owner::new(format!("https://id.test {who}")),
+        user: User {
+            id: who.to_owned(),
+            issuer: "https://id.test".to_owned(),
+            claims: Arc::default(),
+            token: None,
+        },
+        workflow: None,
+        state_variables: Arc::new(Map::from_iter([("plan".to_owned(), json!("gold"))])),
+        locale: None,
+    }
+}
+
+fn create(text: &str) -> Value {
+    json!({"type": "threads.create", "params": {"input": input(text)}})
+}
+
+fn input(text: &str) -> Value {
+    json!({
+        "content": [{"type": "input_text", "text": text}],
+        "attachments": [], "quoted_text": "", "inference_options": {},
+    })
+}
+
+fn created(events: &[Event]) -> ThreadMetadata {
+    match events.first() {
+        Some(Event::ThreadCreated { thread }) => thread.thread.clone(),
+        other => panic!("expected thread.created, got {other:?}"),
+    }
+}
+
+fn texts(items: &[ThreadItem]) -> Vec<String> {
+    items
+        .iter()
+        .map(|item| match item {
+            ThreadItem::UserMessage(message) => format!("user: {}", message.content[0].text()),
+            ThreadItem::AssistantMessage(message) => {
+                format!("assistant: {}", message.content[0].text)
+            }
+            other => other.kind().as_str().to_owned(),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_conversation_is_told_kept_and_remembered() {
+    let house = House::new([
+        vec![Step::Say("Hel"), Step::Say("lo"), Step::Done],
+        vec![Step::Say("Fine"), Step::Done],
+    ])
+    .await;
+    let events = house.turn("ada", create("hi")).await;
+    let thread = created(&events).id;
+    assert!(matches!(
+        events[1],
+        Event::ItemDone {
+            item: ThreadItem::UserMessage(_)
+        }
+    ));
+    assert!(matches!(events[2], Event::StreamOptions { .. }));
+    assert!(matches!(
+        events.last(),
+        Some(Event::ItemDone {
+            item: ThreadItem::AssistantMessage(_)
+        })
+    ));
+
+    let more = json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input("how are you?")}});
+    house.turn("ada", more).await;
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        [
+            "user: hi",
+            "assistant: Hello",
+            "user: how are you?",
+            "assistant: Fine"
+        ]
+    );
+    let asked = house.model.asked();
+    assert_eq!(
+        asked[1].input,
+        [
+            ModelInput::Context("Plan: gold.".to_owned()),
+            ModelInput::User("hi".to_owned()),
+            ModelInput::Assistant("Hello".to_owned()),
+            ModelInput::User("how are you?".to_owned()),
+        ]
+    );
+    assert_eq!(asked[1].instructions, "be kind");
+    assert_eq!(asked[1].tools.len(), 1);
+}
+
+#[tokio::test]
+async fn tools_act_as_the_user_and_stay_hidden_from_the_page() {
+    let house = House::new([
+        vec![Step::Call("whoami"), Step::Done],
+        vec![Step::Say("You are Ada."), Step::Done],
+    ])
+    .await;
+    let events = house.turn("ada", create("who am I?")).await;
+    let thread = created(&events).id;
+    let progress: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::ProgressUpdate { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(progress, ["Using whoami…", "looking"]);
+    assert!(events.iter().all(Event::is_visible_to_user));
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        ["user: who am I?", "assistant: You are Ada."]
+    );
+    let told = house.model.asked()[1].input.last().cloned();
+    let output = "ada asked for whoami".to_owned();
+    assert_eq!(
+        told,
+        Some(ModelInput::ToolOutput {
+            call_id: "call-whoami".to_owned(),
+            output
+        })
+    );
+}
+
+#[tokio::test]
+async fn dropping_the_stream_is_stop_and_keeps_what_stands() {
+    let house = House::new([
+        vec![Step::Say("half an ans"), Step::Hang],
+        vec![Step::Say("ok"), Step::Done],
+    ])
+    .await;
+    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi")).await else {
+        panic!("a stream")
+    };
+    let mut thread = None;
+    while let Some(event) = turn.next().await {
+        match event {
+            Event::ThreadCreated { thread: new } => thread = Some(new.thread.id),
+            Event::ItemUpdated {
+                update: protocol::ItemUpdate::TextDelta { .. },
+                ..
+            } => break,
+            _ => {}
+        }
+    }
+    drop(turn);
+    house.engine.tasks.close();
+    house.engine.tasks.wait().await;
+
+    let thread = thread.expect("thread.created");
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        ["user: hi", "assistant: half an ans"]
+    );
+    let more = json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input("go on")}});
+    house.turn("ada", more).await;
+    let told = &house.model.asked()[1].input;
+    assert!(
+        matches!(&told[3], ModelInput::Context(note) if note.contains("stopped")),
+        "the model is told that the user stopped it: {told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_between_threads_runtimes_still_gets_its_answer_saved() {
+    let house = House::new([vec![Step::Say("half"), Step::Hang]]).await;
+    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi")).await else {
+        panic!("a stream")
+    };
+    for _ in 0..6 {
+        turn.next().await;
+    }
+    std::thread::spawn(move || drop(turn))
+        .join()
+        .expect("no panic outside of the runtime");
+    house.engine.tasks.close();
+    house.engine.tasks.wait().await;
+    let Answer::Threads(threads) = house
+        .json("ada", json!({"type": "threads.list", "params": {}}))
+        .await
+    else {
+        panic!("threads")
+    };
+    assert_eq!(
+        texts(&house.items("ada", &threads.data[0].thread.id).await).len(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_failing_model_loses_nothing_and_can_be_tried_again() {
+    let house = House::new([
+        vec![Step::Say("half"), Step::Fail],
+        vec![Step::Say("whole"), Step::Done],
+    ])
+    .await;
+    let events = house.turn("ada", create("hi")).await;
+    assert!(matches!(events.last(), Some(Event::Error(error)) if error.allow_retry));
+    let thread = created(&events).id;
+    let items = house.items("ada", &thread).await;
+    assert_eq!(texts(&items), ["user: hi", "assistant: half"]);
+
+    let retry = json!({"type": "threads.retry_after_item", "params": {"thread_id": thread, "item_id": items[0].id()}});
+    house.turn("ada", retry).await;
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        ["user: hi", "assistant: whole"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_model_ends_at_the_time_limit() {
+    let house = House::new([vec![Step::Hang]]).await;
+    let before = tokio::time::Instant::now();
+    let events = house.turn("ada", create("hi")).await;
+    assert!(matches!(events.last(), Some(Event::Error(_))));
+    assert_eq!(
+        before.elapsed().as_secs(),
+        TurnLimits::default().duration.as_secs()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn titles_come_beside_the_answer_and_do_not_hold_it_up() {
+    // The scripts are taken in the order of the questions: first the answer, then the title.
+    let house = House::with(
+        [
+            vec![Step::Say("Hello"), Step::Done],
+            vec![Step::Say("A kind greeting"), Step::Done],
+        ],
+        Titles::Model,
+    )
+    .await;
+    let events = house.turn("ada", create("hi there")).await;
+    let thread = created(&events).id;
+    let titled = async |id: &ThreadId| match house
+        .json(
+            "ada",
+            json!({"type": "threads.get_by_id", "params": {"thread_id": id}}),
+        )
+        .await
+    {
+        Answer::Thread(thread) => thread.thread.title,
+        other => panic!("a thread, not {other:?}"),
+    };
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::ThreadUpdated { .. }))
+    );
+    assert_eq!(titled(&thread).await.as_deref(), Some("A kind greeting"));
+
+    let house = House::with(
+        [vec![Step::Say("Hello"), Step::Done], vec![Step::Hang]],
+        Titles::Model,
+    )
+    .await;
+    let before = tokio::time::Instant::now();
+    let events = house.turn("ada", create("hi there")).await;
+    assert_eq!(
+        before.elapsed(),
+        Duration::from_secs(5),
+        "no longer than a title may take"
+    );
+    assert!(matches!(
+        events.last(),
+        Some(Event::ThreadUpdated { thread }) if thread.thread.title.as_deref() == Some("hi there")
+    ));
+}
+
+#[tokio::test]
+async fn what_can_be_refused_is_refused_before_anything_is_written() {
+    let house = House::new([]).await;
+    let with = |key: &str, value: Value| {
+        let mut input = input("hi");
+        input[key] = value;
+        json!({"type": "threads.create", "params": {"input": input}})
+    };
+    let table = [
+        with("content", json!([{"type": "input_text", "text": "  "}])),
+        with("attachments", json!(["atc_1"])),
+        with("inference_options", json!({"model": "unknown"})),
+        json!({"type": "input.transcribe", "params": {"audio_base64": "AAAA", "mime_type": "audio/webm"}}),
+        json!({"type": "attachments.create", "params": {"name": "a.txt", "size": 1, "mime_type": "text/plain"}}),
+    ];
+    for request in table {
+        let Err(error) = house.ask("ada", request.clone()).await else {
+            panic!("{request}")
+        };
+        assert!(
+            matches!(error, Error::Invalid { .. } | Error::Unsupported(_)),
+            "{request}: {error:?}"
+        );
+    }
+    let Answer::Threads(threads) = house
+        .json("ada", json!({"type": "threads.list", "params": {}}))
+        .await
+    else {
+        panic!("threads")
+    };
+    assert!(threads.data.is_empty());
+    assert!(house.model.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_may_pick_an_offered_model() {
+    let house = House::new([vec![Step::Say("x"), Step::Done]]).await;
+    let mut input = input("hi");
+    input["inference_options"] = json!({"model": "other", "tool_choice": {"id": "not-a-tool"}});
+    house
+        .turn(
+            "ada",
+            json!({"type": "threads.create", "params": {"input": input}}),
+        )
+        .await;
+    let asked = &house.model.asked()[0];
+    assert_eq!(asked.model, "other");
+    assert_eq!(
+        asked.tool_choice, None,
+        "a tool that is not offered is not asked for"
+    );
+}
+
+#[tokio::test]
+async fn threads_are_renamed_rated_and_deleted_by_their_owner_only() {
+    let house = House::new([vec![Step::Say("x"), Step::Done]]).await;
+    let thread = created(&house.turn("ada", create("hi")).await).id;
+    let answer = house.items("ada", &thread).await[1].id().clone();
+    let requests = [
+        json!({"type": "threads.update", "params": {"thread_id": thread, "title": " Renamed "}}),
+        json!({"type": "items.feedback", "params": {"thread_id": thread, "item_ids": [answer], "kind": "positive"}}),
+        json!({"type": "threads.delete", "params": {"thread_id": thread}}),
+    ];
+    for request in &requests {
+        assert!(
+            matches!(
+                house.ask("eve", request.clone()).await,
+                Err(Error::NotFound)
+            ),
+            "{request}"
+        );
+    }
+    let Answer::Thread(renamed) = house.json("ada", requests[0].clone()).await else {
+        panic!("a thread")
+    };
+    assert_eq!(renamed.thread.title.as_deref(), Some("Renamed"));
+    assert_eq!(
+        house.json("ada", requests[1].clone()).await,
+        Answer::Done {}
+    );
+    assert_eq!(
+        house.json("ada", requests[2].clone()).await,
+        Answer::Done {}
+    );
+    assert!(matches!(
+        house.ask("ada", requests[2].clone()).await,
+        Err(Error::NotFound)
+    ));
+}
