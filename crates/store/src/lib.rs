@@ -48,7 +48,7 @@ pub enum Durability {
 }
 
 /// A database: conversations, credentials and upkeep in one.
-pub trait Database: engine::ports::Store {}
+pub trait Database: engine::ports::Store + auth::ports::CredentialStore {}
 
 impl Database for Sqlite {}
 

@@ -5,7 +5,7 @@
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `migrations/sqlite/`: the tables
 
-//mod credentials;
+mod credentials;
 mod queue;
 mod schema;
 mod threads;

@@ -2,3 +2,4 @@
 //! model server with scripted answers. Never part of the product.
 
 pub mod fake_model;
+pub mod store_contract;

@@ -1,20 +1,22 @@
 -- Credentials: what lets people in. Nothing here can be used to get in: secrets are kept as SHA-256.
--- All times are seconds since 1970.
+--
+-- All times are seconds since 1970. `data` is the record as it was made, in JSON whose form `version` numbers; the
+-- columns beside it are what is searched for and what changes later.
 
 CREATE TABLE chat_sessions (
-    key            INTEGER PRIMARY KEY AUTOINCREMENT,
-    id             TEXT    NOT NULL UNIQUE,
-    issuer         TEXT    NOT NULL,
-    subject        TEXT    NOT NULL,
-    environment    TEXT    NOT NULL,
-    opened_by      TEXT    NOT NULL, -- "user", "public_token" or "server_key"
-    opened_by_id   TEXT,             -- the token or key
-    created_at     INTEGER NOT NULL,
-    ends_at        INTEGER NOT NULL,
-    ended_at       INTEGER,
-    ended_because  TEXT,
-    version        INTEGER NOT NULL,
-    data           TEXT    NOT NULL  -- claims, workflow, origins, state
+    key           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT    NOT NULL UNIQUE,
+    issuer        TEXT    NOT NULL,
+    subject       TEXT    NOT NULL,
+    environment   TEXT    NOT NULL,
+    opened_by     TEXT    NOT NULL, -- "user", "public_token" or "server_key"
+    opened_by_id  TEXT    NOT NULL, -- the token or key; empty for a user
+    created_at    INTEGER NOT NULL,
+    ends_at       INTEGER NOT NULL,
+    ended_at      INTEGER,
+    ended_because TEXT,             -- "revoked", "reused" or "displaced"
+    version       INTEGER NOT NULL,
+    data          TEXT    NOT NULL
 ) STRICT;
 
 CREATE INDEX chat_sessions_by_user   ON chat_sessions (issuer, subject, created_at, id);
@@ -36,12 +38,12 @@ CREATE INDEX client_secrets_by_session ON client_secrets (session, expires_at);
 CREATE INDEX client_secrets_by_expiry  ON client_secrets (expires_at);
 
 CREATE TABLE public_tokens (
-    id         TEXT    NOT NULL PRIMARY KEY,
+    key        INTEGER PRIMARY KEY,
+    id         TEXT    NOT NULL UNIQUE,
     digest     BLOB    NOT NULL UNIQUE,
-    created_at INTEGER NOT NULL,
     revoked_at INTEGER,
     version    INTEGER NOT NULL,
-    data       TEXT    NOT NULL -- hint, label, environment, origins, workflow, quotas
+    data       TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE visitors (
@@ -53,12 +55,12 @@ CREATE TABLE visitors (
 ) STRICT;
 
 CREATE TABLE server_keys (
-    id         TEXT    NOT NULL PRIMARY KEY,
+    key        INTEGER PRIMARY KEY,
+    id         TEXT    NOT NULL UNIQUE,
     digest     BLOB    NOT NULL UNIQUE,
-    created_at INTEGER NOT NULL,
     revoked_at INTEGER,
     version    INTEGER NOT NULL,
-    data       TEXT    NOT NULL -- hint, label, project, environment
+    data       TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE domains (
@@ -69,13 +71,13 @@ CREATE TABLE domains (
     PRIMARY KEY (origin, environment)
 ) STRICT, WITHOUT ROWID;
 
+-- The keys follow the order in which the origins were last seen.
 CREATE TABLE refusals (
+    key           INTEGER PRIMARY KEY,
     origin        TEXT    NOT NULL,
     environment   TEXT    NOT NULL,
     count         INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL,
     last_seen_at  INTEGER NOT NULL,
-    PRIMARY KEY (origin, environment)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX refusals_by_time ON refusals (last_seen_at);
+    UNIQUE (origin, environment)
+) STRICT;

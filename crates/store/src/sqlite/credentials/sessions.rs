@@ -1,0 +1,320 @@
+//! Chat sessions and their client secrets.
+
+use auth::ports::{
+    ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
+    Rotation, RotationOutcome,
+};
+use auth::time::UnixTime;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use crate::error::Error;
+use crate::rows;
+use crate::sqlite::credentials::{read_optional_time, read_time};
+
+/// Rows that one call of [`purge_some`] removes of each kind.
+const PURGE_BATCH: u32 = 500;
+
+pub(super) fn insert(
+    connection: &Connection,
+    session: &ChatSessionRecord,
+    secret: &ClientSecretRecord,
+    limit: u32,
+) -> Result<u32, Error> {
+    let (opened_by, opened_by_id) = opener(&session.opened_by);
+    let stored = rows::encode(session)?;
+    let created_at = session.created_at.seconds();
+    let key = connection
+        .prepare_cached(
+            "INSERT INTO chat_sessions (id, issuer, subject, environment, opened_by, opened_by_id,
+                 created_at, ends_at, version, data)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .insert(params![
+            session.id,
+            session.issuer,
+            session.subject,
+            session.environment.as_str(),
+            opened_by,
+            opened_by_id,
+            created_at,
+            session.ends_at.seconds(),
+            stored.version,
+            stored.data,
+        ])?;
+    insert_secret(connection, key, secret)?;
+    // All live ones but this one, newest first; those beyond the limit go.
+    let ended = connection
+        .prepare_cached(
+            "UPDATE chat_sessions SET ended_at = ?5, ended_because = ?6 WHERE key IN (
+                 SELECT key FROM chat_sessions AS session
+                 WHERE issuer = ?1 AND subject = ?2 AND environment = ?3 AND key <> ?4
+                   AND ended_at IS NULL AND ends_at > ?5
+                   AND EXISTS (SELECT 1 FROM client_secrets
+                               WHERE session = session.key AND expires_at > ?5)
+                 ORDER BY created_at DESC, key DESC LIMIT -1 OFFSET ?7)",
+        )?
+        .execute(params![
+            session.issuer,
+            session.subject,
+            session.environment.as_str(),
+            key,
+            created_at,
+            reason_name(EndReason::Displaced),
+            limit.saturating_sub(1),
+        ])?;
+    u32::try_from(ended).map_err(Error::internal)
+}
+
+pub(super) fn find_secret(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<(ClientSecretRecord, ChatSessionRecord)>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT session.version, session.data, session.ended_at, session.ended_because,
+                secret.created_at, secret.expires_at, secret.rotated_at, secret.rotation_nonce,
+                secret.rotation_next
+         FROM client_secrets AS secret JOIN chat_sessions AS session ON session.key = secret.session
+         WHERE secret.digest = ?1",
+    )?;
+    let mut rows = statement.query(params![digest])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let session = read_session(row)?;
+    let rotation = match (row.get(6)?, row.get(7)?, row.get(8)?) {
+        (Some(at), Some(nonce), Some(next)) => Some(Rotation {
+            at: UnixTime::from_seconds(at),
+            nonce,
+            next,
+        }),
+        _ => None,
+    };
+    let secret = ClientSecretRecord {
+        digest: *digest,
+        session_id: session.id.clone(),
+        created_at: read_time(row, 4)?,
+        expires_at: read_time(row, 5)?,
+        rotation,
+    };
+    Ok(Some((secret, session)))
+}
+
+pub(super) fn rotate(
+    connection: &Connection,
+    current: &Digest,
+    rotation: &Rotation,
+    next: &ClientSecretRecord,
+) -> Result<RotationOutcome, Error> {
+    // The comparison and the swap are one statement, and the writer is alone.
+    let session = connection
+        .prepare_cached(
+            "UPDATE client_secrets SET rotated_at = ?2, rotation_nonce = ?3, rotation_next = ?4
+             WHERE digest = ?1 AND rotated_at IS NULL
+               AND (SELECT ended_at FROM chat_sessions WHERE key = client_secrets.session) IS NULL
+             RETURNING session",
+        )?
+        .query_row(
+            params![
+                current,
+                rotation.at.seconds(),
+                rotation.nonce,
+                rotation.next
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(session) = session {
+        insert_secret(connection, session, next)?;
+        return Ok(RotationOutcome::Rotated);
+    }
+    Ok(match find_secret(connection, current)? {
+        Some(found) => RotationOutcome::Unchanged(Box::new(found)),
+        None => RotationOutcome::NotFound,
+    })
+}
+
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<ChatSessionRecord>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT version, data, ended_at, ended_because FROM chat_sessions WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(read_session).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    filter: &ChatSessionFilter,
+    limit: u32,
+) -> Result<Vec<ChatSessionRecord>, Error> {
+    let (created_at, id): (i64, &str) = match &filter.after {
+        None => (i64::MAX, ""),
+        Some(after) => {
+            let created_at = connection
+                .prepare_cached("SELECT created_at FROM chat_sessions WHERE id = ?1")?
+                .query_row([after], |row| row.get(0))
+                .optional()?;
+            match created_at {
+                Some(created_at) => (created_at, after),
+                None => return Ok(Vec::new()), // Nothing comes after a session that is not there.
+            }
+        }
+    };
+    let mut sql = String::from(
+        "SELECT version, data, ended_at, ended_because FROM chat_sessions AS session
+         WHERE (created_at, id) < (:created_at, :id)",
+    );
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
+        (":created_at", &created_at),
+        (":id", &id),
+        (":limit", &limit),
+    ];
+    if let Some((issuer, subject)) = &filter.owner {
+        sql.push_str(" AND issuer = :issuer AND subject = :subject");
+        parameters.extend([
+            (":issuer", issuer as &dyn ToSql),
+            (":subject", subject as &dyn ToSql),
+        ]);
+    }
+    let live_at = filter.live_at.map(UnixTime::seconds);
+    if let Some(live_at) = &live_at {
+        sql.push_str(
+            " AND ended_at IS NULL AND ends_at > :live_at
+              AND EXISTS (SELECT 1 FROM client_secrets
+                          WHERE session = session.key AND expires_at > :live_at)",
+        );
+        parameters.push((":live_at", live_at));
+    }
+    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT :limit");
+    connection
+        .prepare_cached(&sql)?
+        .query_and_then(&*parameters, read_session)?
+        .collect()
+}
+
+pub(super) fn end(connection: &Connection, id: &str, end: End) -> Result<bool, Error> {
+    let ended = connection
+        .prepare_cached(
+            "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3
+             WHERE id = ?1 AND ended_at IS NULL",
+        )?
+        .execute(params![id, end.at.seconds(), reason_name(end.reason)])?;
+    Ok(ended > 0)
+}
+
+pub(super) fn end_all_of(
+    connection: &Connection,
+    issuer: &str,
+    subject: &str,
+    end: End,
+) -> Result<u64, Error> {
+    let ended = connection
+        .prepare_cached(
+            "UPDATE chat_sessions SET ended_at = ?3, ended_because = ?4
+             WHERE issuer = ?1 AND subject = ?2 AND ended_at IS NULL",
+        )?
+        .execute(params![
+            issuer,
+            subject,
+            end.at.seconds(),
+            reason_name(end.reason)
+        ])?;
+    Ok(ended as u64)
+}
+
+/// Ends what a public token or a server key has opened.
+pub(super) fn end_all_opened_by(
+    connection: &Connection,
+    by: &OpenedBy,
+    end: End,
+) -> Result<(), Error> {
+    let (opened_by, opened_by_id) = opener(by);
+    connection
+        .prepare_cached(
+            "UPDATE chat_sessions SET ended_at = ?3, ended_because = ?4
+             WHERE opened_by = ?1 AND opened_by_id = ?2 AND ended_at IS NULL",
+        )?
+        .execute(params![
+            opened_by,
+            opened_by_id,
+            end.at.seconds(),
+            reason_name(end.reason)
+        ])?;
+    Ok(())
+}
+
+/// Removes some of what has expired; 0 when nothing is left.
+pub(super) fn purge_some(connection: &Connection, before: UnixTime) -> Result<u64, Error> {
+    let before = before.seconds();
+    let secrets = connection
+        .prepare_cached(
+            "DELETE FROM client_secrets WHERE digest IN (
+                 SELECT digest FROM client_secrets WHERE expires_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![before, PURGE_BATCH])?;
+    let sessions = connection
+        .prepare_cached(
+            "DELETE FROM chat_sessions WHERE key IN (
+                 SELECT key FROM chat_sessions WHERE ends_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![before, PURGE_BATCH])?;
+    Ok((secrets + sessions) as u64)
+}
+
+fn insert_secret(
+    connection: &Connection,
+    session: i64,
+    secret: &ClientSecretRecord,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO client_secrets (digest, session, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            secret.digest,
+            session,
+            secret.created_at.seconds(),
+            secret.expires_at.seconds(),
+        ])?;
+    Ok(())
+}
+
+/// Reads a row that begins with `version`, `data`, `ended_at` and `ended_because`.
+fn read_session(row: &Row<'_>) -> Result<ChatSessionRecord, Error> {
+    let mut session: ChatSessionRecord = rows::decode(row.get(0)?, &row.get::<_, String>(1)?)?;
+    let reason = row.get::<_, Option<String>>(3)?;
+    if let (Some(at), Some(reason)) = (read_optional_time(row, 2)?, reason) {
+        let reason = reason_from_name(&reason)?;
+        session.ended = Some(End { at, reason });
+    }
+    Ok(session)
+}
+
+fn opener(by: &OpenedBy) -> (&'static str, &str) {
+    match by {
+        OpenedBy::User => ("user", ""),
+        OpenedBy::PublicToken(id) => ("public_token", id),
+        OpenedBy::ServerKey(id) => ("server_key", id),
+    }
+}
+
+const fn reason_name(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Revoked => "revoked",
+        EndReason::Reused => "reused",
+        EndReason::Displaced => "displaced",
+    }
+}
+
+fn reason_from_name(name: &str) -> Result<EndReason, Error> {
+    match name {
+        "revoked" => Ok(EndReason::Revoked),
+        "reused" => Ok(EndReason::Reused),
+        "displaced" => Ok(EndReason::Displaced),
+        _ => Err(Error::internal(UnknownReason)),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a session ended for a reason that only a newer build knows")]
+struct UnknownReason;

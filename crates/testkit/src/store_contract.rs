@@ -1,0 +1,132 @@
+//! What every store has to do, as tests that run on each engine.
+//!
+//! An engine's tests say `testkit::store_contract!(name, expression)`, where the expression gives a new, empty
+//! [`TestDatabase`]; each case becomes one test in a module of that name. A new case is a function in one of the
+//! modules below and a line in the list at the end; the compiler warns of a function that is missing there.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are the bodies of tests: they say no by panicking"
+)]
+
+mod credentials;
+mod isolation;
+mod paging;
+mod sample;
+mod threads;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auth::ports::CredentialStore;
+use engine::ports::Store;
+
+/// One database of the engine under test, gone when this is dropped.
+#[async_trait]
+pub trait TestDatabase: Send + Sync {
+    /// Opens it. Each handle stands for a node of its own, or for the same node after a restart.
+    async fn open(&self) -> Stores;
+}
+
+/// One open handle.
+#[derive(Clone)]
+pub struct Stores {
+    /// Conversations.
+    pub threads: Arc<dyn Store>,
+    /// What lets people in.
+    pub credentials: Arc<dyn CredentialStore>,
+}
+
+/// Declares the cases; `store_contract!` then makes a test of each.
+macro_rules! cases {
+    ($dollar:tt $($module:ident { $($case:ident,)* })*) => {
+        /// The cases by name, for whoever wants to run them all in one process.
+        pub const CASES: &[(&str, Case)] = &[
+            $($((stringify!($case), |database| Box::pin($module::$case(database)))),*),*
+        ];
+
+        /// Makes one test of each case: `store_contract!(module_name, new_test_database)`.
+        #[macro_export]
+        macro_rules! store_contract {
+            ($dollar name:ident, $dollar new:expr) => {
+                mod $dollar name {
+                    use super::*;
+
+                    $($(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $case() {
+                            $dollar crate::store_contract::run(stringify!($case), &$dollar new).await;
+                        }
+                    )*)*
+                }
+            };
+        }
+    };
+}
+
+/// A case: takes a new database and panics when the engine does not do what it has to.
+pub type Case = for<'a> fn(
+    &'a dyn TestDatabase,
+) -> std::pin::Pin<Box<dyn std::future::Future<Output = ()> + Send + 'a>>;
+
+/// Runs the case of this name.
+///
+/// # Panics
+/// When the engine does not do what it has to.
+pub async fn run(name: &str, database: &dyn TestDatabase) {
+    let case = CASES.iter().find(|(case, _)| *case == name);
+    let (_, case) = case.expect("a case of the list");
+    case(database).await;
+}
+
+cases! { $
+    threads {
+        a_new_thread_is_there_with_its_items,
+        a_thread_that_exists_is_not_made_again,
+        items_keep_the_order_in_which_they_were_put,
+        a_replaced_item_stays_in_its_place,
+        truncating_keeps_the_item_and_what_came_before,
+        a_change_is_applied_in_the_order_of_its_fields,
+        a_change_that_fails_changes_nothing,
+        removing_an_item_that_is_gone_is_no_error,
+        a_threads_own_fields_are_replaced,
+        a_deleted_thread_takes_its_items_along,
+        feedback_is_for_items_of_the_thread_only,
+        writes_of_many_callers_are_all_kept,
+        a_failing_write_takes_no_other_with_it,
+        another_node_sees_a_write_at_once,
+        a_restart_keeps_everything,
+        every_kind_of_text_comes_back_as_it_was,
+    }
+    isolation {
+        a_foreign_thread_is_as_missing_as_one_that_never_was,
+        owners_may_use_the_same_ids,
+        a_list_shows_only_the_owners_threads,
+    }
+    paging {
+        pages_put_together_are_the_list,
+        an_unknown_cursor_is_not_found,
+        limits_are_kept_within_bounds,
+    }
+    credentials {
+        a_secret_is_found_with_its_session,
+        the_same_id_or_digest_twice_is_a_conflict,
+        sessions_beyond_the_limit_are_displaced_oldest_first,
+        a_rotation_replaces_the_secret_once,
+        of_two_rotations_at_once_one_wins,
+        a_rotation_outlives_a_restart,
+        an_ended_session_rotates_no_more,
+        a_session_ends_once,
+        all_sessions_of_a_user_end_together,
+        sessions_are_listed_newest_first,
+        expired_sessions_and_secrets_are_purged,
+        a_revoked_public_token_ends_what_it_opened,
+        a_revoked_server_key_ends_what_it_opened,
+        visitors_come_back_and_go,
+        an_origin_is_registered_once_for_each_environment,
+        a_removed_domain_is_gone_on_every_node,
+        refusals_are_counted_and_bounded,
+    }
+}

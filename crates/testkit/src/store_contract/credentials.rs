@@ -1,0 +1,758 @@
+//! Sessions and their secrets, tokens, visitors, keys, domains.
+
+use std::future::Future;
+
+use auth::identity::Environment::{Live, Test};
+use auth::ports::{
+    ChatSessionFilter, ChatSessionRecord, CredentialStore, DomainRecord, End, EndReason, OpenedBy,
+    PublicTokenRecord, Quotas, RotationOutcome, ServerKeyRecord, StoreError, VisitorRecord,
+};
+use auth::time::UnixTime;
+use futures::future::join_all;
+
+use super::TestDatabase;
+use super::sample::{digest, rotation, seconds, secret, session};
+
+const NO_LIMIT: u32 = 1_000;
+
+fn end(at: i64, reason: EndReason) -> End {
+    End {
+        at: seconds(at),
+        reason,
+    }
+}
+
+/// Adds a session with a secret of the same number.
+async fn open(
+    store: &dyn CredentialStore,
+    session: &ChatSessionRecord,
+    number: u64,
+    limit: u32,
+) -> u32 {
+    let created_at = session.created_at.seconds() - seconds(0).seconds();
+    store
+        .insert_chat_session(session, &secret(number, &session.id, created_at), limit)
+        .await
+        .unwrap()
+}
+
+async fn ended(store: &dyn CredentialStore, id: &str) -> Option<End> {
+    let found = store.find_chat_session(id).await.unwrap();
+    found.expect("the session is there").ended
+}
+
+fn ids(sessions: &[ChatSessionRecord]) -> Vec<&str> {
+    sessions.iter().map(|session| session.id.as_str()).collect()
+}
+
+async fn conflicts(written: impl Future<Output = Result<(), StoreError>>) {
+    let written = written.await;
+    assert!(matches!(written, Err(StoreError::Conflict)), "{written:?}");
+}
+
+fn public_token(id: &str, number: u64) -> PublicTokenRecord {
+    PublicTokenRecord {
+        id: id.to_owned(),
+        digest: digest(number),
+        hint: "pk_live_abcd".to_owned(),
+        label: "the \"shop\"".to_owned(),
+        environment: Live,
+        origins: vec!["https://shop.example".to_owned()],
+        workflow: Some("wf_shop".to_owned()),
+        quotas: Quotas::default(),
+        created_at: seconds(0),
+        revoked_at: None,
+    }
+}
+
+fn server_key(id: &str, number: u64) -> ServerKeyRecord {
+    ServerKeyRecord {
+        id: id.to_owned(),
+        digest: digest(number),
+        hint: "sk_abcd".to_owned(),
+        label: String::new(),
+        project: "default".to_owned(),
+        environment: Test,
+        created_at: seconds(0),
+        revoked_at: None,
+    }
+}
+
+fn visitor(id: &str, number: u64) -> VisitorRecord {
+    VisitorRecord {
+        id: id.to_owned(),
+        public_token_id: "pkt_1".to_owned(),
+        resume_digest: digest(number),
+        created_at: seconds(0),
+        last_seen_at: seconds(0),
+    }
+}
+
+fn domain(origin: &str, environment: auth::identity::Environment, key: &str) -> DomainRecord {
+    DomainRecord {
+        origin: origin.to_owned(),
+        environment,
+        key: key.to_owned(),
+        created_at: seconds(0),
+    }
+}
+
+pub(super) async fn a_secret_is_found_with_its_session(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let sessions = [
+        session("cksess_1", "ada", 0),
+        ChatSessionRecord {
+            environment: Test,
+            origins: Vec::new(),
+            opened_by: OpenedBy::PublicToken("pkt_1".to_owned()),
+            ..session("cksess_2", "grace", 5)
+        },
+    ];
+    for (number, session) in (1..).zip(&sessions) {
+        assert_eq!(open(&*store, session, number, NO_LIMIT).await, 0);
+    }
+    for ((number, session), created_at) in (1..).zip(sessions).zip([0, 5]) {
+        let found = store.find_client_secret(&digest(number)).await.unwrap();
+        let expected = (secret(number, &session.id, created_at), session.clone());
+        assert_eq!(found, Some(expected));
+        let found = store.find_chat_session(&session.id).await.unwrap();
+        assert_eq!(found, Some(session));
+    }
+    assert_eq!(store.find_client_secret(&digest(3)).await.unwrap(), None);
+    assert_eq!(store.find_chat_session("cksess_3").await.unwrap(), None);
+}
+
+pub(super) async fn the_same_id_or_digest_twice_is_a_conflict(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    open(&*store, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
+    for (id, number) in [("cksess_1", 2), ("cksess_2", 1)] {
+        let again = store
+            .insert_chat_session(&session(id, "ada", 0), &secret(number, id, 0), NO_LIMIT)
+            .await;
+        assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
+    }
+    // The half that would have fitted was not kept.
+    assert_eq!(store.find_chat_session("cksess_2").await.unwrap(), None);
+    assert_eq!(store.find_client_secret(&digest(2)).await.unwrap(), None);
+
+    store
+        .insert_public_token(&public_token("pkt_1", 10))
+        .await
+        .unwrap();
+    conflicts(store.insert_public_token(&public_token("pkt_1", 11))).await;
+    conflicts(store.insert_public_token(&public_token("pkt_2", 10))).await;
+    store
+        .insert_server_key(&server_key("key_1", 10))
+        .await
+        .unwrap();
+    conflicts(store.insert_server_key(&server_key("key_1", 11))).await;
+    conflicts(store.insert_server_key(&server_key("key_2", 10))).await;
+    store.insert_visitor(&visitor("vis_1", 10)).await.unwrap();
+    conflicts(store.insert_visitor(&visitor("vis_1", 11))).await;
+    conflicts(store.insert_visitor(&visitor("vis_2", 10))).await;
+}
+
+pub(super) async fn sessions_beyond_the_limit_are_displaced_oldest_first(
+    database: &dyn TestDatabase,
+) {
+    let store = database.open().await.credentials;
+    // None of these counts as a live session of the user who opens the next ones.
+    open(&*store, &session("foreign", "grace", 0), 1, 1).await;
+    let other_environment = ChatSessionRecord {
+        environment: Test,
+        ..session("test", "ada", 0)
+    };
+    open(&*store, &other_environment, 2, 1).await;
+    open(&*store, &session("ended", "ada", 0), 3, 1).await;
+    let revoked = end(1, EndReason::Revoked);
+    store.end_chat_session("ended", revoked).await.unwrap();
+    let over = ChatSessionRecord {
+        ends_at: seconds(20),
+        ..session("over", "ada", 0)
+    };
+    open(&*store, &over, 4, 1).await;
+
+    open(&*store, &session("old", "ada", 10), 5, 3).await;
+    assert_eq!(ended(&*store, "over").await, None);
+    // In one second, too, the one that came first is the oldest.
+    open(&*store, &session("first", "ada", 20), 6, 3).await;
+    open(&*store, &session("second", "ada", 20), 7, 3).await;
+    assert_eq!(open(&*store, &session("third", "ada", 20), 8, 3).await, 1);
+    assert_eq!(
+        ended(&*store, "old").await,
+        Some(end(20, EndReason::Displaced))
+    );
+    assert_eq!(open(&*store, &session("only", "ada", 30), 9, 1).await, 3);
+    for id in ["first", "second", "third"] {
+        assert_eq!(
+            ended(&*store, id).await,
+            Some(end(30, EndReason::Displaced)),
+            "{id}"
+        );
+    }
+    for (id, expected) in [
+        ("only", None),
+        ("foreign", None),
+        ("test", None),
+        ("over", None),
+        ("ended", Some(revoked)),
+    ] {
+        assert_eq!(ended(&*store, id).await, expected, "{id}");
+    }
+    // Secrets live for an hour: a session without a live one does not count either, and is left as it is.
+    assert_eq!(
+        open(&*store, &session("late", "ada", 4_000), 10, 1).await,
+        0
+    );
+    assert_eq!(ended(&*store, "only").await, None);
+}
+
+pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let session = session("cksess_1", "ada", 0);
+    open(&*store, &session, 1, NO_LIMIT).await;
+
+    let next = secret(2, "cksess_1", 60);
+    let outcome = store
+        .rotate_client_secret(&digest(1), &rotation(2, 60), &next)
+        .await
+        .unwrap();
+    assert_eq!(outcome, RotationOutcome::Rotated);
+    let (old, _) = store.find_client_secret(&digest(1)).await.unwrap().unwrap();
+    assert_eq!(old.rotation, Some(rotation(2, 60)));
+    let new = store.find_client_secret(&digest(2)).await.unwrap();
+    assert_eq!(new, Some((next, session.clone())));
+
+    // The second attempt is told what the first one left, to replay it or to call it reuse.
+    let outcome = store
+        .rotate_client_secret(&digest(1), &rotation(3, 70), &secret(3, "cksess_1", 70))
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome,
+        RotationOutcome::Unchanged(Box::new((old, session)))
+    );
+    assert_eq!(store.find_client_secret(&digest(3)).await.unwrap(), None);
+
+    // The new one can be replaced in its turn.
+    let outcome = store
+        .rotate_client_secret(&digest(2), &rotation(3, 80), &secret(3, "cksess_1", 80))
+        .await
+        .unwrap();
+    assert_eq!(outcome, RotationOutcome::Rotated);
+
+    let outcome = store
+        .rotate_client_secret(&digest(9), &rotation(4, 80), &secret(4, "cksess_1", 80))
+        .await
+        .unwrap();
+    assert_eq!(outcome, RotationOutcome::NotFound);
+    assert_eq!(store.find_client_secret(&digest(4)).await.unwrap(), None);
+}
+
+pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabase) {
+    let nodes = [
+        database.open().await.credentials,
+        database.open().await.credentials,
+    ];
+    for round in 0..20 {
+        let id = format!("cksess_{round}");
+        let first = round * 100;
+        open(&*nodes[0], &session(&id, "ada", 0), first, NO_LIMIT).await;
+        let outcomes = join_all((1..=8).map(|attempt| {
+            let node = nodes[usize::try_from(attempt % 2).unwrap()].clone();
+            let next = secret(first + attempt, &id, 60);
+            tokio::task::spawn(async move {
+                let outcome = node
+                    .rotate_client_secret(&digest(first), &rotation(first + attempt, 60), &next)
+                    .await;
+                (first + attempt, outcome.unwrap())
+            })
+        }))
+        .await;
+
+        let mut winners = Vec::new();
+        let mut told = Vec::new();
+        for outcome in outcomes {
+            match outcome.unwrap() {
+                (number, RotationOutcome::Rotated) => winners.push(number),
+                (_, RotationOutcome::Unchanged(records)) => told.push(records.0.rotation),
+                (_, RotationOutcome::NotFound) => panic!("the secret was there"),
+            }
+        }
+        let [winner] = winners[..] else {
+            panic!("exactly one wins, not {winners:?}")
+        };
+        assert_eq!(told, vec![Some(rotation(winner, 60)); 7]);
+        for number in first + 1..=first + 8 {
+            let found = nodes[0].find_client_secret(&digest(number)).await.unwrap();
+            assert_eq!(found.is_some(), number == winner);
+        }
+    }
+}
+
+pub(super) async fn a_rotation_outlives_a_restart(database: &dyn TestDatabase) {
+    let before = database.open().await.credentials;
+    open(&*before, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
+    before
+        .rotate_client_secret(&digest(1), &rotation(2, 60), &secret(2, "cksess_1", 60))
+        .await
+        .unwrap();
+    drop(before);
+
+    let after = database.open().await.credentials;
+    let outcome = after
+        .rotate_client_secret(&digest(1), &rotation(3, 65), &secret(3, "cksess_1", 65))
+        .await
+        .unwrap();
+    let RotationOutcome::Unchanged(records) = outcome else {
+        panic!("rotated twice: {outcome:?}")
+    };
+    assert_eq!(records.0.rotation, Some(rotation(2, 60)));
+    assert!(
+        after
+            .find_client_secret(&digest(2))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+pub(super) async fn an_ended_session_rotates_no_more(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    open(&*store, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
+    let reused = end(5, EndReason::Reused);
+    assert!(store.end_chat_session("cksess_1", reused).await.unwrap());
+    let outcome = store
+        .rotate_client_secret(&digest(1), &rotation(2, 6), &secret(2, "cksess_1", 6))
+        .await
+        .unwrap();
+    let RotationOutcome::Unchanged(records) = outcome else {
+        panic!("rotated after its end: {outcome:?}")
+    };
+    assert_eq!(records.0.rotation, None);
+    assert_eq!(records.1.ended, Some(reused));
+}
+
+pub(super) async fn a_session_ends_once(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let other_node = database.open().await.credentials;
+    open(&*store, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
+    let first = end(5, EndReason::Revoked);
+    assert!(store.end_chat_session("cksess_1", first).await.unwrap());
+    let (_, seen) = other_node
+        .find_client_secret(&digest(1))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(seen.ended, Some(first));
+
+    let second = end(9, EndReason::Reused);
+    assert!(
+        !other_node
+            .end_chat_session("cksess_1", second)
+            .await
+            .unwrap()
+    );
+    assert_eq!(ended(&*store, "cksess_1").await, Some(first));
+    assert!(!store.end_chat_session("cksess_2", second).await.unwrap());
+}
+
+pub(super) async fn all_sessions_of_a_user_end_together(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let test = ChatSessionRecord {
+        environment: Test,
+        ..session("test", "ada", 0)
+    };
+    let same_name_elsewhere = ChatSessionRecord {
+        issuer: "https://other.example".to_owned(),
+        ..session("elsewhere", "ada", 0)
+    };
+    let sessions = [
+        session("live", "ada", 0),
+        test,
+        session("done", "ada", 0),
+        session("foreign", "grace", 0),
+        same_name_elsewhere,
+    ];
+    for (number, session) in (1..).zip(&sessions) {
+        open(&*store, session, number, NO_LIMIT).await;
+    }
+    let earlier = end(1, EndReason::Reused);
+    store.end_chat_session("done", earlier).await.unwrap();
+
+    let now = end(9, EndReason::Revoked);
+    let count = store
+        .end_chat_sessions_of("https://issuer.example", "ada", now)
+        .await
+        .unwrap();
+    assert_eq!(count, 2);
+    for (id, expected) in [
+        ("live", Some(now)),
+        ("test", Some(now)),
+        ("done", Some(earlier)),
+        ("foreign", None),
+        ("elsewhere", None),
+    ] {
+        assert_eq!(ended(&*store, id).await, expected, "{id}");
+    }
+}
+
+pub(super) async fn sessions_are_listed_newest_first(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    for (number, (id, subject, created_at)) in (1..).zip([
+        ("b", "ada", 10),
+        ("a", "ada", 10),
+        ("c", "ada", 20),
+        ("d", "grace", 15),
+        ("e", "ada", 5_000),
+        ("f", "ada", 6_000),
+    ]) {
+        open(&*store, &session(id, subject, created_at), number, NO_LIMIT).await;
+    }
+    let revoked = end(6_500, EndReason::Revoked);
+    store.end_chat_session("f", revoked).await.unwrap();
+
+    let ada = ("https://issuer.example".to_owned(), "ada".to_owned());
+    let everything = ChatSessionFilter::default();
+    let of_ada = ChatSessionFilter {
+        owner: Some(ada),
+        ..everything.clone()
+    };
+    let live = ChatSessionFilter {
+        live_at: Some(seconds(3_700)),
+        ..everything.clone()
+    };
+    let live_of_ada = ChatSessionFilter {
+        live_at: Some(seconds(3_615)),
+        ..of_ada.clone()
+    };
+    for (filter, expected) in [
+        (everything, vec!["f", "e", "c", "d", "b", "a"]),
+        (of_ada, vec!["f", "e", "c", "b", "a"]),
+        // Secrets live for an hour.
+        (live, vec!["e"]),
+        (live_of_ada, vec!["e", "c"]),
+    ] {
+        let all = store.list_chat_sessions(&filter, 100).await.unwrap();
+        assert_eq!(ids(&all), expected, "{filter:?}");
+
+        let mut paged = Vec::new();
+        let mut next = filter.clone();
+        loop {
+            let page = store.list_chat_sessions(&next, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            next.after = Some(last.id.clone());
+            paged.extend(page);
+        }
+        assert_eq!(ids(&paged), expected, "{filter:?} in pages of 2");
+    }
+    let after_nothing = ChatSessionFilter {
+        after: Some("unknown".to_owned()),
+        ..ChatSessionFilter::default()
+    };
+    let page = store.list_chat_sessions(&after_nothing, 10).await.unwrap();
+    assert_eq!(ids(&page), Vec::<&str>::new());
+}
+
+pub(super) async fn expired_sessions_and_secrets_are_purged(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    // More than any engine would remove at once.
+    for number in 0..700 {
+        let old = ChatSessionRecord {
+            ends_at: seconds(3_600),
+            ..session(&format!("old_{number}"), "ada", 0)
+        };
+        open(&*store, &old, number, NO_LIMIT).await;
+    }
+    open(&*store, &session("rotated", "grace", 0), 1_000, NO_LIMIT).await;
+    store
+        .rotate_client_secret(
+            &digest(1_000),
+            &rotation(1_001, 60),
+            &secret(1_001, "rotated", 60),
+        )
+        .await
+        .unwrap();
+
+    assert_eq!(store.purge_chat_sessions(seconds(3_600)).await.unwrap(), 0);
+    // Of the session that goes on, only the secret that has expired goes.
+    let purged = store.purge_chat_sessions(seconds(3_601)).await.unwrap();
+    assert_eq!(purged, 1_401);
+    assert_eq!(store.find_chat_session("old_699").await.unwrap(), None);
+    assert_eq!(store.find_client_secret(&digest(699)).await.unwrap(), None);
+    assert_eq!(
+        store.find_client_secret(&digest(1_000)).await.unwrap(),
+        None
+    );
+    assert!(
+        store
+            .find_client_secret(&digest(1_001))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(store.purge_chat_sessions(seconds(3_601)).await.unwrap(), 0);
+}
+
+pub(super) async fn a_revoked_public_token_ends_what_it_opened(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let other_node = database.open().await.credentials;
+    let tokens = [public_token("pkt_1", 1), public_token("pkt_2", 2)];
+    for (number, token) in (1..).zip(&tokens) {
+        store.insert_public_token(token).await.unwrap();
+        let session = ChatSessionRecord {
+            opened_by: OpenedBy::PublicToken(token.id.clone()),
+            ..session(&format!("of_{}", token.id), "vis_1", 0)
+        };
+        open(&*store, &session, number, NO_LIMIT).await;
+    }
+    // A server key of the same id is another credential.
+    let session = ChatSessionRecord {
+        opened_by: OpenedBy::ServerKey("pkt_1".to_owned()),
+        ..session("of_key", "vis_1", 0)
+    };
+    open(&*store, &session, 3, NO_LIMIT).await;
+    assert_eq!(
+        store.list_public_tokens().await.unwrap(),
+        [tokens[1].clone(), tokens[0].clone()]
+    );
+    assert_eq!(store.find_public_token(&digest(3)).await.unwrap(), None);
+
+    assert!(
+        store
+            .revoke_public_token("pkt_1", seconds(7))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .revoke_public_token("pkt_1", seconds(8))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .revoke_public_token("pkt_9", seconds(8))
+            .await
+            .unwrap()
+    );
+    let revoked = PublicTokenRecord {
+        revoked_at: Some(seconds(7)),
+        ..tokens[0].clone()
+    };
+    assert_eq!(
+        other_node.find_public_token(&digest(1)).await.unwrap(),
+        Some(revoked)
+    );
+    assert_eq!(
+        other_node.find_public_token(&digest(2)).await.unwrap(),
+        Some(tokens[1].clone())
+    );
+    assert_eq!(
+        ended(&*other_node, "of_pkt_1").await,
+        Some(end(7, EndReason::Revoked))
+    );
+    assert_eq!(ended(&*other_node, "of_pkt_2").await, None);
+    assert_eq!(ended(&*other_node, "of_key").await, None);
+}
+
+pub(super) async fn a_revoked_server_key_ends_what_it_opened(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let other_node = database.open().await.credentials;
+    let keys = [server_key("key_1", 1), server_key("key_2", 2)];
+    for (number, key) in (1..).zip(&keys) {
+        store.insert_server_key(key).await.unwrap();
+        let session = ChatSessionRecord {
+            opened_by: OpenedBy::ServerKey(key.id.clone()),
+            ..session(&format!("of_{}", key.id), "ada", 0)
+        };
+        open(&*store, &session, number, NO_LIMIT).await;
+    }
+    assert_eq!(
+        store.list_server_keys().await.unwrap(),
+        [keys[1].clone(), keys[0].clone()]
+    );
+    assert!(store.revoke_server_key("key_2", seconds(7)).await.unwrap());
+    assert!(!store.revoke_server_key("key_2", seconds(8)).await.unwrap());
+    let found = other_node.find_server_key(&digest(2)).await.unwrap();
+    assert_eq!(found.unwrap().revoked_at, Some(seconds(7)));
+    let found = other_node.find_server_key(&digest(1)).await.unwrap();
+    assert_eq!(found, Some(keys[0].clone()));
+    assert_eq!(ended(&*other_node, "of_key_1").await, None);
+    assert_eq!(
+        ended(&*other_node, "of_key_2").await,
+        Some(end(7, EndReason::Revoked))
+    );
+}
+
+pub(super) async fn visitors_come_back_and_go(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    store.insert_visitor(&visitor("vis_1", 1)).await.unwrap();
+    store.insert_visitor(&visitor("vis_2", 2)).await.unwrap();
+    for (now, expected) in [(50, 50), (40, 50), (60, 60)] {
+        store.touch_visitor("vis_1", seconds(now)).await.unwrap();
+        let found = store.find_visitor(&digest(1)).await.unwrap();
+        let expected = VisitorRecord {
+            last_seen_at: seconds(expected),
+            ..visitor("vis_1", 1)
+        };
+        assert_eq!(found, Some(expected));
+    }
+    store.touch_visitor("vis_9", seconds(1)).await.unwrap();
+    assert!(store.remove_visitor("vis_1").await.unwrap());
+    assert!(!store.remove_visitor("vis_1").await.unwrap());
+    assert_eq!(store.find_visitor(&digest(1)).await.unwrap(), None);
+    assert_eq!(
+        store.find_visitor(&digest(2)).await.unwrap(),
+        Some(visitor("vis_2", 2))
+    );
+}
+
+pub(super) async fn an_origin_is_registered_once_for_each_environment(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let live = domain("https://b.example", Live, "dk_live_1");
+    let test = domain("https://b.example", Test, "dk_test_1");
+    let other = domain("https://a.example", Live, "dk_live_2");
+    for domain in [&live, &test, &other] {
+        assert_eq!(&store.insert_domain(domain).await.unwrap(), domain);
+    }
+    // The key that was given out first stays.
+    let again = domain("https://b.example", Live, "dk_live_3");
+    assert_eq!(store.insert_domain(&again).await.unwrap(), live);
+    let same_key = domain("https://c.example", Live, "dk_live_1");
+    let same_key = store.insert_domain(&same_key).await;
+    assert!(
+        matches!(same_key, Err(StoreError::Conflict)),
+        "{same_key:?}"
+    );
+
+    assert_eq!(
+        store.list_domains().await.unwrap(),
+        [other.clone(), live.clone(), test.clone()]
+    );
+    let find =
+        async |origin: &str, environment| store.find_domain(origin, environment).await.unwrap();
+    assert_eq!(find("https://b.example", Live).await, Some(live.clone()));
+    assert_eq!(find("https://b.example", Test).await, Some(test));
+    assert_eq!(find("https://a.example", Test).await, None);
+    // Exactly this origin and no other.
+    for origin in [
+        "https://b.example/",
+        "https://B.example",
+        "http://b.example",
+        "https://b.example:443",
+        "https://x.b.example",
+        "https://_.example",
+        "https://%.example",
+        "",
+    ] {
+        assert_eq!(find(origin, Live).await, None, "{origin}");
+    }
+    assert_eq!(
+        store.find_domain_by_key("dk_live_1").await.unwrap(),
+        Some(live)
+    );
+    assert_eq!(store.find_domain_by_key("dk_live_3").await.unwrap(), None);
+}
+
+pub(super) async fn a_removed_domain_is_gone_on_every_node(database: &dyn TestDatabase) {
+    let nodes = [
+        database.open().await.credentials,
+        database.open().await.credentials,
+    ];
+    // What one node does, the other sees with its very next call; both have looked before.
+    for round in 0..10 {
+        let (writer, reader) = (&nodes[round % 2], &nodes[(round + 1) % 2]);
+        let find = async |node: &dyn CredentialStore| {
+            node.find_domain("https://a.example", Live).await.unwrap()
+        };
+        let registered = domain("https://a.example", Live, &format!("dk_live_{round}"));
+        assert_eq!(find(&**reader).await, None);
+        writer.insert_domain(&registered).await.unwrap();
+        assert_eq!(find(&**reader).await, Some(registered.clone()));
+        assert_eq!(find(&**writer).await, Some(registered));
+        assert!(
+            writer
+                .remove_domain("https://a.example", Live)
+                .await
+                .unwrap()
+        );
+        assert!(
+            !reader
+                .remove_domain("https://a.example", Live)
+                .await
+                .unwrap()
+        );
+        assert_eq!(find(&**reader).await, None);
+        assert_eq!(find(&**writer).await, None);
+    }
+}
+
+pub(super) async fn refusals_are_counted_and_bounded(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let record = async |origin: &str, now: UnixTime| {
+        store.record_refusal(origin, Live, now, 3).await.unwrap();
+    };
+    let list = async || -> Vec<(String, u64, UnixTime, UnixTime)> {
+        let refusals = store.list_refusals().await.unwrap();
+        refusals
+            .into_iter()
+            .map(|refusal| {
+                (
+                    refusal.origin,
+                    refusal.count,
+                    refusal.first_seen_at,
+                    refusal.last_seen_at,
+                )
+            })
+            .collect()
+    };
+    let entry = |origin: &str, count, first, last| {
+        (origin.to_owned(), count, seconds(first), seconds(last))
+    };
+
+    record("https://a.example", seconds(1)).await;
+    record("https://b.example", seconds(2)).await;
+    record("https://a.example", seconds(3)).await;
+    assert_eq!(
+        list().await,
+        [
+            entry("https://a.example", 2, 1, 3),
+            entry("https://b.example", 1, 2, 2)
+        ]
+    );
+    // A flood within one second leaves the last ones, and does not push out what just came.
+    for number in 0..10 {
+        record(&format!("https://{number}.example"), seconds(4)).await;
+    }
+    assert_eq!(
+        list().await,
+        [
+            entry("https://9.example", 1, 4, 4),
+            entry("https://8.example", 1, 4, 4),
+            entry("https://7.example", 1, 4, 4)
+        ]
+    );
+    // Counts are exact, however many come at once.
+    join_all((0..50).map(|_| record("https://9.example", seconds(5)))).await;
+    assert_eq!(list().await[0], entry("https://9.example", 51, 4, 5));
+
+    // Registering an origin forgets its refusals, for that environment.
+    store
+        .record_refusal("https://9.example", Test, seconds(6), 3)
+        .await
+        .unwrap();
+    store
+        .insert_domain(&domain("https://9.example", Live, "dk_live_1"))
+        .await
+        .unwrap();
+    let left = store.list_refusals().await.unwrap();
+    let left: Vec<_> = left
+        .iter()
+        .map(|refusal| (refusal.origin.as_str(), refusal.environment))
+        .collect();
+    assert_eq!(
+        left,
+        [("https://9.example", Test), ("https://8.example", Live)]
+    );
+}

@@ -1,0 +1,281 @@
+//! Pages: whatever was written and removed, the pages of a list put together are the list.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use engine::Owner;
+use engine::ports::{Change, PageQuery, Store, StoreError};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use protocol::request::Order;
+use protocol::{Page, ThreadItem, ThreadMetadata};
+use tokio::runtime::Handle;
+
+use super::TestDatabase;
+use super::sample::{at, first, item, item_id, items, owner, thread, thread_id};
+
+/// Histories to try; each is a few dozen calls to the database.
+const HISTORIES: u32 = 48;
+
+/// One thing that happens to the threads of an owner. Small numbers, so that they meet often.
+#[derive(Debug, Clone)]
+enum Step {
+    Create { thread: u128, created_at: i64 },
+    Delete { thread: u128 },
+    Put { thread: u128, items: Vec<u128> },
+    Remove { thread: u128, item: u128 },
+    Truncate { thread: u128, item: u128 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let thread = || 0..6_u128;
+    let item = || 0..12_u128;
+    prop_oneof![
+        3 => (thread(), 0..3_i64)
+            .prop_map(|(thread, created_at)| Step::Create { thread, created_at }),
+        1 => thread().prop_map(|thread| Step::Delete { thread }),
+        4 => (thread(), prop::collection::vec(item(), 0..6))
+            .prop_map(|(thread, items)| Step::Put { thread, items }),
+        1 => (thread(), item()).prop_map(|(thread, item)| Step::Remove { thread, item }),
+        1 => (thread(), item()).prop_map(|(thread, item)| Step::Truncate { thread, item }),
+    ]
+}
+
+/// What the store should hold: plain lists, nothing clever.
+#[derive(Default)]
+struct Model {
+    threads: Vec<(ThreadMetadata, Vec<ThreadItem>)>,
+}
+
+impl Model {
+    fn find(&mut self, number: u128) -> Option<&mut (ThreadMetadata, Vec<ThreadItem>)> {
+        let id = thread_id(number);
+        self.threads.iter_mut().find(|(thread, _)| thread.id == id)
+    }
+
+    fn sorted(&self) -> Vec<ThreadMetadata> {
+        let mut threads: Vec<_> = self
+            .threads
+            .iter()
+            .map(|(thread, _)| thread.clone())
+            .collect();
+        threads.sort_by(|one, other| {
+            (one.created_at, one.id.as_str()).cmp(&(other.created_at, other.id.as_str()))
+        });
+        threads
+    }
+}
+
+/// Does the step in both places and checks that both say the same about success.
+async fn take(step: &Step, count: usize, store: &dyn Store, owner: &Owner, model: &mut Model) {
+    let text = format!("written in step {count}");
+    let (written, expected) = match step {
+        Step::Create {
+            thread: number,
+            created_at,
+        } => {
+            if model.find(*number).is_some() {
+                return;
+            }
+            let thread = ThreadMetadata {
+                created_at: at(*created_at),
+                ..thread(*number)
+            };
+            model.threads.push((thread.clone(), Vec::new()));
+            (store.create_thread(owner, &thread, &[]).await, true)
+        }
+        Step::Delete { thread } => {
+            let before = model.threads.len();
+            let id = thread_id(*thread);
+            model.threads.retain(|(thread, _)| thread.id != id);
+            let written = store.delete_thread(owner, &id).await;
+            (written, model.threads.len() < before)
+        }
+        Step::Put { thread, items } => {
+            let put: Vec<_> = items
+                .iter()
+                .map(|number| item(*thread, *number, &text))
+                .collect();
+            let entry = model.find(*thread);
+            let expected = entry.is_some();
+            for new in put.iter().filter(|_| expected) {
+                let (_, stored) = model.find(*thread).expect("checked above");
+                match stored.iter_mut().find(|old| old.id() == new.id()) {
+                    Some(old) => *old = new.clone(),
+                    None => stored.push(new.clone()),
+                }
+            }
+            let change = Change {
+                put,
+                ..Change::default()
+            };
+            (
+                store.apply(owner, &thread_id(*thread), &change).await,
+                expected,
+            )
+        }
+        Step::Remove { thread, item } => {
+            let entry = model.find(*thread);
+            let expected = entry.is_some();
+            if let Some((_, stored)) = entry {
+                stored.retain(|old| *old.id() != item_id(*item));
+            }
+            let change = Change {
+                remove: vec![item_id(*item)],
+                ..Change::default()
+            };
+            (
+                store.apply(owner, &thread_id(*thread), &change).await,
+                expected,
+            )
+        }
+        Step::Truncate { thread, item } => {
+            let mut expected = false;
+            if let Some((_, stored)) = model.find(*thread)
+                && let Some(place) = stored.iter().position(|old| *old.id() == item_id(*item))
+            {
+                stored.truncate(place + 1);
+                expected = true;
+            }
+            let change = Change {
+                truncate_after: Some(item_id(*item)),
+                ..Change::default()
+            };
+            (
+                store.apply(owner, &thread_id(*thread), &change).await,
+                expected,
+            )
+        }
+    };
+    match written {
+        Ok(()) => assert!(expected, "{step:?} should have found nothing"),
+        Err(StoreError::NotFound) => assert!(!expected, "{step:?} should have been done"),
+        Err(error) => panic!("{step:?}: {error:?}"),
+    }
+}
+
+/// Reads page after page and checks that each says truly whether it is the last.
+async fn read_all<T, F>(limit: u32, order: Order, id: fn(&T) -> String, read: F) -> Vec<T>
+where
+    F: AsyncFn(PageQuery) -> Result<Page<T>, StoreError>,
+{
+    let mut all = Vec::new();
+    let mut query = first(limit, order);
+    loop {
+        let page = read(query.clone()).await.unwrap();
+        assert!(page.data.len() <= limit as usize);
+        let last = page.data.last().map(id);
+        all.extend(page.data);
+        if !page.has_more {
+            assert_eq!(page.after, None);
+            return all;
+        }
+        assert!(last.is_some(), "an empty page cannot have more after it");
+        assert_eq!(page.after, last);
+        query.after = last;
+    }
+}
+
+async fn check_history(store: &dyn Store, owner: &Owner, steps: &[Step], limit: u32) {
+    let mut model = Model::default();
+    for (count, step) in steps.iter().enumerate() {
+        take(step, count, store, owner, &mut model).await;
+    }
+    for order in [Order::Asc, Order::Desc] {
+        let threads = read_all(
+            limit,
+            order,
+            |thread: &ThreadMetadata| thread.id.to_string(),
+            async |query| store.threads(owner, &query).await,
+        )
+        .await;
+        let mut expected = model.sorted();
+        if order == Order::Desc {
+            expected.reverse();
+        }
+        assert_eq!(threads, expected);
+
+        for (thread, stored) in &model.threads {
+            let items = read_all(
+                limit,
+                order,
+                |item: &ThreadItem| item.id().to_string(),
+                async |query| store.items(owner, &thread.id, &query).await,
+            )
+            .await;
+            let mut expected = stored.clone();
+            if order == Order::Desc {
+                expected.reverse();
+            }
+            assert_eq!(items, expected);
+        }
+    }
+}
+
+pub(super) async fn pages_put_together_are_the_list(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    // Each history has an owner of its own, so that one database does for all.
+    let histories = AtomicU32::new(0);
+    let mut runner = TestRunner::new(Config {
+        cases: HISTORIES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let strategy = (prop::collection::vec(step(), 0..40), 1..8_u32);
+    let handle = Handle::current();
+    tokio::task::block_in_place(|| {
+        runner.run(&strategy, |(steps, limit)| {
+            let history = histories.fetch_add(1, Ordering::Relaxed);
+            let owner = owner(&history.to_string());
+            handle.block_on(check_history(&*store, &owner, &steps, limit));
+            Ok(())
+        })
+    })
+    .unwrap();
+}
+
+pub(super) async fn an_unknown_cursor_is_not_found(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    for number in [1, 2] {
+        let own_items = items(number, number * 10..=number * 10 + 3);
+        store
+            .create_thread(&owner("a"), &thread(number), &own_items)
+            .await
+            .unwrap();
+    }
+    for order in [Order::Asc, Order::Desc] {
+        for after in ["thr_404", "", "' OR 1=1 --"] {
+            let mut query = first(20, order);
+            query.after = Some(after.to_owned());
+            let page = store.threads(&owner("a"), &query).await;
+            assert!(matches!(page, Err(StoreError::NotFound)), "{page:?}");
+        }
+        // An item of another thread is no cursor either.
+        for after in [item_id(20).to_string(), "msg_404".to_owned()] {
+            let mut query = first(20, order);
+            query.after = Some(after);
+            let page = store.items(&owner("a"), &thread_id(1), &query).await;
+            assert!(matches!(page, Err(StoreError::NotFound)), "{page:?}");
+        }
+    }
+}
+
+pub(super) async fn limits_are_kept_within_bounds(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let most = u128::from(PageQuery::MAX_LIMIT);
+    store
+        .create_thread(&owner("a"), &thread(1), &items(1, 0..=most))
+        .await
+        .unwrap();
+    for (limit, expected) in [
+        (0, 1),
+        (1, 1),
+        (PageQuery::MAX_LIMIT, PageQuery::MAX_LIMIT as usize),
+        (u32::MAX, PageQuery::MAX_LIMIT as usize),
+    ] {
+        let page = store
+            .items(&owner("a"), &thread_id(1), &first(limit, Order::Asc))
+            .await
+            .unwrap();
+        assert_eq!((page.data.len(), page.has_more), (expected, true));
+    }
+}

@@ -1,0 +1,138 @@
+//! Things to store.
+
+use auth::identity::Environment;
+use auth::ports::{ChatSessionRecord, ClientSecretRecord, Digest, OpenedBy, Rotation};
+use auth::time::UnixTime;
+use engine::Owner;
+use engine::ports::{PageQuery, Store};
+use protocol::item::{AssistantContent, AssistantMessageItem};
+use protocol::request::Order;
+use protocol::{
+    ItemId, ItemPrefix, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
+};
+use serde_json::{Map, json};
+
+pub(super) fn owner(name: &str) -> Owner {
+    Owner::new(format!("https://issuer.example {name}"))
+}
+
+pub(super) fn thread_id(number: u128) -> ThreadId {
+    ThreadId::mint(number)
+}
+
+pub(super) fn item_id(number: u128) -> ItemId {
+    ItemId::mint(ItemPrefix::Message, number)
+}
+
+pub(super) fn at(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(1_790_000_000_000_000 + microseconds).expect("a valid time")
+}
+
+/// A thread whose time of creation follows its number.
+pub(super) fn thread(number: u128) -> ThreadMetadata {
+    ThreadMetadata {
+        id: thread_id(number),
+        title: None,
+        created_at: at(i64::try_from(number).expect("a small number")),
+        status: ThreadStatus::Active,
+        allowed_image_domains: None,
+        metadata: Map::new(),
+    }
+}
+
+/// A message of the assistant.
+pub(super) fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
+    AssistantMessageItem {
+        id: item_id(number),
+        thread_id: thread_id(thread),
+        created_at: at(0),
+        content: vec![AssistantContent::new(text)],
+    }
+    .into()
+}
+
+/// Messages with consecutive numbers.
+pub(super) fn items(thread: u128, numbers: std::ops::RangeInclusive<u128>) -> Vec<ThreadItem> {
+    numbers
+        .map(|number| item(thread, number, &format!("item {number}")))
+        .collect()
+}
+
+pub(super) fn first(limit: u32, order: Order) -> PageQuery {
+    PageQuery {
+        limit,
+        order,
+        after: None,
+    }
+}
+
+/// All items of a thread, oldest first.
+pub(super) async fn all_items(store: &dyn Store, owner: &Owner, thread: u128) -> Vec<ThreadItem> {
+    let mut query = first(PageQuery::MAX_LIMIT, Order::Asc);
+    let mut all = Vec::new();
+    loop {
+        let Page {
+            data,
+            has_more,
+            after,
+        } = store
+            .items(owner, &thread_id(thread), &query)
+            .await
+            .expect("a page");
+        all.extend(data);
+        if !has_more {
+            return all;
+        }
+        query.after = after;
+    }
+}
+
+/// A time in seconds.
+pub(super) fn seconds(seconds: i64) -> UnixTime {
+    UnixTime::from_seconds(1_790_000_000 + seconds)
+}
+
+/// A digest that is told apart from others by a number.
+pub(super) fn digest(number: u64) -> Digest {
+    let mut digest = [7; 32];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    digest
+}
+
+/// A session that lives from `created_at` for a day.
+pub(super) fn session(id: &str, subject: &str, created_at: i64) -> ChatSessionRecord {
+    ChatSessionRecord {
+        id: id.to_owned(),
+        issuer: "https://issuer.example".to_owned(),
+        subject: subject.to_owned(),
+        claims: Map::from_iter([("name".to_owned(), json!("Ada"))]),
+        environment: Environment::Live,
+        workflow: "wf_demo".to_owned(),
+        origins: vec!["https://app.example".to_owned()],
+        state: Map::from_iter([("plan".to_owned(), json!({"seats": 3}))]),
+        opened_by: OpenedBy::User,
+        created_at: seconds(created_at),
+        ends_at: seconds(created_at + 86_400),
+        ended: None,
+    }
+}
+
+/// A secret that lives from `created_at` for an hour.
+pub(super) fn secret(number: u64, session_id: &str, created_at: i64) -> ClientSecretRecord {
+    ClientSecretRecord {
+        digest: digest(number),
+        session_id: session_id.to_owned(),
+        created_at: seconds(created_at),
+        expires_at: seconds(created_at + 3_600),
+        rotation: None,
+    }
+}
+
+/// A rotation to the secret of that number.
+pub(super) fn rotation(next: u64, at: i64) -> Rotation {
+    Rotation {
+        at: seconds(at),
+        nonce: digest(next + 1_000_000),
+        next: digest(next),
+    }
+}
