@@ -10,10 +10,14 @@ import { useUi } from '../ui/context';
 /** Longer answers are announced by their beginning; the transcript has all of it. */
 const MAX_ANNOUNCED = 1500;
 
+/** Speaks without a node that holds the text a second time; not in every engine yet. */
+type Notifying = HTMLElement & { ariaNotify?: (text: string) => void };
+
 export function Announcer(): JSX.Element {
   const { chat, t } = useUi();
   const polite = useSignal('');
   const wasAnswering = useRef(false);
+  const region = useRef<HTMLDivElement>(null);
   useSignalEffect(() => {
     const answering = chat.isAnswering.value;
     const progress = chat.transcript.progress.value;
@@ -26,10 +30,16 @@ export function Announcer(): JSX.Element {
     wasAnswering.current = false;
     const last = chat.transcript.state.entries.findLast(({ item }) => item.type === 'assistant_message')?.item;
     const text = last?.type === 'assistant_message' ? last.content.map((part) => part.text).join(' ') : '';
-    polite.value = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const words = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const target: Notifying | null = region.current;
+    if (target?.ariaNotify === undefined) polite.value = words;
+    else {
+      polite.value = '';
+      target.ariaNotify(words);
+    }
   });
   return (
-    <div class="visually-hidden" aria-live="polite" role="status">
+    <div ref={region} class="visually-hidden" aria-live="polite" role="status">
       {polite.value}
     </div>
   );

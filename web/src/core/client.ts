@@ -50,12 +50,13 @@ export class ChatClient {
     const response = await this.#send(type, params, true, signal);
     if (!response.ok) throw await errorOf(response);
     const contentType = response.headers.get('content-type') ?? '';
-    if (!contentType.toLowerCase().startsWith('text/event-stream') || response.body === null) {
+    if (!contentType.toLowerCase().startsWith('text/event-stream')) {
       await response.body?.cancel();
       throw new RequestError(`The chat address answered with ${contentType === '' ? 'no content type' : contentType} and not with a stream of events.`, {
         status: response.status,
       });
     }
+    if (response.body === null) return;
     for await (const batch of readEvents(response.body)) {
       const events = batch.map((data) => this.#parse(data)).filter((event) => event !== null);
       if (events.length > 0) yield events;

@@ -31,252 +31,255 @@ function newId(): string {
   return `local_${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-export function defineElement(scriptBase: string): void {
+let scriptBase = '';
+
+export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
+  declare addEventListener: OpenAIChatKit['addEventListener'];
+  declare removeEventListener: OpenAIChatKit['removeEventListener'];
+
+  readonly #emit = emitterOf(this);
+  readonly #options = signal<Options | null>(null);
+  readonly #blocked = signal<Blocked | null>(null);
+  readonly #focusRequests = signal(0);
+  readonly #selection = { tool: signal<string | null>(null), model: signal<string | null>(null) };
+  readonly #chat: Chat;
+  readonly #mount: HTMLElement;
+  readonly #reported = new Set<string>();
+  #connection: Connection | null = null;
+  #prepared: Promise<void> | null = null;
+  #started: (() => void) | null = null;
+  /** Resolves with the first valid options on a connected element; methods called before wait for it. */
+  readonly #start = new Promise<void>((resolve) => (this.#started = resolve));
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [sharedSheet()];
+    this.#mount = mountPoint();
+    root.append(this.#mount);
+    instances += 1;
+    this.#chat = new Chat({
+      client: () => this.#connected().client,
+      clientTool: () => this.#options.value?.onClientTool ?? null,
+      emit: this.#emit,
+      translate: () => translate,
+      newId,
+      now: () => new Date(),
+    });
+  }
+
+  setOptions(raw: unknown): void {
+    const previous = this.#options.value;
+    let options: Options;
+    try {
+      const page = { language: navigator.language, baseUri: document.baseURI };
+      options = readOptions(raw, page, (path) => this.#reportOnce(path));
+    } catch (error) {
+      this.#emit('chatkit.error', { error: asError(error) });
+      throw error;
+    }
+    const newPartner = previous === null || !sameApi(previous.api, options.api);
+    this.#options.value = options;
+    if (newPartner) this.#connect(previous === null);
+    else if (this.#selection.tool.value !== null && !options.composer.tools.some(({ id }) => id === this.#selection.tool.value)) {
+      this.#selectTool(null);
+    }
+  }
+
+  connectedCallback(): void {
+    this.#begin();
+  }
+
+  disconnectedCallback(): void {
+    // A move in the document disconnects and connects at once; only a real removal stops the answer.
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#chat.stop();
+    });
+  }
+
+  // --- Methods of the ChatKit interface ---
+
+  async focusComposer(): Promise<void> {
+    await this.#whenAllowed('focusComposer');
+    this.#focusRequests.value += 1;
+  }
+
+  async setThreadId(threadId?: string | null): Promise<void> {
+    await this.#whenAllowed('setThreadId');
+    // The Python guide calls it without a value for a new chat.
+    await this.#chat.open(threadId ?? null);
+  }
+
+  async sendCustomAction(action: Action, itemId?: string): Promise<void> {
+    await this.#whenAllowed('sendCustomAction');
+    await this.#chat.sendAction(action, itemId);
+  }
+
+  /** The older name of `sendCustomAction`, still in the official guides. */
+  async sendAction(action: Action, itemId?: string): Promise<void> {
+    await this.sendCustomAction(action, itemId);
+  }
+
+  async sendUserMessage(params: SendParams): Promise<void> {
+    await this.#whenAllowed('sendUserMessage');
+    const content = params.content?.map((part) => (part.type === 'input_tag' ? { data: {}, ...part } : part)) ?? [
+      { type: 'input_text' as const, text: params.text ?? '' },
+    ];
+    if (!content.some((part) => part.text.trim() !== '') && (params.attachments ?? []).length === 0) {
+      throw new IntegrationError('sendUserMessage() needs text, content or attachments.');
+    }
+    if (params.newThread === true) await this.#chat.open(null);
+    await this.#chat.send({
+      content,
+      ...(params.attachments === undefined ? {} : { attachments: params.attachments }),
+      ...(params.reply === undefined ? {} : { quotedText: params.reply }),
+      inference: {
+        ...(params.toolChoice === undefined ? {} : { tool_choice: params.toolChoice }),
+        ...(params.model === undefined ? {} : { model: params.model }),
+      },
+    });
+  }
+
+  async setComposerValue(params: ComposerParams): Promise<void> {
+    await this.#whenAllowed('setComposerValue');
+    if (params.files !== undefined || params.attachments !== undefined || params.reply !== undefined) {
+      throw new NotYetSupportedError('setComposerValue() cannot set files, attachments or a reply in this version; text, selectedToolId and selectedModelId work.');
+    }
+    if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
+      throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');
+    }
+    if (params.content !== undefined) this.#chat.draft.value = params.content.map(({ text }) => text).join('');
+    if (params.text !== undefined) this.#chat.draft.value = params.text;
+    if (params.selectedToolId !== undefined) this.#selectTool(params.selectedToolId);
+    if (params.selectedModelId !== undefined) this.#selection.model.value = params.selectedModelId;
+  }
+
+  async showHistory(): Promise<void> {
+    await this.#whenAllowed('showHistory');
+    await this.#chat.showHistory();
+  }
+
+  async hideHistory(): Promise<void> {
+    await this.#whenAllowed('hideHistory');
+    this.#chat.hideHistory();
+  }
+
+  async fetchUpdates(): Promise<void> {
+    await this.#whenAllowed('fetchUpdates');
+    await this.#chat.refresh();
+  }
+
+  // --- Inside ---
+
+  async #whenAllowed(method: Method): Promise<void> {
+    await this.#start;
+    const blocked = this.#blocked.value;
+    if (blocked !== null) throw new IntegrationError(blocked.message);
+    refuseIfBusy(method, this.#chat.phase.value);
+  }
+
+  #connected(): Connection {
+    if (this.#connection === null) throw new IntegrationError('Call setOptions() before using the chat.');
+    return this.#connection;
+  }
+
+  #currentOptions(): Options {
+    const options = this.#options.value;
+    if (options === null) throw new IntegrationError('Call setOptions() before using the chat.');
+    return options;
+  }
+
+  /** A new partner at the other end: nothing of the old conversation may stay on the screen. */
+  #connect(first: boolean): void {
+    if (!first) this.#chat.reset();
+    this.#blocked.value = null;
+    this.#prepared = null;
+    this.#connection = connect(
+      () => this.#currentOptions().api,
+      scriptBase,
+      () => this.#currentOptions().locale,
+      (name, data) => this.#log(name, data),
+    );
+    this.#begin();
+  }
+
+  /** Mounts and prepares, once there are options and the element is in a document. */
+  #begin(): void {
+    const connection = this.#connection;
+    if (connection === null || !this.isConnected || this.#prepared !== null) return;
+    const first = this.#started !== null;
+    const preparing = connection.prepare().catch((error: unknown) => this.#prepareFailed(connection, asError(error)));
+    this.#prepared = preparing;
+    if (!first) return;
+    render(mountedApp(this.#ui()), this.#mount);
+    this.#started?.();
+    this.#started = null;
+    const { initialThread } = this.#currentOptions();
+    if (initialThread !== null) void preparing.then(() => (this.#blocked.value === null ? this.#chat.open(initialThread) : undefined));
+    this.#announceReady();
+  }
+
+  #prepareFailed(connection: Connection, error: Error): void {
+    if (this.#connection !== connection) return;
+    this.#emit('chatkit.error', { error });
+    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500);
+    // Everything else shows when a request needs it, with a button to try again.
+    if (refused) this.#blocked.value = { message: error.message };
+  }
+
+  /** Late on purpose: React attaches its listeners after the first frames. */
+  #announceReady(): void {
+    let announced = false;
+    const announce = (): void => {
+      if (announced) return;
+      announced = true;
+      this.#emit('chatkit.ready');
+    };
+    const timer = document.hidden ? READY_WITHOUT_FRAMES_MS : READY_WITHOUT_FRAMES_MS * 10;
+    setTimeout(announce, timer);
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(announce, 0)));
+  }
+
+  #selectTool(toolId: string | null): void {
+    if (this.#selection.tool.value === toolId) return;
+    this.#selection.tool.value = toolId;
+    this.#emit('chatkit.tool.change', { toolId });
+  }
+
+  #reportOnce(path: string): void {
+    if (this.#reported.has(path)) return;
+    this.#reported.add(path);
+    this.#log('options.unknown', { path });
+    // eslint-disable-next-line no-console -- a typing error in an option should not need a listener to be seen
+    console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
+  }
+
+  #log(name: string, data: Record<string, unknown> = {}): void {
+    this.#emit('chatkit.log', { name, data });
+  }
+
+  #ui(): Ui {
+    return {
+      chat: this.#chat,
+      options: this.#options,
+      blocked: this.#blocked,
+      focusRequests: this.#focusRequests,
+      selection: { ...this.#selection, selectTool: (id) => this.#selectTool(id) },
+      t: translate,
+      emit: this.#emit,
+      log: (name, data) => this.#log(name, data),
+      id: `ck${instances}`,
+    };
+  }
+}
+
+/** Defines the element once per page. `base` is where the hosted doors are, unless options say otherwise. */
+export function defineElement(base: string): void {
   if (customElements.get('openai-chatkit') !== undefined) {
     // eslint-disable-next-line no-console -- the page has no element of ours to listen on
-    console.warn('<openai-chatkit> is already defined by another script; Vestibule\'s element stays out of the way.');
+    console.warn("<openai-chatkit> is already defined by another script; Vestibule's element stays out of the way.");
     return;
   }
-
-  class ChatKitElement extends HTMLElement implements OpenAIChatKit {
-    declare addEventListener: OpenAIChatKit['addEventListener'];
-    declare removeEventListener: OpenAIChatKit['removeEventListener'];
-
-    readonly #emit = emitterOf(this);
-    readonly #options = signal<Options | null>(null);
-    readonly #blocked = signal<Blocked | null>(null);
-    readonly #focusRequests = signal(0);
-    readonly #selection = { tool: signal<string | null>(null), model: signal<string | null>(null) };
-    readonly #chat: Chat;
-    readonly #mount: HTMLElement;
-    readonly #reported = new Set<string>();
-    #connection: Connection | null = null;
-    #prepared: Promise<void> | null = null;
-    #started: (() => void) | null = null;
-    /** Resolves with the first valid options on a connected element; methods called before wait for it. */
-    readonly #start = new Promise<void>((resolve) => (this.#started = resolve));
-
-    constructor() {
-      super();
-      const root = this.attachShadow({ mode: 'open' });
-      root.adoptedStyleSheets = [sharedSheet()];
-      this.#mount = mountPoint();
-      root.append(this.#mount);
-      instances += 1;
-      this.#chat = new Chat({
-        client: () => this.#connected().client,
-        clientTool: () => this.#options.value?.onClientTool ?? null,
-        emit: this.#emit,
-        translate: () => translate,
-        newId,
-        now: () => new Date(),
-      });
-    }
-
-    setOptions(raw: unknown): void {
-      const previous = this.#options.value;
-      let options: Options;
-      try {
-        const page = { language: navigator.language, baseUri: document.baseURI };
-        options = readOptions(raw, page, (path) => this.#reportOnce(path));
-      } catch (error) {
-        this.#emit('chatkit.error', { error: asError(error) });
-        throw error;
-      }
-      const newPartner = previous === null || !sameApi(previous.api, options.api);
-      this.#options.value = options;
-      if (newPartner) this.#connect(previous === null);
-      else if (this.#selection.tool.value !== null && !options.composer.tools.some(({ id }) => id === this.#selection.tool.value)) {
-        this.#selectTool(null);
-      }
-    }
-
-    connectedCallback(): void {
-      this.#begin();
-    }
-
-    disconnectedCallback(): void {
-      // A move in the document disconnects and connects at once; only a real removal stops the answer.
-      queueMicrotask(() => {
-        if (!this.isConnected) this.#chat.stop();
-      });
-    }
-
-    // --- Methods of the ChatKit interface ---
-
-    async focusComposer(): Promise<void> {
-      await this.#whenAllowed('focusComposer');
-      this.#focusRequests.value += 1;
-    }
-
-    async setThreadId(threadId: string | null): Promise<void> {
-      await this.#whenAllowed('setThreadId');
-      // The Python guide calls it without a value for a new chat.
-      await this.#chat.open((threadId as string | null | undefined) ?? null);
-    }
-
-    async sendCustomAction(action: Action, itemId?: string): Promise<void> {
-      await this.#whenAllowed('sendCustomAction');
-      await this.#chat.sendAction(action, itemId);
-    }
-
-    /** The older name of `sendCustomAction`, still in the official guides. */
-    async sendAction(action: Action, itemId?: string): Promise<void> {
-      await this.sendCustomAction(action, itemId);
-    }
-
-    async sendUserMessage(params: SendParams): Promise<void> {
-      await this.#whenAllowed('sendUserMessage');
-      const content = params.content?.map((part) => (part.type === 'input_tag' ? { data: {}, ...part } : part)) ?? [
-        { type: 'input_text' as const, text: params.text ?? '' },
-      ];
-      if (!content.some((part) => part.text.trim() !== '') && (params.attachments ?? []).length === 0) {
-        throw new IntegrationError('sendUserMessage() needs text, content or attachments.');
-      }
-      if (params.newThread === true) await this.#chat.open(null);
-      await this.#chat.send({
-        content,
-        ...(params.attachments === undefined ? {} : { attachments: params.attachments }),
-        ...(params.reply === undefined ? {} : { quotedText: params.reply }),
-        inference: {
-          ...(params.toolChoice === undefined ? {} : { tool_choice: params.toolChoice }),
-          ...(params.model === undefined ? {} : { model: params.model }),
-        },
-      });
-    }
-
-    async setComposerValue(params: ComposerParams): Promise<void> {
-      await this.#whenAllowed('setComposerValue');
-      if (params.files !== undefined || params.attachments !== undefined || params.reply !== undefined) {
-        throw new NotYetSupportedError('setComposerValue() cannot set files, attachments or a reply in this version; text, selectedToolId and selectedModelId work.');
-      }
-      if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
-        throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');
-      }
-      if (params.content !== undefined) this.#chat.draft.value = params.content.map(({ text }) => text).join('');
-      if (params.text !== undefined) this.#chat.draft.value = params.text;
-      if (params.selectedToolId !== undefined) this.#selectTool(params.selectedToolId);
-      if (params.selectedModelId !== undefined) this.#selection.model.value = params.selectedModelId;
-    }
-
-    async showHistory(): Promise<void> {
-      await this.#whenAllowed('showHistory');
-      await this.#chat.showHistory();
-    }
-
-    async hideHistory(): Promise<void> {
-      await this.#whenAllowed('hideHistory');
-      this.#chat.hideHistory();
-    }
-
-    async fetchUpdates(): Promise<void> {
-      await this.#whenAllowed('fetchUpdates');
-      await this.#chat.refresh();
-    }
-
-    // --- Inside ---
-
-    async #whenAllowed(method: Method): Promise<void> {
-      await this.#start;
-      const blocked = this.#blocked.value;
-      if (blocked !== null) throw new IntegrationError(blocked.message);
-      refuseIfBusy(method, this.#chat.phase.value);
-    }
-
-    #connected(): Connection {
-      if (this.#connection === null) throw new IntegrationError('Call setOptions() before using the chat.');
-      return this.#connection;
-    }
-
-    #currentOptions(): Options {
-      const options = this.#options.value;
-      if (options === null) throw new IntegrationError('Call setOptions() before using the chat.');
-      return options;
-    }
-
-    /** A new partner at the other end: nothing of the old conversation may stay on the screen. */
-    #connect(first: boolean): void {
-      if (!first) this.#chat.reset();
-      this.#blocked.value = null;
-      this.#prepared = null;
-      this.#connection = connect(
-        () => this.#currentOptions().api,
-        scriptBase,
-        () => this.#currentOptions().locale,
-        (name, data) => this.#log(name, data),
-      );
-      this.#begin();
-    }
-
-    /** Mounts and prepares, once there are options and the element is in a document. */
-    #begin(): void {
-      const connection = this.#connection;
-      if (connection === null || !this.isConnected || this.#prepared !== null) return;
-      const first = this.#started !== null;
-      const preparing = connection.prepare().catch((error: unknown) => this.#prepareFailed(connection, asError(error)));
-      this.#prepared = preparing;
-      if (!first) return;
-      render(mountedApp(this.#ui()), this.#mount);
-      this.#started?.();
-      this.#started = null;
-      const { initialThread } = this.#currentOptions();
-      if (initialThread !== null) void preparing.then(() => (this.#blocked.value === null ? this.#chat.open(initialThread) : undefined));
-      this.#announceReady();
-    }
-
-    #prepareFailed(connection: Connection, error: Error): void {
-      if (this.#connection !== connection) return;
-      this.#emit('chatkit.error', { error });
-      const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500);
-      // Everything else shows when a request needs it, with a button to try again.
-      if (refused) this.#blocked.value = { message: error.message };
-    }
-
-    /** Late on purpose: React attaches its listeners after the first frames. */
-    #announceReady(): void {
-      let announced = false;
-      const announce = (): void => {
-        if (announced) return;
-        announced = true;
-        this.#emit('chatkit.ready');
-      };
-      const timer = document.hidden ? READY_WITHOUT_FRAMES_MS : READY_WITHOUT_FRAMES_MS * 10;
-      setTimeout(announce, timer);
-      requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(announce, 0)));
-    }
-
-    #selectTool(toolId: string | null): void {
-      if (this.#selection.tool.value === toolId) return;
-      this.#selection.tool.value = toolId;
-      this.#emit('chatkit.tool.change', { toolId });
-    }
-
-    #reportOnce(path: string): void {
-      if (this.#reported.has(path)) return;
-      this.#reported.add(path);
-      this.#log('options.unknown', { path });
-      // eslint-disable-next-line no-console -- a typing error in an option should not need a listener to be seen
-      console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
-    }
-
-    #log(name: string, data: Record<string, unknown> = {}): void {
-      this.#emit('chatkit.log', { name, data });
-    }
-
-    #ui(): Ui {
-      return {
-        chat: this.#chat,
-        options: this.#options,
-        blocked: this.#blocked,
-        focusRequests: this.#focusRequests,
-        selection: { ...this.#selection, selectTool: (id) => this.#selectTool(id) },
-        t: translate,
-        emit: this.#emit,
-        log: (name, data) => this.#log(name, data),
-        id: `ck${instances}`,
-      };
-    }
-  }
-
+  scriptBase = base;
   customElements.define('openai-chatkit', ChatKitElement);
 }

@@ -5,7 +5,7 @@ export type EventName = keyof ChatKitEvents;
 export type EventDetail<K extends EventName> = ChatKitEvents[K] extends CustomEvent<infer D> ? D : never;
 
 /** Emits one event; `detail` is left out for events without one. */
-export type Emit = <K extends EventName>(name: K, ...detail: EventDetail<K> extends void ? [] : [EventDetail<K>]) => void;
+export type Emit = <K extends EventName>(name: K, ...detail: undefined extends EventDetail<K> ? [] : [EventDetail<K>]) => void;
 
 /** Events bubble and cross shadow roots, so that a page may listen in one place for all its chats. */
 export function emitterOf(target: EventTarget): Emit {

@@ -229,7 +229,7 @@ function readHeaderAction(header: Reader, key: string): HeaderAction | null {
   const action = header.section(key);
   const onClick = action.callback('onClick');
   if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
-  return { icon: action.requiredText('icon') as HeaderIcon, onClick: onClick as () => void };
+  return { icon: action.requiredText('icon') as HeaderIcon, onClick };
 }
 
 function readPrompt(item: Reader): Prompt {
@@ -334,10 +334,9 @@ class Reader {
   }
 
   callback(key: string): ((...values: never[]) => unknown) | null {
-    const value = this.#typed(key, 'function', 'a function');
-    if (value === null) return null;
+    if (this.#typed(key, 'function', 'a function') === null) return null;
     // `this` stays the object the function was given in, as a direct call would have it.
-    const owner = this.value as Record<string, (...values: never[]) => unknown>;
+    const owner = this.value as Readonly<Record<string, ((...values: never[]) => unknown) | undefined>>;
     return (...values) => owner[key]?.(...values);
   }
 

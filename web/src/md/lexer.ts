@@ -9,6 +9,9 @@ export type { Links, Token, Tokens };
 /** Inline HTML of these names, without attributes, is made a real element; all else stays text. */
 const INLINE_TAGS: ReadonlySet<string> = new Set(['sub', 'sup', 'kbd', 'mark', 'u', 's', 'b', 'i', 'em', 'strong', 'del', 'ins']);
 
+/** Nobody nests like this to be read; it would take a second to lex, so it is shown as it came. */
+const DEEP_NESTING = /^[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*){40,}/m;
+
 export interface ElementToken {
   type: 'element';
   raw: string;
@@ -16,18 +19,20 @@ export interface ElementToken {
   tokens: Token[];
 }
 
-/** Lexes with link definitions of earlier text; new definitions are added to `links`. */
-export function lex(source: string, links: Links): Token[] {
+/** Lexes with the link definitions of earlier text. */
+export function lex(source: string, links: Readonly<Links>): { tokens: Token[]; links: Links } {
   const lexer = new Lexer({ gfm: true });
   Object.assign(lexer.tokens.links, links);
   try {
-    const tokens = lexer.lex(source);
-    Object.assign(links, tokens.links);
-    return tokens;
+    if (!DEEP_NESTING.test(source)) {
+      const tokens = lexer.lex(source);
+      return { tokens, links: tokens.links };
+    }
   } catch {
-    // Nesting deeper than the stack: shown as it came.
-    return [{ type: 'paragraph', raw: source, text: source, tokens: [{ type: 'text', raw: source, text: source }] }];
+    // Deeper than the stack after all.
   }
+  const plain: Token = { type: 'paragraph', raw: source, text: source, tokens: [{ type: 'text', raw: source, text: source }] };
+  return { tokens: [plain], links: {} };
 }
 
 export function isVisible(token: Token): boolean {

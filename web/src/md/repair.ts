@@ -13,14 +13,14 @@ export function repairTail(source: string): string {
 }
 
 function insideFence(source: string): boolean {
-  let open: string | null = null;
+  let open: string | undefined;
   for (const match of source.matchAll(/^ {0,3}(`{3,}|~{3,})([^\n]*)$/gm)) {
     const [, fence = '', info = ''] = match;
-    if (open === null) {
+    if (open === undefined) {
       if (!(fence.startsWith('`') && info.includes('`'))) open = fence;
-    } else if (fence[0] === open[0] && fence.length >= open.length && info.trim() === '') open = null;
+    } else if (fence.startsWith(open.charAt(0)) && fence.length >= open.length && info.trim() === '') open = undefined;
   }
-  return open !== null;
+  return open !== undefined;
 }
 
 /** A last line that could still become a heading's underline, a table's second row or a marker waits. */

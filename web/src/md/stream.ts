@@ -7,7 +7,7 @@
  * (late link definitions, lists that turn loose).
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
-import { isVisible, lex, type Links, type Token } from './lexer';
+import { isVisible, lex, type Links, type Token, type Tokens } from './lexer';
 import { repairTail } from './repair';
 
 interface Block {
@@ -127,12 +127,18 @@ export class MarkdownView {
       if (!this.#text.startsWith(token.raw, this.#base)) return;
       this.#base += token.raw.length;
       if (isVisible(token)) this.#stable += 1;
+      // Only a definition that is whole counts: half an address is another address.
+      if (token.type === 'def') this.#define(token as Tokens.Def);
     }
+  }
+
+  #define({ tag, href, title }: Tokens.Def): void {
+    if (!Object.hasOwn(this.#links, tag)) this.#links[tag] = { href, title };
   }
 
   #lex(source: string): Token[] {
     this.counters.lexedCharacters += source.length;
-    return lex(source, this.#links);
+    return lex(source, this.#links).tokens;
   }
 
   // --- Open code fence ---
@@ -151,6 +157,8 @@ export class MarkdownView {
     if (code === null) return false;
     this.#host.replaceChild(node, block.node);
     block.node = node;
+    // Only a closed fence has a text to compare: one that never closes is built anew at the end.
+    block.token = { type: 'code', raw: '', text: '' };
     const codeStart = this.#base + line.length;
     this.#fence = {
       marker: fence.charAt(0),
@@ -211,10 +219,9 @@ export class MarkdownView {
 
   #finish(): void {
     this.#fence = null;
-    const hadLinks = Object.keys(this.#links).length > 0;
-    const tokens = lex(this.#text, this.#links);
+    const { tokens, links } = lex(this.#text, {});
     const visible = tokens.filter(isVisible);
-    const hasLinks = hadLinks || Object.keys(this.#links).length > 0;
+    const hasLinks = Object.keys(links).length > 0;
     visible.forEach((token, index) => {
       const block = this.#blocks[index];
       if (block === undefined) {
@@ -239,7 +246,7 @@ export class MarkdownView {
 
 /** Raw text decides, except that blank lines at the end belong to nobody, and that lists turn loose late. */
 function isSameBlock(left: Token, right: Token): boolean {
-  if (left.type !== right.type || left.raw.trimEnd() !== right.raw.trimEnd()) return false;
+  if (left.type !== right.type || left.raw.replace(/\n+$/, '') !== right.raw.replace(/\n+$/, '')) return false;
   if (left.type === 'code') return (left as { text?: string }).text === (right as { text?: string }).text;
   return true;
 }

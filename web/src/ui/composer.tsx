@@ -15,6 +15,7 @@ export function Composer(): JSX.Element {
   const { chat, t, focusRequests, selection, id } = useUi();
   const { composer } = useOptions();
   const field = useRef<HTMLTextAreaElement>(null);
+  const composing = useRef(false);
   const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
   const tool = composer.tools.find((candidate) => candidate.id === selection.tool.value) ?? null;
   const model =
@@ -80,10 +81,13 @@ export function Composer(): JSX.Element {
         aria-describedby={locked ? `${id}-locked` : undefined}
         disabled={locked}
         enterkeyhint="send"
+        onCompositionStart={() => (composing.current = true)}
+        // Safari ends the composition just before the Enter that confirmed it.
+        onCompositionEnd={() => setTimeout(() => (composing.current = false), 0)}
         onInput={(event) => (chat.draft.value = event.currentTarget.value)}
         onKeyDown={(event) => {
-          // Enter belongs to the input method while a word is being composed (229 is old Safari's sign).
-          if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+          // Enter belongs to the input method while a word is being composed.
+          if (event.key !== 'Enter' || event.shiftKey || event.isComposing || composing.current) return;
           event.preventDefault();
           send();
         }}

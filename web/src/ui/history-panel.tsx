@@ -82,11 +82,17 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   const { chat, t } = useUi();
   const { history } = useOptions();
   const mode = useSignal<'show' | 'rename' | 'delete'>('show');
+  const open = useRef<HTMLButtonElement>(null);
+  const back = (): void => {
+    mode.value = 'show';
+    // The control that had the focus is gone; the row it belonged to takes it.
+    setTimeout(() => open.current?.focus({ preventScroll: true }), 0);
+  };
   const title = thread.title ?? t('history.untitled');
   if (mode.value === 'rename') {
     return (
       <li class="history-row">
-        <RenameForm thread={thread} onDone={() => (mode.value = 'show')} />
+        <RenameForm thread={thread} onDone={back} />
       </li>
     );
   }
@@ -95,10 +101,17 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
       <li class="history-row question">
         <span>{t('history.deleteQuestion', { title })}</span>
         <span class="row-buttons">
-          <button type="button" class="button" onClick={() => (mode.value = 'show')}>
+          <button type="button" class="button" onClick={back}>
             {t('action.cancel')}
           </button>
-          <button type="button" class="button danger" onClick={() => void chat.remove(thread.id)}>
+          <button
+            type="button"
+            class="button danger"
+            onClick={(event) => {
+              event.currentTarget.closest<HTMLElement>('.history')?.focus({ preventScroll: true });
+              void chat.remove(thread.id);
+            }}
+          >
             {t('action.delete')}
           </button>
         </span>
@@ -108,7 +121,7 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   const current = chat.threadId.value === thread.id;
   return (
     <li class={current ? 'history-row current' : 'history-row'}>
-      <button type="button" class="history-open" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
+      <button ref={open} type="button" class="history-open" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
         {title}
       </button>
       {history.showRename && (

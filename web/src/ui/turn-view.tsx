@@ -1,5 +1,6 @@
 /** A message and everything that answers it, with the row of actions below. */
 import type { ComponentChildren, JSX } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Turn } from '../store/signals';
 import { useUi } from './context';
 import { ItemView } from './items/item-view';
@@ -17,9 +18,20 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
   const { chat } = useUi();
   const { transcript } = chat;
   const running = last && chat.isAnswering.value;
+  const node = useRef<HTMLDivElement>(null);
+  // Turns out of view are not laid out. One that was on the screen leaves its real height behind:
+  // a guess would move everything below it under the reader's eyes.
+  const measured = useRef(last);
+  useLayoutEffect(() => {
+    const element = node.current;
+    if (element === null || last) return;
+    if (measured.current) element.style.setProperty('contain-intrinsic-block-size', `auto ${element.offsetHeight}px`);
+    measured.current = false;
+    element.toggleAttribute('data-settled', true);
+  }, [last]);
   const kind = last ? (fresh ? 'turn last fresh' : 'turn last') : 'turn';
   return (
-    <div class={kind}>
+    <div ref={node} class={kind}>
       {turn.entries.map((entry) => (
         <ItemView key={entry.key} entry={transcript.entry(entry)} />
       ))}

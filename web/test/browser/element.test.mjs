@@ -1,0 +1,398 @@
+// The element in a real browser against real HTTP: the three doors, the turn, the views, the events.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { addPage, answered, eventsOf, launch, ready, say } from './harness.mjs';
+import { startServer } from './server.mjs';
+
+let server;
+let browser;
+before(async () => {
+  [server, browser] = [await startServer(), await launch()];
+  addPage(server, '/custom', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev', fetch: (url, init) => { (window.calls ??= []).push([url, init]); return fetch(url, init); } }, threadItemActions: { feedback: true, retry: true }, onClientTool: ({ name, params }) => window.tool(name, params), startScreen: { greeting: 'Hello there', prompts: [{ label: 'Begin', prompt: 'hello from a prompt', icon: 'sparkle' }] } }); window.tool = (name, params) => ({ title: document.title, name, params });`);
+  addPage(server, '/hosted', `window.asked = []; chat.setOptions({ api: { async getClientSecret(current) { window.asked.push(current); const response = await fetch(current ? '/api/chatkit/refresh' : '/api/chatkit/start', { method: 'POST', body: JSON.stringify({ currentClientSecret: current }) }); return (await response.json()).client_secret; } } });`);
+  addPage(server, '/public', `chat.setOptions({ api: { clientToken: new URLSearchParams(location.search).get('token') } });`);
+  addPage(server, '/domain', `chat.setOptions({ api: { url: '/chatkit', domainKey: new URLSearchParams(location.search).get('key') } });`);
+});
+after(async () => {
+  await browser.close();
+  await server.close();
+});
+
+/** Opens a page, runs the test, and fails it on any script error. */
+async function visit(path, run) {
+  const context = await browser.newContext({ viewport: { width: 420, height: 720 } });
+  const page = await context.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  server.state.requests.length = 0;
+  server.state.refuse = null;
+  try {
+    await page.goto(server.origin + path);
+    await ready(page);
+    await run(page);
+    assert.deepEqual(errors, []);
+  } finally {
+    await context.close();
+  }
+}
+const operations = () => server.state.requests.filter(({ body }) => body.type !== undefined).map(({ body }) => body.type);
+
+test('custom door: a first message makes a thread and an answer', () =>
+  visit('/custom', async (page) => {
+    await page.getByRole('heading', { name: 'Hello there' }).waitFor();
+    await say(page, 'good day');
+    await answered(page);
+    assert.equal(await page.locator('.assistant-message .markdown').innerText(), 'You said: good day');
+    const names = (await page.evaluate(() => window.events.map(([name]) => name))).filter((name) => name !== 'log');
+    assert.deepEqual(names, ['ready', 'response.start', 'thread.change', 'response.end']);
+    const { headers, body } = server.state.requests.at(-1);
+    assert.equal(headers['accept'], 'text/event-stream');
+    assert.equal(headers['content-type'], 'application/json');
+    assert.equal(headers['accept-language'], 'en-US');
+    assert.deepEqual(body.params.input, { content: [{ type: 'input_text', text: 'good day' }], attachments: [], quoted_text: '', inference_options: {} });
+    const [[url, init]] = await page.evaluate(() => window.calls.map(([url, init]) => [url, { ...init, signal: null }]));
+    assert.equal(url, `${server.origin}/chatkit`);
+    assert.equal(typeof init.body, 'string');
+    await say(page, 'and again');
+    await answered(page, 2);
+    assert.deepEqual(operations(), ['threads.create', 'threads.add_user_message']);
+  }));
+
+test('a prompt of the start screen is sent at once', () =>
+  visit('/custom', async (page) => {
+    await page.getByRole('button', { name: 'Begin' }).click();
+    await answered(page);
+    await page.getByText('You said: hello from a prompt').waitFor();
+  }));
+
+test('hosted door: secret on mount, renewed after a 401, one replay', () =>
+  visit('/hosted', async (page) => {
+    await page.waitForFunction(() => window.asked.length === 1);
+    await say(page, 'one');
+    await answered(page);
+    server.expireAll();
+    await say(page, 'two');
+    await answered(page, 2);
+    await page.getByText('You said: two').waitFor();
+    const asked = await page.evaluate(() => window.asked);
+    assert.equal(asked.length, 2);
+    assert.equal(asked[0], null);
+    assert.match(asked[1], /^ek_/);
+    const markup = await page.evaluate(() => document.documentElement.outerHTML + window.chat.shadowRoot.querySelector('.root').outerHTML + JSON.stringify(window.events) + JSON.stringify({ ...localStorage, ...sessionStorage }) + location.href);
+    assert.ok(!/ek_[0-9a-f]/.test(markup), 'the secret is nowhere but in memory');
+  }));
+
+test('public door: a visitor chats, and keeps the cookie', () =>
+  visit('/public?token=pk_test_visitor', async (page) => {
+    await say(page, 'hello');
+    await answered(page);
+    await page.getByText('You said: hello').waitFor();
+    const cookies = await page.context().cookies();
+    assert.equal(cookies.find(({ name }) => name === 'visitor')?.httpOnly, true);
+    assert.equal(server.state.requests.filter(({ path }) => path === '/api/chatkit/visitor').length, 1);
+  }));
+
+test('public door: a refusal is shown in the words of the server', () =>
+  visit('/public?token=pk_test_elsewhere', async (page) => {
+    await page.getByRole('alert').getByText('vestibule domain add').waitFor();
+    assert.match((await eventsOf(page, 'error'))[0].error, /^RequestError: This origin/);
+    assert.equal(await page.getByPlaceholder('Message the AI').count(), 0);
+  }));
+
+test('domain key: refused in words, and accepted', async () => {
+  await visit('/domain?key=dk_live_bad', async (page) => {
+    await page.getByRole('alert').getByText(`The domain ${server.origin} is not registered`).waitFor();
+    assert.match((await eventsOf(page, 'error'))[0].error, /^DomainRefusedError/);
+    await assert.rejects(page.evaluate(() => window.chat.sendUserMessage({ text: 'x' })), /not registered/);
+  });
+  await visit('/domain?key=dk_test_good', async (page) => {
+    await say(page, 'hello');
+    await answered(page);
+  });
+  await visit('/domain?key=domain_pk_localhost_dev', async (page) => {
+    await say(page, 'hello');
+    await answered(page);
+    assert.deepEqual(server.state.requests.map(({ path }) => path), ['/chatkit']);
+  });
+});
+
+test('Stop closes the connection and keeps what was written', () =>
+  visit('/custom', async (page) => {
+    const closed = server.state.closed;
+    await say(page, 'endless');
+    await page.getByText('word word word').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('button', { name: 'Send message' }).waitFor();
+    await answered(page);
+    assert.match(await page.locator('.assistant-message').innerText(), /word word/);
+    const deadline = Date.now() + 5000;
+    while (server.state.closed === closed && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(server.state.closed, closed + 1);
+    await say(page, 'next');
+    await answered(page, 2);
+  }));
+
+test('an error in the stream is shown with Retry, which answers again', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'error');
+    await answered(page);
+    await page.getByRole('alert').getByText('The model is out of credit.').waitFor();
+    await page.locator('.notice').getByRole('button', { name: 'Try again' }).click();
+    await answered(page, 2);
+    assert.deepEqual(operations(), ['threads.create', 'threads.retry_after_item']);
+    assert.equal(await page.locator('.user-message').count(), 1);
+    assert.equal(await page.locator('.assistant-message').count(), 1);
+  }));
+
+test('a refused message stays, says why, and is sent again on request', () =>
+  visit('/custom', async (page) => {
+    server.state.refuse = { status: 429, message: 'Too many messages this minute. Wait a little.', times: 1 };
+    await say(page, 'hello');
+    await page.getByRole('alert').getByText('Too many messages').waitFor();
+    await page.getByText('hello', { exact: true }).waitFor();
+    await page.locator('.notice').getByRole('button', { name: 'Try again' }).click();
+    await answered(page);
+    assert.equal(await page.locator('.user-message').count(), 1);
+    assert.equal((await eventsOf(page, 'response.start')).length, 1);
+  }));
+
+test('a 500 of something in between is not repeated and not shown raw', () =>
+  visit('/custom', async (page) => {
+    server.state.refuse = { status: 502, times: 1 };
+    await say(page, 'hello');
+    await page.getByRole('alert').getByText('could not answer').waitFor();
+    assert.equal(operations().length, 1);
+  }));
+
+test('client tools: the page runs them and the turn goes on', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'tool');
+    await answered(page);
+    await page.getByText('The page answered: {"title":"Test page","name":"get_page_title","params":{"short":true}}').waitFor();
+    assert.deepEqual(operations(), ['threads.create', 'threads.add_client_tool_output']);
+    assert.deepEqual([(await eventsOf(page, 'response.start')).length, (await eventsOf(page, 'response.end')).length], [1, 1]);
+    await page.evaluate(() => (window.tool = () => { throw new Error('no title here'); }));
+    await say(page, 'tool');
+    await answered(page, 2);
+    await page.getByText('The page answered: {"error":"no title here"}').waitFor();
+  }));
+
+test('effects, unknown events, widgets and unknown items', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'effect');
+    await answered(page);
+    assert.deepEqual(await eventsOf(page, 'effect'), [{ name: 'confetti', data: { pieces: 3 } }]);
+    await say(page, 'widget');
+    await answered(page, 2);
+    await page.locator('.card strong', { hasText: 'widget' }).waitFor();
+    const logs = (await eventsOf(page, 'log')).map(({ name, data }) => `${name} ${data.type ?? ''}`);
+    assert.ok(logs.includes('stream.event.unknown event.of.the.future'));
+    assert.ok(logs.includes('item.unknown hologram'));
+  }));
+
+test('progress, notices, workflows and sources', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'progress');
+    await page.getByText('Looking through your tasks').first().waitFor();
+    await answered(page);
+    assert.equal(await page.locator('.progress').count(), 0);
+    await say(page, 'notice');
+    await answered(page, 2);
+    await page.getByText('Almost used up').waitFor();
+    await say(page, 'workflow');
+    await answered(page, 3);
+    await page.getByText('Compared two plans').waitFor();
+    await page.getByRole('button', { name: 'Compared the plans' }).click();
+    assert.equal(await page.getByText('Compared two plans').count(), 0);
+    await say(page, 'markdown');
+    await answered(page, 4);
+    await page.getByText('Sources').click();
+    assert.equal(await page.locator('a.source').getAttribute('href'), 'https://example.com/docs');
+  }));
+
+test('history: list, open, rename, delete', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'alpha conversation');
+    await answered(page);
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await page.getByRole('heading', { name: 'Hello there' }).waitFor();
+    assert.deepEqual((await eventsOf(page, 'thread.change')).at(-1), { threadId: null });
+    await say(page, 'beta conversation');
+    await answered(page, 2);
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.getByRole('button', { name: 'alpha conversation', exact: true }).click();
+    await page.getByText('You said: alpha conversation').waitFor();
+    assert.equal(await page.getByText('You said: beta conversation').count(), 0);
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.getByRole('button', { name: 'Rename: alpha conversation' }).click();
+    await page.getByLabel('Title').fill('Alpha renamed');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Alpha renamed', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Delete: beta conversation' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('button', { name: 'beta conversation', exact: true }).waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Back to the conversation' }).waitFor({ state: 'detached' });
+    assert.equal(await page.locator('.header-title').innerText(), 'Alpha renamed');
+    const loads = [...(await eventsOf(page, 'thread.load.start')), ...(await eventsOf(page, 'thread.load.end'))];
+    assert.equal(loads.length, 2);
+    assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [2, 2]);
+  }));
+
+test('feedback and retry below an answer', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'hello');
+    await answered(page);
+    await page.getByRole('button', { name: 'Good response' }).click();
+    await page.locator('button[aria-pressed=true]').waitFor();
+    const feedback = server.state.requests.at(-1).body;
+    assert.equal(feedback.type, 'items.feedback');
+    assert.equal(feedback.params.kind, 'positive');
+    assert.equal(feedback.params.item_ids.length, 1);
+    await page.locator('.turn-actions').getByRole('button', { name: 'Try again' }).click();
+    await answered(page, 2);
+    assert.equal(server.state.requests.at(-1).body.type, 'threads.retry_after_item');
+  }));
+
+test('locked and closed threads', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'lock');
+    await answered(page);
+    assert.equal(await page.getByPlaceholder('Waiting for approval').isDisabled(), true);
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await say(page, 'close');
+    await answered(page, 2);
+    await page.getByText('This case is solved.').waitFor();
+    assert.equal(await page.locator('textarea').count(), 0);
+  }));
+
+test('a long thread opens at its end and pages upwards without jumping', () =>
+  visit('/custom', async (page) => {
+    const items = Array.from({ length: 95 }, (_, index) => ({
+      type: index % 2 === 0 ? 'user_message' : 'assistant_message', id: `i${index}`, thread_id: 'thr_long', created_at: new Date().toISOString(),
+      content: [{ type: index % 2 === 0 ? 'input_text' : 'output_text', text: `Item number ${index}` }], inference_options: {},
+    }));
+    server.state.threads.set('thr_long', { id: 'thr_long', title: 'Long', created_at: new Date().toISOString(), status: { type: 'active' }, items });
+    await page.evaluate(() => window.chat.setThreadId('thr_long'));
+    await page.getByText('Item number 94').waitFor();
+    assert.ok(await page.getByText('Item number 94').isVisible());
+    assert.equal(await page.getByText('Item number 10', { exact: true }).count(), 0);
+    for (let tries = 0; tries < 20 && (await page.getByText('Item number 0', { exact: true }).count()) === 0; tries += 1) {
+      await page.locator('.thread').evaluate((view) => new Promise((resolve) => { view.scrollTop = 0; view.dispatchEvent(new Event('scroll')); requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+      await page.waitForFunction(() => window.chat.shadowRoot.querySelector('.older') === null);
+    }
+    assert.equal(await page.locator('.user-message, .assistant-message').count(), 95);
+    server.state.threads.delete('thr_long');
+  }));
+
+test('methods: queued before options, refused while busy, named when not there yet', () =>
+  visit('/custom', async (page) => {
+    const refusal = await page.evaluate(async () => {
+      const running = window.chat.sendUserMessage({ text: 'endless' });
+      await new Promise((resolve) => window.chat.addEventListener('chatkit.response.start', resolve, { once: true }));
+      const errors = [];
+      for (const call of [() => window.chat.sendUserMessage({ text: 'x' }), () => window.chat.setThreadId(null), () => window.chat.fetchUpdates(), () => window.chat.sendCustomAction({ type: 'x' })]) await call().catch((error) => errors.push(error.name));
+      await window.chat.focusComposer();
+      await window.chat.setComposerValue({ text: 'draft' });
+      window.chat.shadowRoot.querySelector('button[aria-label=Stop]').click();
+      await running;
+      await window.chat.setComposerValue({ files: [] }).catch((error) => errors.push(error.name));
+      await window.chat.setThreadId(null);
+      await window.chat.sendAction({ type: 'x' }).catch((error) => errors.push(error.name));
+      return errors;
+    });
+    assert.deepEqual(refusal, ['BusyError', 'BusyError', 'BusyError', 'BusyError', 'NotYetSupportedError', 'IntegrationError']);
+    assert.equal(await page.getByPlaceholder('Message the AI').inputValue(), 'draft');
+    const queued = await page.evaluate(async () => {
+      const late = document.createElement('openai-chatkit');
+      const calling = late.sendUserMessage({ text: 'queued' });
+      document.querySelector('main').append(late);
+      late.setOptions({ api: { url: '/chatkit', domainKey: 'x' } });
+      await calling;
+      return late.shadowRoot.querySelector('.assistant-message').textContent;
+    });
+    assert.match(queued, /You said: queued/);
+  }));
+
+test('setOptions: a change keeps thread, draft and focus; a wrong one throws; another partner starts anew', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'hello');
+    await answered(page);
+    await page.getByPlaceholder('Message the AI').fill('half a thou');
+    const outcome = await page.evaluate(() => {
+      const field = window.chat.shadowRoot.querySelector('textarea');
+      const answer = window.chat.shadowRoot.querySelector('.assistant-message');
+      window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, theme: 'dark', composer: { placeholder: 'Ask' } });
+      let thrown = null;
+      try {
+        window.chat.setOptions({ api: { url: '/chatkit', getClientSecret() {} } });
+      } catch (error) {
+        thrown = error.name;
+      }
+      return new Promise((resolve) => requestAnimationFrame(() => resolve({
+        sameField: window.chat.shadowRoot.querySelector('textarea') === field, sameAnswer: window.chat.shadowRoot.querySelector('.assistant-message') === answer,
+        focused: window.chat.shadowRoot.activeElement === field, draft: field.value, placeholder: field.placeholder, scheme: window.chat.shadowRoot.querySelector('.app').dataset.scheme, thrown,
+      })));
+    });
+    assert.deepEqual(outcome, { sameField: true, sameAnswer: true, focused: true, draft: 'half a thou', placeholder: 'Ask', scheme: 'dark', thrown: 'IntegrationError' });
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit?other', domainKey: 'local-dev' } }));
+    await page.getByRole('heading', { name: 'What can I help with today?' }).waitFor();
+  }));
+
+test('the composer: Enter sends, Shift+Enter does not, nothing empty is sent', () =>
+  visit('/custom', async (page) => {
+    const field = page.getByPlaceholder('Message the AI');
+    await field.focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('one');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('two');
+    assert.equal(await field.inputValue(), 'one\ntwo');
+    await field.dispatchEvent('compositionstart');
+    await page.keyboard.press('Enter');
+    await field.dispatchEvent('compositionend');
+    assert.equal(operations().length, 0);
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 0)));
+    await field.fill('one\ntwo');
+    await page.keyboard.press('Enter');
+    await answered(page);
+    assert.equal(await field.inputValue(), '');
+    assert.equal(server.state.requests.at(-1).body.params.input.content[0].text, 'one\ntwo');
+  }));
+
+test('the new message goes to the top, and the end of the answer does not move it', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'long');
+    await answered(page);
+    await say(page, 'hello');
+    const top = () => page.locator('.user-message').last().evaluate((node) => Math.round(node.getBoundingClientRect().top - node.getRootNode().querySelector('.thread').getBoundingClientRect().top));
+    await page.getByText('You said: hello').waitFor();
+    const during = await top();
+    assert.ok(during >= 0 && during < 40, `at the top: ${during}`);
+    await answered(page, 2);
+    assert.equal(await top(), during);
+  }));
+
+test('a deep link is an event', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'dangerous');
+    await answered(page);
+    await page.getByRole('button', { name: 'ok', exact: true }).click();
+    assert.deepEqual(await eventsOf(page, 'deeplink'), [{ name: 'task', data: { id: '7' } }]);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  }));
+
+test('removal from the page stops the answer; a move does not', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'endless');
+    await page.getByText('word word').waitFor();
+    await page.evaluate(() => { const box = document.createElement('div'); box.style.height = '100%'; document.querySelector('main').append(box); box.append(window.chat); });
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+    assert.equal((await eventsOf(page, 'response.end')).length, 0);
+    const ended = await page.evaluate(async () => {
+      const end = new Promise((resolve) => window.chat.addEventListener('chatkit.response.end', () => resolve(true), { once: true }));
+      window.chat.remove();
+      return end;
+    });
+    assert.equal(ended, true);
+  }));

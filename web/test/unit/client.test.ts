@@ -1,0 +1,220 @@
+/** Credentials, retries and refusals over the transports, without a network. */
+import { describe, expect, test, vi } from 'vitest';
+import { SecretKeeper, expiryOf, fromCallback, type ClientSecret } from '../../src/core/auth';
+import { ChatClient } from '../../src/core/client';
+import { checkDomain } from '../../src/core/domain';
+import { RequestError } from '../../src/core/errors';
+import type { RetryEnvironment } from '../../src/core/retry';
+import { customTransport, hostedTransport, type Transport } from '../../src/core/transport';
+import { visitorIssuer } from '../../src/core/visitor';
+
+const secretEnding = (seconds: number, name = 'a'): string => `ek_${name}_00${btoa(JSON.stringify({ expires_at: seconds }))}`;
+const signal = (): AbortSignal => new AbortController().signal;
+const json = (value: unknown, status = 200, headers: Record<string, string> = {}): Response =>
+  new Response(JSON.stringify(value), { status, headers: { 'content-type': 'application/json', ...headers } });
+const streamOf = (text: string): Response => new Response(text, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+
+function clock(): RetryEnvironment & { pauses: number[] } {
+  const pauses: number[] = [];
+  return { pauses, now: () => 1_000_000, delay: (ms) => (pauses.push(ms), Promise.resolve()) };
+}
+
+function clientOf(send: Transport['send'], environment = clock()) {
+  const log = vi.fn();
+  return { client: new ChatClient({ transport: { send }, locale: () => 'de', environment, log }), log, environment };
+}
+
+async function collect(stream: AsyncGenerator<unknown[]>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const batch of stream) all.push(...batch);
+  return all;
+}
+
+describe('client secrets', () => {
+  test('carry their expiry in clear', () => {
+    expect(expiryOf(secretEnding(1_760_045_715))).toBe(1_760_045_715_000);
+    expect(expiryOf('ek_68e8283b23088190be1d13897c181bc60441400bb23b5dae_00eyJleHBpcmVzX2F0IjogMTc2MDA0NTcxNX0=')).toBe(1_760_045_715_000);
+    for (const other of ['ek_plain', 'ek_x_00!!!', `ek_x_00${btoa('[]')}`, `ek_x_00${btoa('{"expires_at":"soon"}')}`]) expect(expiryOf(other)).toBeNull();
+  });
+
+  test('are asked for once, however many need one', async () => {
+    const issue = vi.fn((current: string | null) => Promise.resolve<ClientSecret>({ value: `ek_${current ?? 'first'}`, expiresAt: null }));
+    const keeper = new SecretKeeper(issue, () => 0);
+    expect(await Promise.all([keeper.get(), keeper.get(), keeper.get()])).toEqual(['ek_first', 'ek_first', 'ek_first']);
+    await Promise.all([keeper.replace('ek_first'), keeper.replace('ek_first')]);
+    expect(issue.mock.calls).toEqual([[null], ['ek_first']]);
+  });
+
+  test('are renewed before they end', async () => {
+    let now = 0;
+    const issue = vi.fn((current: string | null) => Promise.resolve<ClientSecret>({ value: current === null ? 'one' : 'two', expiresAt: now + 60_000 }));
+    const keeper = new SecretKeeper(issue, () => now);
+    expect(await keeper.get()).toBe('one');
+    now = 29_000;
+    expect(await keeper.get()).toBe('one');
+    now = 31_000;
+    expect(await keeper.get()).toBe('two');
+  });
+
+  test('are asked for again after a failure', async () => {
+    const issue = vi.fn().mockRejectedValueOnce(new Error('down')).mockResolvedValue({ value: 'ek', expiresAt: null });
+    const keeper = new SecretKeeper(issue, () => 0);
+    await expect(keeper.get()).rejects.toThrow('down');
+    await expect(keeper.get()).resolves.toBe('ek');
+  });
+
+  test('must be strings', async () => {
+    const issue = fromCallback(() => Promise.resolve(undefined as unknown as string));
+    await expect(issue(null)).rejects.toMatchObject({ name: 'IntegrationError' });
+  });
+});
+
+describe('the hosted door', () => {
+  const request = { body: '{}', streaming: true, locale: 'en', signal: signal() };
+
+  test('renews once on 401 and sends the same body again', async () => {
+    const fetch = vi.fn().mockResolvedValueOnce(json({}, 401)).mockResolvedValueOnce(json({}));
+    const keeper = new SecretKeeper((current) => Promise.resolve({ value: current === null ? 'old' : 'new', expiresAt: null }), () => 0);
+    const response = await hostedTransport('https://chat.example', keeper, fetch).send(request);
+    expect(response.status).toBe(200);
+    expect(fetch.mock.calls.map(([url, init]): unknown[] => [url, (init as RequestInit & { headers: Record<string, string> }).headers['Authorization'], (init as RequestInit).body])).toEqual([
+      ['https://chat.example/v1/chatkit/conversation', 'Bearer old', '{}'],
+      ['https://chat.example/v1/chatkit/conversation', 'Bearer new', '{}'],
+    ]);
+  });
+
+  test('gives up after the second 401', async () => {
+    const fetch = vi.fn(() => Promise.resolve(json({}, 401)));
+    const keeper = new SecretKeeper((current) => Promise.resolve({ value: `${current ?? ''}x`, expiresAt: null }), () => 0);
+    expect((await hostedTransport('https://chat.example', keeper, fetch).send(request)).status).toBe(401);
+    expect(fetch).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('the public door', () => {
+  test('opens a visitor with the cookie of the server', async () => {
+    const fetch = vi.fn(() => Promise.resolve(json({ client_secret: secretEnding(9) })));
+    await expect(visitorIssuer('https://chat.example', 'pk_test_x', fetch)(null)).resolves.toEqual({ value: secretEnding(9), expiresAt: 9000 });
+    expect(fetch).toHaveBeenCalledWith('https://chat.example/api/chatkit/visitor', expect.objectContaining({ credentials: 'include' }));
+  });
+
+  test('hands on the refusal in the words of the server', async () => {
+    const fetch = () => Promise.resolve(json({ error: { message: 'Add http://a with: vestibule domain add http://a', code: 'origin_not_allowed' } }, 403));
+    await expect(visitorIssuer('https://chat.example', 'pk_test_x', fetch)(null)).rejects.toMatchObject({ message: expect.stringContaining('domain add') as string, forUser: true });
+  });
+});
+
+describe('the custom door', () => {
+  test('calls the latest fetch with a plain object of headers and a string', async () => {
+    const calls: [string, RequestInit][] = [];
+    let name = 'first';
+    const transport = customTransport('https://app.example/chat', () => (url, init) => {
+      calls.push([`${name} ${url}`, init]);
+      return Promise.resolve(json({}));
+    });
+    await transport.send({ body: '{"a":1}', streaming: true, locale: 'fr', signal: signal() });
+    name = 'second';
+    await transport.send({ body: '{}', streaming: false, locale: 'fr', signal: signal() });
+    expect(calls.map(([url]) => url)).toEqual(['first https://app.example/chat', 'second https://app.example/chat']);
+    expect(Object.getPrototypeOf(calls[0]![1].headers)).toBe(Object.prototype);
+    expect(calls[0]![1]).toMatchObject({ body: '{"a":1}', method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream', 'Accept-Language': 'fr' } });
+    expect(calls[1]![1].headers).toMatchObject({ Accept: 'application/json' });
+  });
+});
+
+describe('requests', () => {
+  test('skip what they do not know and log its type only', async () => {
+    const { client, log } = clientOf(() => Promise.resolve(streamOf('data: {"type":"event.of.the.future","secret":"s"}\n\ndata: not json\n\ndata: {"type":"progress_update","text":"x"}\n\n')));
+    expect(await collect(client.stream('threads.retry_after_item', { thread_id: 't', item_id: 'i' }, signal()))).toEqual([{ type: 'progress_update', text: 'x' }]);
+    expect(log.mock.calls).toEqual([['stream.event.unknown', { type: 'event.of.the.future' }], ['stream.event.invalid']]);
+  });
+
+  test('refuse a reply that is not a stream', async () => {
+    const { client } = clientOf(() => Promise.resolve(json({})));
+    await expect(collect(client.stream('threads.retry_after_item', { thread_id: 't', item_id: 'i' }, signal()))).rejects.toThrow('not with a stream');
+  });
+
+  test('say what the server said', async () => {
+    const { client } = clientOf(() => Promise.resolve(json({ error: { message: 'Too many visitors today.', code: 'quota' } }, 403)));
+    await expect(client.request('threads.list', { limit: 1, order: 'desc' }, signal())).rejects.toMatchObject({ message: 'Too many visitors today.', status: 403, code: 'quota', forUser: true });
+  });
+
+  test('do not show error pages of something in between', async () => {
+    const { client } = clientOf(() => Promise.resolve(new Response('<html>nginx</html>', { status: 502 })));
+    const error = await client.request('threads.list', { limit: 1, order: 'desc' }, signal()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RequestError);
+    expect((error as RequestError).message).not.toContain('nginx');
+    expect((error as RequestError).forUser).toBe(false);
+  });
+});
+
+describe('repeating', () => {
+  const offline = (): Promise<Response> => Promise.reject(new TypeError('Failed to fetch'));
+  const busy = (after: string) => (): Promise<Response> => Promise.resolve(json({}, 503, { 'retry-after': after }));
+
+  test('reading tries three times without an answer', async () => {
+    const send = vi.fn(offline);
+    const { client, environment } = clientOf(send);
+    await expect(client.request('threads.list', { limit: 1, order: 'desc' }, signal())).rejects.toThrow(TypeError);
+    expect(send).toHaveBeenCalledTimes(3);
+    expect(environment.pauses).toEqual([400, 800]);
+  });
+
+  test('a turn is never sent again when it may have arrived', async () => {
+    const send = vi.fn(offline);
+    const { client } = clientOf(send);
+    await expect(collect(client.stream('threads.retry_after_item', { thread_id: 't', item_id: 'i' }, signal()))).rejects.toThrow(TypeError);
+    expect(send).toHaveBeenCalledTimes(1);
+  });
+
+  test('a turn is sent again when the server asks for it', async () => {
+    const send = vi.fn().mockImplementationOnce(busy('2')).mockResolvedValue(streamOf(''));
+    const { client, environment } = clientOf(send as Transport['send']);
+    await collect(client.stream('threads.retry_after_item', { thread_id: 't', item_id: 'i' }, signal()));
+    expect(environment.pauses).toEqual([2000]);
+  });
+
+  test.each(['60', 'nonsense'])('Retry-After: %s is not waited for', async (after) => {
+    const send = vi.fn(busy(after));
+    const { client, environment } = clientOf(send);
+    await expect(client.request('threads.list', { limit: 1, order: 'desc' }, signal())).rejects.toMatchObject({ status: 503 });
+    expect([send.mock.calls.length, environment.pauses.length]).toEqual([1, 0]);
+  });
+
+  test('a server error is not repeated', async () => {
+    const send = vi.fn(() => Promise.resolve(new Response('', { status: 500 })));
+    const { client } = clientOf(send);
+    await expect(client.request('threads.list', { limit: 1, order: 'desc' }, signal())).rejects.toMatchObject({ status: 500 });
+    expect(send).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('the domain key', () => {
+  const check = (key: string, response: () => Promise<Response>) => {
+    const fetch = vi.fn(response);
+    const log = vi.fn();
+    return { fetch, log, result: checkDomain('https://chat.example', key, 'https://app.example', fetch, log) };
+  };
+
+  test('of others is not checked', async () => {
+    const { fetch, result } = check('domain_pk_x', () => Promise.resolve(json({})));
+    await result;
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  test('refused is refused in words', async () => {
+    const { result } = check('dk_live_x', () => Promise.resolve(json({ error: { message: 'Not registered. Run: vestibule domain add …' } }, 400)));
+    await expect(result).rejects.toMatchObject({ name: 'DomainRefusedError', message: expect.stringContaining('domain add') as string });
+  });
+
+  test.each([
+    ['accepted', () => Promise.resolve(json({ verified: true })), 0],
+    ['unreachable', () => Promise.reject(new TypeError('x')), 1],
+    ['not served', () => Promise.resolve(json({}, 404)), 1],
+    ['failing', () => Promise.resolve(json({}, 500)), 1],
+  ])('%s lets the chat start', async (_, response, warnings) => {
+    const { log, result } = check('dk_live_x', response);
+    await expect(result).resolves.toBeUndefined();
+    expect(log).toHaveBeenCalledTimes(warnings);
+  });
+});

@@ -1,0 +1,180 @@
+/** The Markdown view: however a text arrives, the result is that of one parse; nothing in it can run. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { RenderContext } from '../../src/md/dom';
+import { repairTail } from '../../src/md/repair';
+import { deeplinkOf, safeImage, safeLink } from '../../src/md/safe-url';
+import { MarkdownView } from '../../src/md/stream';
+
+const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: ['images.example'], copyLabel: 'Copy' };
+
+const PIECES = [
+  '# Heading\n\n', 'Setext\n===\n\n', 'plain words ', '**bold** ', '*em* ', '`code` ', '~~gone~~ ', '\n', '\n\n', '- item\n', '  - nested\n',
+  '1. one\n', '2. two\n', '- [ ] open\n', '- [x] done\n', '> quote\n', '---\n', '```js\n', 'let a = 1;\n', '```\n', '~~~\n', '    indented\n',
+  '| a | b |\n', '|---|--:|\n', '| 1 | 2 |\n', '[link](https://x.example) ', '[ref][r] ', '[r]: https://r.example\n', '![img](https://images.example/a.png) ',
+  '<b>html</b> ', '<div>\n', '</div>\n', '<!-- comment ', '-->\n', '&amp; &lt; ', '\\* ', 'https://auto.example ', 'é世界🎉', '**open', '[half](ht', '\r\n', '$', '|', '*', '_', '`', '  ', '<kbd>k</kbd> ',
+];
+const documents = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 40 }).map((pieces) => pieces.join(''));
+
+function host(): HTMLElement {
+  return document.createElement('div');
+}
+
+function oneShot(text: string): HTMLElement {
+  const element = host();
+  new MarkdownView(element, CONTEXT).render(text, true);
+  return element;
+}
+
+/** Markup for comparing in tests only; text nodes that differ in number but not in text are equal. */
+function shape(node: Node): string {
+  node.normalize();
+  return (node as HTMLElement).innerHTML; // eslint-disable-line no-restricted-properties -- read, never written
+}
+
+describe('streaming', () => {
+  test('any split of a text ends in the DOM of one parse', () => {
+    fc.assert(
+      fc.property(documents, fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1 }), (text, steps) => {
+        const element = host();
+        const view = new MarkdownView(element, CONTEXT);
+        for (let end = 0, index = 0; end < text.length; index += 1) {
+          end += steps[index % steps.length]!;
+          view.render(text.slice(0, end), false);
+        }
+        view.render(text, true);
+        expect(shape(element)).toBe(shape(oneShot(text)));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('an open fence is appended to and not lexed', () => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    let text = 'Before\n\n```rust\nfn main() {\n';
+    view.render(text, false);
+    const before = { ...view.counters };
+    const code = element.querySelector('code')!;
+    for (let line = 0; line < 200; line += 1) {
+      text += `    let x${line} = ${line};\n`;
+      view.render(text, false);
+    }
+    expect(view.counters.lexedCharacters).toBe(before.lexedCharacters);
+    expect(view.counters.blocksBuilt).toBe(before.blocksBuilt);
+    expect(element.querySelector('code')).toBe(code);
+    expect(code.textContent).toContain('let x199 = 199;');
+    expect(code.children.length).toBeGreaterThan(4);
+  });
+
+  test('finished blocks keep their nodes through the end', () => {
+    const text = '# One\n\ntwo\n\n- three\n- four\n\n```js\nfive()\n```\n\nsix\n\nseven';
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1; end <= text.length; end += 1) view.render(text.slice(0, end), false);
+    const nodes = [...element.children];
+    view.render(text, true);
+    expect([...element.children]).toEqual(nodes);
+    nodes.forEach((node, index) => expect(element.children[index]).toBe(node));
+  });
+
+  test('a text that is replaced starts over', () => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    view.render('first\n\nanswer', false);
+    view.render('second', true);
+    expect(element.textContent).toBe('second');
+  });
+
+  test('a link definition at the end reaches brackets at the beginning', () => {
+    const text = 'See [the docs][d].\n\nmore\n\nmore\n\nmore\n\n[d]: https://docs.example/';
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1; end <= text.length; end += 5) view.render(text.slice(0, end), false);
+    expect(element.querySelector('a')).toBeNull();
+    view.render(text, true);
+    expect(element.querySelector('a')?.href).toBe('https://docs.example/');
+  });
+
+  test('nesting deeper than any stack is shown, not thrown', () => {
+    const text = `${'> '.repeat(20_000)}deep`;
+    expect(() => oneShot(text)).not.toThrow();
+    expect(oneShot(text).textContent).toContain('deep');
+  });
+});
+
+describe('what the end of a stream looks like', () => {
+  test.each([
+    ['a **bo', 'a **bo**'],
+    ['a **bold** b', 'a **bold** b'],
+    ['a *it', 'a *it*'],
+    ['**a *b', '**a *b***'],
+    ['use `co', 'use `co`'],
+    ['see [the docs](https://exa', 'see the docs'],
+    ['see [the do', 'see the do'],
+    ['![alt](https://x', ''],
+    ['snake_case_name', 'snake_case_name'],
+    ['- [', '- ['],
+    ['| a | b |', ''],
+    ['| a | b |\n|---', ''],
+    ['| a | b |\n|---|---|', '| a | b |\n|---|---|'],
+    ['title\n--', 'title'],
+    ['text **', 'text '],
+    ['```js\nlet **a', '```js\nlet **a'],
+    ['2 * 3 * 4', '2 * 3 * 4'],
+  ])('%j is shown as %j', (source, shown) => {
+    expect(repairTail(source)).toBe(shown);
+  });
+});
+
+describe('nothing can run', () => {
+  const CORPUS = [
+    '<script>alert(1)</script>', '<img src=x onerror=alert(1)>', '[a](javascript:alert(1))', '[a](JaVaScRiPt:alert(1))', '[a](java\tscript:alert(1))',
+    '[a](&#106;avascript:alert(1))', '[a](data:text/html,<script>alert(1)</script>)', '[a](vbscript:x)', '![a](javascript:alert(1))',
+    '<svg onload=alert(1)>', '<a href="javascript:alert(1)">x</a>', '<iframe srcdoc="<script>alert(1)</script>">', '[a](file:///etc/passwd)',
+    '<b onclick=alert(1)>x</b>', '[x](\u0001javascript:alert(1))', '<javascript:alert(1)>', '[a](blob:https://x/y)', '<details open ontoggle=alert(1)>',
+    '```"><script>alert(1)</script>\ncode\n```', '[a]: javascript:alert(1)\n\n[a]', '![x](data:image/svg+xml,<svg onload=alert(1)>)',
+  ];
+  const ALLOWED = new Set(['p', 'div', 'span', 'a', 'b', 'code', 'pre', 'button', 'em', 'strong', 'ul', 'li', 'blockquote']);
+
+  test.each(CORPUS)('%s', (text) => {
+    const element = oneShot(text);
+    for (const node of element.querySelectorAll('*')) {
+      expect(ALLOWED).toContain(node.localName);
+      for (const { name, value } of node.attributes) {
+        expect(name).not.toMatch(/^on|^style$|^srcdoc$/);
+        if (name === 'href' || name === 'src') expect(value).toMatch(/^(?:https?:|mailto:|tel:)/);
+      }
+    }
+  });
+
+  test('links', () => {
+    const base = 'https://app.example/chat';
+    expect(safeLink('/help', base)).toBe('https://app.example/help');
+    expect(safeLink('mailto:a@b.example', base)).toBe('mailto:a@b.example');
+    expect(safeLink('javascript:alert(1)', base)).toBeNull();
+    expect(safeLink('https://[bad', base)).toBeNull();
+  });
+
+  test('images load only from the list of the thread', () => {
+    const base = 'https://app.example/';
+    expect(safeImage('https://images.example/a.png', base, ['images.example'])).toBe('https://images.example/a.png');
+    expect(safeImage('https://cdn.images.example/a.png', base, ['images.example'])).not.toBeNull();
+    expect(safeImage('https://notimages.example/a.png', base, ['images.example'])).toBeNull();
+    expect(safeImage('https://images.example/a.png', base, null)).toBeNull();
+    expect(safeImage('data:image/png;base64,AAAA', base, null)).not.toBeNull();
+    expect(safeImage('data:image/svg+xml,<svg/>', base, null)).toBeNull();
+    expect(oneShot('![a](https://tracker.example/p.gif?secret)').querySelector('img')).toBeNull();
+    expect(oneShot('![a](https://images.example/p.gif)').querySelector('img')?.referrerPolicy).toBe('no-referrer');
+  });
+
+  test('deep links are events, not addresses', () => {
+    expect(deeplinkOf('chatkit-link://source?source_id=7&locator=a%20b')).toEqual({ name: 'source', data: { source_id: '7', locator: 'a b' } });
+    expect(deeplinkOf('chatkit-link://file-run_12')).toEqual({ name: 'file-run_12', data: {} });
+    expect(deeplinkOf('chatkit-link://a/b%2Fc')?.name).toBe('a/b/c');
+    expect(deeplinkOf('https://x')).toBeNull();
+    const element = oneShot('[open](chatkit-link://task?id=1)');
+    expect(element.querySelector('a')).toBeNull();
+    expect(element.querySelector('button')?.dataset['deeplink']).toBe('chatkit-link://task?id=1');
+  });
+});

@@ -1,0 +1,105 @@
+/** `setOptions`: the three doors, the defaults, and what is refused with the name of the option. */
+import { describe, expect, test, vi } from 'vitest';
+import { readOptions, sameApi, type Options } from '../../src/element/options';
+
+const PAGE = { language: 'de-DE', baseUri: 'https://app.example/shop/' };
+const custom = { url: '/chatkit', domainKey: 'local-dev' };
+const read = (raw: unknown, report: (path: string) => void = () => undefined): Options => readOptions(raw, PAGE, report);
+
+describe('api', () => {
+  test('custom: relative addresses resolve against the page', () => {
+    expect(read({ api: { url: 'chat', domainKey: '' } }).api).toMatchObject({ door: 'custom', url: 'https://app.example/shop/chat', domainKey: '', fetch: null });
+    expect(read({ api: { url: '/chatkit' } }).api).toMatchObject({ door: 'custom', domainKey: '' });
+  });
+
+  test('hosted and public', () => {
+    expect(read({ api: { getClientSecret: () => Promise.resolve('ek') } }).api).toMatchObject({ door: 'secret', baseUrl: null });
+    expect(read({ api: { clientToken: 'pk_test_1', baseUrl: 'https://chat.example/' } }).api).toEqual({ door: 'token', clientToken: 'pk_test_1', baseUrl: 'https://chat.example' });
+  });
+
+  test.each([
+    [undefined, 'options must be an object'],
+    [{}, 'options.api'],
+    [{ api: {} }, 'url (your own endpoint), getClientSecret'],
+    [{ api: { url: '/x', getClientSecret: () => '' } }, 'url and getClientSecret'],
+    [{ api: { url: '/x', clientToken: 'pk_1' } }, 'url and clientToken'],
+    [{ api: { url: 3 } }, 'options.api.url must be a string'],
+    [{ api: { url: 'javascript:alert(1)' } }, 'http or https'],
+    [{ api: { url: 'https://[' } }, 'not a URL'],
+    [{ api: { clientToken: 'sk_live_secret' } }, 'public token (pk_…)'],
+    [{ api: { getClientSecret: 'ek_1' } }, 'must be a function'],
+    [{ api: { url: '/x', fetch: 'no' } }, 'options.api.fetch must be a function'],
+  ])('%j is refused', (raw, words) => {
+    expect(() => read(raw)).toThrow(words);
+    try {
+      read(raw);
+    } catch (error) {
+      expect((error as Error).name).toBe('IntegrationError');
+      expect((error as Error).message).not.toContain('sk_live_secret');
+    }
+  });
+
+  test('the same partner is recognised, whatever its functions', () => {
+    const left = read({ api: { ...custom, fetch: () => Promise.resolve(new Response()) } }).api;
+    const right = read({ api: { ...custom, fetch: () => Promise.resolve(new Response()) } }).api;
+    expect(sameApi(left, right)).toBe(true);
+    expect(sameApi(left, read({ api: { url: '/other' } }).api)).toBe(false);
+    expect(sameApi(left, read({ api: { clientToken: 'pk_1' } }).api)).toBe(false);
+  });
+});
+
+describe('everything else', () => {
+  test('has the documented defaults', () => {
+    expect(read({ api: custom })).toMatchObject({
+      locale: 'de-DE', frameTitle: 'Chat', initialThread: null, onClientTool: null,
+      theme: { colorScheme: 'light', radius: 'pill', density: 'normal' },
+      header: { enabled: true, titleEnabled: true, titleText: null },
+      history: { enabled: true, showDelete: true, showRename: true },
+      threadItemActions: { feedback: false, retry: false },
+      thread: { autoScroll: false },
+      disclaimer: null,
+    });
+  });
+
+  test('the theme may be a word', () => {
+    expect(read({ api: custom, theme: 'dark' }).theme.colorScheme).toBe('dark');
+  });
+
+  test.each([
+    [{ theme: 'blue' }, 'options.theme.colorScheme must be one of: light, dark'],
+    [{ theme: { radius: 'huge' } }, 'options.theme.radius'],
+    [{ theme: { color: { accent: { primary: '#f00', level: 7 } } } }, 'options.theme.color.accent.level must be from 0 to 3'],
+    [{ theme: { typography: { baseSize: 900 } } }, 'baseSize'],
+    [{ header: 'no' }, 'options.header must be an object'],
+    [{ header: { leftAction: { icon: 'home' } } }, 'options.header.leftAction.onClick must be a function'],
+    [{ startScreen: { prompts: {} } }, 'options.startScreen.prompts must be a list'],
+    [{ startScreen: { prompts: [{}] } }, 'options.startScreen.prompts[0]'],
+    [{ disclaimer: {} }, 'options.disclaimer.text is missing'],
+    [{ onClientTool: {} }, 'options.onClientTool must be a function'],
+    [{ history: { enabled: 'yes' } }, 'options.history.enabled must be true or false'],
+    [{ initialThread: 7 }, 'options.initialThread must be a string'],
+  ])('%j is refused by name', (part, words) => {
+    expect(() => read({ api: custom, ...part })).toThrow(words);
+  });
+
+  test('prompts may be content, a string, or use the old key', () => {
+    const tag = { type: 'input_tag', id: '1', text: '@Ann' };
+    const { prompts } = read({ api: custom, startScreen: { prompts: [{ label: 'a', prompt: 'b' }, { name: 'c', prompt: [tag] }] } }).startScreen;
+    expect(prompts).toEqual([
+      { label: 'a', icon: null, content: [{ type: 'input_text', text: 'b' }] },
+      { label: 'c', icon: null, content: [tag] },
+    ]);
+  });
+
+  test('unknown keys are reported and ignored', () => {
+    const report = vi.fn();
+    read({ api: { ...custom, secret: 1 }, colour: 'red', header: { titel: {} }, entities: {}, composer: { attachments: { enabled: false } } }, report);
+    expect(report.mock.calls.map(([path]) => path as string).toSorted()).toEqual(['options.api.secret', 'options.colour', 'options.header.titel']);
+  });
+
+  test('functions keep the object they were given in', () => {
+    const header = { leftAction: { icon: 'home', name: 'me', seen: '', onClick(this: { name: string; seen: string }) { this.seen = this.name; } } };
+    read({ api: custom, header }).header.leftAction?.onClick();
+    expect(header.leftAction.seen).toBe('me');
+  });
+});
