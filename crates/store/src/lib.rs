@@ -7,14 +7,18 @@
 
 mod address;
 mod error;
+mod export;
 mod rows;
 mod sqlite;
+mod upkeep;
 
 use std::sync::Arc;
 
 use crate::address::Address;
 pub use crate::error::Error;
+pub use crate::export::{Record, export_user};
 use crate::sqlite::Sqlite;
+pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
 /// How to open a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +52,7 @@ pub enum Durability {
 }
 
 /// A database: conversations, credentials and upkeep in one.
-pub trait Database: engine::ports::Store + auth::ports::CredentialStore {}
+pub trait Database: engine::ports::Store + auth::ports::CredentialStore + Upkeep {}
 
 impl Database for Sqlite {}
 

@@ -3,12 +3,14 @@
 //! - `sqlite/queue.rs`: the threads that speak with the database
 //! - `sqlite/threads.rs`: conversations
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
-//! - `migrations/sqlite/`: the tables
+//! - `sqlite/upkeep.rs`: what an operator needs
+//! - `sqlite/schema.rs`, `migrations/sqlite/`: the tables
 
 mod credentials;
 mod queue;
 mod schema;
 mod threads;
+mod upkeep;
 
 //#[cfg(test)]
 //mod tests;
@@ -127,6 +129,8 @@ fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // What a user deletes is overwritten, not only unlinked. Deleting is rare, so it may cost a little.
+    connection.pragma_update(None, "secure_delete", true)?;
     let synchronous = match options.durability {
         Durability::Process => "normal",
         Durability::Power => "full",

@@ -1,7 +1,7 @@
 //! What lets people in, in SQLite: `auth`'s `CredentialStore` port. The SQL is in the modules below.
 
 mod domains;
-mod keys;
+pub(super) mod keys;
 mod sessions;
 
 use async_trait::async_trait;

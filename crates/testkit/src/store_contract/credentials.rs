@@ -259,21 +259,21 @@ pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabas
         let first = round * 100;
         open(&*nodes[0], &session(&id, "ada", 0), first, NO_LIMIT).await;
         let outcomes = join_all((1..=8).map(|attempt| {
-            let node = nodes[usize::try_from(attempt % 2).unwrap()].clone();
+            let node = &nodes[usize::try_from(attempt % 2).unwrap()];
             let next = secret(first + attempt, &id, 60);
-            tokio::task::spawn(async move {
+            async move {
                 let outcome = node
                     .rotate_client_secret(&digest(first), &rotation(first + attempt, 60), &next)
                     .await;
                 (first + attempt, outcome.unwrap())
-            })
+            }
         }))
         .await;
 
         let mut winners = Vec::new();
         let mut told = Vec::new();
         for outcome in outcomes {
-            match outcome.unwrap() {
+            match outcome {
                 (number, RotationOutcome::Rotated) => winners.push(number),
                 (_, RotationOutcome::Unchanged(records)) => told.push(records.0.rotation),
                 (_, RotationOutcome::NotFound) => panic!("the secret was there"),

@@ -151,6 +151,22 @@ pub(super) fn find_visitor(
     Ok(visitor)
 }
 
+/// The visitor of this id, when it came through this public token.
+pub(in crate::sqlite) fn find_visitor_of(
+    connection: &Connection,
+    public_token_id: &str,
+    id: &str,
+) -> Result<Option<VisitorRecord>, Error> {
+    let visitor = connection
+        .prepare_cached(
+            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at
+             FROM visitors WHERE id = ?1 AND public_token_id = ?2",
+        )?
+        .query_row([id, public_token_id], read_visitor)
+        .optional()?;
+    Ok(visitor)
+}
+
 pub(super) fn touch_visitor(connection: &Connection, id: &str, now: UnixTime) -> Result<(), Error> {
     connection
         .prepare_cached(

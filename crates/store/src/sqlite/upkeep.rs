@@ -1,0 +1,139 @@
+//! What an operator needs, in SQLite.
+
+use async_trait::async_trait;
+use auth::ports::VisitorRecord;
+use engine::Owner;
+use protocol::request::FeedbackKind;
+use protocol::{ThreadId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::error::Error;
+use crate::sqlite::Sqlite;
+use crate::sqlite::credentials::keys;
+use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
+
+/// Threads that are removed in one step; each may have thousands of items.
+const FORGET_BATCH: u32 = 20;
+
+#[async_trait]
+impl Upkeep for Sqlite {
+    async fn check(&self) -> Result<(), Error> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM threads LIMIT 1")?
+                .query_row([], |_row| Ok(()))
+                .optional()?;
+            Ok(())
+        })
+        .await?;
+        // A transaction without changes: takes the write lock and lets it go.
+        self.write(|_connection| Ok(())).await
+    }
+
+    async fn feedback(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+    ) -> Result<Vec<FeedbackRecord>, Error> {
+        let (owner, thread) = (owner.clone(), thread.clone());
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT items.id, feedback.kind, feedback.at
+                     FROM items JOIN feedback ON feedback.item = items.key
+                     WHERE items.thread = (SELECT key FROM threads WHERE owner = ?1 AND id = ?2)
+                     ORDER BY items.key",
+                )?
+                .query_and_then(params![owner.as_str(), thread.as_str()], read_feedback)?
+                .collect()
+        })
+        .await
+    }
+
+    async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error> {
+        let owner = owner.clone();
+        self.read(move |connection| match visitor_of(&owner) {
+            Some((token, id)) => keys::find_visitor_of(connection, token, id),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn forget_user(&self, owner: &Owner) -> Result<Forgotten, Error> {
+        let whose = owner.clone();
+        let mut forgotten = self
+            .write(move |connection| forget_credentials(connection, &whose))
+            .await?;
+        loop {
+            let whose = owner.clone();
+            let threads = self
+                .write(move |connection| forget_some_threads(connection, &whose))
+                .await?;
+            if threads == 0 {
+                break;
+            }
+            forgotten.threads += threads;
+        }
+        // The log of recent writes still has the text; this empties it. When somebody reads or writes all the time it
+        // may not succeed now, and the next checkpoint does it.
+        self.read(|connection| {
+            connection
+                .prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?
+                .query_row([], |_row| Ok(()))?;
+            Ok(())
+        })
+        .await?;
+        Ok(forgotten)
+    }
+}
+
+/// Public token and visitor, when the owner is a visitor.
+fn visitor_of(owner: &Owner) -> Option<(&str, &str)> {
+    let (issuer, subject) = owner.as_str().split_once(' ')?;
+    Some((issuer.strip_prefix("visitor:")?, subject))
+}
+
+fn forget_credentials(connection: &Connection, owner: &Owner) -> Result<Forgotten, Error> {
+    let mut forgotten = Forgotten::default();
+    if let Some((issuer, subject)) = owner.as_str().split_once(' ') {
+        // Client secrets go with it (ON DELETE CASCADE).
+        let sessions = connection
+            .prepare_cached("DELETE FROM chat_sessions WHERE issuer = ?1 AND subject = ?2")?
+            .execute([issuer, subject])?;
+        forgotten.chat_sessions = sessions as u64;
+    }
+    if let Some((token, id)) = visitor_of(owner) {
+        let visitors = connection
+            .prepare_cached("DELETE FROM visitors WHERE id = ?1 AND public_token_id = ?2")?
+            .execute([id, token])?;
+        forgotten.visitors = visitors as u64;
+    }
+    Ok(forgotten)
+}
+
+fn forget_some_threads(connection: &Connection, owner: &Owner) -> Result<u64, Error> {
+    let threads = connection
+        .prepare_cached(
+            "DELETE FROM threads WHERE key IN
+                 (SELECT key FROM threads WHERE owner = ?1 LIMIT ?2)",
+        )?
+        .execute(params![owner.as_str(), FORGET_BATCH])?;
+    Ok(threads as u64)
+}
+
+fn read_feedback(row: &Row<'_>) -> Result<FeedbackRecord, Error> {
+    let (item_id, kind) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+    Ok(FeedbackRecord {
+        item_id: item_id.parse().map_err(Error::internal)?,
+        kind: match kind.as_str() {
+            "positive" => FeedbackKind::Positive,
+            "negative" => FeedbackKind::Negative,
+            _ => return Err(Error::internal(UnknownKind)),
+        },
+        at: Timestamp::from_microsecond(row.get(2)?).map_err(Error::internal)?,
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("feedback of a kind that only a newer build knows")]
+struct UnknownKind;
