@@ -1,0 +1,167 @@
+"""The bars, and when a ratio may be printed.
+
+A ratio compares two rows of the same scenario in the same round; its spread is the least and the greatest
+over the rounds. It is refused when the rig was the limit:
+
+- a latency, when the rig's core was more than 90 % busy: the wait may be the client's own;
+- CPU per token, when the subject's core had room, the other's too, and their loads differ by more than
+  15 %: a server that idles more pays more wake-ups a token. When only the subject had room, the ratio is
+  too bad for the subject, never too good, and is printed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+BUSY = 0.90
+LOADS_DIFFER = 0.15
+
+Row = dict
+
+
+class Refused(Exception):
+    """No honest number; the text says why."""
+
+
+def path(row: Row, dotted: str):
+    """A value inside nested rows: `token_us.p99`."""
+    for name in dotted.split("."):
+        row = (row or {}).get(name)
+    if row is None:
+        raise Refused(f"no {dotted}")
+    return row
+
+
+def ratio(metric: str) -> Callable[[Row, Row], float]:
+    """Subject divided by peer."""
+
+    def value(subject: Row, peer: Row) -> float:
+        if metric == "cpu_us_per_token":
+            compare_loads(subject, peer)
+        return path(subject, metric) / path(peer, metric)
+
+    return value
+
+
+def times_better(metric: str) -> Callable[[Row, Row], float]:
+    """Peer divided by subject."""
+    inverse = ratio(metric)
+    return lambda subject, peer: 1 / inverse(subject, peer)
+
+
+def added(metric: str) -> Callable[[Row, Row], float]:
+    """Subject minus peer, for latencies."""
+
+    def value(subject: Row, peer: Row) -> float:
+        for row in (subject, peer):
+            if row["rig_busy"] > BUSY:
+                raise Refused(f"the rig's core was {row['rig_busy']:.0%} busy")
+        return path(subject, metric) - path(peer, metric)
+
+    return value
+
+
+def own(metric: str) -> Callable[[Row, Row], float]:
+    """The subject's own value."""
+    return lambda subject, _: path(subject, metric)
+
+
+def me_rate(subject: Row, _: Row) -> float:
+    """Rate with a token divided by the rate without; by CPU time where the client was the limit."""
+    if subject["rig_busy"] > BUSY:
+        return path(subject, "healthz.cpu_us_per_request") / path(subject, "me.cpu_us_per_request")
+    return path(subject, "me.requests_per_second") / path(subject, "healthz.requests_per_second")
+
+
+def compare_loads(subject: Row, peer: Row):
+    room = [row["server_busy"] < BUSY for row in (subject, peer)]
+    loads = [path(row, "tokens_per_second") for row in (subject, peer)]
+    if all(room) and max(loads) / min(loads) > 1 + LOADS_DIFFER:
+        raise Refused(f"the rig was the limit: {loads[0]:.0f} and {loads[1]:.0f} tokens/s")
+
+
+@dataclass
+class Bar:
+    """One line of the verdict."""
+
+    what: str
+    scenario: str
+    peer: str
+    value: Callable[[Row, Row], float]
+    limit: float
+    at_most: bool = True
+    unit: str = "×"
+
+    def holds(self, value: float) -> bool:
+        return value <= self.limit if self.at_most else value >= self.limit
+
+    def judge(self, rows: list[Row], subject: str = "vestibule") -> Row | None:
+        """The verdict over all rounds; None when the run had not both rows."""
+        values, refusals = [], []
+        for mine in (row for row in rows if (row["server"], row["scenario"]) == (subject, self.scenario)):
+            theirs = [
+                row
+                for row in rows
+                if (row["server"], row["scenario"], row["round"]) == (self.peer, self.scenario, mine["round"])
+            ]
+            if not theirs:
+                continue
+            if mine["faults"] or theirs[0]["faults"]:
+                refusals.append("a row is not valid")
+                continue
+            try:
+                values.append(self.value(mine, theirs[0]))
+            except (Refused, ZeroDivisionError) as reason:
+                refusals.append(str(reason))
+        if not values and not refusals:
+            return None
+        verdict = {"bar": self.what, "scenario": self.scenario, "limit": self.limit, "unit": self.unit}
+        verdict |= {"at_most": self.at_most, "refusals": refusals}
+        if values:
+            middle = median(values)
+            verdict |= {"median": middle, "least": min(values), "greatest": max(values)}
+            verdict["holds"] = self.holds(middle)
+        return verdict
+
+
+CPU = "cpu_us_per_token"
+SELF = "vestibule"
+
+BARS = [
+    Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.5),
+    Bar("CPU per token, paced, to the limit line", "paced", "limit", ratio(CPU), 1.5),
+    Bar("CPU per token, openai-chatkit as documented", "saturated", "python", times_better(CPU), 20, False),
+    Bar("CPU per token, openai-chatkit tuned", "saturated", "python-tuned", times_better(CPU), 10, False),
+    Bar("CPU per token, FastAPI relay", "saturated", "fastapi", times_better(CPU), 5, False),
+    Bar("CPU per token, chatkit-node-backend-sdk", "saturated", "node", times_better(CPU), 2.5, False),
+    Bar(
+        "CPU per one-token turn, openai-chatkit with SQLite",
+        "turns",
+        "python-sqlite",
+        times_better("cpu_us_per_request"),
+        20,
+        False,
+    ),
+    Bar(
+        "one-token turns a second, openai-chatkit with SQLite",
+        "turns",
+        "python-sqlite",
+        ratio("requests_per_second"),
+        20,
+        False,
+    ),
+    Bar("GET with a cached token, to one without", "requests", SELF, me_rate, 0.9, False),
+    Bar("memory a stream, 1,000 open", "hold-1000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
+    Bar("memory a stream, 5,000 open", "hold-5000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
+    Bar("added latency p99, 5,000 slow streams", "slow-5000", "direct", added("token_us.p99"), 1000, unit=" µs"),
+    Bar("upstream streams left after 1,000 clients went", "hold-1000", SELF, own("upstream_left"), 0, unit=""),
+    Bar("upstream streams left after 5,000 clients went", "hold-5000", SELF, own("upstream_left"), 0, unit=""),
+    Bar(
+        "added time to the first token, kept-alive connection, p50",
+        "kept-alive",
+        "direct",
+        added("first_token_us.p50"),
+        10_000,
+        unit=" µs",
+    ),
+]

@@ -1,0 +1,112 @@
+"""Tables for people, as Markdown."""
+
+from statistics import median
+
+from driver.bars import Refused, path
+
+COLUMNS = {
+    "saturated": [
+        ("CPU µs/token", "cpu_us_per_token", "{:.1f}"),
+        ("tokens/s", "tokens_per_second", "{:,.0f}"),
+        ("server busy", "server_busy", "{:.0%}"),
+        ("rig busy", "rig_busy", "{:.0%}"),
+        ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
+    ],
+    "paced": [
+        ("CPU µs/token", "cpu_us_per_token", "{:.1f}"),
+        ("token p50 µs", "token_us.p50", "{:,.0f}"),
+        ("token p99 µs", "token_us.p99", "{:,.0f}"),
+        ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
+        ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
+    ],
+    "turns": [
+        ("turns/s", "requests_per_second", "{:,.0f}"),
+        ("CPU µs/turn", "cpu_us_per_request", "{:,.0f}"),
+        ("turn p50 µs", "whole_us.p50", "{:,.0f}"),
+        ("turn p99 µs", "whole_us.p99", "{:,.0f}"),
+        ("rig busy", "rig_busy", "{:.0%}"),
+    ],
+    "requests": [
+        ("me/s", "me.requests_per_second", "{:,.0f}"),
+        ("me CPU µs", "me.cpu_us_per_request", "{:.1f}"),
+        ("healthz/s", "healthz.requests_per_second", "{:,.0f}"),
+        ("healthz CPU µs", "healthz.cpu_us_per_request", "{:.1f}"),
+        ("rig busy", "rig_busy", "{:.0%}"),
+    ],
+    "kept-alive": [
+        ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
+        ("first token max µs", "first_token_us.max", "{:,.0f}"),
+    ],
+    "hold": [
+        ("KiB/stream", "kib_per_stream", "{:.1f}"),
+        ("CPU µs/stream", "cpu_us_per_stream", "{:,.0f}"),
+        ("upstream left", "upstream_left", "{:.0f}"),
+        ("descriptors left", "descriptors_left", "{:.0f}"),
+        ("first token p99 µs", "first_token_us.p99", "{:,.0f}"),
+    ],
+    "slow": [
+        ("token p50 µs", "token_us.p50", "{:,.0f}"),
+        ("token p99 µs", "token_us.p99", "{:,.0f}"),
+        ("server busy", "server_busy", "{:.0%}"),
+        ("rig busy", "rig_busy", "{:.0%}"),
+    ],
+    "smoke": [("streams", "completed", "{:.0f}"), ("tokens", "tokens", "{:.0f}")],
+}
+
+
+def columns(scenario: str):
+    return COLUMNS.get(scenario) or COLUMNS[scenario.split("-")[0]]
+
+
+def line(cells) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def cell(rows, metric: str, form: str) -> str:
+    """The median, and the range when there was more than one round."""
+    values = []
+    for row in rows:
+        try:
+            values.append(path(row, metric))
+        except Refused:
+            continue
+    if not values:
+        return "–"
+    text = form.format(median(values))
+    if len(values) > 1:
+        text += f" ({form.format(min(values))}–{form.format(max(values))})"
+    return text
+
+
+def tables(rows) -> str:
+    """One table for each scenario: the median of the rounds, with the least and the greatest."""
+    lines = []
+    for scenario in dict.fromkeys(row["scenario"] for row in rows):
+        mine = [row for row in rows if row["scenario"] == scenario]
+        shown = [
+            column for column in columns(scenario) if any(cell([row], *column[1:]) != "–" for row in mine)
+        ]
+        lines += ["", f"### {scenario}", ""]
+        lines += [line(["server", *(name for name, *_ in shown)]), line(["---"] * (len(shown) + 1))]
+        for server in dict.fromkeys(row["server"] for row in mine):
+            valid = [row for row in mine if row["server"] == server and not row["faults"]]
+            cells = [cell(valid, metric, form) for _, metric, form in shown]
+            lines.append(line([server, *cells]))
+    return "\n".join(lines)
+
+
+def verdicts(judged) -> str:
+    """The bars with their ratios and spreads."""
+    lines = ["", "### Bars", "", line(["bar", "measured", "spread", "limit", ""]), line(["---"] * 5)]
+    for verdict in judged:
+        unit = verdict["unit"]
+        limit = f"{'≤' if verdict['at_most'] else '≥'} {verdict['limit']:g}{unit}"
+        if "median" in verdict:
+            number = "{:,.2f}" if abs(verdict["median"]) < 10 else "{:,.1f}"
+            measured = number.format(verdict["median"]) + unit
+            spread = f"{number.format(verdict['least'])}–{number.format(verdict['greatest'])}"
+            mark = "holds" if verdict["holds"] else "**missed**"
+        else:
+            measured, spread, mark = "refused", "; ".join(sorted(set(verdict["refusals"]))), ""
+        lines.append(line([verdict["bar"], measured, spread, limit, mark]))
+    return "\n".join(lines)

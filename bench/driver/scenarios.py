@@ -1,0 +1,228 @@
+"""The loads of a run, and what is measured under each."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from driver.processes import RIG_CORE, Instructions, Process, get
+from driver.servers import Place, Server
+
+Row = dict
+
+
+@dataclass
+class Subject:
+    """A server that runs, and what the load client needs to reach it."""
+
+    server: Server
+    place: Place
+    process: Process
+    """The server, or the upstream itself for `direct`."""
+    upstream: Process
+    bearer: str | None
+    count_instructions: bool
+
+    def load(self, *arguments, path=None, bearer=True) -> list[str]:
+        """The load client's command line."""
+        kind, *rest = map(str, arguments)
+        direct = self.server.start is None
+        port = self.place.upstream if direct else self.place.port
+        command = ["taskset", "--cpu-list", str(RIG_CORE), str(self.place.rig / "load"), kind]
+        command += ["--address", f"127.0.0.1:{port}", "--path", path or self.server.path, *rest]
+        if bearer and self.bearer:
+            command += ["--bearer", self.bearer]
+        return command
+
+    def stream(self, kind: str, model: str, tokens: int, *arguments) -> list[str]:
+        """The same for streams of `model`, of which `tokens` tokens are due."""
+        body = self.server.body(model)
+        return self.load(
+            kind, "--body", body, "--format", self.server.format, "--tokens", tokens, *arguments
+        )
+
+    def open_upstream(self) -> int:
+        """Answers that the upstream has not been able to end."""
+        return json.loads(get(self.place.upstream, "/stats"))["open_streams"]
+
+
+def finish(child: subprocess.Popen) -> tuple[str, float]:
+    """The output of a load client and the CPU time it took, in µs."""
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"the load client failed: {' '.join(child.args)}")
+    return output, (usage.ru_utime + usage.ru_stime) * 1_000_000
+
+
+def measure(subject: Subject, command: list[str]) -> Row:
+    """Runs one load to its end beside the server's counters."""
+    counters = None
+    if subject.count_instructions:
+        counters = Instructions(subject.process, subject.place.folder)
+    server, upstream = subject.process.cpu_micros(), subject.upstream.cpu_micros()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    output, client = finish(child)
+    server = subject.process.cpu_micros() - server
+    upstream = subject.upstream.cpu_micros() - upstream
+    row = json.loads(output)
+    elapsed = row["elapsed_us"]
+    row["server_cpu_us"] = server
+    row["server_busy"] = server / elapsed
+    row["rig_busy"] = (client + upstream) / elapsed
+    if row["tokens"]:
+        row["cpu_us_per_token"] = server / row["tokens"]
+        row["tokens_per_second"] = row["tokens"] / elapsed * 1_000_000
+    if row["completed"]:
+        row["cpu_us_per_request"] = server / row["completed"]
+        row["requests_per_second"] = row["completed"] / elapsed * 1_000_000
+    if counters:
+        for name, count in counters.read().items():
+            row[f"{name}_instructions_per_token"] = count / max(row["tokens"], 1)
+    return row
+
+
+def saturated(subject: Subject) -> Row:
+    """As many tokens as go through: 100 streams of 200 tokens, one every 1–2 ms."""
+    load = ("--concurrency", 100, "--seconds", 5, "--grace", 45)
+    return measure(subject, subject.stream("stream", "fake-200-1000", 200, *load))
+
+
+def paced(subject: Subject) -> Row:
+    """An equal load that each server can carry: 20 streams of 200 tokens, 50 a second each."""
+    load = ("--concurrency", 20, "--streams", 40, "--ramp", 40, "--seconds", 30)
+    return measure(subject, subject.stream("stream", "fake-200-20000", 200, *load))
+
+
+def turns(subject: Subject) -> Row:
+    """Turns of one token, 16 at a time, each on a new connection and in a new thread."""
+    return measure(subject, subject.stream("stream", "fake-1-0", 1, "--concurrency", 16, "--seconds", 4))
+
+
+def slow(streams: int) -> Callable[[Subject], Row]:
+    """Many streams of one token a second."""
+
+    def scenario(subject: Subject) -> Row:
+        load = ("--concurrency", streams, "--streams", streams, "--ramp", 1000, "--seconds", 60)
+        return measure(subject, subject.stream("stream", "fake-10-1000000", 10, *load))
+
+    return scenario
+
+
+def kept_alive(subject: Subject) -> Row:
+    """20 streams one after the other on one connection: Nagle's algorithm would add 40 ms to each."""
+    load = ("--concurrency", 1, "--streams", 20, "--keep-alive", "--seconds", 30)
+    return measure(subject, subject.stream("stream", "fake-5-3000", 5, *load))
+
+
+def small_requests(subject: Subject) -> Row:
+    """The rate of `GET /api/chatkit/me` with a token in the cache, and of `GET /healthz` without one."""
+    row = {}
+    shape = ("get", "--concurrency", 32, "--seconds", 2)
+    ways = {"me": ("/api/chatkit/me", True), "healthz": ("/healthz", False)}
+    for _ in range(2):  # in turns, and the second time counts: the first one warms up
+        for name, (path, bearer) in ways.items():
+            row[name] = measure(subject, subject.load(*shape, path=path, bearer=bearer))
+    row["failed"] = sum(row[name]["failed"] for name in ways)
+    row["rig_busy"] = max(row[name]["rig_busy"] for name in ways)
+    return row
+
+
+def hold(streams: int) -> Callable[[Subject], Row]:
+    """Memory of streams that are open and say nothing, and what is left when all clients go at once."""
+
+    def scenario(subject: Subject) -> Row:
+        before = subject.process.pss_kib()
+        cpu = subject.process.cpu_micros()
+        command = subject.stream("hold", "fake-2-0-1", 1, "--streams", streams, "--ramp", 250)
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        row = json.loads(child.stdout.readline())
+        row["pss_before_kib"] = before
+        row["pss_open_kib"] = subject.process.pss_kib()
+        row["kib_per_stream"] = (row["pss_open_kib"] - before) / streams
+        row["cpu_us_per_stream"] = (subject.process.cpu_micros() - cpu) / streams
+        row["descriptors_open"] = subject.process.descriptors()
+        row["upstream_open"] = subject.open_upstream()
+        child.stdin.close()
+        last, _ = finish(child)
+        row |= json.loads(last)
+        time.sleep(4)  # the bar is four seconds
+        row["upstream_left"] = subject.open_upstream()
+        row["descriptors_left"] = subject.process.descriptors()
+        row["pss_left_kib"] = subject.process.pss_kib()
+        row["whole"] = row["upstream_open"] == streams
+        return row
+
+    return scenario
+
+
+@dataclass
+class Scenario:
+    """One load, and which servers it is meant for."""
+
+    name: str
+    run: Callable[[Subject], Row]
+    servers: tuple[str, ...]
+
+
+RUST = ("direct", "tcp", "nginx", "limit", "vestibule")
+SLOWER = ("node", "fastapi", "python-tuned", "python")
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("saturated", saturated, (*RUST, *SLOWER)),
+        Scenario("paced", paced, (*RUST, *SLOWER)),
+        Scenario("turns", turns, ("direct", "limit", "vestibule", "node", "python", "python-sqlite")),
+        Scenario("requests", small_requests, ("vestibule",)),
+        Scenario("kept-alive", kept_alive, ("direct", "limit", "vestibule")),
+        Scenario("hold-1000", hold(1000), ("tcp", "nginx", "limit", "vestibule", "node")),
+        Scenario("hold-5000", hold(5000), ("nginx", "limit", "vestibule")),
+        Scenario("slow-5000", slow(5000), ("direct", "nginx", "limit", "vestibule")),
+    )
+}
+
+
+def smoke_stream(subject: Subject) -> Row:
+    """A few streams, for their fidelity."""
+    load = ("--concurrency", 10, "--streams", 30, "--seconds", 30)
+    return measure(subject, subject.stream("stream", "fake-100-5000", 100, *load))
+
+
+def smoke_turns(subject: Subject) -> Row:
+    """Many short turns, for their fidelity."""
+    load = ("--concurrency", 8, "--streams", 400, "--seconds", 20)
+    return measure(subject, subject.stream("stream", "fake-1-0", 1, *load))
+
+
+SMOKE_SERVERS = ("direct", "limit", "vestibule")
+SMOKE = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("smoke-stream", smoke_stream, SMOKE_SERVERS),
+        Scenario("smoke-turns", smoke_turns, SMOKE_SERVERS),
+        Scenario("kept-alive", kept_alive, SMOKE_SERVERS),
+        Scenario("hold-200", hold(200), ("limit", "vestibule")),
+    )
+}
+
+
+def faults(row: Row) -> list[str]:
+    """What makes a row invalid, whatever its numbers are."""
+    found = []
+    if row.get("failed"):
+        found.append(f"{row['failed']} requests failed: {row.get('failures')}")
+    if row.get("unfinished"):
+        found.append("streams did not finish in time")
+    if row.get("whole") is False:
+        found.append(f"only {row['upstream_open']} streams were open")
+    return found
+
+
+def leaks(row: Row) -> int:
+    """Upstream streams that outlived their clients."""
+    return row.get("upstream_left", 0)
