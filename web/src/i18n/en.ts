@@ -58,6 +58,7 @@ export const EN = {
   'structured.skipped': 'Skipped',
   'task.complete': 'Done',
   'task.loading': 'In progress',
+  'task.open': 'To do',
   'task.search': 'Searched the web',
   'task.file': 'Read files',
   'task.image': 'Worked on an image',

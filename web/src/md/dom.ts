@@ -11,7 +11,7 @@ export interface RenderContext {
   /** Base of relative links: the page's. */
   readonly baseUri: string;
   readonly allowedImageDomains: readonly string[] | null;
-  readonly copyLabel: string;
+  readonly labels: { readonly copy: string; readonly done: string; readonly open: string };
 }
 
 /** Lines of code per element: layout of one ever-growing text node is quadratic. */
@@ -44,7 +44,7 @@ export function buildBlock(token: Token, context: RenderContext, loose = true): 
     case 'table':
       return buildTable(token as Tokens.Table, context);
     case 'checkbox':
-      return buildCheckbox((token as Tokens.Checkbox).checked);
+      return buildCheckbox((token as Tokens.Checkbox).checked, context);
     default: {
       // Raw HTML blocks, and whatever a newer lexer brings: shown as text.
       const paragraph = element('p');
@@ -87,7 +87,7 @@ export function codeFrame(info: string, context: RenderContext): HTMLElement {
   name.textContent = language;
   const copy = element('button', 'code-copy');
   copy.type = 'button';
-  copy.textContent = context.copyLabel;
+  copy.textContent = context.labels.copy;
   copy.dataset['copy'] = 'code';
   bar.append(name, copy);
   const body = element('pre');
@@ -147,12 +147,13 @@ function buildListItem(item: Tokens.ListItem, context: RenderContext): HTMLEleme
   return withBlocks(node, item.tokens, context, item.loose);
 }
 
-function buildCheckbox(checked: boolean): HTMLElement {
+function buildCheckbox(checked: boolean, { labels }: RenderContext): HTMLElement {
   const box = element('input');
   box.type = 'checkbox';
   box.checked = checked;
   box.toggleAttribute('checked', checked);
   box.disabled = true;
+  box.setAttribute('aria-label', checked ? labels.done : labels.open);
   return box;
 }
 
@@ -217,7 +218,7 @@ export function buildInline(token: Token, context: RenderContext): Node {
       return withInline(document.createElement(tag), tokens, context);
     }
     case 'checkbox':
-      return buildCheckbox((token as Tokens.Checkbox).checked);
+      return buildCheckbox((token as Tokens.Checkbox).checked, context);
     default:
       return document.createTextNode(token.raw);
   }

@@ -32,7 +32,7 @@ export function themeProperties(theme: ThemeOptions, supports: (property: string
   properties['--ck-on-accent'] = accent === null ? 'var(--ck-bg)' : readableOn(primary, supports);
   // How far the accent spreads: 0 the send button, 1 links and focus too, 2 a tint on the person's
   // messages and on what is selected, 3 the person's messages in full colour.
-  properties['--ck-link'] = level >= 1 ? `color-mix(in oklab, ${primary} 82%, var(--ck-text))` : 'var(--ck-text)';
+  properties['--ck-link'] = level >= 1 ? legible(primary, theme.colorScheme, supports) : 'var(--ck-text)';
   properties['--ck-focus'] = level >= 1 ? primary : 'var(--ck-quiet)';
   properties['--ck-bubble'] = level === 3 ? primary : level === 2 ? `color-mix(in oklab, ${primary} 14%, var(--ck-bg))` : 'var(--ck-soft)';
   properties['--ck-on-bubble'] = level === 3 ? 'var(--ck-on-accent)' : 'var(--ck-text)';
@@ -63,9 +63,16 @@ function grayscale(theme: ThemeOptions): Properties {
   return properties;
 }
 
+/** The accent, made dark or light enough to be read as text; older engines get the plain text colour. */
+function legible(color: string, scheme: ThemeOptions['colorScheme'], supports: (property: string, value: string) => boolean): string {
+  const lightness = scheme === 'light' ? 'min(l, 0.5)' : 'max(l, 0.75)';
+  const computed = `oklch(from ${color} ${lightness} c h)`;
+  return supports('color', computed) ? computed : 'var(--ck-text)';
+}
+
 /** Black or white, whichever reads better on a colour; older engines get white. */
 function readableOn(color: string, supports: (property: string, value: string) => boolean): string {
-  const computed = `oklch(from ${color} clamp(0, (0.68 - l) * 1000, 1) 0 0)`;
+  const computed = `oklch(from ${color} clamp(0, (0.58 - l) * 1000, 1) 0 0)`;
   return supports('color', computed) ? computed : '#fff';
 }
 

@@ -2,7 +2,7 @@
 import { Check, MessageSquareText, Pencil, Trash2, X } from 'lucide';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ThreadMetadata } from '../core/protocol';
 import { dayLabel } from '../i18n/translate';
 import { Icon } from '../icons/icon';
@@ -13,7 +13,7 @@ export function HistoryPanel(): JSX.Element {
   const { locale } = useOptions();
   const panel = useRef<HTMLDivElement>(null);
   const { threads, status, hasMore } = chat.history;
-  useEffect(() => panel.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
   const groups: { day: string; threads: ThreadMetadata[] }[] = [];
   for (const thread of threads.value) {
@@ -149,7 +149,10 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
 function RenameForm({ thread, onDone }: { readonly thread: ThreadMetadata; readonly onDone: () => void }): JSX.Element {
   const { chat, t } = useUi();
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.select(), []);
+  useLayoutEffect(() => {
+    input.current?.focus({ preventScroll: true });
+    input.current?.select();
+  }, []);
   const save = (event: Event): void => {
     event.preventDefault();
     const title = input.current?.value.trim() ?? '';

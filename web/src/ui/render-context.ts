@@ -8,7 +8,7 @@ export function useRenderContext(): RenderContext {
   const domains = chat.transcript.thread.value?.allowed_image_domains ?? null;
   const key = domains?.join(' ');
   return useMemo(
-    () => ({ baseUri: document.baseURI, allowedImageDomains: domains, copyLabel: t('action.copyCode') }),
+    () => ({ baseUri: document.baseURI, allowedImageDomains: domains, labels: { copy: t('action.copyCode'), done: t('task.complete'), open: t('task.open') } }),
     [key],
   );
 }

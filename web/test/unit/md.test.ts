@@ -6,7 +6,7 @@ import { repairTail } from '../../src/md/repair';
 import { deeplinkOf, safeImage, safeLink } from '../../src/md/safe-url';
 import { MarkdownView } from '../../src/md/stream';
 
-const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: ['images.example'], copyLabel: 'Copy' };
+const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: ['images.example'], labels: { copy: 'Copy', done: 'Done', open: 'To do' } };
 
 const PIECES = [
   '# Heading\n\n', 'Setext\n===\n\n', 'plain words ', '**bold** ', '*em* ', '`code` ', '~~gone~~ ', '\n', '\n\n', '- item\n', '  - nested\n',
