@@ -224,7 +224,8 @@ impl PublicTokens {
     }
 }
 
-fn visitor_identity(
+/// Who a known visitor is, for a credential that ends at `expires_at`.
+pub fn visitor_identity(
     token: &PublicTokenRecord,
     record: &VisitorRecord,
     expires_at: UnixTime,

@@ -1,1 +1,40 @@
-//! server
+//! HTTP in, engine calls, HTTP out: the only crate that knows status codes.
+//!
+//! Follow a request: [`serve`](serve()) accepts the connection, `middleware` names, counts and checks
+//! it against the domain allowlist, the guard in [`router`] looks up what its address takes, `caller`
+//! turns its credential into an identity, a handler in `routes` asks the engine, and `sse` or
+//! [`ApiError`] answers.
+
+pub mod app;
+mod background;
+mod body;
+mod caller;
+mod client_ip;
+mod cookie;
+mod cors;
+mod error;
+mod limits;
+mod locale;
+mod middleware;
+mod revocation;
+pub mod router;
+mod routes;
+mod serve;
+mod sse;
+
+pub use crate::{
+    app::{App, AppState, Doors, Settings},
+    background::background,
+    body::BodyLimits,
+    error::ApiError,
+    limits::{Limits, Rate, Rates},
+    revocation::Revocations,
+    router::build,
+    routes::{
+        dev::{Development, DevelopmentUser},
+        door::HostedSessions,
+        page::Demo,
+        relay::RelayTarget,
+    },
+    serve::{ServeOptions, serve},
+};

@@ -1,0 +1,108 @@
+//! What every request needs, put together once by the composition root.
+
+use std::{ops::Deref, sync::Arc, time::Instant};
+
+use auth::{
+    ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, Signer, UnixTime,
+    ports::CredentialStore,
+};
+use engine::Engine;
+use ipnet::IpNet;
+
+use crate::{
+    body::BodyLimits,
+    limits::Limits,
+    revocation::Revocations,
+    routes::{dev::Development, door::HostedSessions, page::Demo, relay::RelayTarget},
+};
+
+/// The parts of a running server.
+pub struct App {
+    /// Conversations.
+    pub engine: Engine,
+    /// Where credentials are kept.
+    pub credentials: Arc<dyn CredentialStore>,
+    /// Whose user tokens are believed.
+    pub issuers: Arc<Issuers>,
+    /// Session cookies of those issuers.
+    pub logins: LoginSessions,
+    /// Door 1's secrets.
+    pub client_secrets: ClientSecrets,
+    /// Door 2's tokens and visitors.
+    pub public_tokens: PublicTokens,
+    /// Which pages may ask.
+    pub domains: Arc<Domains>,
+    /// Tells streams that their session was ended.
+    pub revocations: Revocations,
+    /// Signs the users' identity for MCP servers; its public half is served.
+    pub signer: Arc<Signer>,
+    /// Mints door 1's secrets elsewhere (`issuer = "openai"`).
+    pub hosted_sessions: Option<HostedSessions>,
+    /// Where a body with `messages` goes.
+    pub relay: Option<RelayTarget>,
+    /// The demo page.
+    pub demo: Option<Demo>,
+    /// The development issuer.
+    pub development: Option<Development>,
+    /// Rate limits.
+    pub limits: Limits,
+    /// The rest of the configuration.
+    pub settings: Settings,
+}
+
+/// Plain values of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which doors are open.
+    pub doors: Doors,
+    /// How long one client secret of door 1 lives.
+    pub secret_lifetime: std::time::Duration,
+    /// How long one client secret of a visitor lives.
+    pub visitor_secret_lifetime: std::time::Duration,
+    /// Whether browsers reach this server over https; decides which cookies can be set.
+    pub is_secure: bool,
+    /// Bounds of a request body.
+    pub body: BodyLimits,
+    /// After this much silence a stream sends a comment.
+    pub keep_alive: std::time::Duration,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Which doors are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doors {
+    /// `start` and `refresh`.
+    pub client_secret: bool,
+    /// `visitor`.
+    pub public_token: bool,
+    /// User tokens and cookies at `/api/chat`.
+    pub custom: bool,
+}
+
+impl App {
+    /// Both clocks, read together.
+    pub fn now(&self) -> Now {
+        let wall = self.engine.clock.now().as_jiff().as_second();
+        Now::new(UnixTime::from_seconds(wall), Instant::now())
+    }
+}
+
+/// A handle to the [`App`] that handlers take.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+impl AppState {
+    /// Shares an app.
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}

@@ -1,0 +1,142 @@
+//! Reads request bodies: bounded in size and time, JSON only.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+
+use crate::{app::AppState, error::ApiError};
+
+/// The bytes of a JSON body: within the configured limits, and with a JSON content type.
+///
+/// The content type is not a formality: a page of another origin can send `text/plain` without a
+/// preflight, `application/json` it cannot.
+pub(crate) struct JsonBytes(pub(crate) Bytes);
+
+impl FromRequest<AppState> for JsonBytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let limits = app.settings.body;
+        let bytes = read(&parts.headers, body, limits).await?;
+        if !bytes.is_empty() && !is_json(&parts.headers) {
+            return Err(ApiError::unsupported_media_type());
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A small JSON document; no body at all reads as `{}`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
+        let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        serde_json::from_slice(bytes).map(Self).map_err(|error| {
+            // The text of serde's data errors may repeat what was sent; its place does not.
+            let message = if error.is_data() {
+                format!(
+                    "the request body does not have the fields this address takes (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            } else {
+                format!(
+                    "the request body is not valid JSON (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            };
+            ApiError::bad_request(message).with_code("invalid_json")
+        })
+    }
+}
+
+/// Bounds of one request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Most bytes.
+    pub bytes: usize,
+    /// Longest time from the head to the last byte.
+    pub duration: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 1 << 20,
+            duration: Duration::from_secs(30),
+        }
+    }
+}
+
+async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, ApiError> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.bytes as u64) {
+        return Err(ApiError::too_large(limits.bytes));
+    }
+    tokio::time::timeout(limits.duration, collect(body, limits.bytes))
+        .await
+        .map_err(|_elapsed| ApiError::too_slow())?
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let mut stream = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            ApiError::bad_request("the request body broke off; send it again").with_cause(error)
+        })?;
+        if chunk.len() > limit - whole.len() {
+            return Err(ApiError::too_large(limit));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// `application/json`, or a media type with the suffix `+json` (RFC 6839 §3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|essence| essence.trim().to_ascii_lowercase())
+        .is_some_and(|essence| essence == "application/json" || essence.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_content_types() {
+        for (value, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/problem+json", true),
+            ("text/plain", false),
+            ("text/plain; application/json", false),
+            ("application/jsonp", false),
+            ("multipart/form-data", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+            assert_eq!(is_json(&headers), expected, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

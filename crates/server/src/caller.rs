@@ -1,0 +1,414 @@
+//! Who calls: from the headers of a request to a [`Caller`], and from there to the engine's context.
+//!
+//! This is the only way in. [`admit`] runs in the router's guard, in front of every handler that is
+//! not public; a handler that needs to know who calls takes a [`Caller`], which nobody else can make.
+
+use std::{borrow::Cow, sync::Arc};
+
+use auth::{
+    Environment, Error, Identity, Now, Reason, Refusal, Rejection,
+    bearer::{bearer, check_user_id, settle},
+    client_secret::ChatSession,
+    credential::{Kind, classify},
+    ports::{ChatSessionRecord, PublicTokenRecord},
+};
+use axum::extract::{FromRequestParts, Request};
+use engine::{Owner, RequestContext, User, WorkflowId};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::{app::App, cookie, cors::PageOrigin, error::ApiError, locale, router::Takes};
+
+const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+
+/// Proof that a request may act for an identity. Made by [`admit`] only.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    identity: Arc<Identity>,
+    owner: Arc<str>,
+    entry: Entry,
+}
+
+/// By which credential the caller came in.
+#[derive(Clone)]
+pub(crate) enum Entry {
+    /// A user's own JWT.
+    UserToken(SecretString),
+    /// The issuer's session cookie.
+    SessionCookie,
+    /// A client secret of doors 1 or 2, and the session that it belongs to.
+    ClientSecret(Arc<ChatSessionRecord>),
+    /// A public token with a visitor's cookie.
+    Visitor(Arc<PublicTokenRecord>),
+}
+
+/// Proof that a page of an allowed origin presented a public token; not a person yet.
+#[derive(Clone)]
+pub(crate) struct PublicTokenCaller(pub(crate) Arc<PublicTokenRecord>);
+
+impl Caller {
+    fn new(identity: Arc<Identity>, entry: Entry) -> Self {
+        let owner = identity.owner_key().into();
+        Self {
+            identity,
+            owner,
+            entry,
+        }
+    }
+
+    /// Who it is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The value of the store's owner column; also what limits of a person are counted by.
+    pub(crate) fn owner(&self) -> &Arc<str> {
+        &self.owner
+    }
+
+    /// How the caller came in.
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// What the engine needs to know: the one place where an identity becomes an owner.
+    pub(crate) fn context(&self, headers: &HeaderMap) -> RequestContext {
+        let (workflow, state_variables) = match &self.entry {
+            Entry::ClientSecret(session) => (
+                Some(session.workflow.as_str()),
+                state_variables(&session.state),
+            ),
+            Entry::Visitor(token) => (token.workflow.as_deref(), Map::new()),
+            Entry::UserToken(_) | Entry::SessionCookie => (None, Map::new()),
+        };
+        RequestContext {
+            owner: Owner::new(self.owner.clone()),
+            user: User {
+                id: self.identity.subject().to_owned(),
+                issuer: self.identity.issuer().to_owned(),
+                claims: self.identity.claims().clone(),
+                token: match &self.entry {
+                    Entry::UserToken(token) => Some(token.clone()),
+                    _ => None,
+                },
+            },
+            workflow: workflow.map(WorkflowId::new),
+            state_variables: Arc::new(state_variables),
+            locale: locale::of(headers),
+        }
+    }
+}
+
+/// What a session is opened with beside its identity, under these keys of its `state`.
+pub(crate) const STATE_VARIABLES: &str = "state_variables";
+/// The quotas of the public token that a visitor came through.
+pub(crate) const STATE_QUOTAS: &str = "quotas";
+
+fn state_variables(state: &Map<String, Value>) -> Map<String, Value> {
+    match state.get(STATE_VARIABLES) {
+        Some(Value::Object(variables)) => variables.clone(),
+        _ => Map::new(),
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        proof(parts)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for PublicTokenCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        proof(parts)
+    }
+}
+
+/// A proof that the guard left. A handler behind a route that does not ask for one finds none, and
+/// is refused: forgetting a credential closes the door.
+fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError> {
+    parts
+        .extensions
+        .get::<T>()
+        .cloned()
+        .ok_or_else(|| ApiError::internal("a handler asks for a caller that its route does not take"))
+}
+
+/// Checks the credential of a request against what its route takes, and leaves the proof in the
+/// request's extensions.
+pub(crate) async fn admit(
+    app: &App,
+    takes: &[Takes],
+    request: &mut Request,
+) -> Result<(), ApiError> {
+    let admission = Admission {
+        app,
+        takes,
+        now: app.now(),
+        page: request
+            .extensions()
+            .get::<PageOrigin>()
+            .cloned()
+            .unwrap_or_default(),
+        method: request.method(),
+        headers: request.headers(),
+    };
+    match admission.decide().await? {
+        Admitted::Person(caller) => request.extensions_mut().insert(caller).map(drop),
+        Admitted::Page(token) => request.extensions_mut().insert(token).map(drop),
+    };
+    Ok(())
+}
+
+enum Admitted {
+    Person(Caller),
+    Page(PublicTokenCaller),
+}
+
+/// One request at the door.
+struct Admission<'request> {
+    app: &'request App,
+    takes: &'request [Takes],
+    now: Now,
+    page: PageOrigin,
+    method: &'request Method,
+    headers: &'request HeaderMap,
+}
+
+impl Admission<'_> {
+    async fn decide(&self) -> Result<Admitted, ApiError> {
+        let authorization = texts(self.headers, &header::AUTHORIZATION);
+        let admitted = match bearer(&borrowed(&authorization)).map_err(Error::from)? {
+            Some(token) => self.by_bearer(token).await?,
+            None => Admitted::Person(self.by_cookie().await?),
+        };
+        let user_ids = texts(self.headers, &X_USER_ID);
+        match &admitted {
+            Admitted::Person(caller) => {
+                check_user_id(&borrowed(&user_ids), caller.identity())?;
+                self.check_page(caller).await?;
+            }
+            // A public token names nobody, so nobody can be named beside it.
+            Admitted::Page(_) if !user_ids.is_empty() => {
+                return Err(Error::from(Refusal::UserIdMismatch).into());
+            }
+            Admitted::Page(_) => {}
+        }
+        Ok(admitted)
+    }
+
+    async fn by_bearer(&self, token: &str) -> Result<Admitted, ApiError> {
+        let kind = classify(token).map_err(Error::from)?;
+        let caller = match kind {
+            Kind::Jwt if self.takes(Takes::UserToken) => {
+                let identity = self.app.issuers.authenticate(token, self.now).await?;
+                self.settle_with_cookie(&identity).await?;
+                Caller::new(identity, Entry::UserToken(token.to_owned().into()))
+            }
+            Kind::ClientSecret if self.takes(Takes::ClientSecret) => {
+                let ChatSession { identity, record } = self
+                    .app
+                    .client_secrets
+                    .authenticate(token, self.now.wall)
+                    .await?;
+                self.settle_with_cookie(&identity).await?;
+                Caller::new(identity, Entry::ClientSecret(Arc::new(record)))
+            }
+            Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
+                let token = self.public_token(token).await?;
+                return Ok(Admitted::Page(PublicTokenCaller(token)));
+            }
+            Kind::PublicToken(_) if self.takes(Takes::Visitor) => self.visitor(token).await?,
+            Kind::ServerKey if self.page.is_present() => {
+                return Err(Error::from(Refusal::ServerKeyInBrowser).into());
+            }
+            kind => return Err(self.wrong_kind(kind)),
+        };
+        Ok(Admitted::Person(caller))
+    }
+
+    async fn public_token(&self, token: &str) -> Result<Arc<PublicTokenRecord>, ApiError> {
+        let page = self.page.values();
+        let tokens = &self.app.public_tokens;
+        Ok(Arc::new(
+            tokens.authenticate(token, &page, self.now.wall).await?,
+        ))
+    }
+
+    /// A public token whose visitor has come before: the cookie says which one.
+    async fn visitor(&self, token: &str) -> Result<Caller, ApiError> {
+        let token = self.public_token(token).await?;
+        let resume = cookie::visitor(self.headers);
+        let known = self
+            .app
+            .public_tokens
+            .returning(&token, resume.as_deref())
+            .await?;
+        let Some(visitor) = known else {
+            return Err(ApiError::unauthenticated(
+                "this browser is no visitor of the public token yet; call POST /api/chatkit/visitor first",
+            ));
+        };
+        let lifetime = self.app.settings.visitor_secret_lifetime;
+        let identity =
+            auth::public_token::visitor_identity(&token, &visitor, self.now.wall.plus(lifetime))?;
+        Ok(Caller::new(Arc::new(identity), Entry::Visitor(token)))
+    }
+
+    /// Without a token, the issuer's session cookie. The browser sends it by itself, so a request
+    /// that changes something must come from a page on the allowlist, and say so.
+    async fn by_cookie(&self) -> Result<Caller, ApiError> {
+        if !self.takes(Takes::SessionCookie) {
+            return Err(self.missing());
+        }
+        let cookies = texts(self.headers, &header::COOKIE);
+        let signed_in = self
+            .app
+            .logins
+            .authenticate(&borrowed(&cookies), self.now)
+            .await?;
+        let identity = signed_in.ok_or_else(|| self.missing())?;
+        if !self.method.is_safe() && !self.page.is_present() {
+            self.app
+                .domains
+                .check(&[], identity.environment(), self.now.wall)
+                .await?;
+        }
+        Ok(Caller::new(identity, Entry::SessionCookie))
+    }
+
+    /// With a token and a session cookie, both must be the same person. An issuer that is out of
+    /// reach does not shut out a token that holds by itself.
+    async fn settle_with_cookie(&self, identity: &Identity) -> Result<(), ApiError> {
+        if !self.takes(Takes::SessionCookie) {
+            return Ok(());
+        }
+        let cookies = texts(self.headers, &header::COOKIE);
+        match self
+            .app
+            .logins
+            .authenticate(&borrowed(&cookies), self.now)
+            .await
+        {
+            Ok(Some(signed_in)) => Ok(settle(identity, &signed_in)?),
+            Ok(None) => Ok(()),
+            Err(Error::Unavailable { message, .. }) => {
+                tracing::warn!(message, "a session cookie beside a token was not checked");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The page must belong to the caller's environment, and to the origins of the session.
+    async fn check_page(&self, caller: &Caller) -> Result<(), ApiError> {
+        if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
+            return Ok(());
+        }
+        let environment: Environment = caller.identity.environment();
+        let page = self.page.values();
+        let origin = self
+            .app
+            .domains
+            .check(&page, environment, self.now.wall)
+            .await?;
+        match &caller.entry {
+            Entry::ClientSecret(session)
+                if !session.origins.is_empty()
+                    && !session.origins.iter().any(|own| own == origin.as_str()) =>
+            {
+                Err(ApiError::origin_refused(
+                    "this chat session is bound to other origins; start a new one from this page",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn takes(&self, kind: Takes) -> bool {
+        self.takes.contains(&kind)
+    }
+
+    fn missing(&self) -> ApiError {
+        ApiError::unauthenticated(format!("this address needs {}", wanted(self.takes)))
+    }
+
+    fn wrong_kind(&self, kind: Kind) -> ApiError {
+        let detail = format!(
+            "this is a {}; this address needs {}",
+            kind.name(),
+            wanted(self.takes)
+        );
+        ApiError::wrong_credential_kind(detail)
+    }
+}
+
+/// What a route takes, in words.
+fn wanted(takes: &[Takes]) -> String {
+    let words: Vec<&str> = takes
+        .iter()
+        .map(|kind| match kind {
+            Takes::UserToken => "the user's token as `Authorization: Bearer`",
+            Takes::SessionCookie => "the issuer's session cookie",
+            Takes::ClientSecret => "a client secret (ek_) as `Authorization: Bearer`",
+            Takes::Visitor => "a public token (pk_) with the cookie of its visitor",
+            Takes::PublicToken => "a public token (pk_) as `Authorization: Bearer`",
+        })
+        .collect();
+    words.join(", or ")
+}
+
+/// All values of a header as text. What is not text cannot be mistaken for a good value: the
+/// replacement character is in no credential.
+fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'headers, str>> {
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect()
+}
+
+fn borrowed<'text>(texts: &'text [Cow<'_, str>]) -> Vec<&'text str> {
+    texts.iter().map(AsRef::as_ref).collect()
+}
+
+/// Statuses for the reasons of `auth`; nothing in that crate knows about HTTP.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Malformed(_) => Self::bad_credentials_request(message),
+            Error::Invalid(rejection) => refused(&rejection, message),
+            Error::Forbidden(refusal) => match *refusal {
+                Refusal::Origin(_) => Self::origin_refused(message),
+                Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
+                Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),
+            },
+            Error::Unavailable {
+                message: cause,
+                retry_after,
+            } => Self::unavailable(message, retry_after).with_cause(cause),
+            // What the caller of a function got wrong is our defect here: handlers pass no free text.
+            Error::Unusable(_) | Error::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+fn refused(rejection: &Rejection, message: String) -> ApiError {
+    // What finds the token again in the issuer's log, without holding it.
+    tracing::info!(
+        reason = rejection.reason().code(),
+        issuer = rejection.issuer(),
+        key_id = rejection.key_id(),
+        token_hash = rejection.token_hash(),
+        "a credential was refused"
+    );
+    match rejection.reason() {
+        Reason::WrongKind => ApiError::wrong_credential_kind(message),
+        reason => ApiError::invalid_credential(message).with_code(reason.code()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Which pages may ask, and which may read the answer: the CORS protocol of the Fetch standard, driven by
+//! the domain allowlist and the route table.
+//!
+//! A page that is not on the list is refused before anything happens, and gets no
+//! `Access-Control-Allow-Origin`. Nothing is ever answered with `*` together with credentials.
+
+use axum::{extract::Request, response::Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::{
+    app::App,
+    error::ApiError,
+    router::{self, Pages},
+};
+
+/// What the official element, ours and the documented `fetch` examples send beyond the headers that
+/// every page may send.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, accept-language, chatkit-frame-instance-id, chatkit-device-id, x-user-id",
+);
+/// What a page needs in order to understand a refusal.
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
+/// How long a browser keeps a preflight's answer, in seconds. Short, because a change of the
+/// allowlist works on the next request.
+const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("60");
+
+/// The `Origin` headers of a request that passed the allowlist; empty when it does not come from a
+/// page of another origin. A handler that needs a page asks for it here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PageOrigin(Vec<String>);
+
+impl PageOrigin {
+    /// The header's values, as the allowlist takes them.
+    pub(crate) fn values(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+
+    /// Whether a page sent the request.
+    pub(crate) fn is_present(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+/// One request's question to the allowlist, and what came of it.
+pub(crate) struct Asking {
+    /// The matched path of the route table.
+    path: Option<String>,
+    pages: Pages,
+    origin: PageOrigin,
+    /// The method that a preflight asks about.
+    is_preflight: bool,
+    allowed: Option<HeaderValue>,
+}
+
+impl Asking {
+    /// Takes what is needed from a request; `path` is its route's, where there is one.
+    pub(crate) fn of(app: &App, path: Option<&str>, request: &Request) -> Self {
+        let pages = path
+            .and_then(|path| router::routes(app).find(|route| route.path == path))
+            .map_or(Pages::Own, |route| route.pages);
+        let headers = request.headers();
+        Self {
+            path: path.map(str::to_owned),
+            pages,
+            origin: PageOrigin(header_values(headers, &header::ORIGIN)),
+            is_preflight: headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+            allowed: None,
+        }
+    }
+
+    /// Refuses pages that may not use this server. Which environment a page belongs to is decided
+    /// once the credential is known; here it must belong to one at all.
+    pub(crate) async fn check(&mut self, app: &App) -> Result<PageOrigin, ApiError> {
+        match self.pages {
+            Pages::Own => {}
+            Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
+            Pages::Allowlisted if self.origin.is_present() => {
+                let values = self.origin.values();
+                let checked = match app.domains.check_preflight(&values).await {
+                    // Asked again for a real request, so that the operator sees the refusal listed.
+                    Err(auth::Error::Forbidden(_)) if !self.is_preflight => {
+                        let now = app.now().wall;
+                        app.domains
+                            .check(&values, auth::Environment::Live, now)
+                            .await
+                    }
+                    checked => checked,
+                };
+                self.allowed = HeaderValue::from_str(checked?.as_str()).ok();
+            }
+            Pages::Allowlisted => {}
+        }
+        Ok(self.origin.clone())
+    }
+
+    /// Puts the headers on an answer that let the page read it, if it may.
+    pub(crate) fn finish(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if self.pages == Pages::Allowlisted {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        let Some(allowed) = &self.allowed else { return };
+        if allowed != "*" {
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+}
+
+/// Answers `OPTIONS`, from the route table alone.
+pub(crate) async fn answer_options(app: &App, asking: &mut Asking) -> Result<Response, ApiError> {
+    let methods = match &asking.path {
+        Some(path) => router::allowed_methods(app, path),
+        None => return Err(router::unknown_path()),
+    };
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let Ok(methods) = HeaderValue::try_from(methods) else {
+        return Ok(response);
+    };
+    if asking.is_preflight {
+        asking.check(app).await?;
+    }
+    let headers = response.headers_mut();
+    if asking.is_preflight && asking.allowed.is_some() {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
+    }
+    headers.insert(header::ALLOW, methods);
+    Ok(response)
+}
+
+/// All values of a header as text; one that is not text becomes `null`'s equal: refused.
+pub(crate) fn header_values(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect()
+}

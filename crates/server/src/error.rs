@@ -1,0 +1,311 @@
+//! The only map from errors to HTTP statuses, and the shape in which clients see them.
+//!
+//! The body is the one of the hosted API, `{"error":{"message","type","param","code"}}`, so that
+//! code written against the official SDKs reads it. `message` is a sentence for the person who
+//! called; the cause goes to the log, once, in [`crate::middleware`]. Bodies of 5xx are constant.
+
+use std::{error::Error as StdError, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// A cause, kept for the log and never shown to a client.
+pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What a client is told when a request cannot be carried out.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: Option<&'static str>,
+    message: String,
+    param: Option<String>,
+    challenge: Option<&'static str>,
+    retry_after: Option<Duration>,
+    cause: Option<Cause>,
+}
+
+/// What the log gets to know about an error; rides in the response's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorReport {
+    pub(crate) code: Option<&'static str>,
+    pub(crate) message: String,
+    pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    message: &'a str,
+    r#type: &'static str,
+    param: Option<&'a str>,
+    code: Option<&'a str>,
+}
+
+/// Challenges of RFC 6750 §3: without credentials there is no error code.
+const CHALLENGE: &str = "Bearer realm=\"vestibule\"";
+const CHALLENGE_INVALID_TOKEN: &str = "Bearer realm=\"vestibule\", error=\"invalid_token\"";
+const CHALLENGE_INVALID_REQUEST: &str = "Bearer realm=\"vestibule\", error=\"invalid_request\"";
+const CHALLENGE_INSUFFICIENT: &str = "Bearer realm=\"vestibule\", error=\"insufficient_scope\"";
+
+const INTERNAL_MESSAGE: &str = "the server had an error while processing the request; try again, and tell the operator the \
+     x-request-id of this answer if it stays";
+
+impl ApiError {
+    /// An error with a sentence for the caller.
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: None,
+            message: message.into(),
+            param: None,
+            challenge: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// 400: the request cannot be understood or carried out as it is.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message).with_code("invalid_request")
+    }
+
+    /// 400 about the `Authorization` header itself (RFC 6750 §3.1 `invalid_request`).
+    pub fn bad_credentials_request(message: impl Into<String>) -> Self {
+        Self {
+            challenge: Some(CHALLENGE_INVALID_REQUEST),
+            ..Self::bad_request(message)
+        }
+    }
+
+    /// 401: no credential came.
+    pub fn unauthenticated(message: impl Into<String>) -> Self {
+        Self {
+            challenge: Some(CHALLENGE),
+            ..Self::new(StatusCode::UNAUTHORIZED, message).with_code("missing_credentials")
+        }
+    }
+
+    /// 401: the credential that came does not hold.
+    pub fn invalid_credential(message: impl Into<String>) -> Self {
+        Self {
+            challenge: Some(CHALLENGE_INVALID_TOKEN),
+            ..Self::new(StatusCode::UNAUTHORIZED, message).with_code("invalid_credential")
+        }
+    }
+
+    /// 401: a credential of one kind came where another is meant.
+    pub fn wrong_credential_kind(message: impl Into<String>) -> Self {
+        Self::invalid_credential(message).with_code("wrong_credential_kind")
+    }
+
+    /// 403: the caller is known and may not do this.
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            challenge: Some(CHALLENGE_INSUFFICIENT),
+            ..Self::new(StatusCode::FORBIDDEN, message).with_code(code)
+        }
+    }
+
+    /// 403: the page that asks is not on the allowlist.
+    pub fn origin_refused(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message).with_code("origin_not_allowed")
+    }
+
+    /// 404: not there, or not there for this caller: the two do not differ.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message).with_code("not_found")
+    }
+
+    /// 405 for a path that takes other methods.
+    pub fn method_not_allowed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with_code("method_not_allowed")
+    }
+
+    /// 409: what is there does not fit the request any more.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message).with_code("conflict")
+    }
+
+    /// 413: larger than this server reads.
+    pub fn too_large(limit_bytes: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the request body is larger than the {limit_bytes} bytes this address takes"),
+        )
+        .with_code("request_too_large")
+    }
+
+    /// 408: the body did not arrive in time.
+    pub fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request body did not arrive in time; send it again",
+        )
+        .with_code("request_timeout")
+    }
+
+    /// 415: not `application/json`.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the body as JSON, with the header `Content-Type: application/json`",
+        )
+        .with_code("unsupported_media_type")
+    }
+
+    /// 429 with the time after which it makes sense to try again.
+    pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, message).with_code("rate_limit_exceeded")
+        }
+    }
+
+    /// 502: what we call for the caller gave no usable answer.
+    pub fn bad_gateway(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(StatusCode::BAD_GATEWAY, message).with_code("upstream_error")
+        }
+    }
+
+    /// 503: it may work a little later.
+    pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with_code("unavailable")
+        }
+    }
+
+    /// 500: a defect. The client learns nothing but that.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+                .with_code("internal_error")
+        }
+    }
+
+    /// The code that programs can tell errors apart by.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The field at fault, as a dotted path.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// The cause, for the log.
+    #[must_use]
+    pub fn with_cause(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The sentence for the caller.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn r#type(&self) -> &'static str {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// What the log is told; takes the cause along.
+    pub(crate) fn into_report(self) -> ErrorReport {
+        ErrorReport {
+            code: self.code,
+            message: self.message,
+            cause: self.cause.map(Arc::from),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Json(Body {
+            error: Detail {
+                message: &self.message,
+                r#type: self.r#type(),
+                param: self.param.as_deref(),
+                code: self.code,
+            },
+        });
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(duration) = self.retry_after {
+            // Whole seconds (RFC 9110 §10.2.3), rounded up so that a client is never early.
+            let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response.extensions_mut().insert(self.into_report());
+        response
+    }
+}
+
+/// What a user reads when the store cannot take a request now.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+impl From<engine::Error> for ApiError {
+    fn from(error: engine::Error) -> Self {
+        use engine::Error;
+        let message = error.to_string();
+        match error {
+            Error::NotFound => Self::not_found(message),
+            Error::Invalid { message, param } => {
+                let error = Self::bad_request(message);
+                match param {
+                    Some(param) => error.with_param(param),
+                    None => error,
+                }
+            }
+            Error::Conflict(_) => Self::conflict(message),
+            Error::UnknownWorkflow(_) => Self::not_found(message)
+                .with_code("workflow_not_found")
+                .with_param("workflow"),
+            Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),
+            Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
+            Error::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// A store of credentials that does not answer is no verdict on the credential: never a 401.
+impl From<auth::ports::StoreError> for ApiError {
+    fn from(error: auth::ports::StoreError) -> Self {
+        use auth::ports::StoreError;
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::unavailable("the store is busy; try again in a moment", BUSY_RETRY)
+                    .with_cause(error)
+            }
+            StoreError::Conflict | StoreError::Internal(_) => Self::internal(error),
+        }
+    }
+}

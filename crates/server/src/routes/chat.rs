@@ -1,0 +1,158 @@
+//! The conversation: door 3's `/api/chat` and `/chatkit`, and the hosted doors'
+//! `/v1/chatkit/conversation`. All of them end in the same engine.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use auth::ports::Quotas;
+use engine::Reply;
+use http::HeaderMap;
+use protocol::{Envelope, Limits, RequestError};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{
+    app::{App, AppState},
+    body::JsonBytes,
+    caller::{Caller, Entry, STATE_QUOTAS},
+    error::ApiError,
+    routes::relay,
+    sse::{self, EventStream},
+};
+
+/// `POST /api/chat` and `POST /chatkit`
+pub(crate) async fn chat(
+    State(app): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, ApiError> {
+    let is_by_login = matches!(caller.entry(), Entry::UserToken(_) | Entry::SessionCookie);
+    if is_by_login && !app.settings.doors.custom {
+        return Err(ApiError::forbidden(
+            "door_closed",
+            "this server takes no user tokens here; start a chat session, or have the operator set `doors.custom.enabled`",
+        ));
+    }
+    if is_by_login && is_relay(&body) {
+        return relay::answer(&app, &caller, body).await;
+    }
+    converse(&app, &caller, &headers, &body).await
+}
+
+/// `POST /v1/chatkit/conversation`
+pub(crate) async fn conversation(
+    State(app): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBytes(body): JsonBytes,
+) -> Result<Response, ApiError> {
+    converse(&app, &caller, &headers, &body).await
+}
+
+/// Whether a body is a Chat Completions request: it has `messages` and no `type`.
+fn is_relay(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Shape {
+        r#type: Option<IgnoredAny>,
+        messages: Option<IgnoredAny>,
+    }
+    // The cheap look first: a conversation's body nearly always begins with its type.
+    !body.starts_with(b"{\"type\"")
+        && serde_json::from_slice::<Shape>(body)
+            .is_ok_and(|shape| shape.r#type.is_none() && shape.messages.is_some())
+}
+
+/// One ChatKit request. Once it is clear that the answer is a stream, failures on our side are told
+/// in the stream: at a 5xx the official client would silently run the turn again, five times.
+async fn converse(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let request = Envelope::parse(body, &Limits::default())?.request;
+    let is_streaming = request.is_streaming();
+    if is_streaming {
+        count_turn(app, caller)?;
+    }
+    match app.engine.handle(caller.context(headers), request).await {
+        Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
+        Ok(Reply::Turn(events)) => Ok(EventStream {
+            events,
+            keep_alive: app.settings.keep_alive,
+            revoked: match caller.entry() {
+                Entry::ClientSecret(session) => Some(app.revocations.of(&session.id)),
+                _ => None,
+            },
+        }
+        .into_response()),
+        Err(error) => {
+            let error = ApiError::from(error);
+            if is_streaming && error.status().is_server_error() {
+                Ok(sse::failed(error))
+            } else {
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Counts a turn against the person's limit; a visitor's against the quotas of their token.
+pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    app.limits.turn(caller.owner())?;
+    match caller.entry() {
+        Entry::Visitor(token) => {
+            app.limits
+                .visitor_message(caller.owner(), &token.id, &token.quotas)
+        }
+        Entry::ClientSecret(session) => match &session.opened_by {
+            auth::ports::OpenedBy::PublicToken(token) => {
+                let quotas = session
+                    .state
+                    .get(STATE_QUOTAS)
+                    .and_then(|quotas| Quotas::deserialize(quotas).ok())
+                    .unwrap_or_default();
+                app.limits.visitor_message(caller.owner(), token, &quotas)
+            }
+            _ => Ok(()),
+        },
+        Entry::UserToken(_) | Entry::SessionCookie => Ok(()),
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let param = error.param().map(str::to_owned);
+        let code = error.code();
+        let error = match error {
+            RequestError::TooLarge { limit } => Self::too_large(limit),
+            error => Self::bad_request(error.to_string()).with_code(code),
+        };
+        match param {
+            Some(param) => error.with_param(param),
+            None => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_body_has_messages_and_no_type() {
+        for (body, expected) in [
+            (r#"{"model":"x","messages":[]}"#, true),
+            (r#"{"messages":[],"type":"threads.list"}"#, false),
+            (r#"{"type":"threads.list","params":{}}"#, false),
+            (r#"{"messages":null}"#, false),
+            ("[]", false),
+            ("", false),
+            ("{\"messages\":[", false),
+        ] {
+            assert_eq!(is_relay(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

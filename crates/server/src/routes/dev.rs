@@ -1,0 +1,170 @@
+//! The development issuer: signs a real token for one of two made-up people at a click.
+//!
+//! It exists with `--dev` only, and answers callers on this machine only: the connection, the `Host`
+//! and the `Origin` must all be loopback. The `Host` is looked at because a page of another site can
+//! make its own name point to 127.0.0.1 (DNS rebinding), and would then count as the same origin.
+
+use std::{sync::Arc, time::Duration};
+
+use auth::{Origin, Signer};
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{app::AppState, body::JsonBody, error::ApiError, serve::Peer};
+
+/// How long a token lives: as long as those of Better Auth.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// An issuer for trying things out.
+pub struct Development {
+    /// Its key.
+    pub signer: Arc<Signer>,
+    /// Its `iss`.
+    pub issuer: String,
+    /// Its `aud`.
+    pub audience: String,
+    /// Who can sign in.
+    pub users: Vec<DevelopmentUser>,
+}
+
+/// A made-up person.
+#[derive(Debug, Clone, Serialize)]
+pub struct DevelopmentUser {
+    /// Their `sub`.
+    pub id: &'static str,
+    /// What they are called.
+    pub name: &'static str,
+    /// Their address, which nobody reads.
+    pub email: &'static str,
+}
+
+impl DevelopmentUser {
+    /// The two people of every development issuer.
+    pub fn both() -> Vec<Self> {
+        vec![
+            Self {
+                id: "ada",
+                name: "Ada",
+                email: "ada@example.com",
+            },
+            Self {
+                id: "grace",
+                name: "Grace",
+                email: "grace@example.com",
+            },
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct TokenBody {
+    user: Option<String>,
+}
+
+/// `POST /dev/token`
+pub(crate) async fn token(
+    State(app): State<AppState>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<TokenBody>,
+) -> Result<Response, ApiError> {
+    let development = app.development.as_ref().ok_or_else(not_here)?;
+    let is_local_peer = peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
+    if !is_local_peer || !is_local_host(&headers) || !is_local_page(&headers) {
+        return Err(ApiError::forbidden(
+            "loopback_only",
+            "the development issuer signs people in on this machine only; open the page as http://127.0.0.1",
+        ));
+    }
+    let user = development
+        .users
+        .iter()
+        .find(|user| Some(user.id) == body.user.as_deref())
+        .ok_or_else(|| {
+            let ids: Vec<&str> = development.users.iter().map(|user| user.id).collect();
+            ApiError::bad_request(format!("name one of these users: {}", ids.join(", ")))
+                .with_param("user")
+        })?;
+    let now = app.now().wall;
+    let expires_at = now.plus(TOKEN_LIFETIME).seconds();
+    let claims = claims(development, user, now.seconds(), expires_at);
+    let token = development.signer.sign(&claims, None)?;
+    Ok(Json(json!({ "token": token, "expires_at": expires_at, "user": user })).into_response())
+}
+
+/// `GET /dev/jwks.json`
+pub(crate) async fn keys(State(app): State<AppState>) -> Result<Response, ApiError> {
+    let development = app.development.as_ref().ok_or_else(not_here)?;
+    Ok(Json(development.signer.jwks()).into_response())
+}
+
+fn claims(
+    development: &Development,
+    user: &DevelopmentUser,
+    issued_at: i64,
+    expires_at: i64,
+) -> Map<String, Value> {
+    [
+        ("iss", json!(development.issuer)),
+        ("aud", json!(development.audience)),
+        ("sub", json!(user.id)),
+        ("name", json!(user.name)),
+        ("email", json!(user.email)),
+        ("iat", json!(issued_at)),
+        ("exp", json!(expires_at)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+fn is_local_host(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    host.to_str().is_ok_and(|host| {
+        Origin::parse(&format!("http://{host}")).is_ok_and(|origin| origin.is_local())
+    })
+}
+
+fn is_local_page(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ORIGIN).iter().all(|origin| {
+        origin
+            .to_str()
+            .is_ok_and(|origin| Origin::parse(origin).is_ok_and(|origin| origin.is_local()))
+    })
+}
+
+fn not_here() -> ApiError {
+    ApiError::not_found("this server has no development issuer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_points_to_this_machine_is_not_this_machine() {
+        for (host, expected) in [
+            ("127.0.0.1:8000", true),
+            ("localhost:8000", true),
+            ("app.localhost:8000", true),
+            ("[::1]:8000", true),
+            ("evil.example:8000", false),
+            ("127.0.0.1.nip.io", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            assert_eq!(is_local_host(&headers), expected, "{host}");
+        }
+        assert!(!is_local_host(&HeaderMap::new()));
+    }
+}

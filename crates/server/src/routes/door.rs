@@ -1,0 +1,232 @@
+//! Doors 1 and 2: where client secrets come from.
+//!
+//! Each call opens or goes on with a chat session for an identity that was checked just now.
+//! Answers hold a secret and are never kept by anybody (`Cache-Control: no-store`, which is what every
+//! answer of this server has unless it says otherwise).
+
+use auth::{
+    UnixTime,
+    client_secret::{IssuedSecret, NewChatSession},
+    ports::OpenedBy,
+};
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use engine::WorkflowId;
+use http::{HeaderMap, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+use upstream::openai::sessions::{SessionRequest, SessionWorkflow, SessionsApi};
+
+use crate::{
+    app::{App, AppState},
+    body::JsonBody,
+    caller::{Caller, PublicTokenCaller, STATE_QUOTAS},
+    client_ip::ClientIp,
+    cookie,
+    error::ApiError,
+};
+
+/// OpenAI's sessions API as the one who mints door 1's secrets.
+pub struct HostedSessions {
+    /// The client for that API.
+    pub api: SessionsApi,
+    /// The workflow at OpenAI, where the page names none.
+    pub workflow: String,
+}
+
+/// Unknown fields are ignored: pages in the wild send notes of their own.
+#[derive(Deserialize)]
+pub(crate) struct StartBody {
+    workflow: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RefreshBody {
+    #[serde(rename = "currentClientSecret", alias = "current_client_secret")]
+    current_client_secret: Option<SecretString>,
+    workflow: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SecretAnswer<'a> {
+    client_secret: &'a str,
+    /// Seconds from now.
+    expires_in: u64,
+    /// Unix seconds.
+    expires_at: i64,
+}
+
+/// `POST /api/chatkit/start`
+pub(crate) async fn start(
+    State(app): State<AppState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<StartBody>,
+) -> Result<Response, ApiError> {
+    check_open(app.settings.doors.client_secret, "client_secret")?;
+    app.limits.secret(caller.owner())?;
+    if let Some(hosted) = &app.hosted_sessions {
+        return mint_hosted(&app, hosted, &caller, body.workflow).await;
+    }
+    let workflow = find_workflow(&app, body.workflow)?;
+    let new = NewChatSession {
+        identity: caller.identity(),
+        workflow,
+        origins: Vec::new(),
+        state: Map::new(),
+        opened_by: OpenedBy::User,
+        secret_lifetime: app.settings.secret_lifetime,
+    };
+    let now = app.now().wall;
+    let issued = app.client_secrets.open(new, now).await?;
+    Ok(answer(&issued.secret, issued.expires_at, now))
+}
+
+/// `POST /api/chatkit/refresh`
+pub(crate) async fn refresh(
+    State(app): State<AppState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<RefreshBody>,
+) -> Result<Response, ApiError> {
+    check_open(app.settings.doors.client_secret, "client_secret")?;
+    app.limits.secret(caller.owner())?;
+    let current = body.current_client_secret.ok_or_else(|| {
+        ApiError::bad_request("name the secret to replace as `currentClientSecret`")
+            .with_param("currentClientSecret")
+    })?;
+    if let Some(hosted) = &app.hosted_sessions {
+        // OpenAI has no rotation: another secret is minted, for the user who was checked just now.
+        return mint_hosted(&app, hosted, &caller, body.workflow).await;
+    }
+    let now = app.now().wall;
+    let issued = app
+        .client_secrets
+        .rotate(
+            current.expose_secret(),
+            caller.identity(),
+            app.settings.secret_lifetime,
+            now,
+        )
+        .await?;
+    Ok(answer(&issued.secret, issued.expires_at, now))
+}
+
+/// `POST /api/chatkit/visitor`
+pub(crate) async fn visitor(
+    State(app): State<AppState>,
+    PublicTokenCaller(token): PublicTokenCaller,
+    Extension(client): Extension<ClientIp>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    check_open(app.settings.doors.public_token, "public_token")?;
+    let now = app.now().wall;
+    let resume = cookie::visitor(&headers);
+    let tokens = &app.public_tokens;
+    if tokens.returning(&token, resume.as_deref()).await?.is_none() {
+        let per_hour = token.quotas.visitors_per_ip_per_hour;
+        app.limits.visitor(&token.id, client, per_hour)?;
+    }
+    let lifetime = app.settings.visitor_secret_lifetime;
+    let visitor = tokens
+        .visit(&token, resume.as_deref(), now.plus(lifetime), now)
+        .await?;
+    app.limits.secret(&visitor.identity.owner_key().into())?;
+    let issued = open_for_visitor(&app, &token, &visitor.identity, now).await?;
+    let kept = visitor
+        .resume
+        .as_ref()
+        .map(ExposeSecret::expose_secret)
+        .or(resume.as_deref());
+    let mut response = answer(&issued.secret, issued.expires_at, now);
+    if let Some(cookie) = kept.and_then(|text| cookie::keep_visitor(text, app.settings.is_secure)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+async fn open_for_visitor(
+    app: &App,
+    token: &auth::ports::PublicTokenRecord,
+    identity: &auth::Identity,
+    now: UnixTime,
+) -> Result<IssuedSecret, ApiError> {
+    let mut state = Map::new();
+    state.insert(STATE_QUOTAS.to_owned(), json!(token.quotas));
+    let new = NewChatSession {
+        identity,
+        workflow: find_workflow(app, token.workflow.clone())?,
+        origins: Vec::new(),
+        state,
+        opened_by: OpenedBy::PublicToken(token.id.clone()),
+        secret_lifetime: app.settings.visitor_secret_lifetime,
+    };
+    Ok(app.client_secrets.open(new, now).await?)
+}
+
+async fn mint_hosted(
+    app: &App,
+    hosted: &HostedSessions,
+    caller: &Caller,
+    workflow: Option<String>,
+) -> Result<Response, ApiError> {
+    let request = SessionRequest {
+        workflow: SessionWorkflow {
+            id: workflow.unwrap_or_else(|| hosted.workflow.clone()),
+            version: None,
+            state_variables: Map::new(),
+        },
+        user: caller.owner().to_string(),
+        expires_after: None,
+    };
+    let minted = hosted.api.create(&request).await.map_err(hosted_error)?;
+    let expires_at = UnixTime::from_seconds(minted.expires_at);
+    Ok(answer(&minted.client_secret, expires_at, app.now().wall))
+}
+
+fn hosted_error(error: upstream::Error) -> ApiError {
+    use upstream::Error;
+    let retry = std::time::Duration::from_secs(5);
+    match error {
+        Error::Refused { message } => ApiError::bad_request(message),
+        Error::RateLimited { retry_after } => ApiError::too_many(
+            "OpenAI takes no more sessions for the moment; try again later",
+            retry_after.unwrap_or(retry),
+        ),
+        Error::Unavailable(_) => {
+            ApiError::unavailable("OpenAI cannot be reached; try again later", retry)
+                .with_cause(error)
+        }
+        Error::Configuration { .. } | Error::Malformed(_) => ApiError::bad_gateway(
+            "OpenAI did not open a session; the operator finds the reason in the server's log",
+            error,
+        ),
+    }
+}
+
+/// The configured workflow of that id, or the default one.
+fn find_workflow(app: &App, id: Option<String>) -> Result<String, ApiError> {
+    let id = id.map(WorkflowId::new);
+    Ok(app.engine.workflows.get(id.as_ref())?.id.to_string())
+}
+
+fn check_open(is_open: bool, door: &str) -> Result<(), ApiError> {
+    if is_open {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "door_closed",
+        format!("this door is closed on this server; the operator opens it with `doors.{door}.enabled`"),
+    ))
+}
+
+fn answer(secret: &SecretString, expires_at: UnixTime, now: UnixTime) -> Response {
+    Json(SecretAnswer {
+        client_secret: secret.expose_secret(),
+        expires_in: expires_at.since(now).as_secs(),
+        expires_at: expires_at.seconds(),
+    })
+    .into_response()
+}

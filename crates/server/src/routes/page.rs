@@ -1,0 +1,86 @@
+//! The demo page at `/`: the three doors side by side, under the strictest content policy there is.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
+use rust_embed::RustEmbed;
+use serde::Serialize;
+
+use crate::{
+    app::AppState,
+    error::ApiError,
+    routes::{assets::content_type, dev::DevelopmentUser},
+};
+
+/// Scripts and styles from this server only, none inline; no markup from strings (Trusted Types);
+/// no page may put this one into a frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; img-src 'self' data: https:; font-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+     trusted-types 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/assets/demo"]
+struct DemoFiles;
+
+/// What the demo page is told.
+#[derive(Debug, Clone, Default)]
+pub struct Demo {
+    /// The public token for door 2; without one the door says how to make one.
+    pub public_token: Option<String>,
+    /// The domain key for door 3.
+    pub domain_key: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Config<'a> {
+    public_token: Option<&'a str>,
+    domain_key: Option<&'a str>,
+    users: &'a [DevelopmentUser],
+}
+
+/// `GET /`
+pub(crate) async fn index() -> Response {
+    demo_file("index.html")
+}
+
+/// `GET /demo/{file}`
+pub(crate) async fn file(Path(file): Path<String>) -> Response {
+    demo_file(&file)
+}
+
+/// `GET /demo/config.json`
+pub(crate) async fn config(State(app): State<AppState>) -> Response {
+    let demo = app.demo.as_ref();
+    let users = app
+        .development
+        .as_ref()
+        .map_or(&[][..], |development| &development.users);
+    Json(Config {
+        public_token: demo.and_then(|demo| demo.public_token.as_deref()),
+        domain_key: demo.and_then(|demo| demo.domain_key.as_deref()),
+        users,
+    })
+    .into_response()
+}
+
+fn demo_file(path: &str) -> Response {
+    let Some(file) = DemoFiles::get(path) else {
+        return ApiError::not_found("the demo page has no such file").into_response();
+    };
+    let mut response = file.data.into_owned().into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type(path)),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,81 @@
+//! The plain relay: a Chat Completions body goes to the configured model and its event stream comes
+//! back, frames whole, after the same check of the caller. Nothing is stored.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use engine::ports::ModelError;
+use futures::StreamExt;
+use http::{HeaderValue, header};
+use upstream::relay::{Relay, RelayContext, RelayError};
+
+use crate::{app::App, caller::Caller, error::ApiError, routes::chat, sse};
+
+/// Where a body with `messages` goes.
+pub struct RelayTarget {
+    /// The model.
+    pub relay: Relay,
+    /// The provider's name of it.
+    pub model: String,
+}
+
+/// Answers a body with `messages`.
+pub(crate) async fn answer(app: &App, caller: &Caller, body: Bytes) -> Result<Response, ApiError> {
+    let target = app.relay.as_ref().ok_or_else(|| {
+        ApiError::forbidden(
+            "relay_off",
+            "this server relays no plain messages; the operator switches it on with `doors.custom.relay`",
+        )
+    })?;
+    chat::count_turn(app, caller)?;
+    let context = RelayContext {
+        model: target.model.clone(),
+        end_user: caller.owner().to_string(),
+        answer_id: format!("chatcmpl-{:032x}", app.engine.ids.next()),
+        created_at: app.now().wall.seconds(),
+    };
+    let answer = target.relay.answer(&context, &body).await?;
+    let frames = answer.frames.map(Ok::<Bytes, std::convert::Infallible>);
+    let mut response = sse::event_stream(Body::from_stream(frames));
+    if let Ok(content_type) = HeaderValue::try_from(answer.content_type) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    Ok(response)
+}
+
+impl From<RelayError> for ApiError {
+    fn from(error: RelayError) -> Self {
+        match error {
+            RelayError::Invalid { message, param } => {
+                let error = Self::bad_request(message);
+                match param {
+                    Some(param) => error.with_param(param),
+                    None => error,
+                }
+            }
+            RelayError::Model(error) => of_model(error),
+        }
+    }
+}
+
+fn of_model(error: ModelError) -> ApiError {
+    let retry = Duration::from_secs(5);
+    match error {
+        ModelError::TooLong(_) => ApiError::bad_request("the messages are too long for the model; send fewer"),
+        ModelError::Declined(_) => ApiError::bad_request("the model declined to answer this"),
+        ModelError::RateLimited(_) => ApiError::too_many(
+            "the model takes no more requests for the moment; try again in a little while",
+            retry,
+        ),
+        ModelError::Unavailable(_) | ModelError::TimedOut => {
+            ApiError::unavailable("the model is out of reach; try again in a moment", retry)
+        }
+        ModelError::Misconfigured(_) | ModelError::Malformed(_) => ApiError::bad_gateway(
+            "the model gave no usable answer; the operator finds the reason in the server's log",
+            "see the cause",
+        ),
+    }
+    .with_cause(error)
+}
