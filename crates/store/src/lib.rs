@@ -13,6 +13,7 @@ mod sqlite;
 mod upkeep;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::Address;
 pub use crate::error::Error;
@@ -21,12 +22,25 @@ use crate::sqlite::Sqlite;
 pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
 /// How to open a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// What to do about tables of an older build.
     pub migrations: MigrationPolicy,
     /// What an answered write survives.
     pub durability: Durability,
+    /// How long a call waits while another process (the command line, a backup) has the database locked, or too much
+    /// work is waiting, before it fails with [`Error::Busy`].
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            migrations: MigrationPolicy::default(),
+            durability: Durability::default(),
+            patience: Duration::from_secs(5),
+        }
+    }
 }
 
 /// What to do about tables of an older build. Tables of a newer one are never touched.

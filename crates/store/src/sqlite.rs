@@ -12,14 +12,13 @@ mod schema;
 mod threads;
 mod upkeep;
 
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -27,8 +26,6 @@ use crate::error::Error;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, Options};
 
-/// How long SQLite waits for another process that writes (the command line, a backup) before it says busy.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reading threads beyond this many gain nothing: pages come from memory.
 const MAX_READERS: usize = 4;
 /// Every statement of this crate fits, so that none is ever prepared twice on a connection.
@@ -56,8 +53,8 @@ impl Sqlite {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self {
-            writer: Writer::start(writer)?,
-            readers: Some(Readers::start(readers)?),
+            writer: Writer::start(writer, options.patience)?,
+            readers: Some(Readers::start(readers, options.patience)?),
         })
     }
 
@@ -67,7 +64,7 @@ impl Sqlite {
         configure(&connection, options)?;
         schema::prepare(&mut connection, options.migrations)?;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, options.patience)?,
             readers: None,
         })
     }
@@ -118,6 +115,8 @@ fn connect(path: &Path, options: Options) -> Result<Connection, Error> {
         | rusqlite::OpenFlags::SQLITE_OPEN_CREATE
         | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    #[cfg(test)]
+    tests::record_statements_of(&connection);
     configure(&connection, options)?;
     // Readers and the writer do not wait for one another.
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -125,7 +124,7 @@ fn connect(path: &Path, options: Options) -> Result<Connection, Error> {
 }
 
 fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(options.patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;

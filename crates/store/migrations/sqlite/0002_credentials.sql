@@ -10,7 +10,7 @@ CREATE TABLE chat_sessions (
     subject       TEXT    NOT NULL,
     environment   TEXT    NOT NULL,
     opened_by     TEXT    NOT NULL, -- "user", "public_token" or "server_key"
-    opened_by_id  TEXT    NOT NULL, -- the token or key; empty for a user
+    opened_by_id  TEXT,             -- the token or key; none for a user
     created_at    INTEGER NOT NULL,
     ends_at       INTEGER NOT NULL,
     ended_at      INTEGER,
@@ -20,7 +20,10 @@ CREATE TABLE chat_sessions (
 ) STRICT;
 
 CREATE INDEX chat_sessions_by_user   ON chat_sessions (issuer, subject, created_at, id);
-CREATE INDEX chat_sessions_by_opener ON chat_sessions (opened_by, opened_by_id);
+CREATE INDEX chat_sessions_not_ended ON chat_sessions (issuer, subject, environment, created_at)
+    WHERE ended_at IS NULL;
+CREATE INDEX chat_sessions_by_opener ON chat_sessions (opened_by_id, opened_by)
+    WHERE opened_by_id IS NOT NULL;
 CREATE INDEX chat_sessions_by_time   ON chat_sessions (created_at, id);
 CREATE INDEX chat_sessions_by_end    ON chat_sessions (ends_at);
 

@@ -290,11 +290,11 @@ fn read_session(row: &Row<'_>) -> Result<ChatSessionRecord, Error> {
     Ok(session)
 }
 
-fn opener(by: &OpenedBy) -> (&'static str, &str) {
+fn opener(by: &OpenedBy) -> (&'static str, Option<&str>) {
     match by {
-        OpenedBy::User => ("user", ""),
-        OpenedBy::PublicToken(id) => ("public_token", id),
-        OpenedBy::ServerKey(id) => ("server_key", id),
+        OpenedBy::User => ("user", None),
+        OpenedBy::PublicToken(id) => ("public_token", Some(id)),
+        OpenedBy::ServerKey(id) => ("server_key", Some(id)),
     }
 }
 

@@ -1,0 +1,125 @@
+//! No statement may read a whole table: looked up in SQLite's own plans.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use tempfile::TempDir;
+use testkit::store_contract::{CASES, Stores, TestDatabase};
+
+use crate::sqlite::Sqlite;
+use crate::{Database, Options, export_user};
+
+/// Every statement that any connection of this process has run.
+static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Makes a connection write down what it runs.
+pub(super) fn record_statements_of(connection: &Connection) {
+    fn record(event: TraceEvent<'_>) {
+        if let TraceEvent::Stmt(statement, _) = event {
+            let mut statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+            statements.insert(statement.sql().into_owned());
+        }
+    }
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(record));
+}
+
+struct File {
+    folder: TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
+    fn open(&self) -> Arc<Sqlite> {
+        let path = self.folder.path().join("test.db");
+        Arc::new(Sqlite::open_file(&path, Options::default()).unwrap())
+    }
+}
+
+#[async_trait]
+impl TestDatabase for File {
+    async fn open(&self) -> Stores {
+        let database = File::open(self);
+        Stores {
+            threads: database.clone(),
+            credentials: database,
+        }
+    }
+}
+
+/// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
+const WANTED_WHOLE: [&str; 6] = [
+    "FROM domains ORDER BY origin, environment",
+    "FROM public_tokens ORDER BY key DESC",
+    "FROM server_keys ORDER BY key DESC",
+    "FROM refusals ORDER BY key DESC",
+    "(SELECT key FROM refusals ORDER BY key DESC LIMIT 1 OFFSET ?1)",
+    "SELECT 1 FROM threads LIMIT 1",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_finds_its_rows_by_an_index() {
+    // The contract calls every method of the ports; the rest is called here.
+    for (_, case) in CASES {
+        case(&File::new()).await;
+    }
+    let file = File::new();
+    let database: Arc<dyn Database> = file.open();
+    for owner in ["visitor:pkt_1 vis_1", "https://issuer.example ada"] {
+        let owner = engine::Owner::new(owner);
+        let thread: protocol::ThreadMetadata = serde_json::from_value(serde_json::json!({
+            "id": "thr_1", "created_at": "2026-01-01T00:00:00Z"
+        }))
+        .unwrap();
+        database.create_thread(&owner, &thread, &[]).await.unwrap();
+        database.check().await.unwrap();
+        export_user::<crate::Error>(&*database, &owner, |_| Ok(()))
+            .await
+            .unwrap();
+        database.forget_user(&owner).await.unwrap();
+    }
+
+    let plans = Connection::open(file.folder.path().join("test.db")).unwrap();
+    let statements = STATEMENTS.lock().unwrap().clone();
+    let mut looked_at = 0;
+    for sql in &statements {
+        let squeezed = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_query = ["SELECT", "UPDATE", "DELETE", "INSERT"]
+            .iter()
+            .any(|verb| squeezed.starts_with(verb));
+        if !is_query || squeezed.contains("sqlite_") {
+            continue; // Transactions, settings and migrations.
+        }
+        looked_at += 1;
+        for step in plan(&plans, sql) {
+            let is_whole = step.starts_with("SCAN") && !step.starts_with("SCAN CONSTANT ROW");
+            if is_whole || step.contains("TEMP B-TREE") {
+                assert!(
+                    WANTED_WHOLE.iter().any(|part| squeezed.contains(part)),
+                    "{step}\n  in: {squeezed}"
+                );
+            }
+        }
+    }
+    // Fewer would mean that the statements are not seen.
+    assert!(looked_at > 45, "{looked_at} statements: {statements:#?}");
+}
+
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    // The values do not matter for the plan; what is not bound is null.
+    let mut rows = statement.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get("detail").unwrap());
+    }
+    steps
+}

@@ -1,0 +1,429 @@
+//! The database as a file: made, upgraded, locked, forgotten from, and refused.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Owner;
+use engine::ports::{Change, PageQuery, StoreError};
+use protocol::item::{AssistantContent, AssistantMessageItem};
+use protocol::request::{FeedbackKind, Order};
+use protocol::{ItemId, ItemPrefix, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
+use rusqlite::Connection;
+use store::{
+    Database, Durability, Error, Forgotten, MigrationPolicy, Options, Record, connect, export_user,
+};
+use tempfile::TempDir;
+
+struct File {
+    folder: TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("data/vestibule.db")
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.path().display())
+    }
+
+    async fn open(&self) -> Arc<dyn Database> {
+        connect(&self.url(), Options::default()).await.unwrap()
+    }
+
+    /// As another program would open it.
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+fn owner() -> Owner {
+    Owner::new("https://issuer.example ada")
+}
+
+fn at() -> Timestamp {
+    "2026-01-23T16:15:25Z".parse().unwrap()
+}
+
+fn thread(number: u128) -> ThreadMetadata {
+    ThreadMetadata {
+        id: ThreadId::mint(number),
+        title: None,
+        created_at: at(),
+        status: ThreadStatus::Active,
+        allowed_image_domains: None,
+        metadata: serde_json::Map::new(),
+    }
+}
+
+fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
+    AssistantMessageItem {
+        id: ItemId::mint(ItemPrefix::Message, number),
+        thread_id: ThreadId::mint(thread),
+        created_at: at(),
+        content: vec![AssistantContent::new(text)],
+    }
+    .into()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_for_its_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+
+    let file = File::new();
+    let database = file.open().await;
+    database
+        .create_thread(&owner(), &thread(1), &[])
+        .await
+        .unwrap();
+    assert_eq!(mode(file.path().parent().unwrap().into()), 0o700);
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", file.path().display());
+        assert_eq!(mode(path.into()), 0o600, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn both_kinds_of_durability_keep_what_was_written() {
+    for durability in [Durability::Process, Durability::Power] {
+        let file = File::new();
+        let options = Options {
+            durability,
+            ..Options::default()
+        };
+        let database = connect(&file.url(), options).await.unwrap();
+        database
+            .create_thread(&owner(), &thread(1), &[])
+            .await
+            .unwrap();
+        drop(database);
+        let database = file.open().await;
+        let found = database.thread(&owner(), &ThreadId::mint(1)).await.unwrap();
+        assert_eq!(found, thread(1));
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_build_is_not_touched() {
+    let file = File::new();
+    drop(file.open().await);
+    file.raw().pragma_update(None, "user_version", 99).unwrap();
+    for migrations in [MigrationPolicy::Apply, MigrationPolicy::Require] {
+        let options = Options {
+            migrations,
+            ..Options::default()
+        };
+        let Err(error) = connect(&file.url(), options).await else {
+            panic!("opened")
+        };
+        assert!(
+            matches!(error, Error::TooNew { found: 99, known } if known < 99),
+            "{error:?}"
+        );
+        assert!(
+            error.to_string().contains("start the newer vestibule"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tables_are_changed_only_where_that_is_wanted() {
+    let file = File::new();
+    let require = Options {
+        migrations: MigrationPolicy::Require,
+        ..Options::default()
+    };
+    let Err(error) = connect(&file.url(), require).await else {
+        panic!("opened")
+    };
+    assert!(
+        matches!(error, Error::Outdated { found: 0, .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("vestibule migrate"), "{error}");
+
+    drop(file.open().await);
+    connect(&file.url(), require).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_migrate_at_once_do_not_collide() {
+    for _ in 0..10 {
+        let file = File::new();
+        let url = file.url();
+        let opened = tokio::join!(
+            connect(&url, Options::default()),
+            connect(&url, Options::default()),
+            connect(&url, Options::default()),
+        );
+        for database in [opened.0, opened.1, opened.2] {
+            database.unwrap().check().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_an_error() {
+    let file = File::new();
+    fs::create_dir_all(file.path()).unwrap();
+    assert!(connect(&file.url(), Options::default()).await.is_err());
+
+    let file = File::new();
+    fs::create_dir_all(file.path().parent().unwrap()).unwrap();
+    fs::write(
+        file.path(),
+        "not a database, but long enough to look like one".repeat(100),
+    )
+    .unwrap();
+    assert!(connect(&file.url(), Options::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_locked_database_is_busy_and_loses_nothing() {
+    let file = File::new();
+    let options = Options {
+        patience: Duration::from_millis(20),
+        ..Options::default()
+    };
+    let database = connect(&file.url(), options).await.unwrap();
+    database
+        .create_thread(&owner(), &thread(1), &[item(1, 1, "before")])
+        .await
+        .unwrap();
+
+    let other_process = file.raw();
+    other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let change = Change {
+        put: vec![item(1, 2, "meanwhile")],
+        ..Change::default()
+    };
+    let id = ThreadId::mint(1);
+    let owner = owner();
+    let (one, two, check) = tokio::join!(
+        database.apply(&owner, &id, &change),
+        database.revoke_server_key("key_1", auth::UnixTime::from_seconds(0)),
+        database.check(),
+    );
+    assert!(matches!(one, Err(StoreError::Busy(_))), "{one:?}");
+    assert!(
+        matches!(two, Err(auth::ports::StoreError::Unavailable(_))),
+        "{two:?}"
+    );
+    assert!(matches!(check, Err(Error::Busy(_))), "{check:?}");
+    // Reading goes on.
+    let query = PageQuery {
+        limit: 20,
+        order: Order::Asc,
+        after: None,
+    };
+    let page = database.items(&owner, &id, &query).await.unwrap();
+    assert_eq!(page.data, [item(1, 1, "before")]);
+
+    other_process.execute_batch("ROLLBACK").unwrap();
+    database.check().await.unwrap();
+    database.apply(&owner, &id, &change).await.unwrap();
+    let page = database.items(&owner, &id, &query).await.unwrap();
+    assert_eq!(page.data, [item(1, 1, "before"), item(1, 2, "meanwhile")]);
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_went_away_is_done_all_the_same() {
+    let file = File::new();
+    let database = file.open().await;
+    let (owner, thread) = (owner(), thread(1));
+    // Polled once, so that it is queued, then dropped.
+    let write = database.create_thread(&owner, &thread, &[]);
+    assert!(futures::poll!(Box::pin(write)).is_pending());
+    // Writes are done in their order, so this one comes after it.
+    database.check().await.unwrap();
+    let found = database.thread(&owner, &thread.id).await.unwrap();
+    assert_eq!(found, thread);
+}
+
+#[tokio::test]
+async fn an_export_has_everything_of_the_user_and_nothing_of_others() {
+    let file = File::new();
+    let database = file.open().await;
+    for (name, text) in [("ada", "of ada"), ("grace", "of grace")] {
+        let owner = Owner::new(format!("https://issuer.example {name}"));
+        for number in 1..=2 {
+            // More than one page of items.
+            let items: Vec<_> = (1..=150)
+                .map(|item_number| item(number, item_number, text))
+                .collect();
+            database
+                .create_thread(&owner, &thread(number), &items)
+                .await
+                .unwrap();
+        }
+        let judged = [ItemId::mint(ItemPrefix::Message, 3)];
+        for kind in [FeedbackKind::Positive, FeedbackKind::Negative] {
+            database
+                .save_feedback(&owner, &ThreadId::mint(2), &judged, kind, at())
+                .await
+                .unwrap();
+        }
+        for number in 0..120 {
+            open_session(&*database, "https://issuer.example", name, number).await;
+        }
+    }
+
+    let mut records = Vec::new();
+    export_user::<Error>(&*database, &owner(), |record| {
+        records.push(record);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let text = serde_json::to_string(&records).unwrap();
+    assert!(text.contains("of ada") && !text.contains("grace"));
+    let count = |is_wanted: fn(&Record) -> bool| records.iter().filter(|r| is_wanted(r)).count();
+    assert_eq!(
+        count(|record| matches!(record, Record::ChatSession { .. })),
+        120
+    );
+    assert_eq!(count(|record| matches!(record, Record::Thread { .. })), 2);
+    assert_eq!(count(|record| matches!(record, Record::Item { .. })), 300);
+    let last = records.last().unwrap();
+    // The last thumb counts.
+    let expected = Record::Feedback {
+        thread_id: ThreadId::mint(2),
+        item_id: ItemId::mint(ItemPrefix::Message, 3),
+        kind: FeedbackKind::Negative,
+        at: at(),
+    };
+    assert_eq!(last, &expected);
+
+    // The receiver can stop it.
+    let mut taken = 0;
+    let stopped = export_user(&*database, &owner(), |_| {
+        taken += 1;
+        if taken == 5 {
+            Err(Error::Conflict)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    assert!(matches!(stopped, Err(Error::Conflict)), "{stopped:?}");
+    assert_eq!(taken, 5);
+}
+
+async fn open_session(database: &dyn Database, issuer: &str, subject: &str, number: u8) {
+    use auth::ports::{ChatSessionRecord, ClientSecretRecord, OpenedBy};
+    let unique = format!("{issuer}|{subject}|{number}");
+    let mut digest = [0; 32];
+    for (slot, byte) in digest.iter_mut().zip(unique.bytes().rev()) {
+        *slot = byte; // The texts differ at the end.
+    }
+    let session = ChatSessionRecord {
+        id: unique.clone(),
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        claims: serde_json::Map::new(),
+        environment: auth::Environment::Live,
+        workflow: "wf_demo".to_owned(),
+        origins: Vec::new(),
+        state: serde_json::Map::new(),
+        opened_by: OpenedBy::User,
+        created_at: auth::UnixTime::from_seconds(1),
+        ends_at: auth::UnixTime::from_seconds(100),
+        ended: None,
+    };
+    let secret = ClientSecretRecord {
+        digest,
+        session_id: unique,
+        created_at: auth::UnixTime::from_seconds(1),
+        expires_at: auth::UnixTime::from_seconds(50),
+        rotation: None,
+    };
+    database
+        .insert_chat_session(&session, &secret, 1_000)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_forgotten_user_is_gone_from_the_files_too() {
+    const MARK: &str = "a sentence that nobody else writes";
+    let file = File::new();
+    let database = file.open().await;
+    let token = "pkt_1";
+    let visitor = auth::ports::VisitorRecord {
+        id: "vis_1".to_owned(),
+        public_token_id: token.to_owned(),
+        resume_digest: [1; 32],
+        created_at: auth::UnixTime::from_seconds(1),
+        last_seen_at: auth::UnixTime::from_seconds(2),
+    };
+    database.insert_visitor(&visitor).await.unwrap();
+    let forgotten_owner = Owner::new(format!("visitor:{token} vis_1"));
+    for who in [&forgotten_owner, &owner()] {
+        let text = if *who == forgotten_owner {
+            MARK
+        } else {
+            "kept"
+        };
+        // More than one batch; long texts have pages of their own.
+        for number in 1..=50 {
+            let items = [item(number, 1, text), item(number, 2, &text.repeat(500))];
+            database
+                .create_thread(who, &thread(number), &items)
+                .await
+                .unwrap();
+        }
+    }
+    open_session(&*database, "visitor:pkt_1", "vis_1", 1).await;
+    open_session(&*database, "visitor:pkt_1", "vis_11", 1).await;
+    let visitor_record = database.visitor(&forgotten_owner).await.unwrap();
+    assert_eq!(visitor_record, Some(visitor));
+
+    let forgotten = database.forget_user(&forgotten_owner).await.unwrap();
+    let expected = Forgotten {
+        threads: 50,
+        chat_sessions: 1,
+        visitors: 1,
+    };
+    assert_eq!(forgotten, expected);
+    let mut left = Vec::new();
+    export_user::<Error>(&*database, &forgotten_owner, |record| {
+        left.push(record);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(left, []);
+    for suffix in ["", "-wal"] {
+        let path = format!("{}{suffix}", file.path().display());
+        let bytes = fs::read(path).unwrap();
+        let found = bytes
+            .windows(MARK.len())
+            .any(|window| window == MARK.as_bytes());
+        assert!(!found, "still in the file{suffix}");
+    }
+
+    // Nobody else was touched, and once more finds nothing.
+    let query = PageQuery {
+        limit: 100,
+        order: Order::Asc,
+        after: None,
+    };
+    let page = database.threads(&owner(), &query).await.unwrap();
+    assert_eq!(page.data.len(), 50);
+    let again = database.forget_user(&forgotten_owner).await.unwrap();
+    assert_eq!(again, Forgotten::default());
+    let session = database.find_chat_session("visitor:pkt_1|vis_11|1").await;
+    assert!(session.unwrap().is_some());
+}
