@@ -1,1 +1,25 @@
-//! upstream
+//! Everything that is called out to: models, tools, issuers, and OpenAI's sessions API.
+//!
+//! One policy for outgoing HTTP ([`http`]) stands behind all of it. The shapes of other services
+//! end in this crate.
+
+pub mod demo;
+pub mod error;
+pub mod http;
+pub mod keys;
+pub mod mcp;
+pub mod openai;
+pub mod relay;
+pub mod session;
+pub mod sse;
+#[cfg(test)]
+mod testing;
+
+pub use demo::Demo;
+pub use error::Error;
+pub use http::{HttpClient, HttpPolicy};
+pub use keys::HttpKeyFetch;
+pub use mcp::{ForwardedIdentity, IdentitySigner, McpServer, McpTools};
+pub use openai::{ChatCompletions, ProviderConfig, Responses};
+pub use relay::Relay;
+pub use session::HttpSessionLookup;

@@ -1,0 +1,243 @@
+//! The only place that builds HTTP clients, so that every call out has limits.
+//!
+//! What all clients share: no redirects (a redirect could carry a credential elsewhere), no
+//! cookies, no proxy from the environment unless it is asked for, `https` only except for
+//! loopback, `TCP_NODELAY`, and a time-out for connecting. Bodies are read through
+//! [`read_body`], which stops at a limit.
+
+use std::{net::IpAddr, time::Duration};
+
+use reqwest::{Method, RequestBuilder, Response, header::RETRY_AFTER};
+use url::{Host, Url};
+
+use crate::error::{Cause, Error};
+
+const USER_AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+
+/// What a client may do and how long it may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpPolicy {
+    /// Longest wait for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Longest silence, while waiting for the head and between two reads of the body.
+    pub idle_timeout: Option<Duration>,
+    /// Longest time for the whole exchange; `None` for streams, which end when they end.
+    pub total_timeout: Option<Duration>,
+    /// Whether `http://` is taken for hosts other than loopback, for private networks.
+    pub allow_insecure_http: bool,
+    /// Whether `HTTPS_PROXY` and its relatives are followed.
+    pub use_environment_proxy: bool,
+}
+
+impl HttpPolicy {
+    /// For small documents that many requests wait for, such as key sets: 2 s to connect, 5 s in all.
+    pub const DOCUMENT: Self = Self {
+        connect_timeout: Duration::from_secs(2),
+        idle_timeout: None,
+        total_timeout: Some(Duration::from_secs(5)),
+        allow_insecure_http: false,
+        use_environment_proxy: false,
+    };
+
+    /// For streams: no limit in all, but silence of at most 120 s.
+    pub const STREAM: Self = Self {
+        connect_timeout: Duration::from_secs(10),
+        idle_timeout: Some(Duration::from_mins(2)),
+        total_timeout: None,
+        allow_insecure_http: false,
+        use_environment_proxy: false,
+    };
+}
+
+/// A client for outgoing calls; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    allow_insecure_http: bool,
+}
+
+impl HttpClient {
+    /// Builds a client that keeps to the policy.
+    pub fn new(policy: &HttpPolicy) -> Result<Self, Error> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the place that the lint points to"
+        )]
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(policy.connect_timeout)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_mins(1))
+            .http2_keep_alive_interval(Duration::from_secs(30));
+        if let Some(idle) = policy.idle_timeout {
+            builder = builder.read_timeout(idle);
+        }
+        if let Some(total) = policy.total_timeout {
+            builder = builder.timeout(total);
+        }
+        if !policy.use_environment_proxy {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| Error::Configuration {
+            message: format!("the HTTP client cannot be built: {error}"),
+        })?;
+        Ok(Self {
+            client,
+            allow_insecure_http: policy.allow_insecure_http,
+        })
+    }
+
+    /// A request to this address, once the address is allowed.
+    pub(crate) fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
+        self.check(url)?;
+        Ok(self.client.request(method, url.clone()))
+    }
+
+    /// Whether this client may call the address; said when the configuration is read, and again
+    /// on every call.
+    pub fn check(&self, url: &Url) -> Result<(), Error> {
+        check_url(url, self.allow_insecure_http)
+    }
+
+    /// The bare client, for a library that sends requests itself. Check the address first.
+    pub(crate) fn inner(&self) -> reqwest::Client {
+        self.client.clone()
+    }
+}
+
+fn check_url(url: &Url, allow_insecure_http: bool) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::Configuration { message });
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse(
+            "an address must not hold a user name or password; configure the credential apart from it"
+                .to_owned(),
+        );
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if allow_insecure_http || is_loopback(url) => Ok(()),
+        "http" => refuse(format!(
+            "`{}` is not encrypted; use https, or set `allow_insecure_http` for a private network",
+            url.origin().ascii_serialization()
+        )),
+        other => refuse(format!("`{other}:` addresses are not supported; use https")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// Why a body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// It is longer than the limit.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The connection failed before its end.
+    #[error("the answer broke off")]
+    Broken(#[source] reqwest::Error),
+}
+
+/// Reads a body of at most `limit` bytes; never holds more than that and one chunk.
+pub(crate) async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(BodyError::TooLong { limit });
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        if chunk.len() > limit - body.len() {
+            return Err(BodyError::TooLong { limit });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The first `limit` bytes of an answer that is only wanted for the log.
+pub(crate) async fn read_prefix(mut response: Response, limit: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = limit - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() >= limit {
+            break;
+        }
+    }
+    body
+}
+
+/// Nobody is asked to wait longer than a day, whatever a header says.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3), or Better Auth's `X-Retry-After`; the date form is
+/// rare and counts as absent.
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
+    let headers = response.headers();
+    let value = headers
+        .get(RETRY_AFTER)
+        .or_else(|| headers.get("x-retry-after"))?;
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+}
+
+/// What went wrong with a request, without the address: a query could hold a credential.
+pub(crate) fn describe(error: reqwest::Error) -> Cause {
+    Box::new(error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(address: &str) -> Result<(), String> {
+        check_url(&address.parse().unwrap(), false).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn https_and_loopback_pass_and_the_rest_is_refused() {
+        for address in [
+            "https://api.example.com/v1",
+            "http://127.0.0.1:8000",
+            "http://127.8.9.1",
+            "http://[::1]:1",
+            "http://localhost:3000",
+            "http://auth.localhost",
+        ] {
+            assert_eq!(check(address), Ok(()), "{address}");
+        }
+        for address in [
+            "http://api.example.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://notlocalhost",
+            "http://0.0.0.0",
+            "ftp://example.com",
+            "file:///etc/passwd",
+        ] {
+            assert!(check(address).is_err(), "{address}");
+        }
+        assert!(check_url(&"http://auth:3000".parse().unwrap(), true).is_ok());
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_and_not_repeated() {
+        let message = check("https://ada:hunter2@example.com").unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}

@@ -1,0 +1,410 @@
+//! Tools of MCP servers (Model Context Protocol) over streamable HTTP, behind the engine's port.
+//!
+//! Every user has a session of their own with every server, opened with a credential that belongs
+//! to that user: [`SessionKey`] is what keeps people apart, and there is no other way to a session.
+//!
+//! Not here yet, and where they go: servers over stdio become a second way to open a session (in
+//! `session.rs`); OAuth becomes a further [`ForwardedIdentity`]; asking the user before a call
+//! belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
+//! [`ToolSpec`].
+
+mod identity;
+mod name;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use engine::{
+    Owner, RequestContext,
+    ports::{Clock, ToolCall, ToolEvent, ToolSpec, ToolStream, Tools},
+};
+use futures::{future::join_all, stream};
+use moka::sync::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::Instant,
+};
+use url::Url;
+
+pub use self::identity::IdentitySigner;
+use self::session::{McpTool, Session};
+use crate::{
+    error::Error,
+    http::{HttpClient, HttpPolicy},
+};
+
+/// Sessions that are kept open; the one that was used longest ago goes first.
+const MAX_SESSIONS: u64 = 1_000;
+/// A session that nobody used for this long is closed.
+const SESSION_IDLE: Duration = Duration::from_mins(5);
+/// A server that could not be reached for a user is left alone for that user for this long.
+const BACK_OFF: Duration = Duration::from_secs(15);
+
+/// An MCP server.
+#[derive(Debug, Clone)]
+pub struct McpServer {
+    /// The operator's name for it; in front of its tools' names where two servers' tools collide.
+    pub name: String,
+    /// The address of its streamable HTTP endpoint. A signed identity names it as its audience,
+    /// letter by letter.
+    pub url: Url,
+    /// How it learns who the user is.
+    pub identity: ForwardedIdentity,
+    /// Our own key for it, where the user's identity is not forwarded.
+    pub api_key: Option<SecretString>,
+    /// How long a call may be silent; progress starts the time again.
+    pub call_timeout: Duration,
+    /// How long a call may take in all.
+    pub total_timeout: Duration,
+    /// How many bytes of a result the model is told.
+    pub max_result_bytes: usize,
+}
+
+impl McpServer {
+    /// A server that is told who the user is by a signed token, with the usual limits.
+    pub fn new(name: impl Into<String>, url: Url) -> Self {
+        Self {
+            name: name.into(),
+            url,
+            identity: ForwardedIdentity::Signed,
+            api_key: None,
+            call_timeout: Duration::from_mins(1),
+            total_timeout: Duration::from_mins(5),
+            max_result_bytes: 64 * 1024,
+        }
+    }
+}
+
+/// What a server is told about the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedIdentity {
+    /// Nothing; all users are one to it.
+    None,
+    /// The user's own token. Only for servers that the token is meant for: they could use it.
+    /// Behind doors 1 and 2 there is none, so the server is left out there.
+    Token,
+    /// A short-lived token that we sign for this server alone.
+    Signed,
+}
+
+/// The HTTP policy for MCP servers: their streams may be silent, so time-outs are set by call.
+pub const HTTP_POLICY: HttpPolicy = HttpPolicy {
+    connect_timeout: Duration::from_secs(5),
+    idle_timeout: None,
+    total_timeout: None,
+    allow_insecure_http: false,
+    use_environment_proxy: false,
+};
+
+/// The tools of all configured MCP servers.
+pub struct McpTools {
+    servers: Vec<McpServer>,
+    http: HttpClient,
+    signer: Option<IdentitySigner>,
+    clock: Arc<dyn Clock>,
+    sessions: Cache<SessionKey, Arc<Slot>>,
+}
+
+/// Which user's session with which server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SessionKey {
+    owner: Owner,
+    /// Position in [`McpTools::servers`].
+    server: usize,
+}
+
+/// A place for one session. A slot belongs to one [`SessionKey`] for good, and its credential
+/// never changes: a new credential makes a new slot.
+struct Slot {
+    credential: Option<SecretString>,
+    /// When the credential is too old to be used; a signed one is renewed by then.
+    deadline: Option<Instant>,
+    session: OnceCell<Session>,
+    failed_until: Mutex<Option<Instant>>,
+}
+
+/// What one server offers a user.
+struct Offer {
+    server: usize,
+    slot: Arc<Slot>,
+    tools: Arc<[McpTool]>,
+}
+
+/// What all servers offer a user.
+struct Offers {
+    offers: Vec<Offer>,
+    /// Whether a server had to be left out.
+    is_partial: bool,
+}
+
+impl McpTools {
+    /// Prepares the servers; none is called yet. The signer is needed where a server's identity is
+    /// [`ForwardedIdentity::Signed`].
+    pub fn new(
+        servers: Vec<McpServer>,
+        http: HttpClient,
+        signer: Option<IdentitySigner>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        for server in &servers {
+            http.check(&server.url)?;
+            if server.identity == ForwardedIdentity::Signed && signer.is_none() {
+                return Err(Error::Configuration {
+                    message: format!(
+                        "the tool server `{}` wants a signed identity, but no signing key is \
+                         configured",
+                        server.name
+                    ),
+                });
+            }
+        }
+        Ok(Self {
+            servers,
+            http,
+            signer,
+            clock,
+            sessions: Cache::builder()
+                .max_capacity(MAX_SESSIONS)
+                .time_to_idle(SESSION_IDLE)
+                .build(),
+        })
+    }
+
+    /// The user's slot for a server: the one at hand if it can still be used, else a fresh one.
+    fn slot(&self, server: usize, context: &RequestContext) -> Result<Arc<Slot>, Trouble> {
+        let config = self.servers.get(server).ok_or(Trouble::Gone)?;
+        let token = match config.identity {
+            ForwardedIdentity::Token => Some(context.user.token.clone().ok_or(Trouble::NoToken)?),
+            ForwardedIdentity::None => config.api_key.clone(),
+            ForwardedIdentity::Signed => None,
+        };
+        let key = SessionKey {
+            owner: context.owner.clone(),
+            server,
+        };
+        let now = Instant::now();
+        if let Some(slot) = self.sessions.get(&key)
+            && slot.is_usable(now)
+            // A signed credential is ours: as long as it is not too old it is the right one.
+            && (config.identity == ForwardedIdentity::Signed || slot.has(token.as_ref()))
+        {
+            return Ok(slot);
+        }
+        let (credential, deadline) = match (&self.signer, config.identity) {
+            (Some(signer), ForwardedIdentity::Signed) => {
+                let seconds = self.clock.now().as_jiff().as_second();
+                let token = signer.sign(context, &config.url, seconds)?;
+                (Some(token), Some(now + identity::RENEW_AFTER))
+            }
+            _ => (token, None),
+        };
+        let slot = Arc::new(Slot {
+            credential,
+            deadline,
+            session: OnceCell::new(),
+            failed_until: Mutex::new(None),
+        });
+        self.sessions.insert(key, Arc::clone(&slot));
+        Ok(slot)
+    }
+
+    /// What one server offers. A session that turns out to be dead is opened once more.
+    async fn offer(
+        &self,
+        server: usize,
+        context: &RequestContext,
+        is_refresh: bool,
+    ) -> Result<Offer, Trouble> {
+        let mut is_second_try = false;
+        loop {
+            let slot = self.slot(server, context)?;
+            let config = self.servers.get(server).ok_or(Trouble::Gone)?;
+            let session = slot.session(config, &self.http).await?;
+            match session.tools(is_refresh).await {
+                Ok(tools) => {
+                    return Ok(Offer {
+                        server,
+                        slot,
+                        tools,
+                    });
+                }
+                Err(error) => {
+                    self.sessions.invalidate(&SessionKey {
+                        owner: context.owner.clone(),
+                        server,
+                    });
+                    if is_second_try {
+                        return Err(error);
+                    }
+                    is_second_try = true;
+                }
+            }
+        }
+    }
+
+    async fn offers(&self, context: &RequestContext, is_refresh: bool) -> Offers {
+        let asked = (0..self.servers.len()).map(|server| self.offer(server, context, is_refresh));
+        let mut offers = Vec::new();
+        let mut is_partial = false;
+        for (server, answer) in self.servers.iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(offer) => offers.push(offer),
+                Err(Trouble::NoToken) => {
+                    tracing::debug!(
+                        server = server.name,
+                        "left out: the user came without a token"
+                    );
+                }
+                Err(error) => {
+                    is_partial = true;
+                    tracing::warn!(
+                        server = server.name,
+                        error = &error as &dyn std::error::Error,
+                        "the tool server is left out"
+                    );
+                }
+            }
+        }
+        Offers { offers, is_partial }
+    }
+
+    /// The names under which the tools are offered, in the order of the offers.
+    fn names(&self, offers: &[Offer]) -> Vec<Vec<String>> {
+        let named: Vec<_> = offers
+            .iter()
+            .map(|offer| {
+                let server = self.servers.get(offer.server);
+                let tools = offer.tools.iter().map(|tool| tool.name.as_str()).collect();
+                (server.map_or("", |server| server.name.as_str()), tools)
+            })
+            .collect();
+        name::assign(&named)
+    }
+
+    /// The server and the tool behind an offered name.
+    fn find(&self, offers: &[Offer], name: &str) -> Option<(usize, Arc<Slot>, String)> {
+        for (offer, names) in offers.iter().zip(self.names(offers)) {
+            if let Some(place) = names.iter().position(|offered| offered == name) {
+                let tool = offer.tools.get(place)?;
+                return Some((offer.server, Arc::clone(&offer.slot), tool.name.clone()));
+            }
+        }
+        None
+    }
+
+    /// Starts a call, or says to the model why not.
+    async fn start(&self, context: &RequestContext, call: &ToolCall) -> Result<ToolStream, String> {
+        let arguments = match call.arguments.trim() {
+            "" => serde_json::Map::new(),
+            text => serde_json::from_str(text)
+                .map_err(|error| format!("The arguments are not a JSON object: {error}."))?,
+        };
+        let offers = self.offers(context, false).await;
+        let mut found = self.find(&offers.offers, &call.name);
+        let mut is_partial = offers.is_partial;
+        if found.is_none() {
+            // The model may know of a tool that is newer than the list at hand.
+            let offers = self.offers(context, true).await;
+            found = self.find(&offers.offers, &call.name);
+            is_partial = offers.is_partial;
+        }
+        let Some((server, slot, tool)) = found else {
+            return Err(if is_partial {
+                "This tool cannot be reached at the moment. Go on without it, or tell the user to \
+                 try again later."
+                    .to_owned()
+            } else {
+                "There is no tool of this name.".to_owned()
+            });
+        };
+        match (self.servers.get(server), slot.session.get()) {
+            (Some(config), Some(session)) => session.call(config, tool, arguments).await,
+            _ => Err("There is no tool of this name.".to_owned()),
+        }
+    }
+}
+
+impl Slot {
+    fn is_usable(&self, now: Instant) -> bool {
+        self.deadline.is_none_or(|deadline| now < deadline)
+            && self
+                .session
+                .get()
+                .is_none_or(|session| !session.is_closed())
+    }
+
+    fn has(&self, credential: Option<&SecretString>) -> bool {
+        self.credential.as_ref().map(ExposeSecret::expose_secret)
+            == credential.map(ExposeSecret::expose_secret)
+    }
+
+    /// The session, opened on first use. Several requests at once wait for one attempt, and after
+    /// a failed one nobody tries again for a while.
+    async fn session(&self, config: &McpServer, http: &HttpClient) -> Result<&Session, Trouble> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        let mut failed_until = self.failed_until.lock().await;
+        if failed_until.is_some_and(|until| Instant::now() < until) {
+            return Err(Trouble::BackingOff);
+        }
+        let opened = self
+            .session
+            .get_or_try_init(|| Session::open(config, http, self.credential.as_ref()))
+            .await;
+        *failed_until = opened.is_err().then(|| Instant::now() + BACK_OFF);
+        opened
+    }
+}
+
+#[async_trait]
+impl Tools for McpTools {
+    async fn list(&self, context: &RequestContext) -> Vec<ToolSpec> {
+        let offers = self.offers(context, false).await.offers;
+        let names = self.names(&offers);
+        let tools = offers.iter().flat_map(|offer| offer.tools.iter());
+        tools
+            .zip(names.into_iter().flatten())
+            .map(|(tool, name)| ToolSpec {
+                name,
+                description: tool.description.clone(),
+                parameters: Value::Object((*tool.parameters).clone()),
+            })
+            .collect()
+    }
+
+    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream {
+        match self.start(context, &call).await {
+            Ok(events) => events,
+            Err(output) => Box::pin(stream::iter([ToolEvent::Done {
+                output,
+                is_error: true,
+            }])),
+        }
+    }
+}
+
+/// Why a server is of no use to a user now; for the log.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("there is no such server")]
+    Gone,
+    #[error("the user came without a token of their own")]
+    NoToken,
+    #[error("it failed a moment ago and is left alone for a while")]
+    BackingOff,
+    #[error("the user's identity could not be signed")]
+    Signing(#[source] auth::Error),
+    #[error("it did not answer in time")]
+    TimedOut,
+    #[error("no session could be opened")]
+    Opening(#[source] Box<rmcp::service::ClientInitializeError>),
+    #[error("its tools could not be listed")]
+    Listing(#[source] Box<rmcp::ServiceError>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! One user's session with one MCP server.
+
+use std::{
+    fmt::Write as _,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use engine::ports::{ToolEvent, ToolStream};
+use futures::{FutureExt, StreamExt, stream};
+use rmcp::{
+    ClientHandler, Peer, RoleClient, ServiceError, ServiceExt,
+    handler::client::progress::{ProgressDispatcher, ProgressSubscriber},
+    model::{
+        CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotification,
+        CancelledNotificationParam, ClientCapabilities, ClientConfig, ClientRequest, ContentBlock,
+        Implementation, JsonObject, PaginatedRequestParams, ProgressNotificationParam, RequestId,
+        ResourceContents, ServerResult,
+    },
+    service::{NotificationContext, PeerRequestOptions, RunningService},
+    transport::{
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{McpServer, Trouble};
+use crate::http::HttpClient;
+
+/// How long opening a session or listing its tools may take: a turn waits for it.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a list of tools is good for, unless the server says that it changed.
+const LIST_AGE: Duration = Duration::from_mins(1);
+/// More tools of one server than this are not offered.
+const MAX_TOOLS: usize = 256;
+/// Every list comes in pages, and a server may have no end of them.
+const MAX_PAGES: usize = 16;
+/// The longest message that is read from a server, in bytes.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest line of progress that a user is shown, in characters.
+const MAX_PROGRESS_CHARS: usize = 200;
+/// Stands for content of a kind that the protocol did not have when this was written.
+const OTHER_CONTENT: &str = "[content of an unknown kind]";
+/// The longest description of a tool that a model is told, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 4_000;
+
+/// A tool as its server names it.
+#[derive(Debug, Clone)]
+pub(super) struct McpTool {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) parameters: Arc<JsonObject>,
+}
+
+/// An open session. Dropping it closes it.
+pub(super) struct Session {
+    service: RunningService<RoleClient, Listener>,
+    tools: Mutex<Option<(Instant, Arc<[McpTool]>)>>,
+}
+
+/// What the server may say by itself.
+struct Listener {
+    progress: ProgressDispatcher,
+    has_changed_tools: AtomicBool,
+}
+
+impl ClientHandler for Listener {
+    async fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        self.progress.handle_notification(params).await;
+    }
+
+    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.has_changed_tools.store(true, Ordering::Release);
+    }
+
+    fn get_info(&self) -> ClientConfig {
+        let implementation = Implementation::new("vestibule", env!("CARGO_PKG_VERSION"));
+        ClientConfig::new(ClientCapabilities::default(), implementation)
+    }
+}
+
+impl Session {
+    /// Opens a session in which every request carries this credential.
+    pub(super) async fn open(
+        server: &McpServer,
+        http: &HttpClient,
+        credential: Option<&SecretString>,
+    ) -> Result<Self, Trouble> {
+        let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
+            .max_sse_event_size(MAX_MESSAGE_BYTES)
+            .max_json_response_size(MAX_MESSAGE_BYTES);
+        if let Some(credential) = credential {
+            config = config.auth_header(credential.expose_secret());
+        }
+        let transport = StreamableHttpClientTransport::with_client(http.inner(), config);
+        let listener = Listener {
+            progress: ProgressDispatcher::new(),
+            has_changed_tools: AtomicBool::new(false),
+        };
+        let opening = Box::pin(listener.serve(transport));
+        let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
+            .await
+            .map_err(|_| Trouble::TimedOut)?
+            .map_err(|error| Trouble::Opening(Box::new(error)))?;
+        Ok(Self {
+            service,
+            tools: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.service.is_closed() || self.service.peer().is_transport_closed()
+    }
+
+    /// The server's tools, from memory if that is fresh enough.
+    pub(super) async fn tools(&self, is_refresh: bool) -> Result<Arc<[McpTool]>, Trouble> {
+        let mut kept = self.tools.lock().await;
+        let listener = self.service.service();
+        let has_changed = listener.has_changed_tools.swap(false, Ordering::AcqRel);
+        if let Some((since, tools)) = &*kept
+            && !is_refresh
+            && !has_changed
+            && since.elapsed() < LIST_AGE
+        {
+            return Ok(Arc::clone(tools));
+        }
+        let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list());
+        let tools: Arc<[McpTool]> = listing.await.map_err(|_| Trouble::TimedOut)??.into();
+        *kept = Some((Instant::now(), Arc::clone(&tools)));
+        Ok(tools)
+    }
+
+    async fn list(&self) -> Result<Vec<McpTool>, Trouble> {
+        let mut tools = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MAX_PAGES {
+            let mut params = PaginatedRequestParams::default();
+            params.cursor = cursor.take();
+            let page = self
+                .service
+                .list_tools(Some(params))
+                .await
+                .map_err(|error| Trouble::Listing(Box::new(error)))?;
+            let room = MAX_TOOLS - tools.len();
+            tools.extend(page.tools.into_iter().take(room).map(|tool| McpTool {
+                name: tool.name.into_owned(),
+                description: cut(&tool.description.unwrap_or_default(), MAX_DESCRIPTION_CHARS),
+                parameters: tool.input_schema,
+            }));
+            cursor = page.next_cursor;
+            if cursor.is_none() || tools.len() >= MAX_TOOLS {
+                break;
+            }
+        }
+        Ok(tools)
+    }
+
+    /// Starts a call; what it reports comes as a stream, and dropping that cancels the call.
+    pub(super) async fn call(
+        &self,
+        server: &McpServer,
+        tool: String,
+        arguments: JsonObject,
+    ) -> Result<ToolStream, String> {
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(
+            CallToolRequestParams::new(tool).with_arguments(arguments),
+        ));
+        let options = PeerRequestOptions::with_timeout(server.call_timeout)
+            .reset_timeout_on_progress()
+            .with_max_total_timeout(server.total_timeout);
+        let peer = self.service.peer();
+        let handle = peer
+            .send_cancellable_request(request, options)
+            .await
+            .map_err(|error| failure(server, &error))?;
+        let listener = self.service.service();
+        let progress = listener.progress.subscribe(handle.progress_token.clone());
+        let running = Running {
+            progress: progress.await,
+            guard: CancelOnDrop {
+                peer: peer.clone(),
+                id: Some(handle.id.clone()),
+            },
+            answer: Box::pin(handle.await_response()),
+            server: server.clone(),
+        };
+        Ok(Box::pin(stream::unfold(Some(running), |running| async {
+            let mut running = running?;
+            match running.next().await {
+                event @ ToolEvent::Progress(_) => Some((event, Some(running))),
+                event @ ToolEvent::Done { .. } => Some((event, None)),
+            }
+        })))
+    }
+}
+
+/// A call that has not ended.
+struct Running {
+    progress: ProgressSubscriber,
+    answer: Pin<Box<dyn Future<Output = Result<ServerResult, ServiceError>> + Send>>,
+    guard: CancelOnDrop,
+    server: McpServer,
+}
+
+impl Running {
+    async fn next(&mut self) -> ToolEvent {
+        loop {
+            let answer = tokio::select! {
+                biased;
+                Some(progress) = self.progress.next() => match progress_line(progress) {
+                    Some(line) => return ToolEvent::Progress(line),
+                    None => continue,
+                },
+                answer = &mut self.answer => answer,
+            };
+            self.guard.id = None;
+            return match answer {
+                Ok(result) => self.done(result),
+                Err(error) => ToolEvent::Done {
+                    output: failure(&self.server, &error),
+                    is_error: true,
+                },
+            };
+        }
+    }
+
+    fn done(&self, result: ServerResult) -> ToolEvent {
+        let (output, is_error) = match result {
+            ServerResult::CallToolResult(result) => {
+                (text(&result), result.is_error.unwrap_or(false))
+            }
+            ServerResult::EmptyResult(_) => (String::new(), false),
+            // Questions to the user and tasks that run on are not offered in the handshake.
+            _ => (
+                "The tool answered with something that this client did not ask for.".to_owned(),
+                true,
+            ),
+        };
+        ToolEvent::Done {
+            output: within(output, self.server.max_result_bytes),
+            is_error,
+        }
+    }
+}
+
+/// Tells the server that nobody waits for the call any more.
+struct CancelOnDrop {
+    peer: Peer<RoleClient>,
+    /// `None` once the call has ended.
+    id: Option<RequestId>,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let reason = "nobody waits for the answer any more".to_owned();
+        let params = CancelledNotificationParam::new(Some(id), Some(reason));
+        let cancelled = CancelledNotification::new(params);
+        // The first poll puts the message into the session's queue; its delivery needs no waiting.
+        let _ = self.peer.send_notification(cancelled.into()).now_or_never();
+    }
+}
+
+/// What is said to the model when a call fails; the rest goes to the log.
+fn failure(server: &McpServer, error: &ServiceError) -> String {
+    match error {
+        ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
+        ServiceError::Timeout { timeout } => format!(
+            "The tool did not answer within {} seconds. It may still have done its work.",
+            timeout.as_secs_f32()
+        ),
+        error => {
+            tracing::warn!(
+                server = server.name,
+                error = error as &dyn std::error::Error,
+                "a tool call failed"
+            );
+            "The tool could not be reached. Go on without it, or tell the user to try again later."
+                .to_owned()
+        }
+    }
+}
+
+/// A line for the user, if the progress says anything that a person can read.
+fn progress_line(progress: ProgressNotificationParam) -> Option<String> {
+    let line = match (progress.message, progress.total) {
+        (Some(message), _) => message,
+        (None, Some(total)) => format!("{} of {total}", progress.progress),
+        (None, None) => return None,
+    };
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!line.is_empty()).then(|| cut(&line, MAX_PROGRESS_CHARS))
+}
+
+/// A result as text. What is not text is named and left out.
+fn text(result: &CallToolResult) -> String {
+    let block = |block: &ContentBlock| match block {
+        ContentBlock::Text(text) => text.text.clone(),
+        ContentBlock::Image(image) => format!("[an image, {}]", image.mime_type),
+        ContentBlock::Audio(audio) => format!("[a sound, {}]", audio.mime_type),
+        ContentBlock::ResourceLink(link) => format!("[a link: {}]", link.uri),
+        ContentBlock::Resource(resource) => match &resource.resource {
+            ResourceContents::TextResourceContents { text, .. } => text.clone(),
+            ResourceContents::BlobResourceContents { uri, .. } => format!("[a file: {uri}]"),
+            _ => OTHER_CONTENT.to_owned(),
+        },
+        _ => OTHER_CONTENT.to_owned(),
+    };
+    if let (Some(structured), true) = (&result.structured_content, result.content.is_empty()) {
+        return structured.to_string();
+    }
+    let blocks: Vec<_> = result.content.iter().map(block).collect();
+    blocks.join("\n")
+}
+
+/// A text of at most this many bytes; says so where something was cut off.
+fn within(mut text: String, max_bytes: usize) -> String {
+    if text.len() > max_bytes {
+        let end = text.floor_char_boundary(max_bytes);
+        let left = text.len() - end;
+        text.truncate(end);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n[cut off here: {left} more bytes]");
+    }
+    text
+}
+
+/// The first characters of a text, with an ellipsis where that is not all.
+fn cut(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

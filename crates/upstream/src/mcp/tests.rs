@@ -1,0 +1,494 @@
+//! The tools port before real MCP servers, over real HTTP.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex as SyncMutex};
+
+use axum::{Router, http::request::Parts};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use engine::User;
+use futures::StreamExt;
+use protocol::Timestamp;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+    },
+    service::RequestContext as McpContext,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
+use secrecy::SecretBox;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::*;
+
+/// A server with a few tools that say what was done to it.
+struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    tools: SyncMutex<Vec<&'static str>>,
+    listings: watch::Sender<usize>,
+    waiting: watch::Sender<usize>,
+    cancelled: watch::Sender<usize>,
+}
+
+#[derive(Clone)]
+struct Handler(Arc<Shared>);
+
+impl Server {
+    async fn start(tools: &[&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            tools: SyncMutex::new(tools.to_vec()),
+            listings: watch::Sender::default(),
+            waiting: watch::Sender::default(),
+            cancelled: watch::Sender::default(),
+        });
+        let handler = Handler(Arc::clone(&shared));
+        let service = StreamableHttpService::new(
+            move || Ok(handler.clone()),
+            Arc::new(LocalSessionManager::default()),
+            StreamableHttpServerConfig::default(),
+        );
+        let router = Router::new().nest_service("/mcp", service);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            address,
+            shared,
+            tasks,
+        }
+    }
+
+    fn url(&self) -> Url {
+        format!("http://{}/mcp", self.address).parse().unwrap()
+    }
+
+    fn config(&self, name: &str, identity: ForwardedIdentity) -> McpServer {
+        McpServer {
+            identity,
+            ..McpServer::new(name, self.url())
+        }
+    }
+
+    fn listings(&self) -> usize {
+        *self.shared.listings.borrow()
+    }
+
+    /// Nobody listens any more afterwards.
+    async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(
+            ServerCapabilities::builder()
+                .enable_tools()
+                .enable_tool_list_changed()
+                .build(),
+        )
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: McpContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        self.0.listings.send_modify(|count| *count += 1);
+        let schema = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
+        let schema = Arc::new(schema.as_object().cloned().unwrap());
+        let tools = self.0.tools.lock().unwrap();
+        let tools = tools
+            .iter()
+            .map(|name| Tool::new(*name, format!("The tool {name}."), Arc::clone(&schema)));
+        Ok(ListToolsResult::with_all_items(tools.collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: McpContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let text = match &*request.name {
+            "whoami" => {
+                let parts = context.extensions.get::<Parts>().unwrap();
+                let token = parts.headers.get("authorization");
+                token.map_or_else(
+                    || "nobody".to_owned(),
+                    |token| token.to_str().unwrap().to_owned(),
+                )
+            }
+            "steps" => {
+                for step in 1..=3 {
+                    let token = context.meta.get_progress_token().unwrap();
+                    let progress = ProgressNotificationParam::new(token, f64::from(step))
+                        .with_total(3.0)
+                        .with_message(format!("step\n{step}"));
+                    context.peer.notify_progress(progress).await.unwrap();
+                }
+                "all steps done".to_owned()
+            }
+            "big" => {
+                let size = request.arguments.as_ref().unwrap()["size"]
+                    .as_u64()
+                    .unwrap();
+                "é".repeat(usize::try_from(size).unwrap())
+            }
+            "wait" => {
+                self.0.waiting.send_modify(|count| *count += 1);
+                context.ct.cancelled().await;
+                self.0.cancelled.send_modify(|count| *count += 1);
+                "cancelled".to_owned()
+            }
+            "grow" => {
+                self.0.tools.lock().unwrap().push("grown");
+                context.peer.notify_tool_list_changed().await.unwrap();
+                "there is one more".to_owned()
+            }
+            "fail" => {
+                return Ok(CallToolResult::error(vec![ContentBlock::text("no such task")]).into());
+            }
+            "refuse" => return Err(ErrorData::invalid_params("size must be even", None)),
+            other => format!("{other} of {}", self.0.tools.lock().unwrap().len()),
+        };
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+    }
+}
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(1_795_343_497_000_000).unwrap()
+    }
+}
+
+fn tools(servers: Vec<McpServer>) -> McpTools {
+    let seed = SecretBox::new(Box::new([7; 32]));
+    let signer = Arc::new(auth::Signer::from_seed(&seed).unwrap());
+    let signer = IdentitySigner::new(signer, "https://chat.example.com");
+    let http = HttpClient::new(&HTTP_POLICY).unwrap();
+    McpTools::new(servers, http, Some(signer), Arc::new(FixedClock)).unwrap()
+}
+
+fn user(id: &str) -> RequestContext {
+    RequestContext {
+        owner: Owner::new(format!("https://id.example.com {id}")),
+        user: User {
+            id: id.to_owned(),
+            issuer: "https://id.example.com".to_owned(),
+            claims: Arc::default(),
+            token: Some(format!("token-of-{id}").into()),
+        },
+        workflow: None,
+        state_variables: Arc::default(),
+        locale: None,
+    }
+}
+
+fn call(name: &str, arguments: &str) -> ToolCall {
+    ToolCall {
+        call_id: "call_1".to_owned(),
+        name: name.to_owned(),
+        arguments: arguments.to_owned(),
+    }
+}
+
+async fn names(tools: &McpTools, context: &RequestContext) -> Vec<String> {
+    let specs = tools.list(context).await;
+    specs.into_iter().map(|spec| spec.name).collect()
+}
+
+/// The lines of progress, the output, and whether it is an error.
+async fn run(
+    tools: &McpTools,
+    context: &RequestContext,
+    name: &str,
+    arguments: &str,
+) -> (Vec<String>, String, bool) {
+    let mut events = tools.call(context, call(name, arguments)).await;
+    let mut progress = Vec::new();
+    loop {
+        match events.next().await.unwrap() {
+            ToolEvent::Progress(line) => progress.push(line),
+            ToolEvent::Done { output, is_error } => {
+                assert_eq!(events.next().await, None);
+                return (progress, output, is_error);
+            }
+        }
+    }
+}
+
+/// The claims of a token that is known to be good: its signature is `auth`'s to test.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn tools_are_listed_and_called() {
+    let server = Server::start(&["whoami", "steps"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let specs = tools.list(&user("ada")).await;
+    assert_eq!(specs[0].name, "whoami");
+    assert_eq!(specs[0].description, "The tool whoami.");
+    assert_eq!(specs[0].parameters["properties"]["size"]["type"], "integer");
+    assert_eq!(
+        run(&tools, &user("ada"), "whoami", "").await,
+        (vec![], "nobody".to_owned(), false)
+    );
+    // Discovery is cached for the user.
+    names(&tools, &user("ada")).await;
+    assert_eq!(server.listings(), 1);
+}
+
+#[tokio::test]
+async fn progress_reaches_the_user() {
+    let server = Server::start(&["steps"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    assert_eq!(
+        run(&tools, &user("ada"), "steps", "{}").await,
+        (
+            vec![
+                "step 1".to_owned(),
+                "step 2".to_owned(),
+                "step 3".to_owned()
+            ],
+            "all steps done".to_owned(),
+            false
+        )
+    );
+}
+
+#[tokio::test]
+async fn each_user_is_told_apart_even_when_all_call_at_once() {
+    let server = Server::start(&["whoami"]).await;
+    for identity in [ForwardedIdentity::Token, ForwardedIdentity::Signed] {
+        let tools = tools(vec![server.config("todo", identity)]);
+        let people: Vec<_> = (0..8)
+            .map(|number| user(&format!("user-{number}")))
+            .collect();
+        for _ in 0..3 {
+            let calls = people
+                .iter()
+                .map(|person| run(&tools, person, "whoami", "{}"));
+            for (person, (_, output, is_error)) in people.iter().zip(join_all(calls).await) {
+                assert!(!is_error, "{output}");
+                let token = output.strip_prefix("Bearer ").unwrap();
+                match identity {
+                    ForwardedIdentity::Token => {
+                        assert_eq!(token, format!("token-of-{}", person.user.id));
+                    }
+                    _ => assert_eq!(claims(token)["sub"], person.owner.as_str()),
+                }
+            }
+        }
+        assert_eq!(tools.sessions.iter().count(), people.len());
+    }
+}
+
+#[tokio::test]
+async fn a_signed_identity_is_for_one_server_and_for_minutes() {
+    let server = Server::start(&["whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::Signed)]);
+    let (_, output, _) = run(&tools, &user("ada"), "whoami", "{}").await;
+    assert_eq!(
+        claims(output.strip_prefix("Bearer ").unwrap()),
+        json!({
+            "iss": "https://chat.example.com", "aud": server.url().as_str(),
+            "sub": "https://id.example.com ada",
+            "user": {"id": "ada", "issuer": "https://id.example.com"},
+            "iat": 1_795_343_497, "exp": 1_795_344_097,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_new_token_takes_the_place_of_the_old_one() {
+    let server = Server::start(&["whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::Token)]);
+    let mut ada = user("ada");
+    run(&tools, &ada, "whoami", "{}").await;
+    ada.user.token = Some("a-newer-token".into());
+    let (_, output, _) = run(&tools, &ada, "whoami", "{}").await;
+    assert_eq!(output, "Bearer a-newer-token");
+    // Behind doors 1 and 2 there is no token, and an open session does not stand in for it.
+    ada.user.token = None;
+    assert_eq!(names(&tools, &ada).await, Vec::<String>::new());
+    let (_, output, is_error) = run(&tools, &ada, "whoami", "{}").await;
+    assert!(is_error && !output.contains("token"), "{output}");
+}
+
+#[tokio::test]
+async fn colliding_names_get_their_servers_in_front() {
+    let first = Server::start(&["whoami", "steps"]).await;
+    let second = Server::start(&["whoami", "a", "b"]).await;
+    let tools = tools(vec![
+        first.config("one", ForwardedIdentity::None),
+        second.config("two", ForwardedIdentity::Token),
+    ]);
+    let ada = user("ada");
+    assert_eq!(
+        names(&tools, &ada).await,
+        ["one_whoami", "steps", "two_whoami", "a", "b"]
+    );
+    let (_, output, _) = run(&tools, &ada, "one_whoami", "{}").await;
+    assert_eq!(output, "nobody");
+    let (_, output, _) = run(&tools, &ada, "two_whoami", "{}").await;
+    assert_eq!(output, "Bearer token-of-ada");
+}
+
+#[tokio::test]
+async fn failures_are_told_to_the_model() {
+    let server = Server::start(&["fail", "refuse", "whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    for (name, arguments, said) in [
+        ("fail", "{}", "no such task"),
+        ("refuse", "{}", "size must be even"),
+        ("unknown", "{}", "There is no tool of this name."),
+        ("whoami", "[1]", "not a JSON object"),
+        ("whoami", "{\"size\":", "not a JSON object"),
+    ] {
+        let (_, output, is_error) = run(&tools, &user("ada"), name, arguments).await;
+        assert!(is_error && output.contains(said), "{name}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_result_is_cut_and_says_so() {
+    let server = Server::start(&["big"]).await;
+    let mut config = server.config("todo", ForwardedIdentity::None);
+    config.max_result_bytes = 101;
+    let tools = tools(vec![config]);
+    let (_, output, is_error) = run(&tools, &user("ada"), "big", r#"{"size":1000}"#).await;
+    assert!(!is_error);
+    assert_eq!(
+        output,
+        format!("{}\n[cut off here: 1900 more bytes]", "é".repeat(50))
+    );
+}
+
+#[tokio::test]
+async fn a_slow_tool_is_given_up_and_cancelled() {
+    let server = Server::start(&["wait"]).await;
+    let mut config = server.config("todo", ForwardedIdentity::None);
+    config.call_timeout = Duration::from_millis(100);
+    let tools = tools(vec![config]);
+    let (_, output, is_error) = run(&tools, &user("ada"), "wait", "{}").await;
+    assert!(
+        is_error && output.contains("within 0.1 seconds"),
+        "{output}"
+    );
+    let mut cancelled = server.shared.cancelled.subscribe();
+    cancelled.wait_for(|count| *count == 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn dropping_the_call_cancels_it() {
+    let server = Server::start(&["wait"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let mut events = tools.call(&user("ada"), call("wait", "{}")).await;
+    let mut waiting = server.shared.waiting.subscribe();
+    tokio::select! {
+        event = events.next() => panic!("{event:?} came too early"),
+        arrived = waiting.wait_for(|count| *count == 1) => { arrived.unwrap(); }
+    }
+    drop(events);
+    let mut cancelled = server.shared.cancelled.subscribe();
+    cancelled.wait_for(|count| *count == 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_changed_is_asked_for_again() {
+    let server = Server::start(&["grow"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let ada = user("ada");
+    assert_eq!(names(&tools, &ada).await, ["grow"]);
+    run(&tools, &ada, "grow", "{}").await;
+    // Whether the news has come by now or not: an unknown name asks again.
+    let (_, output, _) = run(&tools, &ada, "grown", "{}").await;
+    assert_eq!(output, "grown of 2");
+    assert_eq!(names(&tools, &ada).await, ["grow", "grown"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_left_out_and_not_asked_at_once_again() {
+    let gone = Server::start(&["whoami"]).await;
+    let up = Server::start(&["steps"]).await;
+    let tools = tools(vec![
+        gone.config("gone", ForwardedIdentity::None),
+        up.config("up", ForwardedIdentity::None),
+    ]);
+    gone.stop().await;
+    let ada = user("ada");
+    assert_eq!(names(&tools, &ada).await, ["steps"]);
+    let (_, output, is_error) = run(&tools, &ada, "whoami", "{}").await;
+    assert!(is_error && output.contains("cannot be reached"), "{output}");
+    let error = tools.offer(0, &ada, false).await.err().unwrap();
+    assert!(matches!(error, Trouble::BackingOff), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_its_sessions_is_met_again() {
+    let server = Server::start(&["whoami"]).await;
+    let (address, url) = (server.address, server.url());
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let ada = user("ada");
+    assert_eq!(names(&tools, &ada).await, ["whoami"]);
+    // The same address with a new process behind it.
+    server.stop().await;
+    let shared = Arc::new(Shared {
+        tools: SyncMutex::new(vec!["whoami", "new"]),
+        listings: watch::Sender::default(),
+        waiting: watch::Sender::default(),
+        cancelled: watch::Sender::default(),
+    });
+    let handler = Handler(shared);
+    let service = StreamableHttpService::new(
+        move || Ok(handler.clone()),
+        Arc::new(LocalSessionManager::default()),
+        StreamableHttpServerConfig::default(),
+    );
+    let listener = TcpListener::bind(address).await.unwrap();
+    let mut tasks = JoinSet::new();
+    let router = Router::new().nest_service(url.path(), service);
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let (_, output, is_error) = run(&tools, &ada, "new", "{}").await;
+    assert!(!is_error, "{output}");
+    assert_eq!(output, "new of 2");
+}
+
+#[test]
+fn a_server_that_cannot_be_called_is_refused_at_once() {
+    let http = || HttpClient::new(&HTTP_POLICY).unwrap();
+    let server = |url: &str| McpServer::new("todo", url.parse().unwrap());
+    let build = |url| McpTools::new(vec![server(url)], http(), None, Arc::new(FixedClock));
+    let messages: BTreeMap<_, _> = [
+        "http://tools.example.com/mcp",
+        "https://tools.example.com/mcp",
+    ]
+    .into_iter()
+    .map(|url| (url, build(url).err().map(|error| error.to_string())))
+    .collect();
+    assert!(
+        messages["http://tools.example.com/mcp"]
+            .as_ref()
+            .unwrap()
+            .contains("https")
+    );
+    assert!(
+        messages["https://tools.example.com/mcp"]
+            .as_ref()
+            .unwrap()
+            .contains("signing key")
+    );
+}

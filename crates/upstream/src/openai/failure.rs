@@ -1,0 +1,281 @@
+//! What a provider's refusals and broken connections mean for the conversation.
+//!
+//! Sources: OpenAI's "Error codes" guide for statuses and codes; compatible servers differ in the
+//! shape of the body, so it is read leniently and only for its code and message.
+
+use engine::ports::ModelError;
+use reqwest::{Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::http::{describe, read_prefix};
+
+/// Enough for any error object; the rest of a longer body is not read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much of a provider's own words the log gets.
+const MAX_DETAIL_CHARS: usize = 500;
+
+/// A provider's refusal, for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the provider answered {status} `{code}`: {detail}")]
+struct Refusal {
+    /// The HTTP status, or `in the stream`.
+    status: String,
+    code: String,
+    detail: String,
+}
+
+/// No answer came, or it broke off.
+pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
+    if error.is_timeout() && !error.is_connect() {
+        return ModelError::TimedOut;
+    }
+    if error.is_body() || error.is_decode() {
+        return ModelError::Malformed(describe(error));
+    }
+    ModelError::Unavailable(describe(error))
+}
+
+/// An answer whose status is not a success.
+pub(super) async fn of_answer(response: Response, api_key: Option<&SecretString>) -> ModelError {
+    let status = response.status();
+    let body = read_prefix(response, MAX_BODY_BYTES).await;
+    let (code, message) = read_error(&body);
+    classify(Some(status), &code, &message, api_key)
+}
+
+/// What a refusal says, for the log.
+pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>) -> String {
+    let status = response.status();
+    let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
+    let refusal = Refusal {
+        status: status.to_string(),
+        code: mask(&code, api_key),
+        detail: mask(&message, api_key),
+    };
+    refusal.to_string()
+}
+
+/// An error that was reported inside the stream.
+pub(super) fn of_event(code: &str, message: &str, api_key: Option<&SecretString>) -> ModelError {
+    classify(None, code, message, api_key)
+}
+
+/// The code (or type) and the message of an error body, in any of the shapes that are about:
+/// `{"error":{…}}`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain text.
+fn read_error(body: &[u8]) -> (String, String) {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return (String::new(), String::from_utf8_lossy(body).into_owned());
+    };
+    let error = value.get("error").unwrap_or(&value);
+    let text = |field: &str| match error.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let code = Some(text("code")).filter(|code| !code.is_empty());
+    let message = ["message", "detail"]
+        .map(text)
+        .into_iter()
+        .find(|message| !message.is_empty());
+    (
+        code.unwrap_or_else(|| text("type")),
+        message.unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
+    )
+}
+
+fn classify(
+    status: Option<StatusCode>,
+    code: &str,
+    message: &str,
+    api_key: Option<&SecretString>,
+) -> ModelError {
+    let source = Box::new(Refusal {
+        status: status.map_or_else(|| "in the stream".to_owned(), |status| status.to_string()),
+        code: mask(code, api_key),
+        detail: mask(message, api_key),
+    });
+    match code {
+        "context_length_exceeded" => return ModelError::TooLong(source),
+        "content_filter" | "content_policy_violation" | "invalid_prompt" => {
+            return ModelError::Declined(source);
+        }
+        "rate_limit_exceeded" | "insufficient_quota" => return ModelError::RateLimited(source),
+        "invalid_api_key" | "model_not_found" => return ModelError::Misconfigured(source),
+        _ => {}
+    }
+    let Some(status) = status else {
+        // Inside a stream everything else is the provider's own trouble.
+        return ModelError::Unavailable(source);
+    };
+    match status.as_u16() {
+        413 => ModelError::TooLong(source),
+        400 | 422 if says_too_long(message) => ModelError::TooLong(source),
+        429 => ModelError::RateLimited(source),
+        408 | 409 | 425 | 500.. => ModelError::Unavailable(source),
+        // 401, 403, 404, and whatever else the provider does not take from us; a redirect as well.
+        _ => ModelError::Misconfigured(source),
+    }
+}
+
+/// Compatible servers say it in words only.
+fn says_too_long(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "context length",
+        "context window",
+        "context size",
+        "too many tokens",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// Shortens a provider's text for the log and hides what looks like a credential: providers like
+/// to repeat the key that they refuse.
+fn mask(text: &str, api_key: Option<&SecretString>) -> String {
+    let text = match api_key.map(ExposeSecret::expose_secret) {
+        Some(key) if !key.is_empty() => text.replace(key, "[hidden]"),
+        _ => text.to_owned(),
+    };
+    let is_secret = |word: &str| {
+        let word = word.trim_start_matches(|character: char| !character.is_ascii_alphanumeric());
+        ["sk-", "sk_", "ek_", "pk_", "eyJ"]
+            .iter()
+            .any(|prefix| word.starts_with(prefix))
+    };
+    let mut masked = String::new();
+    for word in text.split_whitespace() {
+        if !masked.is_empty() {
+            masked.push(' ');
+        }
+        masked.push_str(if is_secret(word) { "[hidden]" } else { word });
+    }
+    if let Some((end, _)) = masked.char_indices().nth(MAX_DETAIL_CHARS) {
+        masked.truncate(end);
+        masked.push('…');
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn kind(status: u16, body: &str) -> &'static str {
+        let (code, message) = read_error(body.as_bytes());
+        name(&classify(
+            StatusCode::from_u16(status).ok(),
+            &code,
+            &message,
+            None,
+        ))
+    }
+
+    fn name(error: &ModelError) -> &'static str {
+        match error {
+            ModelError::Unavailable(_) => "unavailable",
+            ModelError::RateLimited(_) => "rate limited",
+            ModelError::Misconfigured(_) => "misconfigured",
+            ModelError::TooLong(_) => "too long",
+            ModelError::Declined(_) => "declined",
+            ModelError::TimedOut => "timed out",
+            ModelError::Malformed(_) => "malformed",
+        }
+    }
+
+    #[test]
+    fn statuses_and_codes_are_told_apart_by_what_can_be_done() {
+        let cases = [
+            (
+                401,
+                r#"{"error":{"code":"invalid_api_key","message":"no"}}"#,
+                "misconfigured",
+            ),
+            (403, "{}", "misconfigured"),
+            (
+                404,
+                r#"{"error":{"code":"model_not_found"}}"#,
+                "misconfigured",
+            ),
+            (302, "", "misconfigured"),
+            (
+                400,
+                r#"{"error":{"code":"unsupported_parameter"}}"#,
+                "misconfigured",
+            ),
+            (
+                400,
+                r#"{"error":{"code":"context_length_exceeded"}}"#,
+                "too long",
+            ),
+            (
+                400,
+                r#"{"error":"the request exceeds the available context size"}"#,
+                "too long",
+            ),
+            (
+                422,
+                r#"{"detail":"maximum context length is 4096"}"#,
+                "too long",
+            ),
+            (413, "<html>", "too long"),
+            (400, r#"{"error":{"code":"content_filter"}}"#, "declined"),
+            (400, r#"{"error":{"code":"invalid_prompt"}}"#, "declined"),
+            (
+                429,
+                r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+                "rate limited",
+            ),
+            (
+                429,
+                r#"{"error":{"type":"insufficient_quota","code":null}}"#,
+                "rate limited",
+            ),
+            (500, "oops", "unavailable"),
+            (503, "", "unavailable"),
+            (
+                529,
+                r#"{"error":{"type":"overloaded_error"}}"#,
+                "unavailable",
+            ),
+        ];
+        for (status, body, expected) in cases {
+            assert_eq!(kind(status, body), expected, "{status} {body}");
+        }
+        assert_eq!(name(&of_event("server_error", "", None)), "unavailable");
+        assert_eq!(
+            name(&of_event("rate_limit_exceeded", "", None)),
+            "rate limited"
+        );
+    }
+
+    #[test]
+    fn neither_the_message_nor_the_log_repeats_a_key() {
+        let key = SecretString::from("a-key-of-our-own-12345");
+        let message =
+            "Incorrect API key provided: sk-proj-abcdef. Or (eyJhbGciOi) a-key-of-our-own-12345?";
+        let error = classify(
+            Some(StatusCode::UNAUTHORIZED),
+            "invalid_api_key",
+            message,
+            Some(&key),
+        );
+        assert_eq!(
+            error.to_string(),
+            "the model provider refused the configuration"
+        );
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "the provider answered 401 Unauthorized `invalid_api_key`: Incorrect API key \
+             provided: [hidden] Or [hidden] [hidden]?"
+        );
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        assert_eq!(mask(&"ü".repeat(2000), None).chars().count(), 501);
+    }
+}

@@ -1,0 +1,205 @@
+//! A provider's answer as a stream of model events, cheap enough for every token.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use engine::ports::{ModelError, ModelEvent};
+use futures::Stream;
+use reqwest::Response;
+use tokio::time::Sleep;
+
+use super::failure;
+use crate::sse::{Event, EventParser, TooLong};
+
+/// The largest event is the last one of the Responses API, which repeats request and answer.
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// How long the end of a finished answer's body is waited for, so that its connection can be
+/// used again; it nearly always comes in the same packet.
+const DRAIN: Duration = Duration::from_millis(50);
+/// What a server may send after the end of its answer before the connection is given up instead.
+const MAX_DRAINED_CHUNKS: u8 = 8;
+
+/// What has been read and not been taken yet.
+pub(super) type Events = VecDeque<ModelEvent>;
+
+/// One API's way of saying things.
+pub(super) trait Decode: Unpin + Send + 'static {
+    /// Reads one event of the provider; what it means goes to the end of `events`.
+    ///
+    /// [`ModelEvent::Completed`] is the last one; what follows it is not read.
+    fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError>;
+
+    /// The body has ended; only an answer that can be complete without a last word is.
+    fn end(&mut self, events: &mut Events) -> Result<(), ModelError>;
+}
+
+/// Reads the body of `response` with `decoder`.
+pub(super) fn of<D: Decode>(
+    response: Response,
+    decoder: D,
+) -> Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send>> {
+    Box::pin(ModelEvents {
+        body: Box::pin(response.bytes_stream()),
+        parser: EventParser::new(MAX_EVENT_BYTES),
+        decoder,
+        events: VecDeque::new(),
+        failure: None,
+        state: State::Reading,
+    })
+}
+
+struct ModelEvents<B, D> {
+    body: Pin<Box<B>>,
+    parser: EventParser,
+    decoder: D,
+    events: Events,
+    /// Told after the events that came before it.
+    failure: Option<ModelError>,
+    state: State,
+}
+
+enum State {
+    Reading,
+    /// The answer is complete; the rest of the body is read and dropped.
+    Draining {
+        chunks: u8,
+        /// Set when the end is not here yet.
+        deadline: Option<Pin<Box<Sleep>>>,
+    },
+    Ended,
+}
+
+/// Lets a decoder's error and the parser's leave by the same door.
+struct Failure(ModelError);
+
+impl From<TooLong> for Failure {
+    fn from(error: TooLong) -> Self {
+        Self(ModelError::Malformed(error.into()))
+    }
+}
+
+impl<B, D> ModelEvents<B, D>
+where
+    B: Stream<Item = Result<Bytes, reqwest::Error>>,
+    D: Decode,
+{
+    /// Reads more of the body into `events`, or learns that there is no more.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let outcome = match self.body.as_mut().poll_next(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(Ok(chunk))) => {
+                let (decoder, events) = (&mut self.decoder, &mut self.events);
+                self.parser
+                    .feed(&chunk, |event| {
+                        if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
+                            return Ok(());
+                        }
+                        decoder.event(event, events).map_err(Failure)
+                    })
+                    .map_err(|Failure(error)| error)
+            }
+            Poll::Ready(Some(Err(error))) => Err(failure::of_connection(error)),
+            Poll::Ready(None) => {
+                self.state = State::Ended;
+                self.decoder.end(&mut self.events)
+            }
+        };
+        if let Err(error) = outcome {
+            self.failure = Some(error);
+            self.state = State::Ended;
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads the body to its end, if that comes soon.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let State::Draining { chunks, deadline } = &mut self.state else {
+            return Poll::Ready(());
+        };
+        while *chunks < MAX_DRAINED_CHUNKS {
+            match self.body.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(_))) => *chunks += 1,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    let deadline =
+                        deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(DRAIN)));
+                    return deadline.as_mut().poll(context);
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<B, D> Stream for ModelEvents<B, D>
+where
+    B: Stream<Item = Result<Bytes, reqwest::Error>>,
+    D: Decode,
+{
+    type Item = Result<ModelEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match self.events.pop_front() {
+                Some(event @ ModelEvent::Completed { .. }) => {
+                    if matches!(self.state, State::Reading) {
+                        self.state = State::Draining {
+                            chunks: 0,
+                            deadline: None,
+                        };
+                    }
+                    if self.poll_drain(context).is_pending() {
+                        self.events.push_front(event);
+                        return Poll::Pending;
+                    }
+                    self.state = State::Ended;
+                    return Poll::Ready(Some(Ok(event)));
+                }
+                Some(event) => return Poll::Ready(Some(Ok(event))),
+                None => {}
+            }
+            if let Some(error) = self.failure.take() {
+                return Poll::Ready(Some(Err(error)));
+            }
+            if !matches!(self.state, State::Reading) {
+                return Poll::Ready(None);
+            }
+            if self.poll_read(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// The whole of a recorded stream, fed in chunks of `size`: one line for each thing told.
+#[cfg(test)]
+pub(super) fn decode(decoder: impl Decode, trace: &[u8], size: usize) -> String {
+    use std::error::Error as _;
+
+    let chunks: Vec<_> = trace
+        .chunks(size)
+        .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
+        .collect();
+    let events = ModelEvents {
+        body: Box::pin(futures::stream::iter(chunks)),
+        parser: EventParser::new(MAX_EVENT_BYTES),
+        decoder,
+        events: VecDeque::new(),
+        failure: None,
+        state: State::Reading,
+    };
+    futures::executor::block_on_stream(Box::pin(events))
+        .map(|event| match event {
+            Ok(event) => format!("{event:?}\n"),
+            Err(error) => match error.source() {
+                Some(source) => format!("{error}: {source}\n"),
+                None => format!("{error}\n"),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,421 @@
+//! Both APIs against recorded shapes, and over real HTTP against the scripted model server.
+
+use std::time::Duration;
+
+use engine::ports::{Model, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolSpec};
+use futures::StreamExt;
+use serde_json::json;
+use testkit::fake_model::{FakeModel, Reply};
+use tokio::net::TcpListener;
+
+use super::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions, *};
+use crate::testing::{BareServer, chunked};
+
+/// Golden files lie beside their snapshots, `name.sse` and `name.snap`.
+macro_rules! golden {
+    ($decoder:path, $($name:literal),+ $(,)?) => {$(
+        let trace = include_str!(concat!("golden/", $name, ".sse"));
+        let told = stream::decode($decoder(None), trace.as_bytes(), usize::MAX);
+        insta::with_settings!({
+            snapshot_path => "golden",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!($name, told);
+        });
+        for size in [1, 2, 17] {
+            assert_eq!(stream::decode($decoder(None), trace.as_bytes(), size), told, $name);
+        }
+    )+};
+}
+
+#[test]
+fn recorded_answers_of_the_responses_api() {
+    golden!(
+        responses::Decoder::new,
+        "responses-text",
+        "responses-tools",
+        "responses-reasoning-and-citations",
+        "responses-refusal",
+        "responses-incomplete",
+        "responses-filtered",
+        "responses-failed",
+        "responses-error-event",
+        "responses-unnamed",
+        "responses-cut-off",
+    );
+}
+
+#[test]
+fn recorded_answers_of_chat_completions() {
+    golden!(
+        chat_completions::Decoder::new,
+        "chat-text",
+        "chat-tools",
+        "chat-tools-without-index",
+        "chat-tool-without-id",
+        "chat-reasoning-and-citations",
+        "chat-length",
+        "chat-filtered",
+        "chat-error",
+        "chat-cut-off",
+        "chat-rubbish",
+    );
+}
+
+fn call(call_id: &str, name: &str, arguments: &str) -> ToolCall {
+    ToolCall {
+        call_id: call_id.to_owned(),
+        name: name.to_owned(),
+        arguments: arguments.to_owned(),
+    }
+}
+
+fn output(call_id: &str, output: &str) -> ModelInput {
+    ModelInput::ToolOutput {
+        call_id: call_id.to_owned(),
+        output: output.to_owned(),
+    }
+}
+
+/// A conversation with everything in it that a turn can contain.
+fn rich_request() -> ModelRequest {
+    ModelRequest {
+        model: "gpt-test".to_owned(),
+        instructions: "You help with tasks.".to_owned(),
+        input: vec![
+            ModelInput::Context("The page shows order 7.".to_owned()),
+            ModelInput::User("Add milk, and show me my tasks.".to_owned()),
+            ModelInput::Assistant("One moment.".to_owned()),
+            ModelInput::ToolCall(call("call_1", "add_task", r#"{"title":"milk"}"#)),
+            ModelInput::ToolCall(call("call_2", "list_tasks", "{}")),
+            output("call_1", "added"),
+            output("call_2", "1. milk"),
+            ModelInput::Assistant(String::new()),
+            ModelInput::ToolCall(call("call_3", "cut_short", "{}")),
+            output("call_4", "of a call that is gone"),
+            ModelInput::User("Thanks.".to_owned()),
+        ],
+        tools: vec![
+            ToolSpec {
+                name: "add_task".to_owned(),
+                description: "Adds a task.".to_owned(),
+                parameters: json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}),
+            },
+            ToolSpec {
+                name: "list_tasks".to_owned(),
+                description: "Lists the tasks.".to_owned(),
+                parameters: json!({}),
+            },
+        ],
+        tool_choice: Some("add_task".to_owned()),
+        locale: Some("de-AT".to_owned()),
+        end_user: "user-0f3a".to_owned(),
+    }
+}
+
+fn simple_request(text: &str) -> ModelRequest {
+    ModelRequest {
+        model: "gpt-test".to_owned(),
+        instructions: String::new(),
+        input: vec![ModelInput::User(text.to_owned())],
+        tools: Vec::new(),
+        tool_choice: None,
+        locale: None,
+        end_user: "user-0f3a".to_owned(),
+    }
+}
+
+fn config(base_url: &str) -> ProviderConfig {
+    ProviderConfig {
+        base_url: base_url.parse().unwrap(),
+        api_key: Some("sk-test-key".into()),
+        http: HttpPolicy::STREAM,
+    }
+}
+
+fn models(config: &ProviderConfig) -> [(&'static str, Box<dyn Model>); 2] {
+    [
+        (
+            "responses",
+            Box::new(Responses::new(config.clone(), ResponsesOptions::default()).unwrap()),
+        ),
+        (
+            "chat completions",
+            Box::new(
+                ChatCompletions::new(config.clone(), ChatCompletionsOptions::default()).unwrap(),
+            ),
+        ),
+    ]
+}
+
+/// What came out, in one line an event; an error stands where it came.
+async fn answer(model: &dyn Model, request: ModelRequest) -> Vec<String> {
+    let mut lines = Vec::new();
+    match model.respond(request).await {
+        Ok(mut events) => {
+            while let Some(event) = events.next().await {
+                lines.push(line(event));
+            }
+            assert!(events.next().await.is_none(), "a stream ends once");
+        }
+        Err(error) => lines.push(format!("refused: {error}")),
+    }
+    lines
+}
+
+fn line(event: Result<ModelEvent, engine::ports::ModelError>) -> String {
+    match event {
+        Ok(ModelEvent::TextDelta(text)) => text,
+        Ok(ModelEvent::ReasoningDelta(text)) => format!("thinks: {text}"),
+        Ok(ModelEvent::ToolCall(call)) => {
+            format!("calls: {} {} {}", call.call_id, call.name, call.arguments)
+        }
+        Ok(ModelEvent::UrlCitation { url, title, index }) => {
+            format!("cites: {url} {title} {index:?}")
+        }
+        Ok(ModelEvent::Completed {
+            is_truncated,
+            usage,
+        }) => {
+            let usage = usage.map(|usage| (usage.input_tokens, usage.output_tokens));
+            format!("end: truncated {is_truncated}, usage {usage:?}")
+        }
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn the_request_bodies() {
+    let model = FakeModel::scripted([Reply::text(["ok"]), Reply::text(["ok"])])
+        .await
+        .unwrap();
+    for (_, provider) in models(&config(&model.base_url())) {
+        answer(&*provider, rich_request()).await;
+    }
+    model.assert_all_used();
+    insta::with_settings!({
+        snapshot_path => "golden",
+        prepend_module_to_snapshot => false,
+        omit_expression => true,
+    }, {
+        for (name, request) in ["responses-request", "chat-request"].into_iter().zip(model.requests()) {
+            assert_eq!(request.bearer(), Some("sk-test-key"));
+            insta::assert_json_snapshot!(name, request.body);
+        }
+    });
+}
+
+#[tokio::test]
+async fn both_apis_tell_the_same_story() {
+    let reply = || {
+        Reply::empty()
+            .and_reasoning(["Let me ", "see."])
+            .and_text(["Hel", "lo, wörld 🙂"])
+            .and_tool_call("call_1", "add_task", &json!({"title": "milk"}))
+            .and_tool_call("call_2", "list_tasks", &json!({}))
+    };
+    // The second time the bytes are cut inside events, lines and characters.
+    let replies = [
+        reply(),
+        reply().in_pieces_of(3),
+        reply(),
+        reply().in_pieces_of(3),
+    ];
+    let model = FakeModel::scripted(replies).await.unwrap();
+    for (name, provider) in models(&config(&model.base_url())) {
+        for _ in 0..2 {
+            assert_eq!(
+                answer(&*provider, simple_request("hi")).await,
+                [
+                    "thinks: Let me ",
+                    "thinks: see.",
+                    "Hel",
+                    "lo, wörld 🙂",
+                    r#"calls: call_1 add_task {"title":"milk"}"#,
+                    "calls: call_2 list_tasks {}",
+                    "end: truncated false, usage Some((11, 7))",
+                ],
+                "{name}"
+            );
+        }
+    }
+    model.assert_all_used();
+}
+
+#[tokio::test]
+async fn trouble_is_told_by_what_can_be_done() {
+    let cases: [(Reply, &[&str]); 6] = [
+        (
+            Reply::http_error(401, "invalid_api_key", "Incorrect API key: sk-test-key"),
+            &["refused: the model provider refused the configuration"],
+        ),
+        (
+            Reply::http_error(429, "rate_limit_exceeded", "slow down"),
+            &["refused: the model provider's rate limit was reached"],
+        ),
+        (
+            Reply::http_error(503, "", "overloaded"),
+            &["refused: the model is unavailable"],
+        ),
+        (
+            Reply::text(["Hel"]).failed("server_error", "boom"),
+            &["Hel", "error: the model is unavailable"],
+        ),
+        (
+            Reply::text(["Hel"]).without_ending(),
+            &["Hel", "error: the model's answer could not be read"],
+        ),
+        (
+            Reply::text(["Hel"]).out_of_tokens(),
+            &["Hel", "end: truncated true, usage Some((11, 7))"],
+        ),
+    ];
+    let model = FakeModel::scripted([]).await.unwrap();
+    for (name, provider) in models(&config(&model.base_url())) {
+        for (reply, expected) in &cases {
+            model.push(reply.clone());
+            assert_eq!(
+                answer(&*provider, simple_request("hi")).await,
+                *expected,
+                "{name}"
+            );
+        }
+    }
+    model.assert_all_used();
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_told() {
+    let reply = || Reply::text(["Hel"]).and_hold().broken();
+    let model = FakeModel::scripted([reply(), reply()]).await.unwrap();
+    for (name, provider) in models(&config(&model.base_url())) {
+        let mut events = provider.respond(simple_request("hi")).await.unwrap();
+        assert_eq!(line(events.next().await.unwrap()), "Hel");
+        model.release();
+        assert_eq!(
+            line(events.next().await.unwrap()),
+            "error: the model's answer could not be read",
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_stream_leaves_the_provider() {
+    let reply = || Reply::text(["Hel"]).and_hold();
+    let model = FakeModel::scripted([reply(), reply()]).await.unwrap();
+    for (number, (_, provider)) in models(&config(&model.base_url())).into_iter().enumerate() {
+        let mut events = provider.respond(simple_request("hi")).await.unwrap();
+        assert_eq!(line(events.next().await.unwrap()), "Hel");
+        drop(events);
+        model.wait_for_disconnects(number + 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_silent_provider_is_given_up() {
+    let reply = || Reply::text(["Hel"]).and_hold();
+    let model = FakeModel::scripted([reply(), reply()]).await.unwrap();
+    let mut config = config(&model.base_url());
+    config.http.idle_timeout = Some(Duration::from_millis(100));
+    for (name, provider) in models(&config) {
+        assert_eq!(
+            answer(&*provider, simple_request("hi")).await,
+            ["Hel", "error: the model did not answer in time"],
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_absent_provider_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    for (name, provider) in models(&config(&format!("http://{address}/v1"))) {
+        assert_eq!(
+            answer(&*provider, simple_request("hi")).await,
+            ["refused: the model is unavailable"],
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_finished_answer_gives_its_connection_back() {
+    let trace = include_str!("golden/chat-length.sse");
+    let server = BareServer::start([chunked("text/event-stream", trace)]).await;
+    let [_, (_, provider)] = models(&config(&server.url("/v1")));
+    for _ in 0..5 {
+        let mut events = provider.respond(simple_request("hi")).await.unwrap();
+        // As the engine does: nobody reads on after the end.
+        while let Some(event) = events.next().await {
+            if matches!(event, Ok(ModelEvent::Completed { .. })) {
+                break;
+            }
+        }
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn rubbish_and_endless_events_are_refused() {
+    let endless = format!("data: {}", "x".repeat(5 * 1024 * 1024));
+    let cases = [
+        ("text/html", "<html>hello</html>", "refused"),
+        ("application/json", "{}", "refused"),
+        ("text/event-stream", "data: <html>\n\n", "error"),
+        (
+            "text/event-stream",
+            "data: {\"type\":7}\n\ndata: [1\n\n",
+            "error",
+        ),
+        ("text/event-stream", "", "error"),
+        ("text/event-stream", "\u{0}\u{1}", "error"),
+        ("text/event-stream", &endless, "error"),
+    ];
+    for (content_type, body, how) in cases {
+        let server = BareServer::start([chunked(content_type, body)]).await;
+        for (name, provider) in models(&config(&server.url("/v1"))) {
+            assert_eq!(
+                answer(&*provider, simple_request("hi")).await,
+                [format!("{how}: the model's answer could not be read")],
+                "{name}: {content_type}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let target = FakeModel::scripted([]).await.unwrap();
+    let location = format!("location: {}/responses\r\n", target.base_url());
+    let redirect = crate::testing::answer("307 Temporary Redirect", &location, "");
+    let server = BareServer::start([redirect]).await;
+    for (_, provider) in models(&config(&server.url("/v1"))) {
+        assert_eq!(
+            answer(&*provider, simple_request("hi")).await,
+            ["refused: the model provider refused the configuration"]
+        );
+    }
+    assert!(target.requests().is_empty());
+}
+
+#[test]
+fn addresses_keep_their_path_and_query() {
+    let join = |base: &str| super::join(&base.parse().unwrap(), "responses").to_string();
+    assert_eq!(
+        join("https://a.example/v1"),
+        "https://a.example/v1/responses"
+    );
+    assert_eq!(
+        join("https://a.example/v1/"),
+        "https://a.example/v1/responses"
+    );
+    assert_eq!(join("https://a.example"), "https://a.example/responses");
+    assert_eq!(
+        join("https://a.example/openai/v1?api-version=preview"),
+        "https://a.example/openai/v1/responses?api-version=preview"
+    );
+}

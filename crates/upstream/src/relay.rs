@@ -1,0 +1,374 @@
+//! The plain relay: Chat Completions messages in, the model's Chat Completions stream out.
+//!
+//! Nothing is stored and nothing is added. A provider that speaks Chat Completions is passed on
+//! frame by frame, unread; for every other model the same frames are made from its events, so that
+//! the relay works whatever is configured.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use engine::ports::{Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream};
+use futures::{Stream, StreamExt, stream};
+use reqwest::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{openai::ChatCompletions, sse::FrameSplitter};
+
+/// An unfinished frame that is longer than this ends the stream.
+const MAX_FRAME_BYTES: usize = 1024 * 1024;
+/// More messages than this are taken for a mistake.
+const MAX_MESSAGES: usize = 2_000;
+const EVENT_STREAM: &str = "text/event-stream";
+const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+
+/// Fields that are passed on as the client sent them. What decides who pays for what (`model`,
+/// `n`, `user`, `service_tier` and the like) is not the client's to say.
+const PASSED_FIELDS: &[&str] = &[
+    "frequency_penalty",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "reasoning_effort",
+    "response_format",
+    "seed",
+    "stop",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "verbosity",
+];
+
+/// Fields that clients send out of habit and that are replaced without a word.
+const REPLACED_FIELDS: &[&str] = &["model", "stream", "user"];
+
+/// What answers behind the relay.
+#[derive(Clone)]
+pub enum Relay {
+    /// A provider whose stream is passed on.
+    PassOn(ChatCompletions),
+    /// A model whose events are written as Chat Completions chunks.
+    Translate(Arc<dyn Model>),
+}
+
+/// What the server knows about a relayed request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayContext {
+    /// The provider's name of the configured model.
+    pub model: String,
+    /// A stable, opaque name for the end user.
+    pub end_user: String,
+    /// A fresh id for the answer, `chatcmpl-…`; unused where the provider gives one.
+    pub answer_id: String,
+    /// Now, in Unix seconds.
+    pub created_at: i64,
+}
+
+/// The head of a relayed answer, whose status is 200, and its stream.
+pub struct RelayAnswer {
+    /// The answer's content type, as the provider gave it.
+    pub content_type: String,
+    /// Whole frames. A stream that breaks off says so in a last frame, `data: {"error":{…}}`.
+    pub frames: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
+}
+
+/// Why a request was not relayed.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The client has to change its request.
+    #[error("{message}")]
+    Invalid {
+        /// What to change, in words.
+        message: String,
+        /// The field that is wrong.
+        param: Option<String>,
+    },
+    /// The model did not answer.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl RelayError {
+    fn invalid(message: impl Into<String>, param: &str) -> Self {
+        Self::Invalid {
+            message: message.into(),
+            param: Some(param.to_owned()),
+        }
+    }
+}
+
+impl Relay {
+    /// Relays a request's JSON body.
+    pub async fn answer(
+        &self,
+        context: &RelayContext,
+        body: &[u8],
+    ) -> Result<RelayAnswer, RelayError> {
+        let fields = check(body)?;
+        match self {
+            Self::PassOn(model) => pass_on(model, context, fields).await,
+            Self::Translate(model) => {
+                let request = translate(context, fields)?;
+                let events = model.respond(request).await?;
+                Ok(RelayAnswer {
+                    content_type: EVENT_STREAM.to_owned(),
+                    frames: Box::pin(written(context.clone(), events)),
+                })
+            }
+        }
+    }
+}
+
+type Fields = Map<String, Value>;
+
+/// The request's fields, once it is clear that each may be there.
+fn check(body: &[u8]) -> Result<Fields, RelayError> {
+    let fields: Fields = serde_json::from_slice(body).map_err(|error| RelayError::Invalid {
+        message: format!("send a JSON object with `messages`: {error}"),
+        param: None,
+    })?;
+    let messages = fields.get("messages").and_then(Value::as_array);
+    if !matches!(messages.map(Vec::len), Some(1..=MAX_MESSAGES)) {
+        return Err(RelayError::invalid(
+            format!("`messages` must be a list of 1 to {MAX_MESSAGES} messages"),
+            "messages",
+        ));
+    }
+    if fields.get("stream") == Some(&Value::Bool(false)) {
+        return Err(RelayError::invalid(
+            "the relay always streams; leave `stream` out or set it to true",
+            "stream",
+        ));
+    }
+    for name in fields.keys().map(String::as_str) {
+        if !PASSED_FIELDS.contains(&name) && !REPLACED_FIELDS.contains(&name) {
+            let shown: String = name.chars().take(64).collect();
+            return Err(RelayError::invalid(
+                format!("the relay does not pass on `{shown}`; leave it out"),
+                &shown,
+            ));
+        }
+    }
+    Ok(fields)
+}
+
+async fn pass_on(
+    model: &ChatCompletions,
+    context: &RelayContext,
+    mut fields: Fields,
+) -> Result<RelayAnswer, RelayError> {
+    fields.insert("model".to_owned(), context.model.as_str().into());
+    fields.insert("stream".to_owned(), true.into());
+    fields.insert("user".to_owned(), context.end_user.as_str().into());
+    let response = model.provider().post("chat/completions", &fields).await?;
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or(EVENT_STREAM)
+        .to_owned();
+    let state = Some((
+        Box::pin(response.bytes_stream()),
+        FrameSplitter::new(MAX_FRAME_BYTES),
+    ));
+    let frames = stream::unfold(state, |state| async move {
+        let (mut body, mut splitter) = state?;
+        loop {
+            let failure = match body.next().await {
+                None => {
+                    let rest = splitter.finish();
+                    return (!rest.is_empty()).then_some((rest, None));
+                }
+                Some(Ok(chunk)) => match splitter.push(chunk) {
+                    Ok(None) => continue,
+                    Ok(Some(frames)) => return Some((frames, Some((body, splitter)))),
+                    Err(error) => ModelError::Malformed(error.into()),
+                },
+                Some(Err(error)) => crate::openai::connection_failure(error),
+            };
+            return Some((broken_off(&failure), None));
+        }
+    });
+    Ok(RelayAnswer {
+        content_type,
+        frames: Box::pin(frames),
+    })
+}
+
+/// The last frame of a stream that cannot go on.
+fn broken_off(error: &ModelError) -> Bytes {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "a relayed answer broke off"
+    );
+    let error = json!({ "error": { "message": format!("{error}; try again"),
+        "type": "server_error", "param": null, "code": "stream_error" } });
+    Bytes::from(format!("data: {error}\n\n"))
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    #[serde(default)]
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<ContentPart>),
+}
+
+#[derive(Deserialize)]
+struct ContentPart {
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// The messages as a question for any model. What a client calls a system message comes from a
+/// browser, so it informs the model and does not instruct it.
+fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest, RelayError> {
+    if fields.contains_key("tools") {
+        return Err(RelayError::invalid(
+            "this workflow's model cannot take `tools` through the relay; leave them out",
+            "tools",
+        ));
+    }
+    let messages = fields.remove("messages").unwrap_or_default();
+    let messages: Vec<Message> = serde_json::from_value(messages).map_err(|error| {
+        RelayError::invalid(format!("a message cannot be read: {error}"), "messages")
+    })?;
+    let input = messages.into_iter().map(|message| {
+        let text = match message.content {
+            Some(Content::Text(text)) => text,
+            Some(Content::Parts(parts)) => parts
+                .into_iter()
+                .map(|part| {
+                    part.text.ok_or_else(|| {
+                        RelayError::invalid("messages can only hold text here", "messages")
+                    })
+                })
+                .collect::<Result<String, _>>()?,
+            None => String::new(),
+        };
+        match message.role.as_str() {
+            "user" => Ok(ModelInput::User(text)),
+            "assistant" => Ok(ModelInput::Assistant(text)),
+            "system" | "developer" => Ok(ModelInput::Context(text)),
+            _ => Err(RelayError::invalid(
+                "a message's `role` must be user, assistant or system",
+                "messages",
+            )),
+        }
+    });
+    Ok(ModelRequest {
+        model: context.model.clone(),
+        instructions: String::new(),
+        input: input.collect::<Result<_, _>>()?,
+        tools: Vec::new(),
+        tool_choice: None,
+        locale: None,
+        end_user: context.end_user.clone(),
+    })
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: [Choice<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Delta<'a>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize, Default)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+}
+
+/// A model's events as Chat Completions frames, from the first chunk to `[DONE]`.
+fn written(context: RelayContext, events: ModelStream) -> impl Stream<Item = Bytes> + Send {
+    let first = frame(
+        &context,
+        Delta {
+            role: Some("assistant"),
+            content: Some(""),
+            ..Delta::default()
+        },
+        None,
+    );
+    let rest = stream::unfold(Some(events), move |events| {
+        let context = context.clone();
+        async move {
+            let mut events = events?;
+            loop {
+                let frames = match events.next().await {
+                    Some(Ok(ModelEvent::TextDelta(text))) => {
+                        let delta = Delta {
+                            content: Some(&text),
+                            ..Delta::default()
+                        };
+                        return Some((frame(&context, delta, None), Some(events)));
+                    }
+                    Some(Ok(ModelEvent::ReasoningDelta(text))) => {
+                        let delta = Delta {
+                            reasoning_content: Some(&text),
+                            ..Delta::default()
+                        };
+                        return Some((frame(&context, delta, None), Some(events)));
+                    }
+                    // No tools were offered, and this form has no place for citations.
+                    Some(Ok(ModelEvent::ToolCall(_) | ModelEvent::UrlCitation { .. })) => continue,
+                    Some(Ok(ModelEvent::Completed { is_truncated, .. })) => {
+                        let reason = if is_truncated { "length" } else { "stop" };
+                        let last = frame(&context, Delta::default(), Some(reason));
+                        Bytes::from([last, DONE].concat())
+                    }
+                    Some(Err(error)) => broken_off(&error),
+                    None => broken_off(&ModelError::Malformed("the answer broke off".into())),
+                };
+                return Some((frames, None));
+            }
+        }
+    });
+    stream::once(async move { first }).chain(rest)
+}
+
+fn frame(context: &RelayContext, delta: Delta<'_>, finish_reason: Option<&'static str>) -> Bytes {
+    let chunk = Chunk {
+        id: &context.answer_id,
+        object: "chat.completion.chunk",
+        created: context.created_at,
+        model: &context.model,
+        choices: [Choice {
+            index: 0,
+            delta,
+            finish_reason,
+        }],
+    };
+    let mut frame = b"data: ".to_vec();
+    // Strings and numbers always have a JSON form, and a vector takes all of it.
+    let _ = serde_json::to_writer(&mut frame, &chunk);
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests;
