@@ -97,8 +97,8 @@ export class Chat {
         ? client().stream('threads.create', { input }, signal)
         : client().stream('threads.add_user_message', { thread_id: threadId, input }, signal);
     };
+    this.hideHistory();
     batch(() => {
-      this.historyOpen.value = false;
       this.transcript.set(addOptimistic(this.transcript.state, item));
       this.sent.value += 1;
     });
@@ -251,13 +251,12 @@ export class Chat {
 
   /** Opens a thread, or a new chat with `null`. */
   async open(threadId: string | null): Promise<void> {
-    this.stop();
-    this.historyOpen.value = false;
+    this.hideHistory();
     if (threadId === null) {
-      this.#clear();
-      this.#setThreadId(null);
+      this.#startAnew();
       return;
     }
+    this.stop();
     if (this.threadId.value !== threadId) this.#clear();
     this.#setThreadId(threadId);
     await this.#load(threadId);
@@ -321,6 +320,12 @@ export class Chat {
     }
   }
 
+  #startAnew(): void {
+    this.stop();
+    this.#clear();
+    this.#setThreadId(null);
+  }
+
   #clear(): void {
     this.#resend = null;
     this.#olderAfter = undefined;
@@ -367,11 +372,8 @@ export class Chat {
   }
 
   async remove(threadId: string): Promise<void> {
-    await this.#quietly('error.delete', this.history.remove(threadId).then(async () => {
-      if (this.threadId.value !== threadId) return;
-      const stay = this.historyOpen.value;
-      await this.open(null);
-      this.historyOpen.value = stay;
+    await this.#quietly('error.delete', this.history.remove(threadId).then(() => {
+      if (this.threadId.value === threadId) this.#startAnew();
     }));
   }
 
@@ -394,10 +396,8 @@ export class Chat {
 
   /** Forgets thread, history and draft-independent state: the partner at the other end changed. */
   reset(): void {
-    this.stop();
     this.history.reset();
-    this.#clear();
-    this.#setThreadId(null);
+    this.#startAnew();
   }
 
   /** Awaits a side job; its failure becomes a toast (or is shown where it belongs) and an event. */

@@ -1,0 +1,328 @@
+/** Turns and loads that overlap: what comes late for an old one changes nothing. */
+import { describe, expect, test, vi } from 'vitest';
+import type { ChatClient } from '../../src/core/client';
+import { RequestError } from '../../src/core/errors';
+import type { ThreadItem, ThreadStreamEvent } from '../../src/core/protocol';
+import { translate } from '../../src/i18n/translate';
+import { Chat } from '../../src/store/chat';
+
+const at = { thread_id: 'thr_1', created_at: '2026-01-01T00:00:00Z' };
+const said = (id: string, text: string): ThreadItem => ({ type: 'assistant_message', id, ...at, content: [{ type: 'output_text', text }] });
+const asked = (id: string, text: string): ThreadItem => ({ type: 'user_message', id, ...at, content: [{ type: 'input_text', text }] });
+const created = (id: string): ThreadStreamEvent => ({ type: 'thread.created', thread: { id, created_at: at.created_at } });
+const message = (text: string) => ({ content: [{ type: 'input_text' as const, text }] });
+
+interface Call {
+  readonly type: string;
+  readonly params: Record<string, unknown>;
+  readonly signal: AbortSignal;
+  /** Streams: gives a batch. JSON: gives the answer. */
+  readonly give: (value: unknown) => void;
+  readonly end: () => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** A client whose answers the test gives when it wants to; aborting works as on a real connection. */
+function setUp() {
+  const calls: Call[] = [];
+  const client = {
+    request(type: string, params: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
+      return new Promise((give, fail) => {
+        signal.addEventListener('abort', () => fail(new DOMException('stopped', 'AbortError')));
+        calls.push({ type, params, signal, give, end: () => undefined, fail });
+      });
+    },
+    async *stream(type: string, params: Record<string, unknown>, signal: AbortSignal): AsyncGenerator<ThreadStreamEvent[]> {
+      const queue: (() => ThreadStreamEvent[] | null)[] = [];
+      let wake = (): void => undefined;
+      const push = (next: () => ThreadStreamEvent[] | null): void => {
+        queue.push(next);
+        wake();
+      };
+      signal.addEventListener('abort', () => push(() => { throw new DOMException('stopped', 'AbortError'); }));
+      calls.push({
+        type, params, signal,
+        give: (events) => push(() => events as ThreadStreamEvent[]),
+        end: () => push(() => null),
+        fail: (error) => push(() => { throw error; }),
+      });
+      for (;;) {
+        const next = queue.shift();
+        if (next === undefined) {
+          await new Promise<void>((resolve) => (wake = resolve));
+          continue;
+        }
+        const events = next();
+        if (events === null) return;
+        yield events;
+      }
+    },
+  };
+  const emit = vi.fn();
+  const clientTool = vi.fn();
+  let ids = 0;
+  const chat = new Chat({
+    client: () => client as unknown as ChatClient,
+    clientTool: () => clientTool,
+    emit,
+    translate: () => translate,
+    newId: () => `local_${(ids += 1)}`,
+    now: () => new Date(0),
+  });
+  const events = (name: string): unknown[] => emit.mock.calls.filter(([event]) => event === `chatkit.${name}`).map(([, detail]) => detail as unknown);
+  const texts = (): string[] => chat.transcript.state.entries.map(({ item }) => (item.type === 'assistant_message' || item.type === 'user_message' ? item.content.map(({ text }) => text).join('') : item.type));
+  /** Lets everything that is ready to run do so. */
+  const settle = async (): Promise<void> => {
+    for (let turns = 0; turns < 20; turns += 1) await Promise.resolve();
+  };
+  return { chat, calls, clientTool, events, texts, settle };
+}
+
+describe('a turn', () => {
+  test('in a new thread, then in the same one', async () => {
+    const { chat, calls, events, settle } = setUp();
+    const first = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1'), { type: 'thread.item.done', item: asked('m1', 'one') }]);
+    await settle();
+    expect(chat.phase.value).toBe('streaming');
+    calls[0]!.end();
+    await first;
+    expect(chat.phase.value).toBe('idle');
+    void chat.send(message('two'));
+    await settle();
+    expect(calls.map(({ type, params }) => [type, params['thread_id']])).toEqual([['threads.create', undefined], ['threads.add_user_message', 'thr_1']]);
+    expect(events('thread.change')).toEqual([{ threadId: 'thr_1' }]);
+  });
+
+  test('is refused while another one runs', async () => {
+    const { chat } = setUp();
+    void chat.send(message('one'));
+    await expect(chat.send(message('two'))).rejects.toMatchObject({ name: 'BusyError' });
+  });
+
+  test('that was stopped keeps its words and ignores late ones', async () => {
+    const { chat, calls, texts, events, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1'), { type: 'thread.item.added', item: said('m2', 'par') }]);
+    await settle();
+    chat.stop();
+    expect(chat.phase.value).toBe('idle');
+    calls[0]!.give([{ type: 'thread.item.done', item: said('m2', 'partial and more') }]);
+    await turn;
+    expect(texts()).toEqual(['one', 'par']);
+    expect(calls[0]!.signal.aborted).toBe(true);
+    expect(events('error')).toEqual([]);
+    expect(events('response.end')).toHaveLength(1);
+  });
+
+  test('does not follow into another thread', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1')]);
+    await settle();
+    await chat.open(null);
+    calls[0]!.give([{ type: 'thread.item.done', item: said('m2', 'late') }]);
+    await turn;
+    expect(texts()).toEqual([]);
+    expect(chat.threadId.value).toBeNull();
+  });
+
+  test('that never got an answer can be sent again', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.fail(new TypeError('Failed to fetch'));
+    await turn;
+    expect(chat.transcript.error.value).toEqual({ message: translate('error.network'), allowRetry: true });
+    void chat.retryFailed();
+    await settle();
+    expect(calls.map(({ type }) => type)).toEqual(['threads.create', 'threads.create']);
+    expect(texts()).toEqual(['one']);
+    calls[1]!.give([created('thr_1'), { type: 'thread.item.done', item: asked('m1', 'one') }]);
+    await settle();
+    expect(texts()).toEqual(['one']);
+  });
+
+  test.each([
+    [new RequestError('You have used up your messages.', { status: 403, forUser: true }), 'You have used up your messages.', false],
+    [new RequestError('Slow down.', { status: 429, forUser: true }), 'Slow down.', true],
+    [new RequestError('status 502', { status: 502 }), translate('error.server'), true],
+    [new Error('bug in getClientSecret'), translate('error.generic'), true],
+  ])('%s is shown as it should be', async (error, shown, allowRetry) => {
+    const { chat, calls, events, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.fail(error);
+    await turn;
+    expect(chat.transcript.error.value).toEqual({ message: shown, allowRetry });
+    expect(events('error')).toEqual([{ error }]);
+  });
+});
+
+describe('client tools', () => {
+  const call = (id: string): ThreadItem => ({ type: 'client_tool_call', id, ...at, call_id: id, name: 'look', arguments: { at: 'me' } });
+
+  test('go on until the server asks no more', async () => {
+    const { chat, calls, clientTool, settle } = setUp();
+    clientTool.mockResolvedValueOnce({ seen: 1 }).mockResolvedValueOnce(undefined);
+    const turn = chat.send(message('one'));
+    await settle();
+    for (const index of [0, 1]) {
+      calls[index]!.give([created('thr_1'), { type: 'thread.item.done', item: call(`c${index}`) }]);
+      calls[index]!.end();
+      await settle();
+    }
+    calls[2]!.end();
+    await turn;
+    expect(calls.map(({ type, params }) => [type, params['result']])).toEqual([
+      ['threads.create', undefined],
+      ['threads.add_client_tool_output', { seen: 1 }],
+      ['threads.add_client_tool_output', {}],
+    ]);
+    expect(clientTool).toHaveBeenCalledWith({ name: 'look', params: { at: 'me' } });
+  });
+
+  test('that finish after Stop send nothing', async () => {
+    const { chat, calls, clientTool, settle } = setUp();
+    let finish: (value: unknown) => void = () => undefined;
+    clientTool.mockReturnValue(new Promise((resolve) => (finish = resolve)));
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1'), { type: 'thread.item.done', item: call('c1') }]);
+    calls[0]!.end();
+    await settle();
+    expect(chat.phase.value).toBe('tool');
+    chat.stop();
+    finish({});
+    await turn;
+    expect(calls).toHaveLength(1);
+  });
+
+  test('are not run after an error', async () => {
+    const { chat, calls, clientTool, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1'), { type: 'thread.item.done', item: call('c1') }, { type: 'error', message: 'x' }]);
+    calls[0]!.end();
+    await turn;
+    expect(clientTool).not.toHaveBeenCalled();
+  });
+});
+
+describe('loading', () => {
+  const thread = (id: string, items: ThreadItem[], hasMore = false) => ({ id, created_at: at.created_at, items: { data: items, has_more: hasMore } });
+
+  test('the thread opened last wins, whoever answers last', async () => {
+    const { chat, calls, texts, events, settle } = setUp();
+    const slow = chat.open('thr_a');
+    const fast = chat.open('thr_b');
+    await settle();
+    calls[1]!.give(thread('thr_b', [said('b', 'from b')]));
+    await fast;
+    calls[0]!.give(thread('thr_a', [said('a', 'from a')]));
+    await slow;
+    expect(texts()).toEqual(['from b']);
+    expect(chat.threadId.value).toBe('thr_b');
+    expect([events('thread.load.start'), events('thread.load.end')].map((list) => list.length)).toEqual([2, 2]);
+  });
+
+  test('a long thread shows its end, and older pages go before it', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const opening = chat.open('thr_1');
+    await settle();
+    calls[0]!.give(thread('thr_1', [said('1', 'first')], true));
+    await settle();
+    calls[1]!.give({ data: [said('4', 'd'), said('3', 'c')], has_more: true, after: '3' });
+    await opening;
+    expect(texts()).toEqual(['c', 'd']);
+    expect(chat.hasOlder.value).toBe(true);
+    const older = chat.loadOlder();
+    await settle();
+    expect(calls[2]!.params).toMatchObject({ after: '3', order: 'desc' });
+    calls[2]!.give({ data: [said('2', 'b'), said('1', 'a')], has_more: false });
+    await older;
+    expect(texts()).toEqual(['a', 'b', 'c', 'd']);
+    expect(chat.hasOlder.value).toBe(false);
+  });
+
+  test('a thread that is not there says so', async () => {
+    const { chat, calls, events, settle } = setUp();
+    const opening = chat.open('thr_x');
+    await settle();
+    calls[0]!.fail(new RequestError('This conversation does not exist.', { status: 404, forUser: true }));
+    await opening;
+    expect(chat.transcript.error.value).toEqual({ message: 'This conversation does not exist.', allowRetry: false });
+    expect(events('thread.load.end')).toEqual([{ threadId: 'thr_x' }]);
+    expect(chat.phase.value).toBe('idle');
+  });
+
+  test('a reload keeps what is on the screen until it is there', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const opening = chat.open('thr_1');
+    await settle();
+    calls[0]!.give(thread('thr_1', [said('1', 'a')]));
+    await opening;
+    const refreshing = chat.refresh();
+    await settle();
+    expect(texts()).toEqual(['a']);
+    calls[1]!.give(thread('thr_1', [said('1', 'a'), said('2', 'b')]));
+    await refreshing;
+    expect(texts()).toEqual(['a', 'b']);
+  });
+});
+
+describe('history', () => {
+  async function withList() {
+    const made = setUp();
+    const showing = made.chat.showHistory();
+    await made.settle();
+    made.calls[0]!.give({ data: [{ id: 'thr_1', title: 'One', created_at: '' }, { id: 'thr_2', title: 'Two', created_at: '' }], has_more: false });
+    await showing;
+    return made;
+  }
+
+  test('a rename that fails is taken back and said', async () => {
+    const { chat, calls, settle } = await withList();
+    const renaming = chat.rename('thr_1', 'Uno');
+    expect(chat.history.threads.value[0]?.title).toBe('Uno');
+    await settle();
+    calls[1]!.fail(new Error('x'));
+    await renaming;
+    expect(chat.history.threads.value[0]?.title).toBe('One');
+    expect(chat.toast.value).toBe(translate('error.rename'));
+  });
+
+  test('deleting the open thread leads to a new chat, with the list still open', async () => {
+    const { chat, calls, events, settle } = await withList();
+    chat.threadId.value = 'thr_1';
+    const removing = chat.remove('thr_1');
+    await settle();
+    calls[1]!.give({});
+    await removing;
+    expect(chat.threadId.value).toBeNull();
+    expect(chat.historyOpen.value).toBe(true);
+    expect(events('thread.change')).toEqual([{ threadId: null }]);
+  });
+
+  test('threads made meanwhile are in the list once', async () => {
+    const { chat } = await withList();
+    chat.history.note({ id: 'thr_3', title: null, created_at: '' });
+    chat.history.note({ id: 'thr_3', title: 'Three', created_at: '' });
+    expect(chat.history.threads.value.map(({ title }) => title)).toEqual(['Three', 'One', 'Two']);
+  });
+});
+
+test('feedback that fails is taken back', async () => {
+  const { chat, calls, settle } = setUp();
+  chat.threadId.value = 'thr_1';
+  const giving = chat.giveFeedback('turn', ['m1'], 'negative');
+  expect(chat.feedback.value).toEqual({ turn: 'negative' });
+  await settle();
+  calls[0]!.fail(new Error('x'));
+  await giving;
+  expect(chat.feedback.value).toEqual({});
+  expect(chat.toast.value).toBe(translate('error.feedback'));
+});
