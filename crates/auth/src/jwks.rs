@@ -94,6 +94,9 @@ pub enum SetProblem {
     /// The list has more than 100 keys.
     #[error("the key set has more than {MAX_KEYS} keys")]
     TooMany,
+    /// The configuration puts secrets and public keys into one set.
+    #[error("the key set mixes shared secrets and public keys; an issuer uses one or the other")]
+    Mixed,
     /// The list is empty: no issuer means that.
     #[error("the key set is empty")]
     Empty,
@@ -137,8 +140,13 @@ impl KeySet {
             Ok(raw) if raw.keys.is_empty() => return Err(SetProblem::Empty),
             Ok(raw) if raw.keys.len() > MAX_KEYS => return Err(SetProblem::TooMany),
             Ok(raw) => {
+                let mut has = [false; 2];
                 for (index, text) in raw.keys.into_iter().enumerate() {
-                    set.read(index, text.get().as_bytes(), allowed, source);
+                    let is_secret = set.read(index, text.get().as_bytes(), allowed, source);
+                    has[usize::from(is_secret)] = true;
+                }
+                if source == KeySource::Configured && has == [true; 2] {
+                    return Err(SetProblem::Mixed);
                 }
             }
             Err(_) => match parse_json_object(body) {
@@ -151,18 +159,20 @@ impl KeySet {
         Ok(set)
     }
 
-    fn read(&mut self, index: usize, text: &[u8], allowed: &[Algorithm], source: KeySource) {
-        let mut key_id = None;
-        let key = parse_json_object(text)
-            .map_err(|_| KeyProblem::Malformed)
-            .and_then(|jwk| {
-                key_id = jwk
-                    .get("kid")
-                    .and_then(|kid| kid.as_str())
-                    .map(|kid| kid.chars().take(80).collect());
-                Key::from_jwk(&jwk, allowed, source)
-            });
-        match key {
+    /// Takes one key in, or sets it aside. Whether it is a shared secret.
+    fn read(
+        &mut self,
+        index: usize,
+        text: &[u8],
+        allowed: &[Algorithm],
+        source: KeySource,
+    ) -> bool {
+        let members = parse_json_object(text);
+        let member = |name: &str| members.as_ref().ok()?.get(name)?.as_str();
+        let is_secret = member("kty") == Some("oct");
+        let key_id = member("kid").map(|kid| kid.chars().take(80).collect());
+        let key = members.as_ref().map_err(|_| KeyProblem::Malformed);
+        match key.and_then(|jwk| Key::from_jwk(jwk, allowed, source)) {
             Ok(key) => self.insert(key),
             Err(problem) => self.skipped.push(SkippedKey {
                 index,
@@ -170,6 +180,7 @@ impl KeySet {
                 problem,
             }),
         }
+        is_secret
     }
 
     fn insert(&mut self, key: Key) {

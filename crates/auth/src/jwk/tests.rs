@@ -1,1 +1,320 @@
-//! Tests of this module.
+//! Keys that must be refused, and keys that must not be.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{encoding::encode_base64url, testing::TestKey};
+
+const ALL: &[Algorithm] = Algorithm::ALL;
+
+fn read(jwk: &Value, allowed: &[Algorithm], source: KeySource) -> Result<Algorithm, KeyProblem> {
+    Key::from_jwk(jwk.as_object().unwrap(), allowed, source).map(|key| key.algorithm())
+}
+
+fn with(mut jwk: Value, name: &str, value: Value) -> Value {
+    jwk[name] = value;
+    jwk
+}
+
+fn without(mut jwk: Value, name: &str) -> Value {
+    jwk.as_object_mut().unwrap().remove(name);
+    jwk
+}
+
+#[test]
+fn k01_alg_kty_and_crv_agree() {
+    let (rsa, ec, ed) = (
+        TestKey::of(Algorithm::Rs256),
+        TestKey::of(Algorithm::Es256),
+        TestKey::ed25519(),
+    );
+    for (jwk, expected) in [
+        (rsa.jwk("k"), Ok(Algorithm::Rs256)),
+        (
+            with(rsa.jwk("k"), "alg", json!("PS512")),
+            Ok(Algorithm::Ps512),
+        ),
+        (
+            with(rsa.jwk("k"), "alg", json!("ES256")),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(rsa.jwk("k"), "alg", json!("HS256")),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(rsa.jwk("k"), "alg", json!("RSA-OAEP")),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(rsa.jwk("k"), "alg", json!(256)),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(ec.jwk("k"), "alg", json!("ES384")),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(ec.jwk("k"), "crv", json!("P-384")),
+            Err(KeyProblem::WrongAlgorithm),
+        ),
+        (
+            with(ec.jwk("k"), "crv", json!("secp256k1")),
+            Err(KeyProblem::Unsupported),
+        ),
+        (
+            with(ed.jwk("k"), "crv", json!("X25519")),
+            Err(KeyProblem::Unsupported),
+        ),
+        (
+            with(ed.jwk("k"), "kty", json!("EC")),
+            Err(KeyProblem::Unsupported),
+        ),
+        (without(ed.jwk("k"), "alg"), Ok(Algorithm::EdDsa)),
+        (without(ec.jwk("k"), "alg"), Ok(Algorithm::Es256)),
+        (without(rsa.jwk("k"), "alg"), Err(KeyProblem::Undecided)),
+    ] {
+        assert_eq!(read(&jwk, ALL, KeySource::Fetched), expected, "{jwk}");
+    }
+    let unnamed = without(rsa.jwk("k"), "alg");
+    assert_eq!(
+        read(
+            &unnamed,
+            &[Algorithm::Ps256, Algorithm::Es256],
+            KeySource::Fetched
+        ),
+        Ok(Algorithm::Ps256)
+    );
+    assert_eq!(
+        read(&unnamed, &[Algorithm::Es256], KeySource::Fetched),
+        Err(KeyProblem::NotAllowed)
+    );
+    assert_eq!(
+        read(&rsa.jwk("k"), &[Algorithm::Ps256], KeySource::Fetched),
+        Err(KeyProblem::NotAllowed)
+    );
+}
+
+#[test]
+fn k02_secrets_and_private_parts_in_a_published_set_are_a_leak() {
+    let secret = TestKey::of(Algorithm::Hs256).jwk("k");
+    assert_eq!(
+        read(&secret, ALL, KeySource::Fetched),
+        Err(KeyProblem::PrivateParts)
+    );
+    assert_eq!(
+        read(&secret, ALL, KeySource::Configured),
+        Ok(Algorithm::Hs256)
+    );
+    let private = with(TestKey::ed25519().jwk("k"), "d", json!("AAAA"));
+    assert_eq!(
+        read(&private, ALL, KeySource::Fetched),
+        Err(KeyProblem::PrivateParts)
+    );
+    assert_eq!(
+        read(&private, ALL, KeySource::Configured),
+        Ok(Algorithm::EdDsa)
+    );
+}
+
+#[test]
+fn k04_only_keys_for_signatures() {
+    let jwk = TestKey::ed25519().jwk("k");
+    for (name, value, is_good) in [
+        ("use", json!("sig"), true),
+        ("use", json!("enc"), false),
+        ("use", json!(null), false),
+        ("use", json!(1), false),
+        ("key_ops", json!(["verify"]), true),
+        ("key_ops", json!(["sign", "verify"]), true),
+        ("key_ops", json!(["sign"]), false),
+        ("key_ops", json!([]), false),
+        ("key_ops", json!("verify"), false),
+        ("key_ops", json!(["verify", 1]), false),
+    ] {
+        let expected = if is_good {
+            Ok(Algorithm::EdDsa)
+        } else {
+            Err(KeyProblem::NotForSignatures)
+        };
+        assert_eq!(
+            read(
+                &with(jwk.clone(), name, value.clone()),
+                ALL,
+                KeySource::Fetched
+            ),
+            expected,
+            "{name}: {value}"
+        );
+    }
+}
+
+#[test]
+fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
+    let (rsa, ec, ed) = (
+        TestKey::of(Algorithm::Rs256),
+        TestKey::of(Algorithm::Es256),
+        TestKey::ed25519(),
+    );
+    let bytes = |length: usize, first: u8, last: u8| {
+        let mut bytes = vec![0x55; length];
+        bytes[0] = first;
+        bytes[length - 1] |= last;
+        json!(encode_base64url(bytes))
+    };
+    let x = decode_base64url(ec.jwk("k")["x"].as_str().unwrap()).unwrap();
+    let n = decode_base64url(rsa.jwk("k")["n"].as_str().unwrap()).unwrap();
+    for jwk in [
+        with(rsa.jwk("k"), "n", bytes(255, 0xff, 1)),
+        with(rsa.jwk("k"), "n", bytes(256, 0x7f, 1)),
+        with(rsa.jwk("k"), "n", bytes(1025, 0xff, 1)),
+        with(
+            rsa.jwk("k"),
+            "n",
+            json!(encode_base64url([&[0], n.as_slice()].concat())),
+        ),
+        with(rsa.jwk("k"), "n", json!("")),
+        with(rsa.jwk("k"), "n", json!(17)),
+        with(rsa.jwk("k"), "n", json!("AQAB=")),
+        without(rsa.jwk("k"), "n"),
+        with(rsa.jwk("k"), "e", json!("AQ")),
+        with(rsa.jwk("k"), "e", json!("Ag")),
+        with(rsa.jwk("k"), "e", json!("AQAA")),
+        with(rsa.jwk("k"), "e", json!("")),
+        with(rsa.jwk("k"), "e", json!("AAEAAQ")),
+        with(rsa.jwk("k"), "e", bytes(6, 1, 1)),
+        without(rsa.jwk("k"), "e"),
+        with(ec.jwk("k"), "x", bytes(32, 1, 1)),
+        with(ec.jwk("k"), "y", bytes(33, 1, 1)),
+        with(ec.jwk("k"), "x", json!(encode_base64url(&x[..31]))),
+        with(
+            ec.jwk("k"),
+            "x",
+            json!(encode_base64url([&[0], x.as_slice()].concat())),
+        ),
+        with(
+            with(ec.jwk("k"), "x", json!(encode_base64url([0; 32]))),
+            "y",
+            json!(encode_base64url([0; 32])),
+        ),
+        without(ec.jwk("k"), "y"),
+        with(ed.jwk("k"), "x", bytes(31, 1, 1)),
+        with(ed.jwk("k"), "x", bytes(33, 1, 1)),
+        with(ed.jwk("k"), "x", json!("")),
+        with(ed.jwk("k"), "x", json!(null)),
+        without(ed.jwk("k"), "kty"),
+    ] {
+        assert_eq!(
+            read(
+                &jwk,
+                &[Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
+                KeySource::Fetched
+            ),
+            Err(KeyProblem::BadParts),
+            "{jwk}"
+        );
+    }
+}
+
+#[test]
+fn k06_hmac_secrets_are_as_long_as_their_hash() {
+    for (algorithm, shortest) in [
+        (Algorithm::Hs256, 32),
+        (Algorithm::Hs384, 48),
+        (Algorithm::Hs512, 64),
+    ] {
+        let key = |length: usize| Key::from_secret(&vec![7; length].into(), algorithm, None);
+        assert!(key(shortest).is_ok());
+        assert_eq!(key(shortest - 1).unwrap_err(), KeyProblem::ShortSecret);
+        assert_eq!(key(0).unwrap_err(), KeyProblem::ShortSecret);
+    }
+    let public = Key::from_secret(&vec![7; 64].into(), Algorithm::Rs256, None);
+    assert_eq!(public.unwrap_err(), KeyProblem::WrongAlgorithm);
+}
+
+#[test]
+fn k07_kid_must_be_readable() {
+    for kid in [json!(1), json!(""), json!(null), json!("k".repeat(257))] {
+        let jwk = with(TestKey::ed25519().jwk("k"), "kid", kid.clone());
+        assert_eq!(
+            read(&jwk, ALL, KeySource::Fetched),
+            Err(KeyProblem::BadKeyId),
+            "{kid}"
+        );
+    }
+}
+
+#[test]
+fn pem_keys_work_for_the_algorithm_they_are_configured_for() {
+    use aws_lc_rs::{encoding::AsDer, signature::KeyPair};
+    let TestKey::Rsa(pair, _) = TestKey::of(Algorithm::Rs256) else {
+        unreachable!()
+    };
+    let der: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let pem = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+        STANDARD.encode(der.as_ref())
+    );
+    let key = Key::from_pem(&pem, Algorithm::Rs256, None).unwrap();
+    let token = TestKey::of(Algorithm::Rs256).token("k", &json!({}));
+    assert_eq!(
+        crate::jws::CompactJws::parse(&token).unwrap().verify(&key),
+        Ok(())
+    );
+    assert_eq!(
+        Key::from_pem(&pem, Algorithm::Es256, None).unwrap_err(),
+        KeyProblem::BadParts
+    );
+    assert_eq!(
+        Key::from_pem(&pem, Algorithm::Hs256, None).unwrap_err(),
+        KeyProblem::WrongAlgorithm
+    );
+    for bad in [
+        "",
+        "-----BEGIN PUBLIC KEY-----",
+        &pem.replace("PUBLIC", "PRIVATE"),
+        &pem.replace('M', "!"),
+    ] {
+        assert_eq!(
+            Key::from_pem(bad, Algorithm::Rs256, None).unwrap_err(),
+            KeyProblem::Malformed,
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn s12_a_key_does_not_print_its_parts() {
+    let key = Key::from_secret(
+        &vec![b'Q'; 64].into(),
+        Algorithm::Hs256,
+        Some("k".to_owned()),
+    )
+    .unwrap();
+    assert_eq!(
+        format!("{key:?}"),
+        r#"Key { id: Some("k"), algorithm: Hs256, .. }"#
+    );
+}
+
+proptest! {
+    #[test]
+    fn k05_no_jwk_panics(
+        kty in "RSA|EC|OKP|oct|x",
+        crv in "P-256|P-384|P-521|Ed25519|x",
+        alg in prop::option::of("RS256|PS384|ES256|ES384|ES512|EdDSA|HS256|x"),
+        parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 5),
+    ) {
+        let mut jwk = json!({ "kty": kty, "crv": crv });
+        for (name, part) in ["n", "e", "x", "y", "k"].into_iter().zip(&parts) {
+            jwk[name] = encode_base64url(part).into();
+        }
+        if let Some(alg) = alg {
+            jwk["alg"] = alg.into();
+        }
+        for source in [KeySource::Fetched, KeySource::Configured] {
+            let _ = read(&jwk, ALL, source);
+        }
+    }
+}
