@@ -122,7 +122,7 @@ struct Slot {
     credential: Option<SecretString>,
     /// When the credential is too old to be used; a signed one is renewed by then.
     deadline: Option<Instant>,
-    session: OnceCell<Session>,
+    session: OnceCell<Arc<Session>>,
     failed_until: Mutex<Option<Instant>>,
 }
 
@@ -343,7 +343,11 @@ impl Slot {
 
     /// The session, opened on first use. Several requests at once wait for one attempt, and after
     /// a failed one nobody tries again for a while.
-    async fn session(&self, config: &McpServer, http: &HttpClient) -> Result<&Session, Trouble> {
+    async fn session(
+        &self,
+        config: &McpServer,
+        http: &HttpClient,
+    ) -> Result<&Arc<Session>, Trouble> {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }

@@ -57,7 +57,7 @@ pub(super) struct McpTool {
     pub(super) parameters: Arc<JsonObject>,
 }
 
-/// An open session. Dropping it closes it.
+/// An open session. It closes when nobody holds it any more; a call that runs holds it.
 pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
     tools: Mutex<Option<(Instant, Arc<[McpTool]>)>>,
@@ -94,7 +94,7 @@ impl Session {
         server: &McpServer,
         http: &HttpClient,
         credential: Option<&SecretString>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Arc<Self>, Trouble> {
         let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
             .max_sse_event_size(MAX_MESSAGE_BYTES)
             .max_json_response_size(MAX_MESSAGE_BYTES);
@@ -111,10 +111,10 @@ impl Session {
             .await
             .map_err(|_| Trouble::TimedOut)?
             .map_err(|error| Trouble::Opening(Box::new(error)))?;
-        Ok(Self {
+        Ok(Arc::new(Self {
             service,
             tools: Mutex::new(None),
-        })
+        }))
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -166,7 +166,7 @@ impl Session {
 
     /// Starts a call; what it reports comes as a stream, and dropping that cancels the call.
     pub(super) async fn call(
-        &self,
+        self: &Arc<Self>,
         server: &McpServer,
         tool: String,
         arguments: JsonObject,
@@ -192,6 +192,7 @@ impl Session {
             },
             answer: Box::pin(handle.await_response()),
             server: server.clone(),
+            _session: Arc::clone(self),
         };
         Ok(Box::pin(stream::unfold(Some(running), |running| async {
             let mut running = running?;
@@ -209,6 +210,8 @@ struct Running {
     answer: Pin<Box<dyn Future<Output = Result<ServerResult, ServiceError>> + Send>>,
     guard: CancelOnDrop,
     server: McpServer,
+    /// Kept open until the end, even if another session has taken its place in the meantime.
+    _session: Arc<Session>,
 }
 
 impl Running {

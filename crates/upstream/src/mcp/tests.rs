@@ -35,7 +35,31 @@ struct Shared {
     tools: SyncMutex<Vec<&'static str>>,
     listings: watch::Sender<usize>,
     waiting: watch::Sender<usize>,
+    gate: watch::Sender<bool>,
     cancelled: watch::Sender<usize>,
+}
+
+impl Shared {
+    fn new(tools: &[&'static str]) -> Arc<Self> {
+        Arc::new(Self {
+            tools: SyncMutex::new(tools.to_vec()),
+            listings: watch::Sender::default(),
+            waiting: watch::Sender::default(),
+            gate: watch::Sender::default(),
+            cancelled: watch::Sender::default(),
+        })
+    }
+
+    /// The MCP endpoint over this.
+    fn router(self: &Arc<Self>) -> Router {
+        let handler = Handler(Arc::clone(self));
+        let service = StreamableHttpService::new(
+            move || Ok(handler.clone()),
+            Arc::new(LocalSessionManager::default()),
+            StreamableHttpServerConfig::default(),
+        );
+        Router::new().nest_service("/mcp", service)
+    }
 }
 
 #[derive(Clone)]
@@ -45,19 +69,8 @@ impl Server {
     async fn start(tools: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            tools: SyncMutex::new(tools.to_vec()),
-            listings: watch::Sender::default(),
-            waiting: watch::Sender::default(),
-            cancelled: watch::Sender::default(),
-        });
-        let handler = Handler(Arc::clone(&shared));
-        let service = StreamableHttpService::new(
-            move || Ok(handler.clone()),
-            Arc::new(LocalSessionManager::default()),
-            StreamableHttpServerConfig::default(),
-        );
-        let router = Router::new().nest_service("/mcp", service);
+        let shared = Shared::new(tools);
+        let router = shared.router();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
@@ -148,6 +161,12 @@ impl ServerHandler for Handler {
                 context.ct.cancelled().await;
                 self.0.cancelled.send_modify(|count| *count += 1);
                 "cancelled".to_owned()
+            }
+            "gate" => {
+                self.0.waiting.send_modify(|count| *count += 1);
+                let mut gate = self.0.gate.subscribe();
+                gate.wait_for(|is_open| *is_open).await.unwrap();
+                "through the gate".to_owned()
             }
             "grow" => {
                 self.0.tools.lock().unwrap().push("grown");
@@ -408,6 +427,29 @@ async fn dropping_the_call_cancels_it() {
 }
 
 #[tokio::test]
+async fn a_call_outlives_the_session_that_takes_its_place() {
+    let server = Server::start(&["gate", "whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::Token)]);
+    let mut ada = user("ada");
+    let mut events = tools.call(&ada, call("gate", "{}")).await;
+    let mut waiting = server.shared.waiting.subscribe();
+    tokio::select! {
+        event = events.next() => panic!("{event:?} came too early"),
+        arrived = waiting.wait_for(|count| *count == 1) => { arrived.unwrap(); }
+    }
+    ada.user.token = Some("a-newer-token".into());
+    run(&tools, &ada, "whoami", "{}").await;
+    tools.sessions.invalidate_all();
+    tools.sessions.run_pending_tasks();
+    server.shared.gate.send_replace(true);
+    let done = ToolEvent::Done {
+        output: "through the gate".to_owned(),
+        is_error: false,
+    };
+    assert_eq!(events.next().await, Some(done));
+}
+
+#[tokio::test]
 async fn a_list_that_changed_is_asked_for_again() {
     let server = Server::start(&["grow"]).await;
     let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
@@ -440,27 +482,15 @@ async fn a_server_that_is_down_is_left_out_and_not_asked_at_once_again() {
 #[tokio::test]
 async fn a_server_that_forgot_its_sessions_is_met_again() {
     let server = Server::start(&["whoami"]).await;
-    let (address, url) = (server.address, server.url());
+    let address = server.address;
     let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
     let ada = user("ada");
     assert_eq!(names(&tools, &ada).await, ["whoami"]);
     // The same address with a new process behind it.
     server.stop().await;
-    let shared = Arc::new(Shared {
-        tools: SyncMutex::new(vec!["whoami", "new"]),
-        listings: watch::Sender::default(),
-        waiting: watch::Sender::default(),
-        cancelled: watch::Sender::default(),
-    });
-    let handler = Handler(shared);
-    let service = StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(LocalSessionManager::default()),
-        StreamableHttpServerConfig::default(),
-    );
+    let router = Shared::new(&["whoami", "new"]).router();
     let listener = TcpListener::bind(address).await.unwrap();
     let mut tasks = JoinSet::new();
-    let router = Router::new().nest_service(url.path(), service);
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     let (_, output, is_error) = run(&tools, &ada, "new", "{}").await;
     assert!(!is_error, "{output}");

@@ -1,0 +1,157 @@
+//! What is sent to `POST {base}/chat/completions`.
+
+use std::borrow::Cow;
+
+use engine::ports::ModelRequest;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ChatCompletionsOptions;
+use crate::openai::history::{self, Entry};
+
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    model: &'a str,
+    messages: Vec<Message<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ToolChoice<'a>>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user: &'a str,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+impl<'a> Message<'a> {
+    fn new(role: &'static str, content: impl Into<Option<Cow<'a, str>>>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: CallFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct CallFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: ToolFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct ToolFunction<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: Value,
+}
+
+#[derive(Serialize)]
+struct ToolChoice<'a> {
+    r#type: &'static str,
+    function: ToolChoiceFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct ToolChoiceFunction<'a> {
+    name: &'a str,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(request: &'a ModelRequest, options: ChatCompletionsOptions) -> Self {
+        Self {
+            model: &request.model,
+            messages: messages(request),
+            tools: request
+                .tools
+                .iter()
+                .map(|tool| Tool {
+                    r#type: "function",
+                    function: ToolFunction {
+                        name: &tool.name,
+                        description: &tool.description,
+                        parameters: history::parameters(tool),
+                    },
+                })
+                .collect(),
+            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+                r#type: "function",
+                function: ToolChoiceFunction { name },
+            }),
+            stream: true,
+            stream_options: options.wants_usage.then_some(StreamOptions {
+                include_usage: true,
+            }),
+            user: &request.end_user,
+        }
+    }
+}
+
+/// Instructions first, then the conversation; calls that belong together become one message, as
+/// this API wants each call answered right after the message that holds it.
+fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
+    let mut messages = Vec::with_capacity(request.input.len() + 2);
+    if !request.instructions.is_empty() {
+        messages.push(Message::new("system", Cow::from(&*request.instructions)));
+    }
+    for entry in history::entries(request) {
+        match entry {
+            Entry::Message { role, text } => messages.push(Message::new(role, text)),
+            Entry::Call(call) => {
+                let call = Call {
+                    id: &call.call_id,
+                    r#type: "function",
+                    function: CallFunction {
+                        name: &call.name,
+                        arguments: &call.arguments,
+                    },
+                };
+                match messages.last_mut() {
+                    Some(last) if last.role == "assistant" => last.tool_calls.push(call),
+                    _ => {
+                        let mut message = Message::new("assistant", None);
+                        message.tool_calls.push(call);
+                        messages.push(message);
+                    }
+                }
+            }
+            Entry::Output { call_id, output } => {
+                let mut message = Message::new("tool", Cow::from(output));
+                message.tool_call_id = Some(call_id);
+                messages.push(message);
+            }
+        }
+    }
+    messages
+}

@@ -1,0 +1,116 @@
+//! What is sent to `POST {base}/responses`.
+
+use std::borrow::Cow;
+
+use engine::ports::ModelRequest;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ResponsesOptions;
+use crate::openai::history::{self, Entry};
+
+#[derive(Serialize)]
+pub(super) struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    instructions: &'a str,
+    input: Vec<InputItem<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<ToolChoice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    safety_identifier: &'a str,
+    store: bool,
+    stream: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum InputItem<'a> {
+    Message {
+        role: &'static str,
+        content: Cow<'a, str>,
+    },
+    FunctionCall {
+        call_id: &'a str,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    FunctionCallOutput {
+        call_id: &'a str,
+        output: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: Value,
+    // Strict mode refuses schemas that MCP servers commonly have (optional properties).
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct ToolChoice<'a> {
+    r#type: &'static str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reasoning {
+    summary: &'static str,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(request: &'a ModelRequest, options: ResponsesOptions) -> Self {
+        Self {
+            model: &request.model,
+            instructions: &request.instructions,
+            input: history::entries(request)
+                .into_iter()
+                .map(input_item)
+                .collect(),
+            tools: request
+                .tools
+                .iter()
+                .map(|tool| Tool {
+                    r#type: "function",
+                    name: &tool.name,
+                    description: &tool.description,
+                    parameters: history::parameters(tool),
+                    strict: false,
+                })
+                .collect(),
+            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+                r#type: "function",
+                name,
+            }),
+            reasoning: options
+                .wants_reasoning_summary
+                .then_some(Reasoning { summary: "auto" }),
+            safety_identifier: &request.end_user,
+            store: false,
+            stream: true,
+        }
+    }
+}
+
+fn input_item(entry: Entry<'_>) -> InputItem<'_> {
+    match entry {
+        Entry::Message { role, text } => InputItem::Message {
+            role,
+            content: text,
+        },
+        Entry::Call(call) => InputItem::FunctionCall {
+            call_id: &call.call_id,
+            name: &call.name,
+            arguments: &call.arguments,
+        },
+        Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
+    }
+}
