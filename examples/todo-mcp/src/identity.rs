@@ -1,0 +1,123 @@
+//! Who asks: the short-lived token that Vestibule signs for every tool call.
+//!
+//! Vestibule has verified the person and says so in a JWT (`EdDSA`) whose issuer is Vestibule and
+//! whose audience is this MCP server. The public key is at `/.well-known/jwks.json`. So this
+//! server needs no secret, no user table, and never sees the person's own login token.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use auth::issuer::{Issuer, Issuers, Keys};
+use auth::jwks::KeyCacheLimits;
+use auth::jws::Algorithm;
+use auth::ports::{KeyFetch, Random, SystemRandom};
+use auth::{Now, UnixTime};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use upstream::{HttpClient, HttpKeyFetch, HttpPolicy};
+use url::Url;
+
+/// The verified person behind a request. Only [`authenticate`] makes one.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    owner: String,
+}
+
+impl Caller {
+    /// What the person's rows are kept under.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
+/// Checks the tokens of one Vestibule.
+pub struct Verifier {
+    issuers: Issuers,
+}
+
+impl Verifier {
+    /// Believes tokens that the Vestibule at `vestibule` signed for `audience`.
+    pub fn new(vestibule: &Url, audience: &str) -> anyhow::Result<Self> {
+        let issuer = Issuer::new(
+            vestibule.origin().ascii_serialization(),
+            Keys::Jwks(vestibule.join("/.well-known/jwks.json")?),
+            &[Algorithm::EdDsa],
+            auth::claims::Audience::aud([audience]),
+        );
+        let fetch: Arc<dyn KeyFetch> =
+            Arc::new(HttpKeyFetch::new(HttpClient::new(&HttpPolicy::DOCUMENT)?));
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let issuers = Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random)?;
+        Ok(Self { issuers })
+    }
+}
+
+/// Lets only requests with a valid token through, and leaves the [`Caller`] in their extensions.
+pub async fn authenticate(
+    State(verifier): State<Arc<Verifier>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let values: Vec<&str> = request
+        .headers()
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let token = match auth::bearer::bearer(&values) {
+        Ok(Some(token)) => token,
+        Ok(None) => {
+            return refuse(
+                StatusCode::UNAUTHORIZED,
+                "send the token that Vestibule signed for this server",
+            );
+        }
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match verifier.issuers.authenticate(token, now()).await {
+        Ok(identity) => {
+            let owner = identity.subject().to_owned();
+            request.extensions_mut().insert(Caller { owner });
+            next.run(request).await
+        }
+        Err(auth::Error::Unavailable { message, .. }) => {
+            tracing::warn!(message, "no keys to check tokens with");
+            refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the keys of Vestibule cannot be fetched; try again in a moment",
+            )
+        }
+        Err(error) => {
+            tracing::info!(%error, "refused a token");
+            refuse(
+                StatusCode::UNAUTHORIZED,
+                "the token is not valid for this server",
+            )
+        }
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    let mut response = (status, message.to_owned()).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            header::HeaderValue::from_static("Bearer realm=\"todo-mcp\""),
+        );
+    }
+    response
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge of this program: everything inside gets the time as an argument"
+)]
+fn now() -> Now {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+    Now::new(UnixTime::from_seconds(seconds), Instant::now())
+}
