@@ -1,0 +1,53 @@
+// What a person sees of a chat and does in it, by roles and visible texts.
+
+/** The chat element of a page; `within` narrows it down where a page has several. */
+export function chatOn(page, within = page) {
+  const element = within.locator("openai-chatkit");
+  const log = element.getByRole("log");
+  const answers = log.getByRole("article").filter({ hasText: "Assistant said:" });
+  const button = (name) => element.getByRole("button", { name });
+  return {
+    element,
+    log,
+    answers,
+    button,
+    input: element.getByRole("textbox").first(),
+    alert: element.getByRole("alert"),
+
+    /** Waits until messages can be written. */
+    async ready() {
+      await element.getByRole("textbox").first().waitFor();
+    },
+
+    /** Sends a message and waits for the whole answer; returns the answer's text. */
+    async say(text) {
+      const before = await answers.count();
+      await this.input.fill(text);
+      await this.input.press("Enter");
+      await answers.nth(before).waitFor();
+      await this.idle();
+      const all = await answers.allInnerTexts();
+      return all.slice(before).join("\n");
+    },
+
+    /** Waits until nothing is being answered. */
+    async idle() {
+      await element.locator('[role="log"][aria-busy="false"]').waitFor();
+    },
+
+    /** Opens the history and returns the titles in it. */
+    async historyTitles() {
+      await button("History").click();
+      await element.getByRole("heading", { name: "History" }).waitFor();
+      await element.locator(".history-row, .history-empty").first().waitFor();
+      return element.locator(".history-open").allInnerTexts();
+    },
+
+    /** Opens a conversation of the history by its title. */
+    async openFromHistory(title) {
+      await this.historyTitles();
+      await element.locator(".history-open", { hasText: title }).click();
+      await log.waitFor();
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// axe finds nothing serious: before signing in, in an empty chat, after answers, and in the history.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+
+import { readyChat, signUp, visit } from "../harness/app.mjs";
+import { newPerson } from "../harness/browser.mjs";
+
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe calls serious or critical, as sentences. */
+export async function seriousFindings(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ target }) => target.flat().join(" ")).join(", ")})`);
+}
+
+export function accessibilityJourneys({ stack, browser }) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`axe finds nothing serious (${colorScheme} system)`, async () => {
+      const { context, page } = await newPerson(browser(), { colorScheme, reducedMotion: "reduce" });
+      await visit(page, stack().appUrl, "secret");
+      await page.getByRole("heading", { name: "Create an account" }).waitFor();
+      assert.deepEqual(await seriousFindings(page), [], "sign-in");
+      await signUp(page, "Annie");
+      const chat = await readyChat(page);
+      assert.deepEqual(await seriousFindings(page), [], "start screen");
+      await chat.say("add a task: buy milk");
+      await chat.say("markdown");
+      assert.deepEqual(await seriousFindings(page), [], "conversation");
+      await chat.historyTitles();
+      assert.deepEqual(await seriousFindings(page), [], "history");
+      await context.close();
+    });
+  }
+
+  test("a message is written and sent with the keyboard alone", async () => {
+    const { context, page } = await newPerson(browser());
+    await visit(page, stack().appUrl, "custom");
+    await signUp(page, "Ken");
+    const chat = await readyChat(page);
+    await chat.input.focus();
+    await page.keyboard.type("first line");
+    await page.keyboard.press("Shift+Enter");
+    await page.keyboard.type("second line");
+    assert.equal(await chat.answers.count(), 0, "Shift+Enter does not send");
+    await page.keyboard.press("Enter");
+    await chat.answers.first().waitFor();
+    await chat.idle();
+    await context.close();
+  });
+}

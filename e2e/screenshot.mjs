@@ -1,0 +1,29 @@
+// Takes docs/screenshot.png: the React example with a conversation about tasks.
+import { fileURLToPath } from "node:url";
+
+import { readyChat, signUp, visit } from "./harness/app.mjs";
+import { launch, newPerson } from "./harness/browser.mjs";
+import { Stack } from "./harness/stack.mjs";
+
+const target = fileURLToPath(new URL("../docs/screenshot.png", import.meta.url));
+const stack = await Stack.start();
+const browser = await launch();
+try {
+  const { page } = await newPerson(browser, {
+    viewport: { width: 900, height: 900 },
+    deviceScaleFactor: 2,
+    colorScheme: "light",
+  });
+  await visit(page, stack.appUrl, "custom");
+  await signUp(page, "Ada");
+  const chat = await readyChat(page);
+  await chat.say("add a task: buy milk");
+  await chat.say("add a task: call Bob about Friday");
+  await chat.say("list my tasks");
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: target });
+  console.log(`written: ${target}`);
+} finally {
+  await browser.close();
+  await stack.stop();
+}
