@@ -1,11 +1,12 @@
-// Builds `dist/chatkit.js`, one classic script that defines `<openai-chatkit>`, and reports its size.
-// Why esbuild alone: one IIFE needs no bundler framework, and a build takes under a second.
+// Builds `dist/chatkit.js`, one classic script that defines `<openai-chatkit>`, and the parts it loads
+// when they are needed under `dist/chatkit/`. Each file gets a `.gz` and a `.br` beside it, which the
+// server hands out. Why esbuild alone: one IIFE needs no bundler framework, and a build takes a second.
 import { build, context, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
-const watch = process.argv.includes('--watch');
+const BANNER = '/* Vestibule <openai-chatkit>. MIT OR Apache-2.0. Third-party notices: chatkit/NOTICES.txt */';
 
 /** `import css from './x.css'` gives the minified text: sheets are constructed, never injected as `<style>`. */
 const cssText = {
@@ -19,38 +20,69 @@ const cssText = {
   },
 };
 
-const options = {
+const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
+const lazy = { ...shared, entryPoints: ['src/lazy/highlight.ts'], outfile: 'dist/chatkit/highlight.js', format: 'esm' };
+const main = (highlightVersion) => ({
+  ...shared,
   entryPoints: ['src/index.ts'],
   outfile: 'dist/chatkit.js',
-  bundle: true,
-  minify: true,
   format: 'iife',
-  target: ['es2022'],
   jsx: 'automatic',
   jsxImportSource: 'preact',
-  legalComments: 'none',
-  banner: { js: '/* Vestibule <openai-chatkit>. MIT OR Apache-2.0. Contains preact, marked (MIT) and lucide icons (ISC). */' },
-  define: { 'process.env.NODE_ENV': '"production"' },
-  sourcemap: watch ? 'inline' : false,
+  banner: { js: BANNER },
+  define: { 'process.env.NODE_ENV': '"production"', HIGHLIGHT_VERSION: JSON.stringify(highlightVersion) },
   plugins: [cssText],
-  logLevel: 'warning',
-};
+});
 
 await rm('dist', { recursive: true, force: true });
 await mkdir('dist/chatkit', { recursive: true });
 
-if (watch) {
-  const running = await context(options);
+if (process.argv.includes('--watch')) {
+  await build(lazy);
+  const running = await context({ ...main('dev'), sourcemap: 'inline' });
   await running.watch();
 } else {
-  await build(options);
-  const script = await readFile('dist/chatkit.js');
-  const sizes = {
-    file: 'chatkit.js',
-    bytes: script.length,
-    gzip: gzipSync(script, { level: 9 }).length,
-    sha256: createHash('sha256').update(script).digest('hex'),
-  };
-  await writeFile('dist/chatkit/manifest.json', `${JSON.stringify(sizes, null, 2)}\n`);
-  process.stdout.write(`dist/chatkit.js ${(sizes.bytes / 1000).toFixed(1)} kB, ${(sizes.gzip / 1000).toFixed(1)} kB gzip\n`);
+  const parts = await build(lazy);
+  const element = await build(main(versionOf(await readFile(lazy.outfile))));
+  const files = {};
+  for (const name of ['chatkit.js', 'chatkit/highlight.js']) files[name] = await compress(`dist/${name}`);
+  await writeFile('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
+  await writeFile('dist/chatkit/NOTICES.txt', await notices([parts.metafile, element.metafile]));
+  for (const [name, { bytes, gzip }] of Object.entries(files)) {
+    process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
+  }
+}
+
+function versionOf(content) {
+  return createHash('sha256').update(content).digest('hex').slice(0, 12);
+}
+
+/** Writes the compressed twins and tells the sizes and the `integrity` value. */
+async function compress(path) {
+  const content = await readFile(path);
+  const gzip = gzipSync(content, { level: 9 });
+  const brotli = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+  await Promise.all([writeFile(`${path}.gz`, gzip), writeFile(`${path}.br`, brotli)]);
+  const integrity = `sha384-${createHash('sha384').update(content).digest('base64')}`;
+  return { bytes: content.length, gzip: gzip.length, brotli: brotli.length, version: versionOf(content), integrity };
+}
+
+/** The licence text of every package that is in a bundle: what their licences ask for. */
+async function notices(metafiles) {
+  const names = new Set();
+  for (const { inputs } of metafiles) {
+    for (const path of Object.keys(inputs)) {
+      const name = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+      if (name !== undefined) names.add(name);
+    }
+  }
+  const texts = [...names].sort().map(async (name) => {
+    const { version, license } = JSON.parse(await readFile(`node_modules/${name}/package.json`, 'utf8'));
+    for (const file of ['LICENSE', 'LICENSE.md', 'license', 'LICENSE.txt']) {
+      const text = await readFile(`node_modules/${name}/${file}`, 'utf8').catch(() => null);
+      if (text !== null) return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+    }
+    return `${name} ${version} (${license})\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(78)}\n\n`);
 }

@@ -1,5 +1,5 @@
 /** Entry of `chatkit.js`, a classic script: remembers where it came from and defines the element. */
-import { scriptBaseUrl } from './element/base-url';
+import { scriptPlaces } from './element/base-url';
 import { defineElement } from './element/chatkit-element';
 
-defineElement(scriptBaseUrl());
+defineElement(scriptPlaces());

@@ -1,18 +1,24 @@
 /**
- * Where the hosted doors live: next to the script. `/chatkit.js` on a server means its API is on
- * that server too, unless the script tag or the options say otherwise.
+ * Where the hosted doors and the lazy parts live: next to the script. `/chatkit.js` on a server means
+ * its API is on that server too, unless the script tag or the options say otherwise.
  */
 
+export interface Places {
+  /** Base of the API of the hosted doors, without a slash at the end. */
+  readonly api: string;
+  /** Folder of the script itself. */
+  readonly assets: string;
+}
+
 /** Must run while the script is executing: `currentScript` is gone afterwards. */
-export function scriptBaseUrl(): string {
+export function scriptPlaces(): Places {
   const script = document.currentScript;
-  if (script instanceof HTMLScriptElement) {
-    const declared = script.dataset['baseUrl'];
-    if (declared !== undefined && declared !== '') return new URL(declared, document.baseURI).href.replace(/\/+$/, '');
-    if (script.src !== '') return folderOf(script.src);
-  }
   // A module or a bundled copy has no current script: the page's own origin is the fair guess.
-  return location.origin;
+  if (!(script instanceof HTMLScriptElement) || script.src === '') return { api: location.origin, assets: location.origin };
+  const assets = folderOf(script.src);
+  const declared = script.dataset['baseUrl'] ?? '';
+  const api = declared === '' ? assets : new URL(declared, document.baseURI).href.replace(/\/+$/, '');
+  return { api, assets };
 }
 
 function folderOf(src: string): string {

@@ -7,6 +7,7 @@ import { signal } from '@preact/signals';
 import { render } from 'preact';
 import { DomainRefusedError, IntegrationError, NotYetSupportedError, RequestError, asError } from '../core/errors';
 import { translate } from '../i18n/translate';
+import { lazyHighlighter } from '../md/highlight';
 import { Chat } from '../store/chat';
 import { sharedSheet } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
@@ -14,6 +15,7 @@ import { mountPoint } from '../ui/mount';
 import type { Blocked, Ui } from '../ui/context';
 import { refuseIfBusy, type Method } from './busy';
 import { connect, type Connection } from './connection';
+import type { Places } from './base-url';
 import { emitterOf } from './events';
 import { readOptions, sameApi, type Options } from './options';
 
@@ -26,12 +28,23 @@ const READY_WITHOUT_FRAMES_MS = 400;
 
 let instances = 0;
 
+/** Set by the build: changes with the file's content, so that it can be cached for ever. */
+declare const HIGHLIGHT_VERSION: string;
+const highlight = lazyHighlighter(
+  // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
+  () => import(`${places.assets}/chatkit/highlight.js?v=${HIGHLIGHT_VERSION}`) as Promise<typeof import('../lazy/highlight')>,
+  () => {
+    // eslint-disable-next-line no-console -- a deployment that forgot the folder should be able to see why code is plain
+    console.warn('<openai-chatkit>: code colouring could not be loaded; code is shown without.');
+  },
+);
+
 /** Ids need to be unique, not secret; `crypto.randomUUID` does not exist on plain http. */
 function newId(): string {
   return `local_${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
-let scriptBase = '';
+let places: Places = { api: '', assets: '' };
 
 export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   declare addEventListener: OpenAIChatKit['addEventListener'];
@@ -196,7 +209,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#prepared = null;
     this.#connection = connect(
       () => this.#currentOptions().api,
-      scriptBase,
+      places.api,
       () => this.#currentOptions().locale,
       (name, data) => this.#log(name, data),
     );
@@ -268,18 +281,19 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       t: translate,
       emit: this.#emit,
       log: (name, data) => this.#log(name, data),
+      highlight,
       id: `ck${instances}`,
     };
   }
 }
 
-/** Defines the element once per page. `base` is where the hosted doors are, unless options say otherwise. */
-export function defineElement(base: string): void {
+/** Defines the element once per page. */
+export function defineElement(found: Places): void {
   if (customElements.get('openai-chatkit') !== undefined) {
     // eslint-disable-next-line no-console -- the page has no element of ours to listen on
     console.warn("<openai-chatkit> is already defined by another script; Vestibule's element stays out of the way.");
     return;
   }
-  scriptBase = base;
+  places = found;
   customElements.define('openai-chatkit', ChatKitElement);
 }

@@ -12,6 +12,8 @@ export interface RenderContext {
   readonly baseUri: string;
   readonly allowedImageDomains: readonly string[] | null;
   readonly labels: { readonly copy: string; readonly done: string; readonly open: string };
+  /** Called with each code block whose text is complete. */
+  readonly onCode?: (block: HTMLElement) => void;
 }
 
 /** Lines of code per element: layout of one ever-growing text node is quadratic. */
@@ -75,6 +77,7 @@ function buildCode(token: Tokens.Code, context: RenderContext): HTMLElement {
   const code = block.querySelector('code');
   if (code !== null) new CodeWriter(code).append(token.text);
   codeText.set(block, token.text);
+  context.onCode?.(block);
   return block;
 }
 

@@ -206,6 +206,7 @@ export class MarkdownView {
     this.#writeFence(fence, fence.lineStart);
     const text = this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1));
     codeText.set(fence.node, text);
+    this.#context.onCode?.(fence.node);
     const block = this.#blocks[this.#stable];
     if (block !== undefined) {
       block.token = { type: 'code', raw: this.#text.slice(fence.blockStart, end), lang: fence.info.trim(), text };

@@ -26,6 +26,8 @@ export interface Ui {
   readonly t: Translate;
   readonly emit: Emit;
   readonly log: (name: string, data?: Record<string, unknown>) => void;
+  /** Colours a code block, some time soon. */
+  readonly highlight: (block: HTMLElement) => void;
   /** Prefix of the ids inside this element. */
   readonly id: string;
 }

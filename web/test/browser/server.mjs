@@ -73,9 +73,9 @@ export async function startServer({ slow = 4 } = {}) {
     const fail = (status, message, code = null, headers = {}) => json(status, { error: { message, type: 'invalid_request_error', param: null, code } }, headers);
 
     if (request.method === 'GET') {
-      if (url.pathname === '/chatkit.js') {
-        response.writeHead(200, { 'content-type': 'text/javascript' });
-        return response.end(await readFile(new URL('chatkit.js', DIST)));
+      if (url.pathname === '/chatkit.js' || /^\/chatkit\/\w+\.js$/.test(url.pathname)) {
+        response.writeHead(200, { 'content-type': 'text/javascript', 'access-control-allow-origin': '*' });
+        return response.end(await readFile(new URL(url.pathname.slice(1), DIST)));
       }
       if (state.scripts.has(url.pathname)) {
         response.writeHead(200, { 'content-type': 'text/javascript' });
