@@ -108,6 +108,11 @@ pub(crate) fn connection_failure(error: reqwest::Error) -> ModelError {
     failure::of_connection(error)
 }
 
+/// Whether the provider found the request itself wrong.
+pub(crate) fn is_of_request(error: &ModelError) -> bool {
+    failure::is_of_request(error)
+}
+
 /// `base` and `path` with one slash between them; a query of the base (API versions) is kept.
 fn join(base: &Url, path: &str) -> Url {
     let mut url = base.clone();

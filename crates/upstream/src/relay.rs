@@ -164,7 +164,21 @@ async fn pass_on(
     fields.insert("model".to_owned(), context.model.as_str().into());
     fields.insert("stream".to_owned(), true.into());
     fields.insert("user".to_owned(), context.end_user.as_str().into());
-    let response = model.provider().post("chat/completions", &fields).await?;
+    let answer = model.provider().post("chat/completions", &fields).await;
+    let response = answer.map_err(|error| {
+        if crate::openai::is_of_request(&error) {
+            // The rest of the request is ours, so it is the messages or their options.
+            tracing::info!(
+                error = &error as &dyn std::error::Error,
+                "a relayed request was refused"
+            );
+            return RelayError::invalid(
+                "the model did not accept the messages; check their roles, contents and options",
+                "messages",
+            );
+        }
+        RelayError::Model(error)
+    })?;
     let content_type = response
         .headers()
         .get(CONTENT_TYPE)

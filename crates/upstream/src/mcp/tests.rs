@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex as SyncMutex};
 
 use axum::{Router, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use engine::User;
+use engine::{
+    User,
+    ports::{Model, ModelEvent, ModelInput, ModelRequest},
+};
 use futures::StreamExt;
 use protocol::Timestamp;
 use rmcp::{
@@ -495,6 +498,44 @@ async fn a_server_that_forgot_its_sessions_is_met_again() {
     let (_, output, is_error) = run(&tools, &ada, "new", "{}").await;
     assert!(!is_error, "{output}");
     assert_eq!(output, "new of 2");
+}
+
+#[tokio::test]
+async fn the_demo_assistant_uses_them() {
+    let server = Server::start(&["add_task", "list_tasks"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::Signed)]);
+    let ada = user("ada");
+    let mut request = ModelRequest {
+        model: "demo".to_owned(),
+        instructions: String::new(),
+        input: vec![ModelInput::User("list my tasks".to_owned())],
+        tools: tools.list(&ada).await,
+        tool_choice: None,
+        locale: None,
+        end_user: String::new(),
+    };
+    let demo = crate::Demo::new(Duration::ZERO);
+    let first: Vec<_> = demo.respond(request.clone()).await.unwrap().collect().await;
+    let asked = first.into_iter().find_map(|event| match event {
+        Ok(ModelEvent::ToolCall(call)) => Some(call),
+        _ => None,
+    });
+    let asked = asked.unwrap();
+    let (_, output, _) = run(&tools, &ada, &asked.name, &asked.arguments).await;
+    let call_id = asked.call_id.clone();
+    request.input.push(ModelInput::ToolCall(asked));
+    request
+        .input
+        .push(ModelInput::ToolOutput { call_id, output });
+    let second = demo.respond(request).await.unwrap();
+    let text = second.filter_map(|event| async {
+        match event {
+            Ok(ModelEvent::TextDelta(text)) => Some(text),
+            _ => None,
+        }
+    });
+    let text: String = text.collect().await;
+    assert!(text.starts_with("list_tasks of 2"), "{text}");
 }
 
 #[test]

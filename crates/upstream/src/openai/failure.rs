@@ -17,12 +17,29 @@ const MAX_DETAIL_CHARS: usize = 500;
 
 /// A provider's refusal, for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("the provider answered {status} `{code}`: {detail}")]
+#[error("the provider answered {} `{code}`: {detail}", place(*.status))]
 struct Refusal {
-    /// The HTTP status, or `in the stream`.
-    status: String,
+    /// The HTTP status; `None` for a refusal inside the stream.
+    status: Option<StatusCode>,
     code: String,
     detail: String,
+}
+
+fn place(status: Option<StatusCode>) -> String {
+    status.map_or_else(|| "in the stream".to_owned(), |status| status.to_string())
+}
+
+/// Whether the provider found the request itself wrong: the mistake of whoever wrote it.
+pub(super) fn is_of_request(error: &ModelError) -> bool {
+    let ModelError::Misconfigured(source) = error else {
+        return false;
+    };
+    source.downcast_ref::<Refusal>().is_some_and(|refusal| {
+        matches!(
+            refusal.status,
+            Some(StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
+        )
+    })
 }
 
 /// No answer came, or it broke off.
@@ -49,7 +66,7 @@ pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>)
     let status = response.status();
     let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
     let refusal = Refusal {
-        status: status.to_string(),
+        status: Some(status),
         code: mask(&code, api_key),
         detail: mask(&message, api_key),
     };
@@ -91,7 +108,7 @@ fn classify(
     api_key: Option<&SecretString>,
 ) -> ModelError {
     let source = Box::new(Refusal {
-        status: status.map_or_else(|| "in the stream".to_owned(), |status| status.to_string()),
+        status,
         code: mask(code, api_key),
         detail: mask(message, api_key),
     });

@@ -137,6 +137,25 @@ async fn refusals_and_breaks_are_told() {
 }
 
 #[tokio::test]
+async fn what_the_provider_finds_wrong_with_the_messages_is_the_clients_to_mend() {
+    let replies = [Reply::http_error(404, "model_not_found", "no such model")];
+    let model = FakeModel::scripted(replies).await.unwrap();
+    let relay = pass_on(&model);
+    let refused = relay.answer(&context(), body().as_bytes()).await;
+    assert!(matches!(
+        refused.err(),
+        Some(RelayError::Model(ModelError::Misconfigured(_)))
+    ));
+    // The model server answers 400 to a role that it does not know.
+    let body = r#"{"messages":[{"role":"wizard","content":"hi"}]}"#;
+    let refused = relay.answer(&context(), body.as_bytes()).await;
+    let Some(RelayError::Invalid { message, .. }) = refused.err() else {
+        panic!("not told as the client's mistake");
+    };
+    assert!(!message.contains("wizard"), "{message}");
+}
+
+#[tokio::test]
 async fn leaving_the_relay_leaves_the_provider() {
     let reply = Reply::text(["Hel"]).and_hold();
     let model = FakeModel::scripted([reply]).await.unwrap();
