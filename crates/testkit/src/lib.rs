@@ -2,4 +2,5 @@
 //! model server with scripted answers. Never part of the product.
 
 pub mod fake_model;
+pub mod services;
 pub mod store_contract;

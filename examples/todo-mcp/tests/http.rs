@@ -1,5 +1,10 @@
 //! The whole server over real HTTP, asked by the official MCP client: tools, isolation, refusals.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,192 @@
+//! A Better Auth server (Node) with users in memory, and what a browser would ask of it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::process::Running;
+
+/// How the server signs; the defaults are Better Auth's own.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BetterAuthOptions {
+    /// `EdDSA` (default), `ES256`, `ES512`, `RS256` or `PS256`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+    /// Age at which a signing key is replaced, in seconds, also parts of one; never by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation_seconds: Option<f64>,
+    /// How long a replaced key stays published, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// Lifetime of tokens, such as `15m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_lifetime: Option<String>,
+    /// Cookie cache: `compact`, `jwt` or `jwe`; off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_cache: Option<String>,
+}
+
+/// A running Better Auth server.
+pub struct BetterAuth {
+    base_url: String,
+    client: reqwest::Client,
+    _running: Running,
+}
+
+/// A user that signed up, with the session of that moment.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The user's id: `sub` of the tokens.
+    pub user_id: String,
+    /// What a browser would send as `Cookie`.
+    pub cookie: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    base_url: String,
+}
+
+impl BetterAuth {
+    /// Starts the server; the first start on a machine installs its npm packages.
+    pub async fn start(options: &BetterAuthOptions) -> anyhow::Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/better-auth");
+        let options = serde_json::to_string(options)?;
+        let (running, base_url) =
+            tokio::task::spawn_blocking(move || start_node(&folder, &options)).await??;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "stands for a browser, not for the product"
+        )]
+        let client = reqwest::Client::new();
+        Ok(Self {
+            base_url,
+            client,
+            _running: running,
+        })
+    }
+
+    /// `http://127.0.0.1:<port>`: `iss` and `aud` of its tokens.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Creates a user and signs in.
+    pub async fn sign_up(&self, name: &str) -> anyhow::Result<Account> {
+        let body = json!({ "name": name, "email": format!("{name}@example.com"), "password": "correct horse battery" });
+        let response = self.post("sign-up/email", None, &body).await?;
+        let cookies = response.headers().get_all("set-cookie").iter();
+        let cookie = cookies
+            .filter_map(|value| value.to_str().ok()?.split(';').next())
+            .collect::<Vec<_>>()
+            .join("; ");
+        let body: Value = response.json().await?;
+        let user_id = body["user"]["id"]
+            .as_str()
+            .context("sign-up answers with the user")?
+            .to_owned();
+        Ok(Account { user_id, cookie })
+    }
+
+    /// A JWT for the account's session.
+    pub async fn token(&self, account: &Account) -> anyhow::Result<String> {
+        let url = format!("{}/api/auth/token", self.base_url);
+        let response = self
+            .client
+            .get(url)
+            .header("cookie", &account.cookie)
+            .send()
+            .await?
+            .error_for_status()?;
+        let body: Value = response.json().await?;
+        Ok(body["token"]
+            .as_str()
+            .context("a session gets a token")?
+            .to_owned())
+    }
+
+    /// Ends the account's session. Tokens live on until they expire; that is how JWTs are.
+    pub async fn sign_out(&self, account: &Account) -> anyhow::Result<()> {
+        self.post("sign-out", Some(&account.cookie), &json!({}))
+            .await?;
+        Ok(())
+    }
+
+    /// Every POST needs an `Origin` that the server trusts.
+    async fn post(
+        &self,
+        route: &str,
+        cookie: Option<&str>,
+        body: &Value,
+    ) -> anyhow::Result<reqwest::Response> {
+        let url = format!("{}/api/auth/{route}", self.base_url);
+        let mut request = self
+            .client
+            .post(url)
+            .header("origin", &self.base_url)
+            .json(body);
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        Ok(request.send().await?.error_for_status()?)
+    }
+}
+
+fn start_node(folder: &Path, options: &str) -> anyhow::Result<(Running, String)> {
+    install(folder)?;
+    let mut command = Command::new("node");
+    // Its input is a pipe that nobody writes to: it closes when this process ends in any way, and
+    // then the server ends too.
+    command
+        .arg("server.mjs")
+        .arg(options)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut running = Running::start("node", &mut command, "TERM")?;
+    let output = running
+        .child()
+        .stdout
+        .take()
+        .context("its output is a pipe")?;
+    let mut line = String::new();
+    let mut output = BufReader::new(output);
+    output.read_line(&mut line)?;
+    // What it says later is not read, but a full pipe would stop it.
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    let Ok(Ready { base_url }) = serde_json::from_str(&line) else {
+        bail!("Better Auth did not start; it said: {line}");
+    };
+    Ok((running, base_url))
+}
+
+/// `npm ci`, once for all tests that start at the same moment.
+fn install(folder: &Path) -> anyhow::Result<()> {
+    let lock: PathBuf = std::env::temp_dir().join("vestibule-testkit-npm.lock");
+    let lock = File::create(lock)?;
+    lock.lock()?;
+    let (wanted, installed) = (
+        folder.join("package-lock.json"),
+        folder.join("node_modules/.installed"),
+    );
+    if std::fs::read(&installed).ok() == std::fs::read(&wanted).ok() {
+        return Ok(());
+    }
+    let output = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder)
+        .output()
+        .context("npm cannot be run; the tests need Node 20 or newer")?;
+    if !output.status.success() {
+        bail!("npm ci failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::copy(wanted, installed)?;
+    Ok(())
+}

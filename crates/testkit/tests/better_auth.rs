@@ -1,0 +1,223 @@
+//! `auth` and `upstream` against a real Better Auth server: what it signs is accepted, what it would
+//! sign for something else is not, and its keys may change at any moment.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should say where"
+)]
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use auth::jwks::KeyCacheLimits;
+use auth::ports::{KeyFetch, Random, SystemRandom};
+use auth::{Error, Issuer, Issuers, LoginSessions, Now, Reason, UnixTime};
+use testkit::services::{Account, BetterAuth, BetterAuthOptions};
+use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup};
+use url::Url;
+
+fn issuers(server: &BetterAuth) -> Issuers {
+    let issuer = Issuer::better_auth(&Url::parse(server.base_url()).unwrap()).unwrap();
+    let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(client()));
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random).unwrap()
+}
+
+fn client() -> HttpClient {
+    HttpClient::new(&HttpPolicy::DOCUMENT).unwrap()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the other side is a real server with a real clock"
+)]
+fn now() -> Now {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    Now::new(
+        UnixTime::from_seconds(i64::try_from(since_epoch.as_secs()).unwrap()),
+        Instant::now(),
+    )
+}
+
+fn with_algorithm(algorithm: &str) -> BetterAuthOptions {
+    BetterAuthOptions {
+        algorithm: Some(algorithm.to_owned()),
+        ..BetterAuthOptions::default()
+    }
+}
+
+async fn start(options: &BetterAuthOptions) -> (BetterAuth, Account) {
+    let server = BetterAuth::start(options).await.unwrap();
+    let account = server.sign_up("ada").await.unwrap();
+    (server, account)
+}
+
+#[track_caller]
+fn reason(result: Result<Arc<auth::Identity>, Error>) -> Reason {
+    match result {
+        Err(Error::Invalid(rejection)) => rejection.reason(),
+        other => panic!("expected a rejection, got {other:?}"),
+    }
+}
+
+async fn accepts(algorithm: &str) {
+    let (server, account) = start(&with_algorithm(algorithm)).await;
+    let token = server.token(&account).await.unwrap();
+    let issuers = issuers(&server);
+    let identity = issuers.authenticate(&token, now()).await.unwrap();
+    assert_eq!(identity.subject(), account.user_id);
+    assert_eq!(identity.issuer(), server.base_url());
+
+    // One flipped bit in the middle of the signature.
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let middle = signature.len() / 2;
+    let other = if signature.as_bytes()[middle] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let forged = format!(
+        "{signed}.{}{other}{}",
+        &signature[..middle],
+        &signature[middle + 1..]
+    );
+    assert_eq!(
+        reason(issuers.authenticate(&forged, now()).await),
+        Reason::BadSignature
+    );
+}
+
+#[tokio::test]
+async fn eddsa_tokens_are_accepted() {
+    accepts("EdDSA").await;
+}
+
+#[tokio::test]
+async fn es256_tokens_are_accepted() {
+    accepts("ES256").await;
+}
+
+#[tokio::test]
+async fn es512_tokens_are_accepted() {
+    accepts("ES512").await;
+}
+
+#[tokio::test]
+async fn rs256_tokens_are_accepted() {
+    accepts("RS256").await;
+}
+
+#[tokio::test]
+async fn ps256_tokens_are_accepted() {
+    accepts("PS256").await;
+}
+
+#[tokio::test]
+async fn a_token_of_another_server_is_refused() {
+    let (server, _) = start(&BetterAuthOptions::default()).await;
+    let (other, account) = start(&BetterAuthOptions::default()).await;
+    let token = other.token(&account).await.unwrap();
+    assert_eq!(
+        reason(issuers(&server).authenticate(&token, now()).await),
+        Reason::UnknownIssuer
+    );
+}
+
+#[tokio::test]
+async fn a_new_key_is_accepted_with_its_first_token_and_the_old_one_stays_good() {
+    let options = BetterAuthOptions {
+        rotation_seconds: Some(0.01),
+        grace_seconds: Some(3600),
+        ..BetterAuthOptions::default()
+    };
+    let (server, account) = start(&options).await;
+    let issuers = issuers(&server);
+    let first = server.token(&account).await.unwrap();
+    issuers.authenticate(&first, now()).await.unwrap();
+    let header = |token: &str| token.split('.').next().unwrap().to_owned();
+    // Keys are replaced when a token is signed and the key has become too old.
+    let mut next = first.clone();
+    for _ in 0..200 {
+        next = server.token(&account).await.unwrap();
+        if header(&next) != header(&first) {
+            break;
+        }
+    }
+    assert_ne!(header(&next), header(&first), "the key was replaced");
+    issuers.authenticate(&next, now()).await.unwrap();
+    issuers.authenticate(&first, now()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_session_cache_cookie_is_not_a_token() {
+    let options = BetterAuthOptions {
+        session_cache: Some("jwt".to_owned()),
+        ..BetterAuthOptions::default()
+    };
+    let (server, account) = start(&options).await;
+    let cached = account
+        .cookie
+        .split("; ")
+        .find_map(|cookie| cookie.strip_prefix("better-auth.session_data="))
+        .unwrap();
+    // Signed with the same keys, but meant for Better Auth itself.
+    assert_eq!(cached.split('.').count(), 3, "it is a JWT");
+    assert!(matches!(
+        issuers(&server).authenticate(cached, now()).await,
+        Err(Error::Invalid(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_session_cookie_counts_until_its_session_ends() {
+    let (server, account) = start(&BetterAuthOptions::default()).await;
+    let sessions = |server| {
+        LoginSessions::new(
+            Arc::new(issuers(server)),
+            Arc::new(HttpSessionLookup::new(client())),
+        )
+    };
+    let identity = sessions(&server)
+        .authenticate(&[&account.cookie], now())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(identity.subject(), account.user_id);
+    assert_eq!(identity.issuer(), server.base_url());
+
+    // Better Auth answers 200 and `null` to a cookie that it did not sign.
+    let forged = account.cookie.replace("session_token=", "session_token=x");
+    assert_eq!(
+        reason(
+            sessions(&server)
+                .authenticate(&[&forged], now())
+                .await
+                .map(Option::unwrap)
+        ),
+        Reason::NoSession
+    );
+
+    server.sign_out(&account).await.unwrap();
+    let ended = sessions(&server)
+        .authenticate(&[&account.cookie], now())
+        .await
+        .map(Option::unwrap);
+    assert_eq!(reason(ended), Reason::NoSession);
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_unavailable_and_known_keys_go_on() {
+    let (server, account) = start(&BetterAuthOptions::default()).await;
+    let token = server.token(&account).await.unwrap();
+    let (known, unknown) = (issuers(&server), issuers(&server));
+    known.authenticate(&token, now()).await.unwrap();
+    drop(server);
+    known.authenticate(&token, now()).await.unwrap();
+    assert!(matches!(
+        unknown.authenticate(&token, now()).await,
+        Err(Error::Unavailable { .. })
+    ));
+}
