@@ -1,2 +1,24 @@
-//! The vestibule binary.
-fn main() {}
+//! The `vestibule` binary: reads the environment once, runs a command, says what went wrong.
+
+mod commands;
+mod compose;
+mod config;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{commands::Cli, config::Variables};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run(Variables::of_process()).await {
+        Ok(code) => code,
+        Err(error) => {
+            telemetry::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The composition root: from the configuration to a running server's parts.
+//!
+//! Nothing below this crate reads a file, the environment or the system's clock; all of it comes in here.
+
+mod banner;
+mod development;
+mod issuers;
+mod models;
+mod system;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use auth::{
+    ClientSecrets, Domains, LoginSessions, Origin, PublicTokens,
+    client_secret::ClientSecretLimits,
+    ports::{CredentialStore, Random, SystemRandom},
+};
+use engine::Engine;
+use ipnet::IpNet;
+use server::{
+    App, AppState, BodyLimits, Demo, Doors, HostedSessions, Limits, Rate, Rates, Revocations,
+    ServeOptions, Settings,
+};
+use store::Database;
+use tokio_util::task::TaskTracker;
+use upstream::{HttpPolicy, openai::sessions::SessionsApi};
+use url::Url;
+
+pub(crate) use crate::compose::{
+    issuers::{issuers_of, rules as issuer_rules},
+    models::{BuiltModels, build as build_models},
+    system::{SystemClock, now, throwaway_key},
+};
+use crate::{
+    compose::{development::DevelopmentParts, system::SystemIds},
+    config::{self, RawClientSecret, RawConfig, RawLimits, SecretIssuer, Variables},
+};
+
+/// What `serve` runs.
+pub(crate) struct Composed {
+    /// The server's parts.
+    pub(crate) app: AppState,
+    /// Bounds of its listener.
+    pub(crate) serve_options: ServeOptions,
+    /// What to tell the person who started it.
+    pub(crate) banner: String,
+}
+
+/// Opens the database that the configuration names; every command goes through here.
+pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
+    let url = &config.storage.url;
+    store::connect(url, store::Options::default())
+        .await
+        .with_context(|| format!("failed to open storage.url `{url}`"))
+}
+
+/// The domain allowlist over a store; `own` are this server's own addresses.
+pub(crate) fn domains(store: &Arc<dyn Database>, own: Vec<Origin>) -> Arc<Domains> {
+    Arc::new(Domains::new(credentials(store), random(), own, None))
+}
+
+/// The store as the keeper of credentials.
+pub(crate) fn credentials(store: &Arc<dyn Database>) -> Arc<dyn CredentialStore> {
+    store.clone()
+}
+
+/// Chance.
+pub(crate) fn random() -> Arc<dyn Random> {
+    Arc::new(SystemRandom)
+}
+
+/// How long secrets and sessions live, checked.
+pub(crate) fn secret_limits(raw: &RawClientSecret) -> anyhow::Result<ClientSecretLimits> {
+    let family = raw.family_lifetime_seconds;
+    ensure!(
+        family >= raw.lifetime_seconds,
+        "doors.client_secret.family_lifetime_seconds ({family}) must be at least lifetime_seconds ({})",
+        raw.lifetime_seconds
+    );
+    ensure!(
+        raw.sessions_per_user > 0,
+        "doors.client_secret.sessions_per_user must be at least 1"
+    );
+    Ok(ClientSecretLimits {
+        session_lifetime: Duration::from_secs(family),
+        sessions_per_user: raw.sessions_per_user,
+        ..ClientSecretLimits::default()
+    })
+}
+
+/// Builds everything that a server at this address needs.
+pub(crate) async fn compose(
+    config: RawConfig,
+    address: SocketAddr,
+    variables: &Variables,
+) -> anyhow::Result<Composed> {
+    let public_url = public_url(&config, address)?;
+    let own = Origin::parse(&public_url.origin().ascii_serialization())
+        .context("server.public_url is not an origin")?;
+    let store = open_store(&config).await?;
+    let clock = Arc::new(SystemClock);
+    let signer = Arc::new(system::signing_key(&config.server.signing_key_file)?);
+    let development = config
+        .dev
+        .enabled
+        .then(|| development::issuer(&own))
+        .transpose()?;
+
+    let issuers = issuers::build(&config.issuers, development.as_ref(), variables)?;
+    let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
+    let domains = domains(&store, vec![own.clone()]);
+    let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
+    let demo = demo(&config, &own, &domains, &public_tokens).await?;
+    let banner = banner::banner(&config, &own, &models, development.is_some(), variables);
+    let door = &config.doors.client_secret;
+    let app = App {
+        engine: Engine {
+            store: store.clone(),
+            workflows: Arc::new(models.workflows),
+            clock,
+            ids: Arc::new(SystemIds),
+            tasks: TaskTracker::new(),
+        },
+        credentials: credentials(&store),
+        logins: LoginSessions::new(issuers.set.clone(), issuers.sessions),
+        issuers: issuers.set,
+        client_secrets: ClientSecrets::new(credentials(&store), random(), secret_limits(door)?),
+        public_tokens,
+        domains,
+        revocations: Revocations::default(),
+        signer,
+        hosted_sessions: hosted_sessions(door, variables)?,
+        relay: models.relay,
+        demo,
+        development: development.map(DevelopmentParts::into_issuer),
+        limits: Limits::new(rates(&config.limits)),
+        settings: settings(&config, &public_url)?,
+    };
+    Ok(Composed {
+        app: AppState::new(app),
+        serve_options: ServeOptions {
+            head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
+            max_connections: config.server.max_connections.max(1),
+            drain: Duration::from_secs(config.server.drain_seconds),
+        },
+        banner,
+    })
+}
+
+/// Builds what can be built without a port and a database, to see whether the configuration is good.
+pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result<BuiltModels> {
+    let address = config
+        .server
+        .listen
+        .parse::<SocketAddr>()
+        .with_context(|| {
+            format!(
+                "server.listen `{}` is not ADDRESS:PORT",
+                config.server.listen
+            )
+        })?;
+    let public_url = public_url(config, address)?;
+    let own = Origin::parse(&public_url.origin().ascii_serialization())?;
+    issuers::build(&config.issuers, None, variables)?;
+    secret_limits(&config.doors.client_secret)?;
+    hosted_sessions(&config.doors.client_secret, variables)?;
+    settings(config, &public_url)?;
+    let signer = Arc::new(throwaway_key()?);
+    build_models(config, &own, &signer, Arc::new(SystemClock), variables)
+}
+
+/// Where browsers reach this server. Behind `0.0.0.0` nobody can be reached, so `localhost` stands
+/// for it until the operator says better.
+fn public_url(config: &RawConfig, address: SocketAddr) -> anyhow::Result<Url> {
+    let text = match &config.server.public_url {
+        Some(url) => url.clone(),
+        None if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
+        None => format!("http://{address}"),
+    };
+    let url = Url::parse(&text)
+        .with_context(|| format!("server.public_url `{text}` is not a web address"))?;
+    ensure!(
+        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none(),
+        "server.public_url `{text}` must be http or https and have no path, like https://chat.example.com"
+    );
+    Ok(url)
+}
+
+fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
+    let mut trusted_proxies = Vec::new();
+    for block in &config.server.trusted_proxies {
+        trusted_proxies.push(block.parse::<IpNet>().with_context(|| {
+            format!("server.trusted_proxies: `{block}` is not a CIDR block like 10.0.0.0/8")
+        })?);
+    }
+    let doors = &config.doors;
+    Ok(Settings {
+        doors: Doors {
+            client_secret: doors.client_secret.enabled,
+            public_token: doors.public_token.enabled,
+            custom: doors.custom.enabled,
+        },
+        secret_lifetime: lifetime(
+            "doors.client_secret.lifetime_seconds",
+            doors.client_secret.lifetime_seconds,
+        )?,
+        visitor_secret_lifetime: lifetime(
+            "doors.public_token.lifetime_seconds",
+            doors.public_token.lifetime_seconds,
+        )?,
+        is_secure: public_url.scheme() == "https",
+        body: BodyLimits {
+            bytes: config.limits.request_bytes,
+            duration: Duration::from_secs(config.limits.request_seconds.max(1)),
+        },
+        keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
+        trusted_proxies,
+    })
+}
+
+fn lifetime(key: &str, seconds: u64) -> anyhow::Result<Duration> {
+    ensure!(
+        (60..=86_400).contains(&seconds),
+        "{key} is {seconds}; it must be 60 to 86400 seconds"
+    );
+    Ok(Duration::from_secs(seconds))
+}
+
+fn rates(raw: &RawLimits) -> Rates {
+    Rates {
+        requests_per_ip: Rate::per_minute(raw.requests_per_ip_per_minute),
+        secrets_per_user: Rate::per_minute(raw.secrets_per_user_per_minute),
+        turns_per_user: Rate::per_minute(raw.turns_per_user_per_minute),
+    }
+}
+
+fn hosted_sessions(
+    raw: &RawClientSecret,
+    variables: &Variables,
+) -> anyhow::Result<Option<HostedSessions>> {
+    if raw.issuer == SecretIssuer::Vestibule {
+        return Ok(None);
+    }
+    let Some(workflow) = raw.openai_workflow.clone() else {
+        bail!(
+            "doors.client_secret.issuer is \"openai\", so openai_workflow must name a workflow there"
+        );
+    };
+    let key = config::secret(
+        "doors.client_secret.openai_api_key",
+        variables,
+        raw.openai_api_key_env.as_deref(),
+        raw.openai_api_key_file.as_deref(),
+    )?;
+    let Some(key) = key.or_else(|| variables.get("OPENAI_API_KEY").map(Into::into)) else {
+        bail!("doors.client_secret.issuer is \"openai\", so OPENAI_API_KEY must be set");
+    };
+    let base = raw
+        .openai_base_url
+        .as_deref()
+        .or_else(|| variables.get("OPENAI_BASE_URL"))
+        .unwrap_or(models::OPENAI_BASE_URL);
+    let base = Url::parse(base)
+        .with_context(|| format!("doors.client_secret.openai_base_url `{base}`"))?;
+    let policy = HttpPolicy {
+        total_timeout: Some(Duration::from_secs(15)),
+        ..HttpPolicy::DOCUMENT
+    };
+    let api = SessionsApi::new(base, key, &policy)?;
+    Ok(Some(HostedSessions { api, workflow }))
+}
+
+/// The demo page and what it needs. With `--dev` its token and its key are real ones of this store.
+async fn demo(
+    config: &RawConfig,
+    own: &Origin,
+    domains: &Domains,
+    tokens: &PublicTokens,
+) -> anyhow::Result<Option<Demo>> {
+    if !config.pages.demo.unwrap_or(config.dev.enabled) {
+        return Ok(None);
+    }
+    let mut demo = Demo {
+        public_token: config.pages.public_token.clone(),
+        domain_key: config.pages.domain_key.clone(),
+    };
+    if config.dev.enabled {
+        if demo.public_token.is_none() {
+            let folder = config.server.signing_key_file.parent();
+            demo.public_token = Some(development::public_token(tokens, folder).await?);
+        }
+        if demo.domain_key.is_none() {
+            demo.domain_key = Some(development::domain_key(domains, own).await?);
+        }
+    }
+    Ok(Some(demo))
+}

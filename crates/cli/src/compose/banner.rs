@@ -1,0 +1,86 @@
+//! What `serve` says when it is ready: where to go, which doors are open, what is missing.
+
+use std::fmt::Write;
+
+use auth::Origin;
+
+use crate::{
+    compose::models::BuiltModels,
+    config::{RawConfig, SecretIssuer, Variables},
+};
+
+/// Variables of the ecosystem that this build knows and does not use yet.
+const NOT_USED: &[&str] = &["REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/// The text, without a line break at its end.
+pub(crate) fn banner(
+    config: &RawConfig,
+    own: &Origin,
+    models: &BuiltModels,
+    is_development: bool,
+    variables: &Variables,
+) -> String {
+    let doors = &config.doors;
+    let can_sign_in = is_development || !config.issuers.is_empty();
+    let state =
+        |is_enabled: bool, needs_login: bool| match (is_enabled, needs_login && !can_sign_in) {
+            (false, _) => "closed in the configuration",
+            (true, true) => "waits for an issuer",
+            (true, false) => "open",
+        };
+    let minted_by = match doors.client_secret.issuer {
+        SecretIssuer::Vestibule => "",
+        SecretIssuer::OpenAi => " (secrets are minted by OpenAI)",
+    };
+    let mut text = format!(
+        "\nVestibule {} is ready: {own}\n\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut line = |text_of_line: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {text_of_line}");
+    };
+    line(format!(
+        "door 1  client secret    {}{minted_by}",
+        state(doors.client_secret.enabled, true)
+    ));
+    line(format!(
+        "door 2  public token     {}",
+        state(doors.public_token.enabled, false)
+    ));
+    line(format!(
+        "door 3  custom endpoint  {}",
+        state(doors.custom.enabled, true)
+    ));
+    line(format!("element {own}/chatkit.js"));
+    line(format!("store   {}", config.storage.url));
+    for summary in &models.summary {
+        line(summary.clone());
+    }
+    let mut hints = Vec::new();
+    if is_development {
+        hints.push(
+            "development: Ada and Grace sign in by a click; anybody on this machine can be either"
+                .to_owned(),
+        );
+    }
+    if !can_sign_in {
+        hints.push(
+            "no issuer: set BETTER_AUTH_URL, or add [[issuers]], so that users can sign in; or try `vestibule serve --dev`"
+                .to_owned(),
+        );
+    }
+    if models.is_demo_only {
+        hints.push("no model: set OPENAI_API_KEY, or add [[models]]".to_owned());
+    }
+    for name in NOT_USED {
+        if variables.get(name).is_some() {
+            hints.push(format!("{name} is set; this version does not use it"));
+        }
+    }
+    if !hints.is_empty() {
+        line(String::new());
+    }
+    hints.into_iter().for_each(line);
+    text
+}

@@ -1,0 +1,95 @@
+//! What `--dev` adds: an issuer with two people, and a token and a key for the demo page.
+
+use std::{fs, path::Path, sync::Arc};
+
+use anyhow::Context;
+use auth::{
+    Domains, Environment, Issuer, Origin, PublicTokens, Signer, claims::Audience, credential,
+    issuer::Keys, jwk::KeySource, jwks::KeySet, jws::Algorithm, ports::Quotas,
+    public_token::NewPublicToken,
+};
+use secrecy::{ExposeSecret, SecretBox};
+use server::{Development, DevelopmentUser};
+
+use crate::compose::system::{new_seed, now, write_privately};
+
+/// Where the demo page's public token is kept, so that visitors come back after a restart. Public
+/// tokens are no secret.
+const TOKEN_FILE: &str = "development-public-token";
+
+/// The development issuer, seen from both sides.
+pub(crate) struct DevelopmentParts {
+    issuer: Development,
+}
+
+impl DevelopmentParts {
+    /// The side that signs.
+    pub(crate) fn into_issuer(self) -> Development {
+        self.issuer
+    }
+
+    /// The side that verifies. Its users are of the test environment: pages on this machine may come.
+    pub(crate) fn rules(&self) -> anyhow::Result<Issuer> {
+        let keys = KeySet::parse(
+            self.issuer.signer.jwks().to_string().as_bytes(),
+            &[Algorithm::EdDsa],
+            KeySource::Fetched,
+        )?;
+        let mut issuer = Issuer::new(
+            self.issuer.issuer.clone(),
+            Keys::Configured(keys),
+            &[Algorithm::EdDsa],
+            Audience::aud([self.issuer.audience.clone()]),
+        );
+        issuer.environment = Environment::Test;
+        Ok(issuer)
+    }
+}
+
+/// A new development issuer. Its key lives as long as the process; pages fetch new tokens by themselves.
+pub(crate) fn issuer(own: &Origin) -> anyhow::Result<DevelopmentParts> {
+    let signer = Signer::from_seed(&SecretBox::new(Box::new(new_seed()?)))?;
+    Ok(DevelopmentParts {
+        issuer: Development {
+            signer: Arc::new(signer),
+            issuer: format!("{own}/dev"),
+            audience: own.to_string(),
+            users: DevelopmentUser::both(),
+        },
+    })
+}
+
+/// The demo page's public token: the one of the last start if it still holds, else a new one.
+pub(crate) async fn public_token(
+    tokens: &PublicTokens,
+    folder: Option<&Path>,
+) -> anyhow::Result<String> {
+    let path = folder.unwrap_or(Path::new(".")).join(TOKEN_FILE);
+    if let Ok(text) = fs::read_to_string(&path) {
+        let digest = credential::digest(text.trim());
+        let known = tokens.list().await?;
+        if known
+            .iter()
+            .any(|token| token.digest == digest && token.revoked_at.is_none())
+        {
+            return Ok(text.trim().to_owned());
+        }
+    }
+    let new = NewPublicToken {
+        label: "the demo page".to_owned(),
+        environment: Environment::Test,
+        origins: Vec::new(),
+        workflow: None,
+        quotas: Quotas::default(),
+    };
+    let (token, _record) = tokens.create(new, now()).await?;
+    write_privately(&path, token.expose_secret())
+        .with_context(|| format!("failed to write {}", path.display()))?;
+    Ok(token.expose_secret().to_owned())
+}
+
+/// The demo page's domain key.
+pub(crate) async fn domain_key(domains: &Domains, own: &Origin) -> anyhow::Result<String> {
+    let record = domains.add(own.as_str(), Environment::Test, now()).await?;
+    Ok(record.key)
+}

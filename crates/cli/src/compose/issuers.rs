@@ -1,0 +1,184 @@
+//! `[[issuers]]`: from the configuration to the rules by which user tokens are believed.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use auth::{
+    Environment, Issuer, Issuers,
+    claims::{Audience, ClaimRule},
+    issuer::{Keys, TypRule},
+    jwk::Key,
+    jwks::{KeyCacheLimits, KeySet},
+    jws::Algorithm,
+    ports::{KeyFetch, SessionLookup},
+};
+use secrecy::{ExposeSecret, SecretSlice};
+use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup};
+use url::Url;
+
+use crate::{
+    compose::{development::DevelopmentParts, random},
+    config::{self, EnvironmentName, IssuerPreset, RawConfig, RawIssuer, TokenType, Variables},
+};
+
+/// What is accepted from an issuer that names no algorithms.
+const USUAL_ALGORITHMS: &[Algorithm] = &[
+    Algorithm::Rs256,
+    Algorithm::Ps256,
+    Algorithm::Es256,
+    Algorithm::EdDsa,
+];
+
+/// Everybody who may vouch for users.
+pub(crate) struct BuiltIssuers {
+    /// Their rules and keys.
+    pub(crate) set: Arc<Issuers>,
+    /// How their session cookies are looked up.
+    pub(crate) sessions: Arc<dyn SessionLookup>,
+}
+
+/// Checks the configured issuers and adds the development one.
+pub(crate) fn build(
+    raw: &[RawIssuer],
+    development: Option<&DevelopmentParts>,
+    variables: &Variables,
+) -> anyhow::Result<BuiltIssuers> {
+    let mut issuers = rules(raw, variables)?;
+    if let Some(development) = development {
+        issuers.push(development.rules()?);
+    }
+    let http = client(raw)?;
+    Ok(BuiltIssuers {
+        set: Arc::new(over(issuers, &http)?),
+        sessions: Arc::new(HttpSessionLookup::new(http)),
+    })
+}
+
+/// Issuers by these rules, which ask for keys as the server would.
+pub(crate) fn issuers_of(rules: Vec<Issuer>, config: &RawConfig) -> anyhow::Result<Issuers> {
+    over(rules, &client(&config.issuers)?)
+}
+
+/// One client for all issuers: an address that was not allowed was refused by [`rules`].
+fn client(raw: &[RawIssuer]) -> anyhow::Result<HttpClient> {
+    Ok(HttpClient::new(&HttpPolicy {
+        allow_insecure_http: raw.iter().any(|issuer| issuer.allow_insecure_http),
+        ..HttpPolicy::DOCUMENT
+    })?)
+}
+
+fn over(rules: Vec<Issuer>, http: &HttpClient) -> anyhow::Result<Issuers> {
+    let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http.clone()));
+    Ok(Issuers::new(
+        rules,
+        KeyCacheLimits::default(),
+        &fetch,
+        &random(),
+    )?)
+}
+
+/// The rules of the configured issuers, checked.
+pub(crate) fn rules(raw: &[RawIssuer], variables: &Variables) -> anyhow::Result<Vec<Issuer>> {
+    let strict = HttpClient::new(&HttpPolicy::DOCUMENT)?;
+    let mut issuers = Vec::new();
+    for (index, raw) in raw.iter().enumerate() {
+        let issuer = one(raw, variables)
+            .with_context(|| format!("failed to use [[issuers]] number {}", index + 1))?;
+        if !raw.allow_insecure_http
+            && let Keys::Jwks(address) = &issuer.keys
+        {
+            strict.check(address)?;
+        }
+        issuers.push(issuer);
+    }
+    Ok(issuers)
+}
+
+fn one(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
+    let mut issuer = match raw.preset {
+        Some(IssuerPreset::BetterAuth) => {
+            let url = raw
+                .url
+                .as_deref()
+                .context("preset \"better-auth\" needs `url`, the address of the server")?;
+            Issuer::better_auth(&parse_url("url", url)?)?
+        }
+        None => custom(raw, variables)?,
+    };
+    issuer.environment = match raw.environment {
+        EnvironmentName::Live => Environment::Live,
+        EnvironmentName::Test => Environment::Test,
+    };
+    issuer.leeway = Duration::from_secs(raw.leeway_seconds);
+    issuer.max_token_age =
+        (raw.max_token_age_seconds > 0).then(|| Duration::from_secs(raw.max_token_age_seconds));
+    Ok(issuer)
+}
+
+fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
+    let name = raw
+        .issuer
+        .as_deref()
+        .context("set `issuer` to exactly the tokens' `iss`, or name a `preset`")?;
+    ensure!(
+        raw.url.is_none(),
+        "`url` belongs to a `preset`; here the keys come from `jwks_uri` or `discovery`"
+    );
+    let secret = config::secret(
+        "hmac_secret",
+        variables,
+        raw.hmac_secret_env.as_deref(),
+        raw.hmac_secret_file.as_deref(),
+    )?;
+    let algorithms = algorithms(raw, secret.is_some())?;
+    let keys = match (&raw.jwks_uri, raw.discovery, secret) {
+        (Some(uri), false, None) => Keys::Jwks(parse_url("jwks_uri", uri)?),
+        (None, true, None) => Keys::Discovery,
+        (None, false, Some(secret)) => {
+            let bytes: SecretSlice<u8> = secret.expose_secret().as_bytes().to_vec().into();
+            let keys = algorithms
+                .iter()
+                .map(|algorithm| Key::from_secret(&bytes, *algorithm, None))
+                .collect::<Result<Vec<_>, _>>()?;
+            Keys::Configured(KeySet::from_keys(keys))
+        }
+        _ => bail!(
+            "set exactly one of `jwks_uri`, `discovery = true`, and `hmac_secret_env` or `hmac_secret_file`"
+        ),
+    };
+    let audience = Audience::in_claim(&raw.audience_claim, raw.audience.iter().cloned());
+    let mut issuer = Issuer::new(name, keys, &algorithms, audience);
+    issuer.subject_claim.clone_from(&raw.subject_claim);
+    issuer.is_key_id_required = raw.kid_required;
+    issuer.typ = match raw.token_type {
+        TokenType::Jwt => TypRule::AbsentOrJwt,
+        TokenType::AccessToken => TypRule::AccessToken,
+    };
+    issuer.required_claims = raw
+        .required_claims
+        .iter()
+        .map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()]))
+        .collect();
+    Ok(issuer)
+}
+
+fn algorithms(raw: &RawIssuer, is_symmetric: bool) -> anyhow::Result<Vec<Algorithm>> {
+    if raw.algorithms.is_empty() {
+        return Ok(if is_symmetric {
+            vec![Algorithm::Hs256]
+        } else {
+            USUAL_ALGORITHMS.to_vec()
+        });
+    }
+    raw.algorithms
+        .iter()
+        .map(|name| {
+            Algorithm::from_name(name)
+                .with_context(|| format!("`algorithms` names {name}, which is not supported"))
+        })
+        .collect()
+}
+
+fn parse_url(key: &str, text: &str) -> anyhow::Result<Url> {
+    Url::parse(text).with_context(|| format!("`{key}` {text} is not a web address"))
+}

@@ -1,0 +1,340 @@
+//! `[[models]]`, `[[workflows]]` and `[[mcp_servers]]`: what answers and what can act.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use auth::{Origin, Signer};
+use engine::{
+    ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    ports::{Clock, Model, Tools},
+};
+use secrecy::SecretString;
+use server::RelayTarget;
+use upstream::{
+    ChatCompletions, Demo, ForwardedIdentity, HttpClient, HttpPolicy, IdentitySigner, McpServer,
+    McpTools, ProviderConfig, Relay, Responses,
+    mcp::HTTP_POLICY,
+    openai::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+};
+use url::Url;
+
+use crate::config::{
+    self, ModelKind, RawConfig, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawTitles,
+    RawWorkflow, Variables,
+};
+
+/// Where OpenAI's API is.
+pub(crate) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+/// The model that is used when `OPENAI_API_KEY` is set and nothing is configured.
+const DEFAULT_OPENAI_MODEL: &str = "gpt-5-mini";
+/// The workflow that is there when none is configured.
+const DEFAULT_WORKFLOW: &str = "wf_demo";
+
+/// What answers, ready to be asked.
+pub(crate) struct BuiltModels {
+    /// The workflows, the default one first.
+    pub(crate) workflows: Workflows,
+    /// Behind door 3's relay.
+    pub(crate) relay: Option<RelayTarget>,
+    /// For the banner: each workflow with its model, in words.
+    pub(crate) summary: Vec<String>,
+    /// Whether nothing but the demo model answers.
+    pub(crate) is_demo_only: bool,
+}
+
+/// One `[[models]]` table, built.
+struct BuiltModel {
+    model: Arc<dyn Model>,
+    relay: Relay,
+    name: String,
+    words: String,
+    is_demo: bool,
+}
+
+/// Builds the models, the tools and the workflows that use them.
+pub(crate) fn build(
+    config: &RawConfig,
+    own: &Origin,
+    signer: &Arc<Signer>,
+    clock: Arc<dyn Clock>,
+    variables: &Variables,
+) -> anyhow::Result<BuiltModels> {
+    let default_models;
+    let raw_models = if config.models.is_empty() {
+        default_models = [default_model(variables)];
+        &default_models[..]
+    } else {
+        &config.models
+    };
+    let mut models = HashMap::new();
+    for raw in raw_models {
+        ensure!(!raw.id.is_empty(), "each of [[models]] needs an `id`");
+        let built = model(raw, variables)
+            .with_context(|| format!("failed to use [[models]] `{}`", raw.id))?;
+        ensure!(
+            models.insert(raw.id.clone(), built).is_none(),
+            "[[models]] `{}` is there twice",
+            raw.id
+        );
+    }
+    let first_model = raw_models[0].id.as_str();
+    let default_workflows;
+    let raw_workflows = if config.workflows.is_empty() {
+        default_workflows = [default_workflow(config)];
+        &default_workflows[..]
+    } else {
+        &config.workflows
+    };
+    let toolbox = Toolbox {
+        servers: &config.mcp_servers,
+        signer: IdentitySigner::new(signer.clone(), own.as_str()),
+        clock,
+        variables,
+    };
+    let mut workflows = Vec::new();
+    let mut summary = Vec::new();
+    for raw in raw_workflows {
+        let built = workflow(raw, first_model, &models, &toolbox)
+            .with_context(|| format!("failed to use [[workflows]] `{}`", raw.id))?;
+        let model = raw.model.as_deref().unwrap_or(first_model);
+        summary.push(format!("{} answers with {}", raw.id, models[model].words));
+        workflows.push(built);
+    }
+    let relay = relay(config, raw_workflows, first_model, &models)?;
+    Ok(BuiltModels {
+        workflows: Workflows::new(workflows).context("there is no workflow")?,
+        relay,
+        summary,
+        is_demo_only: models.values().all(|model| model.is_demo),
+    })
+}
+
+fn default_model(variables: &Variables) -> RawModel {
+    match variables.get("OPENAI_API_KEY") {
+        Some(_) => RawModel {
+            id: "openai".to_owned(),
+            kind: ModelKind::OpenAiResponses,
+            model: DEFAULT_OPENAI_MODEL.to_owned(),
+            ..RawModel::default()
+        },
+        None => RawModel {
+            id: "demo".to_owned(),
+            kind: ModelKind::Demo,
+            ..RawModel::default()
+        },
+    }
+}
+
+/// The one workflow of a server without any: it may use every configured tool.
+fn default_workflow(config: &RawConfig) -> RawWorkflow {
+    RawWorkflow {
+        id: DEFAULT_WORKFLOW.to_owned(),
+        instructions:
+            "You are a helpful assistant in a chat. Answer briefly, in Markdown where it helps."
+                .to_owned(),
+        tools: config
+            .mcp_servers
+            .iter()
+            .map(|server| server.name.clone())
+            .collect(),
+        ..RawWorkflow::default()
+    }
+}
+
+fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
+    if raw.kind == ModelKind::Demo {
+        let model: Arc<dyn Model> = Arc::new(Demo::default());
+        return Ok(BuiltModel {
+            relay: Relay::Translate(model.clone()),
+            model,
+            name: "demo".to_owned(),
+            words: "the built-in demo model, which needs no key".to_owned(),
+            is_demo: true,
+        });
+    }
+    ensure!(
+        !raw.model.is_empty(),
+        "`model` must name the provider's model"
+    );
+    let base_url = match (&raw.base_url, variables.get("OPENAI_BASE_URL")) {
+        (Some(url), _) => url.as_str(),
+        (None, Some(url)) => url,
+        (None, None) => OPENAI_BASE_URL,
+    };
+    let provider = ProviderConfig {
+        base_url: Url::parse(base_url)
+            .with_context(|| format!("`base_url` {base_url} is not a web address"))?,
+        api_key: api_key(raw, variables)?,
+        http: HttpPolicy {
+            idle_timeout: Some(Duration::from_secs(raw.idle_timeout_seconds.max(1))),
+            allow_insecure_http: raw.allow_insecure_http,
+            ..HttpPolicy::STREAM
+        },
+    };
+    let words = format!("{} at {base_url}", raw.model);
+    let (model, relay): (Arc<dyn Model>, Relay) = match raw.kind {
+        ModelKind::ChatCompletions => {
+            let model = ChatCompletions::new(provider, ChatCompletionsOptions::default())?;
+            (Arc::new(model.clone()), Relay::PassOn(model))
+        }
+        ModelKind::OpenAiResponses | ModelKind::Demo => {
+            let model: Arc<dyn Model> =
+                Arc::new(Responses::new(provider, ResponsesOptions::default())?);
+            (model.clone(), Relay::Translate(model))
+        }
+    };
+    Ok(BuiltModel {
+        model,
+        relay,
+        name: raw.model.clone(),
+        words,
+        is_demo: false,
+    })
+}
+
+/// The configured key; without one, `OPENAI_API_KEY` where OpenAI's own address is meant. It is not
+/// sent to any other server by itself.
+fn api_key(raw: &RawModel, variables: &Variables) -> anyhow::Result<Option<SecretString>> {
+    let configured = config::secret(
+        "api_key",
+        variables,
+        raw.api_key_env.as_deref(),
+        raw.api_key_file.as_deref(),
+    )?;
+    let is_default_address = raw
+        .base_url
+        .as_deref()
+        .is_none_or(|url| url == OPENAI_BASE_URL);
+    let from_environment = || {
+        variables
+            .get("OPENAI_API_KEY")
+            .filter(|_| is_default_address)
+            .map(SecretString::from)
+    };
+    Ok(configured.or_else(from_environment))
+}
+
+fn workflow(
+    raw: &RawWorkflow,
+    first_model: &str,
+    models: &HashMap<String, BuiltModel>,
+    toolbox: &Toolbox<'_>,
+) -> anyhow::Result<Workflow> {
+    ensure!(
+        raw.id.starts_with("wf_"),
+        "its `id` must begin with wf_, like wf_support"
+    );
+    let built = find_model(raw.model.as_deref().unwrap_or(first_model), models)?;
+    Ok(Workflow {
+        id: WorkflowId::new(raw.id.as_str()),
+        instructions: raw.instructions.clone(),
+        user_context: raw.user_context.clone(),
+        model: built.model.clone(),
+        model_name: built.name.clone(),
+        model_choices: match &raw.models {
+            RawModelChoices::Any(_) => ModelChoices::Any,
+            RawModelChoices::These(names) => ModelChoices::These(names.clone()),
+        },
+        tools: toolbox.tools(&raw.tools)?,
+        titles: match raw.titles {
+            RawTitles::Model => Titles::Model,
+            RawTitles::FirstMessage => Titles::FirstMessage,
+            RawTitles::Off => Titles::Off,
+        },
+        limits: TurnLimits {
+            history_items: raw.history_items,
+            tool_rounds: raw.tool_rounds,
+            answer_bytes: raw.answer_bytes,
+            duration: Duration::from_secs(raw.turn_seconds.max(1)),
+            ..TurnLimits::default()
+        },
+    })
+}
+
+fn find_model<'models>(
+    id: &str,
+    models: &'models HashMap<String, BuiltModel>,
+) -> anyhow::Result<&'models BuiltModel> {
+    models.get(id).with_context(|| {
+        let mut known: Vec<&str> = models.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        format!(
+            "there is no model `{id}`; [[models]] has {}",
+            known.join(", ")
+        )
+    })
+}
+
+fn relay(
+    config: &RawConfig,
+    workflows: &[RawWorkflow],
+    first_model: &str,
+    models: &HashMap<String, BuiltModel>,
+) -> anyhow::Result<Option<RelayTarget>> {
+    let door = &config.doors.custom;
+    if !door.relay {
+        return Ok(None);
+    }
+    let id = door
+        .relay_model
+        .as_deref()
+        .or_else(|| workflows.first()?.model.as_deref())
+        .unwrap_or(first_model);
+    let built = find_model(id, models).context("doors.custom.relay_model")?;
+    Ok(Some(RelayTarget {
+        relay: built.relay.clone(),
+        model: built.name.clone(),
+    }))
+}
+
+/// Makes the tools of a workflow out of the configured servers.
+struct Toolbox<'config> {
+    servers: &'config [RawMcpServer],
+    signer: IdentitySigner,
+    clock: Arc<dyn Clock>,
+    variables: &'config Variables,
+}
+
+impl Toolbox<'_> {
+    fn tools(&self, names: &[String]) -> anyhow::Result<Arc<dyn Tools>> {
+        let mut servers = Vec::new();
+        let mut allow_insecure_http = false;
+        for name in names {
+            let Some(raw) = self.servers.iter().find(|server| server.name == *name) else {
+                bail!("`tools` names `{name}`, which is not one of [[mcp_servers]]");
+            };
+            servers.push(self.server(raw)?);
+            allow_insecure_http |= raw.allow_insecure_http;
+        }
+        let http = HttpClient::new(&HttpPolicy {
+            allow_insecure_http,
+            ..HTTP_POLICY
+        })?;
+        let tools = McpTools::new(servers, http, Some(self.signer.clone()), self.clock.clone())?;
+        Ok(Arc::new(tools))
+    }
+
+    fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {
+        let url = Url::parse(&raw.url)
+            .with_context(|| format!("[[mcp_servers]] `{}`: `url` {}", raw.name, raw.url))?;
+        let api_key = config::secret(
+            "api_key",
+            self.variables,
+            raw.api_key_env.as_deref(),
+            raw.api_key_file.as_deref(),
+        )
+        .with_context(|| format!("failed to use [[mcp_servers]] `{}`", raw.name))?;
+        Ok(McpServer {
+            identity: match raw.identity {
+                RawMcpIdentity::Signed => ForwardedIdentity::Signed,
+                RawMcpIdentity::Token => ForwardedIdentity::Token,
+                RawMcpIdentity::None => ForwardedIdentity::None,
+            },
+            api_key,
+            call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
+            total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
+            max_result_bytes: raw.result_bytes,
+            ..McpServer::new(raw.name.clone(), url)
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The real clock, the real chance, and the signing key on disk.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+};
+
+use anyhow::{Context, ensure};
+use auth::{
+    Signer, UnixTime,
+    ports::{Random, SystemRandom},
+};
+use engine::ports::{Clock, Ids};
+use protocol::Timestamp;
+use secrecy::SecretBox;
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the clock that everything else takes as an argument"
+        )]
+        let now = jiff::Timestamp::now();
+        now.into()
+    }
+}
+
+/// Now, in seconds, for commands.
+pub(crate) fn now() -> UnixTime {
+    UnixTime::from_seconds(SystemClock.now().as_jiff().as_second())
+}
+
+/// UUIDs of version 7: they begin with the time, and are never the same twice.
+pub(crate) struct SystemIds;
+
+impl Ids for SystemIds {
+    fn next(&self) -> u128 {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the source that everything else takes as an argument"
+        )]
+        let id = uuid::Uuid::now_v7();
+        id.as_u128()
+    }
+}
+
+/// Reads the key that signs identities for MCP servers; makes it when it is missing.
+pub(crate) fn signing_key(path: &Path) -> anyhow::Result<Signer> {
+    let seed = match fs::read_to_string(path) {
+        Ok(text) => from_hex(text.trim()).with_context(|| {
+            format!(
+                "server.signing_key_file {} is not 64 hexadecimal digits",
+                path.display()
+            )
+        })?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let seed = new_seed()?;
+            write_privately(path, &to_hex(&seed))
+                .with_context(|| format!("failed to write {}", path.display()))?;
+            seed
+        }
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!("failed to read server.signing_key_file {}", path.display())
+            });
+        }
+    };
+    Ok(Signer::from_seed(&SecretBox::new(Box::new(seed)))?)
+}
+
+/// A key for trying things out, which is kept nowhere.
+pub(crate) fn throwaway_key() -> anyhow::Result<Signer> {
+    Ok(Signer::from_seed(&SecretBox::new(Box::new(new_seed()?)))?)
+}
+
+/// 32 random bytes.
+pub(crate) fn new_seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    SystemRandom.fill(&mut seed)?;
+    Ok(seed)
+}
+
+/// Writes a new file that only this user can read, with its folder.
+pub(crate) fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")?;
+    Ok(())
+}
+
+fn to_hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> anyhow::Result<[u8; 32]> {
+    ensure!(text.len() == 64 && text.is_ascii(), "the length is wrong");
+    let mut bytes = [0; 32];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16)?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signing_key_is_made_once_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/signing.key");
+        let first = signing_key(&path).unwrap();
+        let second = signing_key(&path).unwrap();
+        assert_eq!(first.key_id(), second.key_id());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{mode:o}");
+        }
+        fs::write(&path, "rubbish").unwrap();
+        assert!(signing_key(&path).is_err());
+    }
+}

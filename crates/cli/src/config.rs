@@ -1,0 +1,181 @@
+//! Reading the configuration: the file, then the environment, then flags.
+//!
+//! The environment comes in as [`Variables`], so that tests need none.
+
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use secrecy::SecretString;
+
+pub(crate) use crate::config::raw::{
+    EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClientSecret, RawConfig, RawIssuer,
+    RawLimits, RawLog, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawTitles,
+    RawWorkflow, SecretIssuer, TokenType,
+};
+
+/// The configuration file's name in the working directory.
+const DEFAULT_FILE: &str = "vestibule.toml";
+/// The manual: every key with its default and its meaning.
+pub(crate) const DEFAULT_TEXT: &str = include_str!("config.default.toml");
+
+/// The environment variables of the process, read once in `main`.
+#[derive(Clone, Default)]
+pub(crate) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Those of this process; names or values that are not Unicode are left out.
+    pub(crate) fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// A variable's value; an empty one counts as not set.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// What flags say about the configuration; they win over everything else.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    /// `--config FILE`
+    pub(crate) file: Option<PathBuf>,
+    /// `--listen ADDRESS:PORT`
+    pub(crate) listen: Option<String>,
+    /// `--dev`
+    pub(crate) dev: bool,
+}
+
+/// Reads the file (when there is one), the environment and the flags into one configuration.
+pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Result<RawConfig> {
+    let mut config = match find_file(variables, overrides) {
+        Some(path) => read_file(&path)?,
+        None => RawConfig::default(),
+    };
+    apply_variables(&mut config, variables);
+    if let Some(listen) = &overrides.listen {
+        config.server.listen.clone_from(listen);
+    }
+    config.dev.enabled |= overrides.dev;
+    Ok(config)
+}
+
+fn find_file(variables: &Variables, overrides: &Overrides) -> Option<PathBuf> {
+    overrides
+        .file
+        .clone()
+        .or_else(|| variables.get("VESTIBULE_CONFIG").map(PathBuf::from))
+        .or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()))
+}
+
+fn read_file(path: &Path) -> anyhow::Result<RawConfig> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("failed to read the configuration {}", path.display()))?;
+    parse(&text).with_context(|| format!("failed to understand {}", path.display()))
+}
+
+/// Reads the text of a configuration file; an unknown key is an error that names the nearest one.
+pub(crate) fn parse(text: &str) -> anyhow::Result<RawConfig> {
+    toml::from_str(text).map_err(|error| {
+        let hint = suggestion(error.message());
+        let error = anyhow::Error::from(error);
+        match hint {
+            Some(known) => error.context(format!("did you mean `{known}`?")),
+            None => error,
+        }
+    })
+}
+
+/// The known key nearest to the unknown one. serde names both in its message: ``unknown field
+/// `listn`, expected one of `listen`, `public_url` ``.
+fn suggestion(message: &str) -> Option<String> {
+    let mut quoted = message
+        .strip_prefix("unknown field ")
+        .or_else(|| message.strip_prefix("unknown variant "))?
+        .split('`')
+        .skip(1)
+        .step_by(2);
+    let unknown = quoted.next()?;
+    quoted
+        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 2 + unknown.len() / 4)
+        .map(|(_, known)| known.to_owned())
+}
+
+fn apply_variables(config: &mut RawConfig, variables: &Variables) {
+    let set = |target: &mut String, name: &str| {
+        if let Some(value) = variables.get(name) {
+            value.clone_into(target);
+        }
+    };
+    let set_optional = |target: &mut Option<String>, names: &[&str]| {
+        if let Some(value) = names.iter().find_map(|name| variables.get(name)) {
+            *target = Some(value.to_owned());
+        }
+    };
+    set(&mut config.server.listen, "VESTIBULE_LISTEN");
+    set(&mut config.storage.url, "DATABASE_URL");
+    set(&mut config.log.filter, "RUST_LOG");
+    set_optional(
+        &mut config.server.public_url,
+        &["VESTIBULE_PUBLIC_URL", "NEXT_PUBLIC_API_URL"],
+    );
+    set_optional(
+        &mut config.pages.public_token,
+        &["NEXT_PUBLIC_OPENAI_CHATKIT_TOKEN"],
+    );
+    set_optional(
+        &mut config.pages.domain_key,
+        &["NEXT_PUBLIC_CHATKIT_DOMAIN_KEY"],
+    );
+    if let Some(url) = variables.get("BETTER_AUTH_URL")
+        && config.issuers.is_empty()
+    {
+        config.issuers.push(RawIssuer {
+            preset: Some(IssuerPreset::BetterAuth),
+            url: Some(url.to_owned()),
+            ..RawIssuer::default()
+        });
+    }
+}
+
+/// Reads a secret from the variable or the file that a key names; neither is no secret.
+pub(crate) fn secret(
+    key: &str,
+    variables: &Variables,
+    variable: Option<&str>,
+    file: Option<&Path>,
+) -> anyhow::Result<Option<SecretString>> {
+    match (variable, file) {
+        (Some(_), Some(_)) => bail!("set `{key}_env` or `{key}_file`, not both"),
+        (Some(name), None) => match variables.get(name) {
+            Some(value) => Ok(Some(value.to_owned().into())),
+            None => bail!("`{key}_env` names the variable {name}, which is not set"),
+        },
+        (None, Some(path)) => {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("failed to read `{key}_file` ({})", path.display()))?;
+            Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()))
+        }
+        (None, None) => Ok(None),
+    }
+}

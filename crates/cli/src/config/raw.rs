@@ -1,0 +1,451 @@
+//! The configuration as it is written: the shape of `vestibule.toml`, with its defaults.
+//!
+//! Every table refuses unknown keys. `config.default.toml` documents these keys for people; a test
+//! holds the two together.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawConfig {
+    pub(crate) server: RawServer,
+    pub(crate) storage: RawStorage,
+    pub(crate) log: RawLog,
+    pub(crate) issuers: Vec<RawIssuer>,
+    pub(crate) doors: RawDoors,
+    pub(crate) models: Vec<RawModel>,
+    pub(crate) workflows: Vec<RawWorkflow>,
+    pub(crate) mcp_servers: Vec<RawMcpServer>,
+    pub(crate) limits: RawLimits,
+    pub(crate) pages: RawPages,
+    pub(crate) dev: RawDev,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawServer {
+    pub(crate) listen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) head_timeout_seconds: u64,
+    pub(crate) max_connections: usize,
+    pub(crate) drain_seconds: u64,
+    pub(crate) keep_alive_seconds: u64,
+    pub(crate) signing_key_file: PathBuf,
+}
+
+impl Default for RawServer {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            head_timeout_seconds: 30,
+            max_connections: 10_000,
+            drain_seconds: 20,
+            keep_alive_seconds: 15,
+            signing_key_file: PathBuf::from("./data/signing.key"),
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawStorage {
+    pub(crate) url: String,
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self {
+            url: "sqlite://./data/vestibule.db".to_owned(),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLog {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// Who reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// People.
+    Text,
+    /// Machines.
+    Json,
+}
+
+/// `[[issuers]]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawIssuer {
+    pub(crate) preset: Option<IssuerPreset>,
+    pub(crate) url: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) jwks_uri: Option<String>,
+    pub(crate) discovery: bool,
+    pub(crate) hmac_secret_env: Option<String>,
+    pub(crate) hmac_secret_file: Option<PathBuf>,
+    pub(crate) audience_claim: String,
+    pub(crate) audience: Vec<String>,
+    pub(crate) algorithms: Vec<String>,
+    pub(crate) required_claims: BTreeMap<String, serde_json::Value>,
+    pub(crate) subject_claim: String,
+    pub(crate) token_type: TokenType,
+    pub(crate) leeway_seconds: u64,
+    pub(crate) max_token_age_seconds: u64,
+    pub(crate) kid_required: bool,
+    pub(crate) allow_insecure_http: bool,
+}
+
+impl Default for RawIssuer {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            url: None,
+            issuer: None,
+            environment: EnvironmentName::Live,
+            jwks_uri: None,
+            discovery: false,
+            hmac_secret_env: None,
+            hmac_secret_file: None,
+            audience_claim: "aud".to_owned(),
+            audience: Vec::new(),
+            algorithms: Vec::new(),
+            required_claims: BTreeMap::new(),
+            subject_claim: "sub".to_owned(),
+            token_type: TokenType::Jwt,
+            leeway_seconds: 30,
+            max_token_age_seconds: 0,
+            kid_required: false,
+            allow_insecure_http: false,
+        }
+    }
+}
+
+/// An issuer that needs no further description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum IssuerPreset {
+    /// A Better Auth server with its `jwt` plugin.
+    BetterAuth,
+}
+
+/// Which set of origins belongs to an issuer's users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EnvironmentName {
+    /// Registered origins only.
+    Live,
+    /// Pages on this machine too.
+    Test,
+}
+
+/// The `typ` that a token may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub(crate) enum TokenType {
+    /// None, or `JWT`.
+    #[serde(rename = "jwt")]
+    Jwt,
+    /// RFC 9068 access tokens.
+    #[serde(rename = "at+jwt")]
+    AccessToken,
+}
+
+/// `[doors.*]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawDoors {
+    pub(crate) client_secret: RawClientSecret,
+    pub(crate) public_token: RawPublicToken,
+    pub(crate) custom: RawCustom,
+}
+
+/// `[doors.client_secret]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawClientSecret {
+    pub(crate) enabled: bool,
+    pub(crate) issuer: SecretIssuer,
+    pub(crate) lifetime_seconds: u64,
+    pub(crate) family_lifetime_seconds: u64,
+    pub(crate) sessions_per_user: u32,
+    pub(crate) openai_workflow: Option<String>,
+    pub(crate) openai_api_key_env: Option<String>,
+    pub(crate) openai_api_key_file: Option<PathBuf>,
+    pub(crate) openai_base_url: Option<String>,
+}
+
+impl Default for RawClientSecret {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            issuer: SecretIssuer::Vestibule,
+            lifetime_seconds: 3_600,
+            family_lifetime_seconds: 86_400,
+            sessions_per_user: 32,
+            openai_workflow: None,
+            openai_api_key_env: None,
+            openai_api_key_file: None,
+            openai_base_url: None,
+        }
+    }
+}
+
+/// Who mints door 1's secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecretIssuer {
+    /// This server.
+    Vestibule,
+    /// OpenAI's sessions API, after our check.
+    OpenAi,
+}
+
+/// `[doors.public_token]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawPublicToken {
+    pub(crate) enabled: bool,
+    pub(crate) lifetime_seconds: u64,
+}
+
+impl Default for RawPublicToken {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            lifetime_seconds: 3_600,
+        }
+    }
+}
+
+/// `[doors.custom]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawCustom {
+    pub(crate) enabled: bool,
+    pub(crate) relay: bool,
+    pub(crate) relay_model: Option<String>,
+}
+
+impl Default for RawCustom {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            relay: true,
+            relay_model: None,
+        }
+    }
+}
+
+/// `[[models]]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawModel {
+    pub(crate) id: String,
+    pub(crate) kind: ModelKind,
+    pub(crate) base_url: Option<String>,
+    pub(crate) api_key_env: Option<String>,
+    pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) model: String,
+    pub(crate) idle_timeout_seconds: u64,
+    pub(crate) allow_insecure_http: bool,
+}
+
+impl Default for RawModel {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            kind: ModelKind::OpenAiResponses,
+            base_url: None,
+            api_key_env: None,
+            api_key_file: None,
+            model: String::new(),
+            idle_timeout_seconds: 60,
+            allow_insecure_http: false,
+        }
+    }
+}
+
+/// What a model speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModelKind {
+    /// OpenAI's Responses API.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// The Chat Completions API of any server.
+    ChatCompletions,
+    /// The built-in assistant.
+    Demo,
+}
+
+/// `[[workflows]]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawWorkflow {
+    pub(crate) id: String,
+    pub(crate) instructions: String,
+    pub(crate) user_context: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) models: RawModelChoices,
+    pub(crate) tools: Vec<String>,
+    pub(crate) titles: RawTitles,
+    pub(crate) history_items: u32,
+    pub(crate) tool_rounds: u32,
+    pub(crate) answer_bytes: usize,
+    pub(crate) turn_seconds: u64,
+}
+
+impl Default for RawWorkflow {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            instructions: String::new(),
+            user_context: None,
+            model: None,
+            models: RawModelChoices::These(Vec::new()),
+            tools: Vec::new(),
+            titles: RawTitles::Model,
+            history_items: 200,
+            tool_rounds: 10,
+            answer_bytes: 1 << 20,
+            turn_seconds: 600,
+        }
+    }
+}
+
+/// `models`: a list of names, or `"any"`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a list of model names, or \"any\"")]
+pub(crate) enum RawModelChoices {
+    /// `"any"`
+    Any(AnyModel),
+    /// `["name", …]`
+    These(Vec<String>),
+}
+
+/// The word `any`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AnyModel {
+    /// `"any"`
+    Any,
+}
+
+/// Where titles come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawTitles {
+    /// The model writes one.
+    Model,
+    /// The first words of the first message.
+    FirstMessage,
+    /// Nowhere.
+    Off,
+}
+
+/// `[[mcp_servers]]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawMcpServer {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) identity: RawMcpIdentity,
+    pub(crate) api_key_env: Option<String>,
+    pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) timeout_seconds: u64,
+    pub(crate) total_timeout_seconds: u64,
+    pub(crate) result_bytes: usize,
+    pub(crate) allow_insecure_http: bool,
+}
+
+impl Default for RawMcpServer {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            url: String::new(),
+            identity: RawMcpIdentity::Signed,
+            api_key_env: None,
+            api_key_file: None,
+            timeout_seconds: 60,
+            total_timeout_seconds: 300,
+            result_bytes: 65_536,
+            allow_insecure_http: false,
+        }
+    }
+}
+
+/// How the user's identity travels to an MCP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawMcpIdentity {
+    /// A short-lived token, signed by us.
+    Signed,
+    /// The user's own token.
+    Token,
+    /// Not at all.
+    None,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawLimits {
+    pub(crate) request_bytes: usize,
+    pub(crate) request_seconds: u64,
+    pub(crate) requests_per_ip_per_minute: u32,
+    pub(crate) secrets_per_user_per_minute: u32,
+    pub(crate) turns_per_user_per_minute: u32,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 1 << 20,
+            request_seconds: 30,
+            requests_per_ip_per_minute: 1_200,
+            secrets_per_user_per_minute: 30,
+            turns_per_user_per_minute: 60,
+        }
+    }
+}
+
+/// `[pages]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawPages {
+    pub(crate) demo: Option<bool>,
+    pub(crate) public_token: Option<String>,
+    pub(crate) domain_key: Option<String>,
+}
+
+/// `[dev]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawDev {
+    pub(crate) enabled: bool,
+}
