@@ -18,6 +18,9 @@ use crate::error::{Cause, Error};
 
 const USER_AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 
+/// Connections to one host that wait for the next request.
+const MAX_IDLE_CONNECTIONS: usize = 512;
+
 /// What a client may do and how long it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpPolicy {
@@ -71,8 +74,11 @@ impl HttpClient {
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .retry(reqwest::retry::never())
             .connect_timeout(policy.connect_timeout)
+            // Shorter than what servers and balancers keep, so that we hang up first; and a burst
+            // of streams does not leave thousands of connections behind.
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .tcp_nodelay(true)
             .tcp_keepalive(Duration::from_mins(1))
             .http2_keep_alive_interval(Duration::from_secs(30));

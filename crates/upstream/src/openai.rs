@@ -11,8 +11,9 @@ pub mod responses;
 pub mod sessions;
 mod stream;
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
+use aws_lc_rs::digest;
 use engine::ports::ModelError;
 use reqwest::{
     Method, Response,
@@ -106,6 +107,21 @@ impl Provider {
 /// What a connection that broke off means.
 pub(crate) fn connection_failure(error: reqwest::Error) -> ModelError {
     failure::of_connection(error)
+}
+
+/// The name under which a provider knows an end user: always the same for one user, and nothing
+/// that says who it is. 32 hexadecimal digits; OpenAI takes 64 characters at most.
+pub(crate) fn opaque_user(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let hash = digest::digest(&digest::SHA256, name.as_bytes());
+    let mut opaque = String::with_capacity(32);
+    for byte in hash.as_ref().iter().take(16) {
+        // Writing to a string cannot fail.
+        let _ = write!(opaque, "{byte:02x}");
+    }
+    opaque
 }
 
 /// Whether the provider found the request itself wrong.

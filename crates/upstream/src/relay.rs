@@ -60,7 +60,7 @@ pub enum Relay {
 pub struct RelayContext {
     /// The provider's name of the configured model.
     pub model: String,
-    /// A stable, opaque name for the end user.
+    /// A stable name for the end user; the provider is sent a hash of it.
     pub end_user: String,
     /// A fresh id for the answer, `chatcmpl-…`; unused where the provider gives one.
     pub answer_id: String,
@@ -163,7 +163,8 @@ async fn pass_on(
 ) -> Result<RelayAnswer, RelayError> {
     fields.insert("model".to_owned(), context.model.as_str().into());
     fields.insert("stream".to_owned(), true.into());
-    fields.insert("user".to_owned(), context.end_user.as_str().into());
+    let user = crate::openai::opaque_user(&context.end_user);
+    fields.insert("user".to_owned(), user.into());
     let answer = model.provider().post("chat/completions", &fields).await;
     let response = answer.map_err(|error| {
         if crate::openai::is_of_request(&error) {

@@ -79,7 +79,7 @@ async fn the_client_does_not_choose_the_model_or_the_user() {
     assert_eq!(
         request.body,
         json!({"messages": [{"role": "user", "content": "hi"}], "model": "gpt-test",
-            "user": "user-0f3a", "temperature": 0.5, "stream": true})
+            "user": crate::openai::opaque_user("user-0f3a"), "temperature": 0.5, "stream": true})
     );
 }
 

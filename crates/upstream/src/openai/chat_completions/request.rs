@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ChatCompletionsOptions;
-use crate::openai::history::{self, Entry};
+use crate::openai::{
+    history::{self, Entry},
+    opaque_user,
+};
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -20,8 +23,8 @@ pub(super) struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    user: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    user: String,
 }
 
 #[derive(Serialize)]
@@ -113,7 +116,7 @@ impl<'a> Body<'a> {
             stream_options: options.wants_usage.then_some(StreamOptions {
                 include_usage: true,
             }),
-            user: &request.end_user,
+            user: opaque_user(&request.end_user),
         }
     }
 }

@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::ResponsesOptions;
-use crate::openai::history::{self, Entry};
+use crate::openai::{
+    history::{self, Entry},
+    opaque_user,
+};
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
@@ -21,8 +24,8 @@ pub(super) struct Body<'a> {
     tool_choice: Option<ToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    safety_identifier: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    safety_identifier: String,
     store: bool,
     stream: bool,
 }
@@ -93,7 +96,7 @@ impl<'a> Body<'a> {
             reasoning: options
                 .wants_reasoning_summary
                 .then_some(Reasoning { summary: "auto" }),
-            safety_identifier: &request.end_user,
+            safety_identifier: opaque_user(&request.end_user),
             store: false,
             stream: true,
         }
