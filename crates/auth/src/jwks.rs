@@ -6,17 +6,18 @@
 //! An issuer that fails takes nothing away: old keys serve on until an age limit.
 
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use moka::sync::Cache;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use url::Url;
+
+mod set;
+
+pub use set::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
 
 use crate::{
     encoding::parse_json_object,
@@ -26,11 +27,6 @@ use crate::{
     rejection::Reason,
     time::Now,
 };
-
-/// The most keys that a set may have.
-pub const MAX_KEYS: usize = 100;
-/// The longest key set that is read, in bytes.
-pub const MAX_SET_BYTES: usize = 256 * 1024;
 
 /// How long keys are kept, and how often an issuer is asked.
 #[derive(Debug, Clone, Copy)]
@@ -68,169 +64,6 @@ impl Default for KeyCacheLimits {
             missing_entries: 1_024,
             longest_backoff: Duration::from_mins(1),
         }
-    }
-}
-
-/// A key of a set that is not used, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedKey {
-    /// Its place in the set, from 0.
-    pub index: usize,
-    /// Its name, when it has a readable one.
-    pub key_id: Option<String>,
-    /// Why it is not used.
-    pub problem: KeyProblem,
-}
-
-/// A key set that cannot be used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SetProblem {
-    /// The document is longer than 256 KiB.
-    #[error("the key set is longer than {MAX_SET_BYTES} bytes")]
-    TooLarge,
-    /// The document is not a JSON object with one list called `keys`.
-    #[error("the key set is not a JSON object with a list called `keys`")]
-    Malformed,
-    /// The list has more than 100 keys.
-    #[error("the key set has more than {MAX_KEYS} keys")]
-    TooMany,
-    /// The configuration puts secrets and public keys into one set.
-    #[error("the key set mixes shared secrets and public keys; an issuer uses one or the other")]
-    Mixed,
-    /// The list is empty: no issuer means that.
-    #[error("the key set is empty")]
-    Empty,
-}
-
-/// Keys by name, ready for use.
-#[derive(Debug, Default)]
-pub struct KeySet {
-    by_id: HashMap<String, Vec<Arc<Key>>>,
-    keys: Vec<Arc<Key>>,
-    skipped: Vec<SkippedKey>,
-}
-
-#[derive(Deserialize)]
-struct RawSet<'body> {
-    #[serde(borrow)]
-    keys: Vec<&'body RawValue>,
-}
-
-impl KeySet {
-    /// A set of keys from the configuration.
-    pub fn from_keys(keys: impl IntoIterator<Item = Key>) -> Self {
-        let mut set = Self::default();
-        keys.into_iter().for_each(|key| set.insert(key));
-        set
-    }
-
-    /// Reads a JWK set (RFC 7517 §5), or a single JWK when the source is the configuration.
-    ///
-    /// Keys that cannot be used are set aside with the reason, and do no harm to the others.
-    pub fn parse(
-        body: &[u8],
-        allowed: &[Algorithm],
-        source: KeySource,
-    ) -> Result<Self, SetProblem> {
-        if body.len() > MAX_SET_BYTES {
-            return Err(SetProblem::TooLarge);
-        }
-        let mut set = Self::default();
-        match serde_json::from_slice::<RawSet<'_>>(body) {
-            Ok(raw) if raw.keys.is_empty() => return Err(SetProblem::Empty),
-            Ok(raw) if raw.keys.len() > MAX_KEYS => return Err(SetProblem::TooMany),
-            Ok(raw) => {
-                let mut has = [false; 2];
-                for (index, text) in raw.keys.into_iter().enumerate() {
-                    let is_secret = set.read(index, text.get().as_bytes(), allowed, source);
-                    has[usize::from(is_secret)] = true;
-                }
-                if source == KeySource::Configured && has == [true; 2] {
-                    return Err(SetProblem::Mixed);
-                }
-            }
-            Err(_) => match parse_json_object(body) {
-                Ok(members) if source == KeySource::Configured && members.contains_key("kty") => {
-                    set.read(0, body, allowed, source);
-                }
-                _ => return Err(SetProblem::Malformed),
-            },
-        }
-        Ok(set)
-    }
-
-    /// Takes one key in, or sets it aside. Whether it is a shared secret.
-    fn read(
-        &mut self,
-        index: usize,
-        text: &[u8],
-        allowed: &[Algorithm],
-        source: KeySource,
-    ) -> bool {
-        let members = parse_json_object(text);
-        let member = |name: &str| members.as_ref().ok()?.get(name)?.as_str();
-        let is_secret = member("kty") == Some("oct");
-        let key_id = member("kid").map(|kid| kid.chars().take(80).collect());
-        let key = members.as_ref().map_err(|_| KeyProblem::Malformed);
-        match key.and_then(|jwk| Key::from_jwk(jwk, allowed, source)) {
-            Ok(key) => self.insert(key),
-            Err(problem) => self.skipped.push(SkippedKey {
-                index,
-                key_id,
-                problem,
-            }),
-        }
-        is_secret
-    }
-
-    fn insert(&mut self, key: Key) {
-        let key = Arc::new(key);
-        if let Some(key_id) = key.id() {
-            self.by_id
-                .entry(key_id.to_owned())
-                .or_default()
-                .push(Arc::clone(&key));
-        }
-        self.keys.push(key);
-    }
-
-    /// The keys that can be used.
-    pub fn keys(&self) -> &[Arc<Key>] {
-        &self.keys
-    }
-
-    /// The keys that cannot be used.
-    pub fn skipped(&self) -> &[SkippedKey] {
-        &self.skipped
-    }
-
-    /// The one key that a token with this header must be signed with.
-    ///
-    /// A token without `kid` gets a key only when exactly one fits its algorithm, and never where `kid` is demanded.
-    pub fn find(&self, header: &Header, is_key_id_required: bool) -> Result<&Arc<Key>, Reason> {
-        let (candidates, none) = match &header.key_id {
-            Some(key_id) => (
-                self.by_id.get(key_id).ok_or(Reason::UnknownKey)?,
-                Reason::KeyMismatch,
-            ),
-            None if is_key_id_required => return Err(Reason::MissingKeyId),
-            None => (&self.keys, Reason::UnknownKey),
-        };
-        let mut fitting = candidates
-            .iter()
-            .filter(|key| key.algorithm() == header.algorithm);
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (Some(_), Some(_)) => Err(Reason::AmbiguousKey),
-            (None, _) => Err(none),
-        }
-    }
-
-    /// Whether every key of this set is still in `next`.
-    fn is_kept_by(&self, next: &Self) -> bool {
-        self.keys
-            .iter()
-            .all(|key| next.keys.iter().any(|other| key.is_same(other)))
     }
 }
 
@@ -437,13 +270,13 @@ impl KeyCache {
             }
         };
         let keys = if self.is_usable(&current, now) {
-            current.set.keys.len()
+            current.set.keys().len()
         } else {
             0
         };
         KeyHealth {
             keys,
-            skipped: current.set.skipped.clone(),
+            skipped: current.set.skipped().to_vec(),
             age,
             last_error,
         }
@@ -524,7 +357,7 @@ impl KeyCache {
 
     fn replace(&self, set: KeySet, now: Now, ttl: Duration) {
         for skipped in set
-            .skipped
+            .skipped()
             .iter()
             .filter(|skipped| skipped.problem == KeyProblem::PrivateParts)
         {
@@ -561,7 +394,7 @@ impl KeyCache {
         let FetchedKeys { body, max_age } = self.fetch.fetch(&address).await?;
         let set = KeySet::parse(&body, &self.allowed, KeySource::Fetched)
             .map_err(|problem| failure(problem.to_string()))?;
-        if set.keys.is_empty() {
+        if set.keys().is_empty() {
             return Err(failure("the key set has no key that can be used"));
         }
         Ok((set, max_age))

@@ -268,13 +268,14 @@ async fn w03_missing_keys_are_remembered_for_a_while_and_not_without_end() {
 
 #[tokio::test]
 async fn w04_every_failure_keeps_the_old_keys_and_backs_off() {
+    let oversized = vec![b' '; MAX_SET_BYTES + 1];
     let bodies: [&[u8]; 6] = [
         b"",
         b"not json",
         b"{\"keys\":[]}",
         b"{\"keys\":[{}]}",
         b"null",
-        &[b' '; MAX_SET_BYTES + 1],
+        &oversized,
     ];
     for body in bodies {
         let fetch = Arc::new(TestFetch::default());
@@ -367,7 +368,7 @@ async fn w05_keys_end_at_the_age_limit_and_removed_keys_at_the_next_refresh() {
 async fn w05_the_epoch_changes_only_when_a_key_goes() {
     let fetch = Arc::new(TestFetch::default());
     let (a, b) = (TestKey::ed25519().jwk("a"), TestKey::ed25519().jwk("b"));
-    fetch.answer(ADDRESS, jwks(&[a.clone()]));
+    fetch.answer(ADDRESS, jwks(std::slice::from_ref(&a)));
     fetch.answer(ADDRESS, jwks(&[b.clone(), a]));
     fetch.answer(ADDRESS, jwks(&[b]));
     let (cache, start) = (cache(&fetch), now());
