@@ -155,18 +155,24 @@ fn mask(text: &str, api_key: Option<&SecretString>) -> String {
         Some(key) if !key.is_empty() => text.replace(key, "[hidden]"),
         _ => text.to_owned(),
     };
+    let is_part_of_word =
+        |character: char| character.is_ascii_alphanumeric() || "-_.*".contains(character);
     let is_secret = |word: &str| {
-        let word = word.trim_start_matches(|character: char| !character.is_ascii_alphanumeric());
         ["sk-", "sk_", "ek_", "pk_", "eyJ"]
             .iter()
             .any(|prefix| word.starts_with(prefix))
     };
     let mut masked = String::new();
-    for word in text.split_whitespace() {
-        if !masked.is_empty() {
-            masked.push(' ');
-        }
+    for piece in text.split_inclusive(|character| !is_part_of_word(character)) {
+        let word = piece.trim_end_matches(|character| !is_part_of_word(character));
+        let after = piece.get(word.len()..).unwrap_or_default();
         masked.push_str(if is_secret(word) { "[hidden]" } else { word });
+        // One line in the log, whatever the provider sends.
+        masked.extend(
+            after
+                .chars()
+                .map(|mark| if mark.is_control() { ' ' } else { mark }),
+        );
     }
     if let Some((end, _)) = masked.char_indices().nth(MAX_DETAIL_CHARS) {
         masked.truncate(end);
@@ -272,8 +278,8 @@ mod tests {
     #[test]
     fn neither_the_message_nor_the_log_repeats_a_key() {
         let key = SecretString::from("a-key-of-our-own-12345");
-        let message =
-            "Incorrect API key provided: sk-proj-abcdef. Or (eyJhbGciOi) a-key-of-our-own-12345?";
+        let message = "Incorrect API key: sk-proj-abcdef. Or \"eyJhbGciOi\",\nkey=sk_1, \
+                       a-key-of-our-own-12345?";
         let error = classify(
             Some(StatusCode::UNAUTHORIZED),
             "invalid_api_key",
@@ -286,8 +292,8 @@ mod tests {
         );
         assert_eq!(
             error.source().unwrap().to_string(),
-            "the provider answered 401 Unauthorized `invalid_api_key`: Incorrect API key \
-             provided: [hidden] Or [hidden] [hidden]?"
+            "the provider answered 401 Unauthorized `invalid_api_key`: Incorrect API key: [hidden] \
+             Or \"[hidden]\", key=[hidden], [hidden]?"
         );
     }
 

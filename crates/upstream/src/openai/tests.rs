@@ -63,6 +63,33 @@ fn recorded_answers_of_chat_completions() {
     );
 }
 
+#[test]
+fn endless_tool_calls_are_refused() {
+    let call = |index: usize, arguments: &str| {
+        let call = json!({"index": index, "id": format!("call_{index}"),
+            "function": {"name": "add_task", "arguments": arguments}});
+        let chunk = json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]});
+        format!("data: {chunk}\n\n")
+    };
+    let many: String = (0..200).map(|index| call(index, "{}")).collect();
+    let long = call(0, &"x".repeat(300_000)).repeat(4);
+    for (trace, said) in [(many, "too many tool calls"), (long, "too long")] {
+        let decoder = chat_completions::Decoder::new(None);
+        let told = stream::decode(decoder, trace.as_bytes(), usize::MAX);
+        assert!(told.contains(said), "{told}");
+    }
+    let done = |index: usize| {
+        let item =
+            json!({"type": "function_call", "call_id": format!("call_{index}"), "name": "x"});
+        let event = json!({"type": "response.output_item.done", "item": item});
+        format!("event: response.output_item.done\ndata: {event}\n\n")
+    };
+    let many: String = (0..200).map(done).collect();
+    let decoder = responses::Decoder::new(None);
+    let told = stream::decode(decoder, many.as_bytes(), usize::MAX);
+    assert!(told.ends_with("too many tool calls\n"), "{told}");
+}
+
 fn call(call_id: &str, name: &str, arguments: &str) -> ToolCall {
     ToolCall {
         call_id: call_id.to_owned(),
