@@ -64,7 +64,7 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
                     records.iter().map(|key| {
                         [
                             key.id.clone(),
-                            format!("{}…", key.hint),
+                            key.hint.clone(),
                             key.project.clone(),
                             key.environment.to_string(),
                             if key.revoked_at.is_some() { "revoked" } else { "live" }.to_owned(),

@@ -95,7 +95,7 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
                     records.iter().map(|token| {
                         [
                             token.id.clone(),
-                            format!("{}…", token.hint),
+                            token.hint.clone(),
                             token.environment.to_string(),
                             token.origins.join(" "),
                             if token.revoked_at.is_some() { "revoked" } else { "live" }.to_owned(),

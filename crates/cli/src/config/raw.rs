@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[schemars(title = "Vestibule configuration")]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawConfig {
     pub(crate) server: RawServer,
@@ -177,6 +178,7 @@ pub(crate) enum TokenType {
 
 /// `[doors.*]`
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[schemars(title = "Vestibule configuration")]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawDoors {
     pub(crate) client_secret: RawClientSecret,

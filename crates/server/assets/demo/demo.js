@@ -137,7 +137,9 @@ async function start() {
   byId('people').hidden = false;
   const people = config.users.map((user) => choice(user.name, user, config));
   byId('choices').append(...people, choice('Nobody', null, config));
-  const known = config.users.find((user) => user.id === sessionStorage.getItem('person'));
+  // Who comes for the first time finds all three doors open, as the first of the two people.
+  const stored = sessionStorage.getItem('person');
+  const known = stored === null ? config.users[0] : config.users.find((user) => user.id === stored);
   signIn(known ?? null, config);
 }
 
