@@ -1,29 +1,42 @@
 /**
- * The domain key check of a page that uses our own server through the custom door. Only keys of
- * ours (`dk_…`) are checked, and only at the server the integration named: nothing else is called.
+ * Asks our own server whether this page may use it, so that a refusal is seen at once and in words.
+ * Only the server that the integration named is asked: nothing else is ever called.
  */
 import { errorOf } from './client';
 import { DomainRefusedError } from './errors';
+
+export interface DomainCheck {
+  readonly serverUrl: string;
+  readonly pageOrigin: string;
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly log: (name: string, data?: Record<string, unknown>) => void;
+}
+
+/** The check of the custom door. Only keys of ours (`dk_…`) are checked. */
+export async function checkDomainKey(domainKey: string, check: DomainCheck): Promise<void> {
+  if (domainKey.startsWith('dk_')) await ask({ domain_key: domainKey, domain: check.pageOrigin }, check);
+}
+
+/**
+ * The check of the hosted doors, after the server could not be used: a page that is not allowed
+ * cannot read the refusal itself, only the answer of this address.
+ */
+export async function checkPage(check: DomainCheck): Promise<void> {
+  await ask({ domain: check.pageOrigin }, check);
+}
 
 /**
  * Throws `DomainRefusedError` when the server says no. Anything but a plain 400 lets the page go on,
  * with a warning: the check tells a developer early and in words, while CORS and the credential
  * are what protects the server.
  */
-export async function checkDomain(
-  serverOrigin: string,
-  domainKey: string,
-  pageOrigin: string,
-  fetch: (url: string, init: RequestInit) => Promise<Response>,
-  log: (name: string, data?: Record<string, unknown>) => void,
-): Promise<void> {
-  if (!domainKey.startsWith('dk_')) return;
+async function ask(body: Record<string, string>, { serverUrl, fetch, log }: DomainCheck): Promise<void> {
   let response: Response;
   try {
-    response = await fetch(`${serverOrigin}/v1/chatkit/domain_keys/verify`, {
+    response = await fetch(`${serverUrl}/v1/chatkit/domain_keys/verify`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ domain_key: domainKey, domain: pageOrigin }),
+      body: JSON.stringify(body),
       credentials: 'omit',
     });
   } catch {

@@ -4,7 +4,8 @@
  */
 import { fromCallback, SecretKeeper } from '../core/auth';
 import { ChatClient } from '../core/client';
-import { checkDomain } from '../core/domain';
+import { checkDomainKey, checkPage, type DomainCheck } from '../core/domain';
+import { RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
 import { customTransport, hostedTransport } from '../core/transport';
 import { visitorIssuer } from '../core/visitor';
@@ -25,6 +26,8 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
   const clientOf = (transport: ReturnType<typeof customTransport>): ChatClient =>
     new ChatClient({ transport, locale, environment: browserEnvironment, log });
 
+  const domainCheck = (serverUrl: string): DomainCheck => ({ serverUrl, pageOrigin: location.origin, fetch: pageFetch, log });
+
   if (api.door === 'custom') {
     const latestFetch = () => {
       const now = latest();
@@ -33,7 +36,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
     const serverOrigin = new URL(api.url).origin;
     return {
       client: clientOf(customTransport(api.url, latestFetch)),
-      prepare: () => checkDomain(serverOrigin, api.domainKey, location.origin, pageFetch, log),
+      prepare: () => checkDomainKey(api.domainKey, domainCheck(serverOrigin)),
     };
   }
 
@@ -49,7 +52,13 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
   return {
     client: clientOf(hostedTransport(baseUrl, secrets, pageFetch)),
     prepare: async () => {
-      await secrets.get();
+      try {
+        await secrets.get();
+      } catch (error) {
+        // Words of the server are good enough; a failure without any may be a refusal of this page.
+        if (!(error instanceof RequestError)) await checkPage(domainCheck(baseUrl));
+        throw error;
+      }
     },
   };
 }

@@ -99,6 +99,23 @@ test('public door: a refusal is shown in the words of the server', () =>
     assert.equal(await page.getByPlaceholder('Message the AI').count(), 0);
   }));
 
+test('a page the server does not know is told so, though it cannot read the refusal itself', async () => {
+  const chat = await startServer();
+  chat.state.closedToPages = true;
+  try {
+    for (const [door, api] of [['public', `{ clientToken: 'pk_test_visitor' }`], ['secret', `{ getClientSecret: async () => (await (await fetch('${chat.origin}/api/chatkit/start', { method: 'POST', headers: { authorization: 'Bearer x' } })).json()).client_secret }`]]) {
+      addPage(server, `/foreign-${door}`, `chat.setOptions({ api: ${api} });`);
+      const page = server.state.pages.get(`/foreign-${door}`);
+      page.html = page.html.replace('src="/chatkit.js"', `src="${chat.origin}/chatkit.js"`);
+      await visit(`/foreign-${door}`, async (visited) => {
+        await visited.getByRole('alert').getByText(`vestibule domain add ${server.origin}`).waitFor();
+      });
+    }
+  } finally {
+    await chat.close();
+  }
+});
+
 test('domain key: refused in words, and accepted', async () => {
   await visit('/domain?key=dk_live_bad', async (page) => {
     await page.getByRole('alert').getByText(`The domain ${server.origin} is not registered`).waitFor();

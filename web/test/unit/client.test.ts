@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { SecretKeeper, expiryOf, fromCallback, type ClientSecret } from '../../src/core/auth';
 import { ChatClient } from '../../src/core/client';
-import { checkDomain } from '../../src/core/domain';
+import { checkDomainKey, checkPage } from '../../src/core/domain';
 import { RequestError } from '../../src/core/errors';
 import type { RetryEnvironment } from '../../src/core/retry';
 import { customTransport, hostedTransport, type Transport } from '../../src/core/transport';
@@ -193,7 +193,7 @@ describe('the domain key', () => {
   const check = (key: string, response: () => Promise<Response>) => {
     const fetch = vi.fn(response);
     const log = vi.fn();
-    return { fetch, log, result: checkDomain('https://chat.example', key, 'https://app.example', fetch, log) };
+    return { fetch, log, result: checkDomainKey(key, { serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log }) };
   };
 
   test('of others is not checked', async () => {
@@ -205,6 +205,13 @@ describe('the domain key', () => {
   test('refused is refused in words', async () => {
     const { result } = check('dk_live_x', () => Promise.resolve(json({ error: { message: 'Not registered. Run: vestibule domain add …' } }, 400)));
     await expect(result).rejects.toMatchObject({ name: 'DomainRefusedError', message: expect.stringContaining('domain add') as string });
+  });
+
+  test('a page without a key asks for its origin alone', async () => {
+    const fetch = vi.fn<(url: string, init: RequestInit) => Promise<Response>>(() => Promise.resolve(json({ error: { message: 'Run: vestibule domain add https://app.example' } }, 400)));
+    const asking = checkPage({ serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() });
+    await expect(asking).rejects.toMatchObject({ name: 'DomainRefusedError' });
+    expect(fetch.mock.calls[0]?.[1].body).toBe('{"domain":"https://app.example"}');
   });
 
   test.each([
