@@ -18,7 +18,8 @@ use rmcp::{
     },
     service::RequestContext as McpContext,
     transport::streamable_http_server::{
-        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+        StreamableHttpServerConfig, StreamableHttpService,
+        session::{local::LocalSessionManager, never::NeverSessionManager},
     },
 };
 use secrecy::SecretBox;
@@ -271,6 +272,31 @@ async fn tools_are_listed_and_called() {
     // Discovery is cached for the user.
     names(&tools, &user("ada")).await;
     assert_eq!(server.listings(), 1);
+}
+
+#[tokio::test]
+async fn servers_without_sessions_work_as_well() {
+    let handler = Handler(Shared::new(&["whoami", "steps"]));
+    let service = StreamableHttpService::new(
+        move || Ok(handler.clone()),
+        Arc::new(NeverSessionManager::default()),
+        StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let router = Router::new().nest_service("/mcp", service);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let tools = tools(vec![McpServer {
+        identity: ForwardedIdentity::Token,
+        ..McpServer::new("todo", url.parse().unwrap())
+    }]);
+    let (_, output, _) = run(&tools, &user("ada"), "whoami", "{}").await;
+    assert_eq!(output, "Bearer token-of-ada");
+    let (progress, output, _) = run(&tools, &user("ada"), "steps", "{}").await;
+    assert_eq!((progress.len(), output.as_str()), (3, "all steps done"));
 }
 
 #[tokio::test]
