@@ -1,4 +1,5 @@
-//! Key sets: any bytes give keys, skipped keys or a named problem, and never more keys than there may be.
+//! Key sets: any bytes give keys, skipped keys or a named problem, and never more keys than there
+//! may be.
 #![no_main]
 
 use auth::{

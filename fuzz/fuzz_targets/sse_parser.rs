@@ -1,4 +1,5 @@
-//! Event streams: the events do not depend on how the bytes were cut, and no event is longer than the limit.
+//! Event streams: the events do not depend on how the bytes were cut, and no event is longer than
+//! the limit.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! How a request presents its credentials: the `Authorization` header (RFC 6750 §2.1) and `X-User-Id`.
+//! How a request presents its credentials: the `Authorization` header (RFC 6750 §2.1) and
+//! `X-User-Id`.
 //!
 //! Pure rules on header values; which status an error becomes is the server's business.
 
@@ -62,7 +63,8 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }
 
-/// Checks `X-User-Id` against the verified identity. It is never a source of identity: without it nothing changes.
+/// Checks `X-User-Id` against the verified identity. It is never a source of identity: without it
+/// nothing changes.
 pub fn check_user_id(values: &[&str], identity: &Identity) -> Result<(), Error> {
     let value = match values {
         [] => return Ok(()),

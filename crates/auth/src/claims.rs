@@ -1,6 +1,7 @@
 //! Rules about the claims of a token (RFC 7519 §4.1), as each issuer is configured.
 //!
-//! Every rule is closed: a claim of the wrong JSON type counts as missing, and what is missing is refused.
+//! Every rule is closed: a claim of the wrong JSON type counts as missing, and what is missing is
+//! refused.
 
 use std::time::Duration;
 

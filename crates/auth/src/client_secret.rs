@@ -1,16 +1,18 @@
 //! Door 1: client secrets, the short-lived credentials that a page holds for its user's chat.
 //!
-//! A chat session is a family of secrets. Each is replaced by the next before it expires, and each can be replaced once.
-//! A lost answer must not lock an honest page out, so within 30 s the same question gets the same answer; a secret that
-//! comes back later has been copied, and ends the family (RFC 9700 §4.14.2).
+//! A chat session is a family of secrets. Each is replaced by the next before it expires, and each
+//! can be replaced once.
+//! A lost answer must not lock an honest page out, so within 30 s the same question gets the same
+//! answer; a secret that comes back later has been copied, and ends the family (RFC 9700 §4.14.2).
 //!
 //! # How the same answer is given without keeping it
 //!
 //! Only hashes are at rest, so a repeated answer cannot be read back; it is made again.
-//! The next secret is `HMAC-SHA256(key = text of the old secret, nonce, expiry)`, and the store keeps the nonce with the
-//! old secret's record.
+//! The next secret is `HMAC-SHA256(key = text of the old secret, nonce, expiry)`, and the store
+//! keeps the nonce with the old secret's record.
 //! Whoever has the store has the nonce but no secret to use as the key.
-//! Whoever has an old secret can only ask, and is answered only within the window and with the user's own login.
+//! Whoever has an old secret can only ask, and is answered only within the window and with the
+//! user's own login.
 //! Two requests at once, on two nodes, agree, because the store lets one nonce win.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -166,7 +168,8 @@ impl ClientSecrets {
 
     /// Whose chat a presented secret opens. One read; a secret with a typo costs none.
     ///
-    /// A replaced secret works on through the replay window, so that requests which are under way do not fail.
+    /// A replaced secret works on through the replay window, so that requests which are under way
+    /// do not fail.
     pub async fn authenticate(&self, presented: &str, now: UnixTime) -> Result<ChatSession, Error> {
         let (secret, session) = self.find(presented).await?;
         self.check_session(&session, now)?;
@@ -195,9 +198,9 @@ impl ClientSecrets {
 
     /// Replaces a secret, for the user it belongs to.
     ///
-    /// The identity comes from a login that was checked just now: without that, a sign-out at the issuer would never
-    /// reach a page that keeps refreshing. A secret that has expired can still be replaced while its session lasts,
-    /// because a page that was asleep is not an attack.
+    /// The identity comes from a login that was checked just now: without that, a sign-out at the
+    /// issuer would never reach a page that keeps refreshing. A secret that has expired can still
+    /// be replaced while its session lasts, because a page that was asleep is not an attack.
     pub async fn rotate(
         &self,
         presented: &str,
@@ -327,6 +330,13 @@ impl ClientSecrets {
             .store
             .list_chat_sessions(filter, limit.clamp(1, MAX_LISTED))
             .await?)
+    }
+
+    /// Removes what can no longer matter. Secrets stay for as long as their family could have
+    /// lived, so that a copied one is still recognised. How many rows went.
+    pub async fn purge(&self, now: UnixTime) -> Result<u64, Error> {
+        let before = now.minus(self.limits.session_lifetime);
+        Ok(self.store.purge_chat_sessions(before).await?)
     }
 
     async fn find(

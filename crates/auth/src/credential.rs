@@ -9,8 +9,9 @@
 //! | resume token | `vk_` random `_` check |
 //!
 //! Random is 256 bits as 43 digits of base 62; check is the CRC-32 of everything else as 6 digits.
-//! The check is not a secret. It tells a typo from an unknown credential without a read from the database, and lets
-//! scanners find leaked credentials: `\b(ek|sk|vk)_[0-9A-Za-z]{43}_?[0-9A-Za-z]{6}` and
+//! The check is not a secret. It tells a typo from an unknown credential without a read from the
+//! database, and lets scanners find leaked credentials:
+//! `\b(ek|sk|vk)_[0-9A-Za-z]{43}_?[0-9A-Za-z]{6}` and
 //! `\b[pd]k_(live|test)_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}\b`.
 
 use aws_lc_rs::digest;
@@ -37,7 +38,8 @@ const EXPIRY_MARK: &str = "_00";
 /// Which kind of credential a text is. No kind is accepted where another is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A token of an issuer, or anything else that is not one of ours; only an issuer's key can tell.
+    /// A token of an issuer, or anything else that is not one of ours; only an issuer's key can
+    /// tell.
     Jwt,
     /// `ek_…`: one user's chat, for a short time.
     ClientSecret,
@@ -96,7 +98,8 @@ pub fn classify(text: &str) -> Result<Kind, Reason> {
         .into_iter()
         .find(|kind| text.starts_with(kind.prefix()))
     else {
-        // A prefix of ours with an environment that does not exist is a typo, not a token of an issuer.
+        // A prefix of ours with an environment that does not exist is a typo, not a token of an
+        // issuer.
         let is_ours = text.starts_with("pk_") || text.starts_with("dk_");
         return if is_ours {
             Err(Reason::Misspelled)
@@ -126,7 +129,8 @@ pub(crate) fn demand(text: &str, is_wanted: impl FnOnce(Kind) -> bool) -> Result
 
 /// What is stored instead of a credential, and what it is looked up by.
 ///
-/// Plain SHA-256 is enough: nobody can try 2^256 inputs, so there is nothing for a slow hash to slow down.
+/// Plain SHA-256 is enough: nobody can try 2^256 inputs, so there is nothing for a slow hash to
+/// slow down.
 pub fn digest(text: &str) -> Digest {
     crate::sha256(text.as_bytes())
 }
@@ -139,7 +143,8 @@ pub(crate) fn hint(kind: Kind, text: &str) -> String {
         .collect()
 }
 
-/// Makes a credential of any kind but [`Kind::ClientSecret`], which needs an expiry, and [`Kind::Jwt`].
+/// Makes a credential of any kind but [`Kind::ClientSecret`], which needs an expiry, and
+/// [`Kind::Jwt`].
 pub(crate) fn mint(kind: Kind, random: &dyn Random) -> Result<SecretString, Error> {
     if matches!(kind, Kind::Jwt | Kind::ClientSecret) {
         return Err(Error::Internal(

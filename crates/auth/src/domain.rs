@@ -1,13 +1,17 @@
 //! The domain allowlist: which pages may use this server, and how they are told when they may not.
 //!
-//! One list answers the domain-key check, the `Origin` check, CORS and `frame-ancestors`, and every answer is read from
-//! the store, so that a change works on the next request.
+//! One list answers the domain-key check, the `Origin` check, CORS and `frame-ancestors`, and every
+//! answer is read from the store, so that a change works on the next request.
 //!
-//! An `Origin` header is only as honest as the program that sends it: browsers are, others need not be.
-//! The allowlist keeps other people's pages from using a visitor's browser against this server; it does not keep
-//! programs out. Against those stand credentials, quotas and rate limits.
+//! An `Origin` header is only as honest as the program that sends it: browsers are, others need not
+//! be.
+//! The allowlist keeps other people's pages from using a visitor's browser against this server; it
+//! does not keep programs out. Against those stand credentials, quotas and rate limits.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use secrecy::ExposeSecret;
 use url::{Host, Url};
@@ -25,6 +29,8 @@ use crate::{
 const MAX_ORIGIN_BYTES: usize = 300;
 /// How many refused origins are kept for the operator.
 const REFUSALS_KEPT: u32 = 50;
+/// How many refused origins are written down in one second.
+const REFUSALS_NOTED_PER_SECOND: u32 = 20;
 /// How many registered origins a refusal names.
 const ORIGINS_NAMED: usize = 10;
 
@@ -61,10 +67,11 @@ pub enum OriginError {
 }
 
 impl Origin {
-    /// An origin as a browser sends it and as an operator registers it: exactly the serialised form (RFC 6454 §6.2).
+    /// An origin as a browser sends it and as an operator registers it: exactly the serialised form
+    /// (RFC 6454 §6.2).
     ///
-    /// Everything else is refused, with the corrected form where there is one, so that what the list says is what is
-    /// compared.
+    /// Everything else is refused, with the corrected form where there is one, so that what the
+    /// list says is what is compared.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         if text.len() > MAX_ORIGIN_BYTES {
             return Err(OriginError::TooLong);
@@ -88,6 +95,15 @@ impl Origin {
                 1,
             )));
         }
+        // The URL standard lets quotes, `$` and `;` stand in a host, but no name system does, and a
+        // refusal puts the origin into a command that an operator is meant to copy.
+        if let Host::Domain(name) = host
+            && !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        {
+            return Err(OriginError::NotAnAddress);
+        }
         if serialised != text {
             return Err(OriginError::NotSerialised(serialised));
         }
@@ -102,9 +118,11 @@ impl Origin {
         &self.text
     }
 
-    /// Whether the page comes from this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]`.
+    /// Whether the page comes from this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or
+    /// `[::1]`.
     ///
-    /// Not `0.0.0.0`, `[::]` and `[::ffff:127.0.0.1]`: those are spellings that only some systems take for it.
+    /// Not `0.0.0.0`, `[::]` and `[::ffff:127.0.0.1]`: those are spellings that only some systems
+    /// take for it.
     pub fn is_local(&self) -> bool {
         self.is_local
     }
@@ -269,6 +287,8 @@ pub struct Domains {
     random: Arc<dyn Random>,
     own: Vec<Origin>,
     only: Option<Environment>,
+    /// How many refusals were noted in which second.
+    noted: Mutex<(UnixTime, u32)>,
 }
 
 impl fmt::Debug for Domains {
@@ -282,7 +302,8 @@ impl fmt::Debug for Domains {
 }
 
 impl Domains {
-    /// The list in this store. `own` are the addresses at which this server's own pages are; they are always allowed.
+    /// The list in this store. `own` are the addresses at which this server's own pages are; they
+    /// are always allowed.
     /// `only` pins a deployment to one environment, so that keys of the other are refused.
     pub fn new(
         store: Arc<dyn CredentialStore>,
@@ -295,6 +316,7 @@ impl Domains {
             random,
             own,
             only,
+            noted: Mutex::new((UnixTime::from_seconds(0), 0)),
         }
     }
 
@@ -362,15 +384,14 @@ impl Domains {
         if self.is_allowed(&origin, environment).await? {
             return Ok(origin);
         }
-        self.store
-            .record_refusal(origin.as_str(), environment, now, REFUSALS_KEPT)
-            .await?;
+        self.note_refusal(&origin, environment, now).await;
         self.refuse(OriginCause::NotRegistered(origin.text), environment)
             .await
     }
 
-    /// Checks the `Origin` of a CORS preflight, in which no credential says which environment is meant: the origin
-    /// passes when it is allowed in any. The request that follows is checked by [`Domains::check`].
+    /// Checks the `Origin` of a CORS preflight, in which no credential says which environment is
+    /// meant: the origin passes when it is allowed in any. The request that follows is checked by
+    /// [`Domains::check`].
     pub async fn check_preflight(&self, values: &[&str]) -> Result<Origin, Error> {
         let environment = self.only.unwrap_or(Environment::Live);
         let origin = read_header(values, environment)?;
@@ -413,7 +434,8 @@ impl Domains {
         }
     }
 
-    /// The sources of a `frame-ancestors` directive (CSP Level 3 §6.4.2): who may frame this server's pages.
+    /// The sources of a `frame-ancestors` directive (CSP Level 3 §6.4.2): who may frame this
+    /// server's pages.
     pub async fn frame_ancestors(&self) -> Result<String, Error> {
         let mut sources = vec!["'self'".to_owned()];
         for record in self.store.list_domains().await? {
@@ -424,6 +446,28 @@ impl Domains {
             }
         }
         Ok(sources.join(" "))
+    }
+
+    /// Keeps a refused origin for the operator. A help, not a record: it must neither fail the
+    /// request nor let a flood of made-up origins write without end.
+    async fn note_refusal(&self, origin: &Origin, environment: Environment, now: UnixTime) {
+        let is_within_budget = {
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.0 != now {
+                *noted = (now, 0);
+            }
+            noted.1 += 1;
+            noted.1 <= REFUSALS_NOTED_PER_SECOND
+        };
+        if !is_within_budget {
+            return;
+        }
+        let noted = self
+            .store
+            .record_refusal(origin.as_str(), environment, now, REFUSALS_KEPT);
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "a refused origin could not be noted");
+        }
     }
 
     /// Whether a page is one of this server's own.

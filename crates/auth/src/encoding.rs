@@ -1,4 +1,5 @@
-//! Strict forms of the two encodings that tokens are made of: base64url without padding, and JSON without duplicates.
+//! Strict forms of the two encodings that tokens are made of: base64url without padding, and JSON
+//! without duplicates.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use serde::{
 };
 use serde_json::{Map, Number, Value, error::Category};
 
-/// Decodes base64url as RFC 7515 §2 wants it: no padding, no other characters, no stray bits in the last one.
+/// Decodes base64url as RFC 7515 §2 wants it: no padding, no other characters, no stray bits in the
+/// last one.
 pub(crate) fn decode_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
@@ -22,9 +24,11 @@ pub(crate) fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
 /// Why a text is not acceptable as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonProblem {
-    /// Not one JSON value in UTF-8, or nested deeper than 128 levels, or a number that is not finite.
+    /// Not one JSON value in UTF-8, or nested deeper than 128 levels, or a number that is not
+    /// finite.
     Malformed,
-    /// An object names a member twice, at any level: parsers disagree about which one counts (RFC 7519 §4).
+    /// An object names a member twice, at any level: parsers disagree about which one counts (RFC
+    /// 7519 §4).
     Duplicate,
 }
 
@@ -33,7 +37,8 @@ pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, JsonProblem> {
     serde_json::from_slice::<Strict>(bytes)
         .map(|strict| strict.0)
         .map_err(|error| match error.classify() {
-            // Any value is acceptable data except a duplicate, so a data error can mean nothing else.
+            // Any value is acceptable data except a duplicate, so a data error can mean nothing
+            // else.
             Category::Data => JsonProblem::Duplicate,
             _ => JsonProblem::Malformed,
         })

@@ -31,7 +31,8 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The caller asked for something that cannot be: a wrong value in a command or in the configuration.
+    /// The caller asked for something that cannot be: a wrong value in a command or in the
+    /// configuration.
     #[error("{0}")]
     Unusable(String),
     /// Something is broken on this side (500).

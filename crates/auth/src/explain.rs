@@ -1,7 +1,7 @@
 //! Why a token is or is not accepted, step by step, for `jwt check`.
 //!
-//! The steps are the checks of [`Issuers::authenticate`], by the same functions; here they go on after a failure where
-//! that makes sense, so that one run shows everything that has to be mended.
+//! The steps are the checks of [`Issuers::authenticate`], by the same functions; here they go on
+//! after a failure where that makes sense, so that one run shows everything that has to be mended.
 
 use serde::Serialize;
 
@@ -230,9 +230,11 @@ pub struct SignatureCheck {
     pub reason: String,
 }
 
-/// Checks nothing but the signature, against a JWK set or a single JWK from the operator; the payload may be anything.
+/// Checks nothing but the signature, against a JWK set or a single JWK from the operator; the
+/// payload may be anything.
 ///
-/// The key is found as for any token: by `kid`, or, when the token has none, only when exactly one key fits.
+/// The key is found as for any token: by `kid`, or, when the token has none, only when exactly one
+/// key fits.
 pub fn check_signature(token: &str, jwks: &[u8]) -> SignatureCheck {
     match verify_signature(token, jwks) {
         Ok(()) => SignatureCheck {

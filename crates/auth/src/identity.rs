@@ -1,7 +1,7 @@
 //! Who a request acts for, after every check has passed.
 //!
-//! Subjects are only unique within their issuer (OIDC Core §2, ASVS 6.8.1), so an identity is always the
-//! pair, and the pair is what the store keys every row by: see [`Identity::owner_key`].
+//! Subjects are only unique within their issuer (OIDC Core §2, ASVS 6.8.1), so an identity is
+//! always the pair, and the pair is what the store keys every row by: see [`Identity::owner_key`].
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -110,7 +110,8 @@ impl Identity {
         })
     }
 
-    /// Who vouches for the subject: a URL for JWTs, `visitor:<public token id>`, or `key:<project>`.
+    /// Who vouches for the subject: a URL for JWTs, `visitor:<public token id>`, or
+    /// `key:<project>`.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }

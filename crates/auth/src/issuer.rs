@@ -1,8 +1,9 @@
 //! Issuers: who is believed about users, and under which conditions.
 //!
-//! An [`Issuer`] is one row of the configuration; [`Issuers`] is the checked set, and turns a token into an identity.
-//! What a token says about itself never widens what the configuration allows: the issuer's row is chosen by an exact
-//! comparison of `iss`, and everything else is checked against that row.
+//! An [`Issuer`] is one row of the configuration; [`Issuers`] is the checked set, and turns a token
+//! into an identity.
+//! What a token says about itself never widens what the configuration allows: the issuer's row is
+//! chosen by an exact comparison of `iss`, and everything else is checked against that row.
 
 use std::{
     collections::HashMap,
@@ -47,7 +48,8 @@ pub enum Keys {
     Discovery,
 }
 
-/// Which `typ` a token may have in its header. Compared without regard to case and to `application/` (RFC 7515 §4.1.9).
+/// Which `typ` a token may have in its header. Compared without regard to case and to
+/// `application/` (RFC 7515 §4.1.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TypRule {
     /// None, or `JWT`: what issuers give to their own front ends.
@@ -108,7 +110,8 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// An issuer with the usual rules: `typ` absent or `JWT`, subject in `sub`, 30 s leeway, live users.
+    /// An issuer with the usual rules: `typ` absent or `JWT`, subject in `sub`, 30 s leeway, live
+    /// users.
     pub fn new(
         issuer: impl Into<String>,
         keys: Keys,
@@ -133,7 +136,8 @@ impl Issuer {
 
     /// Better Auth's JWT plugin, by the `baseURL` of its configuration.
     ///
-    /// It puts the origin alone into `iss` and `aud`, and serves its routes under the base URL's path, or under
+    /// It puts the origin alone into `iss` and `aud`, and serves its routes under the base URL's
+    /// path, or under
     /// `/api/auth` when that is empty. Its tokens have a `kid` always and a `typ` never.
     pub fn better_auth(base_url: &Url) -> Result<Self, ConfigError> {
         let wrong = || {
@@ -307,7 +311,8 @@ impl fmt::Debug for Issuers {
 }
 
 impl Issuers {
-    /// Checks the rows. Fetches nothing, so that an issuer which is down does not keep the server from starting.
+    /// Checks the rows. Fetches nothing, so that an issuer which is down does not keep the server
+    /// from starting.
     pub fn new(
         issuers: Vec<Issuer>,
         limits: KeyCacheLimits,
@@ -345,7 +350,8 @@ impl Issuers {
         Ok(Self { by_name, verified })
     }
 
-    /// Who a token speaks for. A token that was verified within the last minute costs one hash and one look-up.
+    /// Who a token speaks for. A token that was verified within the last minute costs one hash and
+    /// one look-up.
     pub async fn authenticate(&self, token: &str, now: Now) -> Result<Arc<Identity>, Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLarge.into());
@@ -437,19 +443,19 @@ impl Issuers {
         self.by_name.keys().map(String::as_str)
     }
 
-    /// The session rules of all issuers that accept cookies.
-    pub(crate) fn with_sessions(&self) -> impl Iterator<Item = (&Issuer, &SessionRule)> {
-        self.by_name.values().filter_map(|issuer| {
-            issuer
-                .rules
-                .session
-                .as_ref()
-                .map(|rule| (&issuer.rules, rule))
-        })
+    /// The session rules of all issuers that accept cookies, by the issuer's name.
+    pub(crate) fn with_sessions(&self) -> Vec<(&Issuer, &SessionRule)> {
+        let rules = self.by_name.values().map(|issuer| &issuer.rules);
+        let mut all: Vec<_> = rules
+            .filter_map(|rules| Some((rules, rules.session.as_ref()?)))
+            .collect();
+        all.sort_unstable_by(|one, other| one.0.issuer.cmp(&other.0.issuer));
+        all
     }
 
-    /// Fetches the keys that are due and says when to call again. The server calls this in a loop of its own, so that
-    /// no request waits for a refresh; without the loop, keys stay until their age limit.
+    /// Fetches the keys that are due and says when to call again. The server calls this in a loop
+    /// of its own, so that no request waits for a refresh; without the loop, keys stay until their
+    /// age limit.
     pub async fn refresh_due(&self, now: Now) -> Duration {
         let mut next = Duration::from_hours(1);
         for issuer in self.by_name.values() {

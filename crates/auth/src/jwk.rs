@@ -1,7 +1,8 @@
 //! JSON Web Keys (RFC 7517): one key at a time, so that one bad key never spoils the others.
 //!
-//! Every key that leaves this module is for exactly one algorithm (RFC 8725bis §3.1), and has been parsed by the
-//! primitive that will use it, so that a malformed key fails here and not during a request.
+//! Every key that leaves this module is for exactly one algorithm (RFC 8725bis §3.1), and has been
+//! parsed by the primitive that will use it, so that a malformed key fails here and not during a
+//! request.
 
 use std::fmt;
 
@@ -23,7 +24,8 @@ use crate::{
 pub enum KeySource {
     /// The operator's configuration: may hold HMAC secrets; private parts are ignored.
     Configured,
-    /// An issuer's published key set: a secret or a private part in it is a leak, and such a key is not used.
+    /// An issuer's published key set: a secret or a private part in it is a leak, and such a key is
+    /// not used.
     Fetched,
 }
 
@@ -54,7 +56,8 @@ pub enum KeyProblem {
     /// A number, point or secret in it is missing, of the wrong size, or wrong.
     #[error("the key's parts are missing, of the wrong size, or not on the curve")]
     BadParts,
-    /// A published key set holds a secret or a private part: the issuer should replace the key at once.
+    /// A published key set holds a secret or a private part: the issuer should replace the key at
+    /// once.
     #[error("the published key set holds private parts; the issuer must replace this key")]
     PrivateParts,
     /// The HMAC secret is shorter than its hash.
@@ -79,7 +82,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// Reads one JWK. `allowed` is what the issuer may use; a key without `alg` gets the only one of these that fits.
+    /// Reads one JWK. `allowed` is what the issuer may use; a key without `alg` gets the only one
+    /// of these that fits.
     pub fn from_jwk(
         jwk: &Map<String, Value>,
         allowed: &[Algorithm],

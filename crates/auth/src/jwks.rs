@@ -1,8 +1,9 @@
 //! An issuer's key set, kept at hand: a key that is known costs neither a lock nor a request.
 //!
-//! An unknown key id is a question to the issuer, because issuers rotate keys without notice (some sign with a new key
-//! before anybody could have seen it). It is also what a forger can make up, so the questions are one at a time, within
-//! a budget, and the answers "no such key" are remembered for a while.
+//! An unknown key id is a question to the issuer, because issuers rotate keys without notice (some
+//! sign with a new key before anybody could have seen it). It is also what a forger can make up, so
+//! the questions are one at a time, within a budget, and the answers "no such key" are remembered
+//! for a while.
 //! An issuer that fails takes nothing away: old keys serve on until an age limit.
 
 use std::{
@@ -72,7 +73,8 @@ impl Default for KeyCacheLimits {
 pub enum KeyAddress {
     /// The address of the JWK set.
     Jwks(Url),
-    /// The address of the discovery document (OIDC Discovery §4), which names the address of the JWK set.
+    /// The address of the discovery document (OIDC Discovery §4), which names the address of the
+    /// JWK set.
     Discovery(Url),
 }
 
@@ -95,7 +97,8 @@ pub struct KeyHealth {
     pub keys: usize,
     /// The keys that cannot, and why.
     pub skipped: Vec<SkippedKey>,
-    /// How long ago the set was fetched; absent when it never was, zero for keys from the configuration.
+    /// How long ago the set was fetched; absent when it never was, zero for keys from the
+    /// configuration.
     pub age: Option<Duration>,
     /// Why the last fetch failed, when it did.
     pub last_error: Option<String>,
@@ -307,7 +310,8 @@ impl KeyCache {
         if self.address.is_none() {
             return false;
         }
-        // Without keys, or with keys too old to be used, every key is missing and nothing can be concluded.
+        // Without keys, or with keys too old to be used, every key is missing and nothing can be
+        // concluded.
         if !self.is_usable(current, now) {
             return true;
         }
@@ -339,7 +343,8 @@ impl KeyCache {
                 fetching.failures = fetching.failures.saturating_add(1);
                 let pause = Duration::from_secs(1 << fetching.failures.min(6))
                     .min(self.limits.longest_backoff);
-                // An issuer may ask for patience, but not for so much that its own rotation goes unnoticed.
+                // An issuer may ask for patience, but not for so much that its own rotation goes
+                // unnoticed.
                 let asked = error
                     .retry_after
                     .unwrap_or_default()
@@ -467,7 +472,8 @@ impl Fetching {
     }
 }
 
-/// The address of the key set in a discovery document, which must be about exactly this issuer (OIDC Discovery §4.3).
+/// The address of the key set in a discovery document, which must be about exactly this issuer
+/// (OIDC Discovery §4.3).
 fn jwks_address(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
     let members = parse_json_object(document)
         .map_err(|_| failure("the discovery document is not a JSON object"))?;

@@ -1,7 +1,9 @@
 //! Compact JWS (RFC 7515 §7.1): strict parsing, and verification with one key for one algorithm.
 //!
-//! Everything optional in the format is refused: unencoded payloads, critical extensions, compression, embedded keys.
-//! What is left has one spelling, so that the token which was checked is the token that everybody else sees.
+//! Everything optional in the format is refused: unencoded payloads, critical extensions,
+//! compression, embedded keys.
+//! What is left has one spelling, so that the token which was checked is the token that everybody
+//! else sees.
 
 use aws_lc_rs::{hmac, rsa, signature};
 
@@ -145,7 +147,8 @@ pub(crate) enum Primitive {
 /// RSA public key parts as the primitive wants them.
 pub(crate) type RsaComponents<'a> = rsa::PublicKeyComponents<&'a [u8]>;
 
-/// The members of a JOSE header that mean something here; keys and addresses inside a header are never looked at.
+/// The members of a JOSE header that mean something here; keys and addresses inside a header are
+/// never looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// The algorithm that the token claims.
@@ -231,7 +234,8 @@ fn parse_header(bytes: &[u8]) -> Result<Header, Reason> {
         JsonProblem::Malformed => Reason::MalformedHeader,
         JsonProblem::Duplicate => Reason::DuplicateMember,
     })?;
-    // Whatever an extension changes about the token's meaning would go unnoticed (RFC 7515 §4.1.11, RFC 7797).
+    // Whatever an extension changes about the token's meaning would go unnoticed (RFC 7515 §4.1.11,
+    // RFC 7797).
     if ["crit", "b64", "zip", "enc"]
         .iter()
         .any(|name| members.contains_key(*name))

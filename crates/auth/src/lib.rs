@@ -1,23 +1,29 @@
 //! Who may enter: credentials, issuers, identities and the domain allowlist.
 //!
-//! Everything here decides; nothing here talks. There is no HTTP, no SQL, no clock and no environment in this crate:
-//! what it needs from outside are the traits of [`ports`], and time and chance come in as arguments.
+//! Everything here decides; nothing here talks. There is no HTTP, no SQL, no clock and no
+//! environment in this crate:
+//! what it needs from outside are the traits of [`ports`], and time and chance come in as
+//! arguments.
 //!
 //! # The way of a request
 //!
-//! 1. [`bearer::bearer`] takes the token out of the `Authorization` header, and [`session::session_cookie`] the session out
-//!    of the cookies.
+//! 1. [`bearer::bearer`] takes the token out of the `Authorization` header, and
+//!    [`session::session_cookie`] the session out of the cookies.
 //! 2. [`credential::classify`] says which kind it is, by its prefix and its check digits.
 //! 3. By kind:
-//!    - a JWT goes to [`Issuers::authenticate`], a session cookie to [`LoginSessions::authenticate`];
+//!    - a JWT goes to [`Issuers::authenticate`], a session cookie to
+//!      [`LoginSessions::authenticate`];
 //!    - a client secret (door 1) goes to [`ClientSecrets::authenticate`];
-//!    - a public token (door 2) goes to [`PublicTokens::authenticate`], then [`PublicTokens::visit`];
-//!    - a server key goes to [`ServerKeys::authenticate`], and [`server_key::user_of`] names its user.
+//!    - a public token (door 2) goes to [`PublicTokens::authenticate`], then
+//!      [`PublicTokens::visit`];
+//!    - a server key goes to [`ServerKeys::authenticate`], and [`server_key::user_of`] names its
+//!      user.
 //! 4. [`Domains::check`] says whether the page may be here at all.
-//! 5. What comes out is an [`Identity`], and [`Identity::owner_key`] is what the store keys every row by.
+//! 5. What comes out is an [`Identity`], and [`Identity::owner_key`] is what the store keys every
+//!    row by.
 //!
-//! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text is for the person who
-//! sent the request. [`explain`] tells the whole story of a token.
+//! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text
+//! is for the person who sent the request. [`explain`] tells the whole story of a token.
 
 pub mod bearer;
 pub mod claims;

@@ -1,4 +1,5 @@
-//! Everything this crate needs from outside, as traits: a place to keep credentials, two calls to issuers, and chance.
+//! Everything this crate needs from outside, as traits: a place to keep credentials, two calls to
+//! issuers, and chance.
 //!
 //! `store` implements [`CredentialStore`] in SQL, `upstream` implements [`KeyFetch`] and [`SessionLookup`] over HTTP.
 //! Records are plain data; the rules about them live in the modules that use the port.
@@ -66,7 +67,8 @@ pub struct End {
     pub reason: EndReason,
 }
 
-/// A chat session: the family of client secrets that replace one another, and what they are bound to.
+/// A chat session: the family of client secrets that replace one another, and what they are bound
+/// to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatSessionRecord {
     /// Public id, `cksess_…`; unique.
@@ -83,7 +85,8 @@ pub struct ChatSessionRecord {
     pub workflow: String,
     /// Serialised origins that may use it; empty when the allowlist alone decides.
     pub origins: Vec<String>,
-    /// Whatever the opener bound to the session (state variables, feature switches, limits); opaque to this crate.
+    /// Whatever the opener bound to the session (state variables, feature switches, limits); opaque
+    /// to this crate.
     pub state: Map<String, Value>,
     /// What opened it.
     pub opened_by: OpenedBy,
@@ -97,8 +100,8 @@ pub struct ChatSessionRecord {
 
 /// What replaced a client secret.
 ///
-/// The replacement's text is not kept: it is derived again from the old secret, which only its holder has, and this
-/// nonce (see the `client_secret` module).
+/// The replacement's text is not kept: it is derived again from the old secret, which only its
+/// holder has, and this nonce (see the `client_secret` module).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
     /// When the secret was replaced; starts the replay window.
@@ -129,7 +132,8 @@ pub struct ClientSecretRecord {
 pub enum RotationOutcome {
     /// This call replaced the secret.
     Rotated,
-    /// It was replaced before, or its session has ended; nothing was written. Both records as they are now.
+    /// It was replaced before, or its session has ended; nothing was written. Both records as they
+    /// are now.
     Unchanged(Box<(ClientSecretRecord, ChatSessionRecord)>),
     /// There is no such secret.
     NotFound,
@@ -236,7 +240,8 @@ pub struct DomainRecord {
     pub origin: String,
     /// Which environment it is registered for.
     pub environment: Environment,
-    /// The domain key, `dk_…`, in clear: it is public, and says only which origin a page is. Unique.
+    /// The domain key, `dk_…`, in clear: it is public, and says only which origin a page is.
+    /// Unique.
     pub key: String,
     /// When it was registered.
     pub created_at: UnixTime,
@@ -259,14 +264,17 @@ pub struct RefusalRecord {
 
 /// Where credentials are kept.
 ///
-/// "Atomic" below means: seen by every other caller, on every node, either not at all or as a whole.
-/// A change is visible to every later call on every node, because revocation has to take effect at once.
+/// "Atomic" below means: seen by every other caller, on every node, either not at all or as a
+/// whole. A change is visible to every later call on every node, because revocation has to take
+/// effect at once.
 #[async_trait]
 pub trait CredentialStore: Send + Sync + 'static {
-    /// Adds a session with its first secret and keeps the number of the owner's live sessions within `limit`.
+    /// Adds a session with its first secret and keeps the number of the owner's live sessions
+    /// within `limit`.
     ///
-    /// Atomic: both rows are inserted, and when the owner (issuer, subject, environment) then has more than `limit`
-    /// live sessions, the oldest others end with [`EndReason::Displaced`]. Live: not ended, `ends_at` after
+    /// Atomic: both rows are inserted, and when the owner (issuer, subject, environment) then has
+    /// more than `limit` live sessions, the oldest others end with [`EndReason::Displaced`]. Live:
+    /// not ended, `ends_at` after
     /// `session.created_at`, and at least one secret with `expires_at` after `session.created_at`.
     /// Returns how many ended. [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_chat_session(
@@ -276,7 +284,8 @@ pub trait CredentialStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<u32, StoreError>;
 
-    /// The secret with this digest and its session, expired or ended ones included; one consistent read.
+    /// The secret with this digest and its session, expired or ended ones included; one consistent
+    /// read.
     ///
     /// Called on every request of doors 1 and 2.
     async fn find_client_secret(
@@ -286,9 +295,9 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// Replaces a secret by the next one of its family: compare-and-swap.
     ///
-    /// Atomic: only while the secret `current` has no rotation and its session has not ended are its `rotation` set
-    /// and `next` inserted. Of several callers at once exactly one gets [`RotationOutcome::Rotated`]; the others get
-    /// the records as the winner left them.
+    /// Atomic: only while the secret `current` has no rotation and its session has not ended are
+    /// its `rotation` set and `next` inserted. Of several callers at once exactly one gets
+    /// [`RotationOutcome::Rotated`]; the others get the records as the winner left them.
     async fn rotate_client_secret(
         &self,
         current: &Digest,
@@ -299,7 +308,8 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// One session by its id.
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError>;
 
-    /// Sessions that match, newest first (`created_at`, then `id`, both descending), at most `limit`.
+    /// Sessions that match, newest first (`created_at`, then `id`, both descending), at most
+    /// `limit`.
     async fn list_chat_sessions(
         &self,
         filter: &ChatSessionFilter,
@@ -317,8 +327,9 @@ pub trait CredentialStore: Send + Sync + 'static {
         end: End,
     ) -> Result<u64, StoreError>;
 
-    /// Removes sessions (with their secrets) whose `ends_at` is before `before`, and secrets whose `expires_at` is
-    /// before `before`. How many rows went. Housekeeping: correctness does not depend on it.
+    /// Removes sessions (with their secrets) whose `ends_at` is before `before`, and secrets whose
+    /// `expires_at` is before `before`. How many rows went. Housekeeping: correctness does not
+    /// depend on it.
     async fn purge_chat_sessions(&self, before: UnixTime) -> Result<u64, StoreError>;
 
     /// Adds a public token. [`StoreError::Conflict`] when the id or the digest exists.
@@ -333,8 +344,8 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// All public tokens, newest first, revoked ones included.
     async fn list_public_tokens(&self) -> Result<Vec<PublicTokenRecord>, StoreError>;
 
-    /// Revokes a public token and ends every session that it opened ([`EndReason::Revoked`]). Atomic.
-    /// Whether this call revoked it.
+    /// Revokes a public token and ends every session that it opened ([`EndReason::Revoked`]).
+    /// Atomic. Whether this call revoked it.
     async fn revoke_public_token(&self, id: &str, now: UnixTime) -> Result<bool, StoreError>;
 
     /// Adds a visitor. [`StoreError::Conflict`] when the id or the digest exists.
@@ -349,7 +360,8 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Notes that a visitor came back; never moves `last_seen_at` backwards.
     async fn touch_visitor(&self, id: &str, now: UnixTime) -> Result<(), StoreError>;
 
-    /// Removes a visitor (its sessions and threads are ended and removed by their own calls). Whether it was there.
+    /// Removes a visitor (its sessions and threads are ended and removed by their own calls).
+    /// Whether it was there.
     async fn remove_visitor(&self, id: &str) -> Result<bool, StoreError>;
 
     /// Adds a server key. [`StoreError::Conflict`] when the id or the digest exists.
@@ -368,11 +380,12 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// Registers an origin, and forgets refusals of that origin and environment. Atomic.
     ///
-    /// When it is registered already, the existing record is returned and nothing changes, so that adding an origin
-    /// twice gives the same key.
+    /// When it is registered already, the existing record is returned and nothing changes, so that
+    /// adding an origin twice gives the same key.
     async fn insert_domain(&self, domain: &DomainRecord) -> Result<DomainRecord, StoreError>;
 
-    /// The registration of exactly this serialised origin for this environment. Called on every browser request.
+    /// The registration of exactly this serialised origin for this environment. Called on every
+    /// browser request.
     async fn find_domain(
         &self,
         origin: &str,
@@ -392,7 +405,8 @@ pub trait CredentialStore: Send + Sync + 'static {
         environment: Environment,
     ) -> Result<bool, StoreError>;
 
-    /// Notes that an origin was refused, and keeps only the `keep` most recently seen. Atomic: counts are exact.
+    /// Notes that an origin was refused, and keeps only the `keep` most recently seen. Atomic:
+    /// counts are exact.
     async fn record_refusal(
         &self,
         origin: &str,
@@ -426,8 +440,9 @@ pub struct FetchError {
 
 /// Fetches JWK sets and discovery documents.
 ///
-/// An implementation sends one GET without cookies, follows no redirect, connects within 2 s, answers within 5 s in
-/// total, reads at most 256 KiB, and takes `https` only, except for loopback and where the operator allowed it.
+/// An implementation sends one GET without cookies, follows no redirect, connects within 2 s,
+/// answers within 5 s in total, reads at most 256 KiB, and takes `https` only, except for loopback
+/// and where the operator allowed it.
 #[async_trait]
 pub trait KeyFetch: Send + Sync + 'static {
     /// The body of a 200 answer; anything else is an error.

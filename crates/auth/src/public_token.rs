@@ -1,7 +1,8 @@
 //! Door 2: public tokens, and the anonymous visitors that come through them.
 //!
-//! A public token is in the page's source, so it opens nothing that exists: it only lets a page of its origins have
-//! visitors, each with an identity and threads of its own. A copied token costs quota and nothing else.
+//! A public token is in the page's source, so it opens nothing that exists: it only lets a page of
+//! its origins have visitors, each with an identity and threads of its own. A copied token costs
+//! quota and nothing else.
 
 use std::{fmt, sync::Arc};
 
@@ -28,7 +29,8 @@ pub struct NewPublicToken {
     pub label: String,
     /// Which environment its visitors act in.
     pub environment: Environment,
-    /// The origins whose pages may use it; may be empty for `test`, where pages on this machine are always allowed.
+    /// The origins whose pages may use it; may be empty for `test`, where pages on this machine are
+    /// always allowed.
     pub origins: Vec<String>,
     /// The workflow that answers; the configured default when absent.
     pub workflow: Option<String>,
@@ -129,8 +131,8 @@ impl PublicTokens {
 
     /// Checks a presented token and the `Origin` header values that came with it.
     ///
-    /// The origin must be on the allowlist and one of the token's own. For `test` tokens a page on this machine is
-    /// always both.
+    /// The origin must be on the allowlist and one of the token's own. For `test` tokens a page on
+    /// this machine is always both.
     pub async fn authenticate(
         &self,
         presented: &str,
@@ -164,9 +166,9 @@ impl PublicTokens {
 
     /// Lets a visitor in: the one that this resume token belongs to, or a new one.
     ///
-    /// A resume token that is unknown, misspelled or of another public token is not an error: the browser then simply
-    /// gets a new visitor, because an anonymous page has nobody to ask. `expires_at` is when the caller's session for
-    /// the visitor will end.
+    /// A resume token that is unknown, misspelled or of another public token is not an error: the
+    /// browser then simply gets a new visitor, because an anonymous page has nobody to ask.
+    /// `expires_at` is when the caller's session for the visitor will end.
     pub async fn visit(
         &self,
         token: &PublicTokenRecord,
@@ -198,7 +200,8 @@ impl PublicTokens {
         })
     }
 
-    /// Whether this resume token would bring back a known visitor; new ones count against stricter quotas.
+    /// Whether this resume token would bring back a known visitor; new ones count against stricter
+    /// quotas.
     pub async fn returning(
         &self,
         token: &PublicTokenRecord,

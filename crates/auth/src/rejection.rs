@@ -1,4 +1,5 @@
-//! Why a token or a session is not accepted: a closed list of reasons, each with a code for machines and a sentence.
+//! Why a token or a session is not accepted: a closed list of reasons, each with a code for
+//! machines and a sentence.
 
 use std::fmt;
 
@@ -297,7 +298,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A refused credential: the reason, and what helps to find the cause. Never holds the credential itself.
+/// A refused credential: the reason, and what helps to find the cause. Never holds the credential
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     reason: Reason,
@@ -381,7 +383,8 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Text from a token, safe for a log line or a message: quoted, control characters escaped, at most 80 characters.
+/// Text from a token, safe for a log line or a message: quoted, control characters escaped, at most
+/// 80 characters.
 pub(crate) fn quote(text: &str) -> String {
     let mut short: String = text.chars().take(80).collect();
     if short.len() < text.len() {

@@ -1,4 +1,5 @@
-//! Server keys: the operator's own servers, which open sessions for users that they know themselves.
+//! Server keys: the operator's own servers, which open sessions for users that they know
+//! themselves.
 
 use std::{fmt, sync::Arc};
 
@@ -68,8 +69,9 @@ impl ServerKeys {
         Ok((key, record))
     }
 
-    /// Checks a presented key. `origin` are the request's `Origin` header values: browsers send one, servers do not,
-    /// and a server key in a browser is a leak that its owner should hear about.
+    /// Checks a presented key. `origin` are the request's `Origin` header values: browsers send
+    /// one, servers do not, and a server key in a browser is a leak that its owner should hear
+    /// about.
     pub async fn authenticate(
         &self,
         presented: &str,
@@ -101,7 +103,8 @@ impl ServerKeys {
     }
 }
 
-/// The identity of a user whom a server names: its project's own, never mixed up with an issuer's users.
+/// The identity of a user whom a server names: its project's own, never mixed up with an issuer's
+/// users.
 pub fn user_of(key: &ServerKeyRecord, user: &str, expires_at: UnixTime) -> Result<Identity, Error> {
     Identity::new(
         format!("key:{}", key.project),

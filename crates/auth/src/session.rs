@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
+    bearer::BearerError,
     encoding::{JsonProblem, parse_json},
     error::Error,
     identity::Identity,
@@ -96,20 +97,25 @@ impl LoginSessions {
         }
     }
 
-    /// Who is signed in by these `Cookie` header values; `None` when there is no session cookie among them.
+    /// Who is signed in by these `Cookie` header values; `None` when there is no session cookie
+    /// among them.
     pub async fn authenticate(
         &self,
         headers: &[&str],
         now: Now,
     ) -> Result<Option<Arc<Identity>>, Error> {
+        let mut refused = None;
         for (issuer, rule) in self.issuers.with_sessions() {
-            for name in &rule.cookie_names {
-                if let Some(cookie) = session_cookie(headers, name)? {
-                    return self.ask(issuer, rule, &cookie, now).await.map(Some);
-                }
+            let Some(cookie) = first_cookie(headers, &rule.cookie_names)? else {
+                continue;
+            };
+            match self.ask(issuer, rule, &cookie, now).await {
+                // Two issuers may give their cookies the same name; the next one may know it.
+                Err(error @ Error::Invalid(_)) => refused = Some(error),
+                outcome => return outcome.map(Some),
             }
         }
-        Ok(None)
+        refused.map_or(Ok(None), Err)
     }
 
     async fn ask(
@@ -165,7 +171,8 @@ impl LoginSessions {
     }
 }
 
-/// Reads `{"session":{"expiresAt","userId"},"user":{"id",…}}`; `null` means that nobody is signed in.
+/// Reads `{"session":{"expiresAt","userId"},"user":{"id",…}}`; `null` means that nobody is signed
+/// in.
 fn read_session(body: &[u8], issuer: &Issuer, now: UnixTime) -> Result<Identity, Reason> {
     let answer = match parse_json(body) {
         Ok(Value::Null) => return Err(Reason::NoSession),
@@ -200,7 +207,8 @@ fn read_session(body: &[u8], issuer: &Issuer, now: UnixTime) -> Result<Identity,
     if expires_at <= now {
         return Err(Reason::SessionExpired);
     }
-    // The claims have the names that the same user's token has, so that tools need not know which way was taken.
+    // The claims have the names that the same user's token has, so that tools need not know which
+    // way was taken.
     let mut claims: Map<String, Value> = user.clone();
     claims.insert("sub".to_owned(), Value::String(subject.to_owned()));
     Identity::new(
@@ -213,15 +221,25 @@ fn read_session(body: &[u8], issuer: &Issuer, now: UnixTime) -> Result<Identity,
     .map_err(|_| Reason::MalformedSession)
 }
 
+fn first_cookie(headers: &[&str], names: &[String]) -> Result<Option<String>, Error> {
+    for name in names {
+        if let Some(cookie) = session_cookie(headers, name)? {
+            return Ok(Some(cookie));
+        }
+    }
+    Ok(None)
+}
+
 /// The pieces of one cookie as a `Cookie` header of their own, exactly as they came.
 ///
-/// Large cookies come in pieces called `name.0`, `name.1` and so on. Refused are a header that is too long, pieces that
-/// do not follow one another, and two different values under one name: which of them counts depends on who reads them
-/// (RFC 6265 §4.2.2), so one of them may have been planted.
+/// Large cookies come in pieces called `name.0`, `name.1` and so on. Refused are a header that is
+/// too long, pieces that do not follow one another, and two different values under one name: which
+/// of them counts depends on who reads them (RFC 6265 §4.2.2), so one of them may have been
+/// planted.
 pub fn session_cookie(headers: &[&str], name: &str) -> Result<Option<String>, Error> {
-    let ambiguous = || crate::bearer::BearerError::AmbiguousCookie;
+    let ambiguous = || BearerError::AmbiguousCookie;
     if headers.iter().map(|header| header.len()).sum::<usize>() > MAX_COOKIE_BYTES {
-        return Err(crate::bearer::BearerError::CookieTooLong.into());
+        return Err(BearerError::CookieTooLong.into());
     }
     // Place 0 is the plain name, place n + 1 is piece n.
     let mut pieces: [Option<&str>; MAX_COOKIE_CHUNKS + 1] = [None; MAX_COOKIE_CHUNKS + 1];

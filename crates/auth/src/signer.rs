@@ -1,4 +1,5 @@
-//! Our own signatures: Ed25519 tokens for the development issuer, and for telling tools who the user is.
+//! Our own signatures: Ed25519 tokens for the development issuer, and for telling tools who the
+//! user is.
 
 use std::fmt;
 
@@ -27,8 +28,8 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// The key with this seed (RFC 8032 §5.1.5). Its name is its thumbprint (RFC 7638), so the same seed has the same
-    /// name on every node.
+    /// The key with this seed (RFC 8032 §5.1.5). Its name is its thumbprint (RFC 7638), so the same
+    /// seed has the same name on every node.
     pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Result<Self, Error> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret())
             .map_err(|_| Error::Internal("the seed does not make an Ed25519 key".into()))?;

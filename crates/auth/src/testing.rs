@@ -1,4 +1,5 @@
-//! What the tests of several modules share: keys that sign, ports that are scripted, and a store in memory.
+//! What the tests of several modules share: keys that sign, ports that are scripted, and a store in
+//! memory.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,9 +1,10 @@
-//! Time as an argument: wall-clock seconds for claims and expiries, and a monotonic instant for cache ages.
+//! Time as an argument: wall-clock seconds for claims and expiries, and a monotonic instant for
+//! cache ages.
 //!
 //! Nothing in this crate reads a clock.
 //! The two clocks travel together in [`Now`] because they answer different questions:
-//! whether a token has expired is a matter of the calendar, whether a cached key set is old is a matter of elapsed
-//! time, and a wall clock that is set back must not make old keys young again.
+//! whether a token has expired is a matter of the calendar, whether a cached key set is old is a
+//! matter of elapsed time, and a wall clock that is set back must not make old keys young again.
 
 use std::{
     fmt,

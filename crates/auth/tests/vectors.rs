@@ -1,7 +1,10 @@
-//! The public test vectors: Wycheproof's JSON Web Signature and Key files, and the RFC 7520 cookbook.
+//! The public test vectors: Wycheproof's JSON Web Signature and Key files, and the RFC 7520
+//! cookbook.
 //!
-//! They are read from the folder that `VESTIBULE_TEST_VECTORS` names; without it these tests say so and pass.
-//! Where we differ from a label, the case is listed here with the reason, and the list is exact in both directions.
+//! They are read from the folder that `VESTIBULE_TEST_VECTORS` names; without it these tests say so
+//! and pass.
+//! Where we differ from a label, the case is listed here with the reason, and the list is exact in
+//! both directions.
 
 #[cfg(test)]
 mod vectors {
@@ -23,7 +26,8 @@ mod vectors {
         Some(serde_json::from_slice(&text).unwrap())
     }
 
-    /// Runs every case that has a `jws`; returns how many there were and those that differ from their label.
+    /// Runs every case that has a `jws`; returns how many there were and those that differ from
+    /// their label.
     fn run(file: &str) -> Option<(usize, BTreeMap<u64, bool>)> {
         let (mut count, mut differing) = (0, BTreeMap::new());
         let suite = read(file)?;

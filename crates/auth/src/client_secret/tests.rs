@@ -223,7 +223,8 @@ async fn s06_two_rotations_at_once_agree() {
     let (secrets, store) = setup();
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
-    // The second node reads before the first one writes: it loses the swap and gets the winner's answer.
+    // The second node reads before the first one writes: it loses the swap and gets the winner's
+    // answer.
     let digest = credential::digest(text(&first));
     let nonce = [3; 32];
     let expires_at = at(500);
@@ -390,6 +391,22 @@ async fn s07_revocation_works_at_once_and_unknown_ids_are_no_error() {
         .await
         .unwrap();
     assert_eq!(listed.len(), 2);
+}
+
+#[tokio::test]
+async fn s06_housekeeping_does_not_forget_what_may_be_reused() {
+    let (secrets, store) = setup();
+    let ada = user("ada");
+    let first = secrets.open(new(&ada), NOW).await.unwrap();
+    secrets.rotate(text(&first), &ada, HOUR, NOW).await.unwrap();
+    let day = 24 * 60 * 60;
+    assert_eq!(secrets.purge(at(day - 1)).await.unwrap(), 0);
+    assert_eq!(
+        reason(secrets.rotate(text(&first), &ada, HOUR, at(day - 1)).await),
+        Reason::AlreadyRotated
+    );
+    assert_eq!(secrets.purge(at(day + 3_601)).await.unwrap(), 2);
+    assert!(!store.dump().contains("digest"));
 }
 
 #[test]

@@ -92,6 +92,11 @@ fn d01_only_the_serialised_form_is_registered_and_the_error_shows_it() {
         ),
         ("https://*.example.com", OriginError::Wildcard),
         ("*", OriginError::Wildcard),
+        ("https://$(reboot).example", OriginError::NotAnAddress),
+        ("https://a;reboot;.example", OriginError::NotAnAddress),
+        ("https://`id`.example", OriginError::NotAnAddress),
+        ("https://a'b.example", OriginError::NotAnAddress),
+        ("https://a&b.example", OriginError::NotAnAddress),
         ("example.com", OriginError::NotAnAddress),
         ("", OriginError::NotAnAddress),
         ("null", OriginError::NotAnAddress),
@@ -432,6 +437,27 @@ async fn a_flood_of_refusals_is_bounded() {
     let refusals = domains.refusals().await.unwrap();
     assert_eq!(refusals.len(), 50);
     assert_eq!(refusals[0].origin, "https://199.example");
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_within_a_second_is_not_written_down_whole() {
+    let (domains, _) = domains_with(&[], None);
+    for moment in [NOW, NOW.plus(std::time::Duration::from_secs(1))] {
+        for number in 0..100 {
+            let origin = format!("https://{number}.example");
+            assert!(
+                domains
+                    .check(&[&origin], Environment::Live, moment)
+                    .await
+                    .is_err()
+            );
+        }
+    }
+    let refusals = domains.refusals().await.unwrap();
+    assert_eq!(
+        refusals.iter().map(|refusal| refusal.count).sum::<u64>(),
+        40
+    );
 }
 
 #[tokio::test]

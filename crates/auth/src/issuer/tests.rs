@@ -540,7 +540,8 @@ async fn recorded_better_auth_tokens_are_accepted_in_every_algorithm() {
         let token = sample["token"].as_str().unwrap();
         let outcome = reason(issuers.authenticate(token, moment).await);
         if name == "session_cache" {
-            // Signed with the very same key, but it is a cookie's content and holds the session token in clear.
+            // Signed with the very same key, but it is a cookie's content and holds the session
+            // token in clear.
             assert!(
                 matches!(outcome, Err(Reason::WrongType | Reason::MissingIssuer)),
                 "{outcome:?}"

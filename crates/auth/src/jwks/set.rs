@@ -152,7 +152,8 @@ impl KeySet {
 
     /// The one key that a token with this header must be signed with.
     ///
-    /// A token without `kid` gets a key only when exactly one fits its algorithm, and never where `kid` is demanded.
+    /// A token without `kid` gets a key only when exactly one fits its algorithm, and never where
+    /// `kid` is demanded.
     pub fn find(&self, header: &Header, is_key_id_required: bool) -> Result<&Arc<Key>, Reason> {
         let (candidates, none) = match &header.key_id {
             Some(key_id) => (

@@ -56,23 +56,40 @@ fn answering(answer: impl Into<Vec<u8>>) -> Arc<TestLookup> {
 }
 
 fn sessions(lookup: &Arc<TestLookup>) -> LoginSessions {
-    let address = |path: &str| Url::parse(&format!("https://issuer.example/{path}")).unwrap();
+    sessions_at(lookup, &["https://issuer.example"])
+}
+
+fn sessions_at(lookup: &Arc<TestLookup>, names: &[&str]) -> LoginSessions {
     let fetch: Arc<dyn KeyFetch> = Arc::new(TestFetch::default());
     let random: Arc<dyn Random> = Arc::new(TestRandom::default());
-    let row = Issuer {
-        session: Some(SessionRule::better_auth(address("get-session"))),
-        ..Issuer::new(
-            "https://issuer.example",
-            Keys::Jwks(address("jwks")),
-            &[Algorithm::EdDsa],
-            Audience::aud(["x"]),
-        )
+    let row = |name: &&str| {
+        let address = |path: &str| Url::parse(&format!("{name}/{path}")).unwrap();
+        let (keys, audience) = (Keys::Jwks(address("jwks")), Audience::aud(["x"]));
+        Issuer {
+            session: Some(SessionRule::better_auth(address("get-session"))),
+            ..Issuer::new(*name, keys, &[Algorithm::EdDsa], audience)
+        }
     };
-    let issuers = Issuers::new(vec![row], KeyCacheLimits::default(), &fetch, &random).unwrap();
-    LoginSessions::new(
-        Arc::new(issuers),
-        Arc::<TestLookup>::clone(lookup) as Arc<dyn SessionLookup>,
-    )
+    let rows = names.iter().map(row).collect();
+    let issuers = Issuers::new(rows, KeyCacheLimits::default(), &fetch, &random).unwrap();
+    let lookup = Arc::<TestLookup>::clone(lookup) as Arc<dyn SessionLookup>;
+    LoginSessions::new(Arc::new(issuers), lookup)
+}
+
+#[tokio::test]
+async fn w10_of_two_issuers_with_one_cookie_name_the_one_that_knows_it_counts() {
+    let lookup = answering(good_answer());
+    let sessions = sessions_at(&lookup, &["https://b.example", "https://a.example"]);
+    *lookup.problem.lock().unwrap() = Some(LookupError::Refused);
+    let outcome = reason(sessions.authenticate(&[COOKIE], now()).await);
+    assert_eq!(outcome, Ok(Some("https://b.example user-1".to_owned())));
+    *lookup.answer.lock().unwrap() = Some(b"null".to_vec());
+    let other = ["better-auth.session_token=other"];
+    assert_eq!(
+        reason(sessions.authenticate(&other, now()).await),
+        Err(Reason::NoSession)
+    );
+    assert_eq!(lookup.asked.lock().unwrap().len(), 4);
 }
 
 fn good_answer() -> String {
