@@ -92,7 +92,7 @@ pub struct IssuedSecret {
 pub struct ChatSession {
     /// Whose it is. Its expiry is the secret's.
     pub identity: Arc<Identity>,
-    /// What it is bound to.
+    /// What it is bound to. Its claims have moved into the identity.
     pub record: ChatSessionRecord,
 }
 
@@ -171,7 +171,7 @@ impl ClientSecrets {
     /// A replaced secret works on through the replay window, so that requests which are under way
     /// do not fail.
     pub async fn authenticate(&self, presented: &str, now: UnixTime) -> Result<ChatSession, Error> {
-        let (secret, session) = self.find(presented).await?;
+        let (secret, mut session) = self.find(presented).await?;
         self.check_session(&session, now)?;
         if now >= secret.expires_at {
             return Err(Reason::Expired.into());
@@ -185,7 +185,7 @@ impl ClientSecrets {
         let identity = Identity::new(
             session.issuer.clone(),
             session.subject.clone(),
-            Arc::new(session.claims.clone()),
+            Arc::new(std::mem::take(&mut session.claims)),
             session.environment,
             secret.expires_at,
         )

@@ -405,7 +405,8 @@ impl Issuers {
         })?;
         jws.verify(&key).map_err(|reason| refuse(reason.into()))?;
         let identity = issuer.identity(subject, claims, expires_at)?;
-        let weight = u32::try_from(token.len() * 2 + 512).unwrap_or(u32::MAX);
+        // A map of parsed claims takes a few times the room of their text.
+        let weight = u32::try_from(token.len() * 4 + 1024).unwrap_or(u32::MAX);
         Ok(Verified {
             identity: Arc::new(identity),
             issuer: Arc::clone(issuer),
