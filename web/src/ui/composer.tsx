@@ -62,7 +62,7 @@ export function Composer(): JSX.Element {
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
   return (
     <form
-      class={locked ? 'composer locked' : 'composer'}
+      class={`composer${locked ? ' locked' : ''}${composer.tools.length === 0 && model === null ? ' simple' : ''}`}
       onSubmit={(event) => {
         event.preventDefault();
         send();
