@@ -238,3 +238,161 @@ impl<Job> Drop for Threads<Job> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn connection() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (number INTEGER)")
+            .unwrap();
+        connection
+    }
+
+    fn insert(connection: &Connection, number: u32) -> Result<(), Error> {
+        connection.execute("INSERT INTO numbers VALUES (?1)", [number])?;
+        Ok(())
+    }
+
+    async fn numbers(writer: &Writer) -> Vec<u32> {
+        writer
+            .run(|connection| {
+                let numbers = connection
+                    .prepare("SELECT number FROM numbers ORDER BY number")?
+                    .query_map([], |row| row.get(0))?
+                    .collect::<Result<_, _>>()?;
+                Ok(numbers)
+            })
+            .await
+            .unwrap()
+    }
+
+    /// Runs the work of several callers as one group: the writer is held up until all of it is queued.
+    async fn run_as_group<W>(writer: &Writer, work: Vec<W>) -> Vec<Result<(), Error>>
+    where
+        W: FnOnce(&Connection) -> Result<(), Error> + Send + 'static,
+    {
+        let (begin, begun) = oneshot::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let hold = writer.run(move |_| {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(())
+        });
+        let queue_then_release = async {
+            begun.await.unwrap();
+            let mut calls = Box::pin(join_all(work.into_iter().map(|work| writer.run(work))));
+            assert!(futures::poll!(&mut calls).is_pending()); // Polled once: all are queued.
+            release.send(()).unwrap();
+            calls.await
+        };
+        let (held, results) = tokio::join!(hold, queue_then_release);
+        held.unwrap();
+        results
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_takes_no_other_of_its_group_with_it() {
+        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        let work = (0..6)
+            .map(|number| {
+                move |connection: &Connection| {
+                    insert(connection, number)?;
+                    if number % 2 == 1 {
+                        return Err(Error::NotFound);
+                    }
+                    Ok(())
+                }
+            })
+            .collect();
+        let results = run_as_group(&writer, work).await;
+        for (number, result) in results.iter().enumerate() {
+            match result {
+                Ok(()) => assert_eq!(number % 2, 0),
+                Err(error) => assert!(matches!(error, Error::NotFound), "{error:?}"),
+            }
+        }
+        assert_eq!(numbers(&writer).await, [0, 2, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_lost_transaction_is_told_to_the_whole_group() {
+        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        let work = (0..5)
+            .map(|number| {
+                move |connection: &Connection| {
+                    insert(connection, number)?;
+                    if number == 2 {
+                        // What SQLite does by itself when the disk is full.
+                        connection.execute_batch("ROLLBACK")?;
+                        return Err(Error::NotFound);
+                    }
+                    Ok(())
+                }
+            })
+            .collect();
+        let results = run_as_group(&writer, work).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        assert_eq!(numbers(&writer).await, [0_u32; 0]);
+        // And the next one works.
+        writer
+            .run(|connection| insert(connection, 7))
+            .await
+            .unwrap();
+        assert_eq!(numbers(&writer).await, [7]);
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_a_place_and_then_gives_up() {
+        let writer = Writer::start(connection(), Duration::from_millis(10)).unwrap();
+        let (begin, begun) = oneshot::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let mut hold = Box::pin(writer.run(move |_| {
+            begin.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(())
+        }));
+        assert!(futures::poll!(&mut hold).is_pending());
+        begun.await.unwrap(); // The thread is busy, and the queue empty.
+        let calls = (0..QUEUE_LENGTH).map(|_| writer.run(|_| Ok(())));
+        let mut calls = Box::pin(join_all(calls));
+        assert!(futures::poll!(&mut calls).is_pending());
+
+        let one_too_many = writer.run(|_| Ok(())).await;
+        assert!(
+            matches!(one_too_many, Err(Error::Busy(_))),
+            "{one_too_many:?}"
+        );
+        release.send(()).unwrap();
+        hold.await.unwrap();
+        assert!(calls.await.iter().all(Result::is_ok));
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_done_before_the_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let connection = Connection::open(file.path()).unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (number INTEGER)")
+            .unwrap();
+        let writer = Writer::start(connection, PATIENCE).unwrap();
+        {
+            let calls = (0..50).map(|number| writer.run(move |c| insert(c, number)));
+            assert!(futures::poll!(Box::pin(join_all(calls))).is_pending());
+        }
+        drop(writer);
+        let count: u32 = Connection::open(file.path())
+            .unwrap()
+            .query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 50);
+    }
+}

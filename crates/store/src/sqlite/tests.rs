@@ -1,15 +1,19 @@
-//! No statement may read a whole table: looked up in SQLite's own plans.
+//! What each statement costs, asked from SQLite itself: no whole tables, and no page dearer than the first.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use engine::ports::PageQuery;
+use protocol::request::Order;
+use protocol::{ItemId, ItemPrefix};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 use testkit::store_contract::{CASES, Stores, TestDatabase};
 
-use crate::sqlite::Sqlite;
+use crate::sqlite::{Sqlite, threads};
 use crate::{Database, Options, export_user};
 
 /// Every statement that any connection of this process has run.
@@ -122,4 +126,82 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
         steps.push(row.get("detail").unwrap());
     }
     steps
+}
+
+/// Steps of SQLite's virtual machine, of connections that are counted.
+static VM_STEPS: AtomicI32 = AtomicI32::new(0);
+
+fn count_steps_of(connection: &Connection) {
+    fn count(event: TraceEvent<'_>) {
+        if let TraceEvent::Profile(statement, _) = event {
+            let steps = statement.get_status(StatementStatus::VmStep);
+            VM_STEPS.fetch_add(steps, Ordering::Relaxed);
+        }
+    }
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(count));
+}
+
+#[tokio::test]
+async fn a_deep_page_costs_what_the_first_one_costs() {
+    const ROWS: u32 = 3_000;
+    let file = File::new();
+    drop(file.open());
+    let connection = Connection::open(file.folder.path().join("test.db")).unwrap();
+    connection
+        .execute_batch(&format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
+             INSERT INTO threads (owner, id, created_at, version, data)
+             SELECT 'a', printf('thr_%032x', n), n / 10, 1,
+                 json_object('id', printf('thr_%032x', n), 'created_at', '2026-01-01T00:00:00Z')
+             FROM n;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
+             INSERT INTO items (thread, id, version, data)
+             SELECT 7, printf('msg_%032x', n), 1,
+                 json_object('type', 'end_of_turn', 'id', 'msg_1', 'thread_id', 'thr_7',
+                     'created_at', '2026-01-01T00:00:00Z')
+             FROM n;"
+        ))
+        .unwrap();
+    count_steps_of(&connection);
+
+    let owner = engine::Owner::new("a");
+    let steps_of = |read: &dyn Fn(&Connection)| {
+        // A statement's own count goes on from run to run; a new one begins at nought.
+        connection.flush_prepared_statement_cache();
+        let before = VM_STEPS.load(Ordering::Relaxed);
+        read(&connection);
+        VM_STEPS.load(Ordering::Relaxed) - before
+    };
+    for order in [Order::Asc, Order::Desc] {
+        let query = |after: Option<String>| PageQuery {
+            limit: 20,
+            order,
+            after,
+        };
+        let threads = |after: Option<u128>| {
+            let query = query(after.map(|number| protocol::ThreadId::mint(number).to_string()));
+            steps_of(&|connection| {
+                let page = threads::page_of_threads(connection, &owner, &query).unwrap();
+                assert_eq!(page.data.len(), 20);
+            })
+        };
+        let items = |after: Option<u128>| {
+            let after = after.map(|number| ItemId::mint(ItemPrefix::Message, number).to_string());
+            let (thread, query) = (protocol::ThreadId::mint(7), query(after));
+            steps_of(&|connection| {
+                let page = threads::page_of_items(connection, &owner, &thread, &query).unwrap();
+                assert_eq!(page.data.len(), 20);
+            })
+        };
+        let end = u128::from(ROWS) - 30;
+        let deep = if order == Order::Asc { end } else { 30 };
+        for (first, deep) in [
+            (threads(None), threads(Some(deep))),
+            (items(None), items(Some(deep))),
+        ] {
+            // Looking up the cursor itself is a few dozen steps; reading over what lies before it would be thousands.
+            assert!(first > 100, "{first} steps are not counted");
+            assert!(deep < first + 100, "first page {first}, deep page {deep}");
+        }
+    }
 }

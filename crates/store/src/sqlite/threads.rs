@@ -252,7 +252,7 @@ fn put_items(
 }
 
 /// Pages begin right after a row that the index finds, so page one thousand costs what page one costs.
-fn page_of_threads(
+pub(super) fn page_of_threads(
     connection: &Connection,
     owner: &Owner,
     query: &PageQuery,
@@ -285,7 +285,7 @@ fn page_of_threads(
 }
 
 /// See [`page_of_threads`].
-fn page_of_items(
+pub(super) fn page_of_items(
     connection: &Connection,
     owner: &Owner,
     thread: &ThreadId,
