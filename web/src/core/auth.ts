@@ -75,9 +75,19 @@ export class SecretKeeper {
   }
 
   #renew(): Promise<ClientSecret> {
-    this.#pending ??= this.#issue(this.#current?.value ?? null)
+    this.#pending ??= this.#next()
       .then((secret) => (this.#current = secret))
       .finally(() => (this.#pending = null));
     return this.#pending;
+  }
+
+  /** A secret too old to be renewed (the laptop slept over night) must not lock the person out. */
+  async #next(): Promise<ClientSecret> {
+    const current = this.#current;
+    if (current === null) return this.#issue(null);
+    return this.#issue(current.value).catch(() => {
+      this.#current = null;
+      return this.#issue(null);
+    });
   }
 }

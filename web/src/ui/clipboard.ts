@@ -1,16 +1,8 @@
 /** Copying, with the fallback for pages without a secure context. */
 
-export async function copyText(text: string, html?: string): Promise<boolean> {
+export async function copyText(text: string): Promise<boolean> {
   try {
-    if (html !== undefined && typeof ClipboardItem !== 'undefined') {
-      const item = new ClipboardItem({
-        'text/plain': new Blob([text], { type: 'text/plain' }),
-        'text/html': new Blob([html], { type: 'text/html' }),
-      });
-      await navigator.clipboard.write([item]);
-    } else {
-      await navigator.clipboard.writeText(text);
-    }
+    await navigator.clipboard.writeText(text);
     return true;
   } catch {
     return copyBySelection(text);

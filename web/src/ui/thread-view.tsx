@@ -23,7 +23,9 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const away = useSignal(false);
+  /** Whether the reader is at the end and wants to stay there. Only scrolling changes it, never growth. */
   const following = useRef(true);
+  const lastTop = useRef(0);
   const { threadId } = chat;
   const id = threadId.value;
   const turns = chat.transcript.turns.value;
@@ -34,7 +36,9 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     const view = scroller.current;
     if (view === null) return;
     const distance = view.scrollHeight - view.scrollTop - view.clientHeight;
-    following.current = distance < NEAR_END;
+    if (distance < NEAR_END) following.current = true;
+    else if (view.scrollTop < lastTop.current) following.current = false;
+    lastTop.current = view.scrollTop;
     away.value = distance > NEAR_END;
     if (view.scrollTop < NEAR_START && chat.hasOlder.peek() && !chat.loadingOlder.peek()) void chat.loadOlder();
   }, []);
@@ -56,6 +60,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
       if (turn !== null && turn !== undefined) {
         const top = turn.getBoundingClientRect().top - view.getBoundingClientRect().top + view.scrollTop;
         view.scrollTo({ top, behavior: 'instant' });
+        following.current = true;
       }
     } else if (opened.current !== id && turns.length > 0) {
       if (opened.current !== null || sent === 0) view.scrollTop = view.scrollHeight;

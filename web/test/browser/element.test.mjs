@@ -390,6 +390,44 @@ test('the new message goes to the top, and the end of the answer does not move i
     assert.equal(await top(), during);
   }));
 
+test('autoScroll follows the end, and lets go of a reader who scrolled up', () =>
+  visit('/custom', async (page) => {
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, thread: { autoScroll: true } }));
+    const distance = () => page.locator('.thread').evaluate((view) => Math.round(view.scrollHeight - view.scrollTop - view.clientHeight));
+    await say(page, 'long');
+    await answered(page);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.ok((await distance()) < 4, 'at the end');
+    await say(page, 'long');
+    await page.getByText('Paragraph 12 ').nth(1).waitFor();
+    const before = await page.locator('.thread').evaluate((view) => {
+      view.scrollTop -= 400;
+      view.dispatchEvent(new Event('scroll'));
+      return view.scrollTop;
+    });
+    await answered(page, 2);
+    assert.equal(await page.locator('.thread').evaluate((view) => view.scrollTop), before);
+    await page.getByRole('button', { name: 'Scroll to the latest message' }).waitFor();
+  }));
+
+test('280 pixels are enough', () =>
+  visit('/custom', async (page) => {
+    await page.setViewportSize({ width: 280, height: 480 });
+    const fits = () => page.evaluate(() => {
+      const root = window.chat.shadowRoot;
+      return [document.documentElement, ...root.querySelectorAll('.app, .body, .thread, .start, .history, .composer')].every((node) => node.scrollWidth <= node.clientWidth + 1);
+    });
+    assert.ok(await fits(), 'start');
+    for (const [index, text] of ['markdown', 'workflow', 'notice', 'error'].entries()) {
+      await say(page, text);
+      await answered(page, index + 1);
+      assert.ok(await fits(), text);
+    }
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.getByRole('button', { name: /^Delete/ }).first().click();
+    assert.ok(await fits(), 'history');
+  }));
+
 test('a deep link is an event', () =>
   visit('/custom', async (page) => {
     await say(page, 'dangerous');

@@ -63,6 +63,14 @@ describe('client secrets', () => {
     await expect(keeper.get()).resolves.toBe('ek');
   });
 
+  test('that are too old to be renewed are replaced by a first one', async () => {
+    const issue = vi.fn((current: string | null) => (current === null ? Promise.resolve<ClientSecret>({ value: 'fresh', expiresAt: null }) : Promise.reject(new Error('family has ended'))));
+    const keeper = new SecretKeeper(issue, () => 0);
+    await keeper.get();
+    await expect(keeper.replace('fresh')).resolves.toBe('fresh');
+    expect(issue.mock.calls).toEqual([[null], ['fresh'], [null]]);
+  });
+
   test('must be strings', async () => {
     const issue = fromCallback(() => Promise.resolve(undefined as unknown as string));
     await expect(issue(null)).rejects.toMatchObject({ name: 'IntegrationError' });
