@@ -161,6 +161,8 @@ mod tests {
                 "{error:?}"
             );
         }
+        let error = check_user_id(&["ada"], &identity("a", "Ada")).unwrap_err();
+        assert!(matches!(error, Error::Forbidden(_)), "case counts");
         for malformed in [
             &["a", "b"][..],
             &["cn=ada,ou=x", "cn=ada,ou=x"],

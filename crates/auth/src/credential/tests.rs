@@ -131,6 +131,13 @@ fn client_secrets_carry_their_expiry_where_hosted_code_looks_for_it() {
     assert_eq!(expiry_of(&forged), None);
     // Digits that would move the mark are not used.
     assert!(client_secret(&[0; 32], NOW).is_none());
+    let (body, payload) = (
+        format!("ek_00{}", "x".repeat(41)),
+        STANDARD.encode("{\"expires_at\":1}"),
+    );
+    let moved = format!("{body}{}_00{payload}", check_digits(&[&body, &payload]));
+    assert_eq!(expiry_of(&moved), None);
+    assert_eq!(expiry_of(&moved.replacen("ek_00", "ek_01", 1)), None);
     for expires_at in [i64::MIN, -1, 0, i64::MAX] {
         let expires_at = UnixTime::from_seconds(expires_at);
         let text = client_secret(&[7; 32], expires_at).unwrap();
