@@ -3,7 +3,7 @@
 // server hands out. Why esbuild alone: one IIFE needs no bundler framework, and a build takes a second.
 import { build, context, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const BANNER = '/* Vestibule <openai-chatkit>. MIT OR Apache-2.0. Third-party notices: chatkit/NOTICES.txt */';
@@ -34,7 +34,6 @@ const main = (highlightVersion) => ({
   plugins: [cssText],
 });
 
-await rm('dist', { recursive: true, force: true });
 await mkdir('dist/chatkit', { recursive: true });
 
 if (process.argv.includes('--watch')) {

@@ -101,6 +101,9 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   connectedCallback(): void {
     this.#begin();
+    // Taken out while a thread was loading: load it now.
+    const { threadId, transcript, phase } = this.#chat;
+    if (threadId.value !== null && phase.value === 'idle' && transcript.state.entries.length === 0) void this.#chat.refresh();
   }
 
   disconnectedCallback(): void {

@@ -60,8 +60,10 @@ export class Chat {
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
   #run: Run | null = null;
   #olderAfter: string | undefined;
-  /** Sends what failed before the server took it. */
+  /** Sends the last message as it was first sent, for when the server never took it. */
   #resend: (() => Promise<void>) | null = null;
+  /** Loads again what could not be loaded; `null` when the last failure was a turn's. */
+  #reload: (() => Promise<void>) | null = null;
   readonly #ports: ChatPorts;
 
   constructor(ports: ChatPorts) {
@@ -106,8 +108,12 @@ export class Chat {
     await this.#turn(start);
   }
 
-  /** Tries again after a failure: the same message if the server never took it, else the turn after it. */
+  /** Tries again what failed: the load, the message if the server never took it, else the turn after it. */
   async retryFailed(): Promise<void> {
+    if (this.#reload !== null) {
+      await this.#reload();
+      return;
+    }
     const unsent = this.transcript.state.entries.some(({ optimistic }) => optimistic);
     if (unsent && this.#resend !== null) {
       this.transcript.set({ ...this.transcript.state, error: null });
@@ -116,7 +122,6 @@ export class Chat {
     }
     const lastMessage = this.transcript.state.entries.findLast(({ item }) => item.type === 'user_message');
     if (lastMessage !== undefined) await this.retryAfter(lastMessage.item.id);
-    else if (this.threadId.value !== null) await this.open(this.threadId.value);
   }
 
   /** Answers a user's message again; what came after it is removed. */
@@ -147,6 +152,7 @@ export class Chat {
   async #turn(start: (signal: AbortSignal) => Stream): Promise<void> {
     const run: Run = { controller: new AbortController() };
     this.#run = run;
+    this.#reload = null;
     this.phase.value = 'sending';
     const { emit } = this.#ports;
     const { signal } = run.controller;
@@ -271,6 +277,7 @@ export class Chat {
   async #load(threadId: string): Promise<void> {
     const run: Run = { controller: new AbortController() };
     this.#run = run;
+    this.#reload = null;
     this.phase.value = 'loading';
     const { client, emit } = this.#ports;
     emit('chatkit.thread.load.start', { threadId });
@@ -289,13 +296,22 @@ export class Chat {
       this.transcript.set(loaded(this.transcript.state, thread, items));
       this.hasOlder.value = this.#olderAfter !== undefined;
     } catch (error) {
-      if (this.#run === run && !isAbort(error)) {
-        this.#fail(asError(error));
-      }
+      if (this.#run === run && !isAbort(error)) this.#loadFailed(threadId, asError(error));
     } finally {
       this.#endRun(run);
       emit('chatkit.thread.load.end', { threadId });
     }
+  }
+
+  /** A thread that is gone leads to a new chat, so that a page that remembers it can forget it. */
+  #loadFailed(threadId: string, error: Error): void {
+    if (error instanceof RequestError && error.status === 404) {
+      this.#clear();
+      this.#setThreadId(null);
+    } else {
+      this.#reload = () => this.#load(threadId);
+    }
+    this.#fail(error);
   }
 
   /** Puts the page of items before the first one shown. */
@@ -328,6 +344,7 @@ export class Chat {
 
   #clear(): void {
     this.#resend = null;
+    this.#reload = null;
     this.#olderAfter = undefined;
     batch(() => {
       this.hasOlder.value = false;

@@ -9,6 +9,7 @@ import { UiContext, useOptions, useUi, type Ui } from './context';
 import { Disclaimer } from './disclaimer';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
+import { onMarkdownClick } from './markdown-clicks';
 import { Refusal } from './refusal';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
@@ -23,7 +24,8 @@ export function mountedApp(ui: Ui): ComponentChild {
 }
 
 function App(): JSX.Element {
-  const { chat, blocked, options, log } = useUi();
+  const ui = useUi();
+  const { chat, blocked, options, log } = ui;
   const { frameTitle, theme } = useOptions();
   const root = useRef<HTMLElement>(null);
   useSignalEffect(() => {
@@ -38,7 +40,7 @@ function App(): JSX.Element {
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
-    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle}>
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)}>
       <Header />
       <div class="body">
         {blocked.value !== null ? (

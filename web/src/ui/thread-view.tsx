@@ -4,11 +4,8 @@ import { ArrowDown } from 'lucide';
 import type { JSX } from 'preact';
 import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons/icon';
-import { codeText } from '../md/dom';
 import { onNextFrame } from '../md/frame';
-import { deeplinkOf } from '../md/safe-url';
-import { copyText } from './clipboard';
-import { useOptions, useUi } from './context';
+import { useUi } from './context';
 import { Notices } from './notices';
 import { Progress } from './progress';
 import { TurnView } from './turn-view';
@@ -19,7 +16,7 @@ const NEAR_END = 72;
 const NEAR_START = 240;
 
 export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Element {
-  const { chat, t, options, emit } = useUi();
+  const { chat, t, options } = useUi();
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const away = useSignal(false);
@@ -30,7 +27,6 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   const id = threadId.value;
   const turns = chat.transcript.turns.value;
   const sent = chat.sent.value;
-  const { thread: threadOptions } = useOptions();
 
   const measure = useCallback(() => {
     const view = scroller.current;
@@ -94,26 +90,19 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     if (!chat.isAnswering.value) onNextFrame(measure);
   });
 
-  const onClick = (event: MouseEvent): void => {
-    const target = event.target instanceof Element ? event.target : null;
-    const copy = target?.closest<HTMLButtonElement>('button[data-copy]');
-    const block = copy?.closest('.code-block');
-    if (copy && block) {
-      void copyText(codeText.get(block) ?? '').then((done) => {
-        if (!done) return;
-        copy.textContent = t('action.copied');
-        setTimeout(() => (copy.textContent = t('action.copyCode')), 1600);
-      });
-      return;
-    }
-    const deeplink = deeplinkOf(target?.closest<HTMLElement>('[data-deeplink]')?.dataset['deeplink'] ?? '');
-    if (deeplink !== null) emit('chatkit.deeplink', deeplink);
-  };
-
   const answering = chat.isAnswering.value;
   return (
     <div class="thread-frame">
-      <div ref={scroller} class="thread" data-autoscroll={threadOptions.autoScroll} onScroll={measure} onClick={onClick} tabIndex={0} role="log" aria-live="off" aria-busy={answering} aria-label={t('thread.label')}>
+      <div
+        ref={scroller}
+        class="thread"
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-busy={answering}
+        aria-label={t('thread.label')}
+        onScroll={measure}
+      >
         <div ref={content} class="thread-inner">
           {chat.loadingOlder.value && <div class="older">{t('thread.older')}</div>}
           {loading && <LoadingThread label={t('thread.loading')} />}

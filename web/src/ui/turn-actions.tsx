@@ -7,6 +7,7 @@ import { Icon } from '../icons/icon';
 import type { Turn } from '../store/signals';
 import { copyText } from './clipboard';
 import { useOptions, useUi } from './context';
+import { COPIED_MS } from './markdown-clicks';
 import { Sources } from './sources';
 
 /** Items that make up an answer; markers and calls are not among them. */
@@ -65,7 +66,7 @@ function CopyButton({ text }: { readonly text: string }): JSX.Element {
     void copyText(text).then((copied) => {
       if (!copied) return;
       done.value = true;
-      setTimeout(() => (done.value = false), 1600);
+      setTimeout(() => (done.value = false), COPIED_MS);
     });
   };
   return <Action of={done.value ? Check : Copy} label={done.value ? t('action.copied') : t('action.copy')} onClick={copy} />;

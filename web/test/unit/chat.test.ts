@@ -255,8 +255,30 @@ describe('loading', () => {
     calls[0]!.fail(new RequestError('This conversation does not exist.', { status: 404, forUser: true }));
     await opening;
     expect(chat.transcript.error.value).toEqual({ message: 'This conversation does not exist.', allowRetry: false });
+    expect(chat.threadId.value).toBeNull();
+    expect(events('thread.change')).toEqual([{ threadId: 'thr_x' }, { threadId: null }]);
     expect(events('thread.load.end')).toEqual([{ threadId: 'thr_x' }]);
     expect(chat.phase.value).toBe('idle');
+  });
+
+  test('a load that failed is loaded again, and no turn is run', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const opening = chat.open('thr_1');
+    await settle();
+    calls[0]!.give(thread('thr_1', [asked('1', 'a')]));
+    await opening;
+    const refreshing = chat.refresh();
+    await settle();
+    calls[1]!.fail(new TypeError('Failed to fetch'));
+    await refreshing;
+    expect(chat.transcript.error.value?.allowRetry).toBe(true);
+    const again = chat.retryFailed();
+    await settle();
+    expect(calls[2]!.type).toBe('threads.get_by_id');
+    calls[2]!.give(thread('thr_1', [asked('1', 'a'), said('2', 'b')]));
+    await again;
+    expect(texts()).toEqual(['a', 'b']);
+    expect(chat.transcript.error.value).toBeNull();
   });
 
   test('a reload keeps what is on the screen until it is there', async () => {
