@@ -3,7 +3,8 @@
 //! What all clients share: no redirects (a redirect could carry a credential elsewhere), no
 //! cookies, no proxy from the environment unless it is asked for, `https` only except for
 //! loopback, `TCP_NODELAY`, and a time-out for connecting. Bodies are read through
-//! [`read_body`], which stops at a limit.
+//! [`read_body`], which stops at a limit. Addresses come from the operator's configuration only,
+//! never from a user or a token, so private networks are not filtered here.
 //!
 //! Why `reqwest` and not hyper's client, although tokens pass here: measured side by side on one
 //! core with 1,000 open streams and 600,000 chunks, both held 17.4 KiB a stream and took 0.9 to
@@ -11,8 +12,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use reqwest::{Method, RequestBuilder, Response, header::RETRY_AFTER};
+use reqwest::{Certificate, ClientBuilder, Method, RequestBuilder, Response, header::RETRY_AFTER};
 use url::{Host, Url};
+use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 use crate::error::{Cause, Error};
 
@@ -66,34 +68,20 @@ pub struct HttpClient {
 impl HttpClient {
     /// Builds a client that keeps to the policy.
     pub fn new(policy: &HttpPolicy) -> Result<Self, Error> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the place that the lint points to"
-        )]
-        let mut builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(policy.connect_timeout)
-            // Shorter than what servers and balancers keep, so that we hang up first; and a burst
-            // of streams does not leave thousands of connections behind.
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_mins(1))
-            .http2_keep_alive_interval(Duration::from_secs(30));
-        if let Some(idle) = policy.idle_timeout {
-            builder = builder.read_timeout(idle);
-        }
-        if let Some(total) = policy.total_timeout {
-            builder = builder.timeout(total);
-        }
-        if !policy.use_environment_proxy {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| Error::Configuration {
-            message: format!("the HTTP client cannot be built: {error}"),
-        })?;
+        let client = builder(policy)
+            .build()
+            .or_else(|error| {
+                // A bare container may have no CA certificates; without them not even a client
+                // that only speaks to loopback could be built.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no CA certificates of the system, Mozilla's are used instead"
+                );
+                builder(policy).tls_certs_only(mozilla_roots()?).build()
+            })
+            .map_err(|error| Error::Configuration {
+                message: format!("the HTTP client cannot be built: {error}"),
+            })?;
         Ok(Self {
             client,
             allow_insecure_http: policy.allow_insecure_http,
@@ -116,6 +104,42 @@ impl HttpClient {
     pub(crate) fn inner(&self) -> reqwest::Client {
         self.client.clone()
     }
+}
+
+fn builder(policy: &HttpPolicy) -> ClientBuilder {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the lint points to"
+    )]
+    let mut builder = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(policy.connect_timeout)
+        // Shorter than what servers and balancers keep, so that we hang up first; and a burst
+        // of streams does not leave thousands of connections behind.
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_mins(1))
+        .http2_keep_alive_interval(Duration::from_secs(30));
+    if let Some(idle) = policy.idle_timeout {
+        builder = builder.read_timeout(idle);
+    }
+    if let Some(total) = policy.total_timeout {
+        builder = builder.timeout(total);
+    }
+    if !policy.use_environment_proxy {
+        builder = builder.no_proxy();
+    }
+    builder
+}
+
+fn mozilla_roots() -> reqwest::Result<Vec<Certificate>> {
+    TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate))
+        .collect()
 }
 
 fn check_url(url: &Url, allow_insecure_http: bool) -> Result<(), Error> {
@@ -243,6 +267,16 @@ mod tests {
             assert!(check(address).is_err(), "{address}");
         }
         assert!(check_url(&"http://auth:3000".parse().unwrap(), true).is_ok());
+    }
+
+    #[test]
+    fn a_client_can_be_built_without_certificates_of_the_system() {
+        let roots = mozilla_roots().unwrap();
+        assert!(roots.len() > 50, "{}", roots.len());
+        builder(&HttpPolicy::DOCUMENT)
+            .tls_certs_only(roots)
+            .build()
+            .unwrap();
     }
 
     #[test]

@@ -108,6 +108,19 @@ async fn w07_a_silent_issuer_is_given_up() {
 }
 
 #[tokio::test]
+async fn w07_an_issuer_that_does_not_speak_tls_is_not_believed() {
+    let server = BareServer::start([answer("200 OK", "", "{}")]).await;
+    let url = server.url("/jwks").replace("http:", "https:");
+    let policy = HttpPolicy {
+        total_timeout: Some(Duration::from_secs(1)),
+        ..HttpPolicy::DOCUMENT
+    };
+    let keys = HttpKeyFetch::new(HttpClient::new(&policy).unwrap());
+    keys.fetch(&url.parse().unwrap()).await.unwrap_err();
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
 async fn w07_plain_http_to_another_host_is_not_even_tried() {
     let url = "http://issuer.example.com/jwks".parse().unwrap();
     let error = HttpKeyFetch::new(client()).fetch(&url).await.unwrap_err();
