@@ -10,7 +10,7 @@ const stack = await Stack.start();
 const browser = await launch();
 try {
   const { page } = await newPerson(browser, {
-    viewport: { width: 900, height: 900 },
+    viewport: { width: 900, height: 680 },
     deviceScaleFactor: 2,
     colorScheme: "light",
   });
@@ -19,7 +19,14 @@ try {
   const chat = await readyChat(page);
   await chat.say("add a task: buy milk");
   await chat.say("add a task: call Bob about Friday");
+  await chat.say("complete task 1");
   await chat.say("list my tasks");
+  // Read again from the server, a conversation opens at its end instead of at the last question.
+  await page.reload();
+  const [title] = await chat.historyTitles();
+  await chat.button("Back to the conversation").click();
+  await chat.openFromHistory(title);
+  await chat.answers.last().waitFor();
   await page.mouse.move(0, 0);
   await page.screenshot({ path: target });
   console.log(`written: ${target}`);

@@ -14,6 +14,9 @@ export function chatOn(page, within = page) {
     input: element.getByRole("textbox").first(),
     alert: element.getByRole("alert"),
 
+    /** All the text that the element shows. (The element itself has none: its text is in its shadow tree.) */
+    text: () => element.locator("section").first().innerText(),
+
     /** Waits until messages can be written. */
     async ready() {
       await element.getByRole("textbox").first().waitFor();

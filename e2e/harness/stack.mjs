@@ -1,6 +1,6 @@
 // Everything that a person's browser talks to, started for real on free ports:
 //   the task list (MCP), Vestibule, and the React example with its Better Auth server.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +20,10 @@ export function binary(name, variable) {
   const named = process.env[variable];
   if (named) return named;
   const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");
-  const found = ["release", "debug"].map((profile) => join(target, profile, name)).find((path) => existsSync(path));
+  const [found] = ["release", "debug"]
+    .map((profile) => join(target, profile, name))
+    .filter((path) => existsSync(path))
+    .sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs);
   if (!found) {
     throw new Error(`${name} is not built: run cargo build --release, or name the program in ${variable}`);
   }
@@ -58,6 +61,7 @@ export class Stack {
         TODO_MCP_URL: todoUrl,
         TODO_MCP_DATABASE: join(this.#folder, "todo.db"),
         VESTIBULE_URL: this.chatUrl,
+        BETTER_AUTH_URL: this.appUrl,
       },
       readyUrl: `http://127.0.0.1:${todoPort}/healthz`,
     });
@@ -76,7 +80,7 @@ export class Stack {
       env: {
         VITE_VESTIBULE_URL: this.chatUrl,
         VITE_PUBLIC_TOKEN: token.token,
-        VITE_DOMAIN_KEY: domain.key,
+        VITE_DOMAIN_KEY: domain.domain_key,
       },
     });
     await this.#service("react-better-auth", process.execPath, ["server/start.mjs"], {
@@ -84,6 +88,7 @@ export class Stack {
       env: {
         PORT: String(appPort),
         AUTH_PORT: String(authPort),
+        TODO_URL: `http://127.0.0.1:${todoPort}`,
         TRUSTED_ORIGINS: [REGISTERED_LATER, NEVER_REGISTERED].map(this.originOn).join(","),
       },
       readyUrl: `${this.appUrl}/api/auth/jwks`,

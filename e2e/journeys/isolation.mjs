@@ -62,7 +62,7 @@ export function isolationJourneys({ stack, browser }) {
     await signOut(page);
     await signUp(page, "Bob");
     const chat = await readyChat(page);
-    assert.doesNotMatch(await chat.element.innerText(), /a secret of mine/);
+    assert.doesNotMatch(await chat.text(), /a secret of mine/);
     assert.deepEqual(await chat.historyTitles(), []);
     await chat.button("Back to the conversation").click();
     assert.doesNotMatch(await chat.say("list my tasks"), /a secret of mine/);

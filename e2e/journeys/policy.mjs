@@ -27,7 +27,9 @@ async function strictPage(chatUrl, token) {
     window.violations = [];
     document.addEventListener("securitypolicyviolation", (event) =>
       window.violations.push(event.violatedDirective + " " + event.blockedURI));
-    document.querySelector("openai-chatkit").setOptions({ api: { clientToken: ${JSON.stringify(token())} } });`;
+    const chat = document.querySelector("openai-chatkit");
+    chat.style.cssText = "display: block; height: 40rem"; // the CSS object model needs no 'unsafe-inline'
+    chat.setOptions({ api: { clientToken: ${JSON.stringify(token())} } });`;
   const pages = {
     "/": () => ["text/html", html],
     "/page.js": () => ["text/javascript", script()],
@@ -49,15 +51,19 @@ export function policyJourneys({ stack, browser }) {
     const { server, url } = await strictPage(stack().chatUrl, () => created.token);
     created = await stack().cli("token", "create", "--origin", url, "--env", "test");
 
-    const { context, page, problems } = await newPerson(browser());
-    await page.goto(url);
-    const chat = chatOn(page);
-    await chat.ready();
-    await chat.say("markdown");
-    await chat.say("code");
-    assert.deepEqual(await page.evaluate(() => window.violations), []);
-    assert.deepEqual(problems, []);
-    await context.close();
-    server.close();
+    try {
+      const { context, page, problems } = await newPerson(browser());
+      await page.goto(url);
+      const chat = chatOn(page);
+      await chat.ready();
+      await chat.say("markdown");
+      await chat.say("code");
+      assert.deepEqual(await page.evaluate(() => window.violations), []);
+      assert.deepEqual(problems, []);
+      await context.close();
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
   });
 }

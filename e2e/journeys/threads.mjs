@@ -55,7 +55,7 @@ export function threadJourneys({ stack, browser }) {
     await visit(page, stack().appUrl, "custom");
     await signUp(page, "Barbara");
     const chat = await readyChat(page);
-    await chat.input.fill("slow");
+    await chat.input.fill("long");
     await chat.input.press("Enter");
     await chat.answers.first().waitFor();
     await chat.button("Stop").click();

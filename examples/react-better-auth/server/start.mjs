@@ -1,6 +1,7 @@
 // Starts the login server and the pages together, in one process:
 //   PORT (3000)        the pages; /api/auth is passed on to the login server
 //   AUTH_PORT (3001)   the login server, loopback only
+//   TODO_URL           the task list, for /api/tasks (http://127.0.0.1:9000)
 //   APP_URL            where browsers reach the pages (http://localhost:PORT)
 //   AUTH_SECRET        signs session cookies; made at random when unset
 //   AUTH_TOKEN_LIFETIME, TRUSTED_ORIGINS (comma-separated)   see auth.mjs
@@ -16,6 +17,7 @@ const { env } = process;
 const port = Number(env.PORT ?? 3000);
 const authPort = Number(env.AUTH_PORT ?? 3001);
 const appUrl = env.APP_URL ?? `http://localhost:${port}`;
+const todoUrl = env.TODO_URL ?? "http://127.0.0.1:9000";
 const trustedOrigins = (env.TRUSTED_ORIGINS ?? "").split(",").filter(Boolean);
 
 const auth = await startAuth({
@@ -31,8 +33,11 @@ const serving = {
   port,
   strictPort: true,
   allowedHosts: trustedOrigins.map((origin) => new URL(origin).hostname),
-  // One origin for pages and login: the session cookie is a first-party cookie.
-  proxy: { "/api/auth": { target: `http://127.0.0.1:${authPort}`, changeOrigin: false } },
+  // One origin for all: the session cookie is a first-party cookie, and the list needs no CORS.
+  proxy: {
+    "/api/auth": { target: `http://127.0.0.1:${authPort}` },
+    "/api/tasks": { target: todoUrl, rewrite: () => "/tasks" },
+  },
 };
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = process.argv.includes("--dev")

@@ -1,11 +1,12 @@
 // The page: three tabs, one for each way into the chat.
-import { useState } from "react";
+import { useCallback, useState } from "react";
 
 import { authClient, forgetJwt } from "./auth";
 import { ClientSecretChat } from "./ClientSecretChat";
 import { CustomFetchChat } from "./CustomFetchChat";
 import { PublicTokenChat } from "./PublicTokenChat";
 import { SignIn } from "./SignIn";
+import { TaskList } from "./TaskList";
 
 const doors = [
   { id: "secret", label: "Client secret", hint: "The server gives the signed-in user a short-lived secret." },
@@ -73,13 +74,25 @@ export function App() {
           <p role="status">One moment…</p>
         ) : !session ? (
           <SignIn />
-        ) : door === "secret" ? (
-          // The key gives every user an element of their own: nothing of the last user stays.
-          <ClientSecretChat key={session.user.id} userId={session.user.id} />
         ) : (
-          <CustomFetchChat key={session.user.id} userId={session.user.id} />
+          // The key gives every user elements of their own: nothing of the last user stays.
+          <SignedIn key={session.user.id} door={door} userId={session.user.id} />
         )}
       </main>
+    </div>
+  );
+}
+
+function SignedIn({ door, userId }: { door: Exclude<Door, "public">; userId: string }) {
+  const [answers, setAnswers] = useState(0);
+  const Chat = door === "secret" ? ClientSecretChat : CustomFetchChat;
+  const onAnswer = useCallback(() => {
+    setAnswers((count) => count + 1);
+  }, []);
+  return (
+    <div className="columns">
+      <Chat userId={userId} onAnswer={onAnswer} />
+      <TaskList userId={userId} version={answers} />
     </div>
   );
 }

@@ -2,11 +2,12 @@
 import { ChatKit, useChatKit } from "@openai/chatkit-react";
 
 import { getJwt } from "./auth";
-import { chatOptions, vestibuleUrl } from "./chatOptions";
+import { chatOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
 
-export function ClientSecretChat({ userId }: { userId: string }) {
+export function ClientSecretChat({ userId, onAnswer }: SignedInChatProps) {
   const { control } = useChatKit({
     ...chatOptions,
+    onResponseEnd: onAnswer,
     api: {
       async getClientSecret(currentClientSecret) {
         // The first time there is none yet; later the element asks shortly before it expires.

@@ -2,11 +2,12 @@
 import { ChatKit, useChatKit } from "@openai/chatkit-react";
 
 import { getJwt } from "./auth";
-import { chatOptions, vestibuleUrl } from "./chatOptions";
+import { chatOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
 
-export function CustomFetchChat({ userId }: { userId: string }) {
+export function CustomFetchChat({ userId, onAnswer }: SignedInChatProps) {
   const { control } = useChatKit({
     ...chatOptions,
+    onResponseEnd: onAnswer,
     api: {
       url: `${vestibuleUrl}/api/chat`,
       domainKey: import.meta.env.VITE_DOMAIN_KEY,

@@ -30,6 +30,8 @@ export function forgetJwt(): void {
 async function fetchJwt(userId: string): Promise<string> {
   const { data, error } = await authClient.token();
   if (error) {
+    // The session ended elsewhere: the page looks again, and shows the sign-in form.
+    authClient.$store.notify("$sessionSignal");
     throw new Error("Your session has ended. Sign in again.");
   }
   current = { userId, jwt: data.token, expiresAt: expiryOf(data.token) };

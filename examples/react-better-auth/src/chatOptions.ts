@@ -3,14 +3,22 @@ import type { ChatKitOptions } from "@openai/chatkit-react";
 
 export const vestibuleUrl = import.meta.env.VITE_VESTIBULE_URL;
 
+/** What the chats behind a login are given. */
+export interface SignedInChatProps {
+  userId: string;
+  /** Called after each answer: it may have changed the person's tasks. */
+  onAnswer: () => void;
+}
+
 export const chatOptions = {
   theme: { colorScheme: "light", radius: "round", density: "normal" },
   history: { enabled: true },
+  threadItemActions: { feedback: true, retry: true },
   startScreen: {
     greeting: "What is to be done?",
     prompts: [
-      { label: "Add a task", prompt: "Add a task: buy milk", icon: "write" },
-      { label: "Show my tasks", prompt: "Show my tasks", icon: "search" },
+      { label: "Add a task", prompt: "add a task: buy milk", icon: "write" },
+      { label: "Show my tasks", prompt: "list my tasks", icon: "search" },
     ],
   },
   composer: { placeholder: "Add a task, or ask for your list" },

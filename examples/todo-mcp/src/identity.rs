@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use auth::claims::Audience;
 use auth::issuer::{Issuer, Issuers, Keys};
 use auth::jwks::KeyCacheLimits;
 use auth::jws::Algorithm;
 use auth::ports::{KeyFetch, Random, SystemRandom};
-use auth::{Now, UnixTime};
+use auth::{Identity, Now, UnixTime};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
@@ -32,25 +33,37 @@ impl Caller {
     }
 }
 
-/// Checks the tokens of one Vestibule.
+/// Checks the tokens of one issuer.
 pub struct Verifier {
     issuers: Issuers,
+    owner_of: fn(&Identity) -> String,
 }
 
 impl Verifier {
     /// Believes tokens that the Vestibule at `vestibule` signed for `audience`.
-    pub fn new(vestibule: &Url, audience: &str) -> anyhow::Result<Self> {
+    pub fn vestibule(vestibule: &Url, audience: &str) -> anyhow::Result<Self> {
         let issuer = Issuer::new(
             vestibule.origin().ascii_serialization(),
             Keys::Jwks(vestibule.join("/.well-known/jwks.json")?),
             &[Algorithm::EdDsa],
-            auth::claims::Audience::aud([audience]),
+            Audience::aud([audience]),
         );
-        let fetch: Arc<dyn KeyFetch> =
-            Arc::new(HttpKeyFetch::new(HttpClient::new(&HttpPolicy::DOCUMENT)?));
+        // Vestibule puts the person's own issuer and id into `sub`: "<issuer> <id>".
+        Self::new(issuer, |token| token.subject().to_owned())
+    }
+
+    /// Believes tokens of the Better Auth server at `url`: for pages that show the list themselves.
+    pub fn better_auth(url: &Url) -> anyhow::Result<Self> {
+        // The same words as Vestibule's `sub`, so both ways lead to the same list.
+        Self::new(Issuer::better_auth(url)?, Identity::owner_key)
+    }
+
+    fn new(issuer: Issuer, owner_of: fn(&Identity) -> String) -> anyhow::Result<Self> {
+        let http = HttpClient::new(&HttpPolicy::DOCUMENT)?;
+        let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http));
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let issuers = Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random)?;
-        Ok(Self { issuers })
+        Ok(Self { issuers, owner_of })
     }
 }
 
@@ -69,16 +82,13 @@ pub async fn authenticate(
     let token = match auth::bearer::bearer(&values) {
         Ok(Some(token)) => token,
         Ok(None) => {
-            return refuse(
-                StatusCode::UNAUTHORIZED,
-                "send the token that Vestibule signed for this server",
-            );
+            return refuse(StatusCode::UNAUTHORIZED, "send a token with this request");
         }
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     match verifier.issuers.authenticate(token, now()).await {
         Ok(identity) => {
-            let owner = identity.subject().to_owned();
+            let owner = (verifier.owner_of)(&identity);
             request.extensions_mut().insert(Caller { owner });
             next.run(request).await
         }
@@ -86,7 +96,7 @@ pub async fn authenticate(
             tracing::warn!(message, "no keys to check tokens with");
             refuse(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the keys of Vestibule cannot be fetched; try again in a moment",
+                "the token cannot be checked right now; try again in a moment",
             )
         }
         Err(error) => {

@@ -1,5 +1,6 @@
 //! The command line of the example server.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ struct Options {
     /// Default: http://<listen>/mcp.
     #[arg(long, env = "TODO_MCP_URL")]
     url: Option<Url>,
+
+    /// A Better Auth server whose users may read their own list at /tasks, for a page that shows it
+    /// beside the chat. Without it there is no /tasks.
+    #[arg(long, env = "BETTER_AUTH_URL")]
+    better_auth_url: Option<Url>,
 }
 
 #[tokio::main]
@@ -39,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let options = Options::parse();
@@ -60,8 +67,13 @@ async fn main() -> anyhow::Result<()> {
         Some(url) => url,
         None => Url::parse(&format!("http://{address}/mcp"))?,
     };
-    let verifier = Verifier::new(&options.vestibule_url, url.as_str())?;
-    let router = router(Arc::new(tasks), Arc::new(verifier), url.authority());
+    let vestibule = Verifier::vestibule(&options.vestibule_url, url.as_str())?;
+    let login = options
+        .better_auth_url
+        .as_ref()
+        .map(Verifier::better_auth)
+        .transpose()?;
+    let router = router(Arc::new(tasks), vestibule, login, url.authority());
     tracing::info!(%url, vestibule = %options.vestibule_url, "ready");
     axum::serve(listener, router)
         .with_graceful_shutdown(asked_to_stop())

@@ -3,6 +3,7 @@
 //! A tool never takes the user as an argument: a model could be talked into naming another one.
 //! Who asks comes from the verified token of the HTTP request.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rmcp::handler::server::wrapper::Parameters;
@@ -223,7 +224,8 @@ impl ServerHandler for TodoTools {
     }
 }
 
-/// The list as people read it.
+/// The list as people and models read it. Not as a numbered Markdown list: that would be counted
+/// anew, and after the first deletion every number would be wrong.
 fn as_text(tasks: &[Task], filter: Filter) -> String {
     if tasks.is_empty() {
         return match filter {
@@ -233,19 +235,19 @@ fn as_text(tasks: &[Task], filter: Filter) -> String {
         }
         .to_owned();
     }
-    let lines = tasks.iter().map(|task| {
-        let mark = if task.completed { "[x]" } else { "[ ]" };
-        let Task {
-            task_id,
-            title,
-            description,
-            ..
-        } = task;
-        if description.is_empty() {
-            format!("{task_id}. {mark} {title}")
-        } else {
-            format!("{task_id}. {mark} {title} ({description})")
+    let mut text = String::new();
+    for Task {
+        task_id,
+        title,
+        description,
+        completed,
+    } in tasks
+    {
+        let _ = write!(text, "- Task {task_id}: {title}");
+        if !description.is_empty() {
+            let _ = write!(text, " ({description})");
         }
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        text.push_str(if *completed { ", done\n" } else { "\n" });
+    }
+    text
 }

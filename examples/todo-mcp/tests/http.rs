@@ -21,6 +21,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use secrecy::SecretBox;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use testkit::services::{Account, BetterAuth, BetterAuthOptions};
 use todo_mcp::identity::Verifier;
 use todo_mcp::tasks::Tasks;
 use tokio::net::TcpListener;
@@ -38,6 +39,10 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_with(login: Option<Verifier>) -> Self {
         let signer =
             Signer::from_seed(&SecretBox::new(Box::new([7; 32]))).expect("a seed makes a key");
         let mut servers = JoinSet::new();
@@ -50,9 +55,9 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let mcp_url = format!("http://{address}/mcp");
-        let verifier =
-            Verifier::new(&Url::parse(&issuer).expect("a URL"), &mcp_url).expect("a verifier");
-        let router = todo_mcp::router(Arc::new(tasks), Arc::new(verifier), &address.to_string());
+        let verifier = Verifier::vestibule(&Url::parse(&issuer).expect("a URL"), &mcp_url)
+            .expect("a verifier");
+        let router = todo_mcp::router(Arc::new(tasks), verifier, login, &address.to_string());
         servers.spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self {
             signer,
@@ -176,7 +181,7 @@ async fn a_task_is_added_listed_changed_completed_and_deleted() {
     .await;
     assert_eq!(
         ada.text("list_tasks", json!({})).await,
-        "1. [ ] buy milk\n2. [ ] call Bob (about Friday)"
+        "- Task 1: buy milk\n- Task 2: call Bob (about Friday)\n"
     );
     assert_eq!(
         ada.text("complete_task", json!({ "task_id": 1 })).await,
@@ -192,7 +197,7 @@ async fn a_task_is_added_listed_changed_completed_and_deleted() {
     assert_eq!(
         ada.text("list_tasks", json!({ "status": "completed" }))
             .await,
-        "1. [x] buy milk"
+        "- Task 1: buy milk, done\n"
     );
     assert_eq!(
         ada.text("delete_task", json!({ "task_id": 1 })).await,
@@ -266,7 +271,7 @@ async fn one_users_tasks_do_not_exist_for_another() {
         bob.text("add_task", json!({ "title": "his" })).await,
         "Added task 1: his"
     );
-    assert_eq!(ada.text("list_tasks", json!({})).await, "1. [ ] hers");
+    assert_eq!(ada.text("list_tasks", json!({})).await, "- Task 1: hers\n");
 }
 
 #[tokio::test]
@@ -393,6 +398,71 @@ async fn a_page_of_any_origin_and_a_foreign_host_are_refused() {
 }
 
 #[tokio::test]
+async fn a_page_reads_the_list_of_the_person_who_is_signed_in_to_the_app() {
+    let login = BetterAuth::start(&BetterAuthOptions::default())
+        .await
+        .expect("a login server");
+    let base_url = Url::parse(login.base_url()).expect("a URL");
+    let world =
+        World::start_with(Some(Verifier::better_auth(&base_url).expect("a verifier"))).await;
+    let (ada, bob) = (
+        login.sign_up("ada").await.expect("a user"),
+        login.sign_up("bob").await.expect("a user"),
+    );
+    let said_by =
+        |user: &Account| json!({ "sub": format!("{} {}", login.base_url(), user.user_id) });
+    let talking = StreamableHttpClientTransport::from_config(
+        StreamableHttpClientTransportConfig::with_uri(world.mcp_url.as_str())
+            .auth_header(world.token("", &said_by(&ada))),
+    );
+    let talking = Client(().serve(talking).await.expect("the MCP handshake"));
+    talking
+        .text("add_task", json!({ "title": "buy milk" }))
+        .await;
+
+    let address = world.mcp_url.replace("/mcp", "/tasks");
+    let read = |token: String| bare_client().get(&address).bearer_auth(token).send();
+    let hers = read(login.token(&ada).await.expect("a token"))
+        .await
+        .expect("an answer");
+    assert_eq!(hers.headers()["cache-control"], "no-store");
+    let hers: Value = hers.json().await.expect("JSON");
+    assert_eq!(hers["tasks"][0]["title"], "buy milk");
+    let his = read(login.token(&bob).await.expect("a token"))
+        .await
+        .expect("an answer");
+    assert_eq!(
+        his.json::<Value>().await.expect("JSON"),
+        json!({ "tasks": [] })
+    );
+
+    // Each door takes its own kind of token only.
+    assert_eq!(
+        read(world.token("", &said_by(&ada)))
+            .await
+            .expect("an answer")
+            .status(),
+        401
+    );
+    let (status, _) = world
+        .post(Some(&format!(
+            "Bearer {}",
+            login.token(&ada).await.expect("a token")
+        )))
+        .await;
+    assert_eq!(status, 401);
+    assert_eq!(
+        bare_client()
+            .get(&address)
+            .send()
+            .await
+            .expect("an answer")
+            .status(),
+        401
+    );
+}
+
+#[tokio::test]
 async fn keys_that_cannot_be_fetched_are_not_the_users_fault() {
     let world = World::start().await;
     let gone = TcpListener::bind("127.0.0.1:0")
@@ -400,7 +470,7 @@ async fn keys_that_cannot_be_fetched_are_not_the_users_fault() {
         .expect("a port")
         .local_addr()
         .expect("an address");
-    let verifier = Verifier::new(
+    let verifier = Verifier::vestibule(
         &Url::parse(&format!("http://{gone}")).expect("a URL"),
         "here",
     )
@@ -408,7 +478,7 @@ async fn keys_that_cannot_be_fetched_are_not_the_users_fault() {
     let tasks = Tasks::open(Path::new(":memory:")).expect("a database");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let router = todo_mcp::router(Arc::new(tasks), Arc::new(verifier), &address.to_string());
+    let router = todo_mcp::router(Arc::new(tasks), verifier, None, &address.to_string());
     let mut servers = JoinSet::new();
     servers.spawn(async move { axum::serve(listener, router).await.expect("it serves") });
     let token = world.token(
