@@ -14,6 +14,7 @@ import { TurnErrorView } from './turn-error';
 /** Closer to the end than this counts as being there, in pixels. */
 const NEAR_END = 72;
 const NEAR_START = 240;
+const ANCHORS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('overflow-anchor', 'auto');
 
 export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Element {
   const { chat, t, options } = useUi();
@@ -23,6 +24,8 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   /** Whether the reader is at the end and wants to stay there. Only scrolling changes it, never growth. */
   const following = useRef(true);
   const lastTop = useRef(0);
+  /** A thread that was just opened is held at its end while the real heights come in, until the reader moves. */
+  const held = useRef(false);
   const { threadId } = chat;
   const id = threadId.value;
   const turns = chat.transcript.turns.value;
@@ -57,13 +60,18 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         const top = turn.getBoundingClientRect().top - view.getBoundingClientRect().top + view.scrollTop;
         view.scrollTo({ top, behavior: 'instant' });
         following.current = true;
+        held.current = false;
       }
     } else if (opened.current !== id && turns.length > 0) {
-      if (opened.current !== null || sent === 0) view.scrollTop = view.scrollHeight;
+      if (opened.current !== null || sent === 0) {
+        view.scrollTop = view.scrollHeight;
+        held.current = true;
+      }
       opened.current = id;
     } else if (firstKey.current !== null && first !== firstKey.current && view.scrollHeight > heightBefore.current) {
-      // Older messages came in above: what is being read stays where it is.
-      view.scrollTop += view.scrollHeight - heightBefore.current;
+      // Older messages came in above: what is being read stays where it is. Browsers that anchor do
+      // that by themselves, except at the very top.
+      if (!ANCHORS_BY_ITSELF || view.scrollTop < 1) view.scrollTop += view.scrollHeight - heightBefore.current;
     }
     firstKey.current = first;
     heightBefore.current = view.scrollHeight;
@@ -78,7 +86,8 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
       const view = scroller.current;
       if (view === null) return;
       heightBefore.current = view.scrollHeight;
-      if (options.peek()?.thread.autoScroll === true && following.current) view.scrollTop = view.scrollHeight;
+      const follows = options.peek()?.thread.autoScroll === true && following.current;
+      if (follows || held.current) view.scrollTop = view.scrollHeight;
       measure();
     };
     const observer = new ResizeObserver(() => onNextFrame(job));
@@ -90,6 +99,9 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     if (!chat.isAnswering.value) onNextFrame(measure);
   });
 
+  const release = (): void => {
+    held.current = false;
+  };
   const answering = chat.isAnswering.value;
   return (
     <div class="thread-frame">
@@ -102,6 +114,10 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         aria-busy={answering}
         aria-label={t('thread.label')}
         onScroll={measure}
+        onWheel={release}
+        onTouchStart={release}
+        onPointerDown={release}
+        onKeyDown={release}
       >
         <div ref={content} class="thread-inner">
           {chat.loadingOlder.value && <div class="older">{t('thread.older')}</div>}

@@ -22,6 +22,7 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
   // Turns out of view are not laid out. One that was on the screen leaves its real height behind:
   // a guess would move everything below it under the reader's eyes.
   const measured = useRef(last);
+  const mountedAbove = useRef(!last);
   useLayoutEffect(() => {
     const element = node.current;
     if (element === null || last) return;
@@ -31,7 +32,7 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
   }, [last]);
   const kind = last ? (fresh ? 'turn last fresh' : 'turn last') : 'turn';
   return (
-    <div ref={node} class={kind}>
+    <div ref={node} class={kind} data-settled={mountedAbove.current ? '' : undefined}>
       {turn.entries.map((entry) => (
         <ItemView key={entry.key} entry={transcript.entry(entry)} />
       ))}

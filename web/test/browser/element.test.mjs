@@ -1,6 +1,7 @@
 // The element in a real browser against real HTTP: the three doors, the turn, the views, the events.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { corpus } from './corpus.mjs';
 import { addPage, answered, eventsOf, launch, ready, say } from './harness.mjs';
 import { startServer } from './server.mjs';
 
@@ -300,6 +301,42 @@ test('a long thread opens at its end and pages upwards without jumping', () =>
     }
     assert.equal(await page.locator('.user-message, .assistant-message').count(), 95);
     server.state.threads.delete('thr_long');
+  }));
+
+test('real heights coming in late move nothing: the end stays the end, and what is read stays put', () =>
+  visit('/custom', async (page) => {
+    const text = corpus(1500);
+    const items = Array.from({ length: 60 }, (_, index) => ({
+      type: index % 2 === 0 ? 'user_message' : 'assistant_message', id: `t${index}`, thread_id: 'thr_tall', created_at: new Date().toISOString(),
+      content: [{ type: index % 2 === 0 ? 'input_text' : 'output_text', text: index % 2 === 0 ? `Question ${index}` : text }], inference_options: {},
+    }));
+    server.state.threads.set('thr_tall', { id: 'thr_tall', title: 'Tall', created_at: new Date().toISOString(), status: { type: 'active' }, items });
+    await page.evaluate(() => window.chat.setThreadId('thr_tall'));
+    const frames = (count) => page.evaluate((n) => new Promise((resolve) => { const step = (left) => (left === 0 ? resolve() : requestAnimationFrame(() => step(left - 1))); step(n); }), count);
+    await frames(6);
+    const distance = await page.locator('.thread').evaluate((view) => Math.round(view.scrollHeight - view.scrollTop - view.clientHeight));
+    assert.ok(distance < 4, `the thread opens ${distance} px from its end`);
+    // One real turn of the wheel says that a reader is there; the steps after it are exact.
+    await page.locator('.thread').hover();
+    await page.mouse.wheel(0, -10);
+    await frames(30);
+    const moves = await page.evaluate(async () => {
+      const view = window.chat.shadowRoot.querySelector('.thread');
+      const found = [];
+      for (let step = 0; step < 150 && view.scrollTop > 200; step += 1) {
+        const middle = view.getBoundingClientRect().top + view.clientHeight / 4;
+        const seen = [...view.querySelectorAll('.markdown > *, .bubble')].find((node) => node.getBoundingClientRect().top > middle);
+        const before = seen.getBoundingClientRect().top;
+        view.scrollTop -= 200;
+        for (let frame = 0; frame < 4; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+        found.push(Math.round(seen.getBoundingClientRect().top - before - 200));
+      }
+      return found;
+    });
+    assert.ok(moves.length > 20, `${moves.length} steps`);
+    const worst = Math.max(...moves.map(Math.abs));
+    assert.ok(worst < 4, `moved by ${moves.join(' ')} px`);
+    server.state.threads.delete('thr_tall');
   }));
 
 test('methods: queued before options, refused while busy, named when not there yet', () =>
