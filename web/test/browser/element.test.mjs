@@ -479,7 +479,7 @@ test('removal from the page stops the answer; a move does not', () =>
     await say(page, 'endless');
     await page.getByText('word word').waitFor();
     await page.evaluate(() => { const box = document.createElement('div'); box.style.height = '100%'; document.querySelector('main').append(box); box.append(window.chat); });
-    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 50)));
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     assert.equal((await eventsOf(page, 'response.end')).length, 0);
     const ended = await page.evaluate(async () => {
       const end = new Promise((resolve) => window.chat.addEventListener('chatkit.response.end', () => resolve(true), { once: true }));
