@@ -19,6 +19,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -118,9 +119,26 @@ fn connect(path: &Path, options: Options) -> Result<Connection, Error> {
     #[cfg(test)]
     tests::record_statements_of(&connection);
     configure(&connection, options)?;
-    // Readers and the writer do not wait for one another.
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    enter_wal_mode(&connection, options.patience)?;
     Ok(connection)
+}
+
+/// In WAL mode readers and the writer do not wait for one another. The file remembers the mode.
+///
+/// Where two processes make a file at once, SQLite answers busy at once instead of waiting as it does elsewhere.
+fn enter_wal_mode(connection: &Connection, patience: Duration) -> Result<(), Error> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    loop {
+        let entered = connection.pragma_update(None, "journal_mode", "wal");
+        match entered.map_err(Error::from) {
+            Err(Error::Busy(_)) if waited < patience => {
+                thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            entered => return entered,
+        }
+    }
 }
 
 fn configure(connection: &Connection, options: Options) -> Result<(), Error> {

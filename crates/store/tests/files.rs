@@ -243,9 +243,9 @@ async fn a_call_whose_caller_went_away_is_done_all_the_same() {
     let file = File::new();
     let database = file.open().await;
     let (owner, thread) = (owner(), thread(1));
-    // Polled once, so that it is queued, then dropped.
+    // Polled once, so that it is queued, then dropped, most likely before there is an answer.
     let write = database.create_thread(&owner, &thread, &[]);
-    assert!(futures::poll!(Box::pin(write)).is_pending());
+    let _answer = futures::poll!(Box::pin(write));
     // Writes are done in their order, so this one comes after it.
     database.check().await.unwrap();
     let found = database.thread(&owner, &thread.id).await.unwrap();
