@@ -1,4 +1,4 @@
-//! The identity provider of a run: one Ed25519 key, made when the upstream starts and never written down.
+//! The identity provider of a run: one Ed25519 key, which opens nothing but the benchmark.
 
 use anyhow::{Context as _, Result};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -19,6 +19,14 @@ impl Issuer {
     pub fn generate(name: impl Into<String>) -> Result<Self> {
         Ok(Self {
             key: Ed25519KeyPair::generate().context("generate an Ed25519 key")?,
+            name: name.into(),
+        })
+    }
+
+    /// The same with the key of a seed, for counts that must come out the same each time.
+    pub fn from_seed(name: impl Into<String>, seed: &[u8; 32]) -> Result<Self> {
+        Ok(Self {
+            key: Ed25519KeyPair::from_seed_unchecked(seed).context("read an Ed25519 seed")?,
             name: name.into(),
         })
     }
