@@ -40,16 +40,19 @@ test-rust: web
 test-web: web
 	npm --prefix web test
 
-test-e2e: build
-	scripts/e2e
+test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json
+	cargo build --release --locked --package todo-mcp
+	npm --prefix e2e test
 
 lint: lint-rust lint-web ## Formatting, clippy and ESLint, all warnings denied
 lint-rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-lint-web: web/node_modules/.package-lock.json
+PACKAGES := web examples/react-better-auth e2e
+lint-web: $(PACKAGES:%=%/node_modules/.package-lock.json)
 	npm --prefix web run --silent typecheck
-	npm --prefix web run --silent lint
+	npm --prefix examples/react-better-auth run --silent typecheck
+	for package in $(PACKAGES); do npm --prefix $$package run --silent lint || exit 1; done
 
 doc: ## Builds the API documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
@@ -61,10 +64,13 @@ fuzz: ## Fuzzes every target for a while (SECONDS_EACH=60)
 	scripts/fuzz
 
 bench: build ## Runs the whole side-by-side benchmark
+	bench/setup
 	bench/run
 
-bench-smoke: build ## The short benchmark: is every delta delivered, is nothing leaked?
+bench-smoke: build ## The short benchmark (is every delta delivered, is nothing leaked?) and the instruction gate
+	bench/setup
 	bench/run --smoke
+	bench/gate
 
 fmt: ## Formats Rust and TypeScript
 	cargo fmt --all
