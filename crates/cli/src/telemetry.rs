@@ -1,6 +1,6 @@
 //! The log, and the lines that a command prints for people.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +13,7 @@ pub(crate) fn start_log(log: &RawLog) -> anyhow::Result<()> {
         .with_context(|| format!("failed to understand log.filter `{}`", log.filter))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => subscriber.with_target(false).try_init(),

@@ -10,7 +10,7 @@ use auth::{
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
     credential::{Kind, classify},
-    ports::{ChatSessionRecord, PublicTokenRecord},
+    ports::{ChatSessionRecord, OpenedBy, PublicTokenRecord},
 };
 use axum::extract::{FromRequestParts, Request};
 use engine::{Owner, RequestContext, User, WorkflowId};
@@ -131,11 +131,9 @@ impl<S: Sync> FromRequestParts<S> for PublicTokenCaller {
 /// A proof that the guard left. A handler behind a route that does not ask for one finds none, and
 /// is refused: forgetting a credential closes the door.
 fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError> {
-    parts
-        .extensions
-        .get::<T>()
-        .cloned()
-        .ok_or_else(|| ApiError::internal("a handler asks for a caller that its route does not take"))
+    parts.extensions.get::<T>().cloned().ok_or_else(|| {
+        ApiError::internal("a handler asks for a caller that its route does not take")
+    })
 }
 
 /// Checks the credential of a request against what its route takes, and leaves the proof in the
@@ -215,7 +213,10 @@ impl Admission<'_> {
                     .client_secrets
                     .authenticate(token, self.now.wall)
                     .await?;
-                self.settle_with_cookie(&identity).await?;
+                // A visitor may well be signed in elsewhere on the site; a user is the same everywhere.
+                if record.opened_by == OpenedBy::User {
+                    self.settle_with_cookie(&identity).await?;
+                }
                 Caller::new(identity, Entry::ClientSecret(Arc::new(record)))
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {

@@ -91,7 +91,11 @@ mod tests {
             ("10.0.0.1", &["1.2.3.4, rubbish"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["1.2.3.4"], "1.2.3.4"),
         ] {
-            assert_eq!(find(peer, forwarded, proxies), expected, "{peer} {forwarded:?}");
+            assert_eq!(
+                find(peer, forwarded, proxies),
+                expected,
+                "{peer} {forwarded:?}"
+            );
         }
     }
 

@@ -36,7 +36,9 @@ pub(crate) fn visitor(headers: &HeaderMap) -> Option<String> {
 /// The `Set-Cookie` header that keeps a resume token.
 pub(crate) fn keep_visitor(resume: &str, is_secure: bool) -> Option<HeaderValue> {
     let attributes = if is_secure {
-        format!("{SECURE_NAME}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; Secure; HttpOnly; SameSite=None; Partitioned")
+        format!(
+            "{SECURE_NAME}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; Secure; HttpOnly; SameSite=None; Partitioned"
+        )
     } else {
         format!("{PLAIN_NAME}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax")
     };
@@ -61,10 +63,19 @@ mod tests {
     #[test]
     fn o04_two_different_cookies_of_one_name_are_none() {
         assert_eq!(read(&["a=b; vestibule_visitor=x"]).as_deref(), Some("x"));
-        assert_eq!(read(&["__Host-vestibule_visitor=x; c=d"]).as_deref(), Some("x"));
-        assert_eq!(read(&["vestibule_visitor=x", "vestibule_visitor=x"]).as_deref(), Some("x"));
+        assert_eq!(
+            read(&["__Host-vestibule_visitor=x; c=d"]).as_deref(),
+            Some("x")
+        );
+        assert_eq!(
+            read(&["vestibule_visitor=x", "vestibule_visitor=x"]).as_deref(),
+            Some("x")
+        );
         assert_eq!(read(&["vestibule_visitor=x; vestibule_visitor=y"]), None);
-        assert_eq!(read(&["__Host-vestibule_visitor=x", "vestibule_visitor=y"]), None);
+        assert_eq!(
+            read(&["__Host-vestibule_visitor=x", "vestibule_visitor=y"]),
+            None
+        );
         assert_eq!(read(&["xvestibule_visitor=x"]), None);
         assert_eq!(read(&[]), None);
     }
@@ -73,7 +84,14 @@ mod tests {
     fn o03_the_cookie_cannot_be_read_by_scripts_nor_planted_by_others() {
         let secure = keep_visitor("vk_x", true).unwrap();
         let secure = secure.to_str().unwrap();
-        for part in ["__Host-", "Secure", "HttpOnly", "SameSite=None", "Partitioned", "Path=/;"] {
+        for part in [
+            "__Host-",
+            "Secure",
+            "HttpOnly",
+            "SameSite=None",
+            "Partitioned",
+            "Path=/;",
+        ] {
             assert!(secure.contains(part), "{secure}");
         }
         assert!(!secure.contains("Domain"), "{secure}");

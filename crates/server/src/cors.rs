@@ -78,8 +78,9 @@ impl Asking {
             Pages::Allowlisted if self.origin.is_present() => {
                 let values = self.origin.values();
                 let checked = match app.domains.check_preflight(&values).await {
-                    // Asked again for a real request, so that the operator sees the refusal listed.
-                    Err(auth::Error::Forbidden(_)) if !self.is_preflight => {
+                    // Asked again, so that the operator sees the refusal listed. After a refused
+                    // preflight no request follows, so nothing is counted twice.
+                    Err(auth::Error::Forbidden(_)) => {
                         let now = app.now().wall;
                         app.domains
                             .check(&values, auth::Environment::Live, now)

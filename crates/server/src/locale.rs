@@ -20,9 +20,9 @@ fn is_tag(text: &str) -> bool {
     let mut parts = text.split('-');
     let is_part = |part: &str| (1..=8).contains(&part.len());
     text.len() <= MAX_TAG_BYTES
-        && parts
-            .next()
-            .is_some_and(|part| is_part(part) && part.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        && parts.next().is_some_and(|part| {
+            is_part(part) && part.bytes().all(|byte| byte.is_ascii_alphabetic())
+        })
         && parts.all(|part| is_part(part) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 

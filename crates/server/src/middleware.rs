@@ -32,7 +32,8 @@ pub(crate) fn apply(routes: Router, app: AppState) -> Router {
 async fn around(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     // 1. A name for the request, so that a person can report an error without telling a secret.
     let id = format!("req_{:032x}", app.engine.ids.next());
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut asking = Asking::of(&app, path.as_ref().map(MatchedPath::as_str), &request);
 
@@ -72,10 +73,12 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
 
 fn client_ip(app: &App, request: &Request) -> ClientIp {
     // Without a peer (a test that calls the router directly) everybody is one client.
-    let peer = request.extensions().get::<Peer>().map_or(
-        SocketAddr::from(([0, 0, 0, 0], 0)).ip(),
-        |Peer(address)| address.ip(),
-    );
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(SocketAddr::from(([0, 0, 0, 0], 0)).ip(), |Peer(address)| {
+            address.ip()
+        });
     ClientIp::find(peer, request.headers(), &app.settings.trusted_proxies)
 }
 
@@ -140,17 +143,17 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_with_its_causes() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outer")]
-        struct Outer(#[source] std::io::Error);
-        let error = Outer(std::io::Error::other("inner"));
-        assert_eq!(chain(&error), "outer: inner");
+        let error = auth::ports::StoreError::Unavailable("locked".into());
+        assert_eq!(chain(&error), "the credential store is unavailable: locked");
     }
 
     #[test]
     fn an_answers_own_headers_win() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("max-age=300"),
+        );
         security_headers(&mut headers);
         assert_eq!(headers[header::CACHE_CONTROL], "max-age=300");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");

@@ -55,7 +55,7 @@ impl Revocations {
     }
 
     /// Asks the store once about every session that a stream runs for.
-    pub(crate) async fn look(&self, store: &dyn CredentialStore) {
+    pub async fn look(&self, store: &dyn CredentialStore) {
         for id in self.live() {
             match store.find_chat_session(&id).await {
                 Ok(Some(session)) if session.ended.is_none() => {}

@@ -136,7 +136,7 @@ fn handlers(app: &AppState) -> Router<AppState> {
 }
 
 /// Puts the guard and the middleware around handlers, and gives everything else an answer in words.
-pub(crate) fn guarded(app: AppState, handlers: Router<AppState>) -> Router {
+pub fn guarded(app: AppState, handlers: Router<AppState>) -> Router {
     let inner = handlers
         .fallback(|| async { unknown_path() })
         .layer(from_fn_with_state(app.clone(), guard))
@@ -164,7 +164,10 @@ async fn guard(
         return if is_path_listed {
             unknown_method(&app, path.as_str())
         } else {
-            tracing::error!(path = path.as_str(), "a handler is missing in the route table");
+            tracing::error!(
+                path = path.as_str(),
+                "a handler is missing in the route table"
+            );
             unknown_path().into_response()
         };
     };

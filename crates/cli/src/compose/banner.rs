@@ -37,8 +37,9 @@ pub(crate) fn banner(
         env!("CARGO_PKG_VERSION")
     );
     let mut line = |text_of_line: String| {
+        let indent = if text_of_line.is_empty() { "" } else { "  " };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {text_of_line}");
+        let _ = writeln!(text, "{indent}{text_of_line}");
     };
     line(format!(
         "door 1  client secret    {}{minted_by}",

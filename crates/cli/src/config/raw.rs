@@ -82,7 +82,7 @@ pub(crate) struct RawLog {
 impl Default for RawLog {
     fn default() -> Self {
         Self {
-            filter: "info".to_owned(),
+            filter: "info,rusqlite_migration=warn".to_owned(),
             format: LogFormat::Text,
         }
     }

@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 /** Who is signed in, and their token with its end in Unix seconds. */
 let person = null;
 let token = null;
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
 
 async function json(url, init) {
   const response = await fetch(url, init);
@@ -36,6 +37,8 @@ function show(door, options) {
   const chat = byId(`chat-${door}`);
   chat.hidden = false;
   chat.setOptions({
+    theme: { colorScheme: darkScheme.matches ? 'dark' : 'light' },
+    threadItemActions: { feedback: true, retry: true },
     header: { title: { text: `Door ${door}` } },
     startScreen: {
       greeting: 'What would you like to try?',

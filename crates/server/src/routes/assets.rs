@@ -46,19 +46,24 @@ fn element_file(path: &str, query: Option<&str>, headers: &HeaderMap) -> Respons
         };
         return ApiError::not_found(message).into_response();
     };
+    let (file, coding) = encoded(path, headers).unwrap_or((file, None));
     let etag = etag(&file);
     let mut response = if is_current(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        encoded(path, file, headers)
+        ([(header::CONTENT_TYPE, content_type(path))], bytes(file)).into_response()
     };
     let is_versioned = query.is_some_and(|query| {
-        query
-            .split('&')
-            .any(|pair| pair.strip_prefix("v=").is_some_and(|value| !value.is_empty()))
+        query.split('&').any(|pair| {
+            pair.strip_prefix("v=")
+                .is_some_and(|value| !value.is_empty())
+        })
     });
     let answer = response.headers_mut();
     answer.insert(header::ETAG, etag);
+    if let Some(coding) = coding {
+        answer.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
     answer.insert(
         header::CACHE_CONTROL,
         if is_versioned { IMMUTABLE } else { SHORT },
@@ -71,28 +76,15 @@ fn element_file(path: &str, query: Option<&str>, headers: &HeaderMap) -> Respons
     response
 }
 
-/// The file, compressed where the build made a compressed one beside it and the client takes it.
-fn encoded(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
-    let accepted = headers
-        .get(header::ACCEPT_ENCODING)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let compressed = [("br", "br"), ("gzip", "gz")]
+/// The compressed file that the build made beside this one, where the client takes it.
+fn encoded(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
+    let accepted = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
+    [("br", "br"), ("gzip", "gz")]
         .into_iter()
         .filter(|(coding, _)| accepts(accepted, coding))
         .find_map(|(coding, extension)| {
-            Some((coding, Element::get(&format!("{path}.{extension}"))?))
-        });
-    let content_type = [(header::CONTENT_TYPE, content_type(path))];
-    match compressed {
-        Some((coding, file)) => (
-            content_type,
-            [(header::CONTENT_ENCODING, coding)],
-            bytes(file),
-        )
-            .into_response(),
-        None => (content_type, bytes(file)).into_response(),
-    }
+            Some((Element::get(&format!("{path}.{extension}"))?, Some(coding)))
+        })
 }
 
 /// Whether `Accept-Encoding` names the coding with a weight above zero (RFC 9110 §12.5.3).
@@ -145,6 +137,7 @@ pub(crate) fn content_type(path: &str) -> &'static str {
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",
         Some("woff2") => "font/woff2",
+        Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }

@@ -1,12 +1,12 @@
 //! The conversation: door 3's `/api/chat` and `/chatkit`, and the hosted doors'
 //! `/v1/chatkit/conversation`. All of them end in the same engine.
 
+use auth::ports::Quotas;
 use axum::{
     Json,
     extract::State,
     response::{IntoResponse, Response},
 };
-use auth::ports::Quotas;
 use engine::Reply;
 use http::HeaderMap;
 use protocol::{Envelope, Limits, RequestError};

@@ -75,7 +75,8 @@ pub(crate) async fn token(
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
     let development = app.development.as_ref().ok_or_else(not_here)?;
-    let is_local_peer = peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
+    let is_local_peer =
+        peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
     if !is_local_peer || !is_local_host(&headers) || !is_local_page(&headers) {
         return Err(ApiError::forbidden(
             "loopback_only",

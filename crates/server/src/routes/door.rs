@@ -218,7 +218,9 @@ fn check_open(is_open: bool, door: &str) -> Result<(), ApiError> {
     }
     Err(ApiError::forbidden(
         "door_closed",
-        format!("this door is closed on this server; the operator opens it with `doors.{door}.enabled`"),
+        format!(
+            "this door is closed on this server; the operator opens it with `doors.{door}.enabled`"
+        ),
     ))
 }
 

@@ -63,7 +63,9 @@ impl From<RelayError> for ApiError {
 fn of_model(error: ModelError) -> ApiError {
     let retry = Duration::from_secs(5);
     match error {
-        ModelError::TooLong(_) => ApiError::bad_request("the messages are too long for the model; send fewer"),
+        ModelError::TooLong(_) => {
+            ApiError::bad_request("the messages are too long for the model; send fewer")
+        }
         ModelError::Declined(_) => ApiError::bad_request("the model declined to answer this"),
         ModelError::RateLimited(_) => ApiError::too_many(
             "the model takes no more requests for the moment; try again in a little while",

@@ -1,0 +1,179 @@
+//! Door 2 over HTTP: anonymous visitors who come back, isolated, within their quotas.
+
+use auth::ports::Quotas;
+use reqwest::{Response, header};
+use serde_json::{Value, json};
+
+use crate::{
+    credentials::visitor_cookie,
+    harness::{APP_ORIGIN, FOREIGN_ORIGIN, Options, TestApp, new_message},
+};
+
+const LOCAL_PAGE: &str = "http://localhost:3000";
+
+async fn visit(app: &TestApp, cookie: Option<&str>) -> Response {
+    let mut request = app
+        .post("/api/chatkit/visitor")
+        .bearer_auth(&app.public_token)
+        .header(header::ORIGIN, LOCAL_PAGE);
+    if let Some(cookie) = cookie {
+        request = request.header(header::COOKIE, cookie);
+    }
+    request.send().await.unwrap()
+}
+
+async fn secret(answer: Response) -> String {
+    let body: Value = answer.json().await.unwrap();
+    body["client_secret"].as_str().unwrap().to_owned()
+}
+
+async fn say(app: &TestApp, secret: &str, body: &Value) -> (u16, String) {
+    let answer = app
+        .post("/v1/chatkit/conversation")
+        .bearer_auth(secret)
+        .header(header::ORIGIN, LOCAL_PAGE)
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+fn threads() -> Value {
+    json!({ "type": "threads.list", "params": {} })
+}
+
+#[tokio::test]
+async fn a_visitor_survives_a_reload_and_is_alone() {
+    let app = TestApp::start().await;
+    let cookie = visitor_cookie(&app).await;
+    let first = secret(visit(&app, Some(&cookie)).await).await;
+    let (status, stream) = say(&app, &first, &new_message("hello")).await;
+    assert_eq!(status, 200, "{stream}");
+
+    let again = secret(visit(&app, Some(&cookie)).await).await;
+    assert_ne!(first, again);
+    let (_, list) = say(&app, &again, &threads()).await;
+    assert!(list.contains("thr_"), "{list}");
+
+    let other = secret(visit(&app, None).await).await;
+    let (_, list) = say(&app, &other, &threads()).await;
+    assert!(list.contains("\"data\":[]"), "{list}");
+
+    // The token with the cookie is as good as the secret.
+    let answer = app
+        .post("/v1/chatkit/conversation")
+        .bearer_auth(&app.public_token)
+        .header(header::ORIGIN, LOCAL_PAGE)
+        .header(header::COOKIE, &cookie)
+        .json(&threads())
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.text().await.unwrap().contains("thr_"));
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_not_known_makes_a_new_visitor() {
+    let app = TestApp::start().await;
+    for cookie in [
+        "vestibule_visitor=rubbish",
+        "vestibule_visitor=vk_x; vestibule_visitor=vk_y",
+    ] {
+        let answer = visit(&app, Some(cookie)).await;
+        assert_eq!(answer.status(), 200);
+        let kept = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert!(kept.starts_with("vestibule_visitor=vk_"), "{kept}");
+    }
+}
+
+#[tokio::test]
+async fn o03_over_https_the_cookie_has_every_guard() {
+    let app = TestApp::with(Options {
+        secure: true,
+        ..Options::default()
+    })
+    .await;
+    let answer = visit(&app, None).await;
+    let kept = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+    assert!(kept.starts_with("__Host-vestibule_visitor=vk_"), "{kept}");
+    assert!(
+        kept.ends_with("Secure; HttpOnly; SameSite=None; Partitioned"),
+        "{kept}"
+    );
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn s09_a_public_token_works_on_its_own_pages_only() {
+    let app = TestApp::start().await;
+    for (token, origin, status) in [
+        (&app.public_token, Some(LOCAL_PAGE), 200),
+        (&app.public_token, Some(APP_ORIGIN), 403),
+        (&app.public_token, None, 403),
+        (&app.public_token, Some("null"), 403),
+        (&app.public_token, Some(FOREIGN_ORIGIN), 403),
+        (&app.live_public_token, Some(APP_ORIGIN), 200),
+        (&app.live_public_token, Some(LOCAL_PAGE), 403),
+    ] {
+        let mut request = app.post("/api/chatkit/visitor").bearer_auth(token);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{origin:?}");
+    }
+}
+
+#[tokio::test]
+async fn quotas_hold_by_visitor_by_token_and_by_address() {
+    let app = TestApp::with(Options {
+        quotas: Quotas {
+            visitors_per_ip_per_hour: 2,
+            messages_per_visitor_per_hour: 2,
+            messages_per_token_per_day: 3,
+        },
+        ..Options::default()
+    })
+    .await;
+    let cookie = visitor_cookie(&app).await;
+    let one = secret(visit(&app, Some(&cookie)).await).await;
+    let two = secret(visit(&app, None).await).await;
+    let third = visit(&app, None).await;
+    assert_eq!(third.status(), 429, "a third new visitor from this address");
+    assert!(third.headers().contains_key(header::RETRY_AFTER));
+    assert_eq!(
+        visit(&app, Some(&cookie)).await.status(),
+        200,
+        "a known one may come back"
+    );
+
+    assert_eq!(say(&app, &one, &new_message("1")).await.0, 200);
+    assert_eq!(say(&app, &one, &new_message("2")).await.0, 200);
+    let (status, body) = say(&app, &one, &new_message("3")).await;
+    assert_eq!(status, 429);
+    assert!(body.contains("quota_exceeded"), "{body}");
+    assert_eq!(say(&app, &one, &threads()).await.0, 200, "reading is free");
+    assert_eq!(say(&app, &two, &new_message("1")).await.0, 200);
+    assert_eq!(
+        say(&app, &two, &new_message("2")).await.0,
+        429,
+        "the token's day is used up"
+    );
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_visitors_at_once() {
+    let app = TestApp::start().await;
+    let secret = secret(visit(&app, None).await).await;
+    let tokens = app.state.public_tokens.list().await.unwrap();
+    for token in tokens {
+        app.state
+            .public_tokens
+            .revoke(&token.id, app.state.now().wall)
+            .await
+            .unwrap();
+    }
+    assert_eq!(say(&app, &secret, &threads()).await.0, 401);
+    assert_eq!(visit(&app, None).await.status(), 401);
+}

@@ -1,0 +1,519 @@
+//! A whole server on a free port, and what a test needs to talk to it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use auth::{
+    ClientSecrets, Domains, Environment, Issuer, Issuers, LoginSessions, Origin, PublicTokens,
+    ServerKeys, Signer, UnixTime,
+    claims::Audience,
+    client_secret::ClientSecretLimits,
+    issuer::Keys,
+    jwk::KeySource,
+    jwks::{KeyCacheLimits, KeySet},
+    jws::Algorithm,
+    ports::{CredentialStore, KeyFetch, Quotas, Random, SystemRandom},
+    public_token::NewPublicToken,
+    session::SessionRule,
+};
+use engine::{
+    Engine, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    ports::{Clock, Ids, Model},
+};
+use protocol::Timestamp;
+use reqwest::{Method, RequestBuilder, header};
+use secrecy::{ExposeSecret, SecretBox};
+use serde_json::{Map, Value, json};
+use server::{
+    App, AppState, BodyLimits, Demo, Development, DevelopmentUser, Doors, HostedSessions, Limits,
+    Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
+};
+use store::Database;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use upstream::{
+    ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
+    ProviderConfig, Relay, mcp::HTTP_POLICY, openai::chat_completions::ChatCompletionsOptions,
+};
+use url::Url;
+
+/// The `iss` of live users.
+pub(crate) const ISSUER: &str = "https://id.example.com";
+/// The `iss` of users of the test environment.
+pub(crate) const TEST_ISSUER: &str = "https://id.test";
+/// The `aud` of both.
+pub(crate) const AUDIENCE: &str = "https://chat.example.com";
+/// A registered live origin.
+pub(crate) const APP_ORIGIN: &str = "https://app.example.com";
+/// An origin that nobody registered.
+pub(crate) const FOREIGN_ORIGIN: &str = "https://evil.example";
+/// The value of a session cookie that the issuer knows as the user `ada`.
+pub(crate) const GOOD_COOKIE: &str = "better-auth.session_token=good";
+/// When every test begins: 2026-01-01T00:00:00Z.
+pub(crate) const START: i64 = 1_767_225_600;
+
+/// A clock that stands still until a test moves it.
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let seconds = self.0.load(Ordering::SeqCst);
+        Timestamp::from_microsecond(seconds * 1_000_000).unwrap()
+    }
+}
+
+struct TestIds(AtomicU64);
+
+impl Ids for TestIds {
+    fn next(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// What a test wants to be different from the usual.
+pub(crate) struct Options {
+    pub(crate) rates: Rates,
+    pub(crate) doors: Doors,
+    pub(crate) body: BodyLimits,
+    pub(crate) keep_alive: Duration,
+    pub(crate) quotas: Quotas,
+    pub(crate) hosted: Option<HostedSessions>,
+    pub(crate) development: bool,
+    pub(crate) secure: bool,
+    /// The address of a model server; without one the demo model answers.
+    pub(crate) model: Option<String>,
+    /// Where session cookies are looked up.
+    pub(crate) sessions: Option<SocketAddr>,
+    pub(crate) idle_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let off = Rate::per_minute(0);
+        Self {
+            rates: Rates {
+                requests_per_ip: off,
+                secrets_per_user: off,
+                turns_per_user: off,
+            },
+            doors: Doors {
+                client_secret: true,
+                public_token: true,
+                custom: true,
+            },
+            body: BodyLimits::default(),
+            keep_alive: Duration::from_secs(15),
+            quotas: Quotas::default(),
+            hosted: None,
+            development: false,
+            secure: false,
+            model: None,
+            sessions: None,
+            idle_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) state: AppState,
+    pub(crate) store: Arc<dyn Database>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) client: reqwest::Client,
+    pub(crate) public_token: String,
+    pub(crate) live_public_token: String,
+    pub(crate) domain_key: String,
+    pub(crate) server_key: String,
+    signer: Arc<Signer>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    folder: TempDir,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let store = store::connect(&url, store::Options::default())
+            .await
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let own = Origin::parse(&format!("http://{address}")).unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(START)));
+        let signer = Arc::new(Signer::from_seed(&SecretBox::new(Box::new([7; 32]))).unwrap());
+
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let credentials: Arc<dyn CredentialStore> = store.clone();
+        let domains = Arc::new(Domains::new(
+            credentials.clone(),
+            random.clone(),
+            vec![own.clone()],
+            None,
+        ));
+        let public_tokens = PublicTokens::new(credentials.clone(), random.clone(), domains.clone());
+        let now = UnixTime::from_seconds(START);
+        let domain_key = domains
+            .add(APP_ORIGIN, Environment::Live, now)
+            .await
+            .unwrap()
+            .key;
+        let public_token = token(&public_tokens, Environment::Test, vec![], options.quotas).await;
+        let live_public_token = token(
+            &public_tokens,
+            Environment::Live,
+            vec![APP_ORIGIN.to_owned()],
+            options.quotas,
+        )
+        .await;
+        let (server_key, _) = ServerKeys::new(credentials.clone(), random.clone())
+            .create("backend", "main", Environment::Live, now)
+            .await
+            .unwrap();
+
+        let http = HttpClient::new(&HttpPolicy::DOCUMENT).unwrap();
+        let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http.clone()));
+        let development = options.development.then(|| Development {
+            signer: signer.clone(),
+            issuer: format!("{own}/dev"),
+            audience: own.to_string(),
+            users: DevelopmentUser::both(),
+        });
+        let mut rules = vec![
+            issuer(
+                ISSUER,
+                AUDIENCE,
+                Environment::Live,
+                &signer,
+                options.sessions,
+            ),
+            issuer(TEST_ISSUER, AUDIENCE, Environment::Test, &signer, None),
+        ];
+        if let Some(development) = &development {
+            let (name, audience) = (&development.issuer, &development.audience);
+            rules.push(issuer(name, audience, Environment::Test, &signer, None));
+        }
+        let issuers =
+            Arc::new(Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random).unwrap());
+        let (model, relay) = model(&options);
+        let app = App {
+            engine: Engine {
+                store: store.clone(),
+                workflows: Arc::new(Workflows::new(vec![workflow(model, clock.clone())]).unwrap()),
+                clock: clock.clone(),
+                ids: Arc::new(TestIds(AtomicU64::new(1))),
+                tasks: TaskTracker::new(),
+            },
+            credentials: credentials.clone(),
+            logins: LoginSessions::new(issuers.clone(), Arc::new(HttpSessionLookup::new(http))),
+            issuers,
+            client_secrets: ClientSecrets::new(credentials, random, ClientSecretLimits::default()),
+            public_tokens,
+            domains,
+            revocations: Revocations::default(),
+            signer: signer.clone(),
+            hosted_sessions: options.hosted,
+            relay: Some(RelayTarget {
+                relay,
+                model: "fake".to_owned(),
+            }),
+            demo: options.development.then(|| Demo {
+                public_token: Some(public_token.clone()),
+                domain_key: Some(domain_key.clone()),
+            }),
+            development,
+            limits: Limits::new(options.rates),
+            settings: Settings {
+                doors: options.doors,
+                secret_lifetime: Duration::from_secs(60),
+                visitor_secret_lifetime: Duration::from_secs(60),
+                is_secure: options.secure,
+                body: options.body,
+                keep_alive: options.keep_alive,
+                trusted_proxies: Vec::new(),
+            },
+        };
+        let state = AppState::new(app);
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let serving = server::serve(
+            listener,
+            server::build(state.clone()),
+            state.engine.tasks.clone(),
+            ServeOptions {
+                drain: Duration::from_millis(1),
+                ..ServeOptions::default()
+            },
+            stop.clone().cancelled_owned(),
+        );
+        tasks.spawn(serving);
+        Self {
+            address,
+            state,
+            store,
+            clock,
+            client: client(),
+            public_token,
+            live_public_token,
+            domain_key,
+            server_key: server_key.expose_secret().to_owned(),
+            signer,
+            stop,
+            tasks,
+            folder,
+        }
+    }
+
+    /// A request to an address of this server.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    /// A user's token with these claims over the usual ones.
+    pub(crate) fn token_with(&self, changes: Value) -> String {
+        let mut claims: Map<String, Value> = Map::new();
+        let usual = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": START, "exp": START + 900,
+        });
+        for object in [usual, changes] {
+            claims.extend(object.as_object().unwrap().clone());
+        }
+        claims.retain(|_, value| !value.is_null());
+        self.signer.sign(&claims, None).unwrap()
+    }
+
+    /// A live user's token.
+    pub(crate) fn token(&self, user: &str) -> String {
+        self.token_with(json!({ "sub": user }))
+    }
+
+    /// A client secret of door 1.
+    pub(crate) async fn client_secret(&self, user: &str) -> String {
+        let answer = self
+            .post("/api/chatkit/start")
+            .bearer_auth(self.token(user))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+        let body: Value = answer.json().await.unwrap();
+        body["client_secret"].as_str().unwrap().to_owned()
+    }
+
+    /// One ChatKit request of a user, answered as text (a stream is read to its end).
+    pub(crate) async fn chat(&self, user: &str, body: &Value) -> (u16, String) {
+        let answer = self
+            .post("/api/chat")
+            .bearer_auth(self.token(user))
+            .json(body)
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Starts a thread; gives its id, the message's id and all events.
+    pub(crate) async fn new_thread(&self, user: &str, text: &str) -> (String, String, Vec<Value>) {
+        let (status, stream) = self.chat(user, &new_message(text)).await;
+        assert_eq!(status, 200, "{stream}");
+        let events = events(&stream);
+        let thread = events[0]["thread"]["id"].as_str().unwrap().to_owned();
+        let message = events[1]["item"]["id"].as_str().unwrap().to_owned();
+        (thread, message, events)
+    }
+
+    /// The folder of the database.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Stops the server and waits until every turn is saved.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The body of a first message.
+pub(crate) fn new_message(text: &str) -> Value {
+    json!({ "type": "threads.create", "params": { "input": input(text) } })
+}
+
+/// What the composer sends.
+pub(crate) fn input(text: &str) -> Value {
+    json!({
+        "content": [{ "type": "input_text", "text": text }],
+        "attachments": [],
+        "inference_options": {},
+    })
+}
+
+/// The events of a whole stream, comments left out.
+pub(crate) fn events(stream: &str) -> Vec<Value> {
+    stream
+        .split("\n\n")
+        .filter_map(|frame| frame.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect()
+}
+
+/// The text of the assistant in a stream's events.
+pub(crate) fn answer_text(events: &[Value]) -> String {
+    events
+        .iter()
+        .filter(|event| {
+            event["type"] == "thread.item.done" && event["item"]["type"] == "assistant_message"
+        })
+        .filter_map(|event| event["item"]["content"][0]["text"].as_str())
+        .collect()
+}
+
+fn client() -> reqwest::Client {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the browser's side, which the server's policy does not bind"
+    )]
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+}
+
+async fn token(
+    tokens: &PublicTokens,
+    environment: Environment,
+    origins: Vec<String>,
+    quotas: Quotas,
+) -> String {
+    let new = NewPublicToken {
+        label: "test".to_owned(),
+        environment,
+        origins,
+        workflow: None,
+        quotas,
+    };
+    let (token, _) = tokens
+        .create(new, UnixTime::from_seconds(START))
+        .await
+        .unwrap();
+    token.expose_secret().to_owned()
+}
+
+fn issuer(
+    name: &str,
+    audience: &str,
+    environment: Environment,
+    signer: &Signer,
+    sessions: Option<SocketAddr>,
+) -> Issuer {
+    let algorithms = [Algorithm::EdDsa];
+    let keys = KeySet::parse(
+        signer.jwks().to_string().as_bytes(),
+        &algorithms,
+        KeySource::Fetched,
+    )
+    .unwrap();
+    let mut issuer = Issuer::new(
+        name,
+        Keys::Configured(keys),
+        &algorithms,
+        Audience::aud([audience]),
+    );
+    issuer.environment = environment;
+    issuer.session = sessions.map(|address| {
+        let url = format!("http://{address}/api/auth/get-session");
+        SessionRule::better_auth(Url::parse(&url).unwrap())
+    });
+    issuer
+}
+
+fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
+    let Some(base_url) = &options.model else {
+        let model: Arc<dyn Model> = Arc::new(upstream::Demo::new(Duration::ZERO));
+        return (model.clone(), Relay::Translate(model));
+    };
+    let config = ProviderConfig {
+        base_url: Url::parse(base_url).unwrap(),
+        api_key: Some("sk-upstream".to_owned().into()),
+        http: HttpPolicy {
+            idle_timeout: Some(options.idle_timeout),
+            ..HttpPolicy::STREAM
+        },
+    };
+    let model = ChatCompletions::new(config, ChatCompletionsOptions::default()).unwrap();
+    (Arc::new(model.clone()), Relay::PassOn(model))
+}
+
+fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {
+    let http = HttpClient::new(&HTTP_POLICY).unwrap();
+    Workflow {
+        id: WorkflowId::new("wf_test"),
+        instructions: "Be brief.".to_owned(),
+        user_context: None,
+        model,
+        model_name: "fake".to_owned(),
+        model_choices: ModelChoices::These(Vec::new()),
+        tools: Arc::new(McpTools::new(Vec::new(), http, None, clock).unwrap()),
+        titles: Titles::Off,
+        limits: TurnLimits::default(),
+    }
+}
+
+/// An issuer's `get-session`, as Better Auth answers it: 200 and `null` for everybody but one.
+pub(crate) async fn session_server() -> SocketAddr {
+    use axum::{Json, Router, routing::get};
+
+    async fn get_session(headers: http::HeaderMap) -> Json<Value> {
+        let cookie = headers
+            .get(header::COOKIE)
+            .and_then(|value| value.to_str().ok());
+        Json(match cookie {
+            Some(GOOD_COOKIE) => json!({
+                "session": { "userId": "ada", "expiresAt": "2026-01-08T00:00:00.000Z" },
+                "user": { "id": "ada", "name": "Ada" },
+            }),
+            _ => Value::Null,
+        })
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/api/auth/get-session", get(get_session));
+    TaskTracker::new().spawn(async move {
+        axum::serve(listener, router).await.unwrap();
+    });
+    address
+}

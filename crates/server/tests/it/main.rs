@@ -1,0 +1,24 @@
+//! The server as its clients see it: real connections, a real database, a real model server.
+//!
+//! `harness` starts it; each other file is one promise that it keeps.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod closed_by_default;
+#[cfg(test)]
+mod conversation;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod door_one;
+#[cfg(test)]
+mod door_two;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod origins;
+#[cfg(test)]
+mod pages;

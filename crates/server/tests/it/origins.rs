@@ -1,0 +1,241 @@
+//! The domain allowlist in force: who may ask, what a preflight is told, what a refusal says.
+
+use auth::Environment;
+use reqwest::{Method, Response, header};
+use serde_json::{Value, json};
+
+use crate::harness::{APP_ORIGIN, FOREIGN_ORIGIN, START, TEST_ISSUER, TestApp};
+
+async fn preflight(app: &TestApp, path: &str, origin: &str) -> Response {
+    app.request(Method::OPTIONS, path)
+        .header(header::ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(
+            header::ACCESS_CONTROL_REQUEST_HEADERS,
+            "authorization, chatkit-frame-instance-id, x-user-id",
+        )
+        .send()
+        .await
+        .unwrap()
+}
+
+fn header_of<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+    answer
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn o01_a_preflight_is_answered_for_allowed_origins_only() {
+    let app = TestApp::start().await;
+    for (path, origin, is_allowed) in [
+        ("/api/chat", APP_ORIGIN, true),
+        ("/v1/chatkit/conversation", APP_ORIGIN, true),
+        ("/api/chat", "http://localhost:5173", true),
+        ("/api/chat", "http://[::1]:5173", true),
+        ("/api/chat", FOREIGN_ORIGIN, false),
+        ("/api/chat", "https://app.example.com.evil.org", false),
+        ("/api/chat", "https://sub.app.example.com", false),
+        ("/api/chat", "http://app.example.com", false),
+        ("/api/chat", "https://app.example.com:8443", false),
+        ("/api/chat", "https://app.example.com/", false),
+        ("/api/chat", "http://localhost.evil.com", false),
+        ("/api/chat", "http://127.0.0.1.nip.io", false),
+        ("/api/chat", "null", false),
+    ] {
+        let answer = preflight(&app, path, origin).await;
+        let allowed = header_of(&answer, "access-control-allow-origin");
+        assert_eq!(allowed, is_allowed.then_some(origin), "{path} {origin}");
+        assert_eq!(
+            answer.status(),
+            if is_allowed { 204 } else { 403 },
+            "{origin}"
+        );
+        assert_eq!(header_of(&answer, "vary"), Some("Origin"), "{origin}");
+        if is_allowed {
+            assert_eq!(
+                header_of(&answer, "access-control-allow-credentials"),
+                Some("true")
+            );
+            assert_eq!(
+                header_of(&answer, "access-control-allow-methods"),
+                Some("POST, OPTIONS")
+            );
+            let headers = header_of(&answer, "access-control-allow-headers").unwrap();
+            for name in [
+                "authorization",
+                "content-type",
+                "chatkit-frame-instance-id",
+                "x-user-id",
+            ] {
+                assert!(headers.contains(name), "{headers}");
+            }
+        }
+    }
+    let everybody = preflight(&app, "/v1/chatkit/domain_keys/verify", FOREIGN_ORIGIN).await;
+    assert_eq!(
+        header_of(&everybody, "access-control-allow-origin"),
+        Some("*")
+    );
+    assert_eq!(
+        header_of(&everybody, "access-control-allow-credentials"),
+        None
+    );
+}
+
+#[tokio::test]
+async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
+    let app = TestApp::start().await;
+    let answer = app
+        .post("/api/chat")
+        .bearer_auth(app.token("ada"))
+        .header(header::ORIGIN, FOREIGN_ORIGIN)
+        .json(&crate::harness::new_message("hello"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    assert_eq!(header_of(&answer, "access-control-allow-origin"), None);
+    let body: Value = answer.json().await.unwrap();
+    let message = body["error"]["message"].as_str().unwrap();
+    for part in [
+        FOREIGN_ORIGIN,
+        APP_ORIGIN,
+        "vestibule domain add https://evil.example --env live",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let (_, list) = app
+        .chat("ada", &json!({ "type": "threads.list", "params": {} }))
+        .await;
+    assert!(list.contains("\"data\":[]"), "nothing was stored: {list}");
+    let refusals = app.state.credentials.list_refusals().await.unwrap();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(refusals[0].origin, FOREIGN_ORIGIN);
+}
+
+#[tokio::test]
+async fn d02_an_origin_counts_for_its_own_environment() {
+    let app = TestApp::start().await;
+    let test_token = app.token_with(json!({ "iss": TEST_ISSUER }));
+    for (token, origin, status) in [
+        (app.token("ada"), APP_ORIGIN, 200),
+        (app.token("ada"), "http://localhost:3000", 403),
+        (test_token.clone(), "http://localhost:3000", 200),
+        (test_token, APP_ORIGIN, 403),
+    ] {
+        let answer = app
+            .get("/api/chatkit/me")
+            .bearer_auth(token)
+            .header(header::ORIGIN, origin)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{origin}");
+        if status == 200 {
+            assert_eq!(
+                header_of(&answer, "access-control-allow-origin"),
+                Some(origin)
+            );
+            let exposed = header_of(&answer, "access-control-expose-headers").unwrap();
+            assert!(exposed.contains("www-authenticate"), "{exposed}");
+        }
+    }
+    let own = format!("http://{}", app.address);
+    let answer = app
+        .get("/api/chatkit/me")
+        .bearer_auth(app.token("ada"))
+        .header(header::ORIGIN, &own)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200, "the server's own pages");
+}
+
+#[tokio::test]
+async fn a_change_of_the_list_works_on_the_next_request() {
+    let app = TestApp::start().await;
+    let now = auth::UnixTime::from_seconds(START);
+    assert_eq!(
+        preflight(&app, "/api/chat", FOREIGN_ORIGIN).await.status(),
+        403
+    );
+    app.state
+        .domains
+        .add(FOREIGN_ORIGIN, Environment::Live, now)
+        .await
+        .unwrap();
+    assert_eq!(
+        preflight(&app, "/api/chat", FOREIGN_ORIGIN).await.status(),
+        204
+    );
+    app.state
+        .domains
+        .remove(FOREIGN_ORIGIN, Environment::Live)
+        .await
+        .unwrap();
+    assert_eq!(
+        preflight(&app, "/api/chat", FOREIGN_ORIGIN).await.status(),
+        403
+    );
+}
+
+#[tokio::test]
+async fn two_origin_headers_are_no_origin() {
+    let app = TestApp::start().await;
+    let answer = app
+        .get("/api/chatkit/me")
+        .bearer_auth(app.token("ada"))
+        .header(header::ORIGIN, APP_ORIGIN)
+        .header(header::ORIGIN, FOREIGN_ORIGIN)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn domain_keys_are_verified_in_words() {
+    let app = TestApp::start().await;
+    let live = app.domain_key.clone();
+    for (key, domain, is_verified) in [
+        (live.as_str(), APP_ORIGIN, true),
+        (live.as_str(), FOREIGN_ORIGIN, false),
+        (live.as_str(), "http://localhost:3000", false),
+        ("local-dev", "http://localhost:3000", true),
+        ("local-dev", APP_ORIGIN, false),
+        ("dk_live_rubbish", APP_ORIGIN, false),
+        (live.as_str(), "null", false),
+    ] {
+        let answer = app
+            .post("/v1/chatkit/domain_keys/verify")
+            .json(&json!({ "domain_key": key, "domain": domain }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.status(),
+            if is_verified { 200 } else { 400 },
+            "{key} {domain}"
+        );
+        assert_eq!(header_of(&answer, "access-control-allow-origin"), Some("*"));
+        let body: Value = answer.json().await.unwrap();
+        if is_verified {
+            assert_eq!(body["verified"], true);
+        } else {
+            assert_eq!(body["error"]["code"], "domain_not_verified");
+            assert!(
+                body["error"]["message"].as_str().unwrap().len() > 20,
+                "{body}"
+            );
+        }
+    }
+    let incomplete = app
+        .post("/v1/chatkit/domain_keys/verify")
+        .json(&json!({}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(incomplete.status(), 400);
+}

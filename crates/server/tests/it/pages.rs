@@ -1,0 +1,151 @@
+//! What a browser loads: the element, the demo page, the keys, and the development issuer.
+
+use reqwest::header;
+use serde_json::{Value, json};
+
+use crate::harness::{Options, TestApp};
+
+async fn development() -> TestApp {
+    TestApp::with(Options {
+        development: true,
+        ..Options::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_element_is_served_to_every_page_and_kept_by_version() {
+    let app = TestApp::start().await;
+    let answer = app.get("/chatkit.js").send().await.unwrap();
+    if answer.status() == 404 {
+        // A build without the element says how to make one.
+        assert!(answer.text().await.unwrap().contains("make web"));
+        return;
+    }
+    assert_eq!(
+        answer.headers()["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    assert_eq!(
+        answer.headers()["cross-origin-resource-policy"],
+        "cross-origin"
+    );
+    let etag = answer.headers()["etag"].clone();
+    let again = app
+        .get("/chatkit.js")
+        .header(header::IF_NONE_MATCH, etag)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(again.status(), 304);
+    let versioned = app.get("/chatkit.js?v=1").send().await.unwrap();
+    assert_eq!(
+        versioned.headers()["cache-control"],
+        "public, max-age=31536000, immutable"
+    );
+    for path in [
+        "/chatkit/../../Cargo.toml",
+        "/chatkit/%2e%2e/%2e%2e/Cargo.toml",
+        "/chatkit/none.js",
+    ] {
+        assert_eq!(app.get(path).send().await.unwrap().status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_demo_page_is_strict_about_its_content() {
+    let app = development().await;
+    let page = app.get("/").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "require-trusted-types-for 'script'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let html = page.text().await.unwrap();
+    assert!(!html.contains("<script>") && !html.contains(" style=") && !html.contains(" onclick="));
+    for path in ["/demo/demo.js", "/demo/demo.css", "/demo/icon.svg"] {
+        assert_eq!(app.get(path).send().await.unwrap().status(), 200, "{path}");
+    }
+    assert_eq!(
+        app.get("/demo/..%2fdemo.js").send().await.unwrap().status(),
+        404
+    );
+    let config: Value = app
+        .get("/demo/config.json")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(config["users"].as_array().unwrap().len(), 2);
+    assert!(
+        config["public_token"]
+            .as_str()
+            .unwrap()
+            .starts_with("pk_test_")
+    );
+}
+
+#[tokio::test]
+async fn the_development_issuer_signs_real_tokens_for_this_machine_only() {
+    let app = development().await;
+    let sign_in = || app.post("/dev/token").json(&json!({ "user": "ada" }));
+    let body: Value = sign_in().send().await.unwrap().json().await.unwrap();
+    let me = app
+        .get("/api/chatkit/me")
+        .bearer_auth(body["token"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let me: Value = me.json().await.unwrap();
+    assert_eq!(me["user_id"], "ada");
+    assert_eq!(me["environment"], "test");
+    for (name, value) in [
+        (header::HOST, "evil.example"),
+        (header::ORIGIN, "https://evil.example"),
+        (header::ORIGIN, "null"),
+    ] {
+        let answer = sign_in().header(name.clone(), value).send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{name}: {value}");
+    }
+    let unknown = app
+        .post("/dev/token")
+        .json(&json!({ "user": "eve" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(unknown.status(), 400);
+}
+
+#[tokio::test]
+async fn keys_and_health_are_there() {
+    let app = TestApp::start().await;
+    let keys: Value = app
+        .get("/.well-known/jwks.json")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(keys["keys"][0]["kty"], "OKP");
+    assert!(
+        keys["keys"][0].get("d").is_none(),
+        "the private half stays here"
+    );
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(app.get(path).send().await.unwrap().status(), 200, "{path}");
+    }
+}
