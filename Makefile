@@ -67,8 +67,7 @@ bench: build ## Runs the whole side-by-side benchmark
 	bench/setup
 	bench/run
 
-bench-smoke: build ## The short benchmark (is every delta delivered, is nothing leaked?) and the instruction gate
-	bench/setup
+bench-smoke: build test-deps ## The short benchmark (is every delta delivered, is nothing leaked?) and the instruction gate
 	bench/run --smoke
 	bench/gate
 
