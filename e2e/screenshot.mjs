@@ -10,9 +10,10 @@ const stack = await Stack.start();
 const browser = await launch();
 try {
   const { page } = await newPerson(browser, {
-    viewport: { width: 900, height: 680 },
+    viewport: { width: 900, height: 740 },
     deviceScaleFactor: 2,
     colorScheme: "light",
+    reducedMotion: "reduce",
   });
   await visit(page, stack.appUrl, "custom");
   await signUp(page, "Ada");
@@ -23,11 +24,12 @@ try {
   await chat.say("list my tasks");
   // Read again from the server, a conversation opens at its end instead of at the last question.
   await page.reload();
-  const [title] = await chat.historyTitles();
+  const [title] = await chat.historyTitles(1);
   await chat.button("Back to the conversation").click();
   await chat.openFromHistory(title);
   await chat.answers.last().waitFor();
   await page.mouse.move(0, 0);
+  await page.evaluate(() => window.scrollTo(0, 0));
   await page.screenshot({ path: target });
   console.log(`written: ${target}`);
 } finally {

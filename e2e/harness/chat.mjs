@@ -38,18 +38,18 @@ export function chatOn(page, within = page) {
       await element.locator('[role="log"][aria-busy="false"]').waitFor();
     },
 
-    /** Opens the history and returns the titles in it. */
-    async historyTitles() {
+    /** Opens the history, waits until it holds `count` conversations, and returns their titles. */
+    async historyTitles(count) {
       await button("History").click();
-      await element.getByRole("heading", { name: "History" }).waitFor();
-      await element.locator(".history-row, .history-empty").first().waitFor();
-      return element.locator(".history-open").allInnerTexts();
+      const titles = element.locator(".history-open");
+      await (count === 0 ? element.getByText("No conversations yet") : titles.nth(count - 1)).waitFor();
+      return titles.allInnerTexts();
     },
 
     /** Opens a conversation of the history by its title. */
     async openFromHistory(title) {
-      await this.historyTitles();
-      await element.locator(".history-open", { hasText: title }).click();
+      await button("History").click();
+      await element.locator(".history-open", { hasText: title }).first().click();
       await log.waitFor();
     },
   };

@@ -31,7 +31,7 @@ export function accessibilityJourneys({ stack, browser }) {
       await chat.say("add a task: buy milk");
       await chat.say("markdown");
       assert.deepEqual(await seriousFindings(page), [], "conversation");
-      await chat.historyTitles();
+      await chat.historyTitles(1);
       assert.deepEqual(await seriousFindings(page), [], "history");
       await context.close();
     });

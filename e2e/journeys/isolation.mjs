@@ -34,7 +34,7 @@ export function isolationJourneys({ stack, browser }) {
     await visit(bob.page, appUrl, "custom");
     await signUp(bob.page, "Bob");
     const his = await readyChat(bob.page);
-    assert.deepEqual(await his.historyTitles(), []);
+    assert.deepEqual(await his.historyTitles(0), []);
     await his.button("Back to the conversation").click();
     assert.doesNotMatch(await his.say("list my tasks"), /a secret of mine/);
 
@@ -63,7 +63,7 @@ export function isolationJourneys({ stack, browser }) {
     await signUp(page, "Bob");
     const chat = await readyChat(page);
     assert.doesNotMatch(await chat.text(), /a secret of mine/);
-    assert.deepEqual(await chat.historyTitles(), []);
+    assert.deepEqual(await chat.historyTitles(0), []);
     await chat.button("Back to the conversation").click();
     assert.doesNotMatch(await chat.say("list my tasks"), /a secret of mine/);
     await context.close();

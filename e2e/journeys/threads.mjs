@@ -15,13 +15,13 @@ export function threadJourneys({ stack, browser }) {
 
       await page.reload();
       const chat = await readyChat(page);
-      const titles = await chat.historyTitles();
+      const titles = await chat.historyTitles(1);
       assert.equal(titles.length, 1);
       await chat.button("Back to the conversation").click();
       await chat.openFromHistory(titles[0]);
       await chat.log.getByText("add a task: fix the roof").first().waitFor();
       assert.match(await chat.say("list my tasks"), /fix the roof/);
-      assert.equal((await chat.historyTitles()).length, 1, "it went on in the same conversation");
+      assert.equal((await chat.historyTitles(1)).length, 1, "it went on in the same conversation");
       await context.close();
     });
   }
@@ -32,7 +32,7 @@ export function threadJourneys({ stack, browser }) {
     await signUp(page, "Edith");
     const chat = await readyChat(page);
     await chat.say("hello");
-    const [title] = await chat.historyTitles();
+    const [title] = await chat.historyTitles(1);
 
     await chat.button(`Rename: ${title}`).click();
     await chat.element.getByRole("textbox", { name: "Title" }).fill("About the roof");
@@ -40,13 +40,13 @@ export function threadJourneys({ stack, browser }) {
     await chat.element.locator(".history-open", { hasText: "About the roof" }).waitFor();
     await page.reload();
     const again = await readyChat(page);
-    assert.deepEqual(await again.historyTitles(), ["About the roof"], "the server kept the title");
+    assert.deepEqual(await again.historyTitles(1), ["About the roof"], "the server kept the title");
 
     await again.button("Delete: About the roof").click();
     await again.element.getByRole("button", { name: "Delete", exact: true }).click();
     await again.element.getByText("No conversations yet").waitFor();
     await page.reload();
-    assert.deepEqual(await (await readyChat(page)).historyTitles(), []);
+    assert.deepEqual(await (await readyChat(page)).historyTitles(0), []);
     await context.close();
   });
 

@@ -11,11 +11,11 @@ export function visitorJourneys({ stack, browser }) {
     await visit(page, stack().appUrl, "public");
     const chat = await readyChat(page);
     assert.match(await chat.say("hello"), /\S/);
-    assert.equal((await chat.historyTitles()).length, 1);
+    assert.equal((await chat.historyTitles(1)).length, 1);
 
     await page.reload();
     const again = await readyChat(page);
-    const titles = await again.historyTitles();
+    const titles = await again.historyTitles(1);
     assert.equal(titles.length, 1);
     await again.button("Back to the conversation").click();
     await again.openFromHistory(titles[0]);
@@ -31,7 +31,7 @@ export function visitorJourneys({ stack, browser }) {
 
     const second = await newPerson(browser());
     await visit(second.page, stack().appUrl, "public");
-    assert.deepEqual(await (await readyChat(second.page)).historyTitles(), []);
+    assert.deepEqual(await (await readyChat(second.page)).historyTitles(0), []);
     await first.context.close();
     await second.context.close();
   });

@@ -38,8 +38,8 @@ export function TaskList({ userId, version }: { userId: string; version: number 
       {tasks?.length === 0 && <p className="hint">None yet. Write “add a task: buy milk” in the chat.</p>}
       <ul>
         {tasks?.map(({ task_id, title, completed }) => (
-          <li key={task_id} className={completed ? "done" : undefined}>
-            <span className="number">{task_id}</span> {title}
+          <li key={task_id}>
+            <span className="number">{task_id}</span> <span className={completed ? "done" : undefined}>{title}</span>
             {completed && <span className="visually-hidden"> (done)</span>}
           </li>
         ))}
