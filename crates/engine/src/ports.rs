@@ -166,7 +166,7 @@ pub struct ModelRequest {
     pub tool_choice: Option<String>,
     /// BCP 47 tag of the user's language, where known.
     pub locale: Option<String>,
-    /// A stable, opaque name for the end user, for the provider's abuse checks.
+    /// A stable name for the end user, for the provider's abuse checks; adapters send a hash of it.
     pub end_user: String,
 }
 

@@ -48,6 +48,9 @@ const PARAGRAPH: &str = "A vestibule is the room between the street and the hous
     is greeted there, says who they are, and is shown to the right door. Nobody lives in it, and \
     yet a house without one is draughty. ";
 
+/// Longer texts are something to talk about, not a wish for one of the topics.
+const MOST_WORDS_OF_A_WISH: usize = 6;
+
 /// The whole answer to a request, step by step, with its end.
 pub(super) fn answer(request: &ModelRequest) -> Vec<Step> {
     let mut script = Script::default();
@@ -97,13 +100,12 @@ fn conversation(request: &ModelRequest, script: &mut Script) {
 
 /// Answers without tools.
 fn show(text: &str, request: &ModelRequest, script: &mut Script) {
-    let wish = text.trim().to_lowercase();
-    match wish.trim_end_matches(['.', '!', '?']) {
-        "help" | "what can you do" | "hilfe" => script.say(HELP),
+    match topic(&text.to_lowercase()) {
+        "help" | "hilfe" => script.say(HELP),
         "markdown" => script.say(MARKDOWN),
         "code" => script.say(CODE),
         "table" => script.say(TABLE),
-        "long" | "long answer" => {
+        "long" => {
             for number in 1..=40 {
                 script.say(&format!("**{number}.** {PARAGRAPH}\n\n"));
             }
@@ -145,6 +147,22 @@ fn show(text: &str, request: &ModelRequest, script: &mut Script) {
             script.say("\nI only follow a script. Write `help` to see what I can show you.");
         }
     }
+}
+
+/// The first word that the script knows, in a wish of a few words: "show me a table, please".
+fn topic(wish: &str) -> &str {
+    const TOPICS: &[&str] = &[
+        "help", "hilfe", "markdown", "code", "table", "long", "slow", "think", "sources", "source",
+        "error", "refuse", "tools",
+    ];
+    let words = || wish.split(|character: char| !character.is_alphanumeric());
+    if words().filter(|word| !word.is_empty()).count() > MOST_WORDS_OF_A_WISH {
+        return "";
+    }
+    if wish.starts_with("what can you") {
+        return "help";
+    }
+    words().find(|word| TOPICS.contains(word)).unwrap_or("")
 }
 
 fn tools(request: &ModelRequest) -> String {

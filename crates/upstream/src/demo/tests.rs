@@ -211,3 +211,19 @@ async fn words_come_one_after_another() {
     let count = u32::try_from(events.count().await).unwrap();
     assert_eq!(start.elapsed(), Demo::PAUSE * count);
 }
+
+#[tokio::test]
+async fn a_wish_of_a_few_words_is_understood_and_a_story_is_not() {
+    for (wish, shown) in [
+        ("table", "| door |"),
+        ("Show me a table, please!", "| door |"),
+        ("show me some code", "```rust"),
+        ("What can you do?", "Write one of these words"),
+        ("what can you show me", "Write one of these words"),
+        ("I put the keys on the table in the hall", "You wrote:"),
+        ("timetable", "You wrote:"),
+    ] {
+        let told = told(request(vec![ModelInput::User(wish.to_owned())], Vec::new())).await;
+        assert!(told.contains(shown), "{wish}: {told}");
+    }
+}
