@@ -1,0 +1,418 @@
+//! The commands as people run them: the real binary, a real database, and a real server beside it.
+#![cfg(test)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder to run in, with a database of its own.
+struct House {
+    folder: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear();
+        command
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and gives what it printed.
+    fn run(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, "");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            errors(&output)
+        );
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.run(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Runs a command that must fail, and gives what it complained about.
+    fn refuse(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, "");
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        errors(&output)
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Server {
+        let mut child = self
+            .command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_once("is ready: http://")
+                    .map(|(_, address)| address.to_owned())
+            })
+            .expect("the server says where it is");
+        // Keeps the pipe open and empty, so that the server never waits for a reader of its log.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Server { child, address }
+    }
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running server, stopped when dropped.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    /// One HTTP/1.1 exchange by hand: status and body.
+    fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let body = body.to_string();
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        stream
+            .write_all(format!("{request}\r\n{body}").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_domain_is_registered_listed_and_removed() {
+    let house = House::new();
+    let key = house.run(&["domain", "add", "https://app.example.com", "--env", "live"]);
+    assert!(key.starts_with("dk_live_"), "{key}");
+    let again = house.run(&["domain", "add", "https://app.example.com", "--env", "live"]);
+    assert_eq!(key, again, "twice gives the same key");
+    let listed = house.json(&["domain", "list"]);
+    assert_eq!(listed["domains"][0]["origin"], "https://app.example.com");
+    assert_eq!(listed["domains"][0]["domain_key"], key);
+    house.run(&[
+        "domain",
+        "remove",
+        "https://app.example.com",
+        "--env",
+        "live",
+    ]);
+    assert!(
+        house
+            .run(&["domain", "list"])
+            .contains("vestibule domain add")
+    );
+    let error = house.refuse(&[
+        "domain",
+        "remove",
+        "https://app.example.com",
+        "--env",
+        "live",
+    ]);
+    assert!(error.contains("not registered"), "{error}");
+}
+
+#[test]
+fn a_wrong_origin_is_refused_with_the_corrected_form() {
+    let house = House::new();
+    for (wrong, corrected) in [
+        ("https://App.Example.com/", "https://app.example.com"),
+        ("https://app.example.com/chat", "https://app.example.com"),
+        ("app.example.com", "https://app.example.com"),
+        ("https://*.example.com", ""),
+    ] {
+        let error = house.refuse(&["domain", "add", wrong, "--env", "live"]);
+        assert!(error.contains(corrected), "{wrong}: {error}");
+    }
+    let error = house.refuse(&["domain", "add", "http://localhost:3000", "--env", "live"]);
+    assert!(error.contains("--env test"), "{error}");
+}
+
+#[test]
+fn tokens_and_keys_are_shown_once_and_revoked() {
+    let house = House::new();
+    let token = house.run(&["token", "create", "--origin", "https://www.example.com"]);
+    assert!(token.starts_with("pk_live_"), "{token}");
+    let key = house.run(&["key", "create", "--label", "shop"]);
+    assert!(key.starts_with("sk_"), "{key}");
+    for (kind, secret, list) in [("token", token, "tokens"), ("key", key, "keys")] {
+        let listed = house.json(&[kind, "list"]);
+        assert!(
+            !listed.to_string().contains(&secret),
+            "{kind}: a secret is listed"
+        );
+        let id = listed[list][0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(listed[list][0]["revoked_at"], Value::Null);
+        house.run(&[kind, "revoke", &id]);
+        assert!(house.json(&[kind, "list"])[list][0]["revoked_at"].is_string());
+        assert!(
+            house.refuse(&[kind, "revoke", &id]).contains("no live"),
+            "{kind}"
+        );
+    }
+    let database = fs::read(house.path("data/vestibule.db")).unwrap();
+    assert!(!database.is_empty());
+    let error = house.refuse(&["token", "create"]);
+    assert!(error.contains("--origin"), "{error}");
+}
+
+#[test]
+fn nothing_usable_lies_in_the_files() {
+    let house = House::new();
+    let secrets = [
+        house.run(&["token", "create", "--env", "test"]),
+        house.run(&["key", "create"]),
+    ];
+    for entry in fs::read_dir(house.path("data")).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in &secrets {
+            assert!(
+                !text.contains(secret.as_str()),
+                "a secret is at rest in clear"
+            );
+        }
+    }
+}
+
+#[test]
+fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
+    let house = House::new();
+    let server = house.serve(&["--dev"]);
+    let (_, body) = server.post("/dev/token", &[], &json!({"user": "ada"}));
+    let token = serde_json::from_str::<Value>(&body).unwrap()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let bearer = format!("Bearer {token}");
+    let from_page = [
+        ("Authorization", bearer.as_str()),
+        ("Origin", "https://app.example.com"),
+    ];
+    let list = json!({"type": "threads.list", "params": {}});
+
+    let (status, body) = server.post("/api/chat", &from_page, &list);
+    assert_eq!(status, 403, "{body}");
+    assert!(
+        body.contains("vestibule domain add https://app.example.com --env"),
+        "{body}"
+    );
+    assert!(house.run(&["domain", "list"]).contains("Refused lately"));
+    house.run(&["domain", "add", "https://app.example.com", "--env", "test"]);
+    let (status, body) = server.post("/api/chat", &from_page, &list);
+    assert_eq!(status, 200, "{body}");
+
+    let (_, body) = server.post(
+        "/api/chatkit/start",
+        &[("Authorization", &bearer)],
+        &json!({}),
+    );
+    let secret = serde_json::from_str::<Value>(&body).unwrap()["client_secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let by_secret = format!("Bearer {secret}");
+    let by_secret = [("Authorization", by_secret.as_str())];
+    let create = json!({"type": "threads.create", "params": {"input": {
+        "content": [{"type": "input_text", "text": "table"}],
+        "attachments": [], "quoted_text": "", "inference_options": {},
+    }}});
+    let (status, body) = server.post("/v1/chatkit/conversation", &by_secret, &create);
+    assert!(
+        status == 200 && body.contains("thread.item.done"),
+        "{status} {body}"
+    );
+    let sessions = house.json(&["session", "list", "--live"]);
+    let id = sessions["sessions"][0]["id"].as_str().unwrap();
+    assert!(house.run(&["session", "revoke", id]).contains("ended 1"));
+    let (status, body) = server.post("/v1/chatkit/conversation", &by_secret, &list);
+    assert_eq!(status, 401, "{body}");
+
+    let issuer = sessions["sessions"][0]["issuer"].as_str().unwrap();
+    let person = ["--issuer", issuer, "--subject", "ada"];
+    let export = || house.run(&[&["user", "export"], &person[..]].concat());
+    assert!(export().contains(r#""record":"thread""#) && export().contains("user_message"));
+    let error = house.refuse(&[&["user", "forget"], &person[..]].concat());
+    assert!(error.contains("--yes"), "{error}");
+    house.run(&[&["user", "forget"], &person[..], &["--yes"]].concat());
+    assert_eq!(export(), "");
+}
+
+#[test]
+fn a_token_is_explained_step_by_step() {
+    let house = House::new();
+    let server = house.serve(&["--dev"]);
+    let (_, body) = server.post("/dev/token", &[], &json!({"user": "ada"}));
+    let token = serde_json::from_str::<Value>(&body).unwrap()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let output = house.run_with(&["jwt", "check"], &token);
+    assert!(!output.status.success());
+    assert!(
+        errors(&output).contains("--issuer URL"),
+        "{}",
+        errors(&output)
+    );
+
+    fs::write(
+        house.path("vestibule.toml"),
+        format!(
+            "[[issuers]]\nissuer = \"http://{0}/dev\"\naudience = [\"http://{0}\"]\njwks_uri = \"http://{0}/dev/jwks.json\"\n",
+            server.address
+        ),
+    )
+    .unwrap();
+    let output = house.run_with(&["jwt", "check", "--json"], &token);
+    assert!(output.status.success(), "{}", errors(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], true, "{told}");
+
+    let (signed, _signature) = token.rsplit_once('.').unwrap();
+    let tampered = format!("{signed}.{}", "A".repeat(86));
+    let output = house.run_with(&["jwt", "check", "--json"], &tampered);
+    assert!(!output.status.success());
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], false);
+    assert!(
+        !told.to_string().contains(&tampered),
+        "the token is not repeated"
+    );
+
+    assert!(house.run(&["doctor"]).contains("1 usable keys"));
+}
+
+/// RFC 7515, appendix A.1: a token whose payload is JSON, and its key.
+#[test]
+fn signatures_are_checked_line_by_line() {
+    let house = House::new();
+    let key = r#"{"kty":"oct","alg":"HS256","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;
+    fs::write(house.path("keys.json"), format!("{{\"keys\":[{key}]}}")).unwrap();
+    let good = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let input = format!("{good}\nnot a token\n{good}x\r\n{good}");
+    let output = house.run_with(
+        &["jwt", "check", "--jwks", "keys.json", "--signature-only"],
+        &input,
+    );
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let verdicts: Vec<bool> = lines
+        .iter()
+        .map(|line| line["ok"].as_bool().unwrap())
+        .collect();
+    assert_eq!(verdicts, [true, false, false, true], "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| !line["reason"].as_str().unwrap().is_empty())
+    );
+}
+
+#[test]
+fn the_configuration_is_the_manual() {
+    let house = House::new();
+    let manual = house.run(&["config", "print", "--default"]);
+    fs::write(house.path("vestibule.toml"), &manual).unwrap();
+    house.run(&["config", "check"]);
+    let schema: Value = serde_json::from_str(&house.run(&["config", "schema"])).unwrap();
+    assert!(schema["properties"]["workflows"].is_object(), "{schema}");
+
+    fs::write(
+        house.path("vestibule.toml"),
+        "[server]\nlistn = \"127.0.0.1:1\"\n",
+    )
+    .unwrap();
+    let error = house.refuse(&["config", "check"]);
+    assert!(error.contains("did you mean `listen`"), "{error}");
+    let error = house.refuse(&[
+        "serve",
+        "--listen",
+        "0.0.0.0:0",
+        "--dev",
+        "--config",
+        "/nonexistent.toml",
+    ]);
+    assert!(error.contains("/nonexistent.toml"), "{error}");
+}
+
+#[test]
+fn development_mode_stays_on_this_machine() {
+    let house = House::new();
+    let error = house.refuse(&["serve", "--dev", "--listen", "0.0.0.0:0"]);
+    assert!(error.contains("loopback"), "{error}");
+}
+
+#[test]
+fn a_database_is_migrated_and_named_when_it_cannot_be_opened() {
+    let house = House::new();
+    assert!(house.run(&["migrate"]).contains("up to date"));
+    assert!(Path::exists(&house.path("data/vestibule.db")));
+    fs::write(
+        house.path("vestibule.toml"),
+        "[storage]\nurl = \"mysql://localhost/x\"\n",
+    )
+    .unwrap();
+    let error = house.refuse(&["migrate"]);
+    assert!(error.contains("mysql"), "{error}");
+}
