@@ -182,8 +182,13 @@ pub(super) async fn sessions_beyond_the_limit_are_displaced_oldest_first(
         ended(&*store, "old").await,
         Some(end(20, EndReason::Displaced))
     );
+    assert_eq!(open(&*store, &session("fourth", "ada", 20), 11, 3).await, 1);
+    assert_eq!(
+        ended(&*store, "first").await,
+        Some(end(20, EndReason::Displaced))
+    );
     assert_eq!(open(&*store, &session("only", "ada", 30), 9, 1).await, 3);
-    for id in ["first", "second", "third"] {
+    for id in ["second", "third", "fourth"] {
         assert_eq!(
             ended(&*store, id).await,
             Some(end(30, EndReason::Displaced)),
