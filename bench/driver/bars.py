@@ -6,7 +6,8 @@ over the rounds. It is refused when the rig was the limit:
 - a latency, when the rig's core was more than 90 % busy: the wait may be the client's own;
 - CPU per token, when the subject's core had room, the other's too, and their loads differ by more than
   15 %: a server that idles more pays more wake-ups a token. When only the subject had room, the ratio is
-  too bad for the subject, never too good, and is printed.
+  too bad for the subject, never too good, and is printed;
+- a rate, when another process took more than 10 % of a server's core.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 
 BUSY = 0.90
+OTHERS = 0.10
 LOADS_DIFFER = 0.15
 
 Row = dict
@@ -43,6 +45,18 @@ def ratio(metric: str) -> Callable[[Row, Row], float]:
     return value
 
 
+def rate(metric: str) -> Callable[[Row, Row], float]:
+    """Subject divided by peer, for rates."""
+
+    def value(subject: Row, peer: Row) -> float:
+        for row in (subject, peer):
+            if row["others_busy"] > OTHERS:
+                raise Refused(f"others took {row['others_busy']:.0%} of the server's core")
+        return path(subject, metric) / path(peer, metric)
+
+    return value
+
+
 def times_better(metric: str) -> Callable[[Row, Row], float]:
     """Peer divided by subject."""
     inverse = ratio(metric)
@@ -67,14 +81,16 @@ def own(metric: str) -> Callable[[Row, Row], float]:
 
 
 def me_rate(subject: Row, _: Row) -> float:
-    """Rate with a token divided by the rate without; by CPU time where the client was the limit."""
-    if subject["rig_busy"] > BUSY:
-        return path(subject, "healthz.cpu_us_per_request") / path(subject, "me.cpu_us_per_request")
-    return path(subject, "me.requests_per_second") / path(subject, "healthz.requests_per_second")
+    """Rate with a token divided by the rate without. Where the server's core was not the limit, the rates say
+    nothing about it, and CPU time per request stands for them."""
+    rates = [path(subject, f"{name}.requests_per_second") for name in ("me", "healthz")]
+    costs = [path(subject, f"{name}.cpu_us_per_request") for name in ("me", "healthz")]
+    saturated = all(path(subject, f"{name}.server_busy") > BUSY for name in ("me", "healthz"))
+    return rates[0] / rates[1] if saturated else costs[1] / costs[0]
 
 
 def compare_loads(subject: Row, peer: Row):
-    room = [row["server_busy"] < BUSY for row in (subject, peer)]
+    room = [row["core_busy"] < BUSY for row in (subject, peer)]
     loads = [path(row, "tokens_per_second") for row in (subject, peer)]
     if all(room) and max(loads) / min(loads) > 1 + LOADS_DIFFER:
         raise Refused(f"the rig was the limit: {loads[0]:.0f} and {loads[1]:.0f} tokens/s")
@@ -146,7 +162,7 @@ BARS = [
         "one-token turns a second, openai-chatkit with SQLite",
         "turns",
         "python-sqlite",
-        ratio("requests_per_second"),
+        rate("requests_per_second"),
         20,
         False,
     ),

@@ -9,6 +9,7 @@ COLUMNS = {
         ("CPU µs/token", "cpu_us_per_token", "{:.1f}"),
         ("tokens/s", "tokens_per_second", "{:,.0f}"),
         ("server busy", "server_busy", "{:.0%}"),
+        ("others", "others_busy", "{:.0%}"),
         ("rig busy", "rig_busy", "{:.0%}"),
         ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
     ],
@@ -49,6 +50,10 @@ COLUMNS = {
         ("token p99 µs", "token_us.p99", "{:,.0f}"),
         ("server busy", "server_busy", "{:.0%}"),
         ("rig busy", "rig_busy", "{:.0%}"),
+    ],
+    "instructions": [
+        ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
+        ("user instr./turn, beside its tokens", "user_instructions_per_turn", "{:,.0f}"),
     ],
     "smoke": [("streams", "completed", "{:.0f}"), ("tokens", "tokens", "{:.0f}")],
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from driver.processes import RIG_CORE, Instructions, Process, get
+from driver.processes import RIG_CORE, SERVER_CORE, Instructions, Process, core_busy_micros, get
 from driver.servers import Place, Server
 
 Row = dict
@@ -64,16 +64,20 @@ def measure(subject: Subject, command: list[str]) -> Row:
     counters = None
     if subject.count_instructions:
         counters = Instructions(subject.process, subject.place.folder)
+    core = core_busy_micros(SERVER_CORE)
     server, upstream = subject.process.cpu_micros(), subject.upstream.cpu_micros()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output, client = finish(child)
     server = subject.process.cpu_micros() - server
     upstream = subject.upstream.cpu_micros() - upstream
+    core = core_busy_micros(SERVER_CORE) - core
     row = json.loads(output)
     elapsed = row["elapsed_us"]
     row["server_cpu_us"] = server
     row["server_busy"] = server / elapsed
     row["rig_busy"] = (client + upstream) / elapsed
+    row["core_busy"] = core / elapsed
+    row["others_busy"] = max(0.0, core - (server if subject.server.start else 0)) / elapsed
     if row["tokens"]:
         row["cpu_us_per_token"] = server / row["tokens"]
         row["tokens_per_second"] = row["tokens"] / elapsed * 1_000_000
@@ -160,6 +164,12 @@ def hold(streams: int) -> Callable[[Subject], Row]:
     return scenario
 
 
+def counted_load(subject: Subject, streams: int = 10, tokens: int = 50) -> Row:
+    """A small load for a server that runs under valgrind."""
+    load = ("--concurrency", 10, "--streams", streams, "--seconds", 120, "--grace", 60)
+    return measure(subject, subject.stream("stream", f"fake-{tokens}-20000", tokens, *load))
+
+
 @dataclass
 class Scenario:
     """One load, and which servers it is meant for."""
@@ -167,6 +177,8 @@ class Scenario:
     name: str
     run: Callable[[Subject], Row]
     servers: tuple[str, ...]
+    counted: bool = False
+    """Whether the server runs under valgrind; see `driver.counted`."""
 
 
 RUST = ("direct", "tcp", "nginx", "limit", "vestibule")
@@ -183,6 +195,7 @@ SCENARIOS = {
         Scenario("hold-1000", hold(1000), ("tcp", "nginx", "limit", "vestibule", "node")),
         Scenario("hold-5000", hold(5000), ("nginx", "limit", "vestibule")),
         Scenario("slow-5000", slow(5000), ("direct", "nginx", "limit", "vestibule")),
+        Scenario("instructions", counted_load, ("tcp", "limit", "vestibule"), counted=True),
     )
 }
 

@@ -23,7 +23,13 @@ fn root() -> PathBuf {
 /// The files of the checkout: what git tracks, and what it would.
 fn files(pattern: &[&str]) -> Vec<PathBuf> {
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "--"])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--",
+        ])
         .args(pattern)
         .current_dir(root())
         .output()
@@ -40,7 +46,8 @@ fn files(pattern: &[&str]) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -54,14 +61,24 @@ fn crates_depend_on_lower_floors_only() {
     let packages = metadata["packages"].as_array().expect("packages");
     let floors: BTreeMap<&str, u64> = packages
         .iter()
-        .filter_map(|package| Some((package["name"].as_str()?, package["metadata"]["floor"].as_u64()?)))
+        .filter_map(|package| {
+            Some((
+                package["name"].as_str()?,
+                package["metadata"]["floor"].as_u64()?,
+            ))
+        })
         .collect();
-    assert!(floors.len() >= 8, "every product crate names its floor: {floors:?}");
+    assert!(
+        floors.len() >= 8,
+        "every product crate names its floor: {floors:?}"
+    );
 
     let mut broken = Vec::new();
     for package in packages {
         let name = package["name"].as_str().expect("name");
-        let Some(&floor) = floors.get(name) else { continue };
+        let Some(&floor) = floors.get(name) else {
+            continue;
+        };
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let on = dependency["name"].as_str().expect("name");
             let is_dev = dependency["kind"].as_str() == Some("dev");
@@ -73,25 +90,45 @@ fn crates_depend_on_lower_floors_only() {
             }
         }
     }
-    assert!(broken.is_empty(), "a crate may depend on lower floors only: {broken:#?}");
+    assert!(
+        broken.is_empty(),
+        "a crate may depend on lower floors only: {broken:#?}"
+    );
 }
 
 #[test]
 fn every_source_file_says_what_it_is_for() {
     let silent: Vec<_> = files(&["*.rs"])
         .into_iter()
-        .filter(|path| !read(path).trim_start_matches("#![no_main]").trim_start().starts_with("//!"))
-        .collect();
-    assert!(silent.is_empty(), "these do not open with `//!`: {silent:#?}");
-
-    let silent: Vec<_> = files(&["web/src/*.ts", "web/src/*.tsx", "e2e/*.mjs", "examples/*.tsx", "examples/*.mjs"])
-        .into_iter()
         .filter(|path| {
-            let text = read(path);
-            !(text.starts_with("//") || text.starts_with("/*") || text.starts_with("#!"))
+            !read(path)
+                .trim_start_matches("#![no_main]")
+                .trim_start()
+                .starts_with("//!")
         })
         .collect();
-    assert!(silent.is_empty(), "these do not open with a comment: {silent:#?}");
+    assert!(
+        silent.is_empty(),
+        "these do not open with `//!`: {silent:#?}"
+    );
+
+    let silent: Vec<_> = files(&[
+        "web/src/*.ts",
+        "web/src/*.tsx",
+        "e2e/*.mjs",
+        "examples/*.tsx",
+        "examples/*.mjs",
+    ])
+    .into_iter()
+    .filter(|path| {
+        let text = read(path);
+        !(text.starts_with("//") || text.starts_with("/*") || text.starts_with("#!"))
+    })
+    .collect();
+    assert!(
+        silent.is_empty(),
+        "these do not open with a comment: {silent:#?}"
+    );
 }
 
 #[test]
@@ -104,20 +141,33 @@ fn no_file_is_too_long_to_read() {
         })
         .filter_map(|path| {
             let text = read(&path);
-            let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let code = text
+                .split("\n#[cfg(test)]\nmod tests")
+                .next()
+                .unwrap_or_default();
             let lines = code.lines().count();
             (lines > LONGEST_FILE).then(|| format!("{} ({lines})", path.display()))
         })
         .collect();
-    assert!(long.is_empty(), "above {LONGEST_FILE} lines without tests: {long:#?}");
+    assert!(
+        long.is_empty(),
+        "above {LONGEST_FILE} lines without tests: {long:#?}"
+    );
 }
 
 #[test]
 fn architecture_names_every_crate_and_only_paths_that_exist() {
     let text = read(Path::new("ARCHITECTURE.md"));
     for manifest in files(&["crates/*/Cargo.toml"]) {
-        let folder = manifest.parent().expect("a folder").to_string_lossy().into_owned();
-        assert!(text.contains(&format!("`{folder}")), "ARCHITECTURE.md does not name {folder}");
+        let folder = manifest
+            .parent()
+            .expect("a folder")
+            .to_string_lossy()
+            .into_owned();
+        assert!(
+            text.contains(&format!("`{folder}")),
+            "ARCHITECTURE.md does not name {folder}"
+        );
     }
     let missing: Vec<&str> = text
         .split('`')
@@ -130,7 +180,10 @@ fn architecture_names_every_crate_and_only_paths_that_exist() {
         })
         .filter(|word| !root().join(word).exists())
         .collect();
-    assert!(missing.is_empty(), "ARCHITECTURE.md names paths that do not exist: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md names paths that do not exist: {missing:#?}"
+    );
 }
 
 #[test]
@@ -147,7 +200,12 @@ fn lock_files_carry_no_download_addresses() {
 #[test]
 fn every_stub_is_finished() {
     // Spelled apart, so that this file does not find itself.
-    let words = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("#[ig", "nore]")];
+    let words = [
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("FIX", "ME"),
+        concat!("#[ig", "nore]"),
+    ];
     let unfinished: Vec<_> = files(&["*.rs", "*.ts", "*.tsx"])
         .into_iter()
         .filter(|path| {

@@ -8,9 +8,9 @@ use crate::app::AppState;
 /// Shortest pause between two looks at the issuers' keys, whatever they say.
 const SHORTEST_KEY_PAUSE: Duration = Duration::from_secs(5);
 /// How often expired sessions are removed.
-const PURGE_PAUSE: Duration = Duration::from_secs(600);
+const PURGE_PAUSE: Duration = Duration::from_mins(10);
 /// How long expired sessions are kept, so that a late refresh still gets the right words.
-const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT_AFTER_END: Duration = Duration::from_hours(24);
 
 /// Runs for ever; end it by dropping it.
 pub async fn background(app: AppState) {

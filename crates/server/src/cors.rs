@@ -73,7 +73,6 @@ impl Asking {
     /// once the credential is known; here it must belong to one at all.
     pub(crate) async fn check(&mut self, app: &App) -> Result<PageOrigin, ApiError> {
         match self.pages {
-            Pages::Own => {}
             Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
             Pages::Allowlisted if self.origin.is_present() => {
                 let values = self.origin.values();
@@ -90,7 +89,7 @@ impl Asking {
                 };
                 self.allowed = HeaderValue::from_str(checked?.as_str()).ok();
             }
-            Pages::Allowlisted => {}
+            Pages::Allowlisted | Pages::Own => {}
         }
         Ok(self.origin.clone())
     }

@@ -34,7 +34,7 @@ impl Rate {
     pub const fn per_minute(count: u32) -> Self {
         Self {
             count,
-            period: Duration::from_secs(60),
+            period: Duration::from_mins(1),
         }
     }
 
@@ -42,7 +42,7 @@ impl Rate {
     pub const fn per_hour(count: u32) -> Self {
         Self {
             count,
-            period: Duration::from_secs(3_600),
+            period: Duration::from_hours(1),
         }
     }
 
@@ -50,7 +50,7 @@ impl Rate {
     pub const fn per_day(count: u32) -> Self {
         Self {
             count,
-            period: Duration::from_secs(86_400),
+            period: Duration::from_hours(24),
         }
     }
 
@@ -128,7 +128,7 @@ pub struct Limits {
 impl Limits {
     /// Empty buckets for the configured rates.
     pub fn new(rates: Rates) -> Self {
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         Self {
             requests: Limiter::new(rates.requests_per_ip.period),
             secrets: Limiter::new(rates.secrets_per_user.period),
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn r01_each_key_has_its_own_bucket() {
-        let limiter = Limiter::new(Duration::from_secs(60));
+        let limiter = Limiter::new(Duration::from_mins(1));
         let rate = Rate::per_minute(2);
         assert!(limiter.take("a", rate).is_ok());
         assert!(limiter.take("a", rate).is_ok());
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn zero_switches_a_limit_off() {
-        let limiter = Limiter::new(Duration::from_secs(60));
+        let limiter = Limiter::new(Duration::from_mins(1));
         for _ in 0..10_000 {
             assert!(limiter.take("a", Rate::per_minute(0)).is_ok());
         }
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn r01_the_number_of_keys_is_bounded() {
-        let limiter = Limiter::new(Duration::from_secs(60));
+        let limiter = Limiter::new(Duration::from_mins(1));
         for key in 0..MAX_KEYS + 50_000 {
             limiter.take(key, Rate::per_minute(1)).unwrap();
         }

@@ -124,8 +124,8 @@ pub(crate) fn routes(app: &App) -> impl Iterator<Item = &'static Route> {
 }
 
 /// The whole server as one service.
-pub fn build(app: AppState) -> Router {
-    guarded(app.clone(), handlers(&app))
+pub fn build(app: &AppState) -> Router {
+    guarded(app, handlers(app))
 }
 
 /// The handlers of the table, without any guard.
@@ -136,12 +136,12 @@ fn handlers(app: &AppState) -> Router<AppState> {
 }
 
 /// Puts the guard and the middleware around handlers, and gives everything else an answer in words.
-pub fn guarded(app: AppState, handlers: Router<AppState>) -> Router {
+pub fn guarded(app: &AppState, handlers: Router<AppState>) -> Router {
     let inner = handlers
         .fallback(|| async { unknown_path() })
         .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app.clone());
-    middleware::apply(inner, app)
+    middleware::apply(inner, app.clone())
 }
 
 /// Looks up what the matched route takes and lets nobody in who does not bring it.

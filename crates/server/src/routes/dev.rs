@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::{app::AppState, body::JsonBody, error::ApiError, serve::Peer};
 
 /// How long a token lives: as long as those of Better Auth.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 
 /// An issuer for trying things out.
 pub struct Development {

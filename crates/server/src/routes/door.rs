@@ -34,7 +34,7 @@ use crate::{
 pub struct HostedSessions {
     /// The client for that API.
     pub api: SessionsApi,
-    /// The workflow at OpenAI, where the page names none.
+    /// The workflow at OpenAI.
     pub workflow: String,
 }
 
@@ -172,9 +172,13 @@ async fn mint_hosted(
     caller: &Caller,
     workflow: Option<String>,
 ) -> Result<Response, ApiError> {
+    // Workflows cost the operator money, so a page cannot name just any of theirs.
+    if let Some(other) = workflow.filter(|id| *id != hosted.workflow) {
+        return Err(engine::Error::UnknownWorkflow(other).into());
+    }
     let request = SessionRequest {
         workflow: SessionWorkflow {
-            id: workflow.unwrap_or_else(|| hosted.workflow.clone()),
+            id: hosted.workflow.clone(),
             version: None,
             state_variables: Map::new(),
         },

@@ -16,7 +16,7 @@ async fn a_handler_that_nobody_listed_is_refused() {
             "/healthz",
             get(|| async { "listed" }).post(|| async { "not with POST" }),
         );
-    let router = guarded(app.state.clone(), forgotten);
+    let router = guarded(&app.state, forgotten);
     for (method, path, status) in [
         ("GET", "/forgotten", StatusCode::NOT_FOUND),
         ("GET", "/healthz", StatusCode::OK),

@@ -243,8 +243,8 @@ impl TestApp {
             limits: Limits::new(options.rates),
             settings: Settings {
                 doors: options.doors,
-                secret_lifetime: Duration::from_secs(60),
-                visitor_secret_lifetime: Duration::from_secs(60),
+                secret_lifetime: Duration::from_mins(1),
+                visitor_secret_lifetime: Duration::from_mins(1),
                 is_secure: options.secure,
                 body: options.body,
                 keep_alive: options.keep_alive,
@@ -255,7 +255,7 @@ impl TestApp {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let serving = server::serve(
             listener,
-            server::build(state.clone()),
+            server::build(&state),
             state.engine.tasks.clone(),
             ServeOptions {
                 drain: Duration::from_millis(1),
