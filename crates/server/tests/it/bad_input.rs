@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Options, TestApp, new_message};
+use crate::harness::{Options, TestApp, events, new_message};
 
 fn deep(levels: usize) -> String {
     format!(
@@ -177,4 +177,46 @@ async fn a_head_that_is_too_large_is_refused() {
     assert_eq!(long.status(), 401);
     let body: Value = long.json().await.unwrap();
     assert_eq!(body["error"]["code"], "too_large");
+}
+
+/// Another process holds the database's write lock for longer than we wait for it.
+#[tokio::test]
+async fn a_locked_database_is_busy_in_words_and_loses_nothing() {
+    let app = TestApp::start().await;
+    let (thread, ..) = app.new_thread("ada", "before").await;
+    let other = rusqlite::Connection::open(app.folder().join("test.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let rename =
+        json!({ "type": "threads.update", "params": { "thread_id": thread, "title": "new" } });
+    let send = new_message("while it is locked");
+    let (renamed, sent) = tokio::join!(app.chat("ada", &rename), app.chat("ada", &send));
+    assert_eq!(renamed.0, 503, "{}", renamed.1);
+    assert!(
+        renamed
+            .1
+            .contains("the store is busy; try again in a moment"),
+        "{}",
+        renamed.1
+    );
+    // A stream that cannot begin is a stream that says so: at a 5xx the client would run the turn again.
+    assert_eq!(sent.0, 200);
+    let found = events(&sent.1);
+    assert_eq!(
+        (found.len(), &found[0]["type"]),
+        (1, &json!("error")),
+        "{}",
+        sent.1
+    );
+    let read = json!({ "type": "threads.get_by_id", "params": { "thread_id": thread } });
+    let (status, text) = app.chat("ada", &read).await;
+    assert_eq!(status, 200, "reading goes on");
+    assert!(text.contains("before"), "{text}");
+
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(app.chat("ada", &rename).await.0, 200);
+    assert_eq!(
+        app.new_thread("ada", "after").await.2[0]["type"],
+        "thread.created"
+    );
 }
