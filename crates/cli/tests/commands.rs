@@ -117,7 +117,7 @@ impl Server {
             body.len()
         );
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.extend([name, ": ", value, "\r\n"]);
         }
         stream
             .write_all(format!("{request}\r\n{body}").as_bytes())

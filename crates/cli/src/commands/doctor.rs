@@ -100,7 +100,7 @@ async fn look_at_issuers(findings: &mut Findings, workplace: &Workplace<'_>) {
     ) else {
         return;
     };
-    let now = Now::new(now(), monotonic());
+    let now = Now::new(now(), Instant::now());
     issuers.refresh_due(now).await;
     for (name, health) in issuers.health(now).await {
         let keys = if health.keys > 0 {
@@ -119,14 +119,6 @@ async fn look_at_issuers(findings: &mut Findings, workplace: &Workplace<'_>) {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line is where time comes from"
-)]
-fn monotonic() -> Instant {
-    Instant::now()
-}
-
 /// Asks every MCP server for its tools, as a turn of nobody in particular.
 async fn look_at_tools(findings: &mut Findings, workplace: &Workplace<'_>, built: &BuiltModels) {
     for raw in &workplace.config.workflows {
@@ -138,12 +130,13 @@ async fn look_at_tools(findings: &mut Findings, workplace: &Workplace<'_>, built
             continue;
         }
         let tools = list_tools(workflow).await;
-        let found = match tools.is_empty() {
-            true => Err(anyhow::anyhow!(
+        let found = if tools.is_empty() {
+            Err(anyhow::anyhow!(
                 "no tool answers; check that the MCP servers {} run at their addresses",
                 raw.tools.join(", ")
-            )),
-            false => Ok(tools),
+            ))
+        } else {
+            Ok(tools)
         };
         findings.note(format!("tools of {}", raw.id), found, |tools| {
             tools.join(", ")

@@ -60,7 +60,7 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner) if key != "required_claims" => {
-                collect_missing(inner, missing)
+                collect_missing(inner, missing);
             }
             toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
                 for entry in list.iter().filter_map(toml::Value::as_table) {
