@@ -1,5 +1,6 @@
 //! A rule without a check is a wish: floors, file sizes, opening comments, and documents that name
 //! what exists.
+#![cfg(test)]
 
 use std::{
     collections::BTreeMap,

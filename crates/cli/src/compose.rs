@@ -12,7 +12,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    ClientSecrets, Domains, LoginSessions, Origin, PublicTokens,
+    ClientSecrets, Domains, Environment, LoginSessions, Origin, PublicTokens,
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
@@ -34,7 +34,9 @@ pub(crate) use crate::compose::{
 };
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
-    config::{self, RawClientSecret, RawConfig, RawLimits, SecretIssuer, Variables},
+    config::{
+        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, SecretIssuer, Variables,
+    },
 };
 
 /// What `serve` runs.
@@ -209,6 +211,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             "doors.public_token.lifetime_seconds",
             doors.public_token.lifetime_seconds,
         )?,
+        environment: users_environment(config),
         is_secure: public_url.scheme() == "https",
         body: BodyLimits {
             bytes: config.limits.request_bytes,
@@ -217,6 +220,20 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
+}
+
+/// Test, when nobody else can sign in; else live.
+fn users_environment(config: &RawConfig) -> Environment {
+    let mut issuers = config.issuers.iter();
+    let is_test = match issuers.len() {
+        0 => config.dev.enabled,
+        _ => issuers.all(|issuer| issuer.environment == EnvironmentName::Test),
+    };
+    if is_test {
+        Environment::Test
+    } else {
+        Environment::Live
+    }
 }
 
 fn lifetime(key: &str, seconds: u64) -> anyhow::Result<Duration> {

@@ -251,7 +251,7 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
     let (status, body) = server.post("/api/chat", &from_page, &list);
     assert_eq!(status, 403, "{body}");
     assert!(
-        body.contains("vestibule domain add https://app.example.com --env"),
+        body.contains("vestibule domain add https://app.example.com --env test"),
         "{body}"
     );
     assert!(house.run(&["domain", "list"]).contains("Refused lately"));

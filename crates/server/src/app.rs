@@ -59,6 +59,9 @@ pub struct Settings {
     pub secret_lifetime: std::time::Duration,
     /// How long one client secret of a visitor lives.
     pub visitor_secret_lifetime: std::time::Duration,
+    /// Which environment the configured issuers' users act in. Where no credential says which one is
+    /// meant, a page that is on no list is refused for this one, so that the advice fits.
+    pub environment: auth::Environment,
     /// Whether browsers reach this server over https; decides which cookies can be set.
     pub is_secure: bool,
     /// Bounds of a request body.

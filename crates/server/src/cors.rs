@@ -82,7 +82,7 @@ impl Asking {
                     Err(auth::Error::Forbidden(_)) => {
                         let now = app.now().wall;
                         app.domains
-                            .check(&values, auth::Environment::Live, now)
+                            .check(&values, app.settings.environment, now)
                             .await
                     }
                     checked => checked,

@@ -71,7 +71,7 @@ pub(crate) fn banner(
                 .to_owned(),
         );
     }
-    if models.is_demo_only {
+    if models.is_demo_only && config.models.is_empty() {
         hints.push("no model: set OPENAI_API_KEY, or add [[models]]".to_owned());
     }
     for name in NOT_USED {

@@ -242,6 +242,7 @@ impl TestApp {
             development,
             limits: Limits::new(options.rates),
             settings: Settings {
+                environment: Environment::Live,
                 doors: options.doors,
                 secret_lifetime: Duration::from_mins(1),
                 visitor_secret_lifetime: Duration::from_mins(1),
