@@ -68,6 +68,7 @@ bench: build ## Runs the whole side-by-side benchmark
 	bench/run
 
 bench-smoke: build test-deps ## The short benchmark (is every delta delivered, is nothing leaked?) and the instruction gate
+	cd bench && python3 -m unittest -q
 	bench/run --smoke
 	bench/gate
 

@@ -8,8 +8,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-RIG_CORE = 0
-SERVER_CORE = 1
+CORES = sorted(os.sched_getaffinity(0))
+RIG_CORE = CORES[0]
+SERVER_CORE = CORES[1 % len(CORES)]
 
 TICK_MICROS = 1_000_000 / os.sysconf("SC_CLK_TCK")
 

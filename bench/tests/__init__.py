@@ -1,0 +1,1 @@
+"""Tests of the driver: `python3 -m unittest` in the folder `bench`."""
