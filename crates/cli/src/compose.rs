@@ -123,6 +123,7 @@ pub(crate) async fn compose(
             clock,
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
+            turns: engine::Turns::default(),
         },
         credentials: credentials(&store),
         logins: LoginSessions::new(issuers.set.clone(), issuers.sessions),

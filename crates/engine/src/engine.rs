@@ -17,6 +17,7 @@ use crate::{
     ports::{Change, Clock, Ids, ModelInput, ModelRequest, PageQuery, Store},
     run::TurnStream,
     turn::Start,
+    turns::{Place, Turns},
     workflow::{Workflow, Workflows},
 };
 
@@ -36,6 +37,8 @@ pub struct Engine {
     pub ids: Arc<dyn Ids>,
     /// Where a turn that lost its browser is saved; shutdown waits for it.
     pub tasks: TaskTracker,
+    /// The turns that run now; at most one in each thread.
+    pub turns: Turns,
 }
 
 /// The answer to a request.
@@ -176,8 +179,16 @@ impl Engine {
         self.store
             .create_thread(&context.owner, &thread, std::slice::from_ref(&message))
             .await?;
+        let place = self.turns.enter(&thread.id).await;
         let history = vec![message];
-        self.respond(context, &workflow, thread, history, Begins::NewThread)
+        self.respond(
+            context,
+            &workflow,
+            thread,
+            history,
+            Begins::NewThread,
+            place,
+        )
     }
 
     async fn add_user_message(
@@ -189,6 +200,7 @@ impl Engine {
         let thread = self.store.thread(&context.owner, thread).await?;
         check_open(&thread.status)?;
         let workflow = self.workflow_for(&context, &input)?;
+        let place = self.turns.enter(&thread.id).await;
         let mut history = self.history(&context, &workflow, &thread.id).await?;
         let message = ThreadItem::from(self.user_message(&thread.id, input));
         let change = Change {
@@ -199,7 +211,14 @@ impl Engine {
             .apply(&context.owner, &thread.id, &change)
             .await?;
         history.push(message);
-        self.respond(context, &workflow, thread, history, Begins::NewMessage)
+        self.respond(
+            context,
+            &workflow,
+            thread,
+            history,
+            Begins::NewMessage,
+            place,
+        )
     }
 
     async fn retry_after_item(
@@ -220,6 +239,7 @@ impl Engine {
         check_open(&thread.status)?;
         let workflow = Arc::clone(self.workflows.get(context.workflow.as_ref())?);
         workflow.pick_model(message.inference_options.model.as_deref())?;
+        let place = self.turns.enter(&thread.id).await;
         let change = Change {
             truncate_after: Some(item.id().clone()),
             ..Change::default()
@@ -228,7 +248,7 @@ impl Engine {
             .apply(&context.owner, &thread.id, &change)
             .await?;
         let history = self.history(&context, &workflow, &thread.id).await?;
-        self.respond(context, &workflow, thread, history, Begins::Again)
+        self.respond(context, &workflow, thread, history, Begins::Again, place)
     }
 
     async fn rename_thread(
@@ -344,6 +364,7 @@ impl Engine {
         thread: ThreadMetadata,
         history: Vec<ThreadItem>,
         begins: Begins,
+        place: Place,
     ) -> Result<Reply, Error> {
         let newest = history.iter().rev().find_map(|item| match item {
             ThreadItem::UserMessage(message) => Some(message),
@@ -380,7 +401,7 @@ impl Engine {
             limits: workflow.limits,
         };
         Ok(Reply::Turn(TurnStream::start(
-            self, workflow, context, start,
+            self, workflow, context, start, place,
         )))
     }
 }

@@ -12,10 +12,12 @@ pub mod ports;
 pub mod run;
 mod title;
 mod turn;
+pub mod turns;
 pub mod workflow;
 
 pub use context::{Owner, RequestContext, User};
 pub use engine::{Answer, Engine, Reply};
 pub use error::Error;
 pub use run::TurnStream;
+pub use turns::Turns;
 pub use workflow::{ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows};

@@ -45,6 +45,8 @@ pub struct Change {
     pub put: Vec<ThreadItem>,
     /// Replaces the thread's own fields (title, status, metadata, allowed image domains).
     pub thread: Option<ThreadMetadata>,
+    /// Names the thread, unless somebody has named it by now.
+    pub title_if_none: Option<String>,
 }
 
 impl Change {
@@ -54,6 +56,7 @@ impl Change {
             && self.remove.is_empty()
             && self.put.is_empty()
             && self.thread.is_none()
+            && self.title_if_none.is_none()
     }
 }
 

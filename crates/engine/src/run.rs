@@ -19,6 +19,7 @@ use tokio::{
     runtime::Handle,
     time::{Instant, Sleep},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::{
     context::RequestContext,
@@ -29,6 +30,7 @@ use crate::{
     },
     title,
     turn::{Effect, Input, Moment, Start, Turn},
+    turns::Place,
     workflow::Workflow,
 };
 
@@ -55,6 +57,12 @@ struct Running {
     saving: Option<BoxFuture<'static, Result<(), StoreError>>>,
     title: Option<BoxFuture<'static, Option<String>>>,
     deadline: Pin<Box<Sleep>>,
+    /// Comes when a newer turn wants the thread.
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Given up when the last save is done.
+    place: Option<Place>,
+    /// Counts inputs, see [`Running::poll_input`].
+    polls: u8,
     /// Where the last save runs: a body may be dropped outside of the runtime that polled it.
     runtime: Handle,
 }
@@ -74,6 +82,7 @@ impl TurnStream {
         workflow: &Arc<Workflow>,
         context: RequestContext,
         start: Start,
+        place: Place,
     ) -> Self {
         let thread = start.thread.id.clone();
         let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
@@ -90,6 +99,9 @@ impl TurnStream {
             saving: None,
             title: None,
             deadline,
+            stop: Box::pin(place.stop().cancelled_owned()),
+            place: Some(place),
+            polls: 0,
             runtime: Handle::current(),
         }))
     }
@@ -120,6 +132,7 @@ impl Running {
                 Some(Effect::End) => {
                     self.work = Work::Nothing;
                     self.title = None;
+                    self.place = None;
                     return Poll::Ready(None);
                 }
                 Some(effect) => self.perform(effect),
@@ -144,6 +157,8 @@ impl Running {
             &mut self.effects,
         );
         if self.turn.is_titling() && !was_titling {
+            // What the model still has to say would not be heard any more.
+            self.work = Work::Nothing;
             let patience = self.workflow.limits.title_duration;
             self.deadline.as_mut().reset(Instant::now() + patience);
         }
@@ -216,6 +231,13 @@ impl Running {
 
     /// Waits for whatever comes first. Only called while no save runs and no effect waits.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        // A model that always has something to say must not keep the clock from being looked at.
+        self.polls = self.polls.wrapping_add(1);
+        if self.polls == 0
+            && let Poll::Ready(input) = self.poll_end(cx)
+        {
+            return Poll::Ready(input);
+        }
         loop {
             match &mut self.work {
                 Work::Asking(asking) => match asking.poll_unpin(cx) {
@@ -264,6 +286,14 @@ impl Running {
             self.title = None;
             return Poll::Ready(Input::Title(title));
         }
+        self.poll_end(cx)
+    }
+
+    /// Whether it is time to end: another turn wants the thread, or this one took too long.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Input::Cancelled);
+        }
         ready!(self.deadline.as_mut().poll(cx));
         Poll::Ready(Input::TimedOut)
     }
@@ -296,13 +326,14 @@ impl Drop for Running {
         if saving.is_none() && changes.is_empty() {
             return;
         }
-        let thread = self.thread.clone();
+        let (thread, place) = (self.thread.clone(), self.place.take());
         let last_words = async move {
             for write in saving.into_iter().chain(changes) {
                 if let Err(error) = write.await {
                     tracing::error!(error = &error as &dyn std::error::Error, %thread, "failed to save a stopped turn");
                 }
             }
+            drop(place);
         };
         self.engine.tasks.spawn_on(last_words, &self.runtime);
     }

@@ -208,6 +208,7 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         match (input, &self.phase) {
+            (Input::SaveFailed, _) => self.on_save_failed(out),
             (_, Phase::Ended) => {}
             (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
             (Input::ModelFailed(error), Phase::Answering) => self.fail(&Failure::from(&error), out),
@@ -227,14 +228,6 @@ impl Turn {
             (Input::Title(title), _) => self.on_title(title, out),
             (Input::TimedOut, Phase::Titling) => self.on_title(None, out),
             (Input::TimedOut, _) => self.fail(&Failure::TOO_SLOW, out),
-            (Input::SaveFailed, _) => {
-                // What could not be saved is not tried again: the effects behind it are void.
-                out.clear();
-                self.unsaved.clear();
-                self.message = None;
-                self.is_thread_unsaved = false;
-                self.fail(&Failure::NOT_SAVED, out);
-            }
             (Input::Cancelled, _) => self.cancel(moment, out),
             // A stream that was given up may still have something to say.
             (
@@ -246,6 +239,23 @@ impl Turn {
                 _,
             ) => {}
         }
+    }
+
+    /// What could not be saved is not tried again, and nothing that depends on it is said.
+    fn on_save_failed(&mut self, out: &mut VecDeque<Effect>) {
+        let is_item_due = out
+            .iter()
+            .any(|effect| matches!(effect, Effect::Emit(Event::ItemDone { .. })));
+        if self.phase == Phase::Ended && !is_item_due {
+            // Only the title was lost; the end of the turn stands in the queue.
+            return;
+        }
+        out.clear();
+        self.unsaved.clear();
+        self.message = None;
+        self.is_thread_unsaved = false;
+        self.awaits_title = false;
+        self.fail(&Failure::NOT_SAVED, out);
     }
 
     fn on_model(
@@ -374,10 +384,11 @@ impl Turn {
 
     /// Writes what is not in the store yet.
     fn save(&mut self, out: &mut VecDeque<Effect>) {
-        let thread = std::mem::take(&mut self.is_thread_unsaved).then(|| self.thread.clone());
         let change = Change {
             put: std::mem::take(&mut self.unsaved),
-            thread,
+            title_if_none: std::mem::take(&mut self.is_thread_unsaved)
+                .then(|| self.thread.title.clone())
+                .flatten(),
             ..Change::default()
         };
         if !change.is_empty() {

@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use engine::{
-    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, Titles, TurnLimits, User,
-    Workflow, WorkflowId, Workflows,
+    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, Titles, TurnLimits, Turns,
+    User, Workflow, WorkflowId, Workflows,
     ports::{
         Clock, Ids, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream, ToolCall,
         ToolEvent, ToolSpec, ToolStream, Tools,
@@ -167,6 +167,7 @@ impl House {
             clock: Arc::new(Ticking(AtomicU64::new(0))),
             ids: Arc::new(Counting(AtomicU64::new(1))),
             tasks: TaskTracker::new(),
+            turns: Turns::default(),
         };
         Self { engine, model }
     }
@@ -566,4 +567,86 @@ async fn threads_are_renamed_rated_and_deleted_by_their_owner_only() {
         house.ask("ada", requests[2].clone()).await,
         Err(Error::NotFound)
     ));
+}
+
+#[tokio::test]
+async fn a_new_question_ends_the_turn_before_it_and_stands_behind_its_last_words() {
+    let house = House::new([
+        vec![Step::Say("half an ans"), Step::Hang],
+        vec![Step::Say("whole"), Step::Done],
+    ])
+    .await;
+    let Ok(Reply::Turn(mut first)) = house.ask("ada", create("one")).await else {
+        panic!("a stream")
+    };
+    let mut events = Vec::new();
+    while !matches!(
+        events.last(),
+        Some(Event::ItemUpdated {
+            update: protocol::ItemUpdate::TextDelta { .. },
+            ..
+        })
+    ) {
+        events.push(first.next().await.expect("more"));
+    }
+    let thread = created(&events).id;
+    let more = json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input("two")}});
+    // The first reader goes on reading; nobody stops it but the second question.
+    let (rest, _second) = tokio::join!(
+        async {
+            let rest = first.by_ref().collect::<Vec<_>>().await;
+            drop(first);
+            rest
+        },
+        house.turn("ada", more)
+    );
+    assert!(rest.is_empty(), "{rest:?}");
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        [
+            "user: one",
+            "assistant: half an ans",
+            "user: two",
+            "assistant: whole"
+        ]
+    );
+    let told = house.model.asked()[1].input.clone();
+    assert!(
+        matches!(&told[3], ModelInput::Context(note) if note.contains("stopped")),
+        "{told:?}"
+    );
+    assert_eq!(told[4], ModelInput::User("two".to_owned()));
+}
+
+#[tokio::test]
+async fn a_name_that_a_person_gave_meanwhile_stays() {
+    let house = House::with(
+        [vec![Step::Say("a"), Step::Hang], vec![Step::Hang]],
+        Titles::Model,
+    )
+    .await;
+    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi there")).await else {
+        panic!("a stream")
+    };
+    let first = turn.next().await.expect("thread.created");
+    let thread = created(&[first]).id;
+    house
+        .json(
+            "ada",
+            json!({"type": "threads.update", "params": {"thread_id": thread, "title": "Mine"}}),
+        )
+        .await;
+    drop(turn);
+    house.engine.tasks.close();
+    house.engine.tasks.wait().await;
+    let Answer::Thread(thread) = house
+        .json(
+            "ada",
+            json!({"type": "threads.get_by_id", "params": {"thread_id": thread}}),
+        )
+        .await
+    else {
+        panic!("a thread")
+    };
+    assert_eq!(thread.thread.title.as_deref(), Some("Mine"));
 }

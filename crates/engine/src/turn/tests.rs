@@ -116,9 +116,9 @@ impl Play {
             .iter()
             .filter_map(|effect| match effect {
                 Effect::Save(Change {
-                    thread: Some(thread),
+                    title_if_none: Some(title),
                     ..
-                }) => Some(thread.title.as_deref()),
+                }) => Some(Some(title.as_str())),
                 _ => None,
             })
             .collect()
@@ -150,7 +150,7 @@ fn word(effect: &Effect) -> String {
                 .map(|item| item.kind().as_str())
                 .collect::<Vec<_>>()
                 .join(","),
-            if change.thread.is_some() {
+            if change.title_if_none.is_some() {
                 "+thread"
             } else {
                 ""
@@ -378,6 +378,32 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
 fn what_cannot_be_saved_is_told() {
     let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed);
     assert!(play.line().ends_with("delta error end"), "{}", play.line());
+}
+
+/// A save fails while the effects behind it wait; the driver then tells the turn.
+#[test]
+fn an_answer_whose_last_save_fails_is_never_called_done() {
+    for titles in [Titles::Off, Titles::Model] {
+        let mut play = Play::new(titles).text("whole").completed();
+        let save = play
+            .effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::Save(_)));
+        let mut waiting: VecDeque<Effect> =
+            play.effects.split_off(save.expect("a save") + 1).into();
+        let moment = || Moment {
+            now: thread().created_at,
+            id: 7,
+        };
+        play.turn.on(Input::SaveFailed, &moment, &mut waiting);
+        play.effects.extend(waiting);
+        assert!(
+            play.line()
+                .ends_with("part-done save[assistant_message] error end"),
+            "{}",
+            play.line()
+        );
+    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ impl Store for Sqlite {
         let (truncate_after, remove) = (change.truncate_after.clone(), change.remove.clone());
         let put = encode_items(&change.put)?;
         let thread = change.thread.as_ref().map(rows::encode).transpose()?;
+        let title = change.title_if_none.clone();
         self.write(move |connection| {
             let key = find_thread(connection, &owner, &id)?;
             if let Some(item) = &truncate_after {
@@ -116,7 +117,7 @@ impl Store for Sqlite {
                     .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
                     .execute(params![key.0, version, data])?;
             }
-            Ok(())
+            title.map_or(Ok(()), |title| name_thread(connection, key, title))
         })
         .await
         .map_err(StoreError::from)
@@ -219,6 +220,21 @@ fn truncate_after_item(
     connection
         .prepare_cached("DELETE FROM items WHERE thread = ?1 AND key > ?2")?
         .execute(params![thread.0, item])?;
+    Ok(())
+}
+
+/// Gives a thread a title, unless it has one by now.
+fn name_thread(connection: &Connection, thread: ThreadKey, title: String) -> Result<(), Error> {
+    let sql = "SELECT version, data FROM threads WHERE key = ?1";
+    let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.0])?;
+    if metadata.title.is_some() {
+        return Ok(());
+    }
+    metadata.title = Some(title);
+    let Stored { version, data } = rows::encode(&metadata)?;
+    connection
+        .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
+        .execute(params![thread.0, version, data])?;
     Ok(())
 }
 
