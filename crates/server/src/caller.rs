@@ -243,7 +243,7 @@ impl Admission<'_> {
     /// A public token whose visitor has come before: the cookie says which one.
     async fn visitor(&self, token: &str) -> Result<Caller, ApiError> {
         let token = self.public_token(token).await?;
-        let resume = cookie::visitor(self.headers);
+        let resume = cookie::visitor(self.headers, self.app.settings.is_secure);
         let known = self
             .app
             .public_tokens

@@ -12,19 +12,24 @@ const PLAIN_NAME: &str = "vestibule_visitor";
 /// 400 days, the longest that browsers keep a cookie; each visit begins anew.
 const MAX_AGE_SECONDS: u32 = 400 * 24 * 60 * 60;
 
+/// The one name that counts. Over https the plain one is never read: any host of the same site, and
+/// anybody on a plain connection, could plant it, and the visitor would go on in the planter's threads.
+const fn name(is_secure: bool) -> &'static str {
+    if is_secure { SECURE_NAME } else { PLAIN_NAME }
+}
+
 /// The resume token in the request's cookies. Two different ones are none: one of them was planted.
-pub(crate) fn visitor(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn visitor(headers: &HeaderMap, is_secure: bool) -> Option<String> {
     let mut found: Option<&str> = None;
-    let pairs = headers
+    let values = headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    for (name, value) in pairs {
-        if name != SECURE_NAME && name != PLAIN_NAME {
-            continue;
-        }
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(found, _)| *found == name(is_secure))
+        .map(|(_, value)| value);
+    for value in values {
         if found.is_some_and(|earlier| earlier != value) {
             return None;
         }
@@ -35,13 +40,13 @@ pub(crate) fn visitor(headers: &HeaderMap) -> Option<String> {
 
 /// The `Set-Cookie` header that keeps a resume token.
 pub(crate) fn keep_visitor(resume: &str, is_secure: bool) -> Option<HeaderValue> {
-    let attributes = if is_secure {
-        format!(
-            "{SECURE_NAME}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; Secure; HttpOnly; SameSite=None; Partitioned"
-        )
+    let scope = if is_secure {
+        "Secure; HttpOnly; SameSite=None; Partitioned"
     } else {
-        format!("{PLAIN_NAME}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Lax")
+        "HttpOnly; SameSite=Lax"
     };
+    let name = name(is_secure);
+    let attributes = format!("{name}={resume}; Path=/; Max-Age={MAX_AGE_SECONDS}; {scope}");
     HeaderValue::try_from(attributes).ok().map(|mut value| {
         value.set_sensitive(true);
         value
@@ -52,32 +57,41 @@ pub(crate) fn keep_visitor(resume: &str, is_secure: bool) -> Option<HeaderValue>
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Option<String> {
+    fn read(is_secure: bool, lines: &[&str]) -> Option<String> {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::COOKIE, line.parse().unwrap());
         }
-        visitor(&headers)
+        visitor(&headers, is_secure)
     }
 
     #[test]
     fn o04_two_different_cookies_of_one_name_are_none() {
-        assert_eq!(read(&["a=b; vestibule_visitor=x"]).as_deref(), Some("x"));
-        assert_eq!(
-            read(&["__Host-vestibule_visitor=x; c=d"]).as_deref(),
-            Some("x")
-        );
-        assert_eq!(
-            read(&["vestibule_visitor=x", "vestibule_visitor=x"]).as_deref(),
-            Some("x")
-        );
-        assert_eq!(read(&["vestibule_visitor=x; vestibule_visitor=y"]), None);
-        assert_eq!(
-            read(&["__Host-vestibule_visitor=x", "vestibule_visitor=y"]),
-            None
-        );
-        assert_eq!(read(&["xvestibule_visitor=x"]), None);
-        assert_eq!(read(&[]), None);
+        for (is_secure, name) in [(true, SECURE_NAME), (false, PLAIN_NAME)] {
+            let one = |value: &str| format!("{name}={value}");
+            let read = |lines: &[String]| {
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                read(is_secure, &lines)
+            };
+            assert_eq!(
+                read(&[format!("a=b; {}; c=d", one("x"))]).as_deref(),
+                Some("x")
+            );
+            assert_eq!(read(&[one("x"), one("x")]).as_deref(), Some("x"));
+            assert_eq!(read(&[format!("{}; {}", one("x"), one("y"))]), None);
+            assert_eq!(read(&[one("x"), one("y")]), None);
+            assert_eq!(read(&[format!("x{}", one("x"))]), None);
+            assert_eq!(read(&[]), None);
+        }
+    }
+
+    #[test]
+    fn o04_only_the_name_of_the_connection_counts() {
+        let both = ["vestibule_visitor=planted; __Host-vestibule_visitor=own"];
+        assert_eq!(read(true, &both).as_deref(), Some("own"));
+        assert_eq!(read(true, &["vestibule_visitor=planted"]), None);
+        assert_eq!(read(false, &both).as_deref(), Some("planted"));
+        assert_eq!(read(false, &["__Host-vestibule_visitor=own"]), None);
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub(crate) async fn visitor(
 ) -> Result<Response, ApiError> {
     check_open(app.settings.doors.public_token, "public_token")?;
     let now = app.now().wall;
-    let resume = cookie::visitor(&headers);
+    let resume = cookie::visitor(&headers, app.settings.is_secure);
     let tokens = &app.public_tokens;
     if tokens.returning(&token, resume.as_deref()).await?.is_none() {
         let per_hour = token.quotas.visitors_per_ip_per_hour;

@@ -105,6 +105,33 @@ async fn o03_over_https_the_cookie_has_every_guard() {
 }
 
 #[tokio::test]
+async fn o04_over_https_a_planted_plain_cookie_is_ignored_and_not_promoted() {
+    let app = TestApp::with(Options {
+        secure: true,
+        ..Options::default()
+    })
+    .await;
+    let own = visitor_cookie(&app).await;
+    let planted = own.replace("__Host-", "");
+    assert_ne!(own, planted);
+    for (sent, is_known) in [(&own, true), (&planted, false)] {
+        let answer = visit(&app, Some(sent)).await;
+        let kept = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert_eq!(kept.starts_with(own.as_str()), is_known, "{kept}");
+        let answer = app
+            .post("/v1/chatkit/conversation")
+            .bearer_auth(&app.public_token)
+            .header(header::ORIGIN, LOCAL_PAGE)
+            .header(header::COOKIE, sent)
+            .json(&threads())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), if is_known { 200 } else { 401 });
+    }
+}
+
+#[tokio::test]
 async fn s09_a_public_token_works_on_its_own_pages_only() {
     let app = TestApp::start().await;
     for (token, origin, status) in [
