@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::{
     body::BodyLimits,
+    error::ApiError,
     limits::Limits,
     revocation::Revocations,
     routes::{dev::Development, door::HostedSessions, page::Demo, relay::RelayTarget},
@@ -72,15 +73,35 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Which doors are open.
+/// Which doors are open. Closing one also shuts out those who came in through it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doors {
-    /// `start` and `refresh`.
+    /// `start` and `refresh`, and the secrets that they gave.
     pub client_secret: bool,
-    /// `visitor`.
+    /// `visitor`, and whoever came in through it.
     pub public_token: bool,
     /// User tokens and cookies at `/api/chat`.
     pub custom: bool,
+}
+
+impl Doors {
+    /// Refuses what belongs to door 1 while it is closed.
+    pub(crate) fn check_client_secret(self) -> Result<(), ApiError> {
+        check_open(self.client_secret, "client_secret")
+    }
+
+    /// Refuses what belongs to door 2 while it is closed.
+    pub(crate) fn check_public_token(self) -> Result<(), ApiError> {
+        check_open(self.public_token, "public_token")
+    }
+}
+
+fn check_open(is_open: bool, door: &str) -> Result<(), ApiError> {
+    if is_open {
+        Ok(())
+    } else {
+        Err(ApiError::door_closed(door))
+    }
 }
 
 impl App {

@@ -213,9 +213,16 @@ impl Admission<'_> {
                     .client_secrets
                     .authenticate(token, self.now.wall)
                     .await?;
-                // A visitor may well be signed in elsewhere on the site; a user is the same everywhere.
-                if record.opened_by == OpenedBy::User {
-                    self.settle_with_cookie(&identity).await?;
+                let doors = self.app.settings.doors;
+                match record.opened_by {
+                    OpenedBy::User => {
+                        doors.check_client_secret()?;
+                        self.settle_with_cookie(&identity).await?;
+                    }
+                    // A visitor may well be signed in elsewhere on the site; a user is the same
+                    // everywhere.
+                    OpenedBy::PublicToken(_) => doors.check_public_token()?,
+                    OpenedBy::ServerKey(_) => {}
                 }
                 Caller::new(identity, Entry::ClientSecret(Arc::new(record)))
             }
@@ -242,6 +249,7 @@ impl Admission<'_> {
 
     /// A public token whose visitor has come before: the cookie says which one.
     async fn visitor(&self, token: &str) -> Result<Caller, ApiError> {
+        self.app.settings.doors.check_public_token()?;
         let token = self.public_token(token).await?;
         let resume = cookie::visitor(self.headers, self.app.settings.is_secure);
         let known = self

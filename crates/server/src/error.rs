@@ -114,6 +114,16 @@ impl ApiError {
         }
     }
 
+    /// 403: the operator keeps this door closed; `door` is its name in the configuration.
+    pub fn door_closed(door: &str) -> Self {
+        Self::forbidden(
+            "door_closed",
+            format!(
+                "this door is closed on this server; the operator opens it with `doors.{door}.enabled`"
+            ),
+        )
+    }
+
     /// 403: the page that asks is not on the allowlist.
     pub fn origin_refused(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message).with_code("origin_not_allowed")

@@ -66,7 +66,7 @@ pub(crate) async fn start(
     caller: Caller,
     JsonBody(body): JsonBody<StartBody>,
 ) -> Result<Response, ApiError> {
-    check_open(app.settings.doors.client_secret, "client_secret")?;
+    app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
     if let Some(hosted) = &app.hosted_sessions {
         return mint_hosted(&app, hosted, &caller, body.workflow).await;
@@ -91,7 +91,7 @@ pub(crate) async fn refresh(
     caller: Caller,
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Response, ApiError> {
-    check_open(app.settings.doors.client_secret, "client_secret")?;
+    app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
     let current = body.current_client_secret.ok_or_else(|| {
         ApiError::bad_request("name the secret to replace as `currentClientSecret`")
@@ -121,7 +121,7 @@ pub(crate) async fn visitor(
     Extension(client): Extension<ClientIp>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    check_open(app.settings.doors.public_token, "public_token")?;
+    app.settings.doors.check_public_token()?;
     let now = app.now().wall;
     let resume = cookie::visitor(&headers, app.settings.is_secure);
     let tokens = &app.public_tokens;
@@ -214,18 +214,6 @@ fn hosted_error(error: upstream::Error) -> ApiError {
 fn find_workflow(app: &App, id: Option<String>) -> Result<String, ApiError> {
     let id = id.map(WorkflowId::new);
     Ok(app.engine.workflows.get(id.as_ref())?.id.to_string())
-}
-
-fn check_open(is_open: bool, door: &str) -> Result<(), ApiError> {
-    if is_open {
-        return Ok(());
-    }
-    Err(ApiError::forbidden(
-        "door_closed",
-        format!(
-            "this door is closed on this server; the operator opens it with `doors.{door}.enabled`"
-        ),
-    ))
 }
 
 fn answer(secret: &SecretString, expires_at: UnixTime, now: UnixTime) -> Response {

@@ -1,15 +1,24 @@
 //! Door 2 over HTTP: anonymous visitors who come back, isolated, within their quotas.
 
-use auth::ports::Quotas;
+use std::time::Duration;
+
+use auth::{
+    Identity,
+    client_secret::NewChatSession,
+    ports::{OpenedBy, Quotas},
+};
 use reqwest::{Response, header};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use server::Doors;
 
 use crate::{
     credentials::visitor_cookie,
-    harness::{APP_ORIGIN, FOREIGN_ORIGIN, Options, TestApp, new_message},
+    harness::{APP_ORIGIN, FOREIGN_ORIGIN, Options, TEST_ISSUER, TestApp, new_message},
 };
 
 const LOCAL_PAGE: &str = "http://localhost:3000";
+const HOUR: Duration = Duration::from_hours(1);
 
 async fn visit(app: &TestApp, cookie: Option<&str>) -> Response {
     let mut request = app
@@ -187,6 +196,86 @@ async fn quotas_hold_by_visitor_by_token_and_by_address() {
         429,
         "the token's day is used up"
     );
+}
+
+#[tokio::test]
+async fn a_door_that_was_closed_shuts_out_those_who_came_in_before() {
+    let open = Options::default().doors;
+    for (doors, user, visitor) in [
+        (open, 200, 200),
+        (
+            Doors {
+                client_secret: false,
+                ..open
+            },
+            403,
+            200,
+        ),
+        (
+            Doors {
+                public_token: false,
+                ..open
+            },
+            200,
+            403,
+        ),
+    ] {
+        let app = TestApp::with(Options {
+            doors,
+            ..Options::default()
+        })
+        .await;
+        // What was given out while the doors were open.
+        let (now, tokens) = (app.state.now(), &app.state.public_tokens);
+        let token = tokens
+            .authenticate(&app.public_token, &[LOCAL_PAGE], now.wall)
+            .await
+            .unwrap();
+        let came = tokens
+            .visit(&token, None, now.wall.plus(HOUR), now.wall)
+            .await
+            .unwrap();
+        let ada = app
+            .state
+            .issuers
+            .authenticate(&app.token_with(json!({ "iss": TEST_ISSUER })), now)
+            .await
+            .unwrap();
+        let secret = async |identity: &Identity, opened_by| {
+            let new = NewChatSession {
+                identity,
+                workflow: "wf_test".to_owned(),
+                origins: Vec::new(),
+                state: serde_json::Map::new(),
+                opened_by,
+                secret_lifetime: HOUR,
+            };
+            let issued = app.state.client_secrets.open(new, now.wall).await;
+            issued.unwrap().secret.expose_secret().to_owned()
+        };
+        let of_user = secret(&ada, OpenedBy::User).await;
+        let of_visitor = secret(&came.identity, OpenedBy::PublicToken(token.id.clone())).await;
+
+        let (status, text) = say(&app, &of_user, &threads()).await;
+        assert_eq!(status, user, "{text}");
+        assert_eq!(text.contains("door_closed"), status == 403, "{text}");
+        let (status, text) = say(&app, &of_visitor, &threads()).await;
+        assert_eq!(status, visitor, "{text}");
+        assert_eq!(text.contains("door_closed"), status == 403, "{text}");
+        let resume = came.resume.unwrap();
+        let answer = app
+            .get("/api/chatkit/me")
+            .bearer_auth(&app.public_token)
+            .header(header::ORIGIN, LOCAL_PAGE)
+            .header(
+                header::COOKIE,
+                format!("vestibule_visitor={}", resume.expose_secret()),
+            )
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), visitor);
+    }
 }
 
 #[tokio::test]
