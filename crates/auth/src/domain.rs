@@ -247,6 +247,14 @@ impl fmt::Display for OriginRefusal {
         }
         self.write_registered(formatter)?;
         match &self.cause {
+            OriginCause::NotRegistered(origin)
+                if environment == Environment::Live
+                    && Origin::parse(origin).is_ok_and(|origin| origin.is_local()) =>
+            {
+                formatter.write_str(
+                    "; pages on this machine are for trying out: set `environment = \"test\"` for the issuer, or make the token with --env test",
+                )
+            }
             OriginCause::NotRegistered(origin) => {
                 write!(
                     formatter,

@@ -13,7 +13,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use auth::Origin;
 use secrecy::SecretString;
+use url::Url;
 
 pub(crate) use crate::config::raw::{
     EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClientSecret, RawConfig, RawIssuer,
@@ -70,11 +72,11 @@ pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Resu
         Some(path) => read_file(&path)?,
         None => RawConfig::default(),
     };
+    config.dev.enabled |= overrides.dev;
     apply_variables(&mut config, variables);
     if let Some(listen) = &overrides.listen {
         config.server.listen.clone_from(listen);
     }
-    config.dev.enabled |= overrides.dev;
     Ok(config)
 }
 
@@ -153,9 +155,21 @@ fn apply_variables(config: &mut RawConfig, variables: &Variables) {
         config.issuers.push(RawIssuer {
             preset: Some(IssuerPreset::BetterAuth),
             url: Some(url.to_owned()),
+            // A login server on this machine has pages on this machine, which are allowed in test.
+            environment: if config.dev.enabled || is_local(url) {
+                EnvironmentName::Test
+            } else {
+                EnvironmentName::Live
+            },
             ..RawIssuer::default()
         });
     }
+}
+
+fn is_local(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_local())
+    })
 }
 
 /// Reads a secret from the variable or the file that a key names; neither is no secret.

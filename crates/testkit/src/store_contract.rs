@@ -89,6 +89,7 @@ cases! { $
         a_replaced_item_stays_in_its_place,
         truncating_keeps_the_item_and_what_came_before,
         a_change_is_applied_in_the_order_of_its_fields,
+        a_title_is_given_only_where_there_is_none,
         a_change_that_fails_changes_nothing,
         removing_an_item_that_is_gone_is_no_error,
         a_threads_own_fields_are_replaced,

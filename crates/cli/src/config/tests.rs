@@ -167,3 +167,20 @@ fn secrets_come_from_exactly_one_place() {
     let message = read(Some("ABSENT"), None).unwrap_err().to_string();
     assert!(message.contains("ABSENT"), "{message}");
 }
+
+#[test]
+fn a_login_server_on_this_machine_has_users_of_the_test_environment() {
+    for (url, environment) in [
+        ("http://localhost:3000", EnvironmentName::Test),
+        ("http://127.0.0.1:3000/api/auth", EnvironmentName::Test),
+        ("https://app.example.com", EnvironmentName::Live),
+        ("https://localhost.example.com", EnvironmentName::Live),
+    ] {
+        let config = load(
+            &variables(&[("BETTER_AUTH_URL", url)]),
+            &Overrides::default(),
+        )
+        .unwrap();
+        assert_eq!(config.issuers[0].environment, environment, "{url}");
+    }
+}

@@ -1,7 +1,8 @@
 -- Conversations: threads, their items, and what people thought of them.
 --
 -- Rows are referred to by short integer keys, and `data` holds ChatKit's own JSON, whose form `version` numbers.
--- An item's key is also its place in the thread: keys only grow, and a replaced item keeps its key.
+-- An item's key is also its place in the thread: a new item's key is above all that are there, and a replaced item
+-- keeps its key.
 
 CREATE TABLE threads (
     key        INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice, so that no item can move to another owner

@@ -161,6 +161,8 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         // Removed, then put again: at the end. Beyond the cut, then put again: kept.
         put: vec![item(1, 2, "back"), item(1, 4, "again")],
         thread: Some(renamed.clone()),
+        // Too late: the thread has a title by now.
+        title_if_none: Some("Automatic".to_owned()),
     };
     store
         .apply(&owner("a"), &thread_id(1), &change)
@@ -174,6 +176,30 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         store.thread(&owner("a"), &thread_id(1)).await.unwrap(),
         renamed
     );
+}
+
+pub(super) async fn a_title_is_given_only_where_there_is_none(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let untitled = ThreadMetadata {
+        title: None,
+        ..thread(1)
+    };
+    store
+        .create_thread(&owner("a"), &untitled, &items(1, 1..=1))
+        .await
+        .unwrap();
+    for (offered, kept) in [("First", "First"), ("Second", "First")] {
+        let change = Change {
+            title_if_none: Some(offered.to_owned()),
+            ..Change::default()
+        };
+        store
+            .apply(&owner("a"), &thread_id(1), &change)
+            .await
+            .unwrap();
+        let thread = store.thread(&owner("a"), &thread_id(1)).await.unwrap();
+        assert_eq!(thread.title.as_deref(), Some(kept));
+    }
 }
 
 pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatabase) {
@@ -190,6 +216,7 @@ pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatab
             title: Some("Never".to_owned()),
             ..thread(1)
         }),
+        title_if_none: None,
     };
     let applied = store.apply(&owner("a"), &thread_id(1), &change).await;
     assert!(matches!(applied, Err(StoreError::NotFound)), "{applied:?}");
