@@ -1,11 +1,11 @@
-//! Ends streams whose session was ended while they ran.
+//! Ends streams whose session was ended, or whose public token was revoked, while they ran.
 //!
 //! What a credential's end means for a stream that began before it:
 //! - an *expiry* lets the answer finish. A secret's time bounds when a turn may start; a turn itself is
 //!   bounded by the workflow, and cutting an answer in half at the minute of a refresh helps nobody;
 //! - a *revocation* ends it within a second, with an `error` event.
 //!
-//! One task asks the store once a second for the sessions that streams run for. Streams wait on a
+//! One task asks the store once a second for the credentials that streams run for. Streams wait on a
 //! channel and cost nothing meanwhile.
 
 use std::{
@@ -14,25 +14,58 @@ use std::{
     time::Duration,
 };
 
-use auth::ports::CredentialStore;
+use auth::ports::{CredentialStore, Digest, PublicTokenRecord, StoreError};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 
 /// How often the store is asked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The sessions that streams run for at the moment.
+/// What a stream stands and falls with.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Ground {
+    /// A chat session, by its id.
+    Session(String),
+    /// A public token whose visitor asked without a session, by what it is looked up by.
+    PublicToken(Digest),
+}
+
+impl Ground {
+    async fn holds(&self, store: &dyn CredentialStore) -> Result<bool, StoreError> {
+        Ok(match self {
+            Self::Session(id) => store
+                .find_chat_session(id)
+                .await?
+                .is_some_and(|session| session.ended.is_none()),
+            Self::PublicToken(digest) => store
+                .find_public_token(digest)
+                .await?
+                .is_some_and(|token| token.revoked_at.is_none()),
+        })
+    }
+}
+
+/// The credentials that streams run for at the moment.
 #[derive(Clone, Default)]
 pub struct Revocations {
-    watched: Arc<Mutex<HashMap<String, watch::Sender<bool>>>>,
+    watched: Arc<Mutex<HashMap<Ground, watch::Sender<bool>>>>,
 }
 
 impl Revocations {
     /// A future that resolves when the session is found to be ended.
-    pub(crate) fn of(&self, session_id: &str) -> BoxFuture<'static, ()> {
+    pub(crate) fn of_session(&self, id: &str) -> BoxFuture<'static, ()> {
+        self.of(Ground::Session(id.to_owned()))
+    }
+
+    /// A future that resolves when the public token is found to be revoked.
+    pub(crate) fn of_public_token(&self, token: &PublicTokenRecord) -> BoxFuture<'static, ()> {
+        self.of(Ground::PublicToken(token.digest))
+    }
+
+    fn of(&self, ground: Ground) -> BoxFuture<'static, ()> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let mut receiver = watched
-            .entry(session_id.to_owned())
+            .entry(ground)
             .or_insert_with(|| watch::channel(false).0)
             .subscribe();
         async move {
@@ -54,28 +87,28 @@ impl Revocations {
         }
     }
 
-    /// Asks the store once about every session that a stream runs for.
+    /// Asks the store once about every credential that a stream runs for.
     pub async fn look(&self, store: &dyn CredentialStore) {
-        for id in self.live() {
-            match store.find_chat_session(&id).await {
-                Ok(Some(session)) if session.ended.is_none() => {}
-                Ok(_) => self.end(&id),
+        for ground in self.live() {
+            match ground.holds(store).await {
+                Ok(true) => {}
+                Ok(false) => self.end(&ground),
                 // The next tick asks again; a store that is away revokes nobody.
-                Err(error) => tracing::warn!(%error, "cannot tell whether a session was ended"),
+                Err(error) => tracing::warn!(%error, "cannot tell whether a stream was revoked"),
             }
         }
     }
 
-    /// The sessions with a stream; forgets the others.
-    fn live(&self) -> Vec<String> {
+    /// What has a stream; forgets the rest.
+    fn live(&self) -> Vec<Ground> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|_, sender| sender.receiver_count() > 0);
         watched.keys().cloned().collect()
     }
 
-    fn end(&self, id: &str) {
+    fn end(&self, ground: &Ground) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = watched.remove(id) {
+        if let Some(sender) = watched.remove(ground) {
             sender.send_replace(true);
         }
     }

@@ -83,8 +83,9 @@ async fn converse(
             events,
             keep_alive: app.settings.keep_alive,
             revoked: match caller.entry() {
-                Entry::ClientSecret(session) => Some(app.revocations.of(&session.id)),
-                _ => None,
+                Entry::ClientSecret(session) => Some(app.revocations.of_session(&session.id)),
+                Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
+                Entry::UserToken(_) | Entry::SessionCookie => None,
             },
         }
         .into_response()),

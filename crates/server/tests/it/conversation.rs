@@ -247,6 +247,39 @@ async fn s11_a_session_that_is_ended_ends_its_stream() {
 }
 
 #[tokio::test]
+async fn s11_a_public_token_that_is_revoked_ends_its_visitors_streams() {
+    let model = FakeModel::scripted([Reply::text(["a"]).and_hold()])
+        .await
+        .unwrap();
+    let app = TestApp::with(Options {
+        model: Some(model.base_url()),
+        ..Options::default()
+    })
+    .await;
+    let cookie = crate::credentials::visitor_cookie(&app).await;
+    let answer = app
+        .post("/v1/chatkit/conversation")
+        .bearer_auth(&app.public_token)
+        .header(header::ORIGIN, "http://localhost:3000")
+        .header(header::COOKIE, cookie)
+        .json(&new_message("hi"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    let now = app.state.now().wall;
+    for token in app.state.public_tokens.list().await.unwrap() {
+        let tokens = &app.state.public_tokens;
+        tokens.revoke(&token.id, now).await.unwrap();
+    }
+    app.state.revocations.look(&*app.state.credentials).await;
+    let found = events(&answer.text().await.unwrap());
+    let last = found.last().unwrap();
+    assert_eq!(last["type"], "error");
+    assert_eq!(last["allow_retry"], false);
+}
+
+#[tokio::test]
 async fn an_expiry_lets_the_answer_finish() {
     let model = FakeModel::scripted([Reply::text(["a"]).and_hold().and_text(["b"])])
         .await
