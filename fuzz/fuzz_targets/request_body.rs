@@ -2,10 +2,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use protocol::request::{Limits, Request};
+use protocol::{Envelope, Limits};
 
 fuzz_target!(|data: &[u8]| {
-    if let Err(error) = Request::parse(data, &Limits::default()) {
-        assert!(!error.to_string().is_empty());
+    match Envelope::parse(data, &Limits::default()) {
+        // What was understood can be written and understood again.
+        Ok(envelope) => {
+            let written = serde_json::to_vec(&envelope).expect("a request can be written");
+            let again = Envelope::parse(&written, &Limits::default()).expect("and read again");
+            assert_eq!(again, envelope);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
     }
 });
