@@ -35,6 +35,8 @@ use crate::{
 
 /// How many sessions one listing has at most.
 pub const MAX_LISTED: u32 = 100;
+/// How long a session is kept once it is over.
+const KEPT_AFTER_END: Duration = Duration::from_hours(24);
 /// How many origins a session may be bound to.
 const MAX_ORIGINS: usize = 20;
 
@@ -332,10 +334,11 @@ impl ClientSecrets {
             .await?)
     }
 
-    /// Removes what can no longer matter. Secrets stay for as long as their family could have
-    /// lived, so that a copied one is still recognised. How many rows went.
+    /// Removes sessions that have been over for a day, with their secrets. Until then a page that
+    /// slept is told that its session has ended rather than that nobody knows its secret. How many
+    /// sessions went.
     pub async fn purge(&self, now: UnixTime) -> Result<u64, Error> {
-        let before = now.minus(self.limits.session_lifetime);
+        let before = now.minus(KEPT_AFTER_END);
         Ok(self.store.purge_chat_sessions(before).await?)
     }
 

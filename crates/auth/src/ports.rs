@@ -327,9 +327,9 @@ pub trait CredentialStore: Send + Sync + 'static {
         end: End,
     ) -> Result<u64, StoreError>;
 
-    /// Removes sessions (with their secrets) whose `ends_at` is before `before`, and secrets whose
-    /// `expires_at` is before `before`. How many rows went. Housekeeping: correctness does not
-    /// depend on it.
+    /// Removes sessions whose `ends_at` is before `before`, each with all of its secrets. A secret
+    /// never goes alone: while its session lasts, an expired one can still be replaced, and a
+    /// replaced one must be known when it comes back. How many sessions went.
     async fn purge_chat_sessions(&self, before: UnixTime) -> Result<u64, StoreError>;
 
     /// Adds a public token. [`StoreError::Conflict`] when the id or the digest exists.

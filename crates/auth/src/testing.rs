@@ -482,12 +482,16 @@ impl CredentialStore for MemoryStore {
     }
 
     async fn purge_chat_sessions(&self, before: UnixTime) -> Result<u64, StoreError> {
-        let mut tables = self.tables();
-        let count = tables.secrets.len();
-        tables
-            .secrets
-            .retain(|_, secret| secret.expires_at >= before);
-        Ok((count - tables.secrets.len()) as u64)
+        let tables = &mut *self.tables();
+        let count = tables.sessions.len();
+        tables.sessions.retain(|session| session.ends_at >= before);
+        let sessions = &tables.sessions;
+        tables.secrets.retain(|_, secret| {
+            sessions
+                .iter()
+                .any(|session| session.id == secret.session_id)
+        });
+        Ok((count - sessions.len()) as u64)
     }
 
     async fn insert_public_token(&self, token: &PublicTokenRecord) -> Result<(), StoreError> {

@@ -9,8 +9,6 @@ use crate::app::AppState;
 const SHORTEST_KEY_PAUSE: Duration = Duration::from_secs(5);
 /// How often expired sessions are removed.
 const PURGE_PAUSE: Duration = Duration::from_mins(10);
-/// How long expired sessions are kept, so that a late refresh still gets the right words.
-const KEPT_AFTER_END: Duration = Duration::from_hours(24);
 
 /// Runs for ever; end it by dropping it.
 pub async fn background(app: AppState) {
@@ -30,8 +28,7 @@ async fn refresh_keys(app: &AppState) {
 
 async fn purge(app: &AppState) {
     loop {
-        let before = app.now().wall.minus(KEPT_AFTER_END);
-        match app.credentials.purge_chat_sessions(before).await {
+        match app.client_secrets.purge(app.now().wall).await {
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "removed expired chat sessions"),
             Err(error) => tracing::warn!(%error, "cannot remove expired chat sessions"),

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::rows;
 use crate::sqlite::credentials::{read_optional_time, read_time};
 
-/// Rows that one call of [`purge_some`] removes of each kind.
+/// Sessions that one call of [`purge_some`] removes.
 const PURGE_BATCH: u32 = 500;
 
 pub(super) fn insert(
@@ -242,22 +242,16 @@ pub(super) fn end_all_opened_by(
     Ok(())
 }
 
-/// Removes some of what has expired; 0 when nothing is left.
+/// Removes some of the sessions that are over; 0 when nothing is left. Their secrets go with them
+/// (`ON DELETE CASCADE`), and none before.
 pub(super) fn purge_some(connection: &Connection, before: UnixTime) -> Result<u64, Error> {
-    let before = before.seconds();
-    let secrets = connection
-        .prepare_cached(
-            "DELETE FROM client_secrets WHERE digest IN (
-                 SELECT digest FROM client_secrets WHERE expires_at < ?1 LIMIT ?2)",
-        )?
-        .execute(params![before, PURGE_BATCH])?;
     let sessions = connection
         .prepare_cached(
             "DELETE FROM chat_sessions WHERE key IN (
                  SELECT key FROM chat_sessions WHERE ends_at < ?1 LIMIT ?2)",
         )?
-        .execute(params![before, PURGE_BATCH])?;
-    Ok((secrets + sessions) as u64)
+        .execute(params![before.seconds(), PURGE_BATCH])?;
+    Ok(sessions as u64)
 }
 
 fn insert_secret(
