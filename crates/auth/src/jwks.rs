@@ -246,7 +246,7 @@ impl KeyCache {
         if due <= now.monotonic
             && let Err(problem) = self.refresh(&mut fetching, now).await
         {
-            tracing::warn!(issuer = %self.issuer, ?problem, "the issuer's keys could not be refreshed; old ones serve on");
+            tracing::warn!(issuer = %self.issuer, ?problem, "the issuer's keys could not be fetched; those of before serve on, if there are any");
         }
         let due = self
             .current

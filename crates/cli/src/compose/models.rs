@@ -161,10 +161,15 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         (None, Some(url)) => url,
         (None, None) => OPENAI_BASE_URL,
     };
+    let api_key = api_key(raw, variables)?;
+    ensure!(
+        api_key.is_some() || base_url != OPENAI_BASE_URL,
+        "OpenAI's API needs a key: set OPENAI_API_KEY, or name one by `api_key_env` or `api_key_file`"
+    );
     let provider = ProviderConfig {
         base_url: Url::parse(base_url)
             .with_context(|| format!("`base_url` {base_url} is not a web address"))?,
-        api_key: api_key(raw, variables)?,
+        api_key,
         http: HttpPolicy {
             idle_timeout: Some(Duration::from_secs(raw.idle_timeout_seconds.max(1))),
             allow_insecure_http: raw.allow_insecure_http,
