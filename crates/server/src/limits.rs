@@ -6,7 +6,13 @@
 //! Counts are kept in memory and start anew with the process: they protect the machine and the
 //! operator's bill, they are not accounting.
 
-use std::{hash::Hash, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use governor::{
     Quota, RateLimiter,
@@ -19,6 +25,10 @@ use crate::{client_ip::ClientIp, error::ApiError};
 
 /// How many keys one limit remembers at most.
 const MAX_KEYS: u64 = 100_000;
+/// How many turns of one person run at once: a few pages, each with a turn or two.
+const MAX_RUNNING_TURNS: usize = 16;
+/// When to try again while too many turns run; nobody knows how long they take.
+const RUNNING_TURNS_PAUSE: Duration = Duration::from_secs(5);
 
 /// `count` times in `period`; all of it may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +102,48 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
     }
 }
 
+/// How many turns of each person run now. A person without one has no entry, so there are never more
+/// entries than connections.
+#[derive(Clone, Default)]
+struct RunningTurns(Arc<Mutex<HashMap<Arc<str>, usize>>>);
+
+impl RunningTurns {
+    fn begin(&self, owner: &Arc<str>) -> Option<RunningTurn> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = running.entry(owner.clone()).or_default();
+        if *count >= MAX_RUNNING_TURNS {
+            return None;
+        }
+        *count += 1;
+        Some(RunningTurn {
+            owner: owner.clone(),
+            all: self.clone(),
+        })
+    }
+
+    fn end(&self, owner: &Arc<str>) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(owner);
+            }
+        }
+    }
+}
+
+/// A person's turn that runs; it counts until this is dropped, so the answer's body holds it.
+pub(crate) struct RunningTurn {
+    owner: Arc<str>,
+    all: RunningTurns,
+}
+
+impl Drop for RunningTurn {
+    fn drop(&mut self) {
+        self.all.end(&self.owner);
+    }
+}
+
 /// The configured rates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rates {
@@ -120,6 +172,7 @@ pub struct Limits {
     requests: Limiter<ClientIp>,
     secrets: Limiter<Arc<str>>,
     turns: Limiter<Arc<str>>,
+    running_turns: RunningTurns,
     visitors: Limiter<(String, ClientIp)>,
     visitor_messages: Limiter<Arc<str>>,
     token_messages: Limiter<String>,
@@ -133,6 +186,7 @@ impl Limits {
             requests: Limiter::new(rates.requests_per_ip.period),
             secrets: Limiter::new(rates.secrets_per_user.period),
             turns: Limiter::new(rates.turns_per_user.period),
+            running_turns: RunningTurns::default(),
             visitors: Limiter::new(hour),
             visitor_messages: Limiter::new(hour),
             token_messages: Limiter::new(hour * 24),
@@ -164,13 +218,21 @@ impl Limits {
             })
     }
 
-    /// Counts a turn of a person.
-    pub(crate) fn turn(&self, owner: &Arc<str>) -> Result<(), ApiError> {
+    /// Counts a turn of a person, which runs until the answer is dropped.
+    pub(crate) fn turn(&self, owner: &Arc<str>) -> Result<RunningTurn, ApiError> {
+        let running = self.running_turns.begin(owner).ok_or_else(|| {
+            ApiError::too_many(
+                "too many answers are being written for you at once; wait until one is complete, \
+                 or stop one",
+                RUNNING_TURNS_PAUSE,
+            )
+        })?;
         self.turns
             .take(owner.clone(), self.rates.turns_per_user)
             .map_err(|wait| {
                 ApiError::too_many("too many messages in a short time; wait a little", wait)
-            })
+            })?;
+        Ok(running)
     }
 
     /// Counts a new visitor of a public token from an address.
@@ -240,6 +302,21 @@ mod tests {
         let wait = limiter.take("a", rate).unwrap_err();
         assert!(wait <= Duration::from_secs(30), "{wait:?}");
         assert!(limiter.take("b", rate).is_ok());
+    }
+
+    #[test]
+    fn r01_turns_at_once_are_counted_by_person_until_they_end() {
+        let turns = RunningTurns::default();
+        let (ada, grace) = (Arc::from("ada"), Arc::from("grace"));
+        let mut running: Vec<_> = std::iter::from_fn(|| turns.begin(&ada)).collect();
+        assert_eq!(running.len(), MAX_RUNNING_TURNS);
+        assert!(turns.begin(&grace).is_some());
+        running.pop();
+        running.extend(turns.begin(&ada));
+        assert_eq!(running.len(), MAX_RUNNING_TURNS);
+        assert!(turns.begin(&ada).is_none());
+        drop(running);
+        assert!(turns.0.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Our own loop rather than `axum::serve`, because every connection needs what that one does not
 //! set: no Nagle delay (40 ms on the first token over a kept-alive connection), a time-out for the
-//! request head (a client that sends one byte a minute must not hold a socket), a bound on the
-//! number of connections, and a hard end to a shutdown.
+//! request head (a client that sends one byte a minute must not hold a socket), another for a write
+//! that nobody reads, a bound on the number of connections, and a hard end to a shutdown.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,6 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
@@ -28,6 +29,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ServeOptions {
     /// How long a client may take for a request's head; also how long an idle connection is kept.
     pub head_timeout: Duration,
+    /// How long a write may wait without the client reading a byte; then the connection ends, and
+    /// with it the turn whose answer nobody reads.
+    pub write_timeout: Duration,
     /// How many connections are open at most; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// How long streams may go on once a shutdown has begun.
@@ -38,6 +42,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_mins(1),
             max_connections: 10_000,
             drain: Duration::from_secs(20),
         }
@@ -74,7 +79,7 @@ pub async fn serve(
             socket,
             peer,
             router.clone(),
-            options.head_timeout,
+            options,
             soft.clone(),
             hard.clone(),
         );
@@ -129,7 +134,7 @@ async fn connection(
     socket: TcpStream,
     peer: SocketAddr,
     router: Router,
-    head_timeout: Duration,
+    options: ServeOptions,
     soft: CancellationToken,
     hard: CancellationToken,
 ) {
@@ -138,9 +143,12 @@ async fn connection(
         request.extensions_mut().insert(Peer(peer));
         call(router.clone(), request)
     });
+    let mut socket = TimeoutWriter::new(socket);
+    socket.set_timeout(Some(options.write_timeout));
+    tokio::pin!(socket);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
+        .header_read_timeout(options.head_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);

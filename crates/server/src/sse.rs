@@ -26,7 +26,7 @@ use protocol::{
 };
 use tokio::time::{Instant, Sleep};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, limits::RunningTurn};
 
 /// Events that are ready together go out together, up to about this many bytes: fewer writes.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -46,6 +46,8 @@ pub(crate) struct EventStream<S> {
     /// Resolves when the credential that started the stream was revoked; the stream then ends with
     /// an `error` event.
     pub(crate) revoked: Option<BoxFuture<'static, ()>>,
+    /// Counts the turn for as long as its body is there.
+    pub(crate) running: Option<RunningTurn>,
 }
 
 impl<S: Stream<Item = Event> + Send + 'static> IntoResponse for EventStream<S> {
@@ -53,6 +55,7 @@ impl<S: Stream<Item = Event> + Send + 'static> IntoResponse for EventStream<S> {
         event_stream(Body::new(EventBody {
             events: Some(Box::pin(self.events)),
             revoked: self.revoked,
+            _running: self.running,
             timer: Box::pin(tokio::time::sleep(self.keep_alive)),
             keep_alive: self.keep_alive,
             last_frame: Instant::now(),
@@ -93,6 +96,7 @@ struct EventBody<S> {
     /// `None` once the stream has ended.
     events: Option<Pin<Box<S>>>,
     revoked: Option<BoxFuture<'static, ()>>,
+    _running: Option<RunningTurn>,
     timer: Pin<Box<Sleep>>,
     keep_alive: Duration,
     /// The timer is not set anew for each frame, which would cost more than the frame; it looks at
@@ -216,6 +220,7 @@ mod tests {
             events,
             keep_alive: Duration::from_secs(15),
             revoked,
+            running: None,
         }
         .into_response()
         .into_body()
@@ -254,6 +259,7 @@ mod tests {
             events: receive,
             keep_alive: Duration::from_millis(1),
             revoked: None,
+            running: None,
         }
         .into_response()
         .into_body();

@@ -1,7 +1,7 @@
 //! The conversation: door 3's `/api/chat` and `/chatkit`, and the hosted doors'
 //! `/v1/chatkit/conversation`. All of them end in the same engine.
 
-use auth::ports::Quotas;
+use auth::ports::{OpenedBy, Quotas};
 use axum::{
     Json,
     extract::State,
@@ -17,6 +17,7 @@ use crate::{
     body::JsonBytes,
     caller::{Caller, Entry, STATE_QUOTAS},
     error::ApiError,
+    limits::RunningTurn,
     routes::relay,
     sse::{self, EventStream},
 };
@@ -74,14 +75,17 @@ async fn converse(
 ) -> Result<Response, ApiError> {
     let request = Envelope::parse(body, &Limits::default())?.request;
     let is_streaming = request.is_streaming();
-    if is_streaming {
-        count_turn(app, caller)?;
-    }
+    let running = if is_streaming {
+        Some(count_turn(app, caller)?)
+    } else {
+        None
+    };
     match app.engine.handle(caller.context(headers), request).await {
         Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
         Ok(Reply::Turn(events)) => Ok(EventStream {
             events,
             keep_alive: app.settings.keep_alive,
+            running,
             revoked: match caller.entry() {
                 Entry::ClientSecret(session) => Some(app.revocations.of_session(&session.id)),
                 Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
@@ -100,27 +104,28 @@ async fn converse(
     }
 }
 
-/// Counts a turn against the person's limit; a visitor's against the quotas of their token.
-pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    app.limits.turn(caller.owner())?;
+/// Counts a turn against the person's limits; a visitor's also against the quotas of their token.
+pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiError> {
+    let running = app.limits.turn(caller.owner())?;
     match caller.entry() {
         Entry::Visitor(token) => {
             app.limits
-                .visitor_message(caller.owner(), &token.id, &token.quotas)
+                .visitor_message(caller.owner(), &token.id, &token.quotas)?;
         }
         Entry::ClientSecret(session) => match &session.opened_by {
-            auth::ports::OpenedBy::PublicToken(token) => {
+            OpenedBy::PublicToken(token) => {
                 let quotas = session
                     .state
                     .get(STATE_QUOTAS)
                     .and_then(|quotas| Quotas::deserialize(quotas).ok())
                     .unwrap_or_default();
-                app.limits.visitor_message(caller.owner(), token, &quotas)
+                app.limits.visitor_message(caller.owner(), token, &quotas)?;
             }
-            _ => Ok(()),
+            OpenedBy::User | OpenedBy::ServerKey(_) => {}
         },
-        Entry::UserToken(_) | Entry::SessionCookie => Ok(()),
+        Entry::UserToken(_) | Entry::SessionCookie => {}
     }
+    Ok(running)
 }
 
 impl From<RequestError> for ApiError {

@@ -28,7 +28,7 @@ pub(crate) async fn answer(app: &App, caller: &Caller, body: Bytes) -> Result<Re
             "this server relays no plain messages; the operator switches it on with `doors.custom.relay`",
         )
     })?;
-    chat::count_turn(app, caller)?;
+    let running = chat::count_turn(app, caller)?;
     let context = RelayContext {
         model: target.model.clone(),
         end_user: caller.owner().to_string(),
@@ -36,7 +36,10 @@ pub(crate) async fn answer(app: &App, caller: &Caller, body: Bytes) -> Result<Re
         created_at: app.now().wall.seconds(),
     };
     let answer = target.relay.answer(&context, &body).await?;
-    let frames = answer.frames.map(Ok::<Bytes, std::convert::Infallible>);
+    let frames = answer.frames.map(move |frame| {
+        let _counts = &running; // The turn counts until its frames are dropped.
+        Ok::<Bytes, std::convert::Infallible>(frame)
+    });
     let mut response = sse::event_stream(Body::from_stream(frames));
     if let Ok(content_type) = HeaderValue::try_from(answer.content_type) {
         let headers = response.headers_mut();

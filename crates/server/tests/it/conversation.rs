@@ -280,6 +280,38 @@ async fn s11_a_public_token_that_is_revoked_ends_its_visitors_streams() {
 }
 
 #[tokio::test]
+async fn r01_a_person_has_so_many_turns_at_once_and_more_when_one_ends() {
+    let replies = (0..40).map(|_| Reply::text(["a"]).and_hold());
+    let model = FakeModel::scripted(replies).await.unwrap();
+    let app = TestApp::with(Options {
+        model: Some(model.base_url()),
+        ..Options::default()
+    })
+    .await;
+    let say = async |user: &str| {
+        let request = app.post("/api/chat").bearer_auth(app.token(user));
+        request.json(&new_message("hi")).send().await.unwrap()
+    };
+    let mut running = Vec::new();
+    let refused = loop {
+        let answer = say("ada").await;
+        if answer.status() != 200 {
+            break answer;
+        }
+        running.push(answer);
+    };
+    assert_eq!(running.len(), 16);
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key(header::RETRY_AFTER));
+    let text = refused.text().await.unwrap();
+    assert!(text.contains("wait until one is complete"), "{text}");
+    assert_eq!(say("grace").await.status(), 200, "another person's");
+    // The browser goes away, and the server notices.
+    running.pop();
+    while say("ada").await.status() == 429 {}
+}
+
+#[tokio::test]
 async fn an_expiry_lets_the_answer_finish() {
     let model = FakeModel::scripted([Reply::text(["a"]).and_hold().and_text(["b"])])
         .await
