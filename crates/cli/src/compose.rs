@@ -146,6 +146,7 @@ pub(crate) async fn compose(
             head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
             drain: Duration::from_secs(config.server.drain_seconds),
+            ..ServeOptions::default()
         },
         banner,
     })
