@@ -38,14 +38,19 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
     let mut asking = Asking::of(&app, path.as_ref().map(MatchedPath::as_str), &request);
 
     let answer = async {
-        // 2. The address is counted before anything is looked up, so that guessing is slow.
-        let client = client_ip(&app, &request);
-        app.limits.request(client)?;
-        request.extensions_mut().insert(client);
-        // 3. A preflight asks what is allowed; it carries no credential and does nothing.
+        // 2. A preflight asks what is allowed; it carries no credential and does nothing. It is not
+        //    counted: a page could not read why it was refused.
         if request.method() == Method::OPTIONS {
             return cors::answer_options(&app, &mut asking).await;
         }
+        // 3. The address is counted before a credential is looked up, so that guessing is slow.
+        let client = client_ip(&app, &request);
+        if let Err(error) = app.limits.request(client) {
+            // Only so that a page on the allowlist may read when to try again.
+            let _ = asking.check(&app).await;
+            return Err(error);
+        }
+        request.extensions_mut().insert(client);
         // 4. Pages that are not on the allowlist are refused before anything happens.
         let origin = asking.check(&app).await?;
         request.extensions_mut().insert(origin);
