@@ -35,8 +35,11 @@ pub const MAX_COOKIE_BYTES: usize = 16 * 1024;
 const MAX_LOOKUPS: usize = 16;
 /// How many requests may wait for their question, the running ones included.
 const MAX_WAITING: usize = 256;
-/// How many sessions are remembered.
+/// How many sessions are remembered, and how many refusals.
 const MAX_REMEMBERED: u64 = 10_000;
+/// How long a cookie that the issuer did not know is refused without asking again, so that the same
+/// forged cookie does not become a question to the issuer each time.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 
 /// How an issuer's session cookies are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct LoginSessions {
     issuers: Arc<Issuers>,
     lookup: Arc<dyn SessionLookup>,
     remembered: Cache<Digest, Remembered>,
+    /// When each cookie was refused.
+    refused: Cache<Digest, Instant>,
     running: Semaphore,
     waiting: Semaphore,
 }
@@ -92,6 +97,7 @@ impl LoginSessions {
             issuers,
             lookup,
             remembered: Cache::new(MAX_REMEMBERED),
+            refused: Cache::new(MAX_REMEMBERED),
             running: Semaphore::new(MAX_LOOKUPS),
             waiting: Semaphore::new(MAX_WAITING),
         }
@@ -133,6 +139,11 @@ impl LoginSessions {
         {
             return Ok(remembered.identity);
         }
+        if let Some(at) = self.refused.get(&digest)
+            && now.monotonic.saturating_duration_since(at) < REFUSED_FOR
+        {
+            return Err(Reason::NoSession.into());
+        }
         let unavailable = |message: String, retry_after: Option<Duration>| Error::Unavailable {
             message: format!(
                 "no answer about a session from issuer {}: {message}",
@@ -151,13 +162,19 @@ impl LoginSessions {
             .map_err(|error| unavailable(error.to_string(), None))?;
         let body = match self.lookup.lookup(&rule.address, cookie).await {
             Ok(body) => body,
-            Err(LookupError::Refused) => return Err(Reason::NoSession.into()),
+            Err(LookupError::Refused) => {
+                self.refused.insert(digest, now.monotonic);
+                return Err(Reason::NoSession.into());
+            }
             Err(LookupError::Unavailable {
                 message,
                 retry_after,
             }) => return Err(unavailable(message, retry_after)),
         };
         let identity = Arc::new(read_session(&body, issuer, now.wall).map_err(|reason| {
+            if reason == Reason::NoSession {
+                self.refused.insert(digest, now.monotonic);
+            }
             Rejection::new(reason).with_token(&digest, None, Some(&issuer.issuer))
         })?);
         self.remembered.insert(

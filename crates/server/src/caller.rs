@@ -274,6 +274,17 @@ impl Admission<'_> {
         if !self.takes(Takes::SessionCookie) {
             return Err(self.missing());
         }
+        if !self.method.is_safe()
+            && !self.page.is_present()
+            && self.headers.contains_key(header::COOKIE)
+        {
+            // Before the issuer is asked: a request that is refused anyway costs nobody a question.
+            let environment = self.app.settings.environment;
+            self.app
+                .domains
+                .check(&[], environment, self.now.wall)
+                .await?;
+        }
         let cookies = texts(self.headers, &header::COOKIE);
         let signed_in = self
             .app
@@ -281,12 +292,6 @@ impl Admission<'_> {
             .authenticate(&borrowed(&cookies), self.now)
             .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
-        if !self.method.is_safe() && !self.page.is_present() {
-            self.app
-                .domains
-                .check(&[], identity.environment(), self.now.wall)
-                .await?;
-        }
         Ok(Caller::new(identity, Entry::SessionCookie))
     }
 

@@ -92,6 +92,27 @@ async fn w10_of_two_issuers_with_one_cookie_name_the_one_that_knows_it_counts() 
     assert_eq!(lookup.asked.lock().unwrap().len(), 4);
 }
 
+#[tokio::test]
+async fn a_refused_cookie_is_not_asked_about_again_for_a_while() {
+    for problem in [None, Some(LookupError::Refused)] {
+        let lookup = answering("null");
+        let sessions = sessions(&lookup);
+        *lookup.problem.lock().unwrap() = problem;
+        let first = now();
+        let later = |seconds| Now::new(NOW, first.monotonic + Duration::from_secs(seconds));
+        for (seconds, asked) in [(0, 1), (4, 1), (5, 2), (9, 2)] {
+            assert_eq!(
+                reason(sessions.authenticate(&[COOKIE], later(seconds)).await),
+                Err(Reason::NoSession)
+            );
+            assert_eq!(lookup.asked.lock().unwrap().len(), asked, "{seconds} s");
+        }
+        let other = ["better-auth.session_token=other"];
+        *lookup.answer.lock().unwrap() = Some(good_answer().into_bytes());
+        assert!(sessions.authenticate(&other, later(9)).await.is_ok());
+    }
+}
+
 fn good_answer() -> String {
     json!({
         "session": { "expiresAt": "2030-01-01T00:00:00.000Z", "userId": "user-1", "token": "the-live-session-token" },
@@ -211,16 +232,17 @@ async fn a_refusal_is_invalid_and_a_failure_is_unavailable() {
         message: "answered 500".to_owned(),
         retry_after,
     });
-    let outcome = sessions.authenticate(&[COOKIE], now()).await;
+    let later = now().plus(REFUSED_FOR);
+    let outcome = sessions.authenticate(&[COOKIE], later).await;
     assert!(
         matches!(outcome, Err(Error::Unavailable { retry_after, .. }) if retry_after.as_secs() == 5),
         "{outcome:?}"
     );
-    assert!(sessions.authenticate(&[COOKIE], now()).await.is_ok());
+    assert!(sessions.authenticate(&[COOKIE], later).await.is_ok());
 }
 
 #[tokio::test]
-async fn good_answers_are_believed_for_seconds_and_bad_ones_never() {
+async fn answers_are_believed_for_seconds() {
     let lookup = answering(good_answer());
     let (sessions, start) = (sessions(&lookup), now());
     for second in [0, 5, 9] {
@@ -233,9 +255,9 @@ async fn good_answers_are_believed_for_seconds_and_bad_ones_never() {
     }
     assert_eq!(lookup.asked.lock().unwrap().len(), 1);
     *lookup.answer.lock().unwrap() = Some(b"null".to_vec());
-    for count in [2, 3] {
+    for (second, count) in [(10, 2), (14, 2), (15, 3)] {
         let outcome = sessions
-            .authenticate(&[COOKIE], start.plus(Duration::from_secs(10)))
+            .authenticate(&[COOKIE], start.plus(Duration::from_secs(second)))
             .await;
         assert_eq!(reason(outcome), Err(Reason::NoSession));
         assert_eq!(lookup.asked.lock().unwrap().len(), count);
