@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+SELF = "vestibule"
+"""As a peer: the bar is on the subject's own numbers."""
+
 BUSY = 0.90
 OTHERS = 0.10
 LOADS_DIFFER = 0.15
@@ -114,11 +117,12 @@ class Bar:
     def judge(self, rows: list[Row], subject: str = "vestibule") -> Row | None:
         """The verdict over all rounds; None when the run had not both rows."""
         values, refusals = [], []
+        peer = subject if self.peer == SELF else self.peer
         for mine in (row for row in rows if (row["server"], row["scenario"]) == (subject, self.scenario)):
             theirs = [
                 row
                 for row in rows
-                if (row["server"], row["scenario"], row["round"]) == (self.peer, self.scenario, mine["round"])
+                if (row["server"], row["scenario"], row["round"]) == (peer, self.scenario, mine["round"])
             ]
             if not theirs:
                 continue
@@ -141,7 +145,6 @@ class Bar:
 
 
 CPU = "cpu_us_per_token"
-SELF = "vestibule"
 
 BARS = [
     Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.5),

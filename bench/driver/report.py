@@ -101,9 +101,10 @@ def tables(rows) -> str:
 
 
 def verdicts(judged) -> str:
-    """The bars with their ratios and spreads."""
-    lines = ["", "### Bars", "", line(["bar", "measured", "spread", "limit", ""]), line(["---"] * 5)]
-    for verdict in judged:
+    """The bars with their ratios and spreads, and beside them what the limit line reaches."""
+    lines = ["", "### Bars", ""]
+    lines += [line(["bar", "measured", "spread", "limit", "", "the limit line"]), line(["---"] * 6)]
+    for verdict, best in judged:
         unit = verdict["unit"]
         limit = f"{'≤' if verdict['at_most'] else '≥'} {verdict['limit']:g}{unit}"
         if "median" in verdict:
@@ -113,5 +114,6 @@ def verdicts(judged) -> str:
             mark = "holds" if verdict["holds"] else "**missed**"
         else:
             measured, spread, mark = "refused", "; ".join(sorted(set(verdict["refusals"]))), ""
-        lines.append(line([verdict["bar"], measured, spread, limit, mark]))
+        beside = f"{best['median']:,.2f}{unit}" if best and "median" in best else "–"
+        lines.append(line([verdict["bar"], measured, spread, limit, mark, beside]))
     return "\n".join(lines)
