@@ -221,7 +221,7 @@ impl TestApp {
                 clock: clock.clone(),
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
-            turns: engine::Turns::default(),
+                turns: engine::Turns::default(),
             },
             credentials: credentials.clone(),
             logins: LoginSessions::new(issuers.clone(), Arc::new(HttpSessionLookup::new(http))),
