@@ -3,11 +3,12 @@
 A ratio compares two rows of the same scenario in the same round; its spread is the least and the greatest
 over the rounds. It is refused when the rig was the limit:
 
-- a latency, when the rig's core was more than 90 % busy: the wait may be the client's own;
+- a latency, when the rig's core was more than 90 % busy: the wait may be the client's own; or when another
+  process took more than 10 % of the server's core;
 - CPU per token, when the subject's core had room, the other's too, and their loads differ by more than
   15 %: a server that idles more pays more wake-ups a token. When only the subject had room, the ratio is
   too bad for the subject, never too good, and is printed;
-- a rate, when another process took more than 10 % of a server's core.
+- a rate, when another process took more than 10 % of a server's core, too.
 """
 
 from collections.abc import Callable
@@ -48,13 +49,18 @@ def ratio(metric: str) -> Callable[[Row, Row], float]:
     return value
 
 
+def check_others(row: Row):
+    # On the direct way nothing runs on the server's core.
+    if row["server"] != "direct" and row["others_busy"] > OTHERS:
+        raise Refused(f"others took {row['others_busy']:.0%} of the server's core")
+
+
 def rate(metric: str) -> Callable[[Row, Row], float]:
     """Subject divided by peer, for rates."""
 
     def value(subject: Row, peer: Row) -> float:
         for row in (subject, peer):
-            if row["others_busy"] > OTHERS:
-                raise Refused(f"others took {row['others_busy']:.0%} of the server's core")
+            check_others(row)
         return path(subject, metric) / path(peer, metric)
 
     return value
@@ -73,6 +79,7 @@ def added(metric: str) -> Callable[[Row, Row], float]:
         for row in (subject, peer):
             if row["rig_busy"] > BUSY:
                 raise Refused(f"the rig's core was {row['rig_busy']:.0%} busy")
+            check_others(row)
         return path(subject, metric) - path(peer, metric)
 
     return value
