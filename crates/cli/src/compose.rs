@@ -251,6 +251,7 @@ fn rates(raw: &RawLimits) -> Rates {
         requests_per_ip: Rate::per_minute(raw.requests_per_ip_per_minute),
         secrets_per_user: Rate::per_minute(raw.secrets_per_user_per_minute),
         turns_per_user: Rate::per_minute(raw.turns_per_user_per_minute),
+        turns_at_once: raw.turns_per_user_at_once,
     }
 }
 

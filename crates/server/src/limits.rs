@@ -25,8 +25,6 @@ use crate::{client_ip::ClientIp, error::ApiError};
 
 /// How many keys one limit remembers at most.
 const MAX_KEYS: u64 = 100_000;
-/// How many turns of one person run at once: a few pages, each with a turn or two.
-const MAX_RUNNING_TURNS: usize = 16;
 /// When to try again while too many turns run; nobody knows how long they take.
 const RUNNING_TURNS_PAUSE: Duration = Duration::from_secs(5);
 
@@ -108,10 +106,11 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
 struct RunningTurns(Arc<Mutex<HashMap<Arc<str>, usize>>>);
 
 impl RunningTurns {
-    fn begin(&self, owner: &Arc<str>) -> Option<RunningTurn> {
+    /// Counts one more, unless there are `most` of them; 0 is no limit.
+    fn begin(&self, owner: &Arc<str>, most: usize) -> Option<RunningTurn> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = running.entry(owner.clone()).or_default();
-        if *count >= MAX_RUNNING_TURNS {
+        if most > 0 && *count >= most {
             return None;
         }
         *count += 1;
@@ -153,6 +152,8 @@ pub struct Rates {
     pub secrets_per_user: Rate,
     /// Turns of one person.
     pub turns_per_user: Rate,
+    /// Turns of one person that run at once; 0 switches the limit off.
+    pub turns_at_once: usize,
 }
 
 impl Default for Rates {
@@ -162,6 +163,8 @@ impl Default for Rates {
             requests_per_ip: Rate::per_minute(1_200),
             secrets_per_user: Rate::per_minute(30),
             turns_per_user: Rate::per_minute(60),
+            // A few pages, each with a turn or two.
+            turns_at_once: 16,
         }
     }
 }
@@ -220,7 +223,8 @@ impl Limits {
 
     /// Counts a turn of a person, which runs until the answer is dropped.
     pub(crate) fn turn(&self, owner: &Arc<str>) -> Result<RunningTurn, ApiError> {
-        let running = self.running_turns.begin(owner).ok_or_else(|| {
+        let most = self.rates.turns_at_once;
+        let running = self.running_turns.begin(owner, most).ok_or_else(|| {
             ApiError::too_many(
                 "too many answers are being written for you at once; wait until one is complete, \
                  or stop one",
@@ -308,13 +312,14 @@ mod tests {
     fn r01_turns_at_once_are_counted_by_person_until_they_end() {
         let turns = RunningTurns::default();
         let (ada, grace) = (Arc::from("ada"), Arc::from("grace"));
-        let mut running: Vec<_> = std::iter::from_fn(|| turns.begin(&ada)).collect();
-        assert_eq!(running.len(), MAX_RUNNING_TURNS);
-        assert!(turns.begin(&grace).is_some());
+        let mut running: Vec<_> = std::iter::from_fn(|| turns.begin(&ada, 16)).collect();
+        assert_eq!(running.len(), 16);
+        assert!(turns.begin(&grace, 16).is_some());
         running.pop();
-        running.extend(turns.begin(&ada));
-        assert_eq!(running.len(), MAX_RUNNING_TURNS);
-        assert!(turns.begin(&ada).is_none());
+        running.extend(turns.begin(&ada, 16));
+        assert_eq!(running.len(), 16);
+        assert!(turns.begin(&ada, 16).is_none());
+        assert!(turns.begin(&ada, 0).is_some(), "0 is no limit");
         drop(running);
         assert!(turns.0.lock().unwrap().is_empty());
     }

@@ -422,6 +422,7 @@ pub(crate) struct RawLimits {
     pub(crate) requests_per_ip_per_minute: u32,
     pub(crate) secrets_per_user_per_minute: u32,
     pub(crate) turns_per_user_per_minute: u32,
+    pub(crate) turns_per_user_at_once: usize,
 }
 
 impl Default for RawLimits {
@@ -432,6 +433,7 @@ impl Default for RawLimits {
             requests_per_ip_per_minute: 1_200,
             secrets_per_user_per_minute: 30,
             turns_per_user_per_minute: 60,
+            turns_per_user_at_once: 16,
         }
     }
 }
