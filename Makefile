@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/vestibule
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run build web test test-deps test-rust test-web test-e2e lint lint-rust lint-web doc deny fuzz bench bench-smoke fmt clean
+.PHONY: help run build web test test-deps test-rust test-web test-e2e lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
