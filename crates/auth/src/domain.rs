@@ -1,7 +1,8 @@
 //! The domain allowlist: which pages may use this server, and how they are told when they may not.
 //!
-//! One list answers the domain-key check, the `Origin` check, CORS and `frame-ancestors`, and every
-//! answer is read from the store, so that a change works on the next request.
+//! One list answers the domain-key check, the `Origin` check and CORS, and can say who may frame a
+//! page (none may be framed so far). Every answer is read from the store, so that a change works on
+//! the next request.
 //!
 //! An `Origin` header is only as honest as the program that sends it: browsers are, others need not
 //! be.
