@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{
-    ItemId, ItemPrefix, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata,
-    ThreadStatus,
+    ItemId, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
     item::UserMessageItem,
     request::{Order, UserMessageInput},
 };
@@ -317,7 +316,7 @@ impl Engine {
 
     fn user_message(&self, thread: &ThreadId, input: UserMessageInput) -> UserMessageItem {
         UserMessageItem {
-            id: ItemId::mint(ItemPrefix::Message, self.ids.next()),
+            id: ItemId::mint(self.ids.next()),
             thread_id: thread.clone(),
             created_at: self.clock.now(),
             content: input.content,

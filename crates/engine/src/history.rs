@@ -1,7 +1,7 @@
 //! A thread's items as a model is told them, and tool calls as a thread keeps them.
 
 use protocol::{
-    ItemId, ItemPrefix, ThreadId, ThreadItem,
+    ItemId, ThreadId, ThreadItem,
     item::{HiddenContextItem, ToolCallStatus, UserMessageItem},
 };
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub(crate) fn tool_record(
         is_error,
     };
     HiddenContextItem {
-        id: ItemId::mint(ItemPrefix::SdkHiddenContext, moment.id),
+        id: ItemId::mint(moment.id),
         thread_id: thread.clone(),
         created_at: moment.now,
         // A struct of strings and a bool always has a JSON form.

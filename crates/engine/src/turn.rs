@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, ItemId, ItemPrefix, ItemUpdate, Page, Thread, ThreadItem, ThreadMetadata, Timestamp,
+    Event, ItemId, ItemUpdate, Page, Thread, ThreadItem, ThreadMetadata, Timestamp,
     event::{ErrorCode, ErrorEvent, NoticeEvent, NoticeLevel, StreamOptions},
     item::{Annotation, AssistantContent, AssistantMessageItem, SdkHiddenContextItem},
     source::{Source, UrlSource},
@@ -321,7 +321,7 @@ impl Turn {
         } else {
             let Moment { now, id } = moment();
             let mut message = AssistantMessageItem {
-                id: ItemId::mint(ItemPrefix::Message, id),
+                id: ItemId::mint(id),
                 thread_id: self.thread.id.clone(),
                 created_at: now,
                 content: Vec::new(),
@@ -518,7 +518,7 @@ impl Turn {
             let Moment { now, id } = moment();
             self.unsaved.push(
                 SdkHiddenContextItem {
-                    id: ItemId::mint(ItemPrefix::SdkHiddenContext, id),
+                    id: ItemId::mint(id),
                     thread_id: self.thread.id.clone(),
                     created_at: now,
                     content: CANCELLED_NOTE.to_owned(),

@@ -1,7 +1,8 @@
 //! Identifiers: strings on the wire, types of their own in the code.
 //!
 //! A thread's id cannot be handed over where an item's is meant. Identifiers that we mint begin with
-//! the prefixes of the official SDK and are time-ordered, so that sorting by id is sorting by age.
+//! the prefixes of the hosted API (docs/decisions/0010), whatever the door, and are time-ordered, so
+//! that sorting by id is sorting by age.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -13,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 /// Longest identifier that is read, in bytes.
 ///
-/// Ours have 36; those of an outside agent may be longer, but an identifier is not a place for data.
+/// Ours have 37 at most; those of an outside agent may be longer, but an identifier is not a place for data.
 pub const MAX_LENGTH: usize = 128;
 
 /// A string that cannot be an identifier.
@@ -110,11 +111,11 @@ macro_rules! id {
 }
 
 id!(
-    /// Names a thread (`thr_…`).
+    /// Names a thread (`cthr_…`).
     ThreadId
 );
 id!(
-    /// Names an item of a thread (`msg_…`, `tc_…`, …).
+    /// Names an item of a thread (`cti_…`).
     ItemId
 );
 id!(
@@ -123,16 +124,19 @@ id!(
 );
 
 impl ThreadId {
+    /// What the ids that we mint begin with, before the underscore.
+    pub const PREFIX: &str = "cthr";
+
     /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
     pub fn mint(ordered: u128) -> Self {
-        Self(format!("thr_{ordered:032x}").into())
+        Self(format!("{}_{ordered:032x}", Self::PREFIX).into())
     }
 }
 
 impl ItemId {
     /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
-    pub fn mint(prefix: ItemPrefix, ordered: u128) -> Self {
-        Self(format!("{}_{ordered:032x}", prefix.as_str()).into())
+    pub fn mint(ordered: u128) -> Self {
+        Self(format!("cti_{ordered:032x}").into())
     }
 }
 
@@ -143,49 +147,20 @@ impl AttachmentId {
     }
 }
 
-/// What an item's identifier begins with: the item types of the SDK's `StoreItemType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemPrefix {
-    /// `msg`: messages, and everything without a prefix of its own (widgets, images, structured
-    /// input, end of turn), as in the SDK.
-    Message,
-    /// `tc`: client tool calls.
-    ToolCall,
-    /// `wf`: workflow items. (A configured workflow's id begins the same but is not an item's.)
-    Workflow,
-    /// `tsk`: task items.
-    Task,
-    /// `shcx`: hidden context written by the server itself.
-    SdkHiddenContext,
-}
-
-impl ItemPrefix {
-    /// The letters before the underscore.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Message => "msg",
-            Self::ToolCall => "tc",
-            Self::Workflow => "wf",
-            Self::Task => "tsk",
-            Self::SdkHiddenContext => "shcx",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn minted_ids_sort_by_age_and_can_be_read_again() {
-        let older = ItemId::mint(ItemPrefix::Message, 9);
-        let newer = ItemId::mint(ItemPrefix::Message, 16);
+        let older = ItemId::mint(9);
+        let newer = ItemId::mint(16);
         assert!(older < newer);
-        assert_eq!(older.as_str(), "msg_00000000000000000000000000000009");
+        assert_eq!(older.as_str(), "cti_00000000000000000000000000000009");
         assert_eq!(newer.as_str().parse(), Ok(newer.clone()));
         assert_eq!(
             ThreadId::mint(1).as_str(),
-            "thr_00000000000000000000000000000001"
+            "cthr_00000000000000000000000000000001"
         );
         assert_eq!(
             AttachmentId::mint(1).as_str(),

@@ -31,7 +31,7 @@ pub use crate::attachment::Attachment;
 pub use crate::error::RequestError;
 pub use crate::event::{Event, ItemUpdate};
 pub use crate::icon::IconName;
-pub use crate::id::{AttachmentId, ItemId, ItemPrefix, ThreadId};
+pub use crate::id::{AttachmentId, ItemId, ThreadId};
 pub use crate::item::ThreadItem;
 pub use crate::request::{Envelope, Limits, Request, RequestKind};
 pub use crate::thread::{Page, Thread, ThreadMetadata, ThreadStatus};

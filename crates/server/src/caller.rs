@@ -16,9 +16,11 @@ use axum::extract::{FromRequestParts, Request};
 use engine::{Owner, RequestContext, User, WorkflowId};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 
-use crate::{app::App, cookie, cors::PageOrigin, error::ApiError, locale, router::Takes};
+use crate::{
+    app::App, cookie, cors::PageOrigin, error::ApiError, locale, router::Takes,
+    session_settings::SessionSettings,
+};
 
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
@@ -38,9 +40,17 @@ pub(crate) enum Entry {
     /// The issuer's session cookie.
     SessionCookie,
     /// A client secret of doors 1 or 2, and the session that it belongs to.
-    ClientSecret(Arc<ChatSessionRecord>),
+    ClientSecret(Arc<OpenSession>),
     /// A public token with a visitor's cookie.
     Visitor(Arc<PublicTokenRecord>),
+}
+
+/// A chat session that a presented secret belongs to.
+pub(crate) struct OpenSession {
+    /// Its record; `state` has moved into the settings.
+    pub(crate) record: ChatSessionRecord,
+    /// What it may do and what it knows.
+    pub(crate) settings: SessionSettings,
 }
 
 /// Proof that a page of an allowed origin presented a public token; not a person yet.
@@ -72,15 +82,23 @@ impl Caller {
         &self.entry
     }
 
+    /// What this caller may do and what is known about them: the session's settings, where there is
+    /// a session.
+    pub(crate) fn settings(&self) -> &SessionSettings {
+        match &self.entry {
+            Entry::ClientSecret(session) => &session.settings,
+            Entry::UserToken(_) | Entry::SessionCookie | Entry::Visitor(_) => {
+                SessionSettings::unrestricted()
+            }
+        }
+    }
+
     /// What the engine needs to know: the one place where an identity becomes an owner.
     pub(crate) fn context(&self, headers: &HeaderMap) -> RequestContext {
-        let (workflow, state_variables) = match &self.entry {
-            Entry::ClientSecret(session) => (
-                Some(session.workflow.as_str()),
-                state_variables(&session.state),
-            ),
-            Entry::Visitor(token) => (token.workflow.as_deref(), Map::new()),
-            Entry::UserToken(_) | Entry::SessionCookie => (None, Map::new()),
+        let workflow = match &self.entry {
+            Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
+            Entry::Visitor(token) => token.workflow.as_deref(),
+            Entry::UserToken(_) | Entry::SessionCookie => None,
         };
         RequestContext {
             owner: Owner::new(self.owner.clone()),
@@ -94,21 +112,9 @@ impl Caller {
                 },
             },
             workflow: workflow.map(WorkflowId::new),
-            state_variables: Arc::new(state_variables),
+            state_variables: Arc::new(self.settings().state_variables.clone()),
             locale: locale::of(headers),
         }
-    }
-}
-
-/// What a session is opened with beside its identity, under these keys of its `state`.
-pub(crate) const STATE_VARIABLES: &str = "state_variables";
-/// The quotas of the public token that a visitor came through.
-pub(crate) const STATE_QUOTAS: &str = "quotas";
-
-fn state_variables(state: &Map<String, Value>) -> Map<String, Value> {
-    match state.get(STATE_VARIABLES) {
-        Some(Value::Object(variables)) => variables.clone(),
-        _ => Map::new(),
     }
 }
 
@@ -208,7 +214,10 @@ impl Admission<'_> {
                 Caller::new(identity, Entry::UserToken(token.to_owned().into()))
             }
             Kind::ClientSecret if self.takes(Takes::ClientSecret) => {
-                let ChatSession { identity, record } = self
+                let ChatSession {
+                    identity,
+                    mut record,
+                } = self
                     .app
                     .client_secrets
                     .authenticate(token, self.now.wall)
@@ -224,7 +233,9 @@ impl Admission<'_> {
                     OpenedBy::PublicToken(_) => doors.check_public_token()?,
                     OpenedBy::ServerKey(_) => {}
                 }
-                Caller::new(identity, Entry::ClientSecret(Arc::new(record)))
+                let settings = SessionSettings::take_from(&mut record)?;
+                let session = OpenSession { record, settings };
+                Caller::new(identity, Entry::ClientSecret(Arc::new(session)))
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
                 let token = self.public_token(token).await?;
@@ -332,8 +343,12 @@ impl Admission<'_> {
             .await?;
         match &caller.entry {
             Entry::ClientSecret(session)
-                if !session.origins.is_empty()
-                    && !session.origins.iter().any(|own| own == origin.as_str()) =>
+                if !session.record.origins.is_empty()
+                    && !session
+                        .record
+                        .origins
+                        .iter()
+                        .any(|own| own == origin.as_str()) =>
             {
                 Err(ApiError::origin_refused(
                     "this chat session is bound to other origins; start a new one from this page",

@@ -20,6 +20,7 @@ mod revocation;
 pub mod router;
 mod routes;
 mod serve;
+mod session_settings;
 mod sse;
 
 pub use crate::{

@@ -12,7 +12,7 @@ use engine::ports::{Change, PageQuery};
 use futures::future::join_all;
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::Order;
-use protocol::{ItemId, ItemPrefix, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
+use protocol::{ItemId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
 use rusqlite::Connection;
 use store::{Database, Options, connect};
 
@@ -31,7 +31,7 @@ fn at() -> Timestamp {
 
 fn item(caller: u128, number: u128) -> ThreadItem {
     AssistantMessageItem {
-        id: ItemId::mint(ItemPrefix::Message, number),
+        id: ItemId::mint(number),
         thread_id: ThreadId::mint(caller),
         created_at: at(),
         content: vec![AssistantContent::new("word ".repeat(200))],

@@ -11,7 +11,7 @@ use engine::Owner;
 use engine::ports::{Change, PageQuery, StoreError};
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, ItemPrefix, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
+use protocol::{ItemId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
 use rusqlite::Connection;
 use store::{
     Database, Durability, Error, Forgotten, MigrationPolicy, Options, Record, connect, export_user,
@@ -67,7 +67,7 @@ fn thread(number: u128) -> ThreadMetadata {
 
 fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
     AssistantMessageItem {
-        id: ItemId::mint(ItemPrefix::Message, number),
+        id: ItemId::mint(number),
         thread_id: ThreadId::mint(thread),
         created_at: at(),
         content: vec![AssistantContent::new(text)],
@@ -268,7 +268,7 @@ async fn an_export_has_everything_of_the_user_and_nothing_of_others() {
                 .await
                 .unwrap();
         }
-        let judged = [ItemId::mint(ItemPrefix::Message, 3)];
+        let judged = [ItemId::mint(3)];
         for kind in [FeedbackKind::Positive, FeedbackKind::Negative] {
             database
                 .save_feedback(&owner, &ThreadId::mint(2), &judged, kind, at())
@@ -300,7 +300,7 @@ async fn an_export_has_everything_of_the_user_and_nothing_of_others() {
     // The last thumb counts.
     let expected = Record::Feedback {
         thread_id: ThreadId::mint(2),
-        item_id: ItemId::mint(ItemPrefix::Message, 3),
+        item_id: ItemId::mint(3),
         kind: FeedbackKind::Negative,
         at: at(),
     };

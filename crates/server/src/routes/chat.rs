@@ -1,7 +1,7 @@
 //! The conversation: door 3's `/api/chat` and `/chatkit`, and the hosted doors'
 //! `/v1/chatkit/conversation`. All of them end in the same engine.
 
-use auth::ports::{OpenedBy, Quotas};
+use auth::ports::OpenedBy;
 use axum::{
     Json,
     extract::State,
@@ -15,7 +15,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::{
     app::{App, AppState},
     body::JsonBytes,
-    caller::{Caller, Entry, STATE_QUOTAS},
+    caller::{Caller, Entry},
     error::ApiError,
     limits::RunningTurn,
     routes::relay,
@@ -87,7 +87,9 @@ async fn converse(
             keep_alive: app.settings.keep_alive,
             running,
             revoked: match caller.entry() {
-                Entry::ClientSecret(session) => Some(app.revocations.of_session(&session.id)),
+                Entry::ClientSecret(session) => {
+                    Some(app.revocations.of_session(&session.record.id))
+                }
                 Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
                 Entry::UserToken(_) | Entry::SessionCookie => None,
             },
@@ -112,13 +114,9 @@ pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiE
             app.limits
                 .visitor_message(caller.owner(), &token.id, &token.quotas)?;
         }
-        Entry::ClientSecret(session) => match &session.opened_by {
+        Entry::ClientSecret(session) => match &session.record.opened_by {
             OpenedBy::PublicToken(token) => {
-                let quotas = session
-                    .state
-                    .get(STATE_QUOTAS)
-                    .and_then(|quotas| Quotas::deserialize(quotas).ok())
-                    .unwrap_or_default();
+                let quotas = session.settings.quotas.unwrap_or_default();
                 app.limits.visitor_message(caller.owner(), token, &quotas)?;
             }
             OpenedBy::User | OpenedBy::ServerKey(_) => {}

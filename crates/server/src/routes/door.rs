@@ -18,16 +18,17 @@ use engine::WorkflowId;
 use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::Map;
 use upstream::openai::sessions::{SessionRequest, SessionWorkflow, SessionsApi};
 
 use crate::{
     app::{App, AppState},
     body::JsonBody,
-    caller::{Caller, PublicTokenCaller, STATE_QUOTAS},
+    caller::{Caller, PublicTokenCaller},
     client_ip::ClientIp,
     cookie,
     error::ApiError,
+    session_settings::SessionSettings,
 };
 
 /// OpenAI's sessions API as the one who mints door 1's secrets.
@@ -153,13 +154,15 @@ async fn open_for_visitor(
     identity: &auth::Identity,
     now: UnixTime,
 ) -> Result<IssuedSecret, ApiError> {
-    let mut state = Map::new();
-    state.insert(STATE_QUOTAS.to_owned(), json!(token.quotas));
+    let settings = SessionSettings {
+        quotas: Some(token.quotas),
+        ..SessionSettings::default()
+    };
     let new = NewChatSession {
         identity,
         workflow: find_workflow(app, token.workflow.clone())?,
         origins: Vec::new(),
-        state,
+        state: settings.into_state()?,
         opened_by: OpenedBy::PublicToken(token.id.clone()),
         secret_lifetime: app.settings.visitor_secret_lifetime,
     };

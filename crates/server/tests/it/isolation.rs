@@ -97,8 +97,8 @@ async fn no_request_tells_anothers_object_from_one_that_never_was() {
         attachment: attachment.clone(),
     };
     let missing = Target {
-        thread: "thr_0000000000000000000000000000ffff".to_owned(),
-        item: "msg_0000000000000000000000000000ffff".to_owned(),
+        thread: "cthr_0000000000000000000000000000ffff".to_owned(),
+        item: "cti_0000000000000000000000000000ffff".to_owned(),
         attachment: "atc_0000000000000000000000000000ffff".to_owned(),
     };
     // Another's item in one's own thread.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use engine::ports::PageQuery;
+use protocol::ItemId;
 use protocol::request::Order;
-use protocol::{ItemId, ItemPrefix};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
@@ -151,12 +151,12 @@ async fn a_deep_page_costs_what_the_first_one_costs() {
         .execute_batch(&format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
              INSERT INTO threads (owner, id, created_at, version, data)
-             SELECT 'a', printf('thr_%032x', n), n / 10, 1,
-                 json_object('id', printf('thr_%032x', n), 'created_at', '2026-01-01T00:00:00Z')
+             SELECT 'a', printf('cthr_%032x', n), n / 10, 1,
+                 json_object('id', printf('cthr_%032x', n), 'created_at', '2026-01-01T00:00:00Z')
              FROM n;
              WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {ROWS})
              INSERT INTO items (thread, id, version, data)
-             SELECT 7, printf('msg_%032x', n), 1,
+             SELECT 7, printf('cti_%032x', n), 1,
                  json_object('type', 'end_of_turn', 'id', 'msg_1', 'thread_id', 'thr_7',
                      'created_at', '2026-01-01T00:00:00Z')
              FROM n;"
@@ -186,7 +186,7 @@ async fn a_deep_page_costs_what_the_first_one_costs() {
             })
         };
         let items = |after: Option<u128>| {
-            let after = after.map(|number| ItemId::mint(ItemPrefix::Message, number).to_string());
+            let after = after.map(|number| ItemId::mint(number).to_string());
             let (thread, query) = (protocol::ThreadId::mint(7), query(after));
             steps_of(&|connection| {
                 let page = threads::page_of_items(connection, &owner, &thread, &query).unwrap();

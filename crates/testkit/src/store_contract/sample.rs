@@ -7,9 +7,7 @@ use engine::Owner;
 use engine::ports::{PageQuery, Store};
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::Order;
-use protocol::{
-    ItemId, ItemPrefix, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
-};
+use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
 use serde_json::{Map, json};
 
 pub(super) fn owner(name: &str) -> Owner {
@@ -21,7 +19,7 @@ pub(super) fn thread_id(number: u128) -> ThreadId {
 }
 
 pub(super) fn item_id(number: u128) -> ItemId {
-    ItemId::mint(ItemPrefix::Message, number)
+    ItemId::mint(number)
 }
 
 pub(super) fn at(microseconds: i64) -> Timestamp {
