@@ -3,6 +3,8 @@
 //! Each port is a trait object, so that the composition root (the `cli` crate) decides what stands
 //! behind it and the turn can be tested without a network. Time and chance are ports too.
 
+mod files;
+
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -13,6 +15,11 @@ use protocol::{
 };
 
 use crate::context::{Owner, RequestContext};
+
+pub use files::{
+    Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
+    Interrupted, InvalidFileId, Kept, Links, Quota,
+};
 
 /// Which part of a list is wanted. `after` is the id of the last entry of the page before.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,7 +47,9 @@ pub struct ImageAttachment {
     pub name: String,
     /// Media type, as the browser named it; not to be trusted.
     pub mime_type: String,
-    /// Address of the thumbnail.
+    /// Address of the thumbnail. It works for a while only, so it is made anew whenever a browser is told; at rest it is
+    /// empty.
+    #[serde(default)]
     pub preview_url: String,
     /// Where to send the bytes; gone once they are there.
     pub upload_descriptor: Option<UploadDescriptor>,
@@ -110,6 +112,14 @@ impl Attachment {
         match self {
             Self::File(file) => file.thread_id.as_ref(),
             Self::Image(image) => image.thread_id.as_ref(),
+        }
+    }
+
+    /// Says where an image's thumbnail is; a file has none.
+    pub fn set_preview_url(&mut self, url: impl FnOnce() -> String) {
+        match self {
+            Self::File(_) => {}
+            Self::Image(image) => image.preview_url = url(),
         }
     }
 

@@ -119,7 +119,7 @@ id!(
     ItemId
 );
 id!(
-    /// Names an attachment (`atc_…`).
+    /// Names an attachment (`cfile_…`).
     AttachmentId
 );
 
@@ -143,7 +143,7 @@ impl ItemId {
 impl AttachmentId {
     /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
     pub fn mint(ordered: u128) -> Self {
-        Self(format!("atc_{ordered:032x}").into())
+        Self(format!("cfile_{ordered:032x}").into())
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
         );
         assert_eq!(
             AttachmentId::mint(1).as_str(),
-            "atc_00000000000000000000000000000001"
+            "cfile_00000000000000000000000000000001"
         );
     }
 

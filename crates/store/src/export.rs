@@ -3,9 +3,9 @@
 use auth::ports::{ChatSessionFilter, ChatSessionRecord};
 use auth::time::UnixTime;
 use engine::Owner;
-use engine::ports::{PageQuery, StoreError};
+use engine::ports::{FileId, PageQuery, StoreError};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{AttachmentId, ItemId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use serde::Serialize;
 
 use crate::Database;
@@ -33,6 +33,28 @@ pub enum Record {
     ChatSession {
         /// The session with the claims that it was opened with.
         session: ChatSessionRecord,
+    },
+    /// An attachment. Its bytes are a file of their own.
+    Attachment {
+        /// `cfile_…`
+        id: AttachmentId,
+        /// File name, as the user knows it.
+        name: String,
+        /// Media type.
+        media_type: String,
+        /// Bytes.
+        size: u64,
+        /// SHA-256 of the bytes in hexadecimal digits; none while they have not come.
+        sha256: Option<String>,
+        /// When it was announced.
+        created_at: Timestamp,
+        /// The chat session that it came through.
+        session: Option<String>,
+        /// The thread whose message holds it.
+        thread_id: Option<ThreadId>,
+        /// Where the bytes are.
+        #[serde(skip)]
+        file: FileId,
     },
     /// A thread; its items and feedback follow.
     Thread {
@@ -74,6 +96,7 @@ pub async fn export_user<E: From<Error>>(
         })?;
     }
     export_sessions(database, owner, &mut take).await?;
+    export_attachments(database, owner, &mut take).await?;
 
     let mut query = first_page();
     loop {
@@ -115,6 +138,44 @@ async fn export_sessions<E: From<Error>>(
             take(Record::ChatSession { session })?;
         }
     }
+}
+
+async fn export_attachments<E: From<Error>>(
+    database: &dyn Database,
+    owner: &Owner,
+    take: &mut impl FnMut(Record) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut after = i64::MIN;
+    loop {
+        let attachments = database.attachments(owner, after).await?;
+        let Some((last, _)) = attachments.last() else {
+            return Ok(());
+        };
+        after = *last;
+        for (_, attachment) in attachments {
+            take(Record::Attachment {
+                id: attachment.id,
+                name: attachment.name,
+                media_type: attachment.media_type,
+                size: attachment.size,
+                sha256: attachment.sha256.map(hexadecimal),
+                created_at: attachment.created_at,
+                session: attachment.session,
+                thread_id: attachment.thread_id,
+                file: attachment.file,
+            })?;
+        }
+    }
+}
+
+fn hexadecimal(bytes: [u8; 32]) -> String {
+    use std::fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 async fn export_items<E: From<Error>>(

@@ -1,13 +1,15 @@
 //! Where everything that must survive a restart is kept. The only crate that knows SQL.
 //!
 //! [`connect`] opens the database that an address names. What it gives is the engine's
-//! [`Store`](engine::ports::Store) (conversations), `auth`'s
+//! [`Store`](engine::ports::Store) (conversations) and [`AttachmentStore`](engine::ports::AttachmentStore), `auth`'s
 //! [`CredentialStore`](auth::ports::CredentialStore) (what lets people in), and [`Upkeep`] (what an operator needs)
 //! in one. Another engine is a module beside `sqlite` and one line in [`connect`]; nobody else can tell which one it is.
+//! The bytes of files are beside it, in [`LocalFiles`].
 
 mod address;
 mod error;
 mod export;
+mod files;
 mod rows;
 mod sqlite;
 mod upkeep;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use crate::address::Address;
 pub use crate::error::Error;
 pub use crate::export::{Record, export_user};
+pub use crate::files::{LocalFiles, remove_files};
 use crate::sqlite::Sqlite;
 pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
@@ -65,8 +68,11 @@ pub enum Durability {
     Power,
 }
 
-/// A database: conversations, credentials and upkeep in one.
-pub trait Database: engine::ports::Store + auth::ports::CredentialStore + Upkeep {}
+/// A database: conversations, attachments, credentials and upkeep in one.
+pub trait Database:
+    engine::ports::Store + engine::ports::AttachmentStore + auth::ports::CredentialStore + Upkeep
+{
+}
 
 impl Database for Sqlite {}
 

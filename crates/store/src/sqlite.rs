@@ -2,10 +2,12 @@
 //!
 //! - `sqlite/queue.rs`: the threads that speak with the database
 //! - `sqlite/threads.rs`: conversations
+//! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `sqlite/upkeep.rs`: what an operator needs
 //! - `sqlite/schema.rs`, `migrations/sqlite/`: the tables
 
+mod attachments;
 mod credentials;
 mod queue;
 mod schema;

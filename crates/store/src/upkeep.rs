@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use auth::ports::VisitorRecord;
 use engine::Owner;
+use engine::ports::AttachmentRecord;
 use protocol::request::FeedbackKind;
 use protocol::{ItemId, ThreadId, Timestamp};
 
@@ -28,6 +29,8 @@ pub struct Forgotten {
     pub chat_sessions: u64,
     /// 1 when the user was an anonymous visitor.
     pub visitors: u64,
+    /// Attachments; their bytes go with [`remove_files`](crate::remove_files).
+    pub attachments: u64,
 }
 
 /// Health, and what a user may ask for by law: their data, and to be forgotten.
@@ -45,6 +48,14 @@ pub trait Upkeep: Send + Sync + 'static {
 
     /// The visitor behind an owner, when it is one.
     async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error>;
+
+    /// An owner's attachments in the order in which they came, some at a time, each with a number: the next ones follow
+    /// after the last number.
+    async fn attachments(
+        &self,
+        owner: &Owner,
+        after: i64,
+    ) -> Result<Vec<(i64, AttachmentRecord)>, Error>;
 
     /// Removes everything that belongs to an owner, from the files too. Credentials go first, so that nothing new is
     /// written meanwhile with an old one; threads go in small batches, so that nobody waits long. It can be repeated

@@ -16,6 +16,7 @@ testkit::store_contract!(sqlite_memory, SqliteMemory::default());
 fn stores(database: Arc<dyn Database>) -> Stores {
     Stores {
         threads: database.clone(),
+        attachments: database.clone(),
         credentials: database,
     }
 }

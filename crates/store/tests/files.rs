@@ -7,14 +7,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::Owner;
-use engine::ports::{Change, PageQuery, StoreError};
+use engine::ports::{
+    Announced, AttachmentRecord, Change, FileId, Files, PageQuery, Quota, StoreError,
+};
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
+use protocol::{
+    AttachmentId, ItemId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
+};
 use rusqlite::Connection;
 use store::{
-    Database, Durability, Error, Forgotten, MigrationPolicy, Options, Record, connect, export_user,
+    Database, Durability, Error, Forgotten, LocalFiles, MigrationPolicy, Options, Record, connect,
+    export_user, remove_files,
 };
 use tempfile::TempDir;
 
@@ -355,11 +361,41 @@ async fn open_session(database: &dyn Database, issuer: &str, subject: &str, numb
         .unwrap();
 }
 
+fn file_id(text: &str) -> FileId {
+    FileId(text.len() as u128)
+}
+
+/// An upload that was never sent, with a name and bytes that hold this text.
+async fn keep_file(database: &dyn Database, files: &LocalFiles, owner: &Owner, text: &str) {
+    let file = file_id(text);
+    let record = AttachmentRecord {
+        id: AttachmentId::mint(file.0),
+        file,
+        name: format!("{text}.txt"),
+        media_type: "text/plain".to_owned(),
+        size: 1_000,
+        sha256: None,
+        created_at: at(),
+        session: None,
+        thread_id: None,
+    };
+    let quota = Quota {
+        bytes: 1_000,
+        session_files: None,
+    };
+    let announced = database.announce(owner, &record, quota).await.unwrap();
+    assert_eq!(announced, Announced::Accepted);
+    let mut bytes = futures::stream::iter([Ok(Bytes::copy_from_slice(text.as_bytes()))]);
+    let kept = files.put(file, &mut bytes).await.unwrap();
+    database.complete(owner, &record.id, kept).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_forgotten_user_is_gone_from_the_files_too() {
     const MARK: &str = "a sentence that nobody else writes";
     let file = File::new();
     let database = file.open().await;
+    let files = LocalFiles::new(file.folder.path().join("files"));
     let token = "pkt_1";
     let visitor = auth::ports::VisitorRecord {
         id: "vis_1".to_owned(),
@@ -384,6 +420,7 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
                 .await
                 .unwrap();
         }
+        keep_file(&*database, &files, who, text).await;
     }
     open_session(&*database, "visitor:pkt_1", "vis_1", 1).await;
     open_session(&*database, "visitor:pkt_1", "vis_11", 1).await;
@@ -395,8 +432,15 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
         threads: 50,
         chat_sessions: 1,
         visitors: 1,
+        attachments: 1,
     };
     assert_eq!(forgotten, expected);
+    assert_eq!(remove_files(&*database, &files).await.unwrap(), 1);
+    assert_eq!(remove_files(&*database, &files).await.unwrap(), 0);
+    for (text, is_kept) in [(MARK, false), ("kept", true)] {
+        let bytes = files.get(file_id(text)).await;
+        assert_eq!(bytes.is_ok(), is_kept, "{text}");
+    }
     let mut left = Vec::new();
     export_user::<Error>(&*database, &forgotten_owner, |record| {
         left.push(record);

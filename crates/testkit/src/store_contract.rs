@@ -11,6 +11,7 @@
     reason = "these are the bodies of tests: they say no by panicking"
 )]
 
+mod attachments;
 mod credentials;
 mod isolation;
 mod paging;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::ports::CredentialStore;
-use engine::ports::Store;
+use engine::ports::{AttachmentStore, Store};
 
 /// One database of the engine under test, gone when this is dropped.
 #[async_trait]
@@ -35,6 +36,8 @@ pub trait TestDatabase: Send + Sync {
 pub struct Stores {
     /// Conversations.
     pub threads: Arc<dyn Store>,
+    /// What is known about files.
+    pub attachments: Arc<dyn AttachmentStore>,
     /// What lets people in.
     pub credentials: Arc<dyn CredentialStore>,
 }
@@ -110,6 +113,14 @@ cases! { $
         pages_put_together_are_the_list,
         an_unknown_cursor_is_not_found,
         limits_are_kept_within_bounds,
+    }
+    attachments {
+        the_bytes_of_an_attachment_come_once,
+        a_foreign_attachment_is_as_missing_as_one_that_never_was,
+        quotas_count_what_is_announced,
+        a_message_holds_its_owners_unused_uploads_only,
+        attachments_go_with_their_message,
+        unsent_attachments_are_purged,
     }
     credentials {
         a_secret_is_found_with_its_session,

@@ -12,6 +12,7 @@ use crate::error::Error;
 const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0001_threads.sql")),
     M::up(include_str!("../../migrations/sqlite/0002_credentials.sql")),
+    M::up(include_str!("../../migrations/sqlite/0003_attachments.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

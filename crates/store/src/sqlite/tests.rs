@@ -52,19 +52,21 @@ impl TestDatabase for File {
         let database = File::open(self);
         Stores {
             threads: database.clone(),
+            attachments: database.clone(),
             credentials: database,
         }
     }
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 6] = [
+const WANTED_WHOLE: [&str; 7] = [
     "FROM domains ORDER BY origin, environment",
     "FROM public_tokens ORDER BY key DESC",
     "FROM server_keys ORDER BY key DESC",
     "FROM refusals ORDER BY key DESC",
     "(SELECT key FROM refusals ORDER BY key DESC LIMIT 1 OFFSET ?1)",
     "SELECT 1 FROM threads LIMIT 1",
+    "SELECT file FROM removed_files LIMIT ?1",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use engine::Owner;
 use engine::ports::{Change, PageQuery, Store, StoreError};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::rows::{self, Stored};
-use crate::sqlite::Sqlite;
+use crate::sqlite::{Sqlite, attachments};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -245,24 +245,48 @@ fn kind_name(kind: FeedbackKind) -> &'static str {
     }
 }
 
-fn encode_items(items: &[ThreadItem]) -> Result<Vec<(ItemId, Stored)>, Error> {
+/// An item that is ready to be written.
+struct EncodedItem {
+    id: ItemId,
+    stored: Stored,
+    /// What a user's message brings along.
+    attachments: Vec<AttachmentId>,
+}
+
+fn encode_items(items: &[ThreadItem]) -> Result<Vec<EncodedItem>, Error> {
     items
         .iter()
-        .map(|item| Ok((item.id().clone(), rows::encode(item)?)))
+        .map(|item| {
+            let attachments = match item {
+                ThreadItem::UserMessage(message) => message.attachments.as_slice(),
+                _ => &[],
+            };
+            Ok(EncodedItem {
+                id: item.id().clone(),
+                stored: rows::encode(item)?,
+                attachments: attachments.iter().map(|one| one.id().clone()).collect(),
+            })
+        })
         .collect()
 }
 
 fn put_items(
     connection: &Connection,
     thread: ThreadKey,
-    items: &[(ItemId, Stored)],
+    items: &[EncodedItem],
 ) -> Result<(), Error> {
     let mut put = connection.prepare_cached(
         "INSERT INTO items (thread, id, version, data) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (thread, id) DO UPDATE SET version = excluded.version, data = excluded.data",
     )?;
-    for (id, stored) in items {
+    for EncodedItem {
+        id,
+        stored,
+        attachments,
+    } in items
+    {
         put.execute(params![thread.0, id.as_str(), stored.version, stored.data])?;
+        attachments::tie(connection, thread.0, id.as_str(), attachments)?;
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use auth::ports::VisitorRecord;
 use engine::Owner;
+use engine::ports::AttachmentRecord;
 use protocol::request::FeedbackKind;
 use protocol::{ThreadId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Error;
 use crate::sqlite::Sqlite;
+use crate::sqlite::attachments;
 use crate::sqlite::credentials::keys;
 use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
@@ -59,11 +61,31 @@ impl Upkeep for Sqlite {
         .await
     }
 
+    async fn attachments(
+        &self,
+        owner: &Owner,
+        after: i64,
+    ) -> Result<Vec<(i64, AttachmentRecord)>, Error> {
+        let owner = owner.clone();
+        self.read(move |connection| attachments::some_of_owner(connection, &owner, after))
+            .await
+    }
+
     async fn forget_user(&self, owner: &Owner) -> Result<Forgotten, Error> {
         let whose = owner.clone();
         let mut forgotten = self
             .write(move |connection| forget_credentials(connection, &whose))
             .await?;
+        loop {
+            let whose = owner.clone();
+            let removed = self
+                .write(move |connection| attachments::forget_some(connection, &whose))
+                .await?;
+            if removed == 0 {
+                break;
+            }
+            forgotten.attachments += removed;
+        }
         loop {
             let whose = owner.clone();
             let threads = self

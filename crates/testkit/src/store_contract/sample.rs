@@ -4,10 +4,13 @@ use auth::identity::Environment;
 use auth::ports::{ChatSessionRecord, ClientSecretRecord, Digest, OpenedBy, Rotation};
 use auth::time::UnixTime;
 use engine::Owner;
-use engine::ports::{PageQuery, Store};
-use protocol::item::{AssistantContent, AssistantMessageItem};
+use engine::ports::{AttachmentRecord, FileId, PageQuery, Store};
+use protocol::attachment::{Attachment, ImageAttachment};
+use protocol::item::{AssistantContent, AssistantMessageItem, InferenceOptions, UserMessageItem};
 use protocol::request::Order;
-use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp};
+use protocol::{
+    AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
+};
 use serde_json::{Map, json};
 
 pub(super) fn owner(name: &str) -> Owner {
@@ -133,4 +136,44 @@ pub(super) fn rotation(next: u64, at: i64) -> Rotation {
         nonce: digest(next + 1_000_000),
         next: digest(next),
     }
+}
+
+/// An attachment as it is announced.
+pub(super) fn attachment(number: u128, size: u64) -> AttachmentRecord {
+    AttachmentRecord {
+        id: AttachmentId::mint(number),
+        file: FileId(number),
+        name: "märz.png".to_owned(),
+        media_type: "image/png".to_owned(),
+        size,
+        sha256: None,
+        created_at: at(i64::try_from(number).expect("a small number")),
+        session: None,
+        thread_id: None,
+    }
+}
+
+/// A message of the user that holds attachments.
+pub(super) fn message(thread: u128, number: u128, attachments: &[u128]) -> ThreadItem {
+    let attachments = attachments.iter().map(|number| {
+        Attachment::Image(ImageAttachment {
+            id: AttachmentId::mint(*number),
+            name: "märz.png".to_owned(),
+            mime_type: "image/png".to_owned(),
+            preview_url: String::new(),
+            upload_descriptor: None,
+            thread_id: Some(thread_id(thread)),
+            metadata: None,
+        })
+    });
+    UserMessageItem {
+        id: item_id(number),
+        thread_id: thread_id(thread),
+        created_at: at(0),
+        content: Vec::new(),
+        attachments: attachments.collect(),
+        quoted_text: None,
+        inference_options: InferenceOptions::default(),
+    }
+    .into()
 }
