@@ -226,8 +226,8 @@ fn workflow(
     toolbox: &Toolbox<'_>,
 ) -> anyhow::Result<Workflow> {
     ensure!(
-        raw.id.starts_with("wf_"),
-        "its `id` must begin with wf_, like wf_support"
+        is_name(&raw.id),
+        "its `id` must have 1 to 64 letters, digits, '-', '_', '.' or ':', like wf_support"
     );
     let built = find_model(raw.model.as_deref().unwrap_or(first_model), models)?;
     Ok(Workflow {
@@ -254,6 +254,15 @@ fn workflow(
             ..TurnLimits::default()
         },
     })
+}
+
+/// OpenAI's ids begin with `wf_`; its SDKs pass on any text, so only what does not belong into a
+/// name is refused.
+fn is_name(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 fn find_model<'models>(
@@ -341,5 +350,20 @@ impl Toolbox<'_> {
             max_result_bytes: raw.result_bytes,
             ..McpServer::new(raw.name.clone(), url)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_may_have_any_plain_name() {
+        for name in ["wf_support", "wf_68e8283b23088190", "id", "a.b:c-d"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "two words", "wf/support", "wf_ü", &"x".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
     }
 }
