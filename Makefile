@@ -8,10 +8,10 @@ export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/vestibule
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run build web test test-deps test-rust test-web test-e2e lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
+.PHONY: help run build web test test-deps test-rust test-web test-conformance test-e2e lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
 
 help: ## Lists the targets
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Builds everything and serves the demo page on port 8000
 	@echo
@@ -29,7 +29,7 @@ web: web/node_modules/.package-lock.json ## Builds the element into web/dist
 	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
 
-test: test-deps test-rust test-web test-e2e ## Runs every test against real services
+test: test-deps test-rust test-web test-conformance test-e2e ## Runs every test against real services
 
 test-deps: ## Installs what the tests need (Debian packages when root)
 	scripts/test-deps
@@ -40,6 +40,10 @@ test-rust: web
 test-web: web
 	npm --prefix web test
 
+test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API
+	cargo build --locked --package conformance
+	. scripts/test-env >/dev/null && npm --prefix conformance test --silent
+
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json
 	cargo build --release --locked --package todo-mcp
 	npm --prefix e2e test
@@ -47,8 +51,8 @@ test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/n
 lint: lint-rust lint-web ## Formatting, clippy and ESLint, all warnings denied
 lint-rust:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-PACKAGES := web examples/react-better-auth e2e
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+PACKAGES := web examples/react-better-auth e2e conformance
 lint-web: $(PACKAGES:%=%/node_modules/.package-lock.json)
 	npm --prefix web run --silent typecheck
 	npm --prefix examples/react-better-auth run --silent typecheck
@@ -78,4 +82,4 @@ fmt: ## Formats Rust and TypeScript
 
 clean: ## Removes what was built
 	cargo clean
-	rm -rf web/dist web/node_modules e2e/node_modules examples/react-better-auth/node_modules examples/react-better-auth/dist
+	rm -rf web/dist web/node_modules e2e/node_modules conformance/node_modules examples/react-better-auth/node_modules examples/react-better-auth/dist
