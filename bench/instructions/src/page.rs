@@ -40,6 +40,7 @@ pub(crate) async fn run(folder: &Path, iterations: u32) -> Result<()> {
         limit: PAGE,
         order: Order::Desc,
         after: Some(id(THREADS / 2)),
+        before: None,
     };
     for _ in 0..iterations {
         let page = store.threads(&owner, &query).await?;

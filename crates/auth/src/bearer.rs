@@ -24,6 +24,11 @@ pub enum BearerError {
     /// More than one `X-User-Id`.
     #[error("the request has more than one X-User-Id; send one, or none")]
     RepeatedUserId,
+    /// Where a server's key is meant: nothing, or something that no key is.
+    #[error(
+        "the Authorization header must be `Bearer`, one space, and a key of 1 to 512 printable ASCII characters"
+    )]
+    KeySpelling,
     /// `X-User-Id` is not readable text.
     #[error("X-User-Id must be 1 to 255 bytes of text")]
     BadUserId,
@@ -37,24 +42,55 @@ pub enum BearerError {
     CookieTooLong,
 }
 
+/// The longest server key that is read, in bytes.
+pub const MAX_KEY_BYTES: usize = 512;
+
 /// The token of an `Authorization: Bearer` header; `None` when there is no such header.
 ///
 /// The scheme's case does not matter (RFC 9110 §11.1), everything else does.
 pub fn bearer<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
-    let value = match values {
-        [] => return Ok(None),
-        [value] => value,
-        _ => return Err(BearerError::Repeated),
+    let Some(token) = behind_scheme(values)? else {
+        return Ok(None);
     };
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(BearerError::OtherScheme);
-    }
     let is_token = !token.is_empty() && token.bytes().all(is_token_byte);
     if is_token {
         Ok(Some(token))
     } else {
         Err(BearerError::Spelling)
+    }
+}
+
+/// A server's key in an `Authorization: Bearer` header; `None` when there is no such header.
+///
+/// A key that was made elsewhere may be any printable ASCII text, with spaces inside it, and so is
+/// more than the token of [`bearer`]: it goes into one lookup by its digest and nowhere else.
+pub fn server_key<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+    match behind_scheme(values)? {
+        None => Ok(None),
+        Some(key) if is_key(key) => Ok(Some(key)),
+        Some(_) => Err(BearerError::KeySpelling),
+    }
+}
+
+/// Whether a text may be a server's key: what an HTTP header carries unchanged.
+pub(crate) fn is_key(text: &str) -> bool {
+    (1..=MAX_KEY_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.trim() == text
+}
+
+/// What stands behind `Bearer` and a space in the one `Authorization` header.
+fn behind_scheme<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+    let value = match values {
+        [] => return Ok(None),
+        [value] => value,
+        _ => return Err(BearerError::Repeated),
+    };
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(Some(rest))
+    } else {
+        Err(BearerError::OtherScheme)
     }
 }
 
@@ -135,6 +171,29 @@ mod tests {
             (&["Bearer abc", "Bearer abc"], Err(BearerError::Repeated)),
         ] {
             assert_eq!(bearer(values), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn b01_a_servers_key_may_have_spaces_inside_it() {
+        let longest = format!("Bearer {}", "x".repeat(MAX_KEY_BYTES));
+        let too_long = format!("{longest}x");
+        for (values, expected) in [
+            (&[][..], Ok(None)),
+            (&["Bearer My API Key"], Ok(Some("My API Key"))),
+            (&["bearer sk-proj-a_b"], Ok(Some("sk-proj-a_b"))),
+            (&[longest.as_str()], Ok(Some(&longest[7..]))),
+            (&[too_long.as_str()], Err(BearerError::KeySpelling)),
+            (&["Bearer"], Err(BearerError::KeySpelling)),
+            (&["Bearer "], Err(BearerError::KeySpelling)),
+            (&["Bearer  abc"], Err(BearerError::KeySpelling)),
+            (&["Bearer abc "], Err(BearerError::KeySpelling)),
+            (&["Bearer a\tb"], Err(BearerError::KeySpelling)),
+            (&["Bearer abc\u{e9}"], Err(BearerError::KeySpelling)),
+            (&["Basic abc"], Err(BearerError::OtherScheme)),
+            (&["Bearer a", "Bearer a"], Err(BearerError::Repeated)),
+        ] {
+            assert_eq!(server_key(values), expected, "{values:?}");
         }
     }
 

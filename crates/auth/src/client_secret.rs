@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::{
     credential::{self, Kind},
     error::Error,
-    identity::{Identity, is_valid_issuer, is_valid_subject},
+    identity::{Identity, is_subject_of, is_valid_issuer},
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, End, EndReason,
         OpenedBy, Random, Rotation, RotationOutcome,
@@ -76,6 +76,8 @@ pub struct NewChatSession<'identity> {
     pub opened_by: OpenedBy,
     /// How long its first secret lives.
     pub secret_lifetime: Duration,
+    /// Whether the secret can be replaced by another one; if not, the session ends with it.
+    pub is_renewable: bool,
 }
 
 /// A secret on its way to the page: the only moment at which its text exists here.
@@ -140,8 +142,11 @@ impl ClientSecrets {
                 "a session can be bound to {MAX_ORIGINS} origins at most"
             )));
         }
-        let ends_at = now.plus(self.limits.session_lifetime);
+        let mut ends_at = now.plus(self.limits.session_lifetime);
         let expires_at = now.plus(new.secret_lifetime).min(ends_at);
+        if !new.is_renewable {
+            ends_at = expires_at;
+        }
         let secret = self.mint(expires_at)?;
         let session = ChatSessionRecord {
             id: credential::public_id("cksess_", &*self.random)?,
@@ -302,7 +307,7 @@ impl ClientSecrets {
 
     /// Ends every session of a user at once. How many were live.
     pub async fn end_all(&self, issuer: &str, subject: &str, now: UnixTime) -> Result<u64, Error> {
-        if !is_valid_issuer(issuer) || !is_valid_subject(subject) {
+        if !is_valid_issuer(issuer) || !is_subject_of(issuer, subject) {
             return Err(Error::Unusable(
                 "give the issuer and the subject of the user".to_owned(),
             ));

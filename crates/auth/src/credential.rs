@@ -143,6 +143,14 @@ pub(crate) fn hint(kind: Kind, text: &str) -> String {
         .collect()
 }
 
+/// The first characters of a key that was made elsewhere: a few of many, less of a short one.
+pub(crate) fn foreign_hint(text: &str) -> String {
+    text.chars()
+        .take((text.len() / 4).min(8))
+        .chain(std::iter::once('…'))
+        .collect()
+}
+
 /// Makes a credential of any kind but [`Kind::ClientSecret`], which needs an expiry, and
 /// [`Kind::Jwt`].
 pub(crate) fn mint(kind: Kind, random: &dyn Random) -> Result<SecretString, Error> {

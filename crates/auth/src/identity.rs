@@ -12,8 +12,13 @@ use crate::time::UnixTime;
 
 /// The longest subject that is accepted, in bytes (OIDC Core §2 sets 255).
 pub const MAX_SUBJECT_BYTES: usize = 255;
+/// The longest user name that a server may give, in bytes: what the hosted API takes (512 characters).
+pub const MAX_USER_BYTES: usize = 512 * 4;
 /// The longest issuer that is accepted, in bytes.
 pub const MAX_ISSUER_BYTES: usize = 512;
+
+/// What the issuer of users whom a server names begins with; its project follows.
+pub(crate) const PROJECT_MARK: &str = "key:";
 
 /// Which of the two sets of data and keys a credential belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,7 +103,7 @@ impl Identity {
         if !is_valid_issuer(&issuer) {
             return Err(InvalidIdentity::Issuer);
         }
-        if !is_valid_subject(&subject) {
+        if !is_subject_of(&issuer, &subject) {
             return Err(InvalidIdentity::Subject);
         }
         Ok(Self {
@@ -110,8 +115,8 @@ impl Identity {
         })
     }
 
-    /// Who vouches for the subject: a URL for JWTs, `visitor:<public token id>`, or
-    /// `key:<project>`.
+    /// Who vouches for the subject: a URL for JWTs, `visitor:<public token id>`, or the project of a
+    /// server key (see [`issuer_of`](crate::server_key::issuer_of)).
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
@@ -160,9 +165,23 @@ pub(crate) fn is_valid_issuer(issuer: &str) -> bool {
         && !issuer.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
-/// Whether a text may be a subject.
+/// Whether a text may be the subject of a token.
 pub(crate) fn is_valid_subject(subject: &str) -> bool {
-    (1..=MAX_SUBJECT_BYTES).contains(&subject.len()) && !subject.chars().any(char::is_control)
+    is_name(subject, MAX_SUBJECT_BYTES)
+}
+
+/// Whether a text may be a subject there: servers may give longer names than issuers.
+pub(crate) fn is_subject_of(issuer: &str, subject: &str) -> bool {
+    let most = if issuer.starts_with(PROJECT_MARK) {
+        MAX_USER_BYTES
+    } else {
+        MAX_SUBJECT_BYTES
+    };
+    is_name(subject, most)
+}
+
+fn is_name(text: &str, most_bytes: usize) -> bool {
+    (1..=most_bytes).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
 //! Server keys: the operator's own servers, which open sessions for users that they know
 //! themselves.
+//!
+//! A key is made here, or it was made elsewhere and is imported, so that a server that holds one
+//! already goes on with it. An imported key has no spelling of ours, so nothing but a lookup by its
+//! digest tells whether it is one.
 
 use std::{fmt, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
+    bearer,
     credential::{self, Kind},
     error::{Error, Refusal},
-    identity::{Environment, Identity},
-    ports::{CredentialStore, Random, ServerKeyRecord},
+    identity::{Environment, Identity, PROJECT_MARK},
+    ports::{CredentialStore, Random, ServerKeyRecord, StoreError},
     public_token::check_label,
     rejection::Reason,
     time::UnixTime,
@@ -17,6 +22,8 @@ use crate::{
 
 /// The longest project name, in bytes.
 const MAX_PROJECT_BYTES: usize = 64;
+/// The shortest key that is imported, in bytes.
+const MIN_IMPORTED_BYTES: usize = 8;
 
 /// Makes, checks and revokes server keys.
 pub struct ServerKeys {
@@ -44,6 +51,55 @@ impl ServerKeys {
         environment: Environment,
         now: UnixTime,
     ) -> Result<(SecretString, ServerKeyRecord), Error> {
+        let key = credential::mint(Kind::ServerKey, &*self.random)?;
+        let hint = credential::hint(Kind::ServerKey, key.expose_secret());
+        let record = self.record(&key, hint, label, project, environment, now)?;
+        self.store.insert_server_key(&record).await?;
+        Ok((key, record))
+    }
+
+    /// Takes in a key that was made elsewhere. What begins like a credential of ours is none.
+    pub async fn import(
+        &self,
+        key: &SecretString,
+        label: &str,
+        project: &str,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<ServerKeyRecord, Error> {
+        let text = key.expose_secret();
+        if text.len() < MIN_IMPORTED_BYTES || !bearer::is_key(text) {
+            return Err(Error::Unusable(format!(
+                "a key has {MIN_IMPORTED_BYTES} to {} printable ASCII characters, and no space at either end",
+                bearer::MAX_KEY_BYTES
+            )));
+        }
+        if credential::classify(text) != Ok(Kind::Jwt) {
+            return Err(Error::Unusable(
+                "this text begins like a credential of this server; only keys that were made elsewhere can be \
+                 imported (make a new one with `vestibule key create`)"
+                    .to_owned(),
+            ));
+        }
+        let hint = credential::foreign_hint(text);
+        let record = self.record(key, hint, label, project, environment, now)?;
+        match self.store.insert_server_key(&record).await {
+            Err(StoreError::Conflict) => Err(Error::Unusable(
+                "this key is here already, live or revoked; see `vestibule key list`".to_owned(),
+            )),
+            inserted => Ok(inserted.map(|()| record)?),
+        }
+    }
+
+    fn record(
+        &self,
+        key: &SecretString,
+        hint: String,
+        label: &str,
+        project: &str,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<ServerKeyRecord, Error> {
         check_label(label)?;
         let is_name = (1..=MAX_PROJECT_BYTES).contains(&project.len())
             && project
@@ -54,19 +110,16 @@ impl ServerKeys {
                 "a project's name has 1 to {MAX_PROJECT_BYTES} letters, digits, dots, dashes and underscores"
             )));
         }
-        let key = credential::mint(Kind::ServerKey, &*self.random)?;
-        let record = ServerKeyRecord {
+        Ok(ServerKeyRecord {
             id: credential::public_id("key_", &*self.random)?,
             digest: credential::digest(key.expose_secret()),
-            hint: credential::hint(Kind::ServerKey, key.expose_secret()),
+            hint,
             label: label.to_owned(),
             project: project.to_owned(),
             environment,
             created_at: now,
             revoked_at: None,
-        };
-        self.store.insert_server_key(&record).await?;
-        Ok((key, record))
+        })
     }
 
     /// Checks a presented key. `origin` are the request's `Origin` header values: browsers send
@@ -77,7 +130,10 @@ impl ServerKeys {
         presented: &str,
         origin: &[&str],
     ) -> Result<ServerKeyRecord, Error> {
-        credential::demand(presented, |kind| kind == Kind::ServerKey)?;
+        // What is none of our kinds may have been imported; a typo in one of ours costs no read.
+        credential::demand(presented, |kind| {
+            matches!(kind, Kind::ServerKey | Kind::Jwt)
+        })?;
         if !origin.is_empty() {
             return Err(Refusal::ServerKeyInBrowser.into());
         }
@@ -103,18 +159,31 @@ impl ServerKeys {
     }
 }
 
+/// Who vouches for the users whom a key's server names: `key:<project>`, and `key:<project>:test`
+/// for keys of the test environment, so that a key that is lying about on a developer's machine
+/// opens nothing of real users. A project's name holds no colon, so the two cannot be mixed up.
+pub fn issuer_of(key: &ServerKeyRecord) -> String {
+    let project = &key.project;
+    match key.environment {
+        Environment::Live => format!("{PROJECT_MARK}{project}"),
+        Environment::Test => format!("{PROJECT_MARK}{project}:test"),
+    }
+}
+
 /// The identity of a user whom a server names: its project's own, never mixed up with an issuer's
 /// users.
 pub fn user_of(key: &ServerKeyRecord, user: &str, expires_at: UnixTime) -> Result<Identity, Error> {
     Identity::new(
-        format!("key:{}", key.project),
+        issuer_of(key),
         user,
         Arc::default(),
         key.environment,
         expires_at,
     )
     .map_err(|_| {
-        Error::Unusable("`user` must have 1 to 255 bytes without control characters".to_owned())
+        Error::Unusable(
+            "`user` must have 1 to 512 characters, none of them a control character".to_owned(),
+        )
     })
 }
 

@@ -568,7 +568,12 @@ impl CredentialStore for MemoryStore {
     }
 
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError> {
-        self.tables().keys.push(key.clone());
+        let mut tables = self.tables();
+        let is_known = |known: &ServerKeyRecord| known.id == key.id || known.digest == key.digest;
+        if tables.keys.iter().any(is_known) {
+            return Err(StoreError::Conflict);
+        }
+        tables.keys.push(key.clone());
         Ok(())
     }
 

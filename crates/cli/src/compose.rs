@@ -12,7 +12,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    ClientSecrets, Domains, Environment, LoginSessions, Origin, PublicTokens,
+    ClientSecrets, Domains, Environment, LoginSessions, Origin, PublicTokens, ServerKeys,
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
@@ -130,6 +130,7 @@ pub(crate) async fn compose(
         issuers: issuers.set,
         client_secrets: ClientSecrets::new(credentials(&store), random(), secret_limits(door)?),
         public_tokens,
+        server_keys: ServerKeys::new(credentials(&store), random()),
         domains,
         revocations: Revocations::default(),
         signer,

@@ -214,6 +214,36 @@ fn tokens_and_keys_are_shown_once_and_revoked() {
 }
 
 #[test]
+fn a_key_from_elsewhere_is_read_from_standard_input_and_opens_sessions() {
+    let house = House::new();
+    let key = "sk-proj-made-elsewhere-0123456789";
+    let output = house.run_with(&["key", "import", "--label", "moved"], &format!("{key}\n"));
+    assert!(output.status.success(), "{}", errors(&output));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("imported sk-proj-…"), "{printed}");
+    assert!(!house.json(&["key", "list"]).to_string().contains(key));
+    let again = house.run_with(&["key", "import"], key);
+    assert!(
+        errors(&again).contains("here already"),
+        "{}",
+        errors(&again)
+    );
+    let error = house.refuse(&["key", "import", key]);
+    assert!(error.contains("unexpected argument"), "{error}");
+
+    let server = house.serve(&["--dev"]);
+    let session = json!({"user": "ada", "workflow": {"id": "wf_demo"}});
+    let bearer = format!("Bearer {key}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("OpenAI-Beta", "chatkit_beta=v1"),
+    ];
+    let (status, body) = server.post("/v1/chatkit/sessions", &headers, &session);
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("\"client_secret\":\"ek_"), "{body}");
+}
+
+#[test]
 fn nothing_usable_lies_in_the_files() {
     let house = House::new();
     let secrets = [

@@ -24,6 +24,34 @@ impl Owner {
     }
 }
 
+impl Owner {
+    /// The issuer's name for the person.
+    pub fn subject(&self) -> &str {
+        self.0
+            .split_once(' ')
+            .map_or("", |(_issuer, subject)| subject)
+    }
+}
+
+/// Everybody whom one project of server keys speaks for: what the hosted API may look at.
+///
+/// Made in one place only, from a verified server key (the server's `caller`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Project(Arc<str>);
+
+impl Project {
+    /// Takes the issuer that the project is to its users: what stands before the space in the keys
+    /// of their [`Owner`]s.
+    pub fn new(issuer: impl Into<Arc<str>>) -> Self {
+        Self(issuer.into())
+    }
+
+    /// The issuer as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The person a turn speaks with, as tools and agents are told.
 #[derive(Debug, Clone)]
 pub struct User {

@@ -10,7 +10,7 @@ use protocol::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    context::RequestContext,
+    context::{Owner, RequestContext},
     error::Error,
     history,
     ports::{Change, Clock, Ids, ModelInput, ModelRequest, PageQuery, Store},
@@ -102,8 +102,7 @@ impl Engine {
                     .await
             }
             Request::ThreadsDelete(params) => {
-                self.store
-                    .delete_thread(&context.owner, &params.thread_id)
+                self.delete_thread(&context.owner, &params.thread_id)
                     .await?;
                 Ok(Reply::Json(Answer::Done {}))
             }
@@ -275,6 +274,15 @@ impl Engine {
         Ok(thread_reply(Thread::for_client(thread, Page::default())))
     }
 
+    /// Removes a thread and everything in it, whoever asks.
+    pub(crate) async fn delete_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+    ) -> Result<(), Error> {
+        Ok(self.store.delete_thread(owner, thread).await?)
+    }
+
     async fn not_yet(
         &self,
         context: &RequestContext,
@@ -342,6 +350,7 @@ impl Engine {
                 limit,
                 order: Order::Desc,
                 after,
+                before: None,
             };
             let page = self.store.items(&context.owner, thread, &query).await?;
             items.extend(page.data);
@@ -427,6 +436,7 @@ fn page_query<Id: ToString>(limit: Option<u32>, order: Order, after: Option<&Id>
         limit,
         order,
         after: after.map(ToString::to_string),
+        before: None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod context;
 pub mod engine;
 pub mod error;
 mod history;
+mod hosted;
 pub mod ports;
 pub mod run;
 mod title;
@@ -15,7 +16,7 @@ mod turn;
 pub mod turns;
 pub mod workflow;
 
-pub use context::{Owner, RequestContext, User};
+pub use context::{Owner, Project, RequestContext, User};
 pub use engine::{Answer, Engine, Reply};
 pub use error::Error;
 pub use run::TurnStream;

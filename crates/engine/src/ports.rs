@@ -14,7 +14,7 @@ use protocol::{
     request::{FeedbackKind, Order},
 };
 
-use crate::context::{Owner, RequestContext};
+use crate::context::{Owner, Project, RequestContext};
 
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
@@ -22,6 +22,9 @@ pub use files::{
 };
 
 /// Which part of a list is wanted. `after` is the id of the last entry of the page before.
+///
+/// With both `after` and `before`: entries that follow the one and precede the other, beginning
+/// behind `after`. With `before` alone: the entries right before it. Entries are always in `order`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageQuery {
     /// At most this many entries, 1 to [`PageQuery::MAX_LIMIT`].
@@ -30,6 +33,8 @@ pub struct PageQuery {
     pub order: Order,
     /// Entries that follow this one, in the given order. An unknown id gives [`StoreError::NotFound`].
     pub after: Option<String>,
+    /// Entries that precede this one, in the given order. An unknown id gives [`StoreError::NotFound`].
+    pub before: Option<String>,
 }
 
 impl PageQuery {
@@ -37,6 +42,11 @@ impl PageQuery {
     pub const DEFAULT_LIMIT: u32 = 20;
     /// The official element asks for 9,999 threads at once; it gets this many and `has_more`.
     pub const MAX_LIMIT: u32 = 100;
+
+    /// Whether the page is the one right before a place: then more entries lie before it.
+    pub const fn is_backwards(&self) -> bool {
+        self.after.is_none() && self.before.is_some()
+    }
 }
 
 /// What one step of a turn writes. A store applies the whole of it or nothing, in one transaction.
@@ -102,6 +112,17 @@ pub trait Store: Send + Sync + 'static {
         owner: &Owner,
         query: &PageQuery,
     ) -> Result<Page<ThreadMetadata>, StoreError>;
+
+    /// The threads of everybody in a project, with whose they are; otherwise as
+    /// [`threads`](Self::threads).
+    async fn threads_in(
+        &self,
+        project: &Project,
+        query: &PageQuery,
+    ) -> Result<Page<(Owner, ThreadMetadata)>, StoreError>;
+
+    /// Whose thread of a project this is. The answer opens the thread for every other method.
+    async fn owner_in(&self, project: &Project, thread: &ThreadId) -> Result<Owner, StoreError>;
 
     /// A thread's items in the order in which they were put.
     async fn items(

@@ -16,6 +16,7 @@ pub mod action;
 pub mod attachment;
 pub mod error;
 pub mod event;
+pub mod hosted;
 pub mod icon;
 pub mod id;
 pub mod item;

@@ -3,8 +3,8 @@
 use std::{ops::Deref, sync::Arc, time::Instant};
 
 use auth::{
-    ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, Signer, UnixTime,
-    ports::CredentialStore,
+    ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, ServerKeys, Signer,
+    UnixTime, ports::CredentialStore,
 };
 use engine::Engine;
 use ipnet::IpNet;
@@ -31,6 +31,8 @@ pub struct App {
     pub client_secrets: ClientSecrets,
     /// Door 2's tokens and visitors.
     pub public_tokens: PublicTokens,
+    /// The operator's own servers.
+    pub server_keys: ServerKeys,
     /// Which pages may ask.
     pub domains: Arc<Domains>,
     /// Tells streams that their session was ended.

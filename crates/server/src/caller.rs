@@ -3,6 +3,8 @@
 //! This is the only way in. [`admit`] runs in the router's guard, in front of every handler that is
 //! not public; a handler that needs to know who calls takes a [`Caller`], which nobody else can make.
 
+mod server;
+
 use std::{borrow::Cow, sync::Arc};
 
 use auth::{
@@ -17,6 +19,7 @@ use engine::{Owner, RequestContext, User, WorkflowId};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::SecretString;
 
+pub(crate) use crate::caller::server::ServerCaller;
 use crate::{
     app::App, cookie, cors::PageOrigin, error::ApiError, locale, router::Takes,
     session_settings::SessionSettings,
@@ -164,6 +167,7 @@ pub(crate) async fn admit(
     match admission.decide().await? {
         Admitted::Person(caller) => request.extensions_mut().insert(caller).map(drop),
         Admitted::Page(token) => request.extensions_mut().insert(token).map(drop),
+        Admitted::Server(caller) => request.extensions_mut().insert(caller).map(drop),
     };
     Ok(())
 }
@@ -171,6 +175,7 @@ pub(crate) async fn admit(
 enum Admitted {
     Person(Caller),
     Page(PublicTokenCaller),
+    Server(ServerCaller),
 }
 
 /// One request at the door.
@@ -185,6 +190,9 @@ struct Admission<'request> {
 
 impl Admission<'_> {
     async fn decide(&self) -> Result<Admitted, ApiError> {
+        if self.takes(Takes::ServerKey) {
+            return server::admit(self).await.map(Admitted::Server);
+        }
         let authorization = texts(self.headers, &header::AUTHORIZATION);
         let admitted = match bearer(&borrowed(&authorization)).map_err(Error::from)? {
             Some(token) => self.by_bearer(token).await?,
@@ -200,7 +208,7 @@ impl Admission<'_> {
             Admitted::Page(_) if !user_ids.is_empty() => {
                 return Err(Error::from(Refusal::UserIdMismatch).into());
             }
-            Admitted::Page(_) => {}
+            Admitted::Page(_) | Admitted::Server(_) => {}
         }
         Ok(admitted)
     }
@@ -386,6 +394,7 @@ fn wanted(takes: &[Takes]) -> String {
             Takes::ClientSecret => "a client secret (ek_) as `Authorization: Bearer`",
             Takes::Visitor => "a public token (pk_) with the cookie of its visitor",
             Takes::PublicToken => "a public token (pk_) as `Authorization: Bearer`",
+            Takes::ServerKey => "a server key as `Authorization: Bearer`",
         })
         .collect();
     words.join(", or ")

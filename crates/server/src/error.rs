@@ -204,10 +204,10 @@ impl ApiError {
         }
     }
 
-    /// The code that programs can tell errors apart by.
+    /// The code that programs can tell errors apart by; some errors of the hosted API have none.
     #[must_use]
-    pub fn with_code(mut self, code: &'static str) -> Self {
-        self.code = Some(code);
+    pub fn with_code(mut self, code: impl Into<Option<&'static str>>) -> Self {
+        self.code = code.into();
         self
     }
 

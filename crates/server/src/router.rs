@@ -19,7 +19,11 @@ use crate::{
     caller,
     error::ApiError,
     middleware,
-    routes::{assets, chat, dev, domain_keys, door, health, jwks, me, page},
+    routes::{
+        assets, chat, dev, domain_keys, door, health,
+        hosted::{sessions, threads},
+        jwks, me, page,
+    },
 };
 
 /// A kind of credential that an address takes.
@@ -35,6 +39,8 @@ pub enum Takes {
     Visitor,
     /// `Authorization: Bearer pk_…` alone, to become a visitor.
     PublicToken,
+    /// `Authorization: Bearer` with a server key, ours or imported; never from a page.
+    ServerKey,
 }
 
 /// Which pages may read the answers of an address (the CORS protocol of the Fetch standard).
@@ -64,6 +70,7 @@ pub struct Route {
 const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
 const CHAT: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::ClientSecret];
 const HOSTED_CHAT: &[Takes] = &[Takes::ClientSecret, Takes::Visitor];
+const SERVER: &[Takes] = &[Takes::ServerKey];
 const ANY_PERSON: &[Takes] = &[
     Takes::UserToken,
     Takes::SessionCookie,
@@ -82,6 +89,12 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: || post(chat::chat) },
     Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: || post(chat::conversation) },
     Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: || post(domain_keys::verify_hosted) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: || post(sessions::create) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: || post(sessions::cancel) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads",         takes: SERVER,                 pages: Pages::Own,         handler: || get(threads::list) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,             pages: Pages::Own,         handler: || get(threads::retrieve) },
+    Route { method: Method::DELETE, path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,           pages: Pages::Own,         handler: || delete(threads::delete) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: || get(threads::items) },
 ];
 
 /// Addresses that everybody may call.
@@ -214,4 +227,8 @@ fn get<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState
 
 fn post<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
     on(MethodFilter::POST, handler)
+}
+
+fn delete<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
+    on(MethodFilter::DELETE, handler)
 }

@@ -214,6 +214,7 @@ fn first_page() -> PageQuery {
         limit: PageQuery::MAX_LIMIT,
         order: Order::Asc,
         after: None,
+        before: None,
     }
 }
 

@@ -115,6 +115,7 @@ async fn acknowledged_writes_survive_a_kill() {
             limit: PageQuery::MAX_LIMIT,
             order: Order::Asc,
             after: None,
+            before: None,
         };
         let mut stored = Vec::new();
         loop {

@@ -233,6 +233,7 @@ async fn a_locked_database_is_busy_and_loses_nothing() {
         limit: 20,
         order: Order::Asc,
         after: None,
+        before: None,
     };
     let page = database.items(&owner, &id, &query).await.unwrap();
     assert_eq!(page.data, [item(1, 1, "before")]);
@@ -463,6 +464,7 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
         limit: 100,
         order: Order::Asc,
         after: None,
+        before: None,
     };
     let page = database.threads(&owner(), &query).await.unwrap();
     assert_eq!(page.data.len(), 50);

@@ -15,6 +15,7 @@ mod attachments;
 mod credentials;
 mod isolation;
 mod paging;
+mod projects;
 mod sample;
 mod threads;
 
@@ -121,6 +122,11 @@ cases! { $
         a_message_holds_its_owners_unused_uploads_only,
         attachments_go_with_their_message,
         unsent_attachments_are_purged,
+    }
+    projects {
+        a_project_sees_the_threads_of_all_its_users,
+        a_project_sees_nothing_of_others,
+        pages_between_two_places_are_the_list_between_them,
     }
     credentials {
         a_secret_is_found_with_its_session,

@@ -45,6 +45,7 @@ fn new(identity: &Identity) -> NewChatSession<'_> {
         state: Map::new(),
         opened_by: OpenedBy::User,
         secret_lifetime: HOUR,
+        is_renewable: true,
     }
 }
 

@@ -211,6 +211,7 @@ async fn s07_revoking_a_token_ends_its_visitors_sessions_at_once() {
         state: serde_json::Map::new(),
         opened_by: OpenedBy::PublicToken(record.id.clone()),
         secret_lifetime: std::time::Duration::from_hours(1),
+        is_renewable: true,
     };
     let issued = secrets.open(session, NOW).await.unwrap();
     assert!(

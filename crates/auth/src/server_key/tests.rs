@@ -60,9 +60,21 @@ async fn users_of_a_server_belong_to_its_project() {
         .await
         .unwrap();
     let user = user_of(&record, "customer 7", NOW).unwrap();
-    assert_eq!(user.owner_key(), "key:shop customer 7");
+    assert_eq!(user.owner_key(), "key:shop:test customer 7");
     assert_eq!(user.environment(), Environment::Test);
-    assert!(matches!(user_of(&record, "", NOW), Err(Error::Unusable(_))));
+    let (_, live) = keys
+        .create("", "shop", Environment::Live, NOW)
+        .await
+        .unwrap();
+    let live = user_of(&live, "customer 7", NOW).unwrap();
+    assert_eq!(live.owner_key(), "key:shop customer 7");
+    assert!(user_of(&record, &"ü".repeat(512), NOW).is_ok());
+    for user in ["", "a\nb", &"x".repeat(2_049)] {
+        assert!(matches!(
+            user_of(&record, user, NOW),
+            Err(Error::Unusable(_))
+        ));
+    }
     for project in ["", "a b", "a:b", &"x".repeat(65), "ü"] {
         let outcome = keys.create("", project, Environment::Test, NOW).await;
         assert!(matches!(outcome, Err(Error::Unusable(_))), "{project:?}");
@@ -71,4 +83,67 @@ async fn users_of_a_server_belong_to_its_project() {
         keys.create("a\nb", "shop", Environment::Test, NOW).await,
         Err(Error::Unusable(_))
     ));
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_elsewhere_is_imported_and_found_by_its_digest() {
+    let keys = keys();
+    for (text, hint) in [
+        ("sk-proj-0123456789abcdef0123456789", "sk-proj-…"),
+        ("My API Key", "My…"),
+    ] {
+        let key = SecretString::from(text);
+        let record = keys
+            .import(&key, "moved", "shop", Environment::Live, NOW)
+            .await
+            .unwrap();
+        assert_eq!(record.hint, hint);
+        assert_eq!(record.digest, credential::digest(text));
+        assert_eq!(keys.authenticate(text, &[]).await.unwrap(), record);
+        assert!(
+            keys.authenticate(text, &["https://a.example"])
+                .await
+                .is_err()
+        );
+
+        let again = keys.import(&key, "", "other", Environment::Live, NOW).await;
+        assert!(matches!(again, Err(Error::Unusable(_))), "{again:?}");
+        keys.revoke(&record.id, NOW).await.unwrap();
+        let again = keys.import(&key, "", "shop", Environment::Live, NOW).await;
+        assert!(
+            matches!(again, Err(Error::Unusable(_))),
+            "a revoked key stays revoked"
+        );
+    }
+    let error = keys.authenticate("sk-proj-unknown", &[]).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Invalid(rejection) if rejection.reason() == Reason::UnknownCredential)
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_key_from_elsewhere_is_not_imported() {
+    let keys = keys();
+    let own = credential::mint(Kind::ServerKey, &TestRandom::default()).unwrap();
+    for text in [
+        "",
+        "short",
+        " padded key",
+        "padded key ",
+        "a\tb c d e f",
+        "schlüssel",
+        "sk_live_0123456789",
+        "ek_0123456789",
+        "pk_something",
+        own.expose_secret(),
+        &"x".repeat(513),
+    ] {
+        let outcome = keys
+            .import(&text.into(), "", "shop", Environment::Live, NOW)
+            .await;
+        let Err(Error::Unusable(message)) = outcome else {
+            panic!("{text:?} was imported")
+        };
+        assert!(text.len() < 6 || !message.contains(text), "{message}");
+    }
 }

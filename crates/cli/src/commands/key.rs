@@ -1,7 +1,10 @@
 //! `vestibule key`: server keys, for servers that know their users themselves.
 
+use std::io::Read;
+
+use anyhow::Context;
 use auth::ports::ServerKeyRecord;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
     compose::now,
 };
 
+/// More than any key has; what is longer is refused as one.
+const MAX_INPUT_BYTES: u64 = 1024;
+
 /// What to do with server keys.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Key {
@@ -20,6 +26,22 @@ pub(crate) enum Key {
         after_help = "Examples:\n  vestibule key create --label \"shop backend\"\n  vestibule key create --project shop --env test"
     )]
     Create {
+        /// What it is for, in your words
+        #[arg(long, default_value = "")]
+        label: String,
+        /// Keys of one project see the same users
+        #[arg(long, default_value = "default")]
+        project: String,
+        /// Which environment it is for
+        #[arg(long, default_value = "live")]
+        env: EnvironmentArgument,
+    },
+    /// Takes in a key that was made elsewhere, read from standard input, so that a server that holds
+    /// it changes nothing but the address
+    #[command(
+        after_help = "Examples:\n  vestibule key import --label \"shop backend\" < key.txt\n  printenv OPENAI_API_KEY | vestibule key import"
+    )]
+    Import {
         /// What it is for, in your words
         #[arg(long, default_value = "")]
         label: String,
@@ -55,6 +77,19 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
                 .output
                 .print(&value, |_| key.expose_secret().to_owned())
         }
+        Key::Import {
+            label,
+            project,
+            env,
+        } => {
+            let key = read_key(std::io::stdin().lock())?;
+            let record = keys
+                .import(&key, &label, &project, env.into(), now())
+                .await?;
+            workplace.output.print(&describe(&record), |_| {
+                format!("imported {} as {}", record.hint, record.id)
+            })
+        }
         Key::List => {
             let records = keys.list().await?;
             let value = json!({"keys": records.iter().map(describe).collect::<Vec<_>>()});
@@ -88,6 +123,17 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
                 })
         }
     }
+}
+
+/// Reads the key from one line. Never from the arguments: other users of the machine can see those.
+fn read_key(input: impl Read) -> anyhow::Result<SecretString> {
+    let mut text = String::new();
+    input
+        .take(MAX_INPUT_BYTES)
+        .read_to_string(&mut text)
+        .context("failed to read the key from standard input")?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
 fn describe(key: &ServerKeyRecord) -> Value {

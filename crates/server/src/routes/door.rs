@@ -80,6 +80,7 @@ pub(crate) async fn start(
         state: Map::new(),
         opened_by: OpenedBy::User,
         secret_lifetime: app.settings.secret_lifetime,
+        is_renewable: true,
     };
     let now = app.now().wall;
     let issued = app.client_secrets.open(new, now).await?;
@@ -165,6 +166,7 @@ async fn open_for_visitor(
         state: settings.into_state()?,
         opened_by: OpenedBy::PublicToken(token.id.clone()),
         secret_lifetime: app.settings.visitor_secret_lifetime,
+        is_renewable: true,
     };
     Ok(app.client_secrets.open(new, now).await?)
 }

@@ -64,8 +64,8 @@ async fn unknown_addresses_and_methods_are_told_in_words() {
     let app = TestApp::start().await;
     for (method, path, status, code) in [
         ("GET", "/nothing", 404, "unknown_path"),
-        ("POST", "/v1/chatkit/sessions", 404, "unknown_path"),
-        ("GET", "/v1/chatkit/threads", 404, "unknown_path"),
+        ("GET", "/v1/chatkit/nothing", 404, "unknown_path"),
+        ("GET", "/v1/chatkit/sessions", 405, "method_not_allowed"),
         ("POST", "/v1/chatkit/files", 404, "unknown_path"),
         ("GET", "/api/chat", 405, "method_not_allowed"),
         ("DELETE", "/api/chatkit/start", 405, "method_not_allowed"),

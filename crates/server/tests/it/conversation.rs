@@ -508,6 +508,7 @@ async fn shutdown_saves_the_turns_that_it_ends() {
         limit: 10,
         order: protocol::request::Order::Asc,
         after: None,
+        before: None,
     };
     let kept = engine::ports::Store::items(&*app.store, &owner, &thread, &query)
         .await

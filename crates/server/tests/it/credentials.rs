@@ -28,6 +28,12 @@ POST /api/chat                                     401   ok     401      401    
 POST /chatkit                                      401   ok     401      401     ok      403      ok      401      401     401     401     401     401
 POST /v1/chatkit/conversation                      401   401    401      401     401     401      ok      ok       401     401     401     401     401
 POST /v1/chatkit/domain_keys/verify_hosted         401   401    401      401     401     401      ok      ok       401     401     401     401     401
+POST /v1/chatkit/sessions                          401   401    401      401     401     401      401     401      401     401     ok      401     401
+POST /v1/chatkit/sessions/{session_id}/cancel      401   401    401      401     401     401      401     401      401     401     ok      401     401
+GET /v1/chatkit/threads                            401   401    401      401     401     401      401     401      401     401     ok      401     401
+GET /v1/chatkit/threads/{thread_id}                401   401    401      401     401     401      401     401      401     401     ok      401     401
+DELETE /v1/chatkit/threads/{thread_id}             401   401    401      401     401     401      401     401      401     401     ok      401     401
+GET /v1/chatkit/threads/{thread_id}/items          401   401    401      401     401     401      401     401      401     401     ok      401     401
 ";
 
 #[tokio::test]

@@ -249,6 +249,7 @@ async fn a_door_that_was_closed_shuts_out_those_who_came_in_before() {
                 state: serde_json::Map::new(),
                 opened_by,
                 secret_lifetime: HOUR,
+                is_renewable: true,
             };
             let issued = app.state.client_secrets.open(new, now.wall).await;
             issued.unwrap().secret.expose_secret().to_owned()

@@ -185,7 +185,8 @@ impl TestApp {
             options.quotas,
         )
         .await;
-        let (server_key, _) = ServerKeys::new(credentials.clone(), random.clone())
+        let server_keys = ServerKeys::new(credentials.clone(), random.clone());
+        let (server_key, _) = server_keys
             .create("backend", "main", Environment::Live, now)
             .await
             .unwrap();
@@ -229,6 +230,7 @@ impl TestApp {
             issuers,
             client_secrets: ClientSecrets::new(credentials, random, ClientSecretLimits::default()),
             public_tokens,
+            server_keys,
             domains,
             revocations: Revocations::default(),
             signer: signer.clone(),

@@ -17,6 +17,10 @@ mod door_two;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
+mod hosted_errors;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod origins;

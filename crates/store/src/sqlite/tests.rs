@@ -179,6 +179,7 @@ async fn a_deep_page_costs_what_the_first_one_costs() {
             limit: 20,
             order,
             after,
+            before: None,
         };
         let threads = |after: Option<u128>| {
             let query = query(after.map(|number| protocol::ThreadId::mint(number).to_string()));

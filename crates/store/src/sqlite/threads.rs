@@ -4,8 +4,8 @@
 //! statement, with the same result as one that never was.
 
 use async_trait::async_trait;
-use engine::Owner;
 use engine::ports::{Change, PageQuery, Store, StoreError};
+use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
@@ -56,6 +56,29 @@ impl Store for Sqlite {
         self.read(move |connection| page_of_threads(connection, &owner, &query))
             .await
             .map_err(StoreError::from)
+    }
+
+    async fn threads_in(
+        &self,
+        project: &Project,
+        query: &PageQuery,
+    ) -> Result<Page<(Owner, ThreadMetadata)>, StoreError> {
+        let (project, query) = (project.clone(), query.clone());
+        self.read(move |connection| page_of_project(connection, &project, &query))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn owner_in(&self, project: &Project, thread: &ThreadId) -> Result<Owner, StoreError> {
+        let (project, thread) = (project.clone(), thread.clone());
+        self.read(move |connection| {
+            let owner: String = connection
+                .prepare_cached("SELECT owner FROM threads WHERE project = ?1 AND id = ?2")?
+                .query_row([project.as_str(), thread.as_str()], |row| row.get(0))?;
+            Ok(Owner::new(owner))
+        })
+        .await
+        .map_err(StoreError::from)
     }
 
     async fn items(
@@ -297,31 +320,55 @@ pub(super) fn page_of_threads(
     owner: &Owner,
     query: &PageQuery,
 ) -> Result<Page<ThreadMetadata>, Error> {
-    let (created_at, id): (i64, String) = match (&query.after, query.order) {
-        (Some(after), _) => connection
+    let (low, high) = thread_bounds(query, |id| {
+        connection
             .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
-            .query_row(params![owner.as_str(), after], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?,
-        (None, Order::Asc) => (i64::MIN, String::new()),
-        (None, Order::Desc) => (i64::MAX, String::new()),
-    };
-    let sql = match query.order {
+            .query_row([owner.as_str(), id], read_place)
+    })?;
+    let sql = match travels(query) {
         Order::Asc => {
-            "SELECT version, data, id FROM threads WHERE owner = ?1 AND (created_at, id) > (?2, ?3)
-             ORDER BY created_at, id LIMIT ?4"
+            "SELECT version, data, id FROM threads
+             WHERE owner = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
+             ORDER BY created_at, id LIMIT ?6"
         }
         Order::Desc => {
-            "SELECT version, data, id FROM threads WHERE owner = ?1 AND (created_at, id) < (?2, ?3)
-             ORDER BY created_at DESC, id DESC LIMIT ?4"
+            "SELECT version, data, id FROM threads
+             WHERE owner = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
+             ORDER BY created_at DESC, id DESC LIMIT ?6"
         }
     };
-    read_page(
-        connection,
-        sql,
-        query,
-        params![owner.as_str(), created_at, id],
-    )
+    let params = params![owner.as_str(), low.0, low.1, high.0, high.1];
+    read_page(connection, sql, query, params, read_stored)
+}
+
+/// See [`page_of_threads`].
+fn page_of_project(
+    connection: &Connection,
+    project: &Project,
+    query: &PageQuery,
+) -> Result<Page<(Owner, ThreadMetadata)>, Error> {
+    let (low, high) = thread_bounds(query, |id| {
+        connection
+            .prepare_cached("SELECT created_at, id FROM threads WHERE project = ?1 AND id = ?2")?
+            .query_row([project.as_str(), id], read_place)
+    })?;
+    let sql = match travels(query) {
+        Order::Asc => {
+            "SELECT version, data, id, owner FROM threads
+             WHERE project = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
+             ORDER BY created_at, id LIMIT ?6"
+        }
+        Order::Desc => {
+            "SELECT version, data, id, owner FROM threads
+             WHERE project = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
+             ORDER BY created_at DESC, id DESC LIMIT ?6"
+        }
+    };
+    let params = params![project.as_str(), low.0, low.1, high.0, high.1];
+    read_page(connection, sql, query, params, |row| {
+        let owner = row.get::<_, String>("owner")?;
+        Ok((Owner::new(owner), read_stored(row)?))
+    })
 }
 
 /// See [`page_of_threads`].
@@ -332,30 +379,70 @@ pub(super) fn page_of_items(
     query: &PageQuery,
 ) -> Result<Page<ThreadItem>, Error> {
     let thread = find_thread(connection, owner, thread)?;
-    let after = match (&query.after, query.order) {
-        (Some(after), _) => find_item(connection, thread, after)?,
-        (None, Order::Asc) => i64::MIN,
-        (None, Order::Desc) => i64::MAX,
+    let place = |id: &Option<String>| {
+        id.as_deref()
+            .map(|id| find_item(connection, thread, id))
+            .transpose()
     };
-    let sql = match query.order {
+    let (low, high) = low_and_high(query.order, place(&query.after)?, place(&query.before)?);
+    let (low, high) = (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX));
+    let sql = match travels(query) {
         Order::Asc => {
-            "SELECT version, data, id FROM items WHERE thread = ?1 AND key > ?2
-             ORDER BY key LIMIT ?3"
+            "SELECT version, data, id FROM items WHERE thread = ?1 AND key > ?2 AND key < ?3
+             ORDER BY key LIMIT ?4"
         }
         Order::Desc => {
-            "SELECT version, data, id FROM items WHERE thread = ?1 AND key < ?2
-             ORDER BY key DESC LIMIT ?3"
+            "SELECT version, data, id FROM items WHERE thread = ?1 AND key > ?2 AND key < ?3
+             ORDER BY key DESC LIMIT ?4"
         }
     };
-    read_page(connection, sql, query, params![thread.0, after])
+    let params = params![thread.0, low, high];
+    read_page(connection, sql, query, params, read_stored)
+}
+
+/// Where a thread stands in the lists by time.
+type Place = (i64, String);
+
+fn read_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+/// Between which places the wanted threads are; both are outside.
+fn thread_bounds(
+    query: &PageQuery,
+    place: impl Fn(&str) -> rusqlite::Result<Place>,
+) -> Result<(Place, Place), Error> {
+    let find = |id: &Option<String>| id.as_deref().map(&place).transpose();
+    let (low, high) = low_and_high(query.order, find(&query.after)?, find(&query.before)?);
+    let low = low.unwrap_or((i64::MIN, String::new()));
+    let high = high.unwrap_or((i64::MAX, String::new()));
+    Ok((low, high))
+}
+
+/// What comes before and after in an order, by time.
+fn low_and_high<T>(order: Order, after: T, before: T) -> (T, T) {
+    match order {
+        Order::Asc => (after, before),
+        Order::Desc => (before, after),
+    }
+}
+
+/// In which order the rows are read: a page right before a place is read away from that place.
+fn travels(query: &PageQuery) -> Order {
+    match (query.order, query.is_backwards()) {
+        (order, false) => order,
+        (Order::Asc, true) => Order::Desc,
+        (Order::Desc, true) => Order::Asc,
+    }
 }
 
 /// Runs a statement whose last parameter is the limit, and reads one row more than wanted to see whether there are more.
-fn read_page<T: DeserializeOwned>(
+fn read_page<T>(
     connection: &Connection,
     sql: &str,
     query: &PageQuery,
     params: &[&dyn ToSql],
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Page<T>, Error> {
     let limit = query.limit.clamp(1, PageQuery::MAX_LIMIT);
     let one_more = limit + 1;
@@ -367,11 +454,15 @@ fn read_page<T: DeserializeOwned>(
     while let Some(row) = rows.next()? {
         if page.data.len() == limit as usize {
             page.has_more = true;
-            page.after = last_id;
             break;
         }
-        page.data.push(read_stored(row)?);
+        page.data.push(read(row)?);
         last_id = Some(row.get("id")?);
+    }
+    if query.is_backwards() {
+        page.data.reverse();
+    } else if page.has_more {
+        page.after = last_id;
     }
     Ok(page)
 }

@@ -64,6 +64,7 @@ pub(super) fn first(limit: u32, order: Order) -> PageQuery {
         limit,
         order,
         after: None,
+        before: None,
     }
 }
 
