@@ -49,6 +49,8 @@ pub enum ClaimRule {
     OneOf(String, Vec<Value>),
     /// The claim is missing, or has another value than this.
     Not(String, Value),
+    /// The claim is a time (seconds since 1970) that is not in the future.
+    InPast(String),
 }
 
 /// What an issuer's tokens must say.
@@ -56,6 +58,8 @@ pub enum ClaimRule {
 pub(crate) struct ClaimRules<'issuer> {
     pub(crate) audience: &'issuer Audience,
     pub(crate) required: &'issuer [ClaimRule],
+    /// Whether the header says that this is an access token (RFC 9068).
+    pub(crate) is_access_token: bool,
     pub(crate) subject_claim: &'issuer str,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
@@ -77,8 +81,9 @@ impl ClaimRules<'_> {
     ) -> Result<Accepted<'claims>, Rejection> {
         self.check_audience(claims)?;
         let expires_at = self.check_times(claims, now)?;
+        self.check_profile(claims)?;
         for rule in self.required {
-            check_rule(rule, claims)?;
+            self.check_rule(rule, claims, now)?;
         }
         if claims.contains_key("cnf") {
             return Err(Reason::SenderConstrained.into());
@@ -166,28 +171,61 @@ impl ClaimRules<'_> {
         }
         Ok(expires_at)
     }
-}
 
-pub(crate) fn check_rule(rule: &ClaimRule, claims: &Map<String, Value>) -> Result<(), Rejection> {
-    let refuse = |text: String| Err(Rejection::new(Reason::WrongClaim).with_detail(text));
-    match rule {
-        ClaimRule::Present(name) if claims.get(name).is_none_or(Value::is_null) => {
-            refuse(format!("`{name}` is missing"))
+    /// What every access token must have, whatever the configuration asks for (RFC 9068 §2.2);
+    /// `aud` and `exp` have checks of their own.
+    pub(crate) fn check_profile(&self, claims: &Map<String, Value>) -> Result<(), Rejection> {
+        if !self.is_access_token {
+            return Ok(());
         }
-        ClaimRule::OneOf(name, values)
-            if !claims.get(name).is_some_and(|value| values.contains(value)) =>
-        {
-            let values = values
-                .iter()
-                .map(Value::to_string)
-                .collect::<Vec<_>>()
-                .join(" or ");
-            refuse(format!("`{name}` must be {values}"))
+        let is_text = |name: &&str| {
+            let text = claims.get(*name).and_then(Value::as_str);
+            text.is_some_and(|text| !text.is_empty())
+        };
+        let mut texts = ["iss", "sub", "client_id", "jti"].into_iter();
+        let missing = texts.find(|name| !is_text(name));
+        let missing = missing.or(numeric_date(claims.get("iat")).is_none().then_some("iat"));
+        missing.map_or(Ok(()), |name| {
+            let detail = format!("an access token (at+jwt) needs `{name}`");
+            Err(Rejection::new(Reason::WrongClaim).with_detail(detail))
+        })
+    }
+
+    pub(crate) fn check_rule(
+        &self,
+        rule: &ClaimRule,
+        claims: &Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<(), Rejection> {
+        let refuse = |text: String| Err(Rejection::new(Reason::WrongClaim).with_detail(text));
+        match rule {
+            ClaimRule::Present(name) if claims.get(name).is_none_or(Value::is_null) => {
+                refuse(format!("`{name}` is missing"))
+            }
+            ClaimRule::OneOf(name, values)
+                if !claims.get(name).is_some_and(|value| values.contains(value)) =>
+            {
+                let values = values
+                    .iter()
+                    .map(Value::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" or ");
+                refuse(format!("`{name}` must be {values}"))
+            }
+            ClaimRule::Not(name, value) if claims.get(name) == Some(value) => {
+                refuse(format!("`{name}` must not be {value}"))
+            }
+            ClaimRule::InPast(name)
+                if numeric_date(claims.get(name))
+                    .is_none_or(|time| time > now.plus(self.leeway)) =>
+            {
+                refuse(format!("`{name}` must be a time in the past"))
+            }
+            ClaimRule::Present(_)
+            | ClaimRule::OneOf(..)
+            | ClaimRule::Not(..)
+            | ClaimRule::InPast(_) => Ok(()),
         }
-        ClaimRule::Not(name, value) if claims.get(name) == Some(value) => {
-            refuse(format!("`{name}` must not be {value}"))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use crate::{
-    claims::check_rule,
     identity::is_valid_subject,
     issuer::{CheckedIssuer, Issuers, parse_claims},
     jwk::KeySource,
@@ -120,7 +119,7 @@ pub async fn explain(issuers: &Issuers, token: &str, now: Now) -> Explanation {
     told.note("typ", typ, |()| {
         header.typ.as_deref().map_or("none".to_owned(), quote)
     });
-    explain_claims(&mut told, issuer, &claims, now);
+    explain_claims(&mut told, issuer, header, &claims, now);
     explain_signature(&mut told, issuer, &jws, now).await;
     told
 }
@@ -128,10 +127,11 @@ pub async fn explain(issuers: &Issuers, token: &str, now: Now) -> Explanation {
 fn explain_claims(
     told: &mut Explanation,
     issuer: &CheckedIssuer,
+    header: &Header,
     claims: &serde_json::Map<String, serde_json::Value>,
     now: Now,
 ) {
-    let rules = issuer.claim_rules();
+    let rules = issuer.claim_rules(header);
     let audience = &rules.audience.claim;
     told.note("audience", rules.check_audience(claims), |()| {
         format!("`{audience}` names one that is expected")
@@ -139,8 +139,13 @@ fn explain_claims(
     told.note("times", rules.check_times(claims, now.wall), |expires_at| {
         format!("expires in {} s", expires_at.since(now.wall).as_secs())
     });
+    if rules.is_access_token {
+        told.note("profile", rules.check_profile(claims), |()| {
+            "has what an access token must have (RFC 9068)".to_owned()
+        });
+    }
     for rule in rules.required {
-        told.note("claim", check_rule(rule, claims), |()| {
+        told.note("claim", rules.check_rule(rule, claims, now.wall), |()| {
             "as configured".to_owned()
         });
     }

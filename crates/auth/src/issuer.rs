@@ -21,14 +21,17 @@ use crate::{
     encoding::{JsonProblem, parse_json_object},
     error::Error,
     identity::{Environment, Identity, is_valid_issuer},
+    introspection::{IntrospectionRule, OpaqueTokens, is_opaque},
     jwks::{KeyAddress, KeyCache, KeyCacheLimits, KeyHealth, KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header, MAX_TOKEN_BYTES},
-    ports::{Digest, KeyFetch, Random},
+    ports::{Digest, KeyFetch, Random, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     session::SessionRule,
     sha256,
     time::{Now, UnixTime},
 };
+
+pub mod preset;
 
 /// The longest time by which clocks may differ.
 pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
@@ -46,6 +49,8 @@ pub enum Keys {
     Jwks(Url),
     /// The JWK set that the issuer's discovery document names.
     Discovery,
+    /// Certificates at this address: a JSON object from key id to PEM.
+    X509Map(Url),
 }
 
 /// Which `typ` a token may have in its header. Compared without regard to case and to
@@ -56,22 +61,27 @@ pub enum TypRule {
     AbsentOrJwt,
     /// `at+jwt`: OAuth access tokens (RFC 9068 §2.1).
     AccessToken,
+    /// None, `JWT` or `at+jwt`: issuers whose tokens have either, told apart by other claims.
+    JwtOrAccessToken,
     /// Exactly this one.
     Exactly(String),
 }
 
 impl TypRule {
     pub(crate) fn check(&self, typ: Option<&str>) -> Result<(), Reason> {
-        let expected = match self {
-            Self::AbsentOrJwt if typ.is_none() => return Ok(()),
-            Self::AbsentOrJwt => "jwt",
-            Self::AccessToken => "at+jwt",
-            Self::Exactly(expected) => expected,
+        let is = |expected: &str| typ.is_some_and(|typ| media_type(typ) == media_type(expected));
+        let is_expected = match self {
+            Self::AbsentOrJwt => typ.is_none() || is("jwt"),
+            Self::AccessToken => is(ACCESS_TOKEN),
+            Self::JwtOrAccessToken => typ.is_none() || is("jwt") || is(ACCESS_TOKEN),
+            Self::Exactly(expected) => is(expected),
         };
-        let is_expected = typ.is_some_and(|typ| media_type(typ) == media_type(expected));
         is_expected.then_some(()).ok_or(Reason::WrongType)
     }
 }
+
+/// The `typ` of OAuth access tokens (RFC 9068 §2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
 
 fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
@@ -83,8 +93,10 @@ fn media_type(typ: &str) -> String {
 /// One issuer as the operator configured it.
 #[derive(Debug)]
 pub struct Issuer {
-    /// What `iss` must be, byte by byte.
+    /// What `iss` must be, byte by byte; also the issuer's half of the identity.
     pub issuer: String,
+    /// What else `iss` may be: other spellings that the same issuer uses for the same users.
+    pub aliases: Vec<String>,
     /// Where the keys come from.
     pub keys: Keys,
     /// Which algorithms the issuer may use.
@@ -107,6 +119,8 @@ pub struct Issuer {
     pub environment: Environment,
     /// How its session cookies are checked, if they are accepted.
     pub session: Option<SessionRule>,
+    /// How its opaque tokens are checked, if they are accepted.
+    pub introspection: Option<IntrospectionRule>,
 }
 
 impl Issuer {
@@ -120,6 +134,7 @@ impl Issuer {
     ) -> Self {
         Self {
             issuer: issuer.into(),
+            aliases: Vec::new(),
             keys,
             algorithms: algorithms.to_vec(),
             audience,
@@ -131,54 +146,14 @@ impl Issuer {
             is_key_id_required: false,
             environment: Environment::Live,
             session: None,
+            introspection: None,
         }
-    }
-
-    /// Better Auth's JWT plugin, by the `baseURL` of its configuration.
-    ///
-    /// It puts the origin alone into `iss` and `aud`, and serves its routes under the base URL's
-    /// path, or under
-    /// `/api/auth` when that is empty. Its tokens have a `kid` always and a `typ` never.
-    pub fn better_auth(base_url: &Url) -> Result<Self, ConfigError> {
-        let wrong = || {
-            ConfigError::new(
-                base_url.as_str(),
-                "give an address like https://app.example.com",
-            )
-        };
-        if !matches!(base_url.scheme(), "http" | "https") || !base_url.username().is_empty() {
-            return Err(wrong());
-        }
-        let origin = base_url.origin().ascii_serialization();
-        let path = match base_url.path().trim_end_matches('/') {
-            "" => "/api/auth",
-            path => path,
-        };
-        let route = |name: &str| Url::parse(&format!("{origin}{path}/{name}")).map_err(|_| wrong());
-        let algorithms = [
-            Algorithm::EdDsa,
-            Algorithm::Es256,
-            Algorithm::Es512,
-            Algorithm::Ps256,
-            Algorithm::Rs256,
-        ];
-        Ok(Self {
-            is_key_id_required: true,
-            session: Some(SessionRule::better_auth(route(
-                "get-session?disableCookieCache=true",
-            )?)),
-            ..Self::new(
-                origin.clone(),
-                Keys::Jwks(route("jwks")?),
-                &algorithms,
-                Audience::aud([origin]),
-            )
-        })
     }
 
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |problem: &str| Err(ConfigError::new(&self.issuer, problem));
-        if !is_valid_issuer(&self.issuer) {
+        if !is_valid_issuer(&self.issuer) || !self.aliases.iter().all(|name| is_valid_issuer(name))
+        {
             return refuse("`issuer` must have 1 to 512 bytes without spaces");
         }
         if self.algorithms.is_empty() {
@@ -208,6 +183,10 @@ impl Issuer {
         if self.leeway > MAX_LEEWAY {
             return refuse("`leeway` is longer than 300 s");
         }
+        if let Some(rule) = &self.introspection {
+            rule.check()
+                .map_err(|problem| ConfigError::new(&self.issuer, problem))?;
+        }
         match &self.keys {
             Keys::Configured(set) if set.keys().is_empty() => refuse("there is no usable key"),
             Keys::Configured(set)
@@ -218,11 +197,23 @@ impl Issuer {
             {
                 refuse("a key is for an algorithm that is not in `algorithms`")
             }
-            Keys::Jwks(_) | Keys::Discovery if symmetric != 0 => {
+            Keys::X509Map(_) if self.algorithms.len() != 1 => {
+                refuse("certificates name no algorithm, so `algorithms` must name exactly one")
+            }
+            Keys::Jwks(_) | Keys::Discovery | Keys::X509Map(_) if symmetric != 0 => {
                 refuse("shared secrets (HS…) come from the configuration, never from an address")
             }
             _ => Ok(()),
         }
+    }
+
+    /// Where the keys are fetched from, if they are.
+    pub fn key_address(&self) -> Result<Option<Url>, ConfigError> {
+        Ok(match &self.keys {
+            Keys::Configured(_) => None,
+            Keys::Jwks(address) | Keys::X509Map(address) => Some(address.clone()),
+            Keys::Discovery => Some(self.discovery_address()?),
+        })
     }
 
     fn discovery_address(&self) -> Result<Url, ConfigError> {
@@ -259,10 +250,12 @@ pub(crate) struct CheckedIssuer {
 }
 
 impl CheckedIssuer {
-    pub(crate) fn claim_rules(&self) -> ClaimRules<'_> {
+    pub(crate) fn claim_rules(&self, header: &Header) -> ClaimRules<'_> {
+        let typ = header.typ.as_deref();
         ClaimRules {
             audience: &self.rules.audience,
             required: &self.rules.required_claims,
+            is_access_token: typ.is_some_and(|typ| media_type(typ) == ACCESS_TOKEN),
             subject_claim: &self.rules.subject_claim,
             leeway: self.rules.leeway,
             max_token_age: self.rules.max_token_age,
@@ -298,7 +291,9 @@ impl Verified {
 /// Every issuer that is believed.
 pub struct Issuers {
     by_name: HashMap<String, Arc<CheckedIssuer>>,
+    by_alias: HashMap<String, Arc<CheckedIssuer>>,
     verified: Cache<Digest, Verified>,
+    opaque: Option<OpaqueTokens>,
 }
 
 impl fmt::Debug for Issuers {
@@ -319,7 +314,8 @@ impl Issuers {
         fetch: &Arc<dyn KeyFetch>,
         random: &Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
-        let mut by_name = HashMap::new();
+        let mut by_name: HashMap<String, Arc<CheckedIssuer>> = HashMap::new();
+        let mut by_alias: HashMap<String, Arc<CheckedIssuer>> = HashMap::new();
         for mut rules in issuers {
             rules.check()?;
             let name = rules.issuer.clone();
@@ -328,6 +324,7 @@ impl Issuers {
             let address = match std::mem::replace(&mut rules.keys, Keys::Discovery) {
                 Keys::Configured(set) => Err(set),
                 Keys::Jwks(address) => Ok(KeyAddress::Jwks(address)),
+                Keys::X509Map(address) => Ok(KeyAddress::X509Map(address)),
                 Keys::Discovery => Ok(KeyAddress::Discovery(rules.discovery_address()?)),
             };
             let keys = match address {
@@ -336,10 +333,12 @@ impl Issuers {
                 }
                 Err(set) => KeyCache::configured(&name, set, limits, fetch, random),
             };
-            if by_name
-                .insert(name.clone(), Arc::new(CheckedIssuer { rules, keys }))
-                .is_some()
-            {
+            let aliases = rules.aliases.clone();
+            let issuer = Arc::new(CheckedIssuer { rules, keys });
+            for alias in aliases {
+                by_alias.insert(alias, Arc::clone(&issuer));
+            }
+            if by_name.insert(name.clone(), issuer).is_some() {
                 return Err(ConfigError::new(&name, "it is configured twice"));
             }
         }
@@ -347,7 +346,28 @@ impl Issuers {
             .max_capacity(VERIFIED_BYTES)
             .weigher(|_: &Digest, verified: &Verified| verified.weight)
             .build();
-        Ok(Self { by_name, verified })
+        if let Some(name) = by_alias.keys().find(|name| by_name.contains_key(*name)) {
+            return Err(ConfigError::new(name, "it is configured twice"));
+        }
+        Ok(Self {
+            by_name,
+            by_alias,
+            verified,
+            opaque: None,
+        })
+    }
+
+    /// Also takes opaque tokens, of those issuers that have an introspection rule.
+    pub fn with_introspection(
+        mut self,
+        port: Arc<dyn TokenIntrospection>,
+    ) -> Result<Self, ConfigError> {
+        let rules = self
+            .by_name
+            .values()
+            .filter(|issuer| issuer.rules.introspection.is_some());
+        self.opaque = OpaqueTokens::new(rules.cloned().collect(), port)?;
+        Ok(self)
     }
 
     /// Who a token speaks for. A token that was verified within the last minute costs one hash and
@@ -361,6 +381,9 @@ impl Issuers {
             && verified.is_good(now)
         {
             return Ok(verified.identity);
+        }
+        if let Some(opaque) = self.opaque_for(token) {
+            return opaque.authenticate(token, digest, now).await;
         }
         let verified = self.verify(token, &digest, now).await?;
         let identity = Arc::clone(&verified.identity);
@@ -384,7 +407,7 @@ impl Issuers {
             .check_header(jws.header())
             .map_err(|reason| refuse(reason.into()))?;
         let accepted = issuer
-            .claim_rules()
+            .claim_rules(jws.header())
             .check(&claims, now.wall)
             .map_err(refuse)?;
         let (subject, expires_at) = (accepted.subject.to_owned(), accepted.expires_at);
@@ -416,6 +439,12 @@ impl Issuers {
         })
     }
 
+    /// Who is asked about a token that is not a JWT. JWTs are never sent anywhere: what cannot be
+    /// verified here may be another issuer's.
+    pub(crate) fn opaque_for(&self, token: &str) -> Option<&OpaqueTokens> {
+        self.opaque.as_ref().filter(|_| is_opaque(token))
+    }
+
     /// The row for these claims: an exact match of `iss`, before anything else is believed.
     pub(crate) fn choose(
         &self,
@@ -425,7 +454,8 @@ impl Issuers {
             .get("iss")
             .and_then(Value::as_str)
             .ok_or(Reason::MissingIssuer)?;
-        self.by_name.get(name).ok_or_else(|| {
+        let issuer = self.by_name.get(name).or_else(|| self.by_alias.get(name));
+        issuer.ok_or_else(|| {
             let mut known: Vec<_> = self.by_name.keys().map(|known| quote(known)).collect();
             known.sort_unstable();
             known.truncate(5);
@@ -479,7 +509,12 @@ impl Issuers {
 }
 
 impl CheckedIssuer {
-    fn identity(
+    /// Whether a text is how this issuer calls itself.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.rules.issuer == name || self.rules.aliases.iter().any(|alias| alias == name)
+    }
+
+    pub(crate) fn identity(
         &self,
         subject: String,
         claims: Map<String, Value>,

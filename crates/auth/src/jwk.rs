@@ -60,6 +60,12 @@ pub enum KeyProblem {
     /// once.
     #[error("the published key set holds private parts; the issuer must replace this key")]
     PrivateParts,
+    /// The key says that it belongs to another issuer.
+    #[error("the key's `issuer` is another one")]
+    OtherIssuer,
+    /// The certificate that holds it is not valid at this time.
+    #[error("the certificate has expired, or is not valid yet")]
+    Expired,
     /// The HMAC secret is shorter than its hash.
     #[error("the HMAC secret is too short: HS256 needs 32 bytes, HS384 48, HS512 64")]
     ShortSecret,
@@ -141,10 +147,19 @@ impl Key {
             .map(|body| body.split_ascii_whitespace().collect::<String>())
             .and_then(|body| STANDARD.decode(body).ok())
             .ok_or(KeyProblem::Malformed)?;
+        Self::from_spki(&der, algorithm, key_id)
+    }
+
+    /// A public key in DER (SubjectPublicKeyInfo, RFC 5280 §4.1.2.7).
+    pub(crate) fn from_spki(
+        der: &[u8],
+        algorithm: Algorithm,
+        key_id: Option<String>,
+    ) -> Result<Self, KeyProblem> {
         let parsed = match algorithm.primitive() {
-            Primitive::Rsa(parameters) => ParsedPublicKey::new(parameters, &der),
-            Primitive::Ec(parameters, ..) => ParsedPublicKey::new(parameters, &der),
-            Primitive::Ed25519(parameters) => ParsedPublicKey::new(parameters, &der),
+            Primitive::Rsa(parameters) => ParsedPublicKey::new(parameters, der),
+            Primitive::Ec(parameters, ..) => ParsedPublicKey::new(parameters, der),
+            Primitive::Ed25519(parameters) => ParsedPublicKey::new(parameters, der),
             Primitive::Hmac(..) => return Err(KeyProblem::WrongAlgorithm),
         };
         let material = Material::Public(Box::new(parsed.map_err(|_| KeyProblem::BadParts)?));
@@ -152,7 +167,7 @@ impl Key {
             id: key_id,
             algorithm,
             material,
-            fingerprint: fingerprint(algorithm, &[&der]),
+            fingerprint: fingerprint(algorithm, &[der]),
         })
     }
 

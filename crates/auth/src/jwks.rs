@@ -17,12 +17,13 @@ use tokio::sync::Mutex;
 use url::Url;
 
 mod set;
+mod x509;
 
 pub use set::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
 
 use crate::{
     encoding::parse_json_object,
-    jwk::{Key, KeyProblem, KeySource},
+    jwk::{Key, KeyProblem},
     jws::{Algorithm, Header},
     ports::{FetchError, FetchedKeys, KeyFetch, Random},
     rejection::Reason,
@@ -76,6 +77,8 @@ pub enum KeyAddress {
     /// The address of the discovery document (OIDC Discovery §4), which names the address of the
     /// JWK set.
     Discovery(Url),
+    /// The address of a map of certificates.
+    X509Map(Url),
 }
 
 /// Why there is no key for a token.
@@ -325,7 +328,7 @@ impl KeyCache {
 
     /// Asks the issuer. A failure leaves the old keys in place and starts a pause.
     async fn refresh(&self, fetching: &mut Fetching, now: Now) -> Result<(), NoKey> {
-        match self.fetch_set(fetching).await {
+        match self.fetch_set(fetching, now).await {
             Ok((set, max_age)) => {
                 let ttl = max_age
                     .unwrap_or(self.limits.default_ttl)
@@ -390,15 +393,21 @@ impl KeyCache {
     async fn fetch_set(
         &self,
         fetching: &mut Fetching,
+        now: Now,
     ) -> Result<(KeySet, Option<Duration>), FetchError> {
         let address = match &self.address {
-            Some(KeyAddress::Jwks(address)) => address.clone(),
+            Some(KeyAddress::Jwks(address) | KeyAddress::X509Map(address)) => address.clone(),
             Some(KeyAddress::Discovery(address)) => self.discover(address, fetching).await?,
             None => return Err(failure("the keys come from the configuration")),
         };
         let FetchedKeys { body, max_age } = self.fetch.fetch(&address).await?;
-        let set = KeySet::parse(&body, &self.allowed, KeySource::Fetched)
-            .map_err(|problem| failure(problem.to_string()))?;
+        let set = match (&self.address, &self.allowed[..]) {
+            (Some(KeyAddress::X509Map(_)), [algorithm]) => {
+                KeySet::parse_x509_map(&body, *algorithm, now.wall)
+            }
+            _ => KeySet::parse_published(&self.issuer, &body, &self.allowed),
+        };
+        let set = set.map_err(|problem| failure(problem.to_string()))?;
         if set.keys().is_empty() {
             return Err(failure("the key set has no key that can be used"));
         }

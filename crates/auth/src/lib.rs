@@ -11,7 +11,7 @@
 //!    [`session::session_cookie`] the session out of the cookies.
 //! 2. [`credential::classify`] says which kind it is, by its prefix and its check digits.
 //! 3. By kind:
-//!    - a JWT goes to [`Issuers::authenticate`], a session cookie to
+//!    - a JWT or an issuer's opaque token goes to [`Issuers::authenticate`], a session cookie to
 //!      [`LoginSessions::authenticate`];
 //!    - a client secret (door 1) goes to [`ClientSecrets::authenticate`];
 //!    - a public token (door 2) goes to [`PublicTokens::authenticate`], then
@@ -34,6 +34,7 @@ mod encoding;
 mod error;
 pub mod explain;
 pub mod identity;
+pub mod introspection;
 pub mod issuer;
 pub mod jwk;
 pub mod jwks;

@@ -1,13 +1,15 @@
-//! Everything this crate needs from outside, as traits: a place to keep credentials, two calls to
+//! Everything this crate needs from outside, as traits: a place to keep credentials, three calls to
 //! issuers, and chance.
 //!
-//! `store` implements [`CredentialStore`] in SQL, `upstream` implements [`KeyFetch`] and [`SessionLookup`] over HTTP.
+//! `store` implements [`CredentialStore`] in SQL, `upstream` implements [`KeyFetch`], [`SessionLookup`]
+//! and [`TokenIntrospection`] over HTTP.
 //! Records are plain data; the rules about them live in the modules that use the port.
 //! No record holds a usable secret: what is secret is kept as SHA-256 only.
 
 use std::{error::Error as StdError, time::Duration};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -472,6 +474,29 @@ pub enum LookupError {
 pub trait SessionLookup: Send + Sync + 'static {
     /// The body of a 200 answer to a GET with exactly this `Cookie` header, not parsed.
     async fn lookup(&self, url: &Url, cookie: &str) -> Result<Vec<u8>, LookupError>;
+}
+
+/// A question about one opaque token (RFC 7662 §2.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Introspection<'question> {
+    /// The issuer's introspection endpoint.
+    pub address: &'question Url,
+    /// Who asks; sent with the secret as HTTP Basic credentials (RFC 6749 §2.3.1).
+    pub client_id: &'question str,
+    /// The secret of who asks.
+    pub client_secret: &'question SecretString,
+    /// The token that is asked about.
+    pub token: &'question str,
+}
+
+/// Asks an issuer about an opaque token.
+///
+/// The same limits as [`SessionLookup`].
+#[async_trait]
+pub trait TokenIntrospection: Send + Sync + 'static {
+    /// The body of a 200 answer, not parsed. [`LookupError::Refused`] when the issuer does not take
+    /// our own credentials.
+    async fn introspect(&self, question: Introspection<'_>) -> Result<Vec<u8>, LookupError>;
 }
 
 /// The operating system could not give random bytes.

@@ -69,6 +69,8 @@ pub enum Reason {
     WrongClaim,
     /// The token is bound to a key of its holder (`cnf`), which a bearer cannot prove.
     SenderConstrained,
+    /// The issuer says that the opaque token is not active (RFC 7662 §2.2).
+    Inactive,
     /// The issuer says that the session cookie is worth nothing.
     NoSession,
     /// The issuer's answer about the session has no user or no end.
@@ -123,6 +125,7 @@ impl Reason {
         Self::BadSubject,
         Self::WrongClaim,
         Self::SenderConstrained,
+        Self::Inactive,
         Self::NoSession,
         Self::MalformedSession,
         Self::SessionExpired,
@@ -157,7 +160,8 @@ impl Reason {
             ),
             Self::Encrypted => (
                 "encrypted",
-                "this is an encrypted token (JWE), which only its own application can read; send a signed one",
+                "this is an encrypted token (JWE), which only its own application can read: Auth.js sessions are of this kind, \
+                 and Auth0's tokens when no `audience` was asked for; send a signed JWT of an issuer instead",
             ),
             Self::JsonSerialization => (
                 "json_serialization",
@@ -263,6 +267,11 @@ impl Reason {
             Self::SenderConstrained => (
                 "sender_constrained",
                 "the token is bound to a key of its holder (`cnf`), which is not supported; ask for a bearer token",
+            ),
+            Self::Inactive => (
+                "inactive",
+                "the issuer says that the token is not active: it has expired, was revoked, or is not an access \
+                 token of this issuer; get a new one and try again",
             ),
             Self::NoSession => ("no_session", "nobody is signed in; sign in and try again"),
             Self::MalformedSession => (

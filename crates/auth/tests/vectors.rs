@@ -1,7 +1,7 @@
 //! The public test vectors: Wycheproof's JSON Web Signature and Key files, and the RFC 7520
 //! cookbook.
 //!
-//! They are read from the folder that `VESTIBULE_TEST_VECTORS` names; without it these tests say so
+//! They are read from the folder that `VESTIBULE_VECTORS` names; without it these tests say so
 //! and pass.
 //! Where we differ from a label, the case is listed here with the reason, and the list is exact in
 //! both directions.
@@ -14,9 +14,9 @@ mod vectors {
     use serde_json::Value;
 
     fn folder() -> Option<PathBuf> {
-        let folder = std::env::var_os("VESTIBULE_TEST_VECTORS").map(PathBuf::from);
+        let folder = std::env::var_os("VESTIBULE_VECTORS").map(PathBuf::from);
         if folder.is_none() {
-            eprintln!("skipped: VESTIBULE_TEST_VECTORS does not name a folder with test vectors");
+            eprintln!("skipped: VESTIBULE_VECTORS does not name a folder with test vectors");
         }
         folder
     }

@@ -20,7 +20,7 @@ use url::Url;
 pub(crate) use crate::config::raw::{
     EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClientSecret, RawConfig, RawIssuer,
     RawLimits, RawLog, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawTitles,
-    RawWorkflow, SecretIssuer, TokenType,
+    RawTokenUse, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

@@ -1,6 +1,7 @@
-//! What the tests of the workspace share: real services that are started and stopped, and a
-//! model server with scripted answers. Never part of the product.
+//! What the tests of the workspace share: real services that are started and stopped, a
+//! model server with scripted answers, and an OpenID provider that signs anything. Never part of the product.
 
 pub mod fake_model;
+pub mod oidc;
 pub mod services;
 pub mod store_contract;

@@ -6,6 +6,7 @@
 pub mod demo;
 pub mod error;
 pub mod http;
+pub mod introspection;
 pub mod keys;
 pub mod mcp;
 pub mod openai;
@@ -18,6 +19,7 @@ mod testing;
 pub use demo::Demo;
 pub use error::Error;
 pub use http::{HttpClient, HttpPolicy};
+pub use introspection::HttpTokenIntrospection;
 pub use keys::HttpKeyFetch;
 pub use mcp::{ForwardedIdentity, IdentitySigner, McpServer, McpTools};
 pub use openai::{ChatCompletions, ProviderConfig, Responses};

@@ -34,6 +34,7 @@ impl Case {
         let rules = ClaimRules {
             audience: &self.audience,
             required: &self.required,
+            is_access_token: false,
             subject_claim: self.subject_claim,
             leeway: Duration::from_secs(self.leeway),
             max_token_age: self.max_token_age.map(Duration::from_secs),
@@ -425,6 +426,7 @@ fn j09_details_quote_and_shorten_what_the_token_says() {
     let rules = ClaimRules {
         audience: &audience,
         required: &[],
+        is_access_token: false,
         subject_claim: "sub",
         leeway: Duration::ZERO,
         max_token_age: None,
@@ -435,4 +437,28 @@ fn j09_details_quote_and_shorten_what_the_token_says() {
         .unwrap_err();
     let text = rejection.to_string();
     assert!(text.len() < 400 && !text.contains('\n'), "{text}");
+}
+
+#[test]
+fn access_tokens_have_what_rfc_9068_demands() {
+    let audience = Audience::aud(["https://chat.example"]);
+    let rules = ClaimRules {
+        audience: &audience,
+        required: &[],
+        is_access_token: true,
+        subject_claim: "sub",
+        leeway: Duration::ZERO,
+        max_token_age: None,
+    };
+    let mut good = claims_with("client_id", json!("app"));
+    good.insert("jti".to_owned(), json!("1"));
+    assert!(rules.check(&good, NOW).is_ok());
+    for name in ["iss", "sub", "client_id", "iat", "jti"] {
+        for bad in [None, Some(json!("")), Some(json!([])), Some(Value::Null)] {
+            let mut claims = good.clone();
+            claims.remove(name);
+            claims.extend(bad.map(|bad| (name.to_owned(), bad)));
+            assert!(rules.check(&claims, NOW).is_err(), "{name}: {claims:?}");
+        }
+    }
 }

@@ -192,10 +192,9 @@ async fn j08_access_and_id_tokens_of_one_key_are_not_mixed_up() {
         if let Some(typ) = typ {
             header["typ"] = typ.into();
         }
-        key.token_with(
-            &header,
-            Value::Object(claims_with("aud", json!(aud))).to_string(),
-        )
+        let mut claims = claims_with("aud", json!(aud));
+        claims.extend([("client_id", "app"), ("jti", "1")].map(|(k, v)| (k.to_owned(), json!(v))));
+        key.token_with(&header, Value::Object(claims).to_string())
     };
     for (token, expected) in [
         (

@@ -53,7 +53,7 @@ pub enum SetProblem {
 pub struct KeySet {
     by_id: HashMap<String, Vec<Arc<Key>>>,
     keys: Vec<Arc<Key>>,
-    skipped: Vec<SkippedKey>,
+    pub(super) skipped: Vec<SkippedKey>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +78,25 @@ impl KeySet {
         allowed: &[Algorithm],
         source: KeySource,
     ) -> Result<Self, SetProblem> {
+        Self::parse_for(None, body, allowed, source)
+    }
+
+    /// Reads the JWK set of one issuer: a key that says whose it is (the member `issuer`, which
+    /// Entra ID's keys have) is used for no other. `{tenantid}` in it stands for any one tenant.
+    pub(crate) fn parse_published(
+        issuer: &str,
+        body: &[u8],
+        allowed: &[Algorithm],
+    ) -> Result<Self, SetProblem> {
+        Self::parse_for(Some(issuer), body, allowed, KeySource::Fetched)
+    }
+
+    fn parse_for(
+        issuer: Option<&str>,
+        body: &[u8],
+        allowed: &[Algorithm],
+        source: KeySource,
+    ) -> Result<Self, SetProblem> {
         if body.len() > MAX_SET_BYTES {
             return Err(SetProblem::TooLarge);
         }
@@ -88,7 +107,8 @@ impl KeySet {
             Ok(raw) => {
                 let mut has = [false; 2];
                 for (index, text) in raw.keys.into_iter().enumerate() {
-                    let is_secret = set.read(index, text.get().as_bytes(), allowed, source);
+                    let text = text.get().as_bytes();
+                    let is_secret = set.read(index, text, issuer, allowed, source);
                     has[usize::from(is_secret)] = true;
                 }
                 if source == KeySource::Configured && has == [true; 2] {
@@ -97,7 +117,7 @@ impl KeySet {
             }
             Err(_) => match parse_json_object(body) {
                 Ok(members) if source == KeySource::Configured && members.contains_key("kty") => {
-                    set.read(0, body, allowed, source);
+                    set.read(0, body, issuer, allowed, source);
                 }
                 _ => return Err(SetProblem::Malformed),
             },
@@ -110,6 +130,7 @@ impl KeySet {
         &mut self,
         index: usize,
         text: &[u8],
+        issuer: Option<&str>,
         allowed: &[Algorithm],
         source: KeySource,
     ) -> bool {
@@ -118,7 +139,15 @@ impl KeySet {
         let is_secret = member("kty") == Some("oct");
         let key_id = member("kid").map(|kid| kid.chars().take(MAX_KEY_ID_BYTES).collect());
         let key = members.as_ref().map_err(|_| KeyProblem::Malformed);
-        match key.and_then(|jwk| Key::from_jwk(jwk, allowed, source)) {
+        let key = key.and_then(|jwk| {
+            if let (Some(issuer), Some(named)) = (issuer, jwk.get("issuer"))
+                && !named.as_str().is_some_and(|named| is_issuer(named, issuer))
+            {
+                return Err(KeyProblem::OtherIssuer);
+            }
+            Key::from_jwk(jwk, allowed, source)
+        });
+        match key {
             Ok(key) => self.insert(key),
             Err(problem) => self.skipped.push(SkippedKey {
                 index,
@@ -129,7 +158,7 @@ impl KeySet {
         is_secret
     }
 
-    fn insert(&mut self, key: Key) {
+    pub(super) fn insert(&mut self, key: Key) {
         let key = Arc::new(key);
         if let Some(key_id) = key.id() {
             self.by_id
@@ -186,4 +215,15 @@ impl KeySet {
             .iter()
             .all(|key| next.keys.iter().any(|other| key.is_same(other)))
     }
+}
+
+/// Whether a key's `issuer` member means this issuer.
+fn is_issuer(named: &str, issuer: &str) -> bool {
+    let Some((before, after)) = named.split_once("{tenantid}") else {
+        return named == issuer;
+    };
+    issuer
+        .strip_prefix(before)
+        .and_then(|rest| rest.strip_suffix(after))
+        .is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::jwk::KeySource;
 use crate::testing::{TestFetch, TestKey, TestRandom, jwks, now};
 
 const ADDRESS: &str = "https://issuer.example/jwks";
@@ -481,5 +482,29 @@ async fn discovery_must_be_about_the_configured_issuer() {
             cache.refresh_due(now().plus(seconds(3_600))).await;
             assert_eq!(cache.health(now()).await.last_error, None);
         }
+    }
+}
+
+#[test]
+fn a_key_that_names_its_issuer_is_used_for_no_other() {
+    let issuer = "https://login.example/11111111/v2.0";
+    let key = |named: Value| {
+        let mut key = TestKey::ed25519().jwk("k");
+        key["issuer"] = named;
+        key
+    };
+    for (named, is_used) in [
+        (json!(issuer), true),
+        (json!("https://login.example/{tenantid}/v2.0"), true),
+        (json!("https://login.example/22222222/v2.0"), false),
+        (json!("https://login.example/{tenantid}/v1.0"), false),
+        (json!("https://other.example/{tenantid}/v2.0"), false),
+        (json!("{tenantid}"), false),
+        (json!(null), false),
+        (json!([issuer]), false),
+    ] {
+        let body = jwks(&[key(named.clone())]);
+        let set = KeySet::parse_published(issuer, &body, Algorithm::ALL).unwrap();
+        assert_eq!(set.keys().len() == 1, is_used, "{named}");
     }
 }

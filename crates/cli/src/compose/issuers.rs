@@ -1,11 +1,14 @@
 //! `[[issuers]]`: from the configuration to the rules by which user tokens are believed.
 
+mod preset;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
     Environment, Issuer, Issuers,
     claims::{Audience, ClaimRule},
+    introspection::IntrospectionRule,
     issuer::{Keys, TypRule},
     jwk::Key,
     jwks::{KeyCacheLimits, KeySet},
@@ -13,12 +16,12 @@ use auth::{
     ports::{KeyFetch, SessionLookup},
 };
 use secrecy::{ExposeSecret, SecretSlice};
-use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup};
+use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, HttpTokenIntrospection};
 use url::Url;
 
 use crate::{
     compose::{development::DevelopmentParts, random},
-    config::{self, EnvironmentName, IssuerPreset, RawConfig, RawIssuer, TokenType, Variables},
+    config::{self, EnvironmentName, RawConfig, RawIssuer, TokenType, Variables},
 };
 
 /// What is accepted from an issuer that names no algorithms.
@@ -69,12 +72,8 @@ fn client(raw: &[RawIssuer]) -> anyhow::Result<HttpClient> {
 
 fn over(rules: Vec<Issuer>, http: &HttpClient) -> anyhow::Result<Issuers> {
     let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http.clone()));
-    Ok(Issuers::new(
-        rules,
-        KeyCacheLimits::default(),
-        &fetch,
-        &random(),
-    )?)
+    let issuers = Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random())?;
+    Ok(issuers.with_introspection(Arc::new(HttpTokenIntrospection::new(http.clone())))?)
 }
 
 /// The rules of the configured issuers, checked.
@@ -82,37 +81,92 @@ pub(crate) fn rules(raw: &[RawIssuer], variables: &Variables) -> anyhow::Result<
     let strict = HttpClient::new(&HttpPolicy::DOCUMENT)?;
     let mut issuers = Vec::new();
     for (index, raw) in raw.iter().enumerate() {
-        let issuer = one(raw, variables)
+        let of_table = of_table(raw, variables)
             .with_context(|| format!("failed to use [[issuers]] number {}", index + 1))?;
-        if !raw.allow_insecure_http
-            && let Keys::Jwks(address) = &issuer.keys
-        {
-            strict.check(address)?;
+        for issuer in of_table {
+            let introspection = issuer
+                .introspection
+                .as_ref()
+                .map(|rule| rule.address.clone());
+            for address in issuer.key_address()?.into_iter().chain(introspection) {
+                if !raw.allow_insecure_http {
+                    strict.check(&address)?;
+                }
+            }
+            issuers.push(issuer);
         }
-        issuers.push(issuer);
     }
     Ok(issuers)
 }
 
-fn one(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
-    let mut issuer = match raw.preset {
-        Some(IssuerPreset::BetterAuth) => {
-            let url = raw
-                .url
-                .as_deref()
-                .context("preset \"better-auth\" needs `url`, the address of the server")?;
-            Issuer::better_auth(&parse_url("url", url)?)?
+/// The issuers of one table: one, except for the tenants of Entra ID.
+fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer>> {
+    let mut issuers = match raw.preset {
+        Some(preset) => preset::issuers(preset, raw, variables)?,
+        None => vec![custom(raw, variables)?],
+    };
+    for issuer in &mut issuers {
+        issuer.environment = match raw.environment {
+            EnvironmentName::Live => Environment::Live,
+            EnvironmentName::Test => Environment::Test,
+        };
+        issuer.leeway = Duration::from_secs(raw.leeway_seconds);
+        issuer.max_token_age =
+            (raw.max_token_age_seconds > 0).then(|| Duration::from_secs(raw.max_token_age_seconds));
+        let required = raw.required_claims.iter();
+        issuer.required_claims.extend(
+            required.map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()])),
+        );
+        issuer.introspection = introspection(raw, issuer, variables)?;
+    }
+    Ok(issuers)
+}
+
+/// How opaque tokens are checked, when the table says where to ask.
+fn introspection(
+    raw: &RawIssuer,
+    issuer: &Issuer,
+    variables: &Variables,
+) -> anyhow::Result<Option<IntrospectionRule>> {
+    let secret = config::secret(
+        "introspection_client_secret",
+        variables,
+        raw.introspection_client_secret_env.as_deref(),
+        raw.introspection_client_secret_file.as_deref(),
+    )?;
+    let known = preset::introspection_path(raw.preset);
+    let address = match (&raw.introspection_url, known) {
+        (Some(address), _) => address.clone(),
+        (None, Some(path)) if raw.introspection_client_id.is_some() => {
+            format!("{}{path}", issuer.issuer)
         }
-        None => custom(raw, variables)?,
+        (None, _) => {
+            ensure!(
+                raw.introspection_client_id.is_none() && secret.is_none(),
+                "`introspection_client_id` needs `introspection_url`, the address to ask"
+            );
+            return Ok(None);
+        }
     };
-    issuer.environment = match raw.environment {
-        EnvironmentName::Live => Environment::Live,
-        EnvironmentName::Test => Environment::Test,
+    let (Some(client_id), Some(client_secret)) = (raw.introspection_client_id.clone(), secret)
+    else {
+        bail!(
+            "introspection needs `introspection_client_id` and `introspection_client_secret_env` or \
+             `introspection_client_secret_file`: the issuer answers its clients only"
+        );
     };
-    issuer.leeway = Duration::from_secs(raw.leeway_seconds);
-    issuer.max_token_age =
-        (raw.max_token_age_seconds > 0).then(|| Duration::from_secs(raw.max_token_age_seconds));
-    Ok(issuer)
+    let audience = match &raw.introspection_audience[..] {
+        [] => issuer.audience.clone(),
+        named => Audience::in_claim(&raw.introspection_audience_claim, named),
+    };
+    Ok(Some(IntrospectionRule {
+        address: parse_url("introspection_url", &address)?,
+        client_id,
+        client_secret,
+        audience,
+        token_prefix: raw.opaque_token_prefix.clone(),
+        believed_for: Duration::from_secs(raw.introspection_seconds),
+    }))
 }
 
 fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
@@ -120,10 +174,7 @@ fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
         .issuer
         .as_deref()
         .context("set `issuer` to exactly the tokens' `iss`, or name a `preset`")?;
-    ensure!(
-        raw.url.is_none(),
-        "`url` belongs to a `preset`; here the keys come from `jwks_uri` or `discovery`"
-    );
+    preset::refuse_other_keys(None, raw)?;
     let secret = config::secret(
         "hmac_secret",
         variables,
@@ -153,12 +204,8 @@ fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
     issuer.typ = match raw.token_type {
         TokenType::Jwt => TypRule::AbsentOrJwt,
         TokenType::AccessToken => TypRule::AccessToken,
+        TokenType::Either => TypRule::JwtOrAccessToken,
     };
-    issuer.required_claims = raw
-        .required_claims
-        .iter()
-        .map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()]))
-        .collect();
     Ok(issuer)
 }
 
@@ -182,3 +229,6 @@ fn algorithms(raw: &RawIssuer, is_symmetric: bool) -> anyhow::Result<Vec<Algorit
 fn parse_url(key: &str, text: &str) -> anyhow::Result<Url> {
     Url::parse(text).with_context(|| format!("`{key}` {text} is not a web address"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,14 @@ pub(crate) enum LogFormat {
 pub(crate) struct RawIssuer {
     pub(crate) preset: Option<IssuerPreset>,
     pub(crate) url: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) project: Option<String>,
+    pub(crate) pool: Option<String>,
+    pub(crate) tenants: Vec<String>,
+    pub(crate) client_ids: Vec<String>,
+    pub(crate) authorized_parties: Vec<String>,
+    pub(crate) hosted_domains: Vec<String>,
+    pub(crate) token_use: RawTokenUse,
     pub(crate) issuer: Option<String>,
     pub(crate) environment: EnvironmentName,
     pub(crate) jwks_uri: Option<String>,
@@ -119,6 +127,14 @@ pub(crate) struct RawIssuer {
     pub(crate) leeway_seconds: u64,
     pub(crate) max_token_age_seconds: u64,
     pub(crate) kid_required: bool,
+    pub(crate) introspection_url: Option<String>,
+    pub(crate) introspection_client_id: Option<String>,
+    pub(crate) introspection_client_secret_env: Option<String>,
+    pub(crate) introspection_client_secret_file: Option<PathBuf>,
+    pub(crate) introspection_audience_claim: String,
+    pub(crate) introspection_audience: Vec<String>,
+    pub(crate) introspection_seconds: u64,
+    pub(crate) opaque_token_prefix: String,
     pub(crate) allow_insecure_http: bool,
 }
 
@@ -127,6 +143,14 @@ impl Default for RawIssuer {
         Self {
             preset: None,
             url: None,
+            domain: None,
+            project: None,
+            pool: None,
+            tenants: Vec::new(),
+            client_ids: Vec::new(),
+            authorized_parties: Vec::new(),
+            hosted_domains: Vec::new(),
+            token_use: RawTokenUse::Access,
             issuer: None,
             environment: EnvironmentName::Live,
             jwks_uri: None,
@@ -142,6 +166,14 @@ impl Default for RawIssuer {
             leeway_seconds: 30,
             max_token_age_seconds: 0,
             kid_required: false,
+            introspection_url: None,
+            introspection_client_id: None,
+            introspection_client_secret_env: None,
+            introspection_client_secret_file: None,
+            introspection_audience_claim: "aud".to_owned(),
+            introspection_audience: Vec::new(),
+            introspection_seconds: 30,
+            opaque_token_prefix: String::new(),
             allow_insecure_http: false,
         }
     }
@@ -153,6 +185,38 @@ impl Default for RawIssuer {
 pub(crate) enum IssuerPreset {
     /// A Better Auth server with its `jwt` plugin.
     BetterAuth,
+    /// A Better Auth server with its OAuth provider.
+    BetterAuthOauth,
+    /// Auth0.
+    Auth0,
+    /// Clerk.
+    Clerk,
+    /// Supabase with signing keys.
+    Supabase,
+    /// Supabase with the legacy JWT secret.
+    SupabaseLegacy,
+    /// Firebase Authentication.
+    Firebase,
+    /// A Keycloak realm.
+    Keycloak,
+    /// An Amazon Cognito user pool.
+    Cognito,
+    /// Tenants of Microsoft Entra ID.
+    Entra,
+    /// Google's ID tokens.
+    Google,
+    /// Auth.js, which cannot be supported; known, so that the reason can be told.
+    Authjs,
+}
+
+/// Which of its tokens a Cognito application sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawTokenUse {
+    /// The access token.
+    Access,
+    /// The ID token.
+    Id,
 }
 
 /// Which set of origins belongs to an issuer's users.
@@ -174,6 +238,9 @@ pub(crate) enum TokenType {
     /// RFC 9068 access tokens.
     #[serde(rename = "at+jwt")]
     AccessToken,
+    /// Either.
+    #[serde(rename = "either")]
+    Either,
 }
 
 /// `[doors.*]`

@@ -38,7 +38,7 @@ fn is_assignment(line: &str) -> bool {
 #[test]
 fn the_manuals_examples_are_understood() {
     let config = parse(&manual_with_examples()).unwrap();
-    assert_eq!(config.issuers.len(), 2);
+    assert_eq!(config.issuers.len(), 8);
     assert_eq!(config.models.len(), 1);
     assert_eq!(config.workflows.len(), 1);
     assert_eq!(config.mcp_servers.len(), 1);

@@ -1,0 +1,76 @@
+//! Keys that an issuer publishes as certificates: a JSON object from key id to PEM (RFC 7468 §5).
+//!
+//! Nothing but the public key and the time of validity is taken from a certificate: whoever serves
+//! the document at the configured address over TLS is believed about keys anyway, and the signature
+//! on it says nothing more.
+
+use serde_json::Value;
+use x509_cert::{
+    Certificate,
+    der::{DecodePem, Encode},
+};
+
+use super::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
+use crate::{
+    encoding::parse_json_object,
+    jwk::{Key, KeyProblem},
+    jws::{Algorithm, MAX_KEY_ID_BYTES},
+    time::UnixTime,
+};
+
+impl KeySet {
+    /// Reads a map of certificates; all keys are for one algorithm, because certificates name none.
+    ///
+    /// Certificates that cannot be used now are set aside with the reason.
+    pub(crate) fn parse_x509_map(
+        body: &[u8],
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<Self, SetProblem> {
+        if body.len() > MAX_SET_BYTES {
+            return Err(SetProblem::TooLarge);
+        }
+        let members = parse_json_object(body).map_err(|_| SetProblem::Malformed)?;
+        match members.len() {
+            0 => return Err(SetProblem::Empty),
+            1..=MAX_KEYS => {}
+            _ => return Err(SetProblem::TooMany),
+        }
+        let mut set = Self::default();
+        for (index, (key_id, pem)) in members.into_iter().enumerate() {
+            match read_certificate(&key_id, &pem, algorithm, now) {
+                Ok(key) => set.insert(key),
+                Err(problem) => set.skipped.push(SkippedKey {
+                    index,
+                    key_id: Some(key_id.chars().take(MAX_KEY_ID_BYTES).collect()),
+                    problem,
+                }),
+            }
+        }
+        Ok(set)
+    }
+}
+
+fn read_certificate(
+    key_id: &str,
+    pem: &Value,
+    algorithm: Algorithm,
+    now: UnixTime,
+) -> Result<Key, KeyProblem> {
+    if !(1..=MAX_KEY_ID_BYTES).contains(&key_id.len()) {
+        return Err(KeyProblem::BadKeyId);
+    }
+    let pem = pem.as_str().ok_or(KeyProblem::Malformed)?;
+    let certificate = Certificate::from_pem(pem.trim()).map_err(|_| KeyProblem::Malformed)?;
+    let certificate = certificate.tbs_certificate();
+    let validity = certificate.validity();
+    let seconds = u64::try_from(now.seconds()).unwrap_or_default();
+    let from = validity.not_before.to_unix_duration().as_secs();
+    let until = validity.not_after.to_unix_duration().as_secs();
+    if !(from..=until).contains(&seconds) {
+        return Err(KeyProblem::Expired);
+    }
+    let spki = certificate.subject_public_key_info().to_der();
+    let spki = spki.map_err(|_| KeyProblem::BadParts)?;
+    Key::from_spki(&spki, algorithm, Some(key_id.to_owned()))
+}

@@ -1,0 +1,220 @@
+//! A local OpenID provider: it serves whatever documents an issuer would, over real HTTP, and signs
+//! tokens in any shape.
+//!
+//! Issuers have addresses of their own (`https://tenant.auth0.com/…`), which tests must not call.
+//! [`OidcServer::reroute`] wraps a client so that each address is asked for at this server, under
+//! `/host/path`; a document at a wrong address is not found, as it would be in earnest.
+
+mod key;
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use auth::ports::{
+    FetchError, FetchedKeys, Introspection, KeyFetch, LookupError, TokenIntrospection,
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use url::{Url, form_urlencoded};
+
+pub use key::SigningKey;
+
+#[derive(Default)]
+struct Shelves {
+    /// What is served, by path.
+    documents: HashMap<String, String>,
+    /// What is said about opaque tokens, by token.
+    tokens: HashMap<String, Value>,
+    /// How often each path was asked for.
+    asked: HashMap<String, usize>,
+    /// What every request is answered with instead, and its `Retry-After`.
+    failure: Option<(u16, u32)>,
+}
+
+/// A running provider; it ends when it is dropped.
+pub struct OidcServer {
+    address: SocketAddr,
+    shelves: Arc<Mutex<Shelves>>,
+    serving: JoinHandle<()>,
+}
+
+/// The client that is allowed to ask about opaque tokens.
+pub const CLIENT_ID: &str = "vestibule:test";
+/// Its secret.
+pub const CLIENT_SECRET: &str = "a secret with spaces & signs";
+
+impl OidcServer {
+    /// Starts a provider that serves nothing yet.
+    pub async fn start() -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let shelves = Arc::<Mutex<Shelves>>::default();
+        let router = Router::new().fallback(answer).with_state(shelves.clone());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a server for tests ends with its guard"
+        )]
+        let serving = tokio::spawn(async move {
+            // It fails only when the listener does, and then every request of the test fails too.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self {
+            address,
+            shelves,
+            serving,
+        })
+    }
+
+    /// `http://127.0.0.1:<port>`
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves a document at the place of this address: `https://host/path` is kept at `/host/path`.
+    pub fn publish(&self, address: &str, document: &Value) -> anyhow::Result<()> {
+        let path = place(&Url::parse(address).context("documents have addresses")?);
+        self.with(|shelves| shelves.documents.insert(path, document.to_string()));
+        Ok(())
+    }
+
+    /// What will be said about an opaque token.
+    pub fn know(&self, token: &str, answer: Value) {
+        self.with(|shelves| shelves.tokens.insert(token.to_owned(), answer));
+    }
+
+    /// From now on every request is answered with this status and `Retry-After`; `None` ends it.
+    pub fn fail(&self, failure: Option<(u16, u32)>) {
+        self.with(|shelves| shelves.failure = failure);
+    }
+
+    /// How often an address was asked for.
+    pub fn asked(&self, address: &str) -> usize {
+        let path = Url::parse(address)
+            .map(|url| place(&url))
+            .unwrap_or_default();
+        self.with(|shelves| shelves.asked.get(&path).copied().unwrap_or_default())
+    }
+
+    /// How often anything was asked for.
+    pub fn asked_in_all(&self) -> usize {
+        self.with(|shelves| shelves.asked.values().sum())
+    }
+
+    /// Sends every request of a client to this server.
+    pub fn reroute<T>(&self, inner: T) -> Rerouted<T> {
+        Rerouted {
+            inner,
+            base: self.base_url(),
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Shelves) -> T) -> T {
+        act(&mut self.shelves.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for OidcServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Where the document of an address is kept.
+fn place(url: &Url) -> String {
+    format!("/{}{}", url.host_str().unwrap_or_default(), url.path())
+}
+
+async fn answer(
+    State(shelves): State<Arc<Mutex<Shelves>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut shelves = shelves.lock().unwrap_or_else(PoisonError::into_inner);
+    *shelves.asked.entry(uri.path().to_owned()).or_default() += 1;
+    if let Some((status, retry_after)) = shelves.failure {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return (status, [(header::RETRY_AFTER, retry_after.to_string())]).into_response();
+    }
+    if method == Method::POST {
+        return introspect(&shelves, &headers, &body);
+    }
+    match shelves.documents.get(uri.path()) {
+        Some(document) => (
+            [(header::CONTENT_TYPE, "application/json")],
+            document.clone(),
+        )
+            .into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// RFC 7662 §2: only for the client, and an unknown token is not active.
+fn introspect(shelves: &Shelves, headers: &HeaderMap, body: &[u8]) -> Response {
+    // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
+    let expected = "Basic dmVzdGlidWxlJTNBdGVzdDphK3NlY3JldCt3aXRoK3NwYWNlcyslMjYrc2lnbnM=";
+    if headers
+        .get(header::AUTHORIZATION)
+        .is_none_or(|value| value != expected)
+    {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let token = form_urlencoded::parse(body).find(|(name, _)| name == "token");
+    let known = token.and_then(|(_, token)| shelves.tokens.get(token.as_ref()).cloned());
+    axum::Json(known.unwrap_or_else(|| json!({ "active": false }))).into_response()
+}
+
+/// A client whose requests all go to the local provider.
+#[derive(Debug, Clone)]
+pub struct Rerouted<T> {
+    inner: T,
+    base: String,
+}
+
+impl<T> Rerouted<T> {
+    fn address(&self, url: &Url) -> Result<Url, String> {
+        Url::parse(&format!("{}{}", self.base, place(url))).map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl<T: KeyFetch> KeyFetch for Rerouted<T> {
+    async fn fetch(&self, url: &Url) -> Result<FetchedKeys, FetchError> {
+        let address = self.address(url).map_err(|message| FetchError {
+            message,
+            retry_after: None,
+        })?;
+        self.inner.fetch(&address).await
+    }
+}
+
+#[async_trait]
+impl<T: TokenIntrospection> TokenIntrospection for Rerouted<T> {
+    async fn introspect(&self, question: Introspection<'_>) -> Result<Vec<u8>, LookupError> {
+        let address =
+            self.address(question.address)
+                .map_err(|message| LookupError::Unavailable {
+                    message,
+                    retry_after: None,
+                })?;
+        self.inner
+            .introspect(Introspection {
+                address: &address,
+                ..question
+            })
+            .await
+    }
+}
