@@ -150,7 +150,7 @@ impl Key {
         Self::from_spki(&der, algorithm, key_id)
     }
 
-    /// A public key in DER (SubjectPublicKeyInfo, RFC 5280 §4.1.2.7).
+    /// A public key in DER (`SubjectPublicKeyInfo`, RFC 5280 §4.1.2.7).
     pub(crate) fn from_spki(
         der: &[u8],
         algorithm: Algorithm,

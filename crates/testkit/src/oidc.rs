@@ -1,4 +1,4 @@
-//! A local OpenID provider: it serves whatever documents an issuer would, over real HTTP, and signs
+//! A local login provider: it serves whatever documents an issuer would, over real HTTP, and signs
 //! tokens in any shape.
 //!
 //! Issuers have addresses of their own (`https://tenant.auth0.com/…`), which tests must not call.

@@ -9,6 +9,6 @@ mod postgresql;
 mod process;
 mod redis;
 
-pub use better_auth::{Account, BetterAuth, BetterAuthOptions};
+pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
 pub use postgresql::PostgreSql;
 pub use redis::Redis;

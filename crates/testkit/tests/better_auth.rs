@@ -8,13 +8,16 @@
 )]
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use auth::claims::Audience;
+use auth::introspection::IntrospectionRule;
 use auth::jwks::KeyCacheLimits;
 use auth::ports::{KeyFetch, Random, SystemRandom};
 use auth::{Error, Issuer, Issuers, LoginSessions, Now, Reason, UnixTime};
-use testkit::services::{Account, BetterAuth, BetterAuthOptions};
-use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup};
+use serde_json::Value;
+use testkit::services::{Account, BetterAuth, BetterAuthOptions, OAuthOptions};
+use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, HttpTokenIntrospection};
 use url::Url;
 
 fn issuers(server: &BetterAuth) -> Issuers {
@@ -152,23 +155,141 @@ async fn a_new_key_is_accepted_with_its_first_token_and_the_old_one_stays_good()
 }
 
 #[tokio::test]
-async fn the_session_cache_cookie_is_not_a_token() {
+async fn session_caches_are_not_tokens_and_their_cookies_are_asked_about() {
+    // How Better Auth keeps a copy of the session in a cookie, in how many parts it is written, and
+    // why it is refused as a token. The `jwt` one is signed with the very keys of the users' tokens.
+    for (strategy, parts, expected) in [
+        ("compact", 1, Reason::NotCompact),
+        ("jwt", 3, Reason::WrongType),
+        ("jwe", 5, Reason::Encrypted),
+    ] {
+        let options = BetterAuthOptions {
+            session_cache: Some(strategy.to_owned()),
+            ..BetterAuthOptions::default()
+        };
+        let (server, account) = start(&options).await;
+        let cached = account
+            .cookie
+            .split("; ")
+            .find_map(|cookie| cookie.strip_prefix("better-auth.session_data="))
+            .unwrap();
+        assert_eq!(cached.split('.').count(), parts, "{strategy}: {cached}");
+        let issuers = Arc::new(issuers(&server));
+        let refused = reason(issuers.authenticate(cached, now()).await);
+        assert!(
+            refused == expected || (strategy == "jwt" && refused == Reason::MissingIssuer),
+            "{strategy}: {refused:?}"
+        );
+        // The browser sends both cookies; the session decides, and not the copy.
+        let logins = LoginSessions::new(issuers, Arc::new(HttpSessionLookup::new(client())));
+        let identity = logins
+            .authenticate(&[&account.cookie], now())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(identity.subject(), account.user_id, "{strategy}");
+        let copy_alone = format!("better-auth.session_data={cached}");
+        assert!(
+            logins
+                .authenticate(&[&copy_alone], now())
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+}
+
+const RESOURCE: &str = "https://chat.example.com/api";
+
+/// The OAuth provider, and the issuer that is believed for it; its opaque tokens are asked about.
+async fn start_oauth(algorithm: &str) -> (BetterAuth, Account, Issuers) {
     let options = BetterAuthOptions {
-        session_cache: Some("jwt".to_owned()),
-        ..BetterAuthOptions::default()
+        oauth: Some(OAuthOptions {
+            resource: RESOURCE.to_owned(),
+            logout: None,
+        }),
+        ..with_algorithm(algorithm)
     };
     let (server, account) = start(&options).await;
-    let cached = account
-        .cookie
-        .split("; ")
-        .find_map(|cookie| cookie.strip_prefix("better-auth.session_data="))
+    let base = Url::parse(server.base_url()).unwrap();
+    let mut issuer = Issuer::better_auth_oauth(&base, &[RESOURCE.to_owned()]).unwrap();
+    let known = server.oauth_client().unwrap();
+    issuer.introspection = Some(IntrospectionRule {
+        address: Url::parse(&format!("{}/oauth2/introspect", issuer.issuer)).unwrap(),
+        client_id: known.id.clone(),
+        client_secret: known.secret.clone().into(),
+        audience: Audience::in_claim("azp", [known.id.clone()]),
+        token_prefix: String::new(),
+        believed_for: Duration::from_secs(30),
+    });
+    let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(client()));
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let issuers = Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random)
+        .unwrap()
+        .with_introspection(Arc::new(HttpTokenIntrospection::new(client())))
         .unwrap();
-    // Signed with the same keys, but meant for Better Auth itself.
-    assert_eq!(cached.split('.').count(), 3, "it is a JWT");
-    assert!(matches!(
-        issuers(&server).authenticate(cached, now()).await,
-        Err(Error::Invalid(_))
-    ));
+    (server, account, issuers)
+}
+
+#[tokio::test]
+async fn access_tokens_of_the_oauth_provider_are_accepted_in_every_algorithm() {
+    for algorithm in ["EdDSA", "ES256", "ES512", "PS256", "RS256"] {
+        let (server, account, issuers) = start_oauth(algorithm).await;
+        let tokens = server.authorize(&account, Some(RESOURCE)).await.unwrap();
+        let identity = issuers
+            .authenticate(&tokens.access_token, now())
+            .await
+            .unwrap();
+        assert_eq!(identity.subject(), account.user_id, "{algorithm}");
+        assert_eq!(identity.issuer(), format!("{}/api/auth", server.base_url()));
+        assert!(identity.claims().get("sid").is_some_and(Value::is_string));
+        // The ID token has the same key, another audience and no `typ`.
+        assert_eq!(
+            reason(issuers.authenticate(&tokens.id_token, now()).await),
+            Reason::WrongType
+        );
+    }
+}
+
+#[tokio::test]
+async fn opaque_access_tokens_of_the_oauth_provider_are_asked_about() {
+    let (server, account, issuers) = start_oauth("EdDSA").await;
+    let tokens = server.authorize(&account, None).await.unwrap();
+    assert!(
+        !tokens.access_token.contains('.'),
+        "{}",
+        tokens.access_token
+    );
+    let identity = issuers
+        .authenticate(&tokens.access_token, now())
+        .await
+        .unwrap();
+    assert_eq!(identity.subject(), account.user_id);
+    // A refresh token is opaque too, and is active for whoever asks about refresh tokens.
+    assert_eq!(
+        reason(issuers.authenticate(&tokens.refresh_token, now()).await),
+        Reason::Inactive
+    );
+    // So is the session token, which Better Auth itself takes as a bearer token.
+    let session = account
+        .cookie
+        .split_once('=')
+        .unwrap()
+        .1
+        .split('.')
+        .next()
+        .unwrap();
+    assert_eq!(
+        reason(issuers.authenticate(session, now()).await),
+        Reason::Inactive
+    );
+
+    server.sign_out(&account).await.unwrap();
+    let later = now().plus(Duration::from_secs(31));
+    assert_eq!(
+        reason(issuers.authenticate(&tokens.access_token, later).await),
+        Reason::Inactive
+    );
 }
 
 #[tokio::test]

@@ -845,7 +845,7 @@ async fn an_issuer_that_does_not_answer_makes_nobody_a_stranger() {
     server.fail(Some((503, 7)));
     match issuers.authenticate("good", now()).await {
         Err(Error::Unavailable { retry_after, .. }) => {
-            assert_eq!(retry_after, Duration::from_secs(7))
+            assert_eq!(retry_after, Duration::from_secs(7));
         }
         other => panic!("{other:?}"),
     }

@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     compose::{development::DevelopmentParts, random},
-    config::{self, EnvironmentName, RawConfig, RawIssuer, TokenType, Variables},
+    config::{self, EnvironmentName, IssuerPreset, RawConfig, RawIssuer, TokenType, Variables},
 };
 
 /// What is accepted from an issuer that names no algorithms.
@@ -156,6 +156,11 @@ fn introspection(
         );
     };
     let audience = match &raw.introspection_audience[..] {
+        // Its opaque tokens are for no resource, and name the client in `azp`; so do not its refresh
+        // tokens, which are active too.
+        [] if raw.preset == Some(IssuerPreset::BetterAuthOauth) => {
+            Audience::in_claim("azp", [client_id.clone()])
+        }
         [] => issuer.audience.clone(),
         named => Audience::in_claim(&raw.introspection_audience_claim, named),
     };

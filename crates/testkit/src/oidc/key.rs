@@ -18,7 +18,7 @@ enum Pair {
     Rsa(Box<rsa::KeyPair>, Box<KeyPair>),
     Ec(Box<EcdsaKeyPair>),
     Ed(Box<Ed25519KeyPair>),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 /// A key with its name.
@@ -51,7 +51,10 @@ impl SigningKey {
 
     /// HS256 with a shared secret.
     pub fn hs256(id: &str, secret: &[u8]) -> Self {
-        Self::new(id, Pair::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+        Self::new(
+            id,
+            Pair::Secret(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))),
+        )
     }
 
     fn new(id: &str, pair: Pair) -> Self {

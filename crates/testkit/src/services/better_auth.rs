@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::{Url, form_urlencoded};
 
 use super::process::Running;
 
@@ -30,11 +33,45 @@ pub struct BetterAuthOptions {
     /// Cookie cache: `compact`, `jwt` or `jwe`; off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_cache: Option<String>,
+    /// The OAuth provider, with one client; off by default. It takes the place of the JWT route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuthOptions>,
+}
+
+/// What the OAuth provider knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct OAuthOptions {
+    /// The one resource (RFC 8707) that access tokens can be asked for.
+    pub resource: String,
+    /// Where the client wants to be told that somebody has signed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logout: Option<String>,
+}
+
+/// The OAuth client that the server knows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OAuthClient {
+    /// `client_id`
+    pub id: String,
+    /// `client_secret`
+    pub secret: String,
+}
+
+/// What the token endpoint gives for a code.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Tokens {
+    /// The access token: a JWT for a resource, else opaque.
+    pub access_token: String,
+    /// The ID token.
+    pub id_token: String,
+    /// The refresh token.
+    pub refresh_token: String,
 }
 
 /// A running Better Auth server.
 pub struct BetterAuth {
     base_url: String,
+    oauth_client: Option<OAuthClient>,
     client: reqwest::Client,
     _running: Running,
 }
@@ -52,6 +89,7 @@ pub struct Account {
 #[serde(rename_all = "camelCase")]
 struct Ready {
     base_url: String,
+    client: Option<OAuthClient>,
 }
 
 impl BetterAuth {
@@ -59,7 +97,7 @@ impl BetterAuth {
     pub async fn start(options: &BetterAuthOptions) -> anyhow::Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/better-auth");
         let options = serde_json::to_string(options)?;
-        let (running, base_url) =
+        let (running, ready) =
             tokio::task::spawn_blocking(move || start_node(&folder, &options)).await??;
         #[expect(
             clippy::disallowed_methods,
@@ -67,7 +105,8 @@ impl BetterAuth {
         )]
         let client = reqwest::Client::new();
         Ok(Self {
-            base_url,
+            base_url: ready.base_url,
+            oauth_client: ready.client,
             client,
             _running: running,
         })
@@ -112,6 +151,72 @@ impl BetterAuth {
             .to_owned())
     }
 
+    /// The client of the OAuth provider.
+    pub fn oauth_client(&self) -> anyhow::Result<&OAuthClient> {
+        self.oauth_client
+            .as_ref()
+            .context("the OAuth provider is off")
+    }
+
+    /// Tokens for the account by the authorization code flow with PKCE (RFC 7636), for a resource or
+    /// for none.
+    pub async fn authorize(
+        &self,
+        account: &Account,
+        resource: Option<&str>,
+    ) -> anyhow::Result<Tokens> {
+        const CALLBACK: &str = "https://app.example.com/callback";
+        const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
+        let client = self.oauth_client()?;
+        let challenge = digest::digest(&digest::SHA256, VERIFIER.as_bytes());
+        let challenge = URL_SAFE_NO_PAD.encode(challenge);
+        let resource = resource.map(|resource| ("resource", resource));
+        let question = [
+            ("response_type", "code"),
+            ("client_id", &client.id),
+            ("redirect_uri", CALLBACK),
+            ("scope", "openid offline_access"),
+            ("state", "s"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let mut url = Url::parse(&format!("{}/api/auth/oauth2/authorize", self.base_url))?;
+        url.query_pairs_mut()
+            .extend_pairs(question.into_iter().chain(resource));
+        let answer: Value = self
+            .client
+            .get(url)
+            .header("cookie", &account.cookie)
+            .header("accept", "application/json")
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        let callback = Url::parse(answer["url"].as_str().context("it says where to go on")?)?;
+        let code = callback.query_pairs().find(|(name, _)| name == "code");
+        let (_, code) = code.with_context(|| format!("no code in {callback}"))?;
+        let question = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_ref()),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+        ];
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(question.into_iter().chain(resource))
+            .finish();
+        let answer = self
+            .client
+            .post(format!("{}/api/auth/oauth2/token", self.base_url))
+            .basic_auth(&client.id, Some(&client.secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await?
+            .error_for_status()?;
+        Ok(answer.json().await?)
+    }
+
     /// Ends the account's session. Tokens live on until they expire; that is how JWTs are.
     pub async fn sign_out(&self, account: &Account) -> anyhow::Result<()> {
         self.post("sign-out", Some(&account.cookie), &json!({}))
@@ -139,7 +244,7 @@ impl BetterAuth {
     }
 }
 
-fn start_node(folder: &Path, options: &str) -> anyhow::Result<(Running, String)> {
+fn start_node(folder: &Path, options: &str) -> anyhow::Result<(Running, Ready)> {
     install(folder)?;
     let mut command = Command::new("node");
     // Its input is a pipe that nobody writes to: it closes when this process ends in any way, and
@@ -161,10 +266,10 @@ fn start_node(folder: &Path, options: &str) -> anyhow::Result<(Running, String)>
     output.read_line(&mut line)?;
     // What it says later is not read, but a full pipe would stop it.
     std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    let Ok(Ready { base_url }) = serde_json::from_str(&line) else {
+    let Ok(ready) = serde_json::from_str(&line) else {
         bail!("Better Auth did not start; it said: {line}");
     };
-    Ok((running, base_url))
+    Ok((running, ready))
 }
 
 /// `npm ci`, once for all tests that start at the same moment.
