@@ -27,7 +27,7 @@ use crate::{
     identity::{Identity, is_subject_of, is_valid_issuer},
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, End, EndReason,
-        OpenedBy, Random, Rotation, RotationOutcome,
+        OpenedBy, OpeningOutcome, Random, Rotation, RotationOutcome,
     },
     rejection::{Reason, Rejection},
     time::UnixTime,
@@ -163,9 +163,14 @@ impl ClientSecrets {
             ended: None,
         };
         let record = secret_record(&secret, &session.id, now, expires_at);
-        self.store
+        let outcome = self
+            .store
             .insert_chat_session(&session, &record, self.limits.sessions_per_user)
             .await?;
+        match outcome {
+            OpeningOutcome::Opened { .. } => {}
+            OpeningOutcome::OpenerGone => return Err(Reason::Revoked.into()),
+        }
         Ok(IssuedSecret {
             secret,
             expires_at,

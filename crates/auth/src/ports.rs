@@ -129,6 +129,19 @@ pub struct ClientSecretRecord {
     pub rotation: Option<Rotation>,
 }
 
+/// How [`CredentialStore::insert_chat_session`] went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpeningOutcome {
+    /// The session is there, and this many older ones of the same owner ended for it.
+    Opened {
+        /// How many were [`EndReason::Displaced`].
+        displaced: u32,
+    },
+    /// What opens it is gone: the token or key is unknown or revoked, or its visitor was removed.
+    /// Nothing was written.
+    OpenerGone,
+}
+
 /// How [`CredentialStore::rotate_client_secret`] went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RotationOutcome {
@@ -274,17 +287,19 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Adds a session with its first secret and keeps the number of the owner's live sessions
     /// within `limit`.
     ///
-    /// Atomic: both rows are inserted, and when the owner (issuer, subject, environment) then has
-    /// more than `limit` live sessions, the oldest others end with [`EndReason::Displaced`]. Live:
-    /// not ended, `ends_at` after
+    /// Atomic: what opens the session (`session.opened_by`) is there and not revoked, for a visitor
+    /// the visitor as well; both rows are inserted; and when the owner (issuer, subject,
+    /// environment) then has more than `limit` live sessions, the oldest others end with
+    /// [`EndReason::Displaced`]. Live: not ended, `ends_at` after
     /// `session.created_at`, and at least one secret with `expires_at` after `session.created_at`.
-    /// Returns how many ended. [`StoreError::Conflict`] when the id or the digest exists.
+    /// So no session outlives the revocation of its opener, however close the two are.
+    /// [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_chat_session(
         &self,
         session: &ChatSessionRecord,
         secret: &ClientSecretRecord,
         limit: u32,
-    ) -> Result<u32, StoreError>;
+    ) -> Result<OpeningOutcome, StoreError>;
 
     /// The secret with this digest and its session, expired or ended ones included; one consistent
     /// read.
@@ -365,6 +380,12 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Removes a visitor (its sessions and threads are ended and removed by their own calls).
     /// Whether it was there.
     async fn remove_visitor(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// Removes visitors whose `last_seen_at` is before `before`, with all that is theirs: sessions,
+    /// secrets and conversations. A visitor goes last and only while it is still that old, so that
+    /// what was broken off is found again, and one that comes back meanwhile stays. How many
+    /// visitors went.
+    async fn purge_visitors(&self, before: UnixTime) -> Result<u64, StoreError>;
 
     /// Adds a server key. [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError>;

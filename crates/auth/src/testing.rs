@@ -30,7 +30,7 @@ use crate::{
     jws::Algorithm,
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-        DomainRecord, End, EndReason, FetchError, FetchedKeys, KeyFetch, OpenedBy,
+        DomainRecord, End, EndReason, FetchError, FetchedKeys, KeyFetch, OpenedBy, OpeningOutcome,
         PublicTokenRecord, Random, RandomError, RefusalRecord, Rotation, RotationOutcome,
         ServerKeyRecord, StoreError, VisitorRecord,
     },
@@ -361,8 +361,28 @@ impl CredentialStore for MemoryStore {
         session: &ChatSessionRecord,
         secret: &ClientSecretRecord,
         limit: u32,
-    ) -> Result<u32, StoreError> {
+    ) -> Result<OpeningOutcome, StoreError> {
         let mut tables = self.tables();
+        let is_opener_there = match &session.opened_by {
+            OpenedBy::User => true,
+            OpenedBy::PublicToken(id) => {
+                tables
+                    .tokens
+                    .iter()
+                    .any(|token| token.id == *id && token.revoked_at.is_none())
+                    && tables
+                        .visitors
+                        .iter()
+                        .any(|visitor| visitor.id == session.subject)
+            }
+            OpenedBy::ServerKey(id) => tables
+                .keys
+                .iter()
+                .any(|key| key.id == *id && key.revoked_at.is_none()),
+        };
+        if !is_opener_there {
+            return Ok(OpeningOutcome::OpenerGone);
+        }
         if tables.secrets.contains_key(&secret.digest)
             || tables.sessions.iter().any(|other| other.id == session.id)
         {
@@ -390,7 +410,9 @@ impl CredentialStore for MemoryStore {
         let ended = tables.end(end, |other| live[..surplus].contains(&other.id));
         tables.sessions.push(session.clone());
         tables.secrets.insert(secret.digest, secret.clone());
-        Ok(u32::try_from(ended).unwrap())
+        Ok(OpeningOutcome::Opened {
+            displaced: u32::try_from(ended).unwrap(),
+        })
     }
 
     async fn find_client_secret(
@@ -565,6 +587,15 @@ impl CredentialStore for MemoryStore {
         let count = tables.visitors.len();
         tables.visitors.retain(|visitor| visitor.id != id);
         Ok(tables.visitors.len() < count)
+    }
+
+    async fn purge_visitors(&self, before: UnixTime) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let count = tables.visitors.len();
+        tables
+            .visitors
+            .retain(|visitor| visitor.last_seen_at >= before);
+        Ok((count - tables.visitors.len()) as u64)
     }
 
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError> {

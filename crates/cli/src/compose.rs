@@ -214,6 +214,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             "doors.public_token.lifetime_seconds",
             doors.public_token.lifetime_seconds,
         )?,
+        visitors_kept: days(doors.public_token.forget_visitors_after_days),
         environment: users_environment(config),
         is_secure: public_url.scheme() == "https",
         body: BodyLimits {
@@ -237,6 +238,11 @@ fn users_environment(config: &RawConfig) -> Environment {
     } else {
         Environment::Live
     }
+}
+
+/// So many days; 0 is for ever.
+fn days(count: u32) -> Option<Duration> {
+    (count > 0).then(|| Duration::from_hours(24 * u64::from(count)))
 }
 
 fn lifetime(key: &str, seconds: u64) -> anyhow::Result<Duration> {

@@ -262,15 +262,12 @@ impl Engine {
                 param: Some("params.title".to_owned()),
             });
         }
-        let mut thread = self.store.thread(&context.owner, thread).await?;
-        thread.title = Some(title.to_owned());
         let change = Change {
-            thread: Some(thread.clone()),
+            title: Some(title.to_owned()),
             ..Change::default()
         };
-        self.store
-            .apply(&context.owner, &thread.id, &change)
-            .await?;
+        self.store.apply(&context.owner, thread, &change).await?;
+        let thread = self.store.thread(&context.owner, thread).await?;
         Ok(thread_reply(Thread::for_client(thread, Page::default())))
     }
 

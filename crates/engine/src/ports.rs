@@ -60,8 +60,9 @@ pub struct Change {
     pub remove: Vec<ItemId>,
     /// Adds items at the end, or replaces the item of the same id where it stands.
     pub put: Vec<ThreadItem>,
-    /// Replaces the thread's own fields (title, status, metadata, allowed image domains).
-    pub thread: Option<ThreadMetadata>,
+    /// Names the thread, whatever it was called. The store changes this field alone: whoever read the thread, changed it
+    /// and wrote it back would undo what others changed meanwhile.
+    pub title: Option<String>,
     /// Names the thread, unless somebody has named it by now.
     pub title_if_none: Option<String>,
 }
@@ -72,7 +73,7 @@ impl Change {
         self.truncate_after.is_none()
             && self.remove.is_empty()
             && self.put.is_empty()
-            && self.thread.is_none()
+            && self.title.is_none()
             && self.title_if_none.is_none()
     }
 }

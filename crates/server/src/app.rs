@@ -62,6 +62,8 @@ pub struct Settings {
     pub secret_lifetime: std::time::Duration,
     /// How long one client secret of a visitor lives.
     pub visitor_secret_lifetime: std::time::Duration,
+    /// How long a visitor who does not come back is kept; for ever when absent.
+    pub visitors_kept: Option<std::time::Duration>,
     /// Which environment the configured issuers' users act in. Where no credential says which one is
     /// meant, a page that is on no list is refused for this one, so that the advice fits.
     pub environment: auth::Environment,

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::app::AppState;
+use crate::{app::AppState, error::Cause};
 
 /// Shortest pause between two looks at the issuers' keys, whatever they say.
 const SHORTEST_KEY_PAUSE: Duration = Duration::from_secs(5);
-/// How often expired sessions are removed.
+/// How often what has run out is removed.
 const PURGE_PAUSE: Duration = Duration::from_mins(10);
 
 /// Runs for ever; end it by dropping it.
@@ -28,11 +28,29 @@ async fn refresh_keys(app: &AppState) {
 
 async fn purge(app: &AppState) {
     loop {
-        match app.client_secrets.purge(app.now().wall).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "removed expired chat sessions"),
-            Err(error) => tracing::warn!(%error, "cannot remove expired chat sessions"),
-        }
+        purge_once(app).await;
         tokio::time::sleep(PURGE_PAUSE).await;
+    }
+}
+
+/// Removes everything that has been kept for as long as it may be. A failure is logged, and the next
+/// round tries again.
+pub async fn purge_once(app: &AppState) {
+    let now = app.now().wall;
+    report(
+        "expired chat sessions",
+        app.client_secrets.purge(now).await.map_err(Into::into),
+    );
+    if let Some(kept) = app.settings.visitors_kept {
+        let purged = app.credentials.purge_visitors(now.minus(kept)).await;
+        report("visitors who stayed away", purged.map_err(Into::into));
+    }
+}
+
+fn report(what: &str, purged: Result<u64, Cause>) {
+    match purged {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(what, count, "removed what has run out"),
+        Err(error) => tracing::warn!(what, %error, "cannot remove what has run out"),
     }
 }

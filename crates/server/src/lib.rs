@@ -25,7 +25,7 @@ mod sse;
 
 pub use crate::{
     app::{App, AppState, Doors, Settings},
-    background::background,
+    background::{background, purge_once},
     body::BodyLimits,
     error::ApiError,
     limits::{Limits, Rate, Rates},

@@ -14,6 +14,7 @@
 mod attachments;
 mod credentials;
 mod isolation;
+mod openers;
 mod paging;
 mod projects;
 mod sample;
@@ -96,7 +97,8 @@ cases! { $
         a_title_is_given_only_where_there_is_none,
         a_change_that_fails_changes_nothing,
         removing_an_item_that_is_gone_is_no_error,
-        a_threads_own_fields_are_replaced,
+        a_new_title_touches_nothing_else_of_the_thread,
+        a_title_that_a_person_gave_is_never_lost,
         a_deleted_thread_takes_its_items_along,
         feedback_is_for_items_of_the_thread_only,
         writes_of_many_callers_are_all_kept,
@@ -140,11 +142,16 @@ cases! { $
         all_sessions_of_a_user_end_together,
         sessions_are_listed_newest_first,
         expired_sessions_and_secrets_are_purged,
-        a_revoked_public_token_ends_what_it_opened,
-        a_revoked_server_key_ends_what_it_opened,
-        visitors_come_back_and_go,
         an_origin_is_registered_once_for_each_environment,
         a_removed_domain_is_gone_on_every_node,
         refusals_are_counted_and_bounded,
+    }
+    openers {
+        a_revoked_public_token_ends_what_it_opened,
+        a_revoked_server_key_ends_what_it_opened,
+        a_session_needs_an_opener_that_is_there,
+        no_session_outlives_the_end_of_its_opener,
+        visitors_come_back_and_go,
+        visitors_who_stay_away_are_purged_with_all_that_is_theirs,
     }
 }

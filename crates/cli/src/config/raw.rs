@@ -300,6 +300,7 @@ pub(crate) enum SecretIssuer {
 pub(crate) struct RawPublicToken {
     pub(crate) enabled: bool,
     pub(crate) lifetime_seconds: u64,
+    pub(crate) forget_visitors_after_days: u32,
 }
 
 impl Default for RawPublicToken {
@@ -307,6 +308,7 @@ impl Default for RawPublicToken {
         Self {
             enabled: true,
             lifetime_seconds: 3_600,
+            forget_visitors_after_days: 90,
         }
     }
 }

@@ -83,6 +83,32 @@ async fn a_visitor_survives_a_reload_and_is_alone() {
 }
 
 #[tokio::test]
+async fn a_visitor_who_stays_away_is_removed_with_their_threads() {
+    const DAY: i64 = 24 * 60 * 60;
+    let app = TestApp::start().await;
+    let cookie = visitor_cookie(&app).await;
+    let first = secret(visit(&app, Some(&cookie)).await).await;
+    say(&app, &first, &new_message("hello")).await;
+
+    app.clock.advance(30 * DAY);
+    server::purge_once(&app.state).await;
+    let back = secret(visit(&app, Some(&cookie)).await).await;
+    let (_, list) = say(&app, &back, &threads()).await;
+    assert!(list.contains("thr_"), "thirty days are kept: {list}");
+
+    app.clock.advance(30 * DAY + 1);
+    server::purge_once(&app.state).await;
+    let answer = visit(&app, Some(&cookie)).await;
+    let is_kept = answer.headers()[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .starts_with(&cookie);
+    assert!(!is_kept, "this is somebody new");
+    let (_, list) = say(&app, &secret(answer).await, &threads()).await;
+    assert!(list.contains("\"data\":[]"), "{list}");
+}
+
+#[tokio::test]
 async fn a_cookie_that_is_not_known_makes_a_new_visitor() {
     let app = TestApp::start().await;
     for cookie in [

@@ -250,6 +250,7 @@ impl TestApp {
                 doors: options.doors,
                 secret_lifetime: Duration::from_mins(1),
                 visitor_secret_lifetime: Duration::from_mins(1),
+                visitors_kept: Some(Duration::from_hours(24 * 30)),
                 is_secure: options.secure,
                 body: options.body,
                 keep_alive: options.keep_alive,

@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use auth::identity::Environment;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-    DomainRecord, End, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
+    DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
     ServerKeyRecord, StoreError, VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::Row;
 
 use crate::sqlite::Sqlite;
+use crate::sqlite::upkeep::{self, PurgeStep};
 
 #[async_trait]
 impl CredentialStore for Sqlite {
@@ -23,11 +24,11 @@ impl CredentialStore for Sqlite {
         session: &ChatSessionRecord,
         secret: &ClientSecretRecord,
         limit: u32,
-    ) -> Result<u32, StoreError> {
+    ) -> Result<OpeningOutcome, StoreError> {
         let (session, secret) = (session.clone(), secret.clone());
-        let ended =
+        let outcome =
             self.write(move |connection| sessions::insert(connection, &session, &secret, limit));
-        Ok(ended.await?)
+        Ok(outcome.await?)
     }
 
     async fn find_client_secret(
@@ -148,6 +149,18 @@ impl CredentialStore for Sqlite {
         let id = id.to_owned();
         let removed = self.write(move |connection| keys::remove_visitor(connection, &id));
         Ok(removed.await?)
+    }
+
+    async fn purge_visitors(&self, before: UnixTime) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        loop {
+            let step = self.write(move |connection| upkeep::purge_visitor_step(connection, before));
+            match step.await? {
+                PurgeStep::Nothing => return Ok(purged),
+                PurgeStep::Part => {}
+                PurgeStep::Visitor => purged += 1,
+            }
+        }
     }
 
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0002_credentials.sql")),
     M::up(include_str!("../../migrations/sqlite/0003_attachments.sql")),
     M::up(include_str!("../../migrations/sqlite/0004_projects.sql")),
+    M::up(include_str!("../../migrations/sqlite/0005_visitors.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

@@ -94,6 +94,7 @@ async fn every_statement_finds_its_rows_by_an_index() {
     let plans = Connection::open(file.folder.path().join("test.db")).unwrap();
     let statements = STATEMENTS.lock().unwrap().clone();
     let mut looked_at = 0;
+    let mut used = String::new();
     for sql in &statements {
         let squeezed = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         let is_query = ["SELECT", "UPDATE", "DELETE", "INSERT"]
@@ -104,6 +105,8 @@ async fn every_statement_finds_its_rows_by_an_index() {
         }
         looked_at += 1;
         for step in plan(&plans, sql) {
+            used.push_str(&step);
+            used.push('\n');
             let is_whole = step.starts_with("SCAN") && !step.starts_with("SCAN CONSTANT ROW");
             if is_whole || step.contains("TEMP B-TREE") {
                 assert!(
@@ -115,6 +118,22 @@ async fn every_statement_finds_its_rows_by_an_index() {
     }
     // Fewer would mean that the statements are not seen.
     assert!(looked_at > 45, "{looked_at} statements: {statements:#?}");
+    // An index costs something at each write, so it has to find something for somebody. (Those that stand for a
+    // constraint have no text.)
+    let indexes = plans
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        .unwrap()
+        .query_map([], |row| row.get::<_, String>(0))
+        .unwrap()
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
+    assert!(indexes.len() > 5, "{indexes:?}");
+    for index in indexes {
+        let is_used = used
+            .lines()
+            .any(|step| step.split_whitespace().any(|word| word == index));
+        assert!(is_used, "no statement uses the index {index}");
+    }
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {

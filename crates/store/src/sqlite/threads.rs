@@ -122,8 +122,7 @@ impl Store for Sqlite {
         let (owner, id) = (owner.clone(), thread.clone());
         let (truncate_after, remove) = (change.truncate_after.clone(), change.remove.clone());
         let put = encode_items(&change.put)?;
-        let thread = change.thread.as_ref().map(rows::encode).transpose()?;
-        let title = change.title_if_none.clone();
+        let (title, title_if_none) = (change.title.clone(), change.title_if_none.clone());
         self.write(move |connection| {
             let key = find_thread(connection, &owner, &id)?;
             if let Some(item) = &truncate_after {
@@ -135,12 +134,13 @@ impl Store for Sqlite {
                     .execute(params![key.0, item.as_str()])?;
             }
             put_items(connection, key, &put)?;
-            if let Some(Stored { version, data }) = &thread {
-                connection
-                    .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
-                    .execute(params![key.0, version, data])?;
+            if let Some(title) = title {
+                name_thread(connection, key, |_| Some(title))?;
             }
-            title.map_or(Ok(()), |title| name_thread(connection, key, title))
+            if let Some(title) = title_if_none {
+                name_thread(connection, key, |current| current.or(Some(title)))?;
+            }
+            Ok(())
         })
         .await
         .map_err(StoreError::from)
@@ -246,14 +246,15 @@ fn truncate_after_item(
     Ok(())
 }
 
-/// Gives a thread a title, unless it has one by now.
-fn name_thread(connection: &Connection, thread: ThreadKey, title: String) -> Result<(), Error> {
+/// Gives a thread the title that follows from its current one. Nobody comes between: the writer is alone.
+fn name_thread(
+    connection: &Connection,
+    thread: ThreadKey,
+    next: impl FnOnce(Option<String>) -> Option<String>,
+) -> Result<(), Error> {
     let sql = "SELECT version, data FROM threads WHERE key = ?1";
     let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.0])?;
-    if metadata.title.is_some() {
-        return Ok(());
-    }
-    metadata.title = Some(title);
+    metadata.title = next(metadata.title);
     let Stored { version, data } = rows::encode(&metadata)?;
     connection
         .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use auth::ports::VisitorRecord;
+use auth::time::UnixTime;
 use engine::Owner;
 use engine::ports::AttachmentRecord;
 use protocol::request::FeedbackKind;
@@ -107,6 +108,37 @@ impl Upkeep for Sqlite {
         .await?;
         Ok(forgotten)
     }
+}
+
+/// What [`purge_visitor_step`] did.
+pub(super) enum PurgeStep {
+    /// No visitor has been away for so long.
+    Nothing,
+    /// Some of a visitor's threads or attachments went.
+    Part,
+    /// A visitor went, with what was left.
+    Visitor,
+}
+
+/// Removes some of what belongs to the visitor that has been away longest, or the visitor itself when nothing is left.
+///
+/// Each step looks for the visitor anew: one that has come back meanwhile is not found any more.
+pub(super) fn purge_visitor_step(
+    connection: &Connection,
+    before: UnixTime,
+) -> Result<PurgeStep, Error> {
+    let Some(visitor) = keys::find_stale_visitor(connection, before)? else {
+        return Ok(PurgeStep::Nothing);
+    };
+    let issuer = format!("visitor:{}", visitor.public_token_id);
+    let owner = Owner::new(auth::identity::owner_key(&issuer, &visitor.id));
+    let is_part = attachments::forget_some(connection, &owner)? > 0
+        || forget_some_threads(connection, &owner)? > 0;
+    if is_part {
+        return Ok(PurgeStep::Part);
+    }
+    forget_credentials(connection, &owner)?;
+    Ok(PurgeStep::Visitor)
 }
 
 /// Public token and visitor, when the owner is a visitor.

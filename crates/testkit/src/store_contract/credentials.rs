@@ -1,21 +1,22 @@
-//! Sessions and their secrets, tokens, visitors, keys, domains.
+//! Sessions and their secrets, and the domain allowlist.
 
 use std::future::Future;
 
 use auth::identity::Environment::{Live, Test};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, CredentialStore, DomainRecord, End, EndReason, OpenedBy,
-    PublicTokenRecord, Quotas, RotationOutcome, ServerKeyRecord, StoreError, VisitorRecord,
+    OpeningOutcome, RotationOutcome, StoreError,
 };
 use auth::time::UnixTime;
 use futures::future::join_all;
 
 use super::TestDatabase;
+use super::openers::{public_token, server_key, visitor};
 use super::sample::{digest, rotation, seconds, secret, session};
 
-const NO_LIMIT: u32 = 1_000;
+pub(super) const NO_LIMIT: u32 = 1_000;
 
-fn end(at: i64, reason: EndReason) -> End {
+pub(super) fn end(at: i64, reason: EndReason) -> End {
     End {
         at: seconds(at),
         reason,
@@ -23,20 +24,24 @@ fn end(at: i64, reason: EndReason) -> End {
 }
 
 /// Adds a session with a secret of the same number.
-async fn open(
+pub(super) async fn open(
     store: &dyn CredentialStore,
     session: &ChatSessionRecord,
     number: u64,
     limit: u32,
 ) -> u32 {
     let created_at = session.created_at.seconds() - seconds(0).seconds();
-    store
+    let outcome = store
         .insert_chat_session(session, &secret(number, &session.id, created_at), limit)
         .await
-        .unwrap()
+        .unwrap();
+    match outcome {
+        OpeningOutcome::Opened { displaced } => displaced,
+        OpeningOutcome::OpenerGone => panic!("the opener of {} is gone", session.id),
+    }
 }
 
-async fn ended(store: &dyn CredentialStore, id: &str) -> Option<End> {
+pub(super) async fn ended(store: &dyn CredentialStore, id: &str) -> Option<End> {
     let found = store.find_chat_session(id).await.unwrap();
     found.expect("the session is there").ended
 }
@@ -48,44 +53,6 @@ fn ids(sessions: &[ChatSessionRecord]) -> Vec<&str> {
 async fn conflicts(written: impl Future<Output = Result<(), StoreError>>) {
     let written = written.await;
     assert!(matches!(written, Err(StoreError::Conflict)), "{written:?}");
-}
-
-fn public_token(id: &str, number: u64) -> PublicTokenRecord {
-    PublicTokenRecord {
-        id: id.to_owned(),
-        digest: digest(number),
-        hint: "pk_live_abcd".to_owned(),
-        label: "the \"shop\"".to_owned(),
-        environment: Live,
-        origins: vec!["https://shop.example".to_owned()],
-        workflow: Some("wf_shop".to_owned()),
-        quotas: Quotas::default(),
-        created_at: seconds(0),
-        revoked_at: None,
-    }
-}
-
-fn server_key(id: &str, number: u64) -> ServerKeyRecord {
-    ServerKeyRecord {
-        id: id.to_owned(),
-        digest: digest(number),
-        hint: "sk_abcd".to_owned(),
-        label: String::new(),
-        project: "default".to_owned(),
-        environment: Test,
-        created_at: seconds(0),
-        revoked_at: None,
-    }
-}
-
-fn visitor(id: &str, number: u64) -> VisitorRecord {
-    VisitorRecord {
-        id: id.to_owned(),
-        public_token_id: "pkt_1".to_owned(),
-        resume_digest: digest(number),
-        created_at: seconds(0),
-        last_seen_at: seconds(0),
-    }
 }
 
 fn domain(origin: &str, environment: auth::identity::Environment, key: &str) -> DomainRecord {
@@ -104,10 +71,14 @@ pub(super) async fn a_secret_is_found_with_its_session(database: &dyn TestDataba
         ChatSessionRecord {
             environment: Test,
             origins: Vec::new(),
-            opened_by: OpenedBy::PublicToken("pkt_1".to_owned()),
+            opened_by: OpenedBy::ServerKey("key_1".to_owned()),
             ..session("cksess_2", "grace", 5)
         },
     ];
+    store
+        .insert_server_key(&server_key("key_1", 1))
+        .await
+        .unwrap();
     for (number, session) in (1..).zip(&sessions) {
         assert_eq!(open(&*store, session, number, NO_LIMIT).await, 0);
     }
@@ -490,120 +461,6 @@ pub(super) async fn expired_sessions_and_secrets_are_purged(database: &dyn TestD
         assert!(found.is_some(), "{number}");
     }
     assert_eq!(store.purge_chat_sessions(seconds(3_601)).await.unwrap(), 0);
-}
-
-pub(super) async fn a_revoked_public_token_ends_what_it_opened(database: &dyn TestDatabase) {
-    let store = database.open().await.credentials;
-    let other_node = database.open().await.credentials;
-    let tokens = [public_token("pkt_1", 1), public_token("pkt_2", 2)];
-    for (number, token) in (1..).zip(&tokens) {
-        store.insert_public_token(token).await.unwrap();
-        let session = ChatSessionRecord {
-            opened_by: OpenedBy::PublicToken(token.id.clone()),
-            ..session(&format!("of_{}", token.id), "vis_1", 0)
-        };
-        open(&*store, &session, number, NO_LIMIT).await;
-    }
-    // A server key of the same id is another credential.
-    let session = ChatSessionRecord {
-        opened_by: OpenedBy::ServerKey("pkt_1".to_owned()),
-        ..session("of_key", "vis_1", 0)
-    };
-    open(&*store, &session, 3, NO_LIMIT).await;
-    assert_eq!(
-        store.list_public_tokens().await.unwrap(),
-        [tokens[1].clone(), tokens[0].clone()]
-    );
-    assert_eq!(store.find_public_token(&digest(3)).await.unwrap(), None);
-
-    assert!(
-        store
-            .revoke_public_token("pkt_1", seconds(7))
-            .await
-            .unwrap()
-    );
-    assert!(
-        !store
-            .revoke_public_token("pkt_1", seconds(8))
-            .await
-            .unwrap()
-    );
-    assert!(
-        !store
-            .revoke_public_token("pkt_9", seconds(8))
-            .await
-            .unwrap()
-    );
-    let revoked = PublicTokenRecord {
-        revoked_at: Some(seconds(7)),
-        ..tokens[0].clone()
-    };
-    assert_eq!(
-        other_node.find_public_token(&digest(1)).await.unwrap(),
-        Some(revoked)
-    );
-    assert_eq!(
-        other_node.find_public_token(&digest(2)).await.unwrap(),
-        Some(tokens[1].clone())
-    );
-    assert_eq!(
-        ended(&*other_node, "of_pkt_1").await,
-        Some(end(7, EndReason::Revoked))
-    );
-    assert_eq!(ended(&*other_node, "of_pkt_2").await, None);
-    assert_eq!(ended(&*other_node, "of_key").await, None);
-}
-
-pub(super) async fn a_revoked_server_key_ends_what_it_opened(database: &dyn TestDatabase) {
-    let store = database.open().await.credentials;
-    let other_node = database.open().await.credentials;
-    let keys = [server_key("key_1", 1), server_key("key_2", 2)];
-    for (number, key) in (1..).zip(&keys) {
-        store.insert_server_key(key).await.unwrap();
-        let session = ChatSessionRecord {
-            opened_by: OpenedBy::ServerKey(key.id.clone()),
-            ..session(&format!("of_{}", key.id), "ada", 0)
-        };
-        open(&*store, &session, number, NO_LIMIT).await;
-    }
-    assert_eq!(
-        store.list_server_keys().await.unwrap(),
-        [keys[1].clone(), keys[0].clone()]
-    );
-    assert!(store.revoke_server_key("key_2", seconds(7)).await.unwrap());
-    assert!(!store.revoke_server_key("key_2", seconds(8)).await.unwrap());
-    let found = other_node.find_server_key(&digest(2)).await.unwrap();
-    assert_eq!(found.unwrap().revoked_at, Some(seconds(7)));
-    let found = other_node.find_server_key(&digest(1)).await.unwrap();
-    assert_eq!(found, Some(keys[0].clone()));
-    assert_eq!(ended(&*other_node, "of_key_1").await, None);
-    assert_eq!(
-        ended(&*other_node, "of_key_2").await,
-        Some(end(7, EndReason::Revoked))
-    );
-}
-
-pub(super) async fn visitors_come_back_and_go(database: &dyn TestDatabase) {
-    let store = database.open().await.credentials;
-    store.insert_visitor(&visitor("vis_1", 1)).await.unwrap();
-    store.insert_visitor(&visitor("vis_2", 2)).await.unwrap();
-    for (now, expected) in [(50, 50), (40, 50), (60, 60)] {
-        store.touch_visitor("vis_1", seconds(now)).await.unwrap();
-        let found = store.find_visitor(&digest(1)).await.unwrap();
-        let expected = VisitorRecord {
-            last_seen_at: seconds(expected),
-            ..visitor("vis_1", 1)
-        };
-        assert_eq!(found, Some(expected));
-    }
-    store.touch_visitor("vis_9", seconds(1)).await.unwrap();
-    assert!(store.remove_visitor("vis_1").await.unwrap());
-    assert!(!store.remove_visitor("vis_1").await.unwrap());
-    assert_eq!(store.find_visitor(&digest(1)).await.unwrap(), None);
-    assert_eq!(
-        store.find_visitor(&digest(2)).await.unwrap(),
-        Some(visitor("vis_2", 2))
-    );
 }
 
 pub(super) async fn an_origin_is_registered_once_for_each_environment(database: &dyn TestDatabase) {

@@ -38,12 +38,16 @@ async fn everything_that_names_a_thread(
             },
         ),
         (
-            "apply thread",
+            "apply title",
             Change {
-                thread: Some(protocol::ThreadMetadata {
-                    title: Some("taken".to_owned()),
-                    ..thread(1)
-                }),
+                title: Some("taken".to_owned()),
+                ..Change::default()
+            },
+        ),
+        (
+            "apply title if none",
+            Change {
+                title_if_none: Some("taken".to_owned()),
                 ..Change::default()
             },
         ),

@@ -160,7 +160,7 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         remove: vec![item_id(2)],
         // Removed, then put again: at the end. Beyond the cut, then put again: kept.
         put: vec![item(1, 2, "back"), item(1, 4, "again")],
-        thread: Some(renamed.clone()),
+        title: Some("Renamed".to_owned()),
         // Too late: the thread has a title by now.
         title_if_none: Some("Automatic".to_owned()),
     };
@@ -212,10 +212,7 @@ pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatab
         truncate_after: Some(item_id(99)),
         remove: vec![item_id(1)],
         put: items(1, 4..=5),
-        thread: Some(ThreadMetadata {
-            title: Some("Never".to_owned()),
-            ..thread(1)
-        }),
+        title: Some("Never".to_owned()),
         title_if_none: None,
     };
     let applied = store.apply(&owner("a"), &thread_id(1), &change).await;
@@ -261,30 +258,68 @@ pub(super) async fn removing_an_item_that_is_gone_is_no_error(database: &dyn Tes
     assert_eq!(numbers(&all_items(&*store, &owner("a"), 1).await), ids([2]));
 }
 
-pub(super) async fn a_threads_own_fields_are_replaced(database: &dyn TestDatabase) {
+pub(super) async fn a_new_title_touches_nothing_else_of_the_thread(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
-    store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=1))
-        .await
-        .unwrap();
     let closed = ThreadMetadata {
-        title: Some("Closed".to_owned()),
+        title: Some("Before".to_owned()),
         status: ThreadStatus::Closed { reason: None },
+        allowed_image_domains: Some(vec!["images.example".to_owned()]),
+        metadata: Map::from_iter([("note".to_owned(), json!(1))]),
         ..thread(1)
     };
+    store
+        .create_thread(&owner("a"), &closed, &items(1, 1..=1))
+        .await
+        .unwrap();
+    name(&*store, Some("After"), None).await;
+    let expected = ThreadMetadata {
+        title: Some("After".to_owned()),
+        ..closed
+    };
+    assert_eq!(
+        store.thread(&owner("a"), &thread_id(1)).await.unwrap(),
+        expected
+    );
+    assert_eq!(numbers(&all_items(&*store, &owner("a"), 1).await), ids([1]));
+}
+
+async fn name(store: &dyn Store, title: Option<&str>, title_if_none: Option<&str>) {
     let change = Change {
-        thread: Some(closed.clone()),
+        title: title.map(str::to_owned),
+        title_if_none: title_if_none.map(str::to_owned),
         ..Change::default()
     };
     store
         .apply(&owner("a"), &thread_id(1), &change)
         .await
         .unwrap();
-    assert_eq!(
-        store.thread(&owner("a"), &thread_id(1)).await.unwrap(),
-        closed
-    );
-    assert_eq!(numbers(&all_items(&*store, &owner("a"), 1).await), ids([1]));
+}
+
+pub(super) async fn a_title_that_a_person_gave_is_never_lost(database: &dyn TestDatabase) {
+    let nodes = [database.open().await.threads, database.open().await.threads];
+    // A turn that begins names the thread in the background, while its user renames it.
+    for _ in 0..20 {
+        nodes[0]
+            .create_thread(&owner("a"), &thread(1), &items(1, 1..=1))
+            .await
+            .unwrap();
+        join_all((0..8).map(|writer| {
+            let node = &*nodes[writer % 2];
+            async move {
+                match writer {
+                    5 => name(node, Some("The person's"), None).await,
+                    _ => name(node, None, Some("Automatic")).await,
+                }
+            }
+        }))
+        .await;
+        let kept = nodes[1].thread(&owner("a"), &thread_id(1)).await.unwrap();
+        assert_eq!(kept.title.as_deref(), Some("The person's"));
+        nodes[0]
+            .delete_thread(&owner("a"), &thread_id(1))
+            .await
+            .unwrap();
+    }
 }
 
 pub(super) async fn a_deleted_thread_takes_its_items_along(database: &dyn TestDatabase) {

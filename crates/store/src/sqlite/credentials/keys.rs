@@ -1,7 +1,8 @@
 //! Public tokens and their visitors, and server keys.
 
 use auth::ports::{
-    Digest, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord, VisitorRecord,
+    ChatSessionRecord, Digest, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord,
+    VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -107,9 +108,32 @@ pub(super) fn revoke<K: Key>(
         at: now,
         reason: EndReason::Revoked,
     };
-    // Even when it was revoked before: a session may have been opened at the very moment.
     sessions::end_all_opened_by(connection, &K::opener(id.to_owned()), end)?;
     Ok(revoked > 0)
+}
+
+/// Whether what opens a session may still do so.
+pub(super) fn is_opener_there(
+    connection: &Connection,
+    session: &ChatSessionRecord,
+) -> Result<bool, Error> {
+    let (sql, id) = match &session.opened_by {
+        OpenedBy::User => return Ok(true),
+        OpenedBy::PublicToken(id) => (
+            "SELECT EXISTS (SELECT 1 FROM public_tokens WHERE id = ?1 AND revoked_at IS NULL)
+                AND EXISTS (SELECT 1 FROM visitors WHERE id = ?2 AND public_token_id = ?1)",
+            id,
+        ),
+        OpenedBy::ServerKey(id) => (
+            "SELECT EXISTS (SELECT 1 FROM server_keys WHERE id = ?1 AND revoked_at IS NULL)
+                AND ?2 IS NOT NULL",
+            id,
+        ),
+    };
+    let is_there = connection
+        .prepare_cached(sql)?
+        .query_row([id, &session.subject], |row| row.get(0))?;
+    Ok(is_there)
 }
 
 fn read_key<K: Key>(row: &Row<'_>) -> Result<K, Error> {
@@ -181,6 +205,21 @@ pub(super) fn remove_visitor(connection: &Connection, id: &str) -> Result<bool, 
         .prepare_cached("DELETE FROM visitors WHERE id = ?1")?
         .execute([id])?;
     Ok(removed > 0)
+}
+
+/// The visitor that has been away longest, when it was last seen before `before`.
+pub(in crate::sqlite) fn find_stale_visitor(
+    connection: &Connection,
+    before: UnixTime,
+) -> Result<Option<VisitorRecord>, Error> {
+    let visitor = connection
+        .prepare_cached(
+            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at
+             FROM visitors WHERE last_seen_at < ?1 ORDER BY last_seen_at LIMIT 1",
+        )?
+        .query_row([before.seconds()], read_visitor)
+        .optional()?;
+    Ok(visitor)
 }
 
 fn read_visitor(row: &Row<'_>) -> rusqlite::Result<VisitorRecord> {

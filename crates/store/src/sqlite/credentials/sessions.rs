@@ -2,14 +2,14 @@
 
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
-    Rotation, RotationOutcome,
+    OpeningOutcome, Rotation, RotationOutcome,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use crate::error::Error;
 use crate::rows;
-use crate::sqlite::credentials::{read_optional_time, read_time};
+use crate::sqlite::credentials::{keys, read_optional_time, read_time};
 
 /// Sessions that one call of [`purge_some`] removes.
 const PURGE_BATCH: u32 = 500;
@@ -19,7 +19,10 @@ pub(super) fn insert(
     session: &ChatSessionRecord,
     secret: &ClientSecretRecord,
     limit: u32,
-) -> Result<u32, Error> {
+) -> Result<OpeningOutcome, Error> {
+    if !keys::is_opener_there(connection, session)? {
+        return Ok(OpeningOutcome::OpenerGone);
+    }
     let (opened_by, opened_by_id) = opener(&session.opened_by);
     let stored = rows::encode(session)?;
     let created_at = session.created_at.seconds();
@@ -62,7 +65,9 @@ pub(super) fn insert(
             reason_name(EndReason::Displaced),
             limit.saturating_sub(1),
         ])?;
-    u32::try_from(ended).map_err(Error::internal)
+    Ok(OpeningOutcome::Opened {
+        displaced: u32::try_from(ended).map_err(Error::internal)?,
+    })
 }
 
 pub(super) fn find_secret(
