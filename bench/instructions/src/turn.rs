@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use engine::ports::{Clock, Ids, ToolCall, ToolSpec, ToolStream, Tools};
 use engine::workflow::{ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows};
-use engine::{Engine, Owner, Reply, RequestContext, User};
+use engine::{Engine, Owner, Reply, RequestContext, SessionRules, User};
 use futures::StreamExt as _;
 use protocol::Timestamp;
 use protocol::request::{Envelope, Limits};
@@ -109,6 +109,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
     };
     let workflow = Workflow {
         id: WorkflowId::new("wf_count"),
+        version: None,
         instructions: "Answer briefly.".to_owned(),
         user_context: None,
         model: Arc::new(ChatCompletions::new(
@@ -145,6 +146,7 @@ fn context() -> RequestContext {
         },
         workflow: None,
         state_variables: Arc::new(Map::new()),
+        rules: SessionRules::default(),
         locale: None,
     }
 }

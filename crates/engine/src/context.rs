@@ -1,6 +1,6 @@
 //! Who a request is for: the owner that every query carries, and the person behind it.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -76,6 +76,41 @@ pub struct RequestContext {
     pub workflow: Option<WorkflowId>,
     /// Values for the `{{placeholders}}` of the workflow's user context.
     pub state_variables: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// What the session may do.
+    pub rules: SessionRules,
     /// BCP 47 tag from `Accept-Language`, where the client sent a single valid one.
     pub locale: Option<String>,
+}
+
+/// What a session may do; by default, everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRules {
+    /// The version of the workflow that the session is bound to; the workflow's first one when absent.
+    pub workflow_version: Option<Arc<str>>,
+    /// Whether new threads get a title by themselves.
+    pub automatic_titles: bool,
+    /// Which of the user's threads the session may see.
+    pub history: HistoryAccess,
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        Self {
+            workflow_version: None,
+            automatic_titles: true,
+            history: HistoryAccess::All,
+        }
+    }
+}
+
+/// Which of a user's threads a session may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryAccess {
+    /// All of them.
+    All,
+    /// The newest ones, this many.
+    Recent(NonZeroU32),
+    /// None is listed. A thread whose id the page holds already goes on: a conversation outlives the
+    /// short sessions in which it is held.
+    Unlisted,
 }

@@ -17,7 +17,7 @@ use crate::{
     run::TurnStream,
     turn::Start,
     turns::{Place, Turns},
-    workflow::{Workflow, Workflows},
+    workflow::{Titles, Workflow, Workflows},
 };
 
 /// Longest title a person may give, in characters.
@@ -68,6 +68,7 @@ impl Engine {
     ///
     /// A new kind of request is a compile error here until it is dealt with.
     pub async fn handle(&self, context: RequestContext, request: Request) -> Result<Reply, Error> {
+        self.check_reach(&context, request.thread_id()).await?;
         match request {
             Request::ThreadsCreate(params) => self.create_thread(context, params.input).await,
             Request::ThreadsAddUserMessage(params) => {
@@ -89,7 +90,7 @@ impl Engine {
             }
             Request::ThreadsList(params) => {
                 let query = page_query(params.limit, params.order, params.after.as_ref());
-                let page = self.store.threads(&context.owner, &query).await?;
+                let page = self.visible_threads(&context, &query).await?;
                 let bare = |thread| Thread::for_client(thread, Page::default());
                 Ok(Reply::Json(Answer::Threads(Page {
                     data: page.data.into_iter().map(bare).collect(),
@@ -235,7 +236,7 @@ impl Engine {
             });
         };
         check_open(&thread.status)?;
-        let workflow = Arc::clone(self.workflows.get(context.workflow.as_ref())?);
+        let workflow = Arc::clone(self.workflow_of(&context)?);
         workflow.pick_model(message.inference_options.model.as_deref())?;
         let place = self.turns.enter(&thread.id).await;
         let change = Change {
@@ -290,6 +291,13 @@ impl Engine {
         Err(Error::Unsupported(name))
     }
 
+    /// The workflow that the caller's credential is bound to.
+    fn workflow_of(&self, context: &RequestContext) -> Result<&Arc<Workflow>, Error> {
+        let version = context.rules.workflow_version.as_deref();
+        self.workflows
+            .get_version(context.workflow.as_ref(), version)
+    }
+
     /// The workflow of a message, after everything that can be refused about it has been looked at.
     fn workflow_for(
         &self,
@@ -314,7 +322,7 @@ impl Engine {
                 param: Some("params.input.content".to_owned()),
             });
         }
-        let workflow = self.workflows.get(context.workflow.as_ref())?;
+        let workflow = self.workflow_of(context)?;
         workflow.pick_model(input.inference_options.model.as_deref())?;
         Ok(Arc::clone(workflow))
     }
@@ -402,7 +410,11 @@ impl Engine {
             },
             thread,
             request,
-            titles: workflow.titles,
+            titles: if context.rules.automatic_titles {
+                workflow.titles
+            } else {
+                Titles::Off
+            },
             limits: workflow.limits,
         };
         Ok(Reply::Turn(TurnStream::start(

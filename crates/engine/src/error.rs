@@ -22,8 +22,16 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// The workflow of the credential or the request is not configured.
-    #[error("workflow with id '{0}' not found; name one of the configured workflows")]
-    UnknownWorkflow(String),
+    #[error(
+        "workflow with id '{id}'{} not found; name one of the configured workflows",
+        of_version(.version.as_deref())
+    )]
+    UnknownWorkflow {
+        /// Its id.
+        id: String,
+        /// The version that it does not have, when it has others.
+        version: Option<String>,
+    },
     /// The protocol knows this request, this server does not serve it (yet).
     #[error("this server does not serve `{0}` yet")]
     Unsupported(&'static str),
@@ -43,4 +51,8 @@ impl From<StoreError> for Error {
             StoreError::Internal(_) => Self::Internal(error),
         }
     }
+}
+
+fn of_version(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| format!(" and version '{version}'"))
 }

@@ -10,13 +10,14 @@ pub mod error;
 mod history;
 mod hosted;
 pub mod ports;
+mod reach;
 pub mod run;
 mod title;
 mod turn;
 pub mod turns;
 pub mod workflow;
 
-pub use context::{Owner, Project, RequestContext, User};
+pub use context::{HistoryAccess, Owner, Project, RequestContext, SessionRules, User};
 pub use engine::{Answer, Engine, Reply};
 pub use error::Error;
 pub use run::TurnStream;

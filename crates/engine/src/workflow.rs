@@ -37,6 +37,8 @@ impl fmt::Display for WorkflowId {
 pub struct Workflow {
     /// Its id, `wf_…`.
     pub id: WorkflowId,
+    /// Which version of that id it is; several workflows may share an id.
+    pub version: Option<String>,
     /// The operator's instructions to the model.
     pub instructions: String,
     /// What the model is told about the user, with `{{placeholders}}` for state variables.
@@ -156,7 +158,8 @@ impl Workflow {
 /// All configured workflows; one of them is the default.
 #[derive(Clone)]
 pub struct Workflows {
-    by_id: HashMap<WorkflowId, Arc<Workflow>>,
+    /// The versions of each id, in the order of the configuration.
+    by_id: HashMap<WorkflowId, Vec<Arc<Workflow>>>,
     default: WorkflowId,
 }
 
@@ -164,19 +167,38 @@ impl Workflows {
     /// Takes the configured workflows; the first one is the default. `None` where there is none.
     pub fn new(workflows: Vec<Workflow>) -> Option<Self> {
         let default = workflows.first()?.id.clone();
-        let by_id = workflows
-            .into_iter()
-            .map(|workflow| (workflow.id.clone(), Arc::new(workflow)))
-            .collect();
+        let mut by_id: HashMap<_, Vec<_>> = HashMap::new();
+        for workflow in workflows {
+            let versions = by_id.entry(workflow.id.clone()).or_default();
+            versions.push(Arc::new(workflow));
+        }
         Some(Self { by_id, default })
     }
 
-    /// The workflow of this id, or the default one where none is named.
+    /// The workflow of this id, or the default one where none is named: its first version.
     pub fn get(&self, id: Option<&WorkflowId>) -> Result<&Arc<Workflow>, Error> {
+        self.get_version(id, None)
+    }
+
+    /// The workflow of this id, or the default one where none is named, in this version, or its
+    /// first one where none is named.
+    pub fn get_version(
+        &self,
+        id: Option<&WorkflowId>,
+        version: Option<&str>,
+    ) -> Result<&Arc<Workflow>, Error> {
         let id = id.unwrap_or(&self.default);
-        self.by_id
-            .get(id)
-            .ok_or_else(|| Error::UnknownWorkflow(id.to_string()))
+        let versions = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+        let found = match version {
+            None => versions.first(),
+            Some(_) => versions
+                .iter()
+                .find(|workflow| workflow.version.as_deref() == version),
+        };
+        found.ok_or_else(|| Error::UnknownWorkflow {
+            id: id.to_string(),
+            version: version.filter(|_| !versions.is_empty()).map(str::to_owned),
+        })
     }
 
     /// The default workflow's id.

@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use engine::{
-    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, Titles, TurnLimits, Turns,
-    User, Workflow, WorkflowId, Workflows,
+    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, SessionRules, Titles,
+    TurnLimits, Turns, User, Workflow, WorkflowId, Workflows,
     ports::{
         Clock, Ids, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream, ToolCall,
         ToolEvent, ToolSpec, ToolStream, Tools,
@@ -152,6 +152,7 @@ impl House {
         let model = Script::new(answers);
         let workflow = Workflow {
             id: WorkflowId::new("wf_test"),
+            version: None,
             instructions: "be kind".to_owned(),
             user_context: Some("Plan: {{plan}}.".to_owned()),
             model: Arc::clone(&model) as Arc<dyn Model>,
@@ -217,6 +218,7 @@ fn context(who: &str) -> RequestContext {
         },
         workflow: None,
         state_variables: Arc::new(Map::from_iter([("plan".to_owned(), json!("gold"))])),
+        rules: SessionRules::default(),
         locale: None,
     }
 }

@@ -137,6 +137,29 @@ impl Request {
     pub const fn is_streaming(&self) -> bool {
         self.kind().is_streaming()
     }
+
+    /// The thread it is about, when it is about one that exists.
+    pub const fn thread_id(&self) -> Option<&ThreadId> {
+        match self {
+            Self::ThreadsAddUserMessage(params) => Some(&params.thread_id),
+            Self::ThreadsAddClientToolOutput(params) => Some(&params.thread_id),
+            Self::ThreadsAddStructuredInput(params) => Some(&params.thread_id),
+            Self::ThreadsRetryAfterItem(params) => Some(&params.thread_id),
+            Self::ThreadsCustomAction(params) | Self::ThreadsSyncCustomAction(params) => {
+                Some(&params.thread_id)
+            }
+            Self::ThreadsGetById(params) => Some(&params.thread_id),
+            Self::ThreadsUpdate(params) => Some(&params.thread_id),
+            Self::ThreadsDelete(params) => Some(&params.thread_id),
+            Self::ItemsList(params) => Some(&params.thread_id),
+            Self::ItemsFeedback(params) => Some(&params.thread_id),
+            Self::ThreadsCreate(_)
+            | Self::ThreadsList(_)
+            | Self::AttachmentsCreate(_)
+            | Self::AttachmentsDelete(_)
+            | Self::InputTranscribe(_) => None,
+        }
+    }
 }
 
 impl Envelope {

@@ -115,6 +115,7 @@ impl Caller {
                 },
             },
             workflow: workflow.map(WorkflowId::new),
+            rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             locale: locale::of(headers),
         }

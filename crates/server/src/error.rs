@@ -299,7 +299,7 @@ impl From<engine::Error> for ApiError {
                 }
             }
             Error::Conflict(_) => Self::conflict(message),
-            Error::UnknownWorkflow(_) => Self::not_found(message)
+            Error::UnknownWorkflow { .. } => Self::not_found(message)
                 .with_code("workflow_not_found")
                 .with_param("workflow"),
             Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),

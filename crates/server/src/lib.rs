@@ -22,6 +22,7 @@ mod routes;
 mod serve;
 mod session_settings;
 mod sse;
+mod untraced;
 
 pub use crate::{
     app::{App, AppState, Doors, Settings},

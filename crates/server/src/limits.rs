@@ -179,6 +179,7 @@ pub struct Limits {
     visitors: Limiter<(String, ClientIp)>,
     visitor_messages: Limiter<Arc<str>>,
     token_messages: Limiter<String>,
+    session_requests: Limiter<String>,
 }
 
 impl Limits {
@@ -193,6 +194,7 @@ impl Limits {
             visitors: Limiter::new(hour),
             visitor_messages: Limiter::new(hour),
             token_messages: Limiter::new(hour * 24),
+            session_requests: Limiter::new(Duration::from_mins(1)),
             rates,
         }
     }
@@ -237,6 +239,24 @@ impl Limits {
                 ApiError::too_many("too many messages in a short time; wait a little", wait)
             })?;
         Ok(running)
+    }
+
+    /// Counts a turn of a chat session that was opened with a limit of its own.
+    pub(crate) fn session_request(
+        &self,
+        session_id: &str,
+        per_minute: NonZeroU32,
+    ) -> Result<(), ApiError> {
+        self.session_requests
+            .take(session_id.to_owned(), Rate::per_minute(per_minute.get()))
+            .map_err(|wait| {
+                ApiError::too_many(
+                    format!(
+                        "this chat takes {per_minute} messages in a minute; wait a little and send it again"
+                    ),
+                    wait,
+                )
+            })
     }
 
     /// Counts a new visitor of a public token from an address.

@@ -7,6 +7,7 @@
 use std::{num::NonZeroU32, sync::LazyLock};
 
 use auth::ports::{ChatSessionRecord, Quotas};
+use engine::{HistoryAccess, SessionRules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -103,6 +104,19 @@ impl SessionSettings {
     pub(crate) fn take_from(record: &mut ChatSessionRecord) -> Result<Self, ApiError> {
         let state = std::mem::take(&mut record.state);
         serde_json::from_value(Value::Object(state)).map_err(ApiError::internal)
+    }
+
+    /// What the engine has to keep to.
+    pub(crate) fn rules(&self) -> SessionRules {
+        SessionRules {
+            workflow_version: self.workflow_version.as_deref().map(Into::into),
+            automatic_titles: self.automatic_titles,
+            history: match (self.history.enabled, self.history.recent_threads) {
+                (false, _) => HistoryAccess::Unlisted,
+                (true, Some(count)) => HistoryAccess::Recent(count),
+                (true, None) => HistoryAccess::All,
+            },
+        }
     }
 
     /// The record's `state`.

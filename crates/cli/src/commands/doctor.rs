@@ -3,7 +3,7 @@
 use std::{fmt::Write, sync::Arc, time::Instant};
 
 use auth::Now;
-use engine::{Owner, RequestContext, User, Workflow};
+use engine::{Owner, RequestContext, SessionRules, User, Workflow};
 use serde::Serialize;
 use serde_json::json;
 
@@ -155,6 +155,7 @@ async fn list_tools(workflow: &Workflow) -> Vec<String> {
         },
         workflow: None,
         state_variables: Arc::default(),
+        rules: SessionRules::default(),
         locale: None,
     };
     workflow

@@ -1,6 +1,10 @@
 //! `[[models]]`, `[[workflows]]` and `[[mcp_servers]]`: what answers and what can act.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail, ensure};
 use auth::{Origin, Signer};
@@ -93,7 +97,13 @@ pub(crate) fn build(
     };
     let mut workflows = Vec::new();
     let mut summary = Vec::new();
+    let mut names = HashSet::new();
     for raw in raw_workflows {
+        ensure!(
+            names.insert((&raw.id, &raw.version)),
+            "[[workflows]] `{}` is there twice; give one of them another `id` or `version`",
+            raw.id
+        );
         let built = workflow(raw, first_model, &models, &toolbox)
             .with_context(|| format!("failed to use [[workflows]] `{}`", raw.id))?;
         let model = raw.model.as_deref().unwrap_or(first_model);
@@ -226,12 +236,17 @@ fn workflow(
     toolbox: &Toolbox<'_>,
 ) -> anyhow::Result<Workflow> {
     ensure!(
+        raw.version.as_deref() != Some(""),
+        "its `version` must not be empty; leave it out"
+    );
+    ensure!(
         is_name(&raw.id),
         "its `id` must have 1 to 64 letters, digits, '-', '_', '.' or ':', like wf_support"
     );
     let built = find_model(raw.model.as_deref().unwrap_or(first_model), models)?;
     Ok(Workflow {
         id: WorkflowId::new(raw.id.as_str()),
+        version: raw.version.clone(),
         instructions: raw.instructions.clone(),
         user_context: raw.user_context.clone(),
         model: built.model.clone(),

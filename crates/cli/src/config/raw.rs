@@ -379,6 +379,7 @@ pub(crate) enum ModelKind {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawWorkflow {
     pub(crate) id: String,
+    pub(crate) version: Option<String>,
     pub(crate) instructions: String,
     pub(crate) user_context: Option<String>,
     pub(crate) model: Option<String>,
@@ -395,6 +396,7 @@ impl Default for RawWorkflow {
     fn default() -> Self {
         Self {
             id: String::new(),
+            version: None,
             instructions: String::new(),
             user_context: None,
             model: None,

@@ -11,6 +11,7 @@ use engine::Reply;
 use http::HeaderMap;
 use protocol::{Envelope, Limits, RequestError};
 use serde::{Deserialize, de::IgnoredAny};
+use tracing::{Dispatch, instrument::WithSubscriber};
 
 use crate::{
     app::{App, AppState},
@@ -20,6 +21,7 @@ use crate::{
     limits::RunningTurn,
     routes::relay,
     sse::{self, EventStream},
+    untraced::Untraced,
 };
 
 /// `POST /api/chat` and `POST /chatkit`
@@ -80,10 +82,20 @@ async fn converse(
     } else {
         None
     };
-    match app.engine.handle(caller.context(headers), request).await {
+    let is_traced = caller.settings().tracing;
+    let handled = app.engine.handle(caller.context(headers), request);
+    let reply = if is_traced {
+        handled.await
+    } else {
+        handled.with_subscriber(Dispatch::none()).await
+    };
+    match reply {
         Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
         Ok(Reply::Turn(events)) => Ok(EventStream {
-            events,
+            events: Untraced {
+                stream: events,
+                is_traced,
+            },
             keep_alive: app.settings.keep_alive,
             running,
             revoked: match caller.entry() {
@@ -109,6 +121,11 @@ async fn converse(
 /// Counts a turn against the person's limits; a visitor's also against the quotas of their token.
 pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiError> {
     let running = app.limits.turn(caller.owner())?;
+    if let Entry::ClientSecret(session) = caller.entry()
+        && let Some(per_minute) = session.settings.max_requests_per_minute
+    {
+        app.limits.session_request(&session.record.id, per_minute)?;
+    }
     match caller.entry() {
         Entry::Visitor(token) => {
             app.limits

@@ -179,7 +179,11 @@ async fn mint_hosted(
 ) -> Result<Response, ApiError> {
     // Workflows cost the operator money, so a page cannot name just any of theirs.
     if let Some(other) = workflow.filter(|id| *id != hosted.workflow) {
-        return Err(engine::Error::UnknownWorkflow(other).into());
+        return Err(engine::Error::UnknownWorkflow {
+            id: other,
+            version: None,
+        }
+        .into());
     }
     let request = SessionRequest {
         workflow: SessionWorkflow {

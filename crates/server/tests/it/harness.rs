@@ -219,7 +219,7 @@ impl TestApp {
         let app = App {
             engine: Engine {
                 store: store.clone(),
-                workflows: Arc::new(Workflows::new(vec![workflow(model, clock.clone())]).unwrap()),
+                workflows: Arc::new(workflows(&model, &clock)),
                 clock: clock.clone(),
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
@@ -484,10 +484,24 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
     (Arc::new(model.clone()), Relay::PassOn(model))
 }
 
+/// The default workflow, and a second version of it that is told about the user and names threads.
+fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>) -> Workflows {
+    let first = workflow(model.clone(), clock.clone());
+    let second = Workflow {
+        version: Some("2".to_owned()),
+        instructions: "Be long.".to_owned(),
+        user_context: Some("Plan: {{plan}}".to_owned()),
+        titles: Titles::FirstMessage,
+        ..first.clone()
+    };
+    Workflows::new(vec![first, second]).unwrap()
+}
+
 fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {
     let http = HttpClient::new(&HTTP_POLICY).unwrap();
     Workflow {
         id: WorkflowId::new("wf_test"),
+        version: None,
         instructions: "Be brief.".to_owned(),
         user_context: None,
         model,

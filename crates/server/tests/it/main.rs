@@ -21,6 +21,8 @@ mod hosted;
 #[cfg(test)]
 mod hosted_errors;
 #[cfg(test)]
+mod hosted_rules;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod origins;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex as SyncMutex};
 use axum::{Router, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::{
-    User,
+    SessionRules, User,
     ports::{Model, ModelEvent, ModelInput, ModelRequest},
 };
 use futures::StreamExt;
@@ -214,6 +214,7 @@ fn user(id: &str) -> RequestContext {
         },
         workflow: None,
         state_variables: Arc::default(),
+        rules: SessionRules::default(),
         locale: None,
     }
 }

@@ -90,11 +90,15 @@ pub(crate) async fn cancel(
 
 fn check_workflow(app: &App, request: &SessionRequest) -> Result<(), ApiError> {
     let id = WorkflowId::new(request.workflow.id.as_str());
-    app.engine
-        .workflows
-        .get(Some(&id))
-        .map(drop)
-        .map_err(|_unknown| not_found(format!("Workflow with id '{id}' not found.")))
+    let version = request.workflow.version.as_deref();
+    match app.engine.workflows.get_version(Some(&id), version) {
+        Ok(_workflow) => Ok(()),
+        Err(engine::Error::UnknownWorkflow { id, version }) => Err(not_found(match version {
+            None => format!("Workflow with id '{id}' not found."),
+            Some(version) => format!("Workflow with id '{id}' and version '{version}' not found."),
+        })),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a session of the hosted API is kept with.
