@@ -40,8 +40,10 @@ test-rust: web
 test-web: web
 	npm --prefix web test
 
+# For the whole workspace, so that what the other tests have built is used again; the seed program is built along.
+CONFORMANCE_TESTS := --features conformance/async-openai --test async_openai
 test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API
-	cargo build --locked --package conformance
+	cargo test --locked --workspace --no-run $(CONFORMANCE_TESTS)
 	. scripts/test-env >/dev/null && npm --prefix conformance test --silent
 
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json

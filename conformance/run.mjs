@@ -38,6 +38,15 @@ const names = wanted.length > 0 ? wanted : Object.keys(SUITES);
 const folder = await mkdtemp(join(tmpdir(), "vestibule-conformance-"));
 const outcomes = [];
 let server;
+// However the run is ended, the server that it started ends with it.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.once(signal, async () => {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+    process.exit(1);
+  });
+}
+process.stdout.on("error", () => process.kill(process.pid, "SIGTERM")); // nobody reads any more
 try {
   server = await startServer();
   for (const suite of names) {
@@ -83,7 +92,6 @@ kind = "demo"
 
 [[workflows]]
 id = "id"
-version = "version"
 instructions = "You answer in one sentence."
 user_context = "Plan: {{plan}}"
 `,
@@ -139,7 +147,7 @@ async function runNode() {
 async function runRust() {
   const output = await execute(
     "cargo",
-    ["test", "--locked", "--quiet", "--package", "conformance", "--features", "async-openai", "--test", "async_openai", "--", "--format", "pretty"],
+    ["test", "--locked", "--workspace", "--features", "conformance/async-openai", "--test", "async_openai"],
     { cwd: ROOT, mayFail: true },
   );
   const lines = output.matchAll(/^test (\S+) \.\.\. (ok|FAILED|ignored)/gm);

@@ -13,8 +13,11 @@ use auth::{
     ports::{ChatSessionRecord, ClientSecretRecord, OpenedBy, ServerKeyRecord},
     server_key,
 };
-use engine::{Owner, ports::StoreError};
-use protocol::{ThreadId, ThreadItem, ThreadMetadata, ThreadStatus};
+use engine::{
+    Owner,
+    ports::{AttachmentRecord, FileId, Kept, Quota, StoreError},
+};
+use protocol::{ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, item::UserMessageItem};
 use serde_json::Map;
 use store::{Database, Options};
 
@@ -103,6 +106,11 @@ async fn seed_thread(store: &dyn Database, owner: &Owner) -> anyhow::Result<()> 
     let items: Vec<ThreadItem> =
         serde_json::from_str(ITEMS).context("failed to read thread.json")?;
     let created_at = items.first().context("thread.json is empty")?.created_at();
+    for item in &items {
+        if let ThreadItem::UserMessage(message) = item {
+            seed_files(store, owner, message).await?;
+        }
+    }
     let thread = ThreadMetadata {
         id,
         title: Some("Lisbon".to_owned()),
@@ -112,5 +120,37 @@ async fn seed_thread(store: &dyn Database, owner: &Owner) -> anyhow::Result<()> 
         metadata: Map::new(),
     };
     store.create_thread(owner, &thread, &items).await?;
+    Ok(())
+}
+
+/// A message can hold only what has been uploaded. Nobody asks for the bytes, so there are none.
+async fn seed_files(
+    store: &dyn Database,
+    owner: &Owner,
+    message: &UserMessageItem,
+) -> anyhow::Result<()> {
+    for (number, attachment) in (1..).zip(&message.attachments) {
+        let record = AttachmentRecord {
+            id: attachment.id().clone(),
+            file: FileId(number),
+            name: attachment.name().to_owned(),
+            media_type: attachment.mime_type().to_owned(),
+            size: 0,
+            sha256: None,
+            created_at: message.created_at,
+            session: None,
+            thread_id: None,
+        };
+        let quota = Quota {
+            bytes: u64::MAX,
+            session_files: None,
+        };
+        store.announce(owner, &record, quota).await?;
+        let kept = Kept {
+            size: 0,
+            sha256: [0; 32],
+        };
+        store.complete(owner, &record.id, kept).await?;
+    }
     Ok(())
 }
