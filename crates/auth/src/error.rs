@@ -51,6 +51,9 @@ pub enum Refusal {
         "X-User-Id does not name the user of the credential; leave the header out, or send the token's subject"
     )]
     UserIdMismatch,
+    /// A rule of the configuration keeps this login out; the sentence is the operator's.
+    #[error("{0}")]
+    Denied(String),
     /// A page sent a server key.
     #[error(
         "server keys must never be used in a browser; revoke this one, make another, and keep it on the server"

@@ -6,12 +6,14 @@
 use serde::Serialize;
 
 use crate::{
-    identity::is_valid_subject,
+    error::Error,
+    identity::{Identity, is_valid_subject},
     issuer::{CheckedIssuer, Issuers, parse_claims},
     jwk::KeySource,
     jwks::{KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header},
     rejection::{Reason, Rejection, quote},
+    rule::{EntryRules, Outcome},
     time::Now,
 };
 
@@ -85,8 +87,85 @@ impl Explanation {
     }
 }
 
-/// Checks a token as the server would, and tells every step. May ask the issuer for its keys.
-pub async fn explain(issuers: &Issuers, token: &str, now: Now) -> Explanation {
+/// Checks a token as the server would, and tells every step. May ask the issuer for its keys, or
+/// about the token when it is opaque.
+pub async fn explain(issuers: &Issuers, rules: &EntryRules, token: &str, now: Now) -> Explanation {
+    let mut told = if issuers.opaque_for(token).is_some() {
+        explain_opaque(issuers, token, now).await
+    } else {
+        explain_jwt(issuers, token, now).await
+    };
+    // Once everything holds, the very call of the server says who it is.
+    if told.ok
+        && let Ok(identity) = issuers.authenticate(token, now).await
+    {
+        explain_rule(&mut told, rules, &identity);
+    }
+    told
+}
+
+async fn explain_opaque(issuers: &Issuers, token: &str, now: Now) -> Explanation {
+    let mut told = Explanation::new();
+    match issuers.authenticate(token, now).await {
+        Ok(identity) => told.pass(
+            "issuer",
+            format!(
+                "{} says that the token is active; the user is {}",
+                quote(identity.issuer()),
+                quote(identity.subject())
+            ),
+        ),
+        Err(Error::Invalid(rejection)) => {
+            told.fail("issuer", rejection.reason().code(), rejection.to_string());
+        }
+        Err(Error::Unavailable { message, .. }) => {
+            told.fail("issuer", "issuer_unavailable", message);
+        }
+        Err(other) => told.fail("issuer", "internal", other.to_string()),
+    }
+    told
+}
+
+fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity) {
+    let Some(rule) = rules.find(identity) else {
+        told.pass("rule", "none speaks; the usual terms hold");
+        return;
+    };
+    let name = quote(&rule.name);
+    match &rule.outcome {
+        Outcome::Deny(sentence) => {
+            told.fail(
+                "rule",
+                "entry_denied",
+                format!("{name} refuses entry: {sentence}"),
+            );
+        }
+        Outcome::Enter(terms) => {
+            let said =
+                |what: &str, value: Option<String>| value.map(|value| format!("{what} {value}"));
+            let said = [
+                said("workflow", terms.workflow.clone()),
+                said(
+                    "turns per minute",
+                    terms.turns_per_minute.map(|count| count.to_string()),
+                ),
+                said(
+                    "turns at once",
+                    terms.turns_at_once.map(|count| count.to_string()),
+                ),
+            ];
+            let said: Vec<String> = said.into_iter().flatten().collect();
+            let said = if said.is_empty() {
+                "the usual terms".to_owned()
+            } else {
+                said.join(", ")
+            };
+            told.pass("rule", format!("{name} speaks: {said}"));
+        }
+    }
+}
+
+async fn explain_jwt(issuers: &Issuers, token: &str, now: Now) -> Explanation {
     let mut told = Explanation::new();
     let parsed = CompactJws::parse(token).map_err(Rejection::from);
     let Some(jws) = told.note("format", parsed, |jws| describe_header(jws.header())) else {

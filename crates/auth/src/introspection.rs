@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     identity::Identity,
     issuer::{CheckedIssuer, ConfigError},
-    ports::{Digest, Introspection, LookupError, TokenIntrospection},
+    ports::{Digest, Introspection, LookupError, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     time::{Now, UnixTime},
 };
@@ -148,6 +148,7 @@ impl OpaqueTokens {
         let answers = Cache::builder()
             .max_capacity(ANSWER_BYTES)
             .weigher(|_: &Digest, answer: &Answer| answer.weight)
+            .support_invalidation_closures()
             .build();
         Ok(Some(Self {
             issuers,
@@ -190,6 +191,18 @@ impl OpaqueTokens {
         self.issuers
             .iter()
             .find(|issuer| token.starts_with(prefix(issuer)))
+    }
+
+    /// Forgets what was said about the tokens of somebody who has signed out.
+    pub(crate) fn forget(&self, sign_out: &SignOut) {
+        let gone = sign_out.clone();
+        // Fails only without support for closures, which the builder asks for.
+        let _ = self.answers.invalidate_entries_if(move |_, answer| {
+            answer
+                .outcome
+                .as_ref()
+                .is_ok_and(|identity| gone.is_of(identity))
+        });
     }
 
     async fn ask(

@@ -24,7 +24,8 @@ use crate::{
     introspection::{IntrospectionRule, OpaqueTokens, is_opaque},
     jwks::{KeyAddress, KeyCache, KeyCacheLimits, KeyHealth, KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header, MAX_TOKEN_BYTES},
-    ports::{Digest, KeyFetch, Random, TokenIntrospection},
+    logout::REMEMBERED_FOR,
+    ports::{Digest, KeyFetch, Random, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     session::SessionRule,
     sha256,
@@ -37,6 +38,8 @@ pub mod preset;
 pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
 /// How long a verified token is believed without another look at its signature.
 const VERIFIED_FOR: Duration = Duration::from_mins(1);
+/// How many logout tokens are remembered; only issuers can make them.
+const MAX_SEEN_SIGN_OUTS: u64 = 100_000;
 /// How much memory verified tokens may take, in bytes.
 const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -119,6 +122,8 @@ pub struct Issuer {
     pub environment: Environment,
     /// How its session cookies are checked, if they are accepted.
     pub session: Option<SessionRule>,
+    /// Which clients its logout tokens may name; empty when it does not sign users out here.
+    pub logout_audience: Vec<String>,
     /// How its opaque tokens are checked, if they are accepted.
     pub introspection: Option<IntrospectionRule>,
 }
@@ -146,6 +151,7 @@ impl Issuer {
             is_key_id_required: false,
             environment: Environment::Live,
             session: None,
+            logout_audience: Vec::new(),
             introspection: None,
         }
     }
@@ -293,6 +299,8 @@ pub struct Issuers {
     by_name: HashMap<String, Arc<CheckedIssuer>>,
     by_alias: HashMap<String, Arc<CheckedIssuer>>,
     verified: Cache<Digest, Verified>,
+    /// Ids of logout tokens that were used.
+    pub(crate) seen_sign_outs: Cache<Digest, ()>,
     opaque: Option<OpaqueTokens>,
 }
 
@@ -345,6 +353,11 @@ impl Issuers {
         let verified = Cache::builder()
             .max_capacity(VERIFIED_BYTES)
             .weigher(|_: &Digest, verified: &Verified| verified.weight)
+            .support_invalidation_closures()
+            .build();
+        let seen_sign_outs = Cache::builder()
+            .max_capacity(MAX_SEEN_SIGN_OUTS)
+            .time_to_live(REMEMBERED_FOR)
             .build();
         if let Some(name) = by_alias.keys().find(|name| by_name.contains_key(*name)) {
             return Err(ConfigError::new(name, "it is configured twice"));
@@ -353,6 +366,7 @@ impl Issuers {
             by_name,
             by_alias,
             verified,
+            seen_sign_outs,
             opaque: None,
         })
     }
@@ -412,21 +426,7 @@ impl Issuers {
             .map_err(refuse)?;
         let (subject, expires_at) = (accepted.subject.to_owned(), accepted.expires_at);
         let epoch = issuer.keys.epoch();
-        let key = issuer
-            .keys
-            .key(jws.header(), issuer.rules.is_key_id_required, now)
-            .await;
-        let key = key.map_err(|problem| match problem {
-            NoKey::Refused(reason) => Error::from(refuse(reason.into())),
-            NoKey::Unavailable {
-                message,
-                retry_after,
-            } => Error::Unavailable {
-                message: format!("no keys of issuer {}: {message}", issuer.rules.issuer),
-                retry_after,
-            },
-        })?;
-        jws.verify(&key).map_err(|reason| refuse(reason.into()))?;
+        issuer.verify_signature(&jws, now, refuse).await?;
         let identity = issuer.identity(subject, claims, expires_at)?;
         // A map of parsed claims takes a few times the room of their text.
         let weight = u32::try_from(token.len() * 4 + 1024).unwrap_or(u32::MAX);
@@ -437,6 +437,19 @@ impl Issuers {
             at: now.monotonic,
             weight,
         })
+    }
+
+    /// Forgets what was verified for somebody who has signed out, so that whoever can be asked again
+    /// is asked again. A JWT that stands by itself stays good until it expires.
+    pub(crate) fn forget(&self, sign_out: &SignOut) {
+        let gone = sign_out.clone();
+        // Fails only without support for closures, which the builder asks for.
+        let _ = self
+            .verified
+            .invalidate_entries_if(move |_, verified| gone.is_of(&verified.identity));
+        if let Some(opaque) = &self.opaque {
+            opaque.forget(sign_out);
+        }
     }
 
     /// Who is asked about a token that is not a JWT. JWTs are never sent anywhere: what cannot be
@@ -512,6 +525,30 @@ impl CheckedIssuer {
     /// Whether a text is how this issuer calls itself.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.rules.issuer == name || self.rules.aliases.iter().any(|alias| alias == name)
+    }
+
+    /// Finds the key for a token and checks the signature with it.
+    pub(crate) async fn verify_signature(
+        &self,
+        jws: &CompactJws<'_>,
+        now: Now,
+        refuse: impl Fn(Rejection) -> Rejection,
+    ) -> Result<(), Error> {
+        let key = self
+            .keys
+            .key(jws.header(), self.rules.is_key_id_required, now)
+            .await;
+        let key = key.map_err(|problem| match problem {
+            NoKey::Refused(reason) => Error::from(refuse(reason.into())),
+            NoKey::Unavailable {
+                message,
+                retry_after,
+            } => Error::Unavailable {
+                message: format!("no keys of issuer {}: {message}", self.rules.issuer),
+                retry_after,
+            },
+        })?;
+        Ok(jws.verify(&key).map_err(|reason| refuse(reason.into()))?)
     }
 
     pub(crate) fn identity(

@@ -154,6 +154,17 @@ pub enum RotationOutcome {
     NotFound,
 }
 
+/// Somebody who has signed out at their issuer: a user, or one of a user's logins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignOut {
+    /// The identity's issuer.
+    pub issuer: String,
+    /// The identity's subject; absent when the issuer named the login only.
+    pub subject: Option<String>,
+    /// The login's `sid`; absent when all of the user's logins have ended.
+    pub session: Option<String>,
+}
+
 /// Which chat sessions to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChatSessionFilter {
@@ -341,6 +352,17 @@ pub trait CredentialStore: Send + Sync + 'static {
         &self,
         issuer: &str,
         subject: &str,
+        end: End,
+    ) -> Result<u64, StoreError>;
+
+    /// Ends every session that was opened by a login which has ended, in both environments. Atomic.
+    /// How many this call ended.
+    ///
+    /// By subject, or by the `sid` among the session's claims, or by both: then also the subject's
+    /// sessions without a `sid`, because nobody can tell which login they came from.
+    async fn end_chat_sessions_of_login(
+        &self,
+        sign_out: &SignOut,
         end: End,
     ) -> Result<u64, StoreError>;
 

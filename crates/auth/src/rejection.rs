@@ -89,6 +89,12 @@ pub enum Reason {
     AlreadyRotated,
     /// The credential belongs to another user.
     OtherUser,
+    /// A logout token of an issuer that is not configured for back-channel logout.
+    LogoutNotConfigured,
+    /// Not a logout token (OIDC Back-Channel Logout 1.0 §2.4).
+    NotALogout,
+    /// The logout token was used before.
+    Replayed,
 }
 
 impl Reason {
@@ -135,6 +141,9 @@ impl Reason {
         Self::Revoked,
         Self::AlreadyRotated,
         Self::OtherUser,
+        Self::LogoutNotConfigured,
+        Self::NotALogout,
+        Self::Replayed,
     ];
 
     /// The stable code, in snake case.
@@ -296,6 +305,19 @@ impl Reason {
             Self::OtherUser => (
                 "other_user",
                 "the client secret belongs to another user; start a new session",
+            ),
+            Self::LogoutNotConfigured => (
+                "logout_not_configured",
+                "the issuer is not configured for back-channel logout; set `logout_audience` to the client that it \
+                 names in its logout tokens",
+            ),
+            Self::NotALogout => (
+                "not_a_logout",
+                "this is not a logout token as OpenID Connect Back-Channel Logout 1.0 describes it",
+            ),
+            Self::Replayed => (
+                "replayed",
+                "the logout token was used before; send each one once",
             ),
         }
     }

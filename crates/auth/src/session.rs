@@ -21,7 +21,7 @@ use crate::{
     error::Error,
     identity::Identity,
     issuer::{Issuer, Issuers},
-    ports::{Digest, LookupError, SessionLookup},
+    ports::{Digest, LookupError, SessionLookup, SignOut},
     rejection::{Reason, Rejection},
     sha256,
     time::{Now, UnixTime},
@@ -96,7 +96,10 @@ impl LoginSessions {
         Self {
             issuers,
             lookup,
-            remembered: Cache::new(MAX_REMEMBERED),
+            remembered: Cache::builder()
+                .max_capacity(MAX_REMEMBERED)
+                .support_invalidation_closures()
+                .build(),
             refused: Cache::new(MAX_REMEMBERED),
             running: Semaphore::new(MAX_LOOKUPS),
             waiting: Semaphore::new(MAX_WAITING),
@@ -122,6 +125,15 @@ impl LoginSessions {
             }
         }
         refused.map_or(Ok(None), Err)
+    }
+
+    /// Forgets the cookies of somebody who has signed out, so that their issuer is asked again.
+    pub fn forget(&self, sign_out: &SignOut) {
+        let gone = sign_out.clone();
+        // Fails only without support for closures, which the builder asks for.
+        let _ = self
+            .remembered
+            .invalidate_entries_if(move |_, known| gone.is_of(&known.identity));
     }
 
     async fn ask(

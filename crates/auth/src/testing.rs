@@ -26,13 +26,13 @@ use url::Url;
 
 use crate::{
     encoding::encode_base64url,
-    identity::Environment,
+    identity::{Environment, Identity},
     jws::Algorithm,
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
         DomainRecord, End, EndReason, FetchError, FetchedKeys, KeyFetch, OpenedBy, OpeningOutcome,
         PublicTokenRecord, Random, RandomError, RefusalRecord, Rotation, RotationOutcome,
-        ServerKeyRecord, StoreError, VisitorRecord,
+        ServerKeyRecord, SignOut, StoreError, VisitorRecord,
     },
     time::{Now, UnixTime},
 };
@@ -500,6 +500,20 @@ impl CredentialStore for MemoryStore {
     ) -> Result<u64, StoreError> {
         Ok(self.tables().end(end, |session| {
             session.issuer == issuer && session.subject == subject
+        }))
+    }
+
+    async fn end_chat_sessions_of_login(
+        &self,
+        sign_out: &SignOut,
+        end: End,
+    ) -> Result<u64, StoreError> {
+        Ok(self.tables().end(end, |session| {
+            let until = session.ends_at;
+            let claims = Arc::new(session.claims.clone());
+            let (issuer, subject) = (session.issuer.clone(), session.subject.clone());
+            let identity = Identity::new(issuer, subject, claims, session.environment, until);
+            identity.is_ok_and(|identity| sign_out.is_of(&identity))
         }))
     }
 

@@ -6,6 +6,7 @@ mod banner;
 mod development;
 mod issuers;
 mod models;
+mod rules;
 mod system;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ use url::Url;
 pub(crate) use crate::compose::{
     issuers::{issuers_of, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
+    rules::build as build_rules,
     system::{SystemClock, now, throwaway_key},
 };
 use crate::{
@@ -138,6 +140,7 @@ pub(crate) async fn compose(
         relay: models.relay,
         demo,
         development: development.map(DevelopmentParts::into_issuer),
+        rules: rules::build(&config)?,
         limits: Limits::new(rates(&config.limits)),
         settings: settings(&config, &public_url)?,
     };
@@ -168,6 +171,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     let public_url = public_url(config, address)?;
     let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     issuers::build(&config.issuers, None, variables)?;
+    rules::build(config)?;
     secret_limits(&config.doors.client_secret)?;
     hosted_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;

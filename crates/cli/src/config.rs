@@ -18,9 +18,9 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
-    EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClientSecret, RawConfig, RawIssuer,
-    RawLimits, RawLog, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawTitles,
-    RawTokenUse, RawWorkflow, SecretIssuer, TokenType,
+    EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientSecret, RawCondition,
+    RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity, RawMcpServer, RawModel,
+    RawModelChoices, RawRule, RawTitles, RawTokenUse, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

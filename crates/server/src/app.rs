@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc, time::Instant};
 
 use auth::{
     ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, ServerKeys, Signer,
-    UnixTime, ports::CredentialStore,
+    UnixTime, ports::CredentialStore, rule::EntryRules,
 };
 use engine::Engine;
 use ipnet::IpNet;
@@ -47,6 +47,8 @@ pub struct App {
     pub demo: Option<Demo>,
     /// The development issuer.
     pub development: Option<Development>,
+    /// What logins' claims decide.
+    pub rules: EntryRules,
     /// Rate limits.
     pub limits: Limits,
     /// The rest of the configuration.

@@ -62,6 +62,61 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     }
 }
 
+/// A form holds one token and a few words.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// The fields of a form (`application/x-www-form-urlencoded`), as OAuth sends them.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// A field's value; an empty one counts as absent, and one that came twice is an error (RFC 6749
+    /// §3.2): which of them counts would depend on who reads it.
+    pub(crate) fn get(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
+        let mut values = self.0.iter().filter(|(found, _)| found == name);
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(ApiError::bad_request(format!(
+                "`{name}` came more than once; send it once"
+            ))
+            .with_param(name)),
+            (value, None) => Ok(value
+                .map(|(_, value)| &**value)
+                .filter(|value| !value.is_empty())),
+        }
+    }
+
+    /// Reads a body with a form's content type.
+    pub(crate) async fn read(
+        headers: &HeaderMap,
+        body: Body,
+        limits: BodyLimits,
+    ) -> Result<Self, ApiError> {
+        let limits = BodyLimits {
+            bytes: limits.bytes.min(MAX_FORM_BYTES),
+            ..limits
+        };
+        let bytes = read(headers, body, limits).await?;
+        let fields = url::form_urlencoded::parse(&bytes).into_owned();
+        Ok(Self(fields.collect()))
+    }
+}
+
+impl FromRequest<AppState> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        if !is_form(&parts.headers) {
+            return Err(ApiError::unsupported_media_type());
+        }
+        Self::read(&parts.headers, body, app.settings.body).await
+    }
+}
+
+/// Whether a request says that its body is a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    essence(headers).is_some_and(|essence| essence == "application/x-www-form-urlencoded")
+}
+
 /// Bounds of one request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
@@ -110,12 +165,17 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 
 /// `application/json`, or a media type with the suffix `+json` (RFC 6839 §3.1).
 fn is_json(headers: &HeaderMap) -> bool {
+    essence(headers)
+        .is_some_and(|essence| essence == "application/json" || essence.ends_with("+json"))
+}
+
+/// The media type without its parameters, in lower case.
+fn essence(headers: &HeaderMap) -> Option<String> {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(|essence| essence.trim().to_ascii_lowercase())
-        .is_some_and(|essence| essence == "application/json" || essence.ends_with("+json"))
 }
 
 #[cfg(test)]

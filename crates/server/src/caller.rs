@@ -13,16 +13,24 @@ use auth::{
     client_secret::ChatSession,
     credential::{Kind, classify},
     ports::{ChatSessionRecord, OpenedBy, PublicTokenRecord},
+    rule::{EntryRules, Terms},
 };
 use axum::extract::{FromRequestParts, Request};
 use engine::{Owner, RequestContext, User, WorkflowId};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use crate::caller::server::ServerCaller;
 use crate::{
-    app::App, cookie, cors::PageOrigin, error::ApiError, locale, router::Takes,
+    app::App,
+    body::{self, Form},
+    cookie,
+    cors::PageOrigin,
+    error::ApiError,
+    locale,
+    router::Takes,
     session_settings::SessionSettings,
+    token_exchange::TokenExchange,
 };
 
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -33,6 +41,7 @@ pub(crate) struct Caller {
     identity: Arc<Identity>,
     owner: Arc<str>,
     entry: Entry,
+    terms: Terms,
 }
 
 /// By which credential the caller came in.
@@ -67,7 +76,22 @@ impl Caller {
             identity,
             owner,
             entry,
+            terms: Terms::default(),
         }
+    }
+
+    /// A caller whose issuer has spoken: the rules say whether they may enter, and on which terms.
+    fn admitted(identity: Arc<Identity>, entry: Entry, rules: &EntryRules) -> Result<Self, Error> {
+        let terms = rules.admit(&identity)?;
+        Ok(Self {
+            terms,
+            ..Self::new(identity, entry)
+        })
+    }
+
+    /// On which terms the rules let the caller in.
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// Who it is.
@@ -101,7 +125,7 @@ impl Caller {
         let workflow = match &self.entry {
             Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
             Entry::Visitor(token) => token.workflow.as_deref(),
-            Entry::UserToken(_) | Entry::SessionCookie => None,
+            Entry::UserToken(_) | Entry::SessionCookie => self.terms.workflow.as_deref(),
         };
         RequestContext {
             owner: Owner::new(self.owner.clone()),
@@ -153,6 +177,14 @@ pub(crate) async fn admit(
     takes: &[Takes],
     request: &mut Request,
 ) -> Result<(), ApiError> {
+    if takes.contains(&Takes::SubjectToken) && body::is_form(request.headers()) {
+        let body = std::mem::take(request.body_mut());
+        let form = Form::read(request.headers(), body, app.settings.body).await?;
+        request
+            .extensions_mut()
+            .insert(TokenExchange::parse(&form)?);
+    }
+    let exchange = request.extensions().get::<TokenExchange>();
     let admission = Admission {
         app,
         takes,
@@ -164,6 +196,7 @@ pub(crate) async fn admit(
             .unwrap_or_default(),
         method: request.method(),
         headers: request.headers(),
+        subject_token: exchange.map(|exchange| exchange.subject_token.expose_secret()),
     };
     match admission.decide().await? {
         Admitted::Person(caller) => request.extensions_mut().insert(caller).map(drop),
@@ -187,6 +220,8 @@ struct Admission<'request> {
     page: PageOrigin,
     method: &'request Method,
     headers: &'request HeaderMap,
+    /// The token of a token exchange, which has no other place than the body.
+    subject_token: Option<&'request str>,
 }
 
 impl Admission<'_> {
@@ -195,9 +230,15 @@ impl Admission<'_> {
             return server::admit(self).await.map(Admitted::Server);
         }
         let authorization = texts(self.headers, &header::AUTHORIZATION);
-        let admitted = match bearer(&borrowed(&authorization)).map_err(Error::from)? {
-            Some(token) => self.by_bearer(token).await?,
-            None => Admitted::Person(self.by_cookie().await?),
+        let bearer = bearer(&borrowed(&authorization)).map_err(Error::from)?;
+        let admitted = match (bearer, self.subject_token) {
+            (Some(_), Some(_)) => {
+                return Err(ApiError::bad_credentials_request(
+                    "the request brings two tokens; send `subject_token` without an Authorization header",
+                ));
+            }
+            (Some(token), None) | (None, Some(token)) => self.by_bearer(token).await?,
+            (None, None) => Admitted::Person(self.by_cookie().await?),
         };
         let user_ids = texts(self.headers, &X_USER_ID);
         match &admitted {
@@ -220,7 +261,8 @@ impl Admission<'_> {
             Kind::Jwt if self.takes(Takes::UserToken) => {
                 let identity = self.app.issuers.authenticate(token, self.now).await?;
                 self.settle_with_cookie(&identity).await?;
-                Caller::new(identity, Entry::UserToken(token.to_owned().into()))
+                let entry = Entry::UserToken(token.to_owned().into());
+                Caller::admitted(identity, entry, &self.app.rules)?
             }
             Kind::ClientSecret if self.takes(Takes::ClientSecret) => {
                 let ChatSession {
@@ -243,8 +285,14 @@ impl Admission<'_> {
                     OpenedBy::ServerKey(_) => {}
                 }
                 let settings = SessionSettings::take_from(&mut record)?;
-                let session = OpenSession { record, settings };
-                Caller::new(identity, Entry::ClientSecret(Arc::new(session)))
+                let is_login = record.opened_by == OpenedBy::User;
+                let entry = Entry::ClientSecret(Arc::new(OpenSession { record, settings }));
+                if is_login {
+                    // Rules hold from the moment they are configured, for open sessions too.
+                    Caller::admitted(identity, entry, &self.app.rules)?
+                } else {
+                    Caller::new(identity, entry)
+                }
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
                 let token = self.public_token(token).await?;
@@ -312,7 +360,8 @@ impl Admission<'_> {
             .authenticate(&borrowed(&cookies), self.now)
             .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
-        Ok(Caller::new(identity, Entry::SessionCookie))
+        let rules = &self.app.rules;
+        Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)
     }
 
     /// With a token and a session cookie, both must be the same person. An issuer that is out of
@@ -391,6 +440,9 @@ fn wanted(takes: &[Takes]) -> String {
         .iter()
         .map(|kind| match kind {
             Takes::UserToken => "the user's token as `Authorization: Bearer`",
+            Takes::SubjectToken => {
+                "the user's token as `subject_token` of a token exchange (RFC 8693)"
+            }
             Takes::SessionCookie => "the issuer's session cookie",
             Takes::ClientSecret => "a client secret (ek_) as `Authorization: Bearer`",
             Takes::Visitor => "a public token (pk_) with the cookie of its visitor",
@@ -425,6 +477,7 @@ impl From<Error> for ApiError {
             Error::Forbidden(refusal) => match *refusal {
                 Refusal::Origin(_) => Self::origin_refused(message),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
+                Refusal::Denied(_) => Self::forbidden("entry_denied", message),
                 Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),
             },
             Error::Unavailable {

@@ -12,6 +12,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::json;
 
 /// A cause, kept for the log and never shown to a client.
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
@@ -250,6 +251,34 @@ impl ApiError {
             message: self.message,
             cause: self.cause.map(Arc::from),
         }
+    }
+}
+
+impl ApiError {
+    /// The error as OAuth clients read it (RFC 6749 §5.2, RFC 8693 §2.2.2): what is wrong with the
+    /// request is 400, whatever it is.
+    pub(crate) fn into_oauth_response(mut self) -> Response {
+        let error = match (self.code, self.status) {
+            (Some(code @ ("unsupported_grant_type" | "invalid_target")), _) => code,
+            (Some("workflow_not_found"), _) => "invalid_target",
+            (_, StatusCode::FORBIDDEN) => "access_denied",
+            (_, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+                "temporarily_unavailable"
+            }
+            (_, status) if status.is_server_error() => "server_error",
+            _ => "invalid_request",
+        };
+        if self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS {
+            self.status = StatusCode::BAD_REQUEST;
+            self.challenge = None;
+        }
+        let body = json!({ "error": error, "error_description": self.message });
+        let mut response = self.into_response();
+        if let Ok(body) = serde_json::to_vec(&body) {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            *response.body_mut() = body.into();
+        }
+        response
     }
 }
 

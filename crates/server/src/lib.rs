@@ -22,6 +22,7 @@ mod routes;
 mod serve;
 mod session_settings;
 mod sse;
+mod token_exchange;
 mod untraced;
 
 pub use crate::{

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use auth::rule::Terms;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -223,9 +224,15 @@ impl Limits {
             })
     }
 
-    /// Counts a turn of a person, which runs until the answer is dropped.
-    pub(crate) fn turn(&self, owner: &Arc<str>) -> Result<RunningTurn, ApiError> {
-        let most = self.rates.turns_at_once;
+    /// Counts a turn of a person, which runs until the answer is dropped. What the person's terms
+    /// leave open is as for everybody.
+    pub(crate) fn turn(&self, owner: &Arc<str>, terms: &Terms) -> Result<RunningTurn, ApiError> {
+        let most = terms.turns_at_once.unwrap_or(self.rates.turns_at_once);
+        // A bucket keeps its size, so people whose terms change get another one.
+        let (bucket, rate) = match terms.turns_per_minute {
+            Some(count) => (format!("{owner}\n{count}").into(), Rate::per_minute(count)),
+            None => (owner.clone(), self.rates.turns_per_user),
+        };
         let running = self.running_turns.begin(owner, most).ok_or_else(|| {
             ApiError::too_many(
                 "too many answers are being written for you at once; wait until one is complete, \
@@ -233,11 +240,9 @@ impl Limits {
                 RUNNING_TURNS_PAUSE,
             )
         })?;
-        self.turns
-            .take(owner.clone(), self.rates.turns_per_user)
-            .map_err(|wait| {
-                ApiError::too_many("too many messages in a short time; wait a little", wait)
-            })?;
+        self.turns.take(bucket, rate).map_err(|wait| {
+            ApiError::too_many("too many messages in a short time; wait a little", wait)
+        })?;
         Ok(running)
     }
 

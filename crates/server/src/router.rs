@@ -16,11 +16,11 @@ use http::{HeaderValue, Method, header};
 
 use crate::{
     app::{App, AppState},
-    caller,
+    body, caller,
     error::ApiError,
     middleware,
     routes::{
-        assets, chat, dev, domain_keys, door, health,
+        assets, backchannel_logout, chat, dev, domain_keys, door, health,
         hosted::{sessions, threads},
         jwks, me, page,
     },
@@ -31,6 +31,8 @@ use crate::{
 pub enum Takes {
     /// `Authorization: Bearer` with a user's JWT of a configured issuer.
     UserToken,
+    /// The same as the `subject_token` of a form (RFC 8693), in place of any other credential.
+    SubjectToken,
     /// A session cookie that a configured issuer answers for.
     SessionCookie,
     /// `Authorization: Bearer ek_…`.
@@ -67,6 +69,7 @@ pub struct Route {
     handler: fn() -> MethodRouter<AppState>,
 }
 
+const START: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::SubjectToken];
 const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
 const CHAT: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::ClientSecret];
 const HOSTED_CHAT: &[Takes] = &[Takes::ClientSecret, Takes::Visitor];
@@ -81,7 +84,7 @@ const ANY_PERSON: &[Takes] = &[
 /// Addresses that need a credential.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/api/chatkit/start",          takes: LOGIN,                  pages: Pages::Allowlisted, handler: || post(door::start) },
+    Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: || post(door::start) },
     Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: || post(door::refresh) },
     Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: || post(door::visitor) },
     Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: || get(me::me) },
@@ -100,6 +103,7 @@ pub const ROUTES: &[Route] = &[
 /// Addresses that everybody may call.
 #[rustfmt::skip]
 pub const PUBLIC_ROUTES: &[Route] = &[
+    Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: || post(backchannel_logout::sign_out) },
     Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: || post(domain_keys::verify) },
     Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: || get(assets::script) },
     Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: || get(assets::part) },
@@ -187,7 +191,13 @@ async fn guard(
     if !route.takes.is_empty()
         && let Err(error) = caller::admit(&app, route.takes, &mut request).await
     {
-        return error.into_response();
+        let is_exchange =
+            route.takes.contains(&Takes::SubjectToken) && body::is_form(request.headers());
+        return if is_exchange {
+            error.into_oauth_response()
+        } else {
+            error.into_response()
+        };
     }
     next.run(request).await
 }

@@ -1,6 +1,7 @@
 //! The handlers, one file for each group of addresses: extract, call, answer.
 
 pub(crate) mod assets;
+pub(crate) mod backchannel_logout;
 pub(crate) mod chat;
 pub(crate) mod dev;
 pub(crate) mod domain_keys;

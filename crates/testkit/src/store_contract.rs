@@ -140,6 +140,7 @@ cases! { $
         an_ended_session_rotates_no_more,
         a_session_ends_once,
         all_sessions_of_a_user_end_together,
+        sessions_of_a_login_end_with_it,
         sessions_are_listed_newest_first,
         expired_sessions_and_secrets_are_purged,
         an_origin_is_registered_once_for_each_environment,

@@ -203,10 +203,17 @@ const RESOURCE: &str = "https://chat.example.com/api";
 
 /// The OAuth provider, and the issuer that is believed for it; its opaque tokens are asked about.
 async fn start_oauth(algorithm: &str) -> (BetterAuth, Account, Issuers) {
+    start_oauth_with_logout(algorithm, None).await
+}
+
+async fn start_oauth_with_logout(
+    algorithm: &str,
+    logout: Option<String>,
+) -> (BetterAuth, Account, Issuers) {
     let options = BetterAuthOptions {
         oauth: Some(OAuthOptions {
             resource: RESOURCE.to_owned(),
-            logout: None,
+            logout,
         }),
         ..with_algorithm(algorithm)
     };
@@ -214,6 +221,7 @@ async fn start_oauth(algorithm: &str) -> (BetterAuth, Account, Issuers) {
     let base = Url::parse(server.base_url()).unwrap();
     let mut issuer = Issuer::better_auth_oauth(&base, &[RESOURCE.to_owned()]).unwrap();
     let known = server.oauth_client().unwrap();
+    issuer.logout_audience = vec![known.id.clone()];
     issuer.introspection = Some(IntrospectionRule {
         address: Url::parse(&format!("{}/oauth2/introspect", issuer.issuer)).unwrap(),
         client_id: known.id.clone(),
@@ -290,6 +298,46 @@ async fn opaque_access_tokens_of_the_oauth_provider_are_asked_about() {
         reason(issuers.authenticate(&tokens.access_token, later).await),
         Reason::Inactive
     );
+}
+
+#[tokio::test]
+async fn a_sign_out_at_the_oauth_provider_is_heard_here() {
+    use axum::{Router, extract::State, routing::post};
+    use tokio::{net::TcpListener, sync::mpsc};
+
+    let (sender, mut received) = mpsc::unbounded_channel::<String>();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let logout = format!("http://{}/logout", listener.local_addr().unwrap());
+    let hear = async |State(sender): State<mpsc::UnboundedSender<String>>, body: String| {
+        sender.send(body).unwrap();
+    };
+    let router = Router::new()
+        .route("/logout", post(hear))
+        .with_state(sender);
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await });
+
+    let (server, account, issuers) = start_oauth_with_logout("EdDSA", Some(logout)).await;
+    let tokens = server.authorize(&account, None).await.unwrap();
+    let identity = issuers
+        .authenticate(&tokens.access_token, now())
+        .await
+        .unwrap();
+    server.sign_out(&account).await.unwrap();
+
+    let form = received.recv().await.unwrap();
+    let token = form.strip_prefix("logout_token=").unwrap();
+    let sign_out = issuers.sign_out(token, now()).await.unwrap();
+    assert!(sign_out.is_of(&identity), "{sign_out:?}");
+    // What was remembered is forgotten: the issuer is asked again at once.
+    assert_eq!(
+        reason(issuers.authenticate(&tokens.access_token, now()).await),
+        Reason::Inactive
+    );
+    assert!(matches!(
+        issuers.sign_out(token, now()).await,
+        Err(Error::Invalid(rejection)) if rejection.reason() == Reason::Replayed
+    ));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn it_agrees_with_the_real_check_and_names_every_step() {
         ("a.b.c.d.e".to_owned(), "encrypted"),
         ("opaque".to_owned(), "not_compact"),
     ] {
-        let told = explain(&issuers, &token, now()).await;
+        let told = explain(&issuers, &EntryRules::default(), &token, now()).await;
         assert_eq!(told.reason, expected, "{:?}", told.steps);
         assert_eq!(told.ok, issuers.authenticate(&token, now()).await.is_ok());
         assert_eq!(told.ok, told.steps.iter().all(|step| step.ok));
@@ -67,7 +67,13 @@ async fn it_goes_on_after_a_failure_and_names_keys_that_are_not_used() {
     let mut claims = good_claims();
     claims["exp"] = json!(5);
     claims["aud"] = json!("x");
-    let told = explain(&setup(&key), &key.token("old", &claims), now()).await;
+    let told = explain(
+        &setup(&key),
+        &EntryRules::default(),
+        &key.token("old", &claims),
+        now(),
+    )
+    .await;
     let failed: Vec<&str> = told
         .steps
         .iter()
@@ -137,4 +143,68 @@ fn signatures_are_checked_whatever_the_payload_is() {
             checked.reason
         );
     }
+}
+
+#[tokio::test]
+async fn it_says_which_rule_speaks() {
+    use crate::rule::{Condition, EntryRule, Outcome, Terms, Test};
+
+    let key = TestKey::ed25519();
+    let issuers = setup(&key);
+    let rule = |name: &str, role: &str, outcome| EntryRule {
+        name: name.to_owned(),
+        issuer: None,
+        conditions: vec![Condition {
+            path: vec!["role".to_owned()],
+            test: Test::OneOf(vec![json!(role)]),
+        }],
+        outcome,
+    };
+    let terms = Terms {
+        workflow: Some("wf_staff".to_owned()),
+        turns_per_minute: Some(7),
+        turns_at_once: None,
+    };
+    let rules = EntryRules::new(vec![
+        rule(
+            "guests",
+            "guest",
+            Outcome::Deny("ask for an account".to_owned()),
+        ),
+        rule("staff", "staff", Outcome::Enter(terms)),
+    ]);
+    for (role, is_good, reason, words) in [
+        (
+            "guest",
+            false,
+            "entry_denied",
+            &["guests", "ask for an account"][..],
+        ),
+        (
+            "staff",
+            true,
+            "accepted",
+            &["staff", "workflow wf_staff", "turns per minute 7"],
+        ),
+        ("other", true, "accepted", &["none speaks"]),
+    ] {
+        let mut claims = good_claims();
+        claims["role"] = json!(role);
+        let told = explain(&issuers, &rules, &key.token("k", &claims), now()).await;
+        assert_eq!((told.ok, &*told.reason), (is_good, reason));
+        let step = told.steps.last().unwrap();
+        assert_eq!(step.name, "rule");
+        for word in words {
+            assert!(step.detail.contains(word), "{}", step.detail);
+        }
+    }
+    // No rule speaks about a token that does not hold.
+    let told = explain(
+        &issuers,
+        &rules,
+        &TestKey::ed25519().token("k", &good_claims()),
+        now(),
+    )
+    .await;
+    assert!(told.steps.iter().all(|step| step.name != "rule"));
 }

@@ -72,7 +72,8 @@ pub(crate) async fn run(command: Jwt, workplace: &Workplace<'_>) -> anyhow::Resu
     }
     let token = read_token(std::io::stdin().lock())?;
     let issuers = issuers(&options, workplace)?;
-    let told = explain(&issuers, &token, Now::new(now(), Instant::now())).await;
+    let rules = compose::build_rules(&workplace.config)?;
+    let told = explain(&issuers, &rules, &token, Now::new(now(), Instant::now())).await;
     workplace.output.print(&told, describe)?;
     Ok(told.ok)
 }

@@ -118,6 +118,7 @@ fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer
             required.map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()])),
         );
         issuer.introspection = introspection(raw, issuer, variables)?;
+        issuer.logout_audience.clone_from(&raw.logout_audience);
     }
     Ok(issuers)
 }

@@ -17,6 +17,7 @@ pub(crate) struct RawConfig {
     pub(crate) storage: RawStorage,
     pub(crate) log: RawLog,
     pub(crate) issuers: Vec<RawIssuer>,
+    pub(crate) rule: Vec<RawRule>,
     pub(crate) doors: RawDoors,
     pub(crate) models: Vec<RawModel>,
     pub(crate) workflows: Vec<RawWorkflow>,
@@ -127,6 +128,7 @@ pub(crate) struct RawIssuer {
     pub(crate) leeway_seconds: u64,
     pub(crate) max_token_age_seconds: u64,
     pub(crate) kid_required: bool,
+    pub(crate) logout_audience: Vec<String>,
     pub(crate) introspection_url: Option<String>,
     pub(crate) introspection_client_id: Option<String>,
     pub(crate) introspection_client_secret_env: Option<String>,
@@ -166,6 +168,7 @@ impl Default for RawIssuer {
             leeway_seconds: 30,
             max_token_age_seconds: 0,
             kid_required: false,
+            logout_audience: Vec::new(),
             introspection_url: None,
             introspection_client_id: None,
             introspection_client_secret_env: None,
@@ -217,6 +220,53 @@ pub(crate) enum RawTokenUse {
     Access,
     /// The ID token.
     Id,
+}
+
+/// `[[rule]]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRule {
+    pub(crate) name: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) when: Vec<RawCondition>,
+    pub(crate) deny: Option<String>,
+    pub(crate) workflow: Option<String>,
+    pub(crate) turns_per_minute: Option<u32>,
+    pub(crate) turns_at_once: Option<usize>,
+}
+
+/// One of `when`: a claim, and exactly one test.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawCondition {
+    pub(crate) claim: RawClaim,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) equals: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) one_of: Option<Vec<serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) contains: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) present: Option<bool>,
+}
+
+/// A claim's name, or the way to a claim inside others.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a claim's name, or a list of names that leads to it"
+)]
+pub(crate) enum RawClaim {
+    /// `"role"`
+    Name(String),
+    /// `["realm_access", "roles"]`
+    Path(Vec<String>),
+}
+
+impl Default for RawClaim {
+    fn default() -> Self {
+        Self::Path(Vec::new())
+    }
 }
 
 /// Which set of origins belongs to an issuer's users.

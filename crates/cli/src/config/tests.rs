@@ -39,6 +39,7 @@ fn is_assignment(line: &str) -> bool {
 fn the_manuals_examples_are_understood() {
     let config = parse(&manual_with_examples()).unwrap();
     assert_eq!(config.issuers.len(), 8);
+    assert_eq!(config.rule.len(), 2);
     assert_eq!(config.models.len(), 1);
     assert_eq!(config.workflows.len(), 1);
     assert_eq!(config.mcp_servers.len(), 1);
@@ -62,6 +63,8 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
             toml::Value::Table(inner) if key != "required_claims" => {
                 collect_missing(inner, missing);
             }
+            // Conditions of a rule stand on one line.
+            toml::Value::Array(_) if key == "when" => {}
             toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
                 for entry in list.iter().filter_map(toml::Value::as_table) {
                     collect_missing(entry, missing);

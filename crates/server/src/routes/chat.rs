@@ -120,7 +120,7 @@ async fn converse(
 
 /// Counts a turn against the person's limits; a visitor's also against the quotas of their token.
 pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiError> {
-    let running = app.limits.turn(caller.owner())?;
+    let running = app.limits.turn(caller.owner(), caller.terms())?;
     if let Entry::ClientSecret(session) = caller.entry()
         && let Some(per_minute) = session.settings.max_requests_per_minute
     {

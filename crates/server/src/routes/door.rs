@@ -11,7 +11,7 @@ use auth::{
 };
 use axum::{
     Extension, Json,
-    extract::State,
+    extract::{FromRequest, Request, State},
     response::{IntoResponse, Response},
 };
 use engine::WorkflowId;
@@ -29,6 +29,7 @@ use crate::{
     cookie,
     error::ApiError,
     session_settings::SessionSettings,
+    token_exchange::{self, TokenExchange},
 };
 
 /// OpenAI's sessions API as the one who mints door 1's secrets.
@@ -61,18 +62,84 @@ struct SecretAnswer<'a> {
     expires_at: i64,
 }
 
+/// A request to start: ChatKit's own, or a token exchange that was read when the caller was admitted.
+pub(crate) enum StartRequest {
+    Json(StartBody),
+    TokenExchange(TokenExchange),
+}
+
+impl FromRequest<AppState> for StartRequest {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, app: &AppState) -> Result<Self, ApiError> {
+        if let Some(exchange) = request.extensions_mut().remove::<TokenExchange>() {
+            return Ok(Self::TokenExchange(exchange));
+        }
+        let JsonBody(body) = JsonBody::from_request(request, app).await?;
+        Ok(Self::Json(body))
+    }
+}
+
+/// A client secret, made just now.
+struct Minted {
+    secret: SecretString,
+    expires_at: UnixTime,
+    now: UnixTime,
+}
+
+impl Minted {
+    fn new(issued: IssuedSecret, now: UnixTime) -> Self {
+        Self {
+            secret: issued.secret,
+            expires_at: issued.expires_at,
+            now,
+        }
+    }
+
+    /// Seconds.
+    fn expires_in(&self) -> u64 {
+        self.expires_at.since(self.now).as_secs()
+    }
+}
+
+impl IntoResponse for Minted {
+    fn into_response(self) -> Response {
+        Json(SecretAnswer {
+            client_secret: self.secret.expose_secret(),
+            expires_in: self.expires_in(),
+            expires_at: self.expires_at.seconds(),
+        })
+        .into_response()
+    }
+}
+
 /// `POST /api/chatkit/start`
 pub(crate) async fn start(
     State(app): State<AppState>,
     caller: Caller,
-    JsonBody(body): JsonBody<StartBody>,
-) -> Result<Response, ApiError> {
+    request: StartRequest,
+) -> Response {
+    match request {
+        StartRequest::Json(body) => mint(&app, &caller, body.workflow).await.into_response(),
+        StartRequest::TokenExchange(exchange) => {
+            match mint(&app, &caller, exchange.audience).await {
+                Ok(minted) => {
+                    token_exchange::answer(minted.secret.expose_secret(), minted.expires_in())
+                }
+                Err(error) => error.into_oauth_response(),
+            }
+        }
+    }
+}
+
+/// Opens a session for whoever was admitted, here or at OpenAI.
+async fn mint(app: &App, caller: &Caller, workflow: Option<String>) -> Result<Minted, ApiError> {
     app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
     if let Some(hosted) = &app.hosted_sessions {
-        return mint_hosted(&app, hosted, &caller, body.workflow).await;
+        return mint_hosted(app, hosted, caller, workflow).await;
     }
-    let workflow = find_workflow(&app, body.workflow)?;
+    let workflow = find_workflow(app, on_terms(caller, workflow)?)?;
     let new = NewChatSession {
         identity: caller.identity(),
         workflow,
@@ -84,7 +151,20 @@ pub(crate) async fn start(
     };
     let now = app.now().wall;
     let issued = app.client_secrets.open(new, now).await?;
-    Ok(answer(&issued.secret, issued.expires_at, now))
+    Ok(Minted::new(issued, now))
+}
+
+/// The workflow that a caller gets: where a rule names one, there is no other for them.
+fn on_terms(caller: &Caller, asked: Option<String>) -> Result<Option<String>, ApiError> {
+    match (&caller.terms().workflow, asked) {
+        (Some(own), Some(asked)) if *own != asked => Err(engine::Error::UnknownWorkflow {
+            id: asked,
+            version: None,
+        }
+        .into()),
+        (Some(own), _) => Ok(Some(own.clone())),
+        (None, asked) => Ok(asked),
+    }
 }
 
 /// `POST /api/chatkit/refresh`
@@ -101,7 +181,8 @@ pub(crate) async fn refresh(
     })?;
     if let Some(hosted) = &app.hosted_sessions {
         // OpenAI has no rotation: another secret is minted, for the user who was checked just now.
-        return mint_hosted(&app, hosted, &caller, body.workflow).await;
+        let minted = mint_hosted(&app, hosted, &caller, body.workflow).await?;
+        return Ok(minted.into_response());
     }
     let now = app.now().wall;
     let issued = app
@@ -113,7 +194,7 @@ pub(crate) async fn refresh(
             now,
         )
         .await?;
-    Ok(answer(&issued.secret, issued.expires_at, now))
+    Ok(Minted::new(issued, now).into_response())
 }
 
 /// `POST /api/chatkit/visitor`
@@ -142,7 +223,7 @@ pub(crate) async fn visitor(
         .as_ref()
         .map(ExposeSecret::expose_secret)
         .or(resume.as_deref());
-    let mut response = answer(&issued.secret, issued.expires_at, now);
+    let mut response = Minted::new(issued, now).into_response();
     if let Some(cookie) = kept.and_then(|text| cookie::keep_visitor(text, app.settings.is_secure)) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -176,7 +257,7 @@ async fn mint_hosted(
     hosted: &HostedSessions,
     caller: &Caller,
     workflow: Option<String>,
-) -> Result<Response, ApiError> {
+) -> Result<Minted, ApiError> {
     // Workflows cost the operator money, so a page cannot name just any of theirs.
     if let Some(other) = workflow.filter(|id| *id != hosted.workflow) {
         return Err(engine::Error::UnknownWorkflow {
@@ -196,7 +277,11 @@ async fn mint_hosted(
     };
     let minted = hosted.api.create(&request).await.map_err(hosted_error)?;
     let expires_at = UnixTime::from_seconds(minted.expires_at);
-    Ok(answer(&minted.client_secret, expires_at, app.now().wall))
+    Ok(Minted {
+        secret: minted.client_secret,
+        expires_at,
+        now: app.now().wall,
+    })
 }
 
 fn hosted_error(error: upstream::Error) -> ApiError {
@@ -223,13 +308,4 @@ fn hosted_error(error: upstream::Error) -> ApiError {
 fn find_workflow(app: &App, id: Option<String>) -> Result<String, ApiError> {
     let id = id.map(WorkflowId::new);
     Ok(app.engine.workflows.get(id.as_ref())?.id.to_string())
-}
-
-fn answer(secret: &SecretString, expires_at: UnixTime, now: UnixTime) -> Response {
-    Json(SecretAnswer {
-        client_secret: secret.expose_secret(),
-        expires_in: expires_at.since(now).as_secs(),
-        expires_at: expires_at.seconds(),
-    })
-    .into_response()
 }

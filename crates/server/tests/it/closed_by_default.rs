@@ -48,6 +48,7 @@ fn the_table_has_no_open_door_by_mistake() {
     assert_eq!(
         public,
         [
+            "/api/chatkit/backchannel-logout",
             "/v1/chatkit/domain_keys/verify",
             "/chatkit.js",
             "/chatkit/{*path}",

@@ -20,6 +20,7 @@ use auth::{
     jws::Algorithm,
     ports::{CredentialStore, KeyFetch, Quotas, Random, SystemRandom},
     public_token::NewPublicToken,
+    rule::{EntryRule, EntryRules},
     session::SessionRule,
 };
 use engine::{
@@ -98,6 +99,7 @@ pub(crate) struct Options {
     /// Where session cookies are looked up.
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
+    pub(crate) rules: Vec<EntryRule>,
 }
 
 impl Default for Options {
@@ -124,6 +126,7 @@ impl Default for Options {
             model: None,
             sessions: None,
             idle_timeout: Duration::from_secs(5),
+            rules: Vec::new(),
         }
     }
 }
@@ -244,6 +247,7 @@ impl TestApp {
                 domain_key: Some(domain_key.clone()),
             }),
             development,
+            rules: EntryRules::new(options.rules),
             limits: Limits::new(options.rates),
             settings: Settings {
                 environment: Environment::Live,
@@ -312,6 +316,17 @@ impl TestApp {
         }
         claims.retain(|_, value| !value.is_null());
         self.signer.sign(&claims, None).unwrap()
+    }
+
+    /// A logout token of the live issuer with these claims over the usual ones.
+    pub(crate) fn logout_token(&self, changes: &Value) -> String {
+        let usual = json!({
+            "iss": ISSUER, "aud": "vestibule", "jti": "1", "iat": START, "exp": START + 120,
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        let mut claims = usual.as_object().unwrap().clone();
+        claims.extend(changes.as_object().unwrap().clone());
+        self.signer.sign(&claims, Some("logout+jwt")).unwrap()
     }
 
     /// A live user's token.
@@ -460,6 +475,7 @@ fn issuer(
         Audience::aud([audience]),
     );
     issuer.environment = environment;
+    issuer.logout_audience = vec!["vestibule".to_owned()];
     issuer.session = sessions.map(|address| {
         let url = format!("http://{address}/api/auth/get-session");
         SessionRule::better_auth(Url::parse(&url).unwrap())

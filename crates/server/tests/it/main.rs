@@ -28,3 +28,9 @@ mod isolation;
 mod origins;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod sign_out;
+#[cfg(test)]
+mod token_exchange;

@@ -9,7 +9,7 @@ use auth::identity::Environment;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
     DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
-    ServerKeyRecord, StoreError, VisitorRecord,
+    ServerKeyRecord, SignOut, StoreError, VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::Row;
@@ -83,6 +83,17 @@ impl CredentialStore for Sqlite {
         let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
         let ended =
             self.write(move |connection| sessions::end_all_of(connection, &issuer, &subject, end));
+        Ok(ended.await?)
+    }
+
+    async fn end_chat_sessions_of_login(
+        &self,
+        sign_out: &SignOut,
+        end: End,
+    ) -> Result<u64, StoreError> {
+        let sign_out = sign_out.clone();
+        let ended =
+            self.write(move |connection| sessions::end_all_of_login(connection, &sign_out, end));
         Ok(ended.await?)
     }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use auth::identity::Environment::{Live, Test};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, CredentialStore, DomainRecord, End, EndReason, OpenedBy,
-    OpeningOutcome, RotationOutcome, StoreError,
+    OpeningOutcome, RotationOutcome, SignOut, StoreError,
 };
 use auth::time::UnixTime;
 use futures::future::join_all;
@@ -370,6 +370,80 @@ pub(super) async fn all_sessions_of_a_user_end_together(database: &dyn TestDatab
         ("elsewhere", None),
     ] {
         assert_eq!(ended(&*store, id).await, expected, "{id}");
+    }
+}
+
+pub(super) async fn sessions_of_a_login_end_with_it(database: &dyn TestDatabase) {
+    let login = |id: &str, subject: &str, sid: Option<&str>| {
+        let mut login = session(id, subject, 0);
+        let sid = sid.map(|sid| ("sid".to_owned(), sid.into()));
+        login.claims.retain(|name, _| name != "sid");
+        login.claims.extend(sid);
+        login
+    };
+    let mut elsewhere = login("elsewhere", "ada", Some("1"));
+    "https://other.example".clone_into(&mut elsewhere.issuer);
+    let sessions = [
+        login("one", "ada", Some("1")),
+        login("two", "ada", Some("2")),
+        login("plain", "ada", None),
+        login("grace", "grace", Some("1")),
+        login("bare", "grace", None),
+        elsewhere,
+    ];
+    let mut number = 0;
+    for (subject, session, expected) in [
+        (Some("ada"), None, &["one", "two", "plain"][..]),
+        (None, Some("1"), &["one", "grace"]),
+        (Some("ada"), Some("1"), &["one", "plain"]),
+        (Some("nobody"), Some("1"), &[]),
+        (Some("nobody"), None, &[]),
+        (None, Some("3"), &[]),
+        (None, None, &[]),
+    ] {
+        let store = database.open().await.credentials;
+        let sign_out = SignOut {
+            issuer: "https://issuer.example".to_owned(),
+            subject: subject.map(str::to_owned),
+            session: session.map(str::to_owned),
+        };
+        let round = format!("{subject:?} {session:?}");
+        for login in &sessions {
+            let mut login = login.clone();
+            login.id = format!("{} {round}", login.id);
+            number += 1;
+            open(&*store, &login, number, NO_LIMIT).await;
+        }
+        let now = end(9, EndReason::Revoked);
+        let count = store
+            .end_chat_sessions_of_login(&sign_out, now)
+            .await
+            .unwrap();
+        for login in &sessions {
+            let is_ended = ended(&*store, &format!("{} {round}", login.id))
+                .await
+                .is_some();
+            assert_eq!(
+                is_ended,
+                expected.contains(&&*login.id),
+                "{round}: {}",
+                login.id
+            );
+        }
+        let again = store
+            .end_chat_sessions_of_login(&sign_out, now)
+            .await
+            .unwrap();
+        assert_eq!((count, again), (expected.len() as u64, 0), "{round}");
+        // The next round begins without any.
+        for subject in ["ada", "grace"] {
+            for issuer in ["https://issuer.example", "https://other.example"] {
+                store
+                    .end_chat_sessions_of(issuer, subject, now)
+                    .await
+                    .unwrap();
+            }
+        }
     }
 }
 

@@ -25,6 +25,7 @@ const COMMON: &[&str] = &[
     "required_claims",
     "leeway_seconds",
     "max_token_age_seconds",
+    "logout_audience",
     "introspection_url",
     "introspection_client_id",
     "introspection_client_secret_env",

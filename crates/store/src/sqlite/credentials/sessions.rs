@@ -2,7 +2,7 @@
 
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
-    OpeningOutcome, Rotation, RotationOutcome,
+    OpeningOutcome, Rotation, RotationOutcome, SignOut,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -223,6 +223,34 @@ pub(super) fn end_all_of(
             end.at.seconds(),
             reason_name(end.reason)
         ])?;
+    Ok(ended as u64)
+}
+
+/// Ends what a login that has ended has opened.
+pub(super) fn end_all_of_login(
+    connection: &Connection,
+    sign_out: &SignOut,
+    end: End,
+) -> Result<u64, Error> {
+    let (issuer, at, reason) = (&sign_out.issuer, end.at.seconds(), reason_name(end.reason));
+    let ended = match (&sign_out.subject, &sign_out.session) {
+        (Some(subject), session) => connection
+            .prepare_cached(
+                "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3
+                 WHERE issuer = ?1 AND subject = ?4 AND ended_at IS NULL
+                   AND (?5 IS NULL OR coalesce(json_extract(data, '$.claims.sid'), ?5) = ?5)",
+            )?
+            .execute(params![issuer, at, reason, subject, session])?,
+        // Spelled as in the index `chat_sessions_by_login`, which would not be used otherwise.
+        (None, Some(session)) => connection
+            .prepare_cached(
+                "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3
+                 WHERE issuer = ?1 AND json_extract(data, '$.claims.sid') = ?4
+                   AND ended_at IS NULL",
+            )?
+            .execute(params![issuer, at, reason, session])?,
+        (None, None) => 0,
+    };
     Ok(ended as u64)
 }
 

@@ -1,0 +1,44 @@
+//! `POST /api/chatkit/backchannel-logout`: an issuer says that somebody has signed out (OIDC
+//! Back-Channel Logout 1.0).
+//!
+//! The token is the credential, so the address is public. What it ends: the chat sessions of that
+//! login, and with them their streams, and whatever is remembered about the login's tokens and
+//! cookies.
+
+use auth::ports::{End, EndReason};
+use axum::{extract::State, response::Response};
+use http::StatusCode;
+
+use crate::{app::AppState, body::Form, error::ApiError};
+
+/// The handler.
+pub(crate) async fn sign_out(State(app): State<AppState>, form: Form) -> Response {
+    match carry_out(&app, &form).await {
+        Ok(()) => axum::response::IntoResponse::into_response(StatusCode::OK),
+        Err(error) => error.into_oauth_response(),
+    }
+}
+
+async fn carry_out(app: &AppState, form: &Form) -> Result<(), ApiError> {
+    let token = form.get("logout_token")?.ok_or_else(|| {
+        ApiError::bad_request("`logout_token` is missing; send it as a form field")
+    })?;
+    let now = app.now();
+    let sign_out = app.issuers.sign_out(token, now).await?;
+    app.logins.forget(&sign_out);
+    let end = End {
+        at: now.wall,
+        reason: EndReason::Revoked,
+    };
+    let ended = app
+        .credentials
+        .end_chat_sessions_of_login(&sign_out, end)
+        .await
+        .map_err(auth::Error::from)?;
+    tracing::info!(
+        issuer = sign_out.issuer,
+        ended,
+        "an issuer signed somebody out"
+    );
+    Ok(())
+}
