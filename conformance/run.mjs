@@ -92,16 +92,19 @@ kind = "demo"
 
 [[workflows]]
 id = "id"
+version = "version"
 instructions = "You answer in one sentence."
 user_context = "Plan: {{plan}}"
 `,
   );
   const vestibule = binary("vestibule", "VESTIBULE_BIN");
   await execute(vestibule, ["key", "import", "--config", config], { input: API_KEY });
+  const seed = binary("conformance-seed", "CONFORMANCE_SEED");
+  await execute(seed, [database]);
   Object.assign(process.env, {
     TEST_API_BASE_URL: `http://127.0.0.1:${port}/v1`,
     TEST_API_KEY: API_KEY,
-    CONFORMANCE_SEED: binary("conformance-seed", "CONFORMANCE_SEED"),
+    CONFORMANCE_SEED: seed,
     CONFORMANCE_DATABASE: database,
     CONFORMANCE_OUTCOMES: join(folder, "outcomes.jsonl"),
   });

@@ -58,6 +58,69 @@ function sorted(value) {
   return JSON.stringify(value, value === null ? undefined : Object.keys(value).sort());
 }
 
+test("each kind of item has the schema's form, and what is hidden stays hidden", async () => {
+  const thread_id = "cthr_123"; // what is in it: rust/src/thread.json
+  const head = (id, created_at) => ({ id, object: "chatkit.thread_item", created_at: seconds(created_at), thread_id });
+  assert.deepEqual((await threads.listItems(thread_id, { order: "asc" })).data, [
+    {
+      ...head("cti_1", "2026-01-23T16:15:25Z"),
+      type: "chatkit.user_message",
+      content: [
+        { type: "quoted_text", text: "three nights near the river" },
+        { type: "input_text", text: "Plan three days in Lisbon." },
+      ],
+      attachments: [
+        { type: "file", id: "cfile_1", name: "itinerary.pdf", mime_type: "application/pdf", preview_url: null },
+        { type: "image", id: "cfile_2", name: "map.png", mime_type: "image/png", preview_url: "https://example.com/map.png" },
+      ],
+      inference_options: { tool_choice: { id: "search" }, model: "fast" },
+    },
+    {
+      ...head("cti_3", "2026-01-23T16:15:26Z"),
+      type: "chatkit.task_group",
+      tasks: [
+        { type: "custom", heading: "Look at the map", summary: "Two hills, one river." },
+        { type: "thought", heading: "Trains or trams?", summary: "Trams." },
+      ],
+    },
+    {
+      ...head("cti_4", "2026-01-23T16:15:27Z"),
+      type: "chatkit.task",
+      task_type: "custom",
+      heading: "Book a hotel",
+      summary: "Near the river.",
+    },
+    {
+      ...head("cti_5", "2026-01-23T16:15:27Z"),
+      type: "chatkit.client_tool_call",
+      status: "completed",
+      call_id: "call_1",
+      name: "show_map",
+      arguments: '{"city":"Lisbon"}',
+      output: '{"shown":true}',
+    },
+    {
+      ...head("cti_6", "2026-01-23T16:15:28Z"),
+      type: "chatkit.widget",
+      widget: '{"type":"Card","children":[{"type":"Text","value":"Lisbon"}]}',
+    },
+    {
+      ...head("cti_7", "2026-01-23T16:15:28Z"),
+      type: "chatkit.assistant_message",
+      content: [
+        {
+          type: "output_text",
+          text: "Take the tram up, and walk down.",
+          annotations: [
+            { type: "url", source: { type: "url", url: "https://example.com/trams" } },
+            { type: "file", source: { type: "file", filename: "itinerary.pdf" } },
+          ],
+        },
+      ],
+    },
+  ]);
+});
+
 test("threads are listed page after page, in both orders and between two of them", async () => {
   const user = freshUser();
   const { client_secret: secret } = await open(user);

@@ -7,7 +7,7 @@ import { chatOn } from "../harness/chat.mjs";
 import { startHostedApp } from "../harness/hosted-app.mjs";
 
 export function hostedJourneys({ stack, browser }) {
-  test("an app of the hosted backend chats, refreshes, reads along and cancels through the official SDK", async () => {
+  test("an app of the hosted backend chats, reads along, cancels and refreshes through the official SDK", async () => {
     const { key } = await stack().cli("key", "create", "--env", "test", "--label", "hosted journey");
     const app = await startHostedApp({ chatUrl: stack().chatUrl, apiKey: key, user: "grace", workflow: "wf_tasks" });
     try {
@@ -28,31 +28,40 @@ export function hostedJourneys({ stack, browser }) {
       assert.equal(items.at(-1).type, "chatkit.assistant_message");
       assert.deepEqual((await threads.list({ user: "somebody else" })).data, []);
 
-      // Ten minutes later the page asks for the next secret, and the conversation goes on.
-      await page.clock.fastForward("10:00");
-      await chat.say("hello again");
-      assert.equal(app.asked.length, 2);
-      assert.equal(app.asked[1], app.opened[0].client_secret);
-      assert.equal((await threads.list({ user: "grace" })).data.length, 1, "the same conversation");
       assert.deepEqual(problems, []);
 
       // The server cancels the session in the middle of an answer: the answer ends, and says why.
       await chat.input.fill("long");
       await chat.input.press("Enter");
       await chat.button("Stop").waitFor();
-      app.isSignedIn = false;
-      const cancelled = await sessions.cancel(app.opened.at(-1).id);
+      const cancelled = await sessions.cancel(app.opened[0].id);
       assert.equal(cancelled.status, "cancelled");
       await chat.alert.filter({ hasText: "this chat session was ended" }).waitFor();
       await chat.idle();
 
-      // And nothing more goes out, because the app says no.
-      const before = await chat.answers.count();
-      await chat.input.fill("are you there?");
+      // Its secret opens nothing more; the page asks for another, and the conversation goes on.
+      const statuses = [];
+      page.on("response", (response) => {
+        const isTurn = response.url().endsWith("/v1/chatkit/conversation") && response.request().method() === "POST";
+        if (isTurn) statuses.push(response.status());
+      });
+      await chat.say("hello again");
+      assert.deepEqual(statuses.splice(0).slice(0, 2), [401, 200]);
+      assert.deepEqual(app.asked, [null, app.opened[0].client_secret]);
+
+      // Ten minutes later the page asks before the secret ends.
+      await page.clock.fastForward("10:00");
+      await chat.say("still there?");
+      assert.equal(app.asked[2], app.opened[1].client_secret);
+      assert.ok(!statuses.splice(0).includes(401));
+      assert.equal((await threads.list({ user: "grace" })).data.length, 1, "the same conversation all along");
+
+      // When the app gives no secret any more, nothing goes out, and the page says that it did not work.
+      app.isSignedIn = false;
+      await chat.input.fill("and now?");
       await chat.input.press("Enter");
-      await chat.alert.filter({ hasText: /\S/ }).waitFor();
-      await chat.idle();
-      assert.equal(await chat.answers.count(), before);
+      await chat.alert.filter({ hasText: "Something went wrong" }).waitFor();
+      assert.deepEqual(statuses, []);
       await context.close();
     } finally {
       app.stop();
