@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ use crate::{
     issuer::{CheckedIssuer, ConfigError},
     ports::{Digest, Introspection, LookupError, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
+    sha256,
     time::{Now, UnixTime},
 };
 
@@ -37,6 +38,10 @@ const MAX_QUESTIONS: usize = 32;
 /// How many requests may wait for their question, the running ones included. More than that is
 /// answered with 503, so that a flood of made-up tokens neither piles up here nor hits the issuer.
 const MAX_WAITING: usize = 512;
+/// How many tokens in a row may turn out to be worth nothing before the questions become rare …
+const FAILURES_AT_ONCE: u32 = 100;
+/// … and after how long one more may. Tokens that were good before are outside of this.
+const FAILURE_REFILL: Duration = Duration::from_millis(100);
 /// How much memory answers may take, in bytes.
 const ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -107,6 +112,35 @@ struct NoAnswer {
     retry_after: Duration,
 }
 
+/// How many questions about tokens that nobody knew were in vain lately, so that a flood of made-up
+/// tokens does not become a flood at the issuer.
+#[derive(Default)]
+struct Budget {
+    spent: u32,
+    refilled_at: Option<Instant>,
+}
+
+impl Budget {
+    /// How long to wait before one more such question; none when it may be asked.
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
+        let since = self
+            .refilled_at
+            .map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+        let refills = since.as_millis() / FAILURE_REFILL.as_millis().max(1);
+        self.spent = self
+            .spent
+            .saturating_sub(u32::try_from(refills).unwrap_or(u32::MAX));
+        if refills > 0 {
+            self.refilled_at = Some(now);
+        }
+        (self.spent >= FAILURES_AT_ONCE).then_some(FAILURE_REFILL)
+    }
+
+    fn spend(&mut self) {
+        self.spent = self.spent.saturating_add(1);
+    }
+}
+
 /// Turns opaque tokens into identities.
 pub(crate) struct OpaqueTokens {
     issuers: Vec<Arc<CheckedIssuer>>,
@@ -114,6 +148,7 @@ pub(crate) struct OpaqueTokens {
     answers: Cache<Digest, Answer>,
     running: Semaphore,
     waiting: Semaphore,
+    budget: Mutex<Budget>,
 }
 
 impl fmt::Debug for OpaqueTokens {
@@ -156,6 +191,7 @@ impl OpaqueTokens {
             answers,
             running: Semaphore::new(MAX_QUESTIONS),
             waiting: Semaphore::new(MAX_WAITING),
+            budget: Mutex::default(),
         }))
     }
 
@@ -166,16 +202,16 @@ impl OpaqueTokens {
         now: Now,
     ) -> Result<Arc<Identity>, Error> {
         let issuer = self.issuer_of(token).ok_or(Reason::NotCompact)?;
+        let mut was_good = false;
         if let Some(answer) = self.answers.get(&digest).await {
             if answer.is_good(now) {
                 return answer.outcome.map_err(Error::Invalid);
             }
+            was_good = answer.outcome.is_ok();
             self.answers.invalidate(&digest).await;
         }
-        let answer = self
-            .answers
-            .try_get_with(digest, self.ask(issuer, token, &digest, now))
-            .await;
+        let question = self.ask(issuer, token, &digest, was_good, now);
+        let answer = self.answers.try_get_with(digest, question).await;
         let answer = answer.map_err(|problem| Error::Unavailable {
             message: format!(
                 "no answer about an opaque token from issuer {}: {}",
@@ -186,11 +222,30 @@ impl OpaqueTokens {
         answer.outcome.map_err(Error::Invalid)
     }
 
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The issuer whose prefix the token has.
     pub(crate) fn issuer_of(&self, token: &str) -> Option<&Arc<CheckedIssuer>> {
         self.issuers
             .iter()
             .find(|issuer| token.starts_with(prefix(issuer)))
+    }
+
+    /// Whether each issuer answers, by its name.
+    pub(crate) async fn health(&self, now: Now) -> Vec<(String, Result<(), Error>)> {
+        let mut all = Vec::with_capacity(self.issuers.len());
+        for issuer in &self.issuers {
+            let token = format!("{}vestibule-asks-whether-you-are-there", prefix(issuer));
+            let digest = sha256(token.as_bytes());
+            let answer = match self.authenticate(&token, digest, now).await {
+                Err(Error::Invalid(_)) | Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            all.push((issuer.rules.issuer.clone(), answer));
+        }
+        all
     }
 
     /// Forgets what was said about the tokens of somebody who has signed out.
@@ -210,6 +265,7 @@ impl OpaqueTokens {
         issuer: &CheckedIssuer,
         token: &str,
         digest: &Digest,
+        was_good: bool,
         now: Now,
     ) -> Result<Answer, NoAnswer> {
         let unavailable = |message: String, retry_after: Option<Duration>| NoAnswer {
@@ -228,6 +284,11 @@ impl OpaqueTokens {
             .acquire()
             .await
             .map_err(|error| unavailable(error.to_string(), None))?;
+        // Only now: what waited for its turn may have seen others fail.
+        if !was_good && let Some(wait) = self.budget().wait(now.monotonic) {
+            let message = "too many unknown tokens; it is asked again soon".to_owned();
+            return Err(unavailable(message, Some(wait)));
+        }
         let question = Introspection {
             address: &rule.address,
             client_id: &rule.client_id,
@@ -259,6 +320,9 @@ impl OpaqueTokens {
             .map_err(|rejection| {
                 Box::new(rejection.with_token(digest, None, Some(&issuer.rules.issuer)))
             });
+        if outcome.is_err() {
+            self.budget().spend();
+        }
         Ok(Answer {
             believed_for: if outcome.is_ok() {
                 rule.believed_for

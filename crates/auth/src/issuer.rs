@@ -510,6 +510,15 @@ impl Issuers {
         next
     }
 
+    /// Asks each issuer that has opaque tokens about one that nobody has ever made, by name: whether
+    /// it can be asked at all.
+    pub async fn introspection_health(&self, now: Now) -> Vec<(String, Result<(), Error>)> {
+        match &self.opaque {
+            Some(opaque) => opaque.health(now).await,
+            None => Vec::new(),
+        }
+    }
+
     /// How the keys of each issuer are, by name.
     pub async fn health(&self, now: Now) -> Vec<(String, KeyHealth)> {
         let mut all = Vec::with_capacity(self.by_name.len());

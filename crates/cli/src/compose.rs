@@ -112,6 +112,7 @@ pub(crate) async fn compose(
         .transpose()?;
 
     let issuers = issuers::build(&config.issuers, development.as_ref(), variables)?;
+    let rules = rules::build(&config, &issuers.set)?;
     let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
@@ -140,7 +141,7 @@ pub(crate) async fn compose(
         relay: models.relay,
         demo,
         development: development.map(DevelopmentParts::into_issuer),
-        rules: rules::build(&config)?,
+        rules,
         limits: Limits::new(rates(&config.limits)),
         settings: settings(&config, &public_url)?,
     };
@@ -170,8 +171,8 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
         })?;
     let public_url = public_url(config, address)?;
     let own = Origin::parse(&public_url.origin().ascii_serialization())?;
-    issuers::build(&config.issuers, None, variables)?;
-    rules::build(config)?;
+    let issuers = issuers::build(&config.issuers, None, variables)?;
+    rules::build(config, &issuers.set)?;
     secret_limits(&config.doors.client_secret)?;
     hosted_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;

@@ -446,3 +446,53 @@ fn a_database_is_migrated_and_named_when_it_cannot_be_opened() {
     let error = house.refuse(&["migrate"]);
     assert!(error.contains("mysql"), "{error}");
 }
+
+#[test]
+fn jwt_check_says_which_rule_speaks_and_config_check_why_authjs_cannot_be() {
+    // HS256 with the secret below, `role` is "guest", good until 2100.
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUuY29tIiwiYXVkIjoiY2hhdCIsInN1YiI6ImFkYSIsImV4cCI6NDEwMjQ0NDgwMCwicm9sZSI6Imd1ZXN0In0.zUrIHnvMOL_4gOVc5N8uIG2qX2xCwbshx75opGem6ik";
+    let house = House::new();
+    let issuer = "[[issuers]]\nissuer = \"https://id.example.com\"\nhmac_secret_file = \"secret\"\naudience = [\"chat\"]\n";
+    let rule = "[[rule]]\nname = \"guests\"\nwhen = [{ claim = \"role\", equals = \"guest\" }]\n";
+    fs::write(house.path("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    for (outcome, is_good, expected) in [
+        (
+            "deny = \"ask for an account\"",
+            false,
+            "\"guests\" refuses entry: ask for an account",
+        ),
+        (
+            "turns_per_minute = 5",
+            true,
+            "\"guests\" speaks: turns per minute 5",
+        ),
+    ] {
+        fs::write(
+            house.path("vestibule.toml"),
+            format!("{issuer}{rule}{outcome}\n"),
+        )
+        .unwrap();
+        let output = house.run_with(&["jwt", "check", "--json"], TOKEN);
+        assert_eq!(output.status.success(), is_good);
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let step = told["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&step["name"], &step["detail"]),
+            (&json!("rule"), &json!(expected))
+        );
+    }
+    for (text, expected) in [
+        (
+            format!("{issuer}{rule}issuer = \"https://id.example.com/\"\ndeny = \"no\"\n"),
+            "no issuer is configured as",
+        ),
+        (
+            "[[issuers]]\npreset = \"authjs\"\n".to_owned(),
+            "encrypted for its own",
+        ),
+    ] {
+        fs::write(house.path("vestibule.toml"), text).unwrap();
+        let message = house.refuse(&["config", "check"]);
+        assert!(message.contains(expected), "{message}");
+    }
+}

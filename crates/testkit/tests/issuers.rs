@@ -876,3 +876,36 @@ fn two_issuers_without_prefixes_cannot_both_have_opaque_tokens() {
     let message = issuers.with_introspection(port).unwrap_err().to_string();
     assert!(message.contains("opaque_token_prefix"), "{message}");
 }
+
+#[tokio::test]
+async fn a_flood_of_made_up_tokens_does_not_flood_the_issuer() {
+    let server = OidcServer::start().await.unwrap();
+    let issuers = issuers(&server, vec![opaque("https://id.example", "")]);
+    let asked = || server.asked("https://id.example/introspect");
+    server.know("good", active(json!({})));
+    let flood = async |moment: Now| {
+        let tokens = (0..1_000).map(|number| format!("made-up-{number}-{:?}", moment.wall));
+        let tokens: Vec<String> = tokens.collect();
+        let asked = tokens
+            .iter()
+            .map(|token| issuers.authenticate(token, moment));
+        let outcomes = futures::future::join_all(asked).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        outcomes
+            .last()
+            .is_some_and(|last| matches!(last, Err(Error::Unavailable { .. })))
+    };
+    let start = now();
+    issuers.authenticate("good", start).await.unwrap();
+    assert!(flood(start).await);
+    // Those that were under way at once count as well; the rest is not asked about.
+    assert!(asked() <= 1 + 100 + 32, "{}", asked());
+    // The budget comes back by itself; and when it is used up, whoever was known before is asked
+    // about all the same.
+    let later = start.plus(Duration::from_secs(31));
+    assert!(flood(later).await);
+    let before = asked();
+    assert!((150..=2 * 133).contains(&before), "{before}");
+    issuers.authenticate("good", later).await.unwrap();
+    assert_eq!(asked(), before + 1);
+}

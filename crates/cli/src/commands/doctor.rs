@@ -101,6 +101,15 @@ async fn look_at_issuers(findings: &mut Findings, workplace: &Workplace<'_>) {
         return;
     };
     let now = Now::new(now(), Instant::now());
+    for (name, answer) in issuers.introspection_health(now).await {
+        let answer = answer.map_err(|error| match error {
+            auth::Error::Unavailable { message, .. } => anyhow::anyhow!(message),
+            other => other.into(),
+        });
+        findings.note(format!("introspection of {name}"), answer, |()| {
+            "answers about opaque tokens".to_owned()
+        });
+    }
     issuers.refresh_due(now).await;
     for (name, health) in issuers.health(now).await {
         let keys = if health.keys > 0 {

@@ -17,6 +17,7 @@ use auth::{
     jwk::KeySource,
     jwks::KeySet,
     jws::Algorithm,
+    rule::EntryRules,
 };
 use url::Url;
 
@@ -72,10 +73,25 @@ pub(crate) async fn run(command: Jwt, workplace: &Workplace<'_>) -> anyhow::Resu
     }
     let token = read_token(std::io::stdin().lock())?;
     let issuers = issuers(&options, workplace)?;
-    let rules = compose::build_rules(&workplace.config)?;
+    let rules = rules(&options, &issuers, workplace)?;
     let told = explain(&issuers, &rules, &token, Now::new(now(), Instant::now())).await;
     workplace.output.print(&told, describe)?;
     Ok(told.ok)
+}
+
+/// The configured rules, when the configured issuers decide; whoever names an issuer asks about that
+/// alone, and a rule for another one is no mistake then.
+fn rules(
+    options: &Check,
+    issuers: &Issuers,
+    workplace: &Workplace<'_>,
+) -> anyhow::Result<EntryRules> {
+    if options.issuer.is_none() {
+        return compose::build_rules(&workplace.config, issuers);
+    }
+    let all = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
+    let all = compose::issuers_of(all, &workplace.config)?;
+    compose::build_rules(&workplace.config, &all)
 }
 
 fn check_signatures(input: impl BufRead, keys: &[u8]) -> anyhow::Result<bool> {

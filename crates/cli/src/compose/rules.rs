@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail, ensure};
-use auth::rule::{Condition, EntryRule, EntryRules, Outcome, Terms, Test};
+use auth::{
+    Issuers,
+    rule::{Condition, EntryRule, EntryRules, Outcome, Terms, Test},
+};
 
 use crate::config::{RawClaim, RawCondition, RawConfig, RawRule};
 
-/// Checks the rules; a workflow that they name must be there.
-pub(crate) fn build(config: &RawConfig) -> anyhow::Result<EntryRules> {
+/// Checks the rules. The workflows and issuers that they name must be there: a rule for an issuer
+/// with a typo in its name would never speak, and its `deny` would let everybody in.
+pub(crate) fn build(config: &RawConfig, issuers: &Issuers) -> anyhow::Result<EntryRules> {
     let workflows: BTreeSet<&str> = config.workflows.iter().map(|raw| raw.id.as_str()).collect();
     let mut rules = Vec::new();
     for (index, raw) in config.rule.iter().enumerate() {
@@ -19,6 +23,16 @@ pub(crate) fn build(config: &RawConfig) -> anyhow::Result<EntryRules> {
             ensure!(
                 workflows.contains(workflow.as_str()),
                 "[[rule]] number {number}: no [[workflows]] has the id `{workflow}`"
+            );
+        }
+        if let Some(name) = &raw.issuer
+            && !issuers.names().any(|known| known == name)
+        {
+            let mut known: Vec<_> = issuers.names().collect();
+            known.sort_unstable();
+            bail!(
+                "[[rule]] number {number}: no issuer is configured as `{name}`; there are: {}",
+                known.join(", ")
             );
         }
         rules.push(rule);
@@ -85,8 +99,18 @@ fn condition(raw: &RawCondition) -> anyhow::Result<Condition> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::config::parse;
+    use super::EntryRules;
+    use crate::{
+        compose::{issuer_rules, issuers_of},
+        config::{Variables, parse},
+    };
+
+    /// As the server would, with the issuers of the same file.
+    fn build(text: &str) -> anyhow::Result<EntryRules> {
+        let config = parse(text)?;
+        let issuers = issuer_rules(&config.issuers, &Variables::default())?;
+        super::build(&config, &issuers_of(issuers, &config)?)
+    }
 
     const WORKFLOW: &str = "[[workflows]]\nid = \"wf_staff\"\n";
 
@@ -103,16 +127,23 @@ mod tests {
             ("deny = \" \"", "sentence"),
             ("deny = \"no\"\nworkflow = \"wf_staff\"", "no other terms"),
             ("workflow = \"wf_other\"", "wf_other"),
+            (
+                "issuer = \"https://a.example/\"",
+                "no issuer is configured as",
+            ),
         ] {
-            let config = parse(&format!("{WORKFLOW}[[rule]]\n{text}")).unwrap();
-            let message = format!("{:#}", build(&config).unwrap_err());
+            let message = format!(
+                "{:#}",
+                build(&format!("{WORKFLOW}[[rule]]\n{text}")).unwrap_err()
+            );
             assert!(
                 message.contains(expected) && message.contains("number 1"),
                 "{message}"
             );
         }
-        let text = "[[rule]]\nissuer = \"https://a.example\"\nworkflow = \"wf_staff\"\nturns_per_minute = 5\n\
+        let text = "[[issuers]]\npreset = \"better-auth\"\nurl = \"https://a.example\"\n\
+                    [[rule]]\nissuer = \"https://a.example\"\nworkflow = \"wf_staff\"\nturns_per_minute = 5\n\
                     when = [{ claim = [\"realm_access\", \"roles\"], contains = \"staff\" }, { claim = \"level\", one_of = [1, 2] }]";
-        build(&parse(&format!("{WORKFLOW}{text}")).unwrap()).unwrap();
+        build(&format!("{WORKFLOW}{text}")).unwrap();
     }
 }
