@@ -124,7 +124,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn auth0() {
+async fn j07_auth0() {
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::rs256("a").unwrap();
     // They say to expect several keys.
@@ -181,7 +181,7 @@ async fn auth0() {
 }
 
 #[tokio::test]
-async fn clerk() {
+async fn j07_clerk() {
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::rs256("ins_1").unwrap();
     server
@@ -222,7 +222,7 @@ async fn clerk() {
 }
 
 #[tokio::test]
-async fn supabase() {
+async fn j07_supabase() {
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::es256("s").unwrap();
     server
@@ -256,7 +256,7 @@ async fn supabase() {
 }
 
 #[tokio::test]
-async fn supabase_legacy() {
+async fn j07_supabase_legacy() {
     let server = OidcServer::start().await.unwrap();
     let secret = b"super-secret-jwt-token-with-at-least-32-characters".to_vec();
     let issuer = Issuer::supabase_legacy("abc", &secret.clone().into()).unwrap();
@@ -310,7 +310,7 @@ async fn supabase_legacy() {
 }
 
 #[tokio::test]
-async fn firebase() {
+async fn j07_firebase() {
     const MAP: &str =
         "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com";
     let server = OidcServer::start().await.unwrap();
@@ -364,7 +364,7 @@ async fn firebase() {
 }
 
 #[tokio::test]
-async fn keycloak() {
+async fn j07_keycloak() {
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::rs256("kc").unwrap();
     let mut encryption = SigningKey::rs256("enc").unwrap().jwk().unwrap();
@@ -418,7 +418,7 @@ async fn keycloak() {
 }
 
 #[tokio::test]
-async fn cognito() {
+async fn j07_cognito() {
     const POOL: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbC";
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::rs256("c").unwrap();
@@ -459,7 +459,7 @@ async fn cognito() {
 }
 
 #[tokio::test]
-async fn entra() {
+async fn j07_entra() {
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
     const OTHER: &str = "99999999-2222-3333-4444-555555555555";
     let keys_of =
@@ -521,7 +521,7 @@ async fn entra() {
 }
 
 #[tokio::test]
-async fn google() {
+async fn j07_google() {
     let server = OidcServer::start().await.unwrap();
     let key = SigningKey::rs256("g").unwrap();
     let document = json!({ "issuer": "https://accounts.google.com", "jwks_uri": "https://www.googleapis.com/oauth2/v3/certs" });

@@ -74,3 +74,53 @@ fn read_certificate(
     let spki = spki.map_err(|_| KeyProblem::BadParts)?;
     Key::from_spki(&spki, algorithm, Some(key_id.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::NOW;
+
+    fn parse(map: &Value) -> Result<KeySet, SetProblem> {
+        KeySet::parse_x509_map(map.to_string().as_bytes(), Algorithm::Rs256, NOW)
+    }
+
+    #[test]
+    fn a_map_is_one_object_of_some_certificates() {
+        for (map, problem) in [
+            (json!({}), SetProblem::Empty),
+            (json!([]), SetProblem::Malformed),
+            (
+                json!({ "keys": "x".repeat(MAX_SET_BYTES) }),
+                SetProblem::TooLarge,
+            ),
+            (
+                (0..=MAX_KEYS)
+                    .map(|key| (key.to_string(), json!("")))
+                    .collect(),
+                SetProblem::TooMany,
+            ),
+        ] {
+            assert_eq!(parse(&map).unwrap_err(), problem);
+        }
+        let set = parse(&json!({ "": "x", "a": 1, "b": null, "c": "x" })).unwrap();
+        assert!(set.keys().is_empty());
+        assert_eq!(set.skipped().len(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn k05_no_certificate_makes_it_panic(der: Vec<u8>, text: String) {
+            let begun = [&[0x30, 0x82, 0x02, 0x00, 0x30, 0x82, 0x01, 0x00], &*der].concat();
+            for der in [der, begun] {
+                let body = STANDARD.encode(&der);
+                let pem = format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+                let set = parse(&json!({ "a": pem, "b": text.clone() })).unwrap();
+                prop_assert_eq!(set.skipped().len(), 2);
+            }
+        }
+    }
+}

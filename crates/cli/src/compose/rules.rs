@@ -8,7 +8,7 @@ use auth::{
     rule::{Condition, EntryRule, EntryRules, Outcome, Terms, Test},
 };
 
-use crate::config::{RawClaim, RawCondition, RawConfig, RawRule};
+use crate::config::{RawClaim, RawCondition, RawConfig, RawRule, SecretIssuer};
 
 /// Checks the rules. The workflows and issuers that they name must be there: a rule for an issuer
 /// with a typo in its name would never speak, and its `deny` would let everybody in.
@@ -25,6 +25,11 @@ pub(crate) fn build(config: &RawConfig, issuers: &Issuers) -> anyhow::Result<Ent
                 "[[rule]] number {number}: no [[workflows]] has the id `{workflow}`"
             );
         }
+        ensure!(
+            raw.workflow.is_none() || config.doors.client_secret.issuer == SecretIssuer::Vestibule,
+            "[[rule]] number {number}: `workflow` means nothing while doors.client_secret.issuer is \
+             \"openai\": there is one workflow, at OpenAI"
+        );
         if let Some(name) = &raw.issuer
             && !issuers.names().any(|known| known == name)
         {
@@ -130,6 +135,10 @@ mod tests {
             (
                 "issuer = \"https://a.example/\"",
                 "no issuer is configured as",
+            ),
+            (
+                "workflow = \"wf_staff\"\n[doors.client_secret]\nissuer = \"openai\"",
+                "at OpenAI",
             ),
         ] {
             let message = format!(

@@ -4,7 +4,9 @@ use auth::ports::ChatSessionFilter;
 use reqwest::header;
 use serde_json::{Value, json};
 
-use crate::harness::TestApp;
+use testkit::fake_model::{FakeModel, Reply};
+
+use crate::harness::{Options, TestApp, events, new_message};
 
 const PATH: &str = "/api/chatkit/backchannel-logout";
 
@@ -106,4 +108,25 @@ async fn what_is_no_logout_token_ends_nothing() {
     let sessions = app.store.list_chat_sessions(&filter, 10).await.unwrap();
     assert!(sessions.iter().all(|session| session.ended.is_none()));
     assert_eq!(status(&app, &one).await.0, 200);
+}
+
+#[tokio::test]
+async fn s11_a_sign_out_at_the_issuer_ends_the_answers_that_are_being_written() {
+    let model = FakeModel::scripted([Reply::text(["a"]).and_hold()])
+        .await
+        .unwrap();
+    let options = Options {
+        model: Some(model.base_url()),
+        ..Options::default()
+    };
+    let app = TestApp::with(options).await;
+    let secret = secret(&app, json!({ "sub": "ada", "sid": "1" })).await;
+    let request = app.post("/v1/chatkit/conversation").bearer_auth(&secret);
+    let answer = request.json(&new_message("hi")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let token = app.logout_token(&json!({ "sid": "1" }));
+    assert_eq!(sign_out(&app, &token).await.0, 200);
+    app.state.revocations.look(&*app.state.credentials).await;
+    let found = events(&answer.text().await.unwrap());
+    assert_eq!(found.last().unwrap()["type"], "error");
 }
