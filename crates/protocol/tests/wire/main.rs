@@ -1,6 +1,7 @@
 //! The wire, from outside: what is read is written back the same.
 //!
 //! - `golden`: files in `tests/golden/`, one for each shape;
+//! - `hosted`: the items of the hosted API, from and to those of a thread;
 //! - `oracle`: the official Python types, when there is an interpreter that has them;
 //! - `properties`: any valid request, and any bytes at all.
 
@@ -12,6 +13,7 @@
 )]
 
 mod golden;
+mod hosted;
 mod oracle;
 mod properties;
 
@@ -45,6 +47,7 @@ fn round_trip(kind: &str, value: &Value) -> Result<Value, String> {
         "event" => through::<Event>(value),
         "update" => through::<ItemUpdate>(value),
         "item" => through::<ThreadItem>(value),
+        "hosted_item" => through::<protocol::hosted::ThreadItem>(value),
         "thread" => through::<Thread>(value),
         "task" => through::<Task>(value),
         "workflow" => through::<Workflow>(value),
