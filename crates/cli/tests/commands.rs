@@ -109,6 +109,16 @@ struct Server {
 impl Server {
     /// One HTTP/1.1 exchange by hand: status and body.
     fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
+        let mut stream = self.begin(path, headers, body);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    }
+
+    /// Sends a request; the answer is there to be read as it comes.
+    fn begin(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let body = body.to_string();
         let mut request = format!(
@@ -122,11 +132,7 @@ impl Server {
         stream
             .write_all(format!("{request}\r\n{body}").as_bytes())
             .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-        (status, body)
+        stream
     }
 }
 
@@ -241,6 +247,54 @@ fn a_key_from_elsewhere_is_read_from_standard_input_and_opens_sessions() {
     let (status, body) = server.post("/v1/chatkit/sessions", &headers, &session);
     assert_eq!(status, 200, "{body}");
     assert!(body.contains("\"client_secret\":\"ek_"), "{body}");
+}
+
+/// The command is another process than the server: what ends the stream is the store they share.
+#[test]
+fn s11_a_revoked_key_ends_the_streams_of_its_sessions() {
+    let house = House::new();
+    let key = house.run(&["key", "create"]);
+    let id = house.json(&["key", "list"])["keys"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let server = house.serve(&["--dev"]);
+    let bearer = format!("Bearer {key}");
+    let by_key = [
+        ("Authorization", bearer.as_str()),
+        ("OpenAI-Beta", "chatkit_beta=v1"),
+    ];
+    let open = json!({"user": "ada", "workflow": {"id": "wf_demo"}});
+    let (_, body) = server.post("/v1/chatkit/sessions", &by_key, &open);
+    let session: Value = serde_json::from_str(&body).unwrap();
+    let by_secret = format!("Bearer {}", session["client_secret"].as_str().unwrap());
+    let by_secret = [("Authorization", by_secret.as_str())];
+    // The demo model needs several seconds for this.
+    let ask = json!({"type": "threads.create", "params": {"input": {
+        "content": [{"type": "input_text", "text": "long"}],
+        "attachments": [], "inference_options": {},
+    }}});
+    let mut lines =
+        BufReader::new(server.begin("/v1/chatkit/conversation", &by_secret, &ask)).lines();
+    let has_begun = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains("text_delta"));
+    assert!(has_begun);
+    house.run(&["key", "revoke", &id]);
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let last = rest
+        .iter()
+        .rfind(|line| line.starts_with("data: "))
+        .unwrap();
+    assert!(
+        last.contains(r#""type":"error""#) && last.contains("session was ended"),
+        "{last}"
+    );
+    let (status, body) = server.post("/v1/chatkit/conversation", &by_secret, &ask);
+    assert_eq!(status, 401, "{body}");
+    let (status, body) = server.post("/v1/chatkit/sessions", &by_key, &open);
+    assert_eq!(status, 401, "{body}");
 }
 
 #[test]

@@ -54,6 +54,9 @@ pub(crate) fn banner(
         state(doors.custom.enabled, true)
     ));
     line(format!("element {own}/chatkit.js"));
+    line(format!(
+        "API     {own}/v1 for servers with a key (vestibule key create)"
+    ));
     line(format!("store   {}", config.storage.url));
     for summary in &models.summary {
         line(summary.clone());

@@ -107,7 +107,10 @@ pub(crate) fn build(
         let built = workflow(raw, first_model, &models, &toolbox)
             .with_context(|| format!("failed to use [[workflows]] `{}`", raw.id))?;
         let model = raw.model.as_deref().unwrap_or(first_model);
-        summary.push(format!("{} answers with {}", raw.id, models[model].words));
+        let version = raw.version.as_deref();
+        let version = version.map_or_else(String::new, |version| format!(", version {version},"));
+        let words = &models[model].words;
+        summary.push(format!("{}{version} answers with {words}", raw.id));
         workflows.push(built);
     }
     let relay = relay(config, raw_workflows, first_model, &models)?;

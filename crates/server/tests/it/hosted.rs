@@ -6,6 +6,7 @@ use protocol::{ItemId, ThreadId, item};
 use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use server::router::{ROUTES, Takes};
 
 use crate::harness::{APP_ORIGIN, START, TestApp, events, new_message};
 
@@ -375,6 +376,37 @@ async fn a_deleted_thread_is_gone_for_everybody() {
     assert_eq!(again.0, 404);
 }
 
+/// Every way to point to a thread or a session with a server key, and the same to one that never was.
+/// The addresses are the route table's: one that points to something else is an error.
+fn pointing_to(thread: &str, session: &str) -> Vec<(Method, String, String)> {
+    let mut ways = vec![
+        "/v1/chatkit/threads?after={thread_id}",
+        "/v1/chatkit/threads?before={thread_id}&user=ada",
+    ]
+    .into_iter()
+    .map(|path| (Method::GET, path))
+    .collect::<Vec<_>>();
+    let routes = ROUTES
+        .iter()
+        .filter(|route| route.takes.contains(&Takes::ServerKey) && route.path.contains('{'));
+    ways.extend(routes.map(|route| (route.method.clone(), route.path)));
+    ways.into_iter()
+        .map(|(method, path)| {
+            let point = |thread: &str, session: &str| {
+                let path = path.replace("{thread_id}", thread);
+                let path = path.replace("{session_id}", session);
+                assert!(!path.contains('{'), "say how {path} points to an object");
+                path
+            };
+            (
+                method,
+                point(thread, session),
+                point("cthr_404", "cksess_404"),
+            )
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn a_key_sees_its_own_project_and_environment_only() {
     let app = TestApp::start().await;
@@ -389,38 +421,7 @@ async fn a_key_sees_its_own_project_and_environment_only() {
     app.new_thread("ada", "of the issuer's Ada").await;
     for key in [&shop, &test] {
         thread_of(&app, key, "ada", "another Ada").await;
-        for (method, path, missing) in [
-            (
-                Method::GET,
-                format!("/v1/chatkit/threads/{thread}"),
-                "/v1/chatkit/threads/cthr_404".to_owned(),
-            ),
-            (
-                Method::DELETE,
-                format!("/v1/chatkit/threads/{thread}"),
-                "/v1/chatkit/threads/cthr_404".to_owned(),
-            ),
-            (
-                Method::GET,
-                format!("/v1/chatkit/threads/{thread}/items"),
-                "/v1/chatkit/threads/cthr_404/items".to_owned(),
-            ),
-            (
-                Method::GET,
-                format!("/v1/chatkit/threads?after={thread}"),
-                "/v1/chatkit/threads?after=cthr_404".to_owned(),
-            ),
-            (
-                Method::GET,
-                format!("/v1/chatkit/threads?user=ada&before={thread}"),
-                "/v1/chatkit/threads?user=ada&before=cthr_404".to_owned(),
-            ),
-            (
-                Method::POST,
-                format!("/v1/chatkit/sessions/{session}/cancel"),
-                "/v1/chatkit/sessions/cksess_404/cancel".to_owned(),
-            ),
-        ] {
+        for (method, path, missing) in pointing_to(&thread, session) {
             let (status, found) = read(call(&app, key, method.clone(), &path)).await;
             let (expected_status, expected) = read(call(&app, key, method, &missing)).await;
             let found = found
