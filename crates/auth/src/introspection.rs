@@ -165,9 +165,11 @@ impl OpaqueTokens {
         mut issuers: Vec<Arc<CheckedIssuer>>,
         port: Arc<dyn TokenIntrospection>,
     ) -> Result<Option<Self>, ConfigError> {
-        // The longest prefix first: it says the most.
-        issuers.sort_by_key(|issuer| std::cmp::Reverse(prefix(issuer).to_owned()));
-        issuers.sort_by_key(|issuer| std::cmp::Reverse(prefix(issuer).len()));
+        // The longest prefix first: it says the most. Equal ones stand side by side.
+        issuers.sort_by(|one, other| {
+            let (one, other) = (prefix(one), prefix(other));
+            (other.len(), one).cmp(&(one.len(), other))
+        });
         for pair in issuers.windows(2) {
             if prefix(&pair[0]) == prefix(&pair[1]) {
                 return Err(ConfigError::new(

@@ -13,7 +13,7 @@ use crate::{
     claims::{Audience, ClaimRules},
     error::Error,
     identity::{Identity, is_valid_subject},
-    issuer::{CheckedIssuer, Issuers, parse_claims},
+    issuer::{CheckedIssuer, Issuers, TypRule, parse_claims},
     jws::{CompactJws, MAX_TOKEN_BYTES},
     ports::SignOut,
     rejection::{Reason, Rejection},
@@ -88,7 +88,7 @@ fn read(
     if !rules.algorithms.contains(&jws.header().algorithm) {
         return Err(Reason::AlgorithmNotAllowed.into());
     }
-    crate::issuer::TypRule::Exactly(TYP.to_owned()).check(jws.header().typ.as_deref())?;
+    TypRule::Exactly(TYP.to_owned()).check(jws.header().typ.as_deref())?;
     let audience = Audience::aud(&rules.logout_audience);
     let claim_rules = ClaimRules {
         audience: &audience,

@@ -273,26 +273,12 @@ impl ApiError {
             self.challenge = None;
         }
         let body = json!({ "error": error, "error_description": self.message });
-        let mut response = self.into_response();
-        if let Ok(body) = serde_json::to_vec(&body) {
-            response.headers_mut().remove(header::CONTENT_LENGTH);
-            *response.body_mut() = body.into();
-        }
-        response
+        let response = (self.status, Json(body)).into_response();
+        self.put_headers(response)
     }
-}
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let body = Json(Body {
-            error: Detail {
-                message: &self.message,
-                r#type: self.r#type(),
-                param: self.param.as_deref(),
-                code: self.code,
-            },
-        });
-        let mut response = (self.status, body).into_response();
+    /// What every answer with an error has beside its body.
+    fn put_headers(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(challenge) = self.challenge {
@@ -308,6 +294,21 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(self.into_report());
         response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Json(Body {
+            error: Detail {
+                message: &self.message,
+                r#type: self.r#type(),
+                param: self.param.as_deref(),
+                code: self.code,
+            },
+        });
+        let response = (self.status, body).into_response();
+        self.put_headers(response)
     }
 }
 
