@@ -166,6 +166,11 @@ async fn a_session_ends_when_its_time_is_up() {
         converse(&app, &session["client_secret"], &list).await.0,
         401
     );
+    let id = session["id"].as_str().unwrap();
+    let path = format!("/v1/chatkit/sessions/{id}/cancel");
+    let (status, cancelled) = read(call(&app, &app.server_key, Method::POST, &path)).await;
+    assert_eq!((status, &cancelled["status"]), (200, &json!("expired")));
+    assert_eq!(cancelled["client_secret"], "");
 }
 
 #[tokio::test]

@@ -79,12 +79,14 @@ pub(crate) async fn cancel(
             "Chatkit Session with id '{id}' not found."
         )));
     };
-    // Cancelling twice is no error; the first end stays.
-    app.client_secrets.end(&id, now).await?;
-    session.ended.get_or_insert(End {
-        at: now,
-        reason: EndReason::Revoked,
-    });
+    // Cancelling twice is no error, the first end stays; what is over by itself stays expired.
+    if now < session.ends_at {
+        app.client_secrets.end(&id, now).await?;
+        session.ended.get_or_insert(End {
+            at: now,
+            reason: EndReason::Revoked,
+        });
+    }
     answer(session, "", now)
 }
 
