@@ -33,6 +33,7 @@ pub mod domain;
 mod encoding;
 mod error;
 pub mod explain;
+pub mod file_link;
 pub mod identity;
 pub mod introspection;
 pub mod issuer;
@@ -56,6 +57,7 @@ pub use {
     client_secret::ClientSecrets,
     domain::{Domains, Origin},
     error::{Error, Refusal},
+    file_link::FileLinks,
     identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
     public_token::PublicTokens,

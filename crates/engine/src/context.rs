@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 
-use crate::workflow::WorkflowId;
+use crate::{attachments::UploadRules, workflow::WorkflowId};
 
 /// What the store's owner column holds: one person at one issuer, or one visitor of one token.
 ///
@@ -78,6 +78,8 @@ pub struct RequestContext {
     pub state_variables: Arc<serde_json::Map<String, serde_json::Value>>,
     /// What the session may do.
     pub rules: SessionRules,
+    /// Which files may be sent.
+    pub uploads: UploadRules,
     /// BCP 47 tag from `Accept-Language`, where the client sent a single valid one.
     pub locale: Option<String>,
 }

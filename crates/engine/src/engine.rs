@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use protocol::{
-    ItemId, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
+    Attachment, ItemId, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata,
+    ThreadStatus,
     item::UserMessageItem,
     request::{Order, UserMessageInput},
 };
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    attachments::Attachments,
     context::{Owner, RequestContext},
     error::Error,
     history,
@@ -28,6 +30,8 @@ const MAX_TITLE_CHARS: usize = 200;
 pub struct Engine {
     /// Where threads are kept.
     pub store: Arc<dyn Store>,
+    /// Files that people send.
+    pub attachments: Attachments,
     /// What can answer.
     pub workflows: Arc<Workflows>,
     /// Wall-clock time.
@@ -58,6 +62,8 @@ pub enum Answer {
     Threads(Page<Thread>),
     /// A page of items.
     Items(Page<ThreadItem>),
+    /// An announced file.
+    Attachment(Box<Attachment>),
     /// `{}`.
     Done {},
 }
@@ -86,6 +92,7 @@ impl Engine {
                     .store
                     .items(&context.owner, &params.thread_id, &first)
                     .await?;
+                let items = self.with_links(&context, items);
                 Ok(thread_reply(Thread::for_client(thread, items)))
             }
             Request::ThreadsList(params) => {
@@ -113,7 +120,8 @@ impl Engine {
                     .store
                     .items(&context.owner, &params.thread_id, &query)
                     .await?;
-                Ok(Reply::Json(Answer::Items(page.for_client())))
+                let page = self.with_links(&context, page.for_client());
+                Ok(Reply::Json(Answer::Items(page)))
             }
             Request::ItemsFeedback(params) => {
                 let now = self.clock.now();
@@ -152,9 +160,15 @@ impl Engine {
                 self.not_yet(&context, &params.thread_id, "threads.sync_custom_action")
                     .await
             }
-            Request::AttachmentsCreate(_) => Err(Error::Unsupported("attachments.create")),
-            // There are no attachments yet, so none is this owner's.
-            Request::AttachmentsDelete(_) => Err(Error::NotFound),
+            Request::AttachmentsCreate(params) => {
+                let attachment = self.announce_attachment(&context, params).await?;
+                Ok(Reply::Json(Answer::Attachment(Box::new(attachment))))
+            }
+            Request::AttachmentsDelete(params) => {
+                self.discard_attachment(&context.owner, &params.attachment_id)
+                    .await?;
+                Ok(Reply::Json(Answer::Done {}))
+            }
             Request::InputTranscribe(_) => Err(Error::Unsupported("input.transcribe")),
         }
     }
@@ -173,8 +187,7 @@ impl Engine {
             allowed_image_domains: None,
             metadata: JsonObject::new(),
         };
-        let message = self.user_message(&thread.id, input);
-        let message = ThreadItem::from(message);
+        let message = self.user_message(&context, &thread.id, input).await?;
         self.store
             .create_thread(&context.owner, &thread, std::slice::from_ref(&message))
             .await?;
@@ -199,9 +212,9 @@ impl Engine {
         let thread = self.store.thread(&context.owner, thread).await?;
         check_open(&thread.status)?;
         let workflow = self.workflow_for(&context, &input)?;
+        let message = self.user_message(&context, &thread.id, input).await?;
         let place = self.turns.enter(&thread.id).await;
         let mut history = self.history(&context, &workflow, &thread.id).await?;
-        let message = ThreadItem::from(self.user_message(&thread.id, input));
         let change = Change {
             put: vec![message.clone()],
             ..Change::default()
@@ -246,6 +259,7 @@ impl Engine {
         self.store
             .apply(&context.owner, &thread.id, &change)
             .await?;
+        self.remove_files();
         let history = self.history(&context, &workflow, &thread.id).await?;
         self.respond(context, &workflow, thread, history, Begins::Again, place)
     }
@@ -278,7 +292,9 @@ impl Engine {
         owner: &Owner,
         thread: &ThreadId,
     ) -> Result<(), Error> {
-        Ok(self.store.delete_thread(owner, thread).await?)
+        self.store.delete_thread(owner, thread).await?;
+        self.remove_files();
+        Ok(())
     }
 
     async fn not_yet(
@@ -304,19 +320,11 @@ impl Engine {
         context: &RequestContext,
         input: &UserMessageInput,
     ) -> Result<Arc<Workflow>, Error> {
-        if !input.attachments.is_empty() {
-            return Err(Error::Invalid {
-                message:
-                    "attachments are not enabled on this server; send the message without them"
-                        .to_owned(),
-                param: Some("params.input.attachments".to_owned()),
-            });
-        }
-        if input
+        let is_silent = input
             .content
             .iter()
-            .all(|part| part.text().trim().is_empty())
-        {
+            .all(|part| part.text().trim().is_empty());
+        if is_silent && input.attachments.is_empty() {
             return Err(Error::Invalid {
                 message: "the message is empty; write something first".to_owned(),
                 param: Some("params.input.content".to_owned()),
@@ -327,16 +335,31 @@ impl Engine {
         Ok(Arc::clone(workflow))
     }
 
-    fn user_message(&self, thread: &ThreadId, input: UserMessageInput) -> UserMessageItem {
-        UserMessageItem {
+    async fn user_message(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        input: UserMessageInput,
+    ) -> Result<ThreadItem, Error> {
+        let attachments = self
+            .message_attachments(context, thread, &input.attachments)
+            .await?;
+        let message = UserMessageItem {
             id: ItemId::mint(self.ids.next()),
             thread_id: thread.clone(),
             created_at: self.clock.now(),
             content: input.content,
-            attachments: Vec::new(),
+            attachments,
             quoted_text: input.quoted_text,
             inference_options: input.inference_options,
-        }
+        };
+        Ok(message.into())
+    }
+
+    /// Items as their owner's browser is told.
+    fn with_links(&self, context: &RequestContext, page: Page<ThreadItem>) -> Page<ThreadItem> {
+        self.attachments
+            .show_page(&context.owner, page, self.clock.now())
     }
 
     /// The newest items of a thread, oldest first, as many as the workflow's limit allows.
@@ -405,7 +428,12 @@ impl Engine {
         let start = Start {
             is_new: matches!(begins, Begins::NewThread),
             message: match begins {
-                Begins::NewThread | Begins::NewMessage => history.into_iter().next_back(),
+                Begins::NewThread | Begins::NewMessage => {
+                    let mut message = history.into_iter().next_back();
+                    self.attachments
+                        .show(&context.owner, &mut message, self.clock.now());
+                    message
+                }
                 Begins::Again => None,
             },
             thread,

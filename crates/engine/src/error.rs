@@ -1,8 +1,8 @@
 //! Why the engine could not do what was asked, by what the caller can do about it.
 
-use crate::ports::StoreError;
+use crate::ports::{FilesError, Interrupted, StoreError};
 
-/// One error for the whole crate. The text of every variant but the last two may be shown to the
+/// One error for the whole crate. The text of every variant but the last three may be shown to the
 /// person who asked: it says what to do next and holds nothing of anybody else.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,9 +35,24 @@ pub enum Error {
     /// The protocol knows this request, this server does not serve it (yet).
     #[error("this server does not serve `{0}` yet")]
     Unsupported(&'static str),
+    /// Files cannot be sent here. The text is the hosted API's.
+    #[error("File uploads are disabled for this session.")]
+    UploadsDisabled,
+    /// A file was not taken.
+    #[error(transparent)]
+    Upload(Interrupted),
+    /// There is no space for a file, or there were too many.
+    #[error("{0}")]
+    UploadQuota(String),
+    /// The file is not there for this owner.
+    #[error("this file does not exist (any more); attach it again")]
+    NoSuchFile,
     /// The store cannot take it now.
     #[error("the store is busy; try again in a moment")]
     Busy(#[source] StoreError),
+    /// The storage of files is out of order, or full.
+    #[error("an internal error occurred")]
+    Storage(#[source] FilesError),
     /// A defect, or a broken store.
     #[error("an internal error occurred")]
     Internal(#[source] StoreError),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ports::{ModelInput, ToolCall},
+    ports::{ModelFile, ModelInput, ToolCall, UserInput},
     turn::Moment,
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
     let mut input = Vec::with_capacity(items.len());
     for item in items {
         match item {
-            ThreadItem::UserMessage(message) => input.push(ModelInput::User(user_text(message))),
+            ThreadItem::UserMessage(message) => input.push(ModelInput::User(user_input(message))),
             ThreadItem::AssistantMessage(message) => {
                 let text: Vec<&str> = message
                     .content
@@ -103,6 +103,21 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
         }
     }
     input
+}
+
+/// A user's message; its files are named, and read when the model is asked.
+fn user_input(message: &UserMessageItem) -> UserInput {
+    let files = message.attachments.iter().map(|attachment| ModelFile {
+        id: attachment.id().clone(),
+        name: attachment.name().to_owned(),
+        media_type: attachment.mime_type().to_owned(),
+        size: None,
+        content: None,
+    });
+    UserInput {
+        text: user_text(message),
+        files: files.collect(),
+    }
 }
 
 /// A user's message as text: what it quotes comes first.

@@ -69,7 +69,9 @@ impl Engine {
         let mut found: Vec<ThreadItem> = Vec::new();
         loop {
             let page = self.store.items(&owner, thread, &query).await;
-            let page = page.map_err(|error| unknown_cursor(error, &query))?;
+            let mut page = page.map_err(|error| unknown_cursor(error, &query))?;
+            self.attachments
+                .show(&owner, &mut page.data, self.clock.now());
             let shown = page.data.iter().filter_map(ThreadItem::from_stored);
             if is_backwards {
                 found.splice(0..0, shown);

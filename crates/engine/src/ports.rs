@@ -8,9 +8,10 @@ mod files;
 use std::pin::Pin;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::Stream;
 use protocol::{
-    ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     request::{FeedbackKind, Order},
 };
 
@@ -166,8 +167,8 @@ pub trait Store: Send + Sync + 'static {
 /// One thing said or done so far, as a model is told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelInput {
-    /// What the person wrote.
-    User(String),
+    /// What the person wrote, and the files that came with it.
+    User(UserInput),
     /// What the assistant answered.
     Assistant(String),
     /// What the application wants the model to know, not to obey: lower than instructions.
@@ -181,6 +182,51 @@ pub enum ModelInput {
         /// Text; an error is told as text too.
         output: String,
     },
+}
+
+/// What a person wrote, and the files that came with it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserInput {
+    /// The text; may be empty when there are files.
+    pub text: String,
+    /// Files, in the person's order.
+    pub files: Vec<ModelFile>,
+}
+
+impl<T: Into<String>> From<T> for UserInput {
+    /// A text without files.
+    fn from(text: T) -> Self {
+        Self {
+            text: text.into(),
+            files: Vec::new(),
+        }
+    }
+}
+
+/// A file as a model is told about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Which one.
+    pub id: AttachmentId,
+    /// File name.
+    pub name: String,
+    /// Media type; for [`FileContent::Image`] and [`FileContent::Pdf`] one that the bytes agree with.
+    pub media_type: String,
+    /// Bytes, where that is known.
+    pub size: Option<u64>,
+    /// What is in it; `None` where the model is told its name only.
+    pub content: Option<FileContent>,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    /// Text.
+    Text(String),
+    /// PNG, JPEG, GIF or `WebP`.
+    Image(Bytes),
+    /// A PDF document.
+    Pdf(Bytes),
 }
 
 /// A question for a model.

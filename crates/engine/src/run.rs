@@ -193,7 +193,9 @@ impl Running {
     ) -> impl Future<Output = Result<ModelStream, ModelError>> + Send + 'static {
         let workflow = Arc::clone(&self.workflow);
         let context = Arc::clone(&self.context);
+        let attachments = self.engine.attachments.clone();
         async move {
+            attachments.read_files(&context.owner, &mut request).await;
             if may_use_tools {
                 request.tools = workflow.tools.list(&context).await;
             }

@@ -1,6 +1,6 @@
 //! Titles: the request for one, and how a title is cleaned up.
 
-use crate::ports::{ModelInput, ModelRequest};
+use crate::ports::{ModelInput, ModelRequest, UserInput};
 
 /// Longest title that is kept, in characters.
 pub(crate) const MAX_CHARS: usize = 80;
@@ -19,7 +19,11 @@ pub(crate) fn request(turn: &ModelRequest) -> ModelRequest {
         model: turn.model.clone(),
         instructions: INSTRUCTIONS.to_owned(),
         input: vec![ModelInput::User(
-            message.chars().take(MAX_SOURCE_CHARS).collect(),
+            message
+                .chars()
+                .take(MAX_SOURCE_CHARS)
+                .collect::<String>()
+                .into(),
         )],
         tools: Vec::new(),
         tool_choice: None,
@@ -33,9 +37,13 @@ pub(crate) fn first_words(input: &[ModelInput]) -> Option<String> {
     clean(first_message(input)?)
 }
 
+/// The first message; one that only brings files is named after the first of them.
 fn first_message(input: &[ModelInput]) -> Option<&str> {
     input.iter().find_map(|said| match said {
-        ModelInput::User(text) => Some(text.as_str()),
+        ModelInput::User(UserInput { text, files }) => match files.first() {
+            Some(file) if text.trim().is_empty() => Some(file.name.as_str()),
+            _ => Some(text.as_str()),
+        },
         _ => None,
     })
 }

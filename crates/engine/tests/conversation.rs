@@ -219,6 +219,7 @@ fn context(who: &str) -> RequestContext {
         workflow: None,
         state_variables: Arc::new(Map::from_iter([("plan".to_owned(), json!("gold"))])),
         rules: SessionRules::default(),
+        uploads: engine::UploadRules::default(),
         locale: None,
     }
 }
@@ -293,9 +294,9 @@ async fn a_conversation_is_told_kept_and_remembered() {
         asked[1].input,
         [
             ModelInput::Context("Plan: gold.".to_owned()),
-            ModelInput::User("hi".to_owned()),
+            ModelInput::User("hi".into()),
             ModelInput::Assistant("Hello".to_owned()),
-            ModelInput::User("how are you?".to_owned()),
+            ModelInput::User("how are you?".into()),
         ]
     );
     assert_eq!(asked[1].instructions, "be kind");
@@ -617,7 +618,7 @@ async fn a_new_question_ends_the_turn_before_it_and_stands_behind_its_last_words
         matches!(&told[3], ModelInput::Context(note) if note.contains("stopped")),
         "{told:?}"
     );
-    assert_eq!(told[4], ModelInput::User("two".to_owned()));
+    assert_eq!(told[4], ModelInput::User("two".into()));
 }
 
 #[tokio::test]

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
-use engine::ports::{
-    AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError, Kept, StoreError,
-};
+use engine::ports::{BytesIn, BytesOut, FileId, Files, FilesError, Kept};
 use futures::StreamExt;
 use tokio::fs::{self, DirBuilder, File, OpenOptions};
 use tokio::io::AsyncWriteExt;
@@ -145,30 +143,6 @@ async fn make_folder(folder: &Path) -> io::Result<()> {
 
 fn failed(error: io::Error) -> FilesError {
     FilesError::Internal(Box::new(error))
-}
-
-/// Removes the bytes of every attachment that is gone. Gives how many files that were.
-///
-/// It may run several times at once, and be broken off anywhere.
-pub async fn remove_files(
-    attachments: &dyn AttachmentStore,
-    files: &dyn Files,
-) -> Result<u64, StoreError> {
-    let mut removed = 0;
-    loop {
-        let some = attachments.removed_files().await?;
-        if some.is_empty() {
-            return Ok(removed);
-        }
-        for file in &some {
-            files
-                .delete(*file)
-                .await
-                .map_err(|error| StoreError::Internal(Box::new(error)))?;
-        }
-        attachments.forget_removed_files(&some).await?;
-        removed += some.len() as u64;
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::address::Address;
 pub use crate::error::Error;
 pub use crate::export::{Record, export_user};
-pub use crate::files::{LocalFiles, remove_files};
+pub use crate::files::LocalFiles;
 use crate::sqlite::Sqlite;
 pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 

@@ -29,7 +29,7 @@ pub struct Forgotten {
     pub chat_sessions: u64,
     /// 1 when the user was an anonymous visitor.
     pub visitors: u64,
-    /// Attachments; their bytes go with [`remove_files`](crate::remove_files).
+    /// Attachments; their bytes go with [`remove_files`](engine::attachments::remove_files).
     pub attachments: u64,
 }
 

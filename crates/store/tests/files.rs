@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::Owner;
+use engine::attachments::remove_files;
 use engine::ports::{
     Announced, AttachmentRecord, Change, FileId, Files, PageQuery, Quota, StoreError,
 };
@@ -20,7 +21,7 @@ use protocol::{
 use rusqlite::Connection;
 use store::{
     Database, Durability, Error, Forgotten, LocalFiles, MigrationPolicy, Options, Record, connect,
-    export_user, remove_files,
+    export_user,
 };
 use tempfile::TempDir;
 

@@ -272,7 +272,7 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
             None => String::new(),
         };
         match message.role.as_str() {
-            "user" => Ok(ModelInput::User(text)),
+            "user" => Ok(ModelInput::User(text.into())),
             "assistant" => Ok(ModelInput::Assistant(text)),
             "system" | "developer" => Ok(ModelInput::Context(text)),
             _ => Err(RelayError::invalid(

@@ -165,6 +165,7 @@ async fn list_tools(workflow: &Workflow) -> Vec<String> {
         workflow: None,
         state_variables: Arc::default(),
         rules: SessionRules::default(),
+        uploads: engine::UploadRules::default(),
         locale: None,
     };
     workflow

@@ -141,10 +141,25 @@ pub type BytesIn<'a> = dyn Stream<Item = Result<Bytes, Interrupted>> + Send + Un
 /// A file's bytes on their way out.
 pub type BytesOut = BoxStream<'static, std::io::Result<Bytes>>;
 
-/// The bytes broke off, or are not wanted any more.
+/// Why bytes end early. The texts are for the person who sends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the bytes broke off")]
-pub struct Interrupted;
+pub enum Interrupted {
+    /// The connection ended, or what came was no file.
+    #[error("the file broke off; send it again")]
+    BrokeOff,
+    /// It took longer than it may.
+    #[error("the file did not arrive in time; send it again, or a smaller one")]
+    TooSlow,
+    /// More came than may.
+    #[error("the file is larger than the {limit} bytes it may have; send a smaller one")]
+    TooLarge {
+        /// Most bytes.
+        limit: u64,
+    },
+    /// The type is not taken here, or the bytes are something else than they are called.
+    #[error("Uploaded file type is not allowed for this session.")]
+    WrongType,
+}
 
 /// What was kept of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +179,7 @@ pub enum FilesError {
     /// There are bytes under this name already, or they are just coming.
     #[error("the file is there already")]
     Exists,
-    /// Nothing was kept.
+    /// The bytes ended early, and nothing was kept.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
     /// A full disk, or a storage that is out of order.

@@ -26,7 +26,7 @@ fn start(titles: Titles) -> Start {
         request: ModelRequest {
             model: "m".to_owned(),
             instructions: "be kind".to_owned(),
-            input: vec![ModelInput::User("buy milk, please".to_owned())],
+            input: vec![ModelInput::User("buy milk, please".into())],
             tools: Vec::new(),
             tool_choice: Some("add".to_owned()),
             locale: None,

@@ -19,7 +19,7 @@ async fn put(files: &LocalFiles, chunks: &[&'static str]) -> Result<Kept, FilesE
     let chunks: Vec<_> = chunks
         .iter()
         .map(|chunk| match *chunk {
-            "interrupted" => Err(Interrupted),
+            "interrupted" => Err(Interrupted::BrokeOff),
             chunk => Ok(Bytes::from_static(chunk.as_bytes())),
         })
         .collect();

@@ -216,11 +216,60 @@ fn check_input_message(index: usize, item: &Value, found: &mut Vec<String>) {
                         "input[{index}]: a {role} message cannot hold '{kind}'"
                     ));
                 }
+                let is_whole = match kind {
+                    "input_text" | "output_text" => part["text"].is_string(),
+                    "input_image" => {
+                        part["file_id"].is_string() || is_image_address(&part["image_url"])
+                    }
+                    "input_file" => {
+                        part["file_id"].is_string()
+                            || part["file_url"].is_string()
+                            || is_named_file(part)
+                    }
+                    _ => true,
+                };
+                if !is_whole {
+                    found.push(format!("input[{index}]: a part '{kind}' is incomplete"));
+                }
             }
         }
         _ => found.push(format!(
             "input[{index}]: content is neither text nor a list"
         )),
+    }
+}
+
+/// An image is had from the web, or comes along in base64.
+fn is_image_address(url: &Value) -> bool {
+    url.as_str().is_some_and(|url| {
+        url.starts_with("https://")
+            || (url.starts_with("data:image/") && url.contains(";base64,") && !url.ends_with(','))
+    })
+}
+
+/// A file that comes along has a name and a `data:` address in base64.
+fn is_named_file(file: &Value) -> bool {
+    let is_data = |data: &str| data.starts_with("data:") && data.contains(";base64,");
+    file["filename"]
+        .as_str()
+        .is_some_and(|name| !name.is_empty())
+        && file["file_data"].as_str().is_some_and(is_data)
+}
+
+/// Parts of a Chat Completions user message that a provider would not take.
+fn check_content_parts(index: usize, message: &Value, found: &mut Vec<String>) {
+    for part in message["content"].as_array().into_iter().flatten() {
+        let kind = part["type"].as_str().unwrap_or_default();
+        let is_good = match kind {
+            "text" => part["text"].is_string(),
+            "image_url" => is_image_address(&part["image_url"]["url"]),
+            "file" => part["file"]["file_id"].is_string() || is_named_file(&part["file"]),
+            "input_audio" => part["input_audio"]["data"].is_string(),
+            _ => false,
+        };
+        if !is_good {
+            found.push(format!("messages[{index}]: a part '{kind}' is not right"));
+        }
     }
 }
 
@@ -250,6 +299,7 @@ fn check_messages(body: &Value, found: &mut Vec<String>) {
                 if !has_content {
                     found.push(format!("messages[{index}]: content is missing"));
                 }
+                check_content_parts(index, message, found);
             }
             "assistant" => {
                 let calls = message["tool_calls"].as_array();

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use engine::ports::{ModelError, ModelEvent, ModelInput, ModelRequest, ToolCall};
+use engine::ports::{
+    FileContent, ModelError, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, UserInput,
+};
 
 use super::{
     Step,
@@ -56,7 +58,7 @@ pub(super) fn answer(request: &ModelRequest) -> Vec<Step> {
     let mut script = Script::default();
     if request.instructions.starts_with("Write a title") {
         // The one instruction that a script can follow.
-        script.say(&title(last_message(request).0));
+        script.say(&title(&last_message(request).0.text));
     } else {
         conversation(request, &mut script);
     }
@@ -64,7 +66,7 @@ pub(super) fn answer(request: &ModelRequest) -> Vec<Step> {
 }
 
 fn conversation(request: &ModelRequest, script: &mut Script) {
-    let (text, since) = last_message(request);
+    let (UserInput { text, files }, since) = last_message(request);
     let results = tool_results(since);
     if !results.is_empty() {
         return script.say(&results);
@@ -75,6 +77,12 @@ fn conversation(request: &ModelRequest, script: &mut Script) {
         .any(|input| matches!(input, ModelInput::Assistant(_)));
     if is_first {
         script.say(INTRODUCTION);
+    }
+    if !files.is_empty() {
+        script.say(&received(files));
+        if text.is_empty() {
+            return;
+        }
     }
     let calls_before = request
         .input
@@ -180,20 +188,51 @@ fn tools(request: &ModelRequest) -> String {
     text
 }
 
+/// What came with a message, as far as a script can tell.
+fn received(files: &[ModelFile]) -> String {
+    let mut text = "I got:\n\n".to_owned();
+    for ModelFile {
+        name,
+        media_type,
+        size,
+        content,
+        ..
+    } in files
+    {
+        // A name is somebody's text: nothing in it is Markdown.
+        let name = name.replace('`', "'");
+        let size = size.map_or_else(|| "size unknown".to_owned(), |size| format!("{size} bytes"));
+        let content = match content {
+            Some(FileContent::Text(text)) => format!("{} lines of text", text.lines().count()),
+            Some(FileContent::Image(_)) => "an image".to_owned(),
+            Some(FileContent::Pdf(_)) => "a document".to_owned(),
+            None => "by its name only".to_owned(),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "- `{name}` ({media_type}, {size}): {content}");
+    }
+    text.push('\n');
+    text
+}
+
 /// The last thing the person wrote, and what has happened since.
-fn last_message(request: &ModelRequest) -> (&str, &[ModelInput]) {
+fn last_message(request: &ModelRequest) -> (&UserInput, &[ModelInput]) {
+    static NOTHING: UserInput = UserInput {
+        text: String::new(),
+        files: Vec::new(),
+    };
     let said = request
         .input
         .iter()
         .enumerate()
         .rev()
         .find_map(|(index, input)| match input {
-            ModelInput::User(text) => Some((index, text.as_str())),
+            ModelInput::User(said) => Some((index, said)),
             _ => None,
         });
     match said {
-        Some((index, text)) => (text, request.input.get(index + 1..).unwrap_or_default()),
-        None => ("", &request.input),
+        Some((index, said)) => (said, request.input.get(index + 1..).unwrap_or_default()),
+        None => (&NOTHING, &request.input),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The demo assistant, asked as a person asks.
 
-use engine::ports::{ModelInput, ToolCall, ToolSpec};
+use engine::ports::{FileContent, ModelFile, ModelInput, ToolCall, ToolSpec, UserInput};
 use futures::StreamExt;
 use serde_json::json;
 
@@ -67,16 +67,46 @@ async fn told(request: ModelRequest) -> String {
 async fn later(text: &str, tools: Vec<ToolSpec>) -> String {
     let input = vec![
         ModelInput::Assistant("Hello.".to_owned()),
-        ModelInput::User(text.to_owned()),
+        ModelInput::User(text.into()),
     ];
     told(request(input, tools)).await
 }
 
 #[tokio::test]
 async fn the_first_answer_says_what_it_is() {
-    let first = told(request(vec![ModelInput::User("hi".to_owned())], Vec::new())).await;
+    let first = told(request(vec![ModelInput::User("hi".into())], Vec::new())).await;
     assert!(first.contains("a script, not a language model"), "{first}");
     assert!(!later("hi", Vec::new()).await.contains("language model"));
+}
+
+#[tokio::test]
+async fn files_are_told_by_name_type_and_size() {
+    let file = |name: &str, size, content| ModelFile {
+        id: protocol::AttachmentId::mint(1),
+        name: name.to_owned(),
+        media_type: "text/csv".to_owned(),
+        size,
+        content,
+    };
+    let said = UserInput {
+        text: "table".to_owned(),
+        files: vec![
+            file(
+                "a`b.csv",
+                Some(7),
+                Some(FileContent::Text("a,b\n1,2".to_owned())),
+            ),
+            file("gone.csv", None, None),
+        ],
+    };
+    let told = told(request(vec![ModelInput::User(said)], Vec::new())).await;
+    for part in [
+        "- `a'b.csv` (text/csv, 7 bytes): 2 lines of text\n",
+        "- `gone.csv` (text/csv, size unknown): by its name only\n",
+        "| door |",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[tokio::test]
@@ -163,7 +193,7 @@ async fn what_is_missing_is_said_and_nothing_is_called() {
 
 #[tokio::test]
 async fn the_tool_that_was_picked_is_used() {
-    let mut request = request(vec![ModelInput::User("buy milk".to_owned())], task_tools());
+    let mut request = request(vec![ModelInput::User("buy milk".into())], task_tools());
     request.tool_choice = Some("add_task".to_owned());
     let told = told(request).await;
     assert!(told.contains(r#"add_task {"title":"buy milk"}"#), "{told}");
@@ -172,7 +202,7 @@ async fn the_tool_that_was_picked_is_used() {
 #[tokio::test]
 async fn results_are_told_once_and_no_tool_is_called_again() {
     let input = vec![
-        ModelInput::User("add a task: milk".to_owned()),
+        ModelInput::User("add a task: milk".into()),
         ModelInput::ToolCall(ToolCall {
             call_id: "demo_call_1".to_owned(),
             name: "add_task".to_owned(),
@@ -192,9 +222,7 @@ async fn results_are_told_once_and_no_tool_is_called_again() {
 #[tokio::test]
 async fn a_title_is_a_title() {
     let mut request = request(
-        vec![ModelInput::User(
-            "show me how to bake bread at home".to_owned(),
-        )],
+        vec![ModelInput::User("show me how to bake bread at home".into())],
         Vec::new(),
     );
     request.instructions = "Write a title for the conversation".to_owned();
@@ -205,7 +233,7 @@ async fn a_title_is_a_title() {
 async fn words_come_one_after_another() {
     let start = tokio::time::Instant::now();
     let events = Demo::default()
-        .respond(request(vec![ModelInput::User("hi".to_owned())], Vec::new()))
+        .respond(request(vec![ModelInput::User("hi".into())], Vec::new()))
         .await
         .unwrap();
     let count = u32::try_from(events.count().await).unwrap();
@@ -223,7 +251,7 @@ async fn a_wish_of_a_few_words_is_understood_and_a_story_is_not() {
         ("I put the keys on the table in the hall", "You wrote:"),
         ("timetable", "You wrote:"),
     ] {
-        let told = told(request(vec![ModelInput::User(wish.to_owned())], Vec::new())).await;
+        let told = told(request(vec![ModelInput::User(wish.into())], Vec::new())).await;
         assert!(told.contains(shown), "{wish}: {told}");
     }
 }

@@ -215,6 +215,7 @@ fn user(id: &str) -> RequestContext {
         workflow: None,
         state_variables: Arc::default(),
         rules: SessionRules::default(),
+        uploads: engine::UploadRules::default(),
         locale: None,
     }
 }
@@ -535,7 +536,7 @@ async fn the_demo_assistant_uses_them() {
     let mut request = ModelRequest {
         model: "demo".to_owned(),
         instructions: String::new(),
-        input: vec![ModelInput::User("list my tasks".to_owned())],
+        input: vec![ModelInput::User("list my tasks".into())],
         tools: tools.list(&ada).await,
         tool_choice: None,
         locale: None,

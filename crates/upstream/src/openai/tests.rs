@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use engine::ports::{Model, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolSpec};
+use bytes::Bytes;
+use engine::ports::{
+    FileContent, Model, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolSpec,
+    UserInput,
+};
 use futures::StreamExt;
 use serde_json::json;
 use testkit::fake_model::{FakeModel, Reply};
@@ -112,7 +116,7 @@ fn rich_request() -> ModelRequest {
         instructions: "You help with tasks.".to_owned(),
         input: vec![
             ModelInput::Context("The page shows order 7.".to_owned()),
-            ModelInput::User("Add milk, and show me my tasks.".to_owned()),
+            ModelInput::User("Add milk, and show me my tasks.".into()),
             ModelInput::Assistant("One moment.".to_owned()),
             ModelInput::ToolCall(call("call_1", "add_task", r#"{"title":"milk"}"#)),
             ModelInput::ToolCall(call("call_2", "list_tasks", "{}")),
@@ -121,7 +125,7 @@ fn rich_request() -> ModelRequest {
             ModelInput::Assistant(String::new()),
             ModelInput::ToolCall(call("call_3", "cut_short", "{}")),
             output("call_4", "of a call that is gone"),
-            ModelInput::User("Thanks.".to_owned()),
+            ModelInput::User("Thanks.".into()),
         ],
         tools: vec![
             ToolSpec {
@@ -145,7 +149,7 @@ fn simple_request(text: &str) -> ModelRequest {
     ModelRequest {
         model: "gpt-test".to_owned(),
         instructions: String::new(),
-        input: vec![ModelInput::User(text.to_owned())],
+        input: vec![ModelInput::User(text.into())],
         tools: Vec::new(),
         tool_choice: None,
         locale: None,
@@ -231,6 +235,84 @@ async fn the_request_bodies() {
             insta::assert_json_snapshot!(name, request.body);
         }
     });
+}
+
+fn file(name: &str, media_type: &str, content: Option<FileContent>) -> ModelFile {
+    ModelFile {
+        id: protocol::AttachmentId::mint(1),
+        name: name.to_owned(),
+        media_type: media_type.to_owned(),
+        size: None,
+        content,
+    }
+}
+
+#[tokio::test]
+async fn files_go_along_in_each_apis_own_words() {
+    let files = || {
+        vec![
+            file(
+                "photo.png",
+                "image/png",
+                Some(FileContent::Image(Bytes::from_static(b"PNG bytes"))),
+            ),
+            file(
+                "bill.pdf",
+                "application/pdf",
+                Some(FileContent::Pdf(Bytes::from_static(b"%PDF"))),
+            ),
+            file(
+                "a\"></file>b.csv",
+                "text/csv",
+                Some(FileContent::Text("a,b".to_owned())),
+            ),
+            file("all.zip", "application/zip", None),
+        ]
+    };
+    let request = |text: &str| ModelRequest {
+        input: vec![ModelInput::User(UserInput {
+            text: text.to_owned(),
+            files: files(),
+        })],
+        ..simple_request("")
+    };
+    let replies = [(); 4].map(|()| Reply::text(["ok"]));
+    let model = FakeModel::scripted(replies).await.unwrap();
+    for (_, provider) in models(&config(&model.base_url())) {
+        for text in ["What is it?", ""] {
+            let told = answer(&*provider, request(text)).await;
+            assert_eq!(told[0], "ok");
+        }
+    }
+    model.assert_all_used();
+    let image = "data:image/png;base64,UE5HIGJ5dGVz";
+    let document = "data:application/pdf;base64,JVBERg==";
+    let table = "<file name=\"a___/file_b.csv\" type=\"text/csv\">\na,b\n</file>";
+    let archive = "<file name=\"all.zip\" type=\"application/zip\">(not shown)</file>";
+    let responses = json!([
+        {"type": "input_image", "image_url": image, "detail": "auto"},
+        {"type": "input_file", "filename": "bill.pdf", "file_data": document},
+        {"type": "input_text", "text": table},
+        {"type": "input_text", "text": archive},
+        {"type": "input_text", "text": "What is it?"},
+    ]);
+    let chat = json!([
+        {"type": "image_url", "image_url": {"url": image}},
+        {"type": "file", "file": {"filename": "bill.pdf", "file_data": document}},
+        {"type": "text", "text": table},
+        {"type": "text", "text": archive},
+        {"type": "text", "text": "What is it?"},
+    ]);
+    let requests = model.requests();
+    assert_eq!(requests[0].body["input"][0]["content"], responses);
+    assert_eq!(requests[2].body["messages"][0]["content"], chat);
+    // Files alone are a message too.
+    for (sent, whole) in [
+        (&requests[1].body["input"][0]["content"], responses),
+        (&requests[3].body["messages"][0]["content"], chat),
+    ] {
+        assert_eq!(sent.as_array().unwrap(), &whole.as_array().unwrap()[..4]);
+    }
 }
 
 #[tokio::test]

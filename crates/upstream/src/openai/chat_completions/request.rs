@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use engine::ports::ModelRequest;
+use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::ChatCompletionsOptions;
 use crate::openai::{
-    history::{self, Entry},
+    history::{self, Entry, Part},
     opaque_user,
 };
 
@@ -36,18 +36,44 @@ struct StreamOptions {
 struct Message<'a> {
     role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Cow<'a, str>>,
+    content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<ContentPart<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentPart<'a> {
+    Text { text: Cow<'a, str> },
+    ImageUrl { image_url: ImageUrl },
+    File { file: File<'a> },
+}
+
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    filename: &'a str,
+    file_data: String,
+}
+
 impl<'a> Message<'a> {
     fn new(role: &'static str, content: impl Into<Option<Cow<'a, str>>>) -> Self {
         Self {
             role,
-            content: content.into(),
+            content: content.into().map(Content::Text),
             tool_calls: Vec::new(),
             tool_call_id: None,
         }
@@ -130,7 +156,13 @@ fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
     }
     for entry in history::entries(request) {
         match entry {
-            Entry::Message { role, text } => messages.push(Message::new(role, text)),
+            Entry::Message { role, text, files } => messages.push(match files {
+                [] => Message::new(role, text),
+                files => Message {
+                    content: Some(content_parts(text, files)),
+                    ..Message::new(role, None)
+                },
+            }),
             Entry::Call(call) => {
                 let call = Call {
                     id: &call.call_id,
@@ -157,4 +189,24 @@ fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
         }
     }
     messages
+}
+
+fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Content<'a> {
+    let parts = history::parts(text, files).into_iter();
+    Content::Parts(
+        parts
+            .map(|part| match part {
+                Part::Text(text) => ContentPart::Text { text },
+                Part::Image { url } => ContentPart::ImageUrl {
+                    image_url: ImageUrl { url },
+                },
+                Part::Document { name, url } => ContentPart::File {
+                    file: File {
+                        filename: name,
+                        file_data: url,
+                    },
+                },
+            })
+            .collect(),
+    )
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use engine::ports::ModelRequest;
+use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::ResponsesOptions;
 use crate::openai::{
-    history::{self, Entry},
+    history::{self, Entry, Part},
     opaque_user,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Body<'a> {
 enum InputItem<'a> {
     Message {
         role: &'static str,
-        content: Cow<'a, str>,
+        content: Content<'a>,
     },
     FunctionCall {
         call_id: &'a str,
@@ -45,6 +45,29 @@ enum InputItem<'a> {
     FunctionCallOutput {
         call_id: &'a str,
         output: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<InputPart<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum InputPart<'a> {
+    InputText {
+        text: Cow<'a, str>,
+    },
+    InputImage {
+        image_url: String,
+        detail: &'static str,
+    },
+    InputFile {
+        filename: &'a str,
+        file_data: String,
     },
 }
 
@@ -105,9 +128,9 @@ impl<'a> Body<'a> {
 
 fn input_item(entry: Entry<'_>) -> InputItem<'_> {
     match entry {
-        Entry::Message { role, text } => InputItem::Message {
+        Entry::Message { role, text, files } => InputItem::Message {
             role,
-            content: text,
+            content: content(text, files),
         },
         Entry::Call(call) => InputItem::FunctionCall {
             call_id: &call.call_id,
@@ -116,4 +139,26 @@ fn input_item(entry: Entry<'_>) -> InputItem<'_> {
         },
         Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
     }
+}
+
+fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Content<'a> {
+    if files.is_empty() {
+        return Content::Text(text);
+    }
+    let parts = history::parts(text, files).into_iter();
+    Content::Parts(
+        parts
+            .map(|part| match part {
+                Part::Text(text) => InputPart::InputText { text },
+                Part::Image { url } => InputPart::InputImage {
+                    image_url: url,
+                    detail: "auto",
+                },
+                Part::Document { name, url } => InputPart::InputFile {
+                    filename: name,
+                    file_data: url,
+                },
+            })
+            .collect(),
+    )
 }

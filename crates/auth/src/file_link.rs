@@ -1,0 +1,168 @@
+//! Links to files: addresses that carry their own permission, for a while.
+//!
+//! An `<img>` sends no `Authorization` header, so the address itself has to say that it may be used: an HMAC over what it
+//! is good for, whose the file is, which one, and until when. It is good for that one file and purpose and nothing else,
+//! it is compared in constant time, and it ends by itself; when its file goes, it is good for nothing at once.
+
+use aws_lc_rs::{digest, hmac};
+use secrecy::{ExposeSecret, SecretBox};
+
+use crate::{
+    encoding::{decode_base64url, encode_base64url},
+    time::UnixTime,
+};
+
+/// Sets the key apart from other uses of the same seed.
+const LABEL: &[u8] = b"vestibule file links 1";
+
+/// What a link is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Getting the bytes.
+    Read,
+    /// Sending the bytes.
+    Write,
+}
+
+impl Purpose {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// What a link says about itself; whoever checks it knows all of it from elsewhere, except the time.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// Whose file it is, as the store's owner column names them. It is not in the address.
+    pub owner: &'a str,
+    /// The file.
+    pub id: &'a str,
+    /// When it ends.
+    pub expires_at: UnixTime,
+}
+
+/// Signs links and checks them.
+pub struct FileLinks {
+    key: hmac::Key,
+}
+
+impl std::fmt::Debug for FileLinks {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("FileLinks").finish_non_exhaustive()
+    }
+}
+
+impl FileLinks {
+    /// A key of its own, made from the server's seed: the same on every node that has the seed.
+    pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Self {
+        let seed = hmac::Key::new(hmac::HMAC_SHA256, seed.expose_secret());
+        let key = hmac::sign(&seed, LABEL);
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
+        }
+    }
+
+    /// The signature for an address: 43 characters of base64url.
+    pub fn sign(&self, claim: Claim<'_>) -> String {
+        encode_base64url(hmac::sign(&self.key, &message(claim)))
+    }
+
+    /// Whether a signature is right and the link has not ended.
+    pub fn is_good(&self, claim: Claim<'_>, signature: &str, now: UnixTime) -> bool {
+        now < claim.expires_at
+            && decode_base64url(signature).is_some_and(|signature| {
+                hmac::verify(&self.key, &message(claim), &signature).is_ok()
+            })
+    }
+}
+
+/// A fixed length whatever is in the fields, so that nothing can move from one into the next.
+fn message(claim: Claim<'_>) -> Vec<u8> {
+    let mut message = Vec::with_capacity(3 * digest::SHA256_OUTPUT_LEN + 8);
+    for field in [claim.purpose.label(), claim.owner, claim.id] {
+        message.extend_from_slice(digest::digest(&digest::SHA256, field.as_bytes()).as_ref());
+    }
+    message.extend_from_slice(&claim.expires_at.seconds().to_be_bytes());
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(seed: u8) -> FileLinks {
+        FileLinks::from_seed(&SecretBox::new(Box::new([seed; 32])))
+    }
+
+    fn claim() -> Claim<'static> {
+        Claim {
+            purpose: Purpose::Read,
+            owner: "https://id.example ada",
+            id: "cfile_1",
+            expires_at: UnixTime::from_seconds(1_000),
+        }
+    }
+
+    const BEFORE: UnixTime = UnixTime::from_seconds(999);
+
+    #[test]
+    fn a_link_is_good_for_what_it_was_signed_for_only() {
+        let links = links(1);
+        let signature = links.sign(claim());
+        assert_eq!(signature.len(), 43);
+        assert!(links.is_good(claim(), &signature, BEFORE));
+        for other in [
+            Claim {
+                purpose: Purpose::Write,
+                ..claim()
+            },
+            Claim {
+                owner: "https://id.example grace",
+                ..claim()
+            },
+            Claim {
+                id: "cfile_2",
+                ..claim()
+            },
+            Claim {
+                owner: "https://id.example adac",
+                id: "file_1",
+                ..claim()
+            },
+            Claim {
+                expires_at: UnixTime::from_seconds(1_001),
+                ..claim()
+            },
+        ] {
+            assert!(!links.is_good(other, &signature, BEFORE), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_ends() {
+        let links = links(1);
+        let signature = links.sign(claim());
+        assert!(!links.is_good(claim(), &signature, UnixTime::from_seconds(1_000)));
+    }
+
+    #[test]
+    fn a_changed_signature_or_another_servers_is_refused() {
+        let signature = links(1).sign(claim());
+        assert!(!links(2).is_good(claim(), &signature, BEFORE));
+        let short = &signature[..42];
+        let padded = format!("{signature}=");
+        for bad in ["", short, padded.as_str(), "not base64url !"] {
+            assert!(!links(1).is_good(claim(), bad, BEFORE), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_links_on_every_node() {
+        assert_eq!(links(1).sign(claim()), links(1).sign(claim()));
+    }
+}
