@@ -13,17 +13,18 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    ClientSecrets, Domains, Environment, LoginSessions, Origin, PublicTokens, ServerKeys,
+    ClientSecrets, Domains, Environment, FileLinks, LoginSessions, Origin, PublicTokens,
+    ServerKeys, Signer,
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::Engine;
+use engine::{Attachments, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
 use server::{
-    App, AppState, BodyLimits, Demo, Doors, HostedSessions, Limits, Rate, Rates, Revocations,
-    ServeOptions, Settings,
+    App, AppState, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate, Rates,
+    Revocations, ServeOptions, Settings, UploadSettings,
 };
-use store::Database;
+use store::{Database, LocalFiles};
 use tokio_util::task::TaskTracker;
 use upstream::{HttpPolicy, openai::sessions::SessionsApi};
 use url::Url;
@@ -37,7 +38,8 @@ pub(crate) use crate::compose::{
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
     config::{
-        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, SecretIssuer, Variables,
+        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawUploads, SecretIssuer,
+        Variables,
     },
 };
 
@@ -57,6 +59,11 @@ pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Dat
     store::connect(url, store::Options::default())
         .await
         .with_context(|| format!("failed to open storage.url `{url}`"))
+}
+
+/// The folder of files that the configuration names.
+pub(crate) fn files(config: &RawConfig) -> Arc<dyn Files> {
+    Arc::new(LocalFiles::new(&config.storage.files))
 }
 
 /// The domain allowlist over a store; `own` are this server's own addresses.
@@ -104,7 +111,9 @@ pub(crate) async fn compose(
         .context("server.public_url is not an origin")?;
     let store = open_store(&config).await?;
     let clock = Arc::new(SystemClock);
-    let signer = Arc::new(system::signing_key(&config.server.signing_key_file)?);
+    let seed = system::signing_seed(&config.server.signing_key_file)?;
+    let signer = Arc::new(Signer::from_seed(&seed)?);
+    let file_addresses = Arc::new(FileAddresses::new(FileLinks::from_seed(&seed), &public_url));
     let development = config
         .dev
         .enabled
@@ -122,6 +131,12 @@ pub(crate) async fn compose(
     let app = App {
         engine: Engine {
             store: store.clone(),
+            attachments: Attachments {
+                records: store.clone(),
+                files: files(&config),
+                links: file_addresses.clone(),
+                model_bytes: config.uploads.model_bytes,
+            },
             workflows: Arc::new(models.workflows),
             clock,
             ids: Arc::new(SystemIds),
@@ -135,6 +150,7 @@ pub(crate) async fn compose(
         public_tokens,
         server_keys: ServerKeys::new(credentials(&store), random()),
         domains,
+        file_addresses,
         revocations: Revocations::default(),
         signer,
         hosted_sessions: hosted_sessions(door, variables)?,
@@ -226,8 +242,30 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             bytes: config.limits.request_bytes,
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
+        uploads: uploads(&config.uploads)?,
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
+    })
+}
+
+fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
+    for media_type in &raw.media_types {
+        let is_whole = media_type
+            .split_once('/')
+            .is_some_and(|(family, name)| !family.is_empty() && !name.is_empty());
+        ensure!(
+            is_whole,
+            "uploads.media_types: `{media_type}` is not a media type like image/png or text/*"
+        );
+    }
+    Ok(UploadSettings {
+        is_enabled: raw.enabled,
+        visitors: raw.visitors,
+        max_file_bytes: raw.max_file_bytes,
+        max_files: raw.max_files,
+        max_bytes_per_user: raw.max_bytes_per_user,
+        media_types: MediaTypes::new(raw.media_types.clone()),
+        duration: Duration::from_secs(raw.seconds.max(1)),
     })
 }
 

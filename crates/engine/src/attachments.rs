@@ -301,16 +301,17 @@ impl Engine {
         });
     }
 
-    /// What is to be done now and then: forgets files that were never sent, and removes the bytes of those that are gone.
-    pub async fn tidy_files(&self) -> Result<(), StoreError> {
+    /// Forgets files that were never sent, and removes the bytes of all that are gone. Gives how many were forgotten.
+    pub async fn purge_files(&self) -> Result<u64, StoreError> {
         let Attachments { records, files, .. } = &self.attachments;
         let day = i64::try_from(UNSENT_FOR.as_micros()).unwrap_or(i64::MAX);
         let before = self.clock.now().as_microsecond().saturating_sub(day);
-        if let Ok(before) = Timestamp::from_microsecond(before) {
-            records.purge_unsent(before).await?;
-        }
+        let purged = match Timestamp::from_microsecond(before) {
+            Ok(before) => records.purge_unsent(before).await?,
+            Err(_before_all_time) => 0,
+        };
         remove_files(&**records, &**files).await?;
-        Ok(())
+        Ok(purged)
     }
 }
 

@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,15 +13,18 @@ use std::{
 
 use async_trait::async_trait;
 use engine::{
-    Answer, Engine, Error, ModelChoices, Owner, Reply, RequestContext, SessionRules, Titles,
-    TurnLimits, Turns, User, Workflow, WorkflowId, Workflows,
+    Answer, Attachments, Engine, Error, ModelChoices, Owner, Reply, RequestContext, SessionRules,
+    Titles, TurnLimits, Turns, User, Workflow, WorkflowId, Workflows,
     ports::{
-        Clock, Ids, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream, ToolCall,
-        ToolEvent, ToolSpec, ToolStream, Tools,
+        Clock, Ids, Links, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream,
+        ToolCall, ToolEvent, ToolSpec, ToolStream, Tools,
     },
 };
 use futures::{StreamExt, stream};
-use protocol::{Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{
+    AttachmentId, Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    attachment::{UploadDescriptor, UploadMethod},
+};
 use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
 
@@ -135,6 +138,23 @@ impl Ids for Counting {
     }
 }
 
+/// Nobody follows them here.
+struct NoLinks;
+
+impl Links for NoLinks {
+    fn preview(&self, _owner: &Owner, _id: &AttachmentId, _now: Timestamp) -> String {
+        String::new()
+    }
+
+    fn upload(&self, _owner: &Owner, _id: &AttachmentId, _now: Timestamp) -> UploadDescriptor {
+        UploadDescriptor {
+            url: String::new(),
+            method: UploadMethod::Put,
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
 struct House {
     engine: Engine,
     model: Arc<Script>,
@@ -163,7 +183,13 @@ impl House {
             limits: TurnLimits::default(),
         };
         let engine = Engine {
-            store,
+            store: store.clone(),
+            attachments: Attachments {
+                records: store,
+                files: Arc::new(store::LocalFiles::new("/nonexistent")),
+                links: Arc::new(NoLinks),
+                model_bytes: 0,
+            },
             workflows: Arc::new(Workflows::new(vec![workflow]).expect("one workflow")),
             clock: Arc::new(Ticking(AtomicU64::new(0))),
             ids: Arc::new(Counting(AtomicU64::new(1))),
@@ -502,7 +528,10 @@ async fn what_can_be_refused_is_refused_before_anything_is_written() {
             panic!("{request}")
         };
         assert!(
-            matches!(error, Error::Invalid { .. } | Error::Unsupported(_)),
+            matches!(
+                error,
+                Error::Invalid { .. } | Error::Unsupported(_) | Error::UploadsDisabled
+            ),
             "{request}: {error:?}"
         );
     }

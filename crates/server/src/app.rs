@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::{
     body::BodyLimits,
     error::ApiError,
+    files::{FileAddresses, UploadSettings},
     limits::Limits,
     revocation::Revocations,
     routes::{dev::Development, door::HostedSessions, page::Demo, relay::RelayTarget},
@@ -35,6 +36,8 @@ pub struct App {
     pub server_keys: ServerKeys,
     /// Which pages may ask.
     pub domains: Arc<Domains>,
+    /// Addresses of files.
+    pub file_addresses: Arc<FileAddresses>,
     /// Tells streams that their session was ended.
     pub revocations: Revocations,
     /// Signs the users' identity for MCP servers; its public half is served.
@@ -73,6 +76,8 @@ pub struct Settings {
     pub is_secure: bool,
     /// Bounds of a request body.
     pub body: BodyLimits,
+    /// Which files people may send.
+    pub uploads: UploadSettings,
     /// After this much silence a stream sends a comment.
     pub keep_alive: std::time::Duration,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -94,6 +99,17 @@ impl Doors {
     /// Refuses what belongs to door 1 while it is closed.
     pub(crate) fn check_client_secret(self) -> Result<(), ApiError> {
         check_open(self.client_secret, "client_secret")
+    }
+
+    /// Refuses a user's own token or cookie while door 3 is closed.
+    pub(crate) fn check_custom(self) -> Result<(), ApiError> {
+        if self.custom {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(
+            "door_closed",
+            "this server takes no user tokens here; start a chat session, or have the operator set `doors.custom.enabled`",
+        ))
     }
 
     /// Refuses what belongs to door 2 while it is closed.

@@ -45,6 +45,10 @@ pub async fn purge_once(app: &AppState) {
         let purged = app.credentials.purge_visitors(now.minus(kept)).await;
         report("visitors who stayed away", purged.map_err(Into::into));
     }
+    report(
+        "files that were never sent",
+        app.engine.purge_files().await.map_err(Into::into),
+    );
 }
 
 fn report(what: &str, purged: Result<u64, Cause>) {

@@ -109,6 +109,19 @@ impl Caller {
         &self.entry
     }
 
+    /// Whether a login of the app itself opened the door, and not a credential of ours.
+    pub(crate) fn is_by_login(&self) -> bool {
+        matches!(self.entry, Entry::UserToken(_) | Entry::SessionCookie)
+    }
+
+    /// Refuses those who come in by door 3 while it is closed.
+    pub(crate) fn check_custom_door(&self, app: &App) -> Result<(), ApiError> {
+        if self.is_by_login() {
+            app.settings.doors.check_custom()?;
+        }
+        Ok(())
+    }
+
     /// What this caller may do and what is known about them: the session's settings, where there is
     /// a session.
     pub(crate) fn settings(&self) -> &SessionSettings {
@@ -121,7 +134,7 @@ impl Caller {
     }
 
     /// What the engine needs to know: the one place where an identity becomes an owner.
-    pub(crate) fn context(&self, headers: &HeaderMap) -> RequestContext {
+    pub(crate) fn context(&self, app: &App, headers: &HeaderMap) -> RequestContext {
         let workflow = match &self.entry {
             Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
             Entry::Visitor(token) => token.workflow.as_deref(),
@@ -141,6 +154,7 @@ impl Caller {
             workflow: workflow.map(WorkflowId::new),
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
+            uploads: app.settings.uploads.rules_for(self),
             locale: locale::of(headers),
         }
     }

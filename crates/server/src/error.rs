@@ -10,6 +10,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+use engine::ports::Interrupted;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -152,6 +153,11 @@ impl ApiError {
             format!("the request body is larger than the {limit_bytes} bytes this address takes"),
         )
         .with_code("request_too_large")
+    }
+
+    /// 413 about a file.
+    pub fn file_too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, message).with_code("chatkit.file_upload_too_large")
     }
 
     /// 408: the body did not arrive in time.
@@ -333,6 +339,22 @@ impl From<engine::Error> for ApiError {
                 .with_code("workflow_not_found")
                 .with_param("workflow"),
             Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),
+            Error::UploadsDisabled => {
+                Self::bad_request(message).with_code("chatkit.file_upload_disabled")
+            }
+            Error::Upload(reason) => match reason {
+                Interrupted::WrongType => {
+                    Self::bad_request(message).with_code("chatkit.file_upload_type_rejected")
+                }
+                Interrupted::TooLarge { .. } => Self::file_too_large(message),
+                Interrupted::TooSlow => Self::too_slow(),
+                Interrupted::BrokeOff => Self::bad_request(message),
+            },
+            Error::UploadQuota(_) => {
+                Self::bad_request(message).with_code("chatkit.file_upload_limit_reached")
+            }
+            Error::NoSuchFile => Self::not_found(message),
+            Error::Storage(cause) => Self::internal(cause),
             Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
             Error::Internal(cause) => Self::internal(cause),
         }

@@ -13,6 +13,7 @@ mod client_ip;
 mod cookie;
 mod cors;
 mod error;
+mod files;
 mod limits;
 mod locale;
 mod middleware;
@@ -30,6 +31,7 @@ pub use crate::{
     background::{background, purge_once},
     body::BodyLimits,
     error::ApiError,
+    files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
     revocation::Revocations,
     router::build,

@@ -20,7 +20,7 @@ use crate::{
     error::ApiError,
     middleware,
     routes::{
-        assets, backchannel_logout, chat, dev, domain_keys, door, health,
+        assets, backchannel_logout, chat, dev, domain_keys, door, files, health,
         hosted::{sessions, threads},
         jwks, me, page,
     },
@@ -91,6 +91,7 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: || post(chat::chat) },
     Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: || post(chat::chat) },
     Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: || post(chat::conversation) },
+    Route { method: Method::POST, path: "/v1/chatkit/files",           takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: || post(files::upload) },
     Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: || post(domain_keys::verify_hosted) },
     Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: || post(sessions::create) },
     Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: || post(sessions::cancel) },
@@ -100,11 +101,14 @@ pub const ROUTES: &[Route] = &[
     Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: || get(threads::items) },
 ];
 
-/// Addresses that everybody may call.
+/// Addresses that everybody may call. Those of files carry their own permission.
 #[rustfmt::skip]
 pub const PUBLIC_ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: || post(backchannel_logout::sign_out) },
     Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: || post(domain_keys::verify) },
+    Route { method: Method::GET,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || get(files::content) },
+    Route { method: Method::PUT,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || put(files::receive) },
+    Route { method: Method::POST, path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || post(files::receive) },
     Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: || get(assets::script) },
     Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: || get(assets::part) },
     Route { method: Method::GET,  path: "/.well-known/jwks.json",      takes: &[], pages: Pages::Any, handler: || get(jwks::keys) },
@@ -241,4 +245,8 @@ fn post<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppStat
 
 fn delete<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
     on(MethodFilter::DELETE, handler)
+}
+
+fn put<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
+    on(MethodFilter::PUT, handler)
 }

@@ -6,6 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod dev;
 pub(crate) mod domain_keys;
 pub(crate) mod door;
+pub(crate) mod files;
 pub(crate) mod health;
 pub(crate) mod hosted;
 pub(crate) mod jwks;

@@ -4,6 +4,7 @@
 //! `.part`; it gets its name once it is whole and on the disk. Whoever removes a file removes its `.part` too, so what a
 //! crash leaves behind goes with its attachment.
 
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use aws_lc_rs::digest;
 use engine::ports::{BytesIn, BytesOut, FileId, Files, FilesError, Kept};
 use futures::StreamExt;
-use tokio::fs::{self, DirBuilder, File, OpenOptions};
+use tokio::fs::{self, DirBuilder, File};
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
@@ -100,14 +101,25 @@ struct Part(Option<PathBuf>);
 impl Part {
     /// Makes the file, for this user only. Fails where there is one: somebody else is writing it.
     async fn create(path: PathBuf) -> Result<(Self, File), FilesError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        options.mode(0o600);
-        match options.open(&path).await {
-            Ok(file) => Ok((Self(Some(path)), file)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(FilesError::Exists),
-            Err(error) => Err(failed(error)),
+        // Both in one piece of work: when nobody waits for it any more, its result is dropped, and the file goes.
+        let created = tokio::task::spawn_blocking(move || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::OpenOptionsExt;
+                options.mode(0o600);
+            }
+            let file = options.open(&path)?;
+            Ok((Self(Some(path)), File::from_std(file)))
+        });
+        match created.await {
+            Ok(Ok(created)) => Ok(created),
+            Ok(Err(error)) if io::Error::kind(&error) == ErrorKind::AlreadyExists => {
+                Err(FilesError::Exists)
+            }
+            Ok(Err(error)) => Err(failed(error)),
+            Err(error) => Err(FilesError::Internal(Box::new(error))),
         }
     }
 

@@ -1,11 +1,27 @@
 //! `vestibule user`: what a person may ask for by law, their data and to be forgotten.
 
-use anyhow::ensure;
-use auth::identity::owner_key;
-use engine::Owner;
-use serde_json::json;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use crate::commands::{output::line, workplace::Workplace};
+use anyhow::{Context, ensure};
+use auth::identity::owner_key;
+use engine::{
+    Owner,
+    attachments::remove_files,
+    ports::{FileId, Files},
+};
+use futures::TryStreamExt;
+use protocol::AttachmentId;
+use serde_json::json;
+use store::Record;
+
+use crate::{
+    commands::{output::line, workplace::Workplace},
+    compose,
+};
 
 /// What to do with a person's data.
 #[derive(Debug, clap::Subcommand)]
@@ -14,7 +30,13 @@ pub(crate) enum User {
     #[command(
         after_help = "Example:\n  vestibule user export --issuer https://id.example.com --subject 42 > ada.jsonl"
     )]
-    Export(Person),
+    Export {
+        #[command(flatten)]
+        person: Person,
+        /// Also writes the files that the person sent into this folder, each under its attachment's id
+        #[arg(long, value_name = "FOLDER")]
+        files: Option<PathBuf>,
+    },
     /// Removes everything that is kept about a person, at once and for good
     #[command(
         after_help = "Example:\n  vestibule user forget --issuer https://id.example.com --subject 42 --yes"
@@ -43,13 +65,31 @@ pub(crate) struct Person {
 pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Result<()> {
     let database = workplace.database().await?;
     match command {
-        User::Export(person) => {
+        User::Export { person, files } => {
+            let mut attachments = Vec::new();
             store::export_user(
                 &*database,
                 &owner(&person),
-                |record| -> anyhow::Result<()> { line(&serde_json::to_string(&record)?) },
+                |record| -> anyhow::Result<()> {
+                    if let Record::Attachment {
+                        id,
+                        file,
+                        sha256: Some(_),
+                        ..
+                    } = &record
+                    {
+                        attachments.push((id.clone(), *file));
+                    }
+                    line(&serde_json::to_string(&record)?)
+                },
             )
-            .await
+            .await?;
+            match files {
+                Some(folder) => {
+                    write_files(&*compose::files(&workplace.config), &attachments, &folder).await
+                }
+                None => Ok(()),
+            }
         }
         User::Forget { person, yes } => {
             ensure!(
@@ -57,15 +97,19 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                 "this cannot be undone; say --yes to do it, or `user export` first"
             );
             let forgotten = database.forget_user(&owner(&person)).await?;
+            let files = compose::files(&workplace.config);
+            let removed = remove_files(&*database, &*files).await?;
             let value = json!({
+                "attachments": forgotten.attachments,
+                "files": removed,
                 "threads": forgotten.threads,
                 "chat_sessions": forgotten.chat_sessions,
                 "visitors": forgotten.visitors,
             });
             workplace.output.print(&value, |_| {
                 format!(
-                    "removed {} threads and {} chat sessions",
-                    forgotten.threads, forgotten.chat_sessions
+                    "removed {} threads, {} attachments and {} chat sessions",
+                    forgotten.threads, forgotten.attachments, forgotten.chat_sessions
                 )
             })
         }
@@ -74,4 +118,24 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
 
 fn owner(person: &Person) -> Owner {
     Owner::new(owner_key(&person.issuer, &person.subject))
+}
+
+/// Copies files into a folder. Their names are ours: what a person called a file is in its record.
+async fn write_files(
+    files: &dyn Files,
+    attachments: &[(AttachmentId, FileId)],
+    folder: &Path,
+) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    for (id, file) in attachments {
+        let path = folder.join(id.as_str());
+        let mut output = fs::File::create(&path)
+            .with_context(|| format!("failed to write {}", path.display()))?;
+        let mut bytes = files.get(*file).await?;
+        while let Some(chunk) = bytes.try_next().await? {
+            output.write_all(&chunk)?;
+        }
+    }
+    Ok(())
 }

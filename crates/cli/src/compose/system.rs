@@ -48,8 +48,12 @@ impl Ids for SystemIds {
     }
 }
 
-/// Reads the key that signs identities for MCP servers; makes it when it is missing.
-pub(crate) fn signing_key(path: &Path) -> anyhow::Result<Signer> {
+/// The seed of this server's own signatures.
+pub(crate) type Seed = SecretBox<[u8; 32]>;
+
+/// Reads the seed of the key that signs identities for MCP servers, and of the one that signs addresses of files; makes
+/// it when it is missing.
+pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
     let seed = match fs::read_to_string(path) {
         Ok(text) => from_hex(text.trim()).with_context(|| {
             format!(
@@ -69,7 +73,7 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<Signer> {
             });
         }
     };
-    Ok(Signer::from_seed(&SecretBox::new(Box::new(seed)))?)
+    Ok(SecretBox::new(Box::new(seed)))
 }
 
 /// A key for trying things out, which is kept nowhere.
@@ -126,6 +130,8 @@ mod tests {
 
     #[test]
     fn a_signing_key_is_made_once_and_stays() {
+        let signing_key =
+            |path: &Path| Signer::from_seed(&signing_seed(path)?).map_err(anyhow::Error::from);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/signing.key");
         let first = signing_key(&path).unwrap();

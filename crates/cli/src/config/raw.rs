@@ -22,6 +22,7 @@ pub(crate) struct RawConfig {
     pub(crate) models: Vec<RawModel>,
     pub(crate) workflows: Vec<RawWorkflow>,
     pub(crate) mcp_servers: Vec<RawMcpServer>,
+    pub(crate) uploads: RawUploads,
     pub(crate) limits: RawLimits,
     pub(crate) pages: RawPages,
     pub(crate) dev: RawDev,
@@ -62,12 +63,14 @@ impl Default for RawServer {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStorage {
     pub(crate) url: String,
+    pub(crate) files: PathBuf,
 }
 
 impl Default for RawStorage {
     fn default() -> Self {
         Self {
             url: "sqlite://./data/vestibule.db".to_owned(),
+            files: PathBuf::from("./data/files"),
         }
     }
 }
@@ -532,6 +535,44 @@ pub(crate) enum RawMcpIdentity {
     Token,
     /// Not at all.
     None,
+}
+
+/// `[uploads]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawUploads {
+    pub(crate) enabled: bool,
+    pub(crate) visitors: bool,
+    pub(crate) max_file_bytes: u64,
+    pub(crate) max_files: usize,
+    pub(crate) max_bytes_per_user: u64,
+    pub(crate) media_types: Vec<String>,
+    pub(crate) seconds: u64,
+    pub(crate) model_bytes: u64,
+}
+
+impl Default for RawUploads {
+    fn default() -> Self {
+        let media_types = [
+            "image/png",
+            "image/jpeg",
+            "image/gif",
+            "image/webp",
+            "application/pdf",
+            "application/json",
+            "text/*",
+        ];
+        Self {
+            enabled: true,
+            visitors: false,
+            max_file_bytes: 32 << 20,
+            max_files: 10,
+            max_bytes_per_user: 512 << 20,
+            media_types: media_types.map(str::to_owned).to_vec(),
+            seconds: 300,
+            model_bytes: 20 << 20,
+        }
+    }
 }
 
 /// `[limits]`

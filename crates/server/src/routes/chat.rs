@@ -31,14 +31,8 @@ pub(crate) async fn chat(
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
-    let is_by_login = matches!(caller.entry(), Entry::UserToken(_) | Entry::SessionCookie);
-    if is_by_login && !app.settings.doors.custom {
-        return Err(ApiError::forbidden(
-            "door_closed",
-            "this server takes no user tokens here; start a chat session, or have the operator set `doors.custom.enabled`",
-        ));
-    }
-    if is_by_login && is_relay(&body) {
+    caller.check_custom_door(&app)?;
+    if caller.is_by_login() && is_relay(&body) {
         return relay::answer(&app, &caller, body).await;
     }
     converse(&app, &caller, &headers, &body).await
@@ -83,7 +77,7 @@ async fn converse(
         None
     };
     let is_traced = caller.settings().tracing;
-    let handled = app.engine.handle(caller.context(headers), request);
+    let handled = app.engine.handle(caller.context(app, headers), request);
     let reply = if is_traced {
         handled.await
     } else {

@@ -50,6 +50,10 @@ fn the_table_has_no_open_door_by_mistake() {
         [
             "/api/chatkit/backchannel-logout",
             "/v1/chatkit/domain_keys/verify",
+            // These carry their own permission.
+            "/v1/chatkit/files/{id}/content",
+            "/v1/chatkit/files/{id}/content",
+            "/v1/chatkit/files/{id}/content",
             "/chatkit.js",
             "/chatkit/{*path}",
             "/.well-known/jwks.json",
@@ -67,7 +71,7 @@ async fn unknown_addresses_and_methods_are_told_in_words() {
         ("GET", "/nothing", 404, "unknown_path"),
         ("GET", "/v1/chatkit/nothing", 404, "unknown_path"),
         ("GET", "/v1/chatkit/sessions", 405, "method_not_allowed"),
-        ("POST", "/v1/chatkit/files", 404, "unknown_path"),
+        ("GET", "/v1/chatkit/files", 405, "method_not_allowed"),
         ("GET", "/api/chat", 405, "method_not_allowed"),
         ("DELETE", "/api/chatkit/start", 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),

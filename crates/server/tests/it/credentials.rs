@@ -27,6 +27,7 @@ GET /api/chatkit/me                                401   ok     401      401    
 POST /api/chat                                     401   ok     401      401     ok      403      ok      401      401     401     401     401     401
 POST /chatkit                                      401   ok     401      401     ok      403      ok      401      401     401     401     401     401
 POST /v1/chatkit/conversation                      401   401    401      401     401     401      ok      ok       401     401     401     401     401
+POST /v1/chatkit/files                             401   ok     401      401     ok      403      ok      ok       401     401     401     401     401
 POST /v1/chatkit/domain_keys/verify_hosted         401   401    401      401     401     401      ok      ok       401     401     401     401     401
 POST /v1/chatkit/sessions                          401   401    401      401     401     401      401     401      401     401     ok      401     401
 POST /v1/chatkit/sessions/{session_id}/cancel      401   401    401      401     401     401      401     401      401     401     ok      401     401

@@ -10,8 +10,8 @@ use std::{
 };
 
 use auth::{
-    ClientSecrets, Domains, Environment, Issuer, Issuers, LoginSessions, Origin, PublicTokens,
-    ServerKeys, Signer, UnixTime,
+    ClientSecrets, Domains, Environment, FileLinks, Issuer, Issuers, LoginSessions, Origin,
+    PublicTokens, ServerKeys, Signer, UnixTime,
     claims::Audience,
     client_secret::ClientSecretLimits,
     issuer::Keys,
@@ -24,18 +24,23 @@ use auth::{
     session::SessionRule,
 };
 use engine::{
-    Engine, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    Attachments, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId,
+    Workflows,
     ports::{Clock, Ids, Model},
 };
 use protocol::Timestamp;
-use reqwest::{Method, RequestBuilder, header};
+use reqwest::{
+    Method, RequestBuilder, header,
+    multipart::{Form, Part},
+};
 use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
-    App, AppState, BodyLimits, Demo, Development, DevelopmentUser, Doors, HostedSessions, Limits,
-    Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
+    App, AppState, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
+    HostedSessions, Limits, Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
+    UploadSettings,
 };
-use store::Database;
+use store::{Database, LocalFiles};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -59,6 +64,9 @@ pub(crate) const FOREIGN_ORIGIN: &str = "https://evil.example";
 pub(crate) const GOOD_COOKIE: &str = "better-auth.session_token=good";
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600;
+
+/// The beginning of a picture; nobody looks further.
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and then some";
 
 /// A clock that stands still until a test moves it.
 pub(crate) struct TestClock(AtomicI64);
@@ -100,6 +108,7 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
     pub(crate) rules: Vec<EntryRule>,
+    pub(crate) uploads: UploadSettings,
 }
 
 impl Default for Options {
@@ -127,6 +136,17 @@ impl Default for Options {
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             rules: Vec::new(),
+            uploads: UploadSettings {
+                is_enabled: true,
+                visitors: true,
+                max_file_bytes: 1_000_000,
+                max_files: 3,
+                max_bytes_per_user: 3_000_000,
+                media_types: MediaTypes::new(
+                    ["image/png", "application/pdf", "text/*"].map(str::to_owned),
+                ),
+                duration: Duration::from_secs(30),
+            },
         }
     }
 }
@@ -163,7 +183,10 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let own = Origin::parse(&format!("http://{address}")).unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(START)));
-        let signer = Arc::new(Signer::from_seed(&SecretBox::new(Box::new([7; 32]))).unwrap());
+        let seed = SecretBox::new(Box::new([7; 32]));
+        let signer = Arc::new(Signer::from_seed(&seed).unwrap());
+        let public_url = Url::parse(&format!("http://{address}")).unwrap();
+        let file_addresses = Arc::new(FileAddresses::new(FileLinks::from_seed(&seed), &public_url));
 
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let credentials: Arc<dyn CredentialStore> = store.clone();
@@ -223,6 +246,12 @@ impl TestApp {
             engine: Engine {
                 store: store.clone(),
                 workflows: Arc::new(workflows(&model, &clock)),
+                attachments: Attachments {
+                    records: store.clone(),
+                    files: Arc::new(LocalFiles::new(folder.path().join("files"))),
+                    links: file_addresses.clone(),
+                    model_bytes: 1_000_000,
+                },
                 clock: clock.clone(),
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
@@ -235,6 +264,7 @@ impl TestApp {
             public_tokens,
             server_keys,
             domains,
+            file_addresses,
             revocations: Revocations::default(),
             signer: signer.clone(),
             hosted_sessions: options.hosted,
@@ -257,6 +287,7 @@ impl TestApp {
                 visitors_kept: Some(Duration::from_hours(24 * 30)),
                 is_secure: options.secure,
                 body: options.body,
+                uploads: options.uploads,
                 keep_alive: options.keep_alive,
                 trusted_proxies: Vec::new(),
             },
@@ -367,6 +398,38 @@ impl TestApp {
         let thread = events[0]["thread"]["id"].as_str().unwrap().to_owned();
         let message = events[1]["item"]["id"].as_str().unwrap().to_owned();
         (thread, message, events)
+    }
+
+    /// Sends a file; gives the status and the answer.
+    pub(crate) async fn upload(
+        &self,
+        credential: &str,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> (u16, Value) {
+        let part = Part::bytes(bytes.to_vec())
+            .file_name(name.to_owned())
+            .mime_str(media_type)
+            .unwrap();
+        let answer = self
+            .post("/v1/chatkit/files")
+            .bearer_auth(credential)
+            .multipart(Form::new().text("purpose", "chat").part("file", part))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap())
+    }
+
+    /// Sends a picture; gives its id.
+    pub(crate) async fn picture(&self, user: &str) -> String {
+        let (status, answer) = self
+            .upload(&self.token(user), "photo.png", "image/png", PNG)
+            .await;
+        assert_eq!(status, 200, "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
     }
 
     /// The folder of the database.

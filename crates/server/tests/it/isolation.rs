@@ -34,7 +34,15 @@ fn requests(name: &str, target: &Target) -> Vec<Value> {
         })],
         "threads.list" => vec![json!({ "after": thread })],
         "attachments.create" | "input.transcribe" => vec![],
-        "threads.add_user_message" => vec![json!({ "thread_id": thread, "input": input("hi") })],
+        "threads.add_user_message" => vec![
+            json!({ "thread_id": thread, "input": input("hi") }),
+            json!({
+                "thread_id": thread,
+                "input": {
+                    "content": [], "attachments": [attachment], "inference_options": {},
+                },
+            }),
+        ],
         "threads.add_client_tool_output" => vec![json!({ "thread_id": thread, "result": {} })],
         "threads.add_structured_input" => vec![json!({
             "thread_id": thread, "item_id": item, "input": { "status": "skipped", "answers": {} },
@@ -90,7 +98,7 @@ async fn no_request_tells_anothers_object_from_one_that_never_was() {
     let (thread, item, _) = app.new_thread("ada", "a secret of Ada's").await;
     let (own_thread, ..) = app.new_thread("grace", "Grace's own").await;
     let before = app.chat("ada", &page_of(&thread)).await;
-    let attachment = "atc_0000000000000000000000000000000a".to_owned();
+    let attachment = app.picture("ada").await;
     let foreign = Target {
         thread: thread.clone(),
         item: item.clone(),
@@ -99,7 +107,7 @@ async fn no_request_tells_anothers_object_from_one_that_never_was() {
     let missing = Target {
         thread: "cthr_0000000000000000000000000000ffff".to_owned(),
         item: "cti_0000000000000000000000000000ffff".to_owned(),
-        attachment: "atc_0000000000000000000000000000ffff".to_owned(),
+        attachment: "cfile_0000000000000000000000000000ffff".to_owned(),
     };
     // Another's item in one's own thread.
     let mixed = Target {
@@ -131,8 +139,10 @@ async fn no_request_tells_anothers_object_from_one_that_never_was() {
             assert!(!found.2.contains("secret"), "{found:?}");
         }
     }
-    // And nothing of it was changed.
+    // And nothing of it was changed; the file is still Ada's to send.
     assert_eq!(app.chat("ada", &page_of(&thread)).await, before);
+    let own = requests("threads.create", &foreign).remove(0);
+    assert_eq!(app.chat("ada", &own).await.0, 200);
 }
 
 fn page_of(thread: &str) -> Value {

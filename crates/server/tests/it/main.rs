@@ -15,6 +15,8 @@ mod door_one;
 #[cfg(test)]
 mod door_two;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod hosted;
