@@ -326,7 +326,7 @@ impl From<engine::Error> for ApiError {
         use engine::Error;
         let message = error.to_string();
         match error {
-            Error::NotFound => Self::not_found(message),
+            Error::NotFound | Error::NoSuchFile => Self::not_found(message),
             Error::Invalid { message, param } => {
                 let error = Self::bad_request(message);
                 match param {
@@ -353,7 +353,6 @@ impl From<engine::Error> for ApiError {
             Error::UploadQuota(_) => {
                 Self::bad_request(message).with_code("chatkit.file_upload_limit_reached")
             }
-            Error::NoSuchFile => Self::not_found(message),
             Error::Storage(cause) => Self::internal(cause),
             Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
             Error::Internal(cause) => Self::internal(cause),

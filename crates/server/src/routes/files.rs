@@ -105,18 +105,16 @@ pub(crate) async fn receive(
     let work = app.clone().engine.tasks.spawn(async move {
         let duration = app.settings.uploads.duration;
         let engine = &app.engine;
-        Ok(match boundary {
-            Some(boundary) => {
-                let (bytes, allowance) = IncomingBytes::new(body, FORM_BYTES, duration);
-                let mut form = Multipart::new(bytes, boundary);
-                let mut bytes = bytes_of(file_of(&mut form, &allowance, limit).await?);
-                engine.receive(&owner, record, &mut bytes).await?
-            }
-            None => {
-                let (mut bytes, _) = IncomingBytes::new(body, u64::MAX, duration);
-                engine.receive(&owner, record, &mut bytes).await?
-            }
-        })
+        let attachment = if let Some(boundary) = boundary {
+            let (bytes, allowance) = IncomingBytes::new(body, FORM_BYTES, duration);
+            let mut form = Multipart::new(bytes, boundary);
+            let mut bytes = bytes_of(file_of(&mut form, &allowance, limit).await?);
+            engine.receive(&owner, record, &mut bytes).await?
+        } else {
+            let (mut bytes, _) = IncomingBytes::new(body, u64::MAX, duration);
+            engine.receive(&owner, record, &mut bytes).await?
+        };
+        Ok(attachment)
     });
     work.await.map_err(ApiError::internal)?.map(answer)
 }

@@ -46,9 +46,9 @@ pub(super) fn entries(request: &ModelRequest) -> Vec<Entry<'_>> {
         let text = format!("The user's language setting: {locale}");
         message("user", context(&text).into())
     });
-    let entry = |input| match input {
+    let entries = request.input.iter().filter_map(|input| match input {
         // A compatible server may refuse an empty message, and it says nothing anyway.
-        &ModelInput::Assistant(ref text) if text.is_empty() => None,
+        ModelInput::Assistant(text) if text.is_empty() => None,
         ModelInput::User(said) if said.text.is_empty() && said.files.is_empty() => None,
         ModelInput::User(UserInput { text, files }) => Some(Entry::Message {
             role: "user",
@@ -63,11 +63,8 @@ pub(super) fn entries(request: &ModelRequest) -> Vec<Entry<'_>> {
         ModelInput::ToolOutput { call_id, output } => called
             .contains(call_id.as_str())
             .then_some(Entry::Output { call_id, output }),
-    };
-    language
-        .into_iter()
-        .chain(request.input.iter().filter_map(entry))
-        .collect()
+    });
+    language.into_iter().chain(entries).collect()
 }
 
 /// Context is sent with the user's rank, marked: it informs, and has no say over instructions.

@@ -56,16 +56,17 @@ enum Content<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum InputPart<'a> {
-    InputText {
-        text: Cow<'a, str>,
-    },
-    InputImage {
+    #[serde(rename = "input_text")]
+    Text { text: Cow<'a, str> },
+    #[serde(rename = "input_image")]
+    Image {
         image_url: String,
         detail: &'static str,
     },
-    InputFile {
+    #[serde(rename = "input_file")]
+    File {
         filename: &'a str,
         file_data: String,
     },
@@ -149,12 +150,12 @@ fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Content<'a> {
     Content::Parts(
         parts
             .map(|part| match part {
-                Part::Text(text) => InputPart::InputText { text },
-                Part::Image { url } => InputPart::InputImage {
+                Part::Text(text) => InputPart::Text { text },
+                Part::Image { url } => InputPart::Image {
                     image_url: url,
                     detail: "auto",
                 },
-                Part::Document { name, url } => InputPart::InputFile {
+                Part::Document { name, url } => InputPart::File {
                     filename: name,
                     file_data: url,
                 },
