@@ -116,6 +116,7 @@ fn every_source_file_says_what_it_is_for() {
     let silent: Vec<_> = files(&[
         "web/src/*.ts",
         "web/src/*.tsx",
+        "conformance/*.mjs",
         "e2e/*.mjs",
         "examples/*.tsx",
         "examples/*.mjs",
