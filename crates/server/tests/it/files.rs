@@ -505,6 +505,40 @@ async fn who_may_send_files_follows_the_configuration_and_the_session() {
 }
 
 #[tokio::test]
+async fn a_hosted_session_allows_less_than_the_server() {
+    let app = TestApp::start().await;
+    let open = async |file_upload: Value| {
+        let answer = app
+            .post("/v1/chatkit/sessions")
+            .bearer_auth(&app.server_key)
+            .header("openai-beta", "chatkit_beta=v1")
+            .json(&json!({
+                "workflow": { "id": "wf_test" },
+                "user": "ada",
+                "chatkit_configuration": { "file_upload": file_upload },
+            }))
+            .send()
+            .await
+            .unwrap();
+        let session: Value = answer.json().await.unwrap();
+        session["client_secret"].as_str().unwrap().to_owned()
+    };
+    let off = open(json!({})).await;
+    let (status, refusal) = app.upload(&off, "a.png", "image/png", PNG).await;
+    assert_eq!(status, 400);
+    assert_eq!(code(&refusal), "chatkit.file_upload_disabled");
+    let one = open(json!({ "enabled": true, "max_files": 1, "max_file_size": 512 })).await;
+    let large = vec![b'a'; 1_000_001];
+    let (status, _) = app.upload(&one, "a.txt", "text/plain", &large).await;
+    assert_eq!(status, 413);
+    let (status, _) = app.upload(&one, "a.png", "image/png", PNG).await;
+    assert_eq!(status, 200);
+    let (status, refusal) = app.upload(&one, "b.png", "image/png", PNG).await;
+    assert_eq!(status, 400);
+    assert_eq!(code(&refusal), "chatkit.file_upload_limit_reached");
+}
+
+#[tokio::test]
 async fn a_page_that_is_not_allowed_can_send_nothing_even_with_a_link() {
     let app = TestApp::start().await;
     let request = json!({ "type": "attachments.create",
