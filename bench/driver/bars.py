@@ -90,6 +90,24 @@ def own(metric: str) -> Callable[[Row, Row], float]:
     return lambda subject, _: path(subject, metric)
 
 
+def to_own(metric: str, other: str) -> Callable[[Row, Row], float]:
+    """The subject's own value, divided by another one of its own."""
+    return lambda subject, _: path(subject, metric) / path(subject, other)
+
+
+def added_by_flood(quantile: str) -> Callable[[Row, Row], float]:
+    """What other people's requests take longer while the flood runs."""
+
+    def value(subject: Row, _: Row) -> float:
+        if subject["rig_busy"] > BUSY:
+            raise Refused(f"the rig's core was {subject['rig_busy']:.0%} busy")
+        check_others(subject)
+        before, during = (path(subject, f"{part}.whole_us.{quantile}") for part in ("before", "during"))
+        return during - before
+
+    return value
+
+
 def me_rate(subject: Row, _: Row) -> float:
     """Rate with a token divided by the rate without. Where the server's core was not the limit, the rates say
     nothing about it, and CPU time per request stands for them."""
@@ -152,6 +170,8 @@ class Bar:
 
 
 CPU = "cpu_us_per_token"
+COST = "cpu_us_per_request"
+AUTH = "authentication"
 
 BARS = [
     Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.5),
@@ -177,6 +197,19 @@ BARS = [
         False,
     ),
     Bar("GET with a cached token, to one without", "requests", SELF, me_rate, 0.9, False),
+    *(
+        Bar(f"CPU per request, {what}", AUTH, "fastapi-auth", times_better(f"{key}.{COST}"), least, False)
+        for what, key, least in (
+            ("a JWT that is in the cache", "warm", 25),
+            ("a JWT that is not", "cold", 6),
+            ("a client secret minted", "mint", 6),
+            ("a client secret refreshed", "refresh", 6),
+        )
+    ),
+    Bar("CPU per forged JWT, to a valid one", AUTH, SELF, to_own(f"forged.{COST}", f"cold.{COST}"), 1.2),
+    Bar("key fetches for 10,000 unknown key ids", "flood", SELF, own("key_fetches"), 12, unit=""),
+    Bar("added latency of others meanwhile, p50", "flood", SELF, added_by_flood("p50"), 100, unit=" µs"),
+    Bar("added latency of others meanwhile, p99", "flood", SELF, added_by_flood("p99"), 1000, unit=" µs"),
     Bar("memory a stream, 1,000 open", "hold-1000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
     Bar("memory a stream, 5,000 open", "hold-5000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
     Bar("added latency p99, 5,000 slow streams", "slow-5000", "direct", added("token_us.p99"), 1000, unit=" µs"),

@@ -24,7 +24,17 @@ def free_port() -> int:
 
 def get(port: int, path: str) -> str:
     """The body of a GET on loopback."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+    return ask(urllib.request.Request(f"http://127.0.0.1:{port}{path}"))
+
+
+def post(port: int, path: str, bearer: str) -> str:
+    """The body that an empty JSON document is answered with."""
+    headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
+    return ask(urllib.request.Request(f"http://127.0.0.1:{port}{path}", b"{}", headers))
+
+
+def ask(request: urllib.request.Request) -> str:
+    with urllib.request.urlopen(request, timeout=30) as response:
         return response.read().decode()
 
 

@@ -34,6 +34,26 @@ COLUMNS = {
         ("healthz CPU µs", "healthz.cpu_us_per_request", "{:.1f}"),
         ("rig busy", "rig_busy", "{:.0%}"),
     ],
+    "authentication": [
+        (f"{name} CPU µs", f"{key}.cpu_us_per_request", "{:.1f}")
+        for name, key in (
+            ("warm JWT", "warm"),
+            ("cold JWT", "cold"),
+            ("forged JWT", "forged"),
+            ("the same again", "forged_again"),
+            ("secret", "secret"),
+            ("mint", "mint"),
+            ("refresh", "refresh"),
+        )
+    ],
+    "flood": [
+        ("unknown keys", "unknown_keys", "{:,.0f}"),
+        ("fetches", "key_fetches", "{:.0f}"),
+        ("others before p50 µs", "before.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "before.whole_us.p99", "{:,.0f}"),
+        ("during p50 µs", "during.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "during.whole_us.p99", "{:,.0f}"),
+    ],
     "kept-alive": [
         ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
         ("first token max µs", "first_token_us.max", "{:,.0f}"),
@@ -55,6 +75,7 @@ COLUMNS = {
         ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
         ("user instr./turn, beside its tokens", "user_instructions_per_turn", "{:,.0f}"),
     ],
+    "smoke-authentication": [("failed", "failed", "{:.0f}")],
     "smoke": [("streams", "completed", "{:.0f}"), ("tokens", "tokens", "{:.0f}")],
 }
 

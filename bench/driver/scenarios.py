@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from driver.processes import RIG_CORE, SERVER_CORE, Instructions, Process, core_busy_micros, get
-from driver.servers import Place, Server
+from driver.processes import RIG_CORE, SERVER_CORE, Instructions, Process, core_busy_micros, get, post
+from driver.servers import Place, Server, token, tokens
 
 Row = dict
 
@@ -126,13 +126,81 @@ def kept_alive(subject: Subject) -> Row:
 def small_requests(subject: Subject) -> Row:
     """The rate of `GET /api/chatkit/me` with a token in the cache, and of `GET /healthz` without one."""
     row = {}
-    shape = ("get", "--concurrency", 32, "--seconds", 2)
+    shape = ("call", "--concurrency", 32, "--seconds", 2)
     ways = {"me": ("/api/chatkit/me", True), "healthz": ("/healthz", False)}
     for _ in range(2):  # in turns, and the second time counts: the first one warms up
         for name, (path, bearer) in ways.items():
             row[name] = measure(subject, subject.load(*shape, path=path, bearer=bearer))
-    row["failed"] = sum(row[name]["failed"] for name in ways)
-    row["rig_busy"] = max(row[name]["rig_busy"] for name in ways)
+    return row | together(row.values())
+
+
+def authentication(seconds: float = 2, count: int = 25_000) -> Callable[[Subject], Row]:
+    """What it costs to find out who calls, by each kind of credential, and to give out client secrets.
+
+    `cold` and `forged` send each token once; `warm` and `forged_again` send one token all the time.
+    """
+
+    def scenario(subject: Subject) -> Row:
+        place, me = subject.place, "/api/chatkit/me"
+        user = token(place)
+        secret = json.loads(post(place.port, "/api/chatkit/start", user))["client_secret"]
+        forged = tokens(place, "forged", count)
+        same = ("--bearer", forged.read_text().partition("\n")[0])
+        refused = ("--status", 401)
+        ways = {
+            "warm": ("call", me, "--bearer", user),
+            "cold": ("call", me, "--bearers", tokens(place, "valid", count)),
+            "forged": ("call", me, "--bearers", forged, *refused),
+            "forged_again": ("call", me, *same, *refused),
+            "secret": ("call", me, "--bearer", secret),
+            "mint": ("call", "/api/chatkit/start", "--bearer", user, "--body", "{}"),
+            "refresh": ("refresh", "/api/chatkit/refresh", "--start", "/api/chatkit/start", "--bearer", user),
+        }
+        row = {}
+        for name, (kind, path, *rest) in ways.items():
+            shape = (kind, "--concurrency", 32, "--seconds", seconds, *rest)
+            row[name] = measure(subject, subject.load(*shape, path=path, bearer=False))
+        return row | together(row.values())
+
+    return scenario
+
+
+def flood(seconds: float = 5, count: int = 10_000) -> Callable[[Subject], Row]:
+    """Other people's requests before and while somebody sends tokens with key ids that do not exist."""
+
+    def scenario(subject: Subject) -> Row:
+        place, me = subject.place, "/api/chatkit/me"
+        others = ("call", "--concurrency", 10, "--rate", 500, "--seconds", seconds, "--bearer", token(place))
+        unknown = ("call", "--concurrency", 10, "--rate", count / seconds, "--seconds", 60)
+        unknown = (*unknown, "--bearers", tokens(place, "unknown-key", count))
+        # 503 when the issuer was asked often enough: the server cannot know then.
+        unknown = (*unknown, "--status", "401,503")
+        row = {"before": measure(subject, subject.load(*others, path=me, bearer=False))}
+        fetches = key_fetches(subject)
+        command = subject.load(*unknown, path=me, bearer=False)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        row["during"] = measure(subject, subject.load(*others, path=me, bearer=False))
+        row["flood"] = json.loads(finish(child)[0])
+        row |= together(row.values())
+        row["key_fetches"] = key_fetches(subject) - fetches
+        row["unknown_keys"] = row["flood"]["completed"]
+        return row
+
+    return scenario
+
+
+def key_fetches(subject: Subject) -> int:
+    return json.loads(get(subject.place.upstream, "/stats"))["key_fetches"]
+
+
+def together(parts) -> Row:
+    """What makes a row of several loads valid or not."""
+    parts = list(parts)
+    row = {"failed": sum(part["failed"] for part in parts), "failures": {}}
+    for part in parts:
+        row["failures"] |= part["failures"]
+    for name in ("rig_busy", "others_busy"):
+        row[name] = max(part.get(name, 0) for part in parts)
     return row
 
 
@@ -185,6 +253,7 @@ class Scenario:
 
 
 RUST = ("direct", "tcp", "nginx", "limit", "vestibule")
+SQLITE = ("python-sqlite", "python-tuned-sqlite")
 SLOWER = ("node", "fastapi", "python-tuned", "python")
 
 SCENARIOS = {
@@ -192,8 +261,10 @@ SCENARIOS = {
     for scenario in (
         Scenario("saturated", saturated, (*RUST, *SLOWER)),
         Scenario("paced", paced, (*RUST, *SLOWER)),
-        Scenario("turns", turns, ("direct", "limit", "vestibule", "node", "python", "python-sqlite")),
+        Scenario("turns", turns, ("direct", "limit", "vestibule", "node", "python", *SQLITE)),
         Scenario("requests", small_requests, ("vestibule",)),
+        Scenario("authentication", authentication(), ("vestibule", "fastapi-auth")),
+        Scenario("flood", flood(), ("vestibule",)),
         Scenario("kept-alive", kept_alive, ("direct", "limit", "vestibule")),
         Scenario("hold-1000", hold(1000), ("tcp", "nginx", "limit", "vestibule", "node"), fresh=True),
         Scenario("hold-5000", hold(5000), ("nginx", "limit", "vestibule"), fresh=True),
@@ -222,9 +293,15 @@ SMOKE = {
         Scenario("smoke-stream", smoke_stream, SMOKE_SERVERS),
         Scenario("smoke-turns", smoke_turns, SMOKE_SERVERS),
         Scenario("kept-alive", kept_alive, SMOKE_SERVERS),
+        Scenario("smoke-authentication", authentication(0.5, 2_000), ("vestibule",)),
+        Scenario("flood", flood(1, 1_000), ("vestibule",)),
         Scenario("hold-200", hold(200), ("limit", "vestibule"), fresh=True),
     )
 }
+
+
+MOST_KEY_FETCHES = 12
+"""In a minute, and so in less time, whatever people send."""
 
 
 def faults(row: Row) -> list[str]:
@@ -236,6 +313,8 @@ def faults(row: Row) -> list[str]:
         found.append("streams did not finish in time")
     if row.get("whole") is False:
         found.append(f"only {row['upstream_open']} streams were open")
+    if row.get("key_fetches", 0) > MOST_KEY_FETCHES:
+        found.append(f"{row['key_fetches']} fetches for keys that do not exist")
     return found
 
 

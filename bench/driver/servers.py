@@ -79,9 +79,19 @@ class Server:
         return Process([*prefix, *start.command], SERVER_CORE, log, environment, start.folder)
 
     def bearer(self, place: Place) -> str | None:
-        if not self.identity:
-            return None
-        return get(place.upstream, f"/token?subject=user-1&audience={AUDIENCE}")
+        return token(place) if self.identity else None
+
+
+def token(place: Place) -> str:
+    """A user's token, valid for an hour."""
+    return get(place.upstream, f"/token?subject=user-1&audience={AUDIENCE}")
+
+
+def tokens(place: Place, kind: str, count: int) -> Path:
+    """A file with as many tokens of different users, one a line, that nobody has sent yet."""
+    file = place.folder / f"{kind}.tokens"
+    file.write_text(get(place.upstream, f"/tokens?kind={kind}&count={count}&audience={AUDIENCE}"))
+    return file
 
 
 def tcp_relay(place: Place) -> Start:
@@ -129,6 +139,11 @@ def fastapi(place: Place) -> Start:
     return uvicorn(place, "fastapi_relay:app", {})
 
 
+def fastapi_auth(place: Place) -> Start:
+    issuer = f"http://127.0.0.1:{place.upstream}"
+    return uvicorn(place, "fastapi_auth:app", {"ISSUER": issuer, "AUDIENCE": AUDIENCE})
+
+
 def chatkit_node(place: Place) -> Start:
     command = ["node", PEERS / "node/chatkit_server.mjs"]
     return Start(command, {"MODULES": str(HOME / "node"), "LOG_LEVEL": "error"})
@@ -159,6 +174,7 @@ SERVERS = {
         Server("vestibule", "the product: identity, SQLite", vestibule, "/api/chat", "chatkit", True),
         Server("node", "chatkit-node-backend-sdk, memory", chatkit_node, *CHATKIT),
         Server("fastapi", "FastAPI relay of lines with httpx", fastapi, "/api/chat", "chunks"),
+        Server("fastapi-auth", "FastAPI with PyJWT", fastapi_auth, "/api/chat", "chunks"),
         Server("python-tuned", "openai-chatkit over httpx, memory", chatkit_python("httpx", False), *CHATKIT),
         Server("python", "openai-chatkit as documented, memory", chatkit_python("openai", False), *CHATKIT),
         Server("python-sqlite", "openai-chatkit as documented, SQLite", chatkit_python("openai", True), *CHATKIT),

@@ -2,7 +2,8 @@
 
 import unittest
 
-from driver.bars import Bar, added, me_rate, own, rate, ratio, times_better
+from driver.bars import Bar, added, added_by_flood, me_rate, own, rate, ratio, times_better, to_own
+from driver.scenarios import faults, together
 
 
 def row(server: str, number: int = 0, scenario: str = "s", **values):
@@ -89,6 +90,40 @@ class OwnValues(unittest.TestCase):
 
         self.assertEqual(me_rate(requests(1.0), None), 0.95)
         self.assertEqual(me_rate(requests(0.4), None), 0.5)
+
+    def test_one_of_its_own_numbers_to_another(self):
+        rows = [row("vestibule", forged={"cost": 66}, cold={"cost": 60})]
+        verdict = judge(to_own("forged.cost", "cold.cost"), rows, limit=1.2, peer="vestibule")
+        self.assertAlmostEqual(verdict["median"], 1.1)
+
+
+class Floods(unittest.TestCase):
+    def flooded(self, **values):
+        parts = {part: {"whole_us": {"p99": p99}} for part, p99 in (("before", 300), ("during", 450))}
+        return row("vestibule", **parts, **values)
+
+    def test_what_others_wait_longer(self):
+        self.assertEqual(added_by_flood("p99")(self.flooded(), None), 150)
+
+    def test_a_busy_machine_is_refused(self):
+        for busy in ({"rig_busy": 0.95}, {"others_busy": 0.2}):
+            verdict = judge(added_by_flood("p99"), [self.flooded(**busy)], peer="vestibule")
+            self.assertNotIn("median", verdict)
+
+    def test_too_many_fetches_are_a_fault_and_not_only_a_missed_bar(self):
+        self.assertEqual(faults({"key_fetches": 12}), [])
+        self.assertIn("13 fetches", faults({"key_fetches": 13})[0])
+
+
+class SeveralLoads(unittest.TestCase):
+    def test_a_row_of_several_loads_fails_with_any_of_them(self):
+        parts = [
+            {"failed": 0, "failures": {}, "rig_busy": 0.4, "others_busy": 0.3},
+            {"failed": 2, "failures": {"status 500": 2}, "rig_busy": 0.6, "others_busy": 0.1},
+        ]
+        whole = together(parts)
+        self.assertIn("status 500", faults(whole)[0])
+        self.assertEqual((whole["rig_busy"], whole["others_busy"]), (0.6, 0.3))
 
 
 if __name__ == "__main__":

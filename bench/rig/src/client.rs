@@ -14,6 +14,7 @@ use crate::http1::{Body, Head};
 pub struct Request {
     address: SocketAddr,
     bytes: Vec<u8>,
+    statuses: Vec<u16>,
 }
 
 impl Request {
@@ -48,7 +49,17 @@ impl Request {
         Ok(Self {
             address,
             bytes: head.into_bytes(),
+            statuses: vec![200],
         })
+    }
+
+    /// The same, for an answer of one of these statuses instead of 200.
+    #[must_use]
+    pub fn expecting(self, statuses: &[u16]) -> Self {
+        Self {
+            statuses: statuses.to_vec(),
+            ..self
+        }
     }
 }
 
@@ -177,7 +188,7 @@ impl Connection {
                 "the server closed before it answered"
             );
             if let Some(head) = Head::take(&mut self.raw)? {
-                if head.status != 200 {
+                if !request.statuses.contains(&head.status) {
                     bail!(
                         "status {}: {}",
                         head.status,

@@ -5,7 +5,8 @@
 //! | `POST /v1/chat/completions` | Chat Completions, streamed or whole |
 //! | `POST /v1/responses` | the Responses API, streamed |
 //! | `GET /jwks`, `GET /token?subject=…&audience=…` | the key set, and a token signed with it |
-//! | `GET /stats` | `{"requests":…,"open_streams":…}` |
+//! | `GET /tokens?kind=…&count=…&audience=…` | so many tokens of different users, one a line |
+//! | `GET /stats` | `{"requests":…,"open_streams":…,"key_fetches":…}` |
 //!
 //! The model's name says what is played (see [`rig::script`]); every token carries its send time.
 
@@ -25,11 +26,14 @@ use bytes::Bytes;
 use clap::Parser;
 use futures::Stream;
 use rig::clock::now_micros;
-use rig::issuer::Issuer;
+use rig::issuer::{Issuer, Kind};
 use rig::script::Script;
 use rig::token;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+/// The most tokens in one answer: about 50 MB.
+const MAX_TOKENS: u32 = 100_000;
 
 /// Plays the model and the identity provider on loopback.
 #[derive(Parser)]
@@ -43,6 +47,8 @@ struct App {
     issuer: Issuer,
     requests: AtomicU64,
     open_streams: AtomicI64,
+    /// How often the key set was asked for.
+    key_fetches: AtomicU64,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -52,12 +58,14 @@ async fn main() -> Result<()> {
         issuer: Issuer::generate(format!("http://127.0.0.1:{}", arguments.port))?,
         requests: AtomicU64::new(0),
         open_streams: AtomicI64::new(0),
+        key_fetches: AtomicU64::new(0),
     });
     let router = Router::new()
         .route("/v1/chat/completions", post(chat_completions))
         .route("/v1/responses", post(responses))
         .route("/jwks", get(jwks))
         .route("/token", get(new_token))
+        .route("/tokens", get(new_tokens))
         .route("/stats", get(stats))
         .with_state(app);
     let listener = rig::listen::bind(arguments.port)?.tap_io(|connection| {
@@ -69,6 +77,7 @@ async fn main() -> Result<()> {
 }
 
 async fn jwks(State(app): State<Arc<App>>) -> Json<Value> {
+    app.key_fetches.fetch_add(1, Ordering::Relaxed);
     Json(app.issuer.jwks())
 }
 
@@ -79,17 +88,43 @@ struct TokenQuery {
 }
 
 async fn new_token(State(app): State<Arc<App>>, Query(query): Query<TokenQuery>) -> String {
-    let now = SystemTime::now()
+    app.issuer
+        .token(&query.subject, &query.audience, now_seconds())
+}
+
+#[derive(Deserialize)]
+struct TokensQuery {
+    kind: Kind,
+    count: u32,
+    audience: String,
+}
+
+async fn new_tokens(State(app): State<Arc<App>>, Query(query): Query<TokensQuery>) -> String {
+    let now = now_seconds();
+    let mut lines = String::new();
+    for number in 0..query.count.min(MAX_TOKENS) {
+        // Never the same token twice in a run, even within one second.
+        let subject = format!("user-{}-{number}", now_micros());
+        lines += &app
+            .issuer
+            .token_of(query.kind, &subject, &query.audience, now);
+        lines.push('\n');
+    }
+    lines
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-        .as_secs();
-    app.issuer.token(&query.subject, &query.audience, now)
+        .as_secs()
 }
 
 async fn stats(State(app): State<Arc<App>>) -> Json<Value> {
     Json(json!({
         "requests": app.requests.load(Ordering::Relaxed),
         "open_streams": app.open_streams.load(Ordering::Relaxed),
+        "key_fetches": app.key_fetches.load(Ordering::Relaxed),
     }))
 }
 

@@ -2,13 +2,14 @@
 //!
 //! An answer that is not faithful counts as failed, however fast it came.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use rig::client::{Connection, Observer, Request};
 use rig::clock::now_micros;
@@ -32,7 +33,9 @@ enum Command {
     /// Opens streams, keeps them open until standard input ends, then drops them all at once.
     Hold(HoldArguments),
     /// Small requests over kept-alive connections.
-    Get(GetArguments),
+    Call(CallArguments),
+    /// Client secrets, each exchanged for the next one.
+    Refresh(RefreshArguments),
 }
 
 #[derive(Args)]
@@ -100,9 +103,36 @@ struct HoldArguments {
 }
 
 #[derive(Args)]
-struct GetArguments {
+struct CallArguments {
     #[command(flatten)]
     target: Target,
+    /// The JSON body of a POST; a GET when left out.
+    #[arg(long)]
+    body: Option<String>,
+    /// A file with bearer tokens, one a line: each is sent once, and the run ends with the last one.
+    #[arg(long, conflicts_with = "bearer")]
+    bearers: Option<PathBuf>,
+    /// The statuses of which every answer must have one.
+    #[arg(long, value_delimiter = ',', default_value = "200")]
+    status: Vec<u16>,
+    /// Connections.
+    #[arg(long)]
+    concurrency: usize,
+    /// For how long at most.
+    #[arg(long)]
+    seconds: f64,
+    /// Requests a second in all; as many as go through when left out.
+    #[arg(long)]
+    rate: Option<f64>,
+}
+
+#[derive(Args)]
+struct RefreshArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Where the first secret of each connection comes from.
+    #[arg(long)]
+    start: String,
     /// Connections.
     #[arg(long)]
     concurrency: usize,
@@ -119,7 +149,8 @@ async fn main() -> Result<()> {
             match Arguments::parse().command {
                 Command::Stream(arguments) => stream(arguments).await,
                 Command::Hold(arguments) => hold(arguments).await,
-                Command::Get(arguments) => get(arguments).await,
+                Command::Call(arguments) => call(arguments).await,
+                Command::Refresh(arguments) => refresh(arguments).await,
             }
         })
         .await
@@ -153,6 +184,12 @@ impl Counts {
             completed: 0,
             failures: Failures::default(),
         })))
+    }
+
+    /// Adds an answer to a small request.
+    fn called(&mut self, begun: u64) {
+        self.completed += 1;
+        self.whole.record(now_micros() - begun);
     }
 
     fn report(&self, elapsed_micros: u64) -> Value {
@@ -323,43 +360,99 @@ async fn hold(arguments: HoldArguments) -> Result<()> {
     print(&json!({"failed": failures.count(), "failures": failures}))
 }
 
-async fn get(arguments: GetArguments) -> Result<()> {
-    let target = arguments.target;
-    let bearer = target.bearer.as_deref();
-    let request = Rc::new(Request::new(
-        target.address,
-        &target.path,
-        bearer,
-        None,
-        true,
-    )?);
+async fn call(arguments: CallArguments) -> Result<()> {
+    let target = &arguments.target;
+    let request = |bearer: Option<&str>| {
+        let body = arguments.body.as_deref();
+        Request::new(target.address, &target.path, bearer, body, true)
+            .map(|request| request.expecting(&arguments.status))
+    };
+    let (requests, is_once) = match &arguments.bearers {
+        Some(file) => {
+            let lines = std::fs::read_to_string(file)?;
+            let requests: Result<Vec<_>> = lines.lines().map(|line| request(Some(line))).collect();
+            (requests?, true)
+        }
+        None => (vec![request(target.bearer.as_deref())?], false),
+    };
+    ensure!(!requests.is_empty(), "there are no bearer tokens");
+    let (requests, sent) = (Rc::new(requests), Rc::new(Cell::new(0)));
+    // Each worker's share of the rate: as long as all of them take to begin one after the other.
+    let interval = arguments
+        .rate
+        .map(|rate| turn(Some(rate), arguments.concurrency));
+    let work = async move |counts: Rc<RefCell<Counts>>, deadline| {
+        let mut ticks = interval.map(tokio::time::interval);
+        let mut connection = None;
+        while now_micros() < deadline {
+            let number = sent.replace(sent.get() + 1);
+            let Some(request) = requests.get(if is_once { number } else { 0 }) else {
+                break;
+            };
+            if let Some(ticks) = &mut ticks {
+                ticks.tick().await;
+            }
+            let mut open = match connection.take() {
+                Some(open) => open,
+                None => Connection::open(request).await?,
+            };
+            let begun = now_micros();
+            open.call(request).await?;
+            counts.borrow_mut().called(begun);
+            connection = Some(open);
+        }
+        anyhow::Ok(())
+    };
+    workers(arguments.concurrency, arguments.seconds, work).await
+}
+
+/// Each worker asks for a secret, and then again and again for the one that replaces it.
+async fn refresh(arguments: RefreshArguments) -> Result<()> {
+    let target = Rc::new(arguments.target);
+    let start = Rc::new(arguments.start);
+    let work = async move |counts: Rc<RefCell<Counts>>, deadline| {
+        let request = |path: &str, body: &Value| {
+            let bearer = target.bearer.as_deref();
+            Request::new(target.address, path, bearer, Some(&body.to_string()), true)
+        };
+        let first = request(&start, &json!({}))?;
+        let mut connection = Connection::open(&first).await?;
+        let mut secret = secret_of(&connection.call(&first).await?)?;
+        while now_micros() < deadline {
+            let next = request(&target.path, &json!({"currentClientSecret": secret}))?;
+            let begun = now_micros();
+            secret = secret_of(&connection.call(&next).await?)?;
+            counts.borrow_mut().called(begun);
+        }
+        anyhow::Ok(())
+    };
+    workers(arguments.concurrency, arguments.seconds, work).await
+}
+
+fn secret_of(answer: &[u8]) -> Result<String> {
+    let answer: Value = serde_json::from_slice(answer)?;
+    let secret = answer["client_secret"].as_str().context("no secret")?;
+    Ok(secret.to_owned())
+}
+
+/// Runs `work` so many times at once, each until a deadline, and reports what they counted.
+async fn workers<W>(concurrency: usize, seconds: f64, work: W) -> Result<()>
+where
+    W: AsyncFn(Rc<RefCell<Counts>>, u64) -> Result<()> + Clone + 'static,
+{
     let counts = Counts::new()?;
     let started = now_micros();
-    let seconds = Duration::from_secs_f64(arguments.seconds);
-    let deadline = started + u64::try_from(seconds.as_micros())?;
-    let mut workers: Vec<JoinHandle<()>> = Vec::new();
-    for _ in 0..arguments.concurrency {
-        let (request, counts) = (request.clone(), counts.clone());
-        workers.push(tokio::task::spawn_local(async move {
-            let result = async {
-                let mut connection = Connection::open(&request).await?;
-                loop {
-                    let begun = now_micros();
-                    if begun >= deadline {
-                        return anyhow::Ok(());
-                    }
-                    connection.call(&request).await?;
-                    let mut counts = counts.borrow_mut();
-                    counts.completed += 1;
-                    counts.whole.record(now_micros() - begun);
-                }
-            };
-            if let Err(error) = result.await {
+    let deadline = started + u64::try_from(Duration::from_secs_f64(seconds).as_micros())?;
+    let mut running: Vec<JoinHandle<()>> = Vec::new();
+    for _ in 0..concurrency {
+        let (work, counts) = (work.clone(), counts.clone());
+        running.push(tokio::task::spawn_local(async move {
+            if let Err(error) = work(counts.clone(), deadline).await {
                 counts.borrow_mut().failures.add(&error);
             }
         }));
     }
-    for worker in workers {
+    for worker in running {
         worker.await?;
     }
     let counts = counts.borrow();
