@@ -83,6 +83,8 @@ pub enum InvalidIdentity {
 pub struct Identity {
     issuer: String,
     subject: String,
+    /// Made once: one identity, found in a cache, serves many requests.
+    owner_key: Arc<str>,
     claims: Arc<Map<String, Value>>,
     environment: Environment,
     expires_at: UnixTime,
@@ -107,6 +109,7 @@ impl Identity {
             return Err(InvalidIdentity::Subject);
         }
         Ok(Self {
+            owner_key: owner_key(&issuer, &subject).into(),
             issuer,
             subject,
             claims,
@@ -144,8 +147,13 @@ impl Identity {
     /// The value of the store's owner column: issuer, one space, subject.
     ///
     /// Unambiguous because an issuer holds no space.
-    pub fn owner_key(&self) -> String {
-        owner_key(&self.issuer, &self.subject)
+    pub fn owner_key(&self) -> &str {
+        &self.owner_key
+    }
+
+    /// The same, for those who keep it.
+    pub fn shared_owner_key(&self) -> &Arc<str> {
+        &self.owner_key
     }
 
     /// Whether two credentials speak for the same person.

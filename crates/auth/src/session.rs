@@ -113,6 +113,9 @@ impl LoginSessions {
         headers: &[&str],
         now: Now,
     ) -> Result<Option<Arc<Identity>>, Error> {
+        if headers.is_empty() {
+            return Ok(None);
+        }
         let mut refused = None;
         for (issuer, rule) in self.issuers.with_sessions() {
             let Some(cookie) = first_cookie(headers, &rule.cookie_names)? else {

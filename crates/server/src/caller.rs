@@ -39,7 +39,6 @@ const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 #[derive(Clone)]
 pub(crate) struct Caller {
     identity: Arc<Identity>,
-    owner: Arc<str>,
     entry: Entry,
     terms: Terms,
 }
@@ -47,8 +46,8 @@ pub(crate) struct Caller {
 /// By which credential the caller came in.
 #[derive(Clone)]
 pub(crate) enum Entry {
-    /// A user's own JWT.
-    UserToken(SecretString),
+    /// A user's own JWT; it stays in the request's headers, where it came.
+    UserToken,
     /// The issuer's session cookie.
     SessionCookie,
     /// A client secret of doors 1 or 2, and the session that it belongs to.
@@ -71,10 +70,8 @@ pub(crate) struct PublicTokenCaller(pub(crate) Arc<PublicTokenRecord>);
 
 impl Caller {
     fn new(identity: Arc<Identity>, entry: Entry) -> Self {
-        let owner = identity.owner_key().into();
         Self {
             identity,
-            owner,
             entry,
             terms: Terms::default(),
         }
@@ -101,7 +98,7 @@ impl Caller {
 
     /// The value of the store's owner column; also what limits of a person are counted by.
     pub(crate) fn owner(&self) -> &Arc<str> {
-        &self.owner
+        self.identity.shared_owner_key()
     }
 
     /// How the caller came in.
@@ -111,7 +108,7 @@ impl Caller {
 
     /// Whether a login of the app itself opened the door, and not a credential of ours.
     pub(crate) fn is_by_login(&self) -> bool {
-        matches!(self.entry, Entry::UserToken(_) | Entry::SessionCookie)
+        matches!(self.entry, Entry::UserToken | Entry::SessionCookie)
     }
 
     /// Refuses those who come in by door 3 while it is closed.
@@ -127,28 +124,29 @@ impl Caller {
     pub(crate) fn settings(&self) -> &SessionSettings {
         match &self.entry {
             Entry::ClientSecret(session) => &session.settings,
-            Entry::UserToken(_) | Entry::SessionCookie | Entry::Visitor(_) => {
+            Entry::UserToken | Entry::SessionCookie | Entry::Visitor(_) => {
                 SessionSettings::unrestricted()
             }
         }
     }
 
-    /// What the engine needs to know: the one place where an identity becomes an owner.
+    /// What the engine needs to know: the one place where an identity becomes an owner. `headers`
+    /// are those of the request that the caller was admitted with.
     pub(crate) fn context(&self, app: &App, headers: &HeaderMap) -> RequestContext {
         let workflow = match &self.entry {
             Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
             Entry::Visitor(token) => token.workflow.as_deref(),
-            Entry::UserToken(_) | Entry::SessionCookie => self.terms.workflow.as_deref(),
+            Entry::UserToken | Entry::SessionCookie => self.terms.workflow.as_deref(),
         };
         RequestContext {
-            owner: Owner::new(self.owner.clone()),
+            owner: Owner::new(self.owner().clone()),
             user: User {
                 id: self.identity.subject().to_owned(),
                 issuer: self.identity.issuer().to_owned(),
                 claims: self.identity.claims().clone(),
                 token: match &self.entry {
-                    Entry::UserToken(token) => Some(token.clone()),
-                    _ => None,
+                    Entry::UserToken => token_of(headers),
+                    Entry::SessionCookie | Entry::ClientSecret(_) | Entry::Visitor(_) => None,
                 },
             },
             workflow: workflow.map(WorkflowId::new),
@@ -275,8 +273,7 @@ impl Admission<'_> {
             Kind::Jwt if self.takes(Takes::UserToken) => {
                 let identity = self.app.issuers.authenticate(token, self.now).await?;
                 self.settle_with_cookie(&identity).await?;
-                let entry = Entry::UserToken(token.to_owned().into());
-                Caller::admitted(identity, entry, &self.app.rules)?
+                Caller::admitted(identity, Entry::UserToken, &self.app.rules)?
             }
             Kind::ClientSecret if self.takes(Takes::ClientSecret) => {
                 let ChatSession {
@@ -467,13 +464,24 @@ fn wanted(takes: &[Takes]) -> String {
     words.join(", or ")
 }
 
+/// The bearer token of a request.
+fn token_of(headers: &HeaderMap) -> Option<SecretString> {
+    let authorization = texts(headers, &header::AUTHORIZATION);
+    let token = bearer(&borrowed(&authorization)).ok()??;
+    Some(token.into())
+}
+
 /// All values of a header as text. What is not text cannot be mistaken for a good value: the
 /// replacement character is in no credential.
 fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'headers, str>> {
     headers
         .get_all(name)
         .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        // Valid text is seen to be so faster than the lossy way can tell.
+        .map(|value| match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(value.as_bytes()),
+        })
         .collect()
 }
 

@@ -74,7 +74,7 @@ impl UploadSettings {
                 Some(session.record.id.clone()),
             ),
             Entry::Visitor(_) => (true, None),
-            Entry::UserToken(_) | Entry::SessionCookie => (false, None),
+            Entry::UserToken | Entry::SessionCookie => (false, None),
         };
         let session_bytes = of_session
             .max_file_size

@@ -52,7 +52,7 @@ fn issuers(server: &OidcServer, rules: Vec<Issuer>) -> Issuers {
 /// The owner key of an accepted token, or why it was refused.
 async fn outcome(issuers: &Issuers, token: &str) -> Result<String, Reason> {
     match issuers.authenticate(token, now()).await {
-        Ok(identity) => Ok(identity.owner_key()),
+        Ok(identity) => Ok(identity.owner_key().to_owned()),
         Err(Error::Invalid(rejection)) => Err(rejection.reason()),
         Err(other) => panic!("{other:?}"),
     }

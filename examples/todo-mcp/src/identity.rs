@@ -55,7 +55,9 @@ impl Verifier {
     /// Believes tokens of the Better Auth server at `url`: for pages that show the list themselves.
     pub fn better_auth(url: &Url) -> anyhow::Result<Self> {
         // The same words as Vestibule's `sub`, so both ways lead to the same list.
-        Self::new(Issuer::better_auth(url)?, Identity::owner_key)
+        Self::new(Issuer::better_auth(url)?, |identity| {
+            identity.owner_key().to_owned()
+        })
     }
 
     fn new(issuer: Issuer, owner_of: fn(&Identity) -> String) -> anyhow::Result<Self> {

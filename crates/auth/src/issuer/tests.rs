@@ -38,7 +38,7 @@ fn setup(keys: &[&TestKey]) -> (Issuers, Arc<TestFetch>) {
 
 fn reason(outcome: Result<Arc<Identity>, Error>) -> Result<String, Reason> {
     match outcome {
-        Ok(identity) => Ok(identity.owner_key()),
+        Ok(identity) => Ok(identity.owner_key().to_owned()),
         Err(Error::Invalid(rejection)) => Err(rejection.reason()),
         Err(other) => panic!("{other:?}"),
     }

@@ -125,7 +125,7 @@ const COOKIE: &str = "better-auth.session_token=abc.def%3D";
 
 fn reason(outcome: Result<Option<Arc<Identity>>, Error>) -> Result<Option<String>, Reason> {
     match outcome {
-        Ok(identity) => Ok(identity.map(|identity| identity.owner_key())),
+        Ok(identity) => Ok(identity.map(|identity| identity.owner_key().to_owned())),
         Err(Error::Invalid(rejection)) => Err(rejection.reason()),
         Err(other) => panic!("{other:?}"),
     }

@@ -97,7 +97,7 @@ async fn converse(
                     Some(app.revocations.of_session(&session.record.id))
                 }
                 Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
-                Entry::UserToken(_) | Entry::SessionCookie => None,
+                Entry::UserToken | Entry::SessionCookie => None,
             },
         }
         .into_response()),
@@ -132,7 +132,7 @@ pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiE
             }
             OpenedBy::User | OpenedBy::ServerKey(_) => {}
         },
-        Entry::UserToken(_) | Entry::SessionCookie => {}
+        Entry::UserToken | Entry::SessionCookie => {}
     }
     Ok(running)
 }

@@ -216,7 +216,7 @@ pub(crate) async fn visitor(
     let visitor = tokens
         .visit(&token, resume.as_deref(), now.plus(lifetime), now)
         .await?;
-    app.limits.secret(&visitor.identity.owner_key().into())?;
+    app.limits.secret(visitor.identity.shared_owner_key())?;
     let issued = open_for_visitor(&app, &token, &visitor.identity, now).await?;
     let kept = visitor
         .resume
