@@ -7,13 +7,14 @@
 
 use std::{
     collections::VecDeque,
+    iter,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use futures::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use protocol::{Event, ThreadId};
 use tokio::{
     runtime::Handle,
@@ -57,8 +58,9 @@ struct Running {
     saving: Option<BoxFuture<'static, Result<(), StoreError>>>,
     title: Option<BoxFuture<'static, Option<String>>>,
     deadline: Pin<Box<Sleep>>,
-    /// Comes when a newer turn wants the thread.
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Comes when a newer turn wants the thread. In a set, which polls it only when it has something
+    /// to say: polled with every token, it would take two locks each time.
+    stop: FuturesUnordered<WaitForCancellationFutureOwned>,
     /// Given up when the last save is done.
     place: Option<Place>,
     /// Counts inputs, see [`Running::poll_input`].
@@ -99,7 +101,7 @@ impl TurnStream {
             saving: None,
             title: None,
             deadline,
-            stop: Box::pin(place.stop().cancelled_owned()),
+            stop: iter::once(place.stop().cancelled_owned()).collect(),
             place: Some(place),
             polls: 0,
             runtime: Handle::current(),
@@ -293,7 +295,7 @@ impl Running {
 
     /// Whether it is time to end: another turn wants the thread, or this one took too long.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        if self.stop.as_mut().poll(cx).is_ready() {
+        if self.stop.poll_next_unpin(cx) == Poll::Ready(Some(())) {
             return Poll::Ready(Input::Cancelled);
         }
         ready!(self.deadline.as_mut().poll(cx));

@@ -5,9 +5,10 @@
 //! request head (a client that sends one byte a minute must not hold a socket), another for a write
 //! that nobody reads, a bound on the number of connections, and a hard end to a shutdown.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -152,9 +153,12 @@ async fn connection(
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
+    // The set polls what is in it only when that has something to say. Polled with every token,
+    // the token of cancellation would each time take a lock that all connections share.
+    let mut stopping: FuturesUnordered<_> = iter::once(soft.cancelled()).collect();
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = soft.cancelled() => {
+        Some(()) = stopping.next() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 result = connection.as_mut() => result,

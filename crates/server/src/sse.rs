@@ -4,6 +4,11 @@
 //! There is no task and no channel per stream, and a browser that reads slowly slows its own turn
 //! down instead of filling memory. When the browser goes away, hyper drops the body, which drops
 //! the turn: that is the user's "Stop".
+//!
+//! A write costs more than everything else that is done for a token, so text that follows right
+//! after other text waits a few milliseconds for company ([`GATHER`], docs/decisions/0015).
+
+mod frame;
 
 use std::{
     convert::Infallible,
@@ -21,21 +26,23 @@ use futures::{Stream, future::BoxFuture};
 use http::{HeaderValue, header};
 use http_body::Frame;
 use protocol::{
-    Event,
+    Event, ItemUpdate,
     event::{ErrorCode, ErrorEvent},
 };
 use tokio::time::{Instant, Sleep};
 
+use self::frame::FrameWriter;
 use crate::{error::ApiError, limits::RunningTurn};
 
 /// Events that are ready together go out together, up to about this many bytes: fewer writes.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// How long after a write further text is gathered before the next one. Text that comes after a
+/// longer pause than this leaves at once, and so does everything that is not text, taking along what
+/// waits: a slow model's tokens, the first token and the end of an answer are never late.
+const GATHER: Duration = Duration::from_millis(8);
 /// A comment line, which every event-stream parser skips (WHATWG HTML §9.2.6). It keeps proxies
 /// from closing a silent connection, and makes us notice that the browser is gone.
 const KEEP_ALIVE_FRAME: &[u8] = b": keep-alive\n\n";
-/// What is sent in place of an event that cannot be written down.
-const BROKEN_FRAME: &[u8] =
-    b"data: {\"type\":\"error\",\"code\":\"stream.error\",\"allow_retry\":true}\n\n";
 
 /// What a stream of events is made of.
 pub(crate) struct EventStream<S> {
@@ -54,11 +61,14 @@ impl<S: Stream<Item = Event> + Send + 'static> IntoResponse for EventStream<S> {
     fn into_response(self) -> Response {
         event_stream(Body::new(EventBody {
             events: Some(Box::pin(self.events)),
+            frames: FrameWriter::default(),
+            waiting: Vec::new(),
             revoked: self.revoked,
             _running: self.running,
-            timer: Box::pin(tokio::time::sleep(self.keep_alive)),
+            gathered: None,
+            silence: Box::pin(tokio::time::sleep(self.keep_alive)),
             keep_alive: self.keep_alive,
-            last_frame: Instant::now(),
+            last_write: Instant::now(),
         }))
     }
 }
@@ -72,7 +82,7 @@ pub(crate) fn failed(error: ApiError) -> Response {
         allow_retry: true,
     });
     let mut frame = Vec::new();
-    encode(&event, &mut frame);
+    FrameWriter::default().write(&event, &mut frame);
     let mut response = event_stream(Body::from(frame));
     response.extensions_mut().insert(error.into_report());
     response
@@ -95,35 +105,65 @@ pub(crate) fn event_stream(body: Body) -> Response {
 struct EventBody<S> {
     /// `None` once the stream has ended.
     events: Option<Pin<Box<S>>>,
+    frames: FrameWriter,
+    /// Whole frames for the next write; empty again when [`http_body::Body::poll_frame`] is ready.
+    waiting: Vec<u8>,
     revoked: Option<BoxFuture<'static, ()>>,
     _running: Option<RunningTurn>,
-    timer: Pin<Box<Sleep>>,
+    /// Fires when `waiting` has waited long enough; a stream that is never fast has none.
+    gathered: Option<Pin<Box<Sleep>>>,
+    silence: Pin<Box<Sleep>>,
     keep_alive: Duration,
-    /// The timer is not set anew for each frame, which would cost more than the frame; it looks at
-    /// this when it fires.
-    last_frame: Instant,
+    /// Neither timer is set anew for each frame, which would cost more than the frame; they look at
+    /// this when they fire.
+    last_write: Instant,
 }
 
 impl<S: Stream<Item = Event>> EventBody<S> {
-    /// Everything the turn has ready now, as whole frames; empty when it has nothing yet.
-    fn poll_events(&mut self, context: &mut Context<'_>) -> Vec<u8> {
-        let mut chunk = Vec::new();
-        while let Some(events) = &mut self.events
-            && chunk.len() < CHUNK_BYTES
-        {
+    /// Takes everything the turn has ready now; true when it must not wait for more.
+    fn poll_events(&mut self, context: &mut Context<'_>) -> bool {
+        let mut is_pressing = false;
+        while let Some(events) = &mut self.events {
             match events.as_mut().poll_next(context) {
-                Poll::Ready(Some(event)) => encode(&event, &mut chunk),
+                Poll::Ready(Some(event)) => {
+                    is_pressing |= !is_text(&event);
+                    self.frames.write(&event, &mut self.waiting);
+                }
                 Poll::Ready(None) => self.events = None,
-                Poll::Pending => break,
+                Poll::Pending => return is_pressing,
+            }
+            if self.waiting.len() >= CHUNK_BYTES {
+                return true;
             }
         }
-        chunk
+        true
+    }
+
+    /// Whether the last write is long enough ago for the next one.
+    fn poll_gathered(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let due = self.last_write + GATHER;
+        if due <= Instant::now() {
+            return Poll::Ready(());
+        }
+        let timer = self
+            .gathered
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(context)
     }
 
     fn poll_revoked(&mut self, context: &mut Context<'_>) -> bool {
         self.revoked
             .as_mut()
             .is_some_and(|revoked| revoked.as_mut().poll(context).is_ready())
+    }
+
+    fn write(&mut self) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.last_write = Instant::now();
+        let chunk = std::mem::take(&mut self.waiting);
+        Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
     }
 }
 
@@ -142,29 +182,27 @@ impl<S: Stream<Item = Event>> http_body::Body for EventBody<S> {
         // First, so that a turn which always has something ready cannot outrun its revocation.
         if this.poll_revoked(context) {
             this.events = None;
-            let mut frame = Vec::new();
-            encode(&session_ended(), &mut frame);
-            return Poll::Ready(Some(Ok(Frame::data(frame.into()))));
+            this.frames.write(&session_ended(), &mut this.waiting);
+            return this.write();
         }
-        let chunk = this.poll_events(context);
-        if !chunk.is_empty() {
-            this.last_frame = Instant::now();
-            return Poll::Ready(Some(Ok(Frame::data(chunk.into()))));
+        let is_pressing = this.poll_events(context);
+        if !this.waiting.is_empty() {
+            if !is_pressing {
+                ready!(this.poll_gathered(context));
+            }
+            return this.write();
         }
         if this.events.is_none() {
             return Poll::Ready(None);
         }
         loop {
-            ready!(this.timer.as_mut().poll(context));
-            let now = Instant::now();
-            let due = this.last_frame + this.keep_alive;
-            if due <= now {
-                this.last_frame = now;
-                this.timer.as_mut().reset(now + this.keep_alive);
-                let frame = Bytes::from_static(KEEP_ALIVE_FRAME);
-                return Poll::Ready(Some(Ok(Frame::data(frame))));
+            ready!(this.silence.as_mut().poll(context));
+            let due = this.last_write + this.keep_alive;
+            if due <= Instant::now() {
+                this.waiting.extend_from_slice(KEEP_ALIVE_FRAME);
+                return this.write();
             }
-            this.timer.as_mut().reset(due);
+            this.silence.as_mut().reset(due);
         }
     }
 
@@ -175,6 +213,14 @@ impl<S: Stream<Item = Event>> http_body::Body for EventBody<S> {
 
 impl<S> Unpin for EventBody<S> {}
 
+/// Whether it is the event of which there are as many as tokens, and which may wait a moment.
+fn is_text(event: &Event) -> bool {
+    let Event::ItemUpdated { update, .. } = event else {
+        return false;
+    };
+    matches!(update, ItemUpdate::TextDelta { .. })
+}
+
 fn session_ended() -> Event {
     Event::Error(ErrorEvent {
         code: ErrorCode::Custom,
@@ -183,119 +229,5 @@ fn session_ended() -> Event {
     })
 }
 
-/// Appends an event as one frame. JSON text holds no raw line break, so one `data:` line is enough.
-fn encode(event: &Event, chunk: &mut Vec<u8>) {
-    let start = chunk.len();
-    chunk.extend_from_slice(b"data: ");
-    match serde_json::to_writer(&mut *chunk, event) {
-        Ok(()) => chunk.extend_from_slice(b"\n\n"),
-        Err(error) => {
-            tracing::error!(%error, "an event could not be written as JSON");
-            chunk.truncate(start);
-            chunk.extend_from_slice(BROKEN_FRAME);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use axum::body::to_bytes;
-    use futures::{StreamExt, stream};
-    use http_body::Body as _;
-
-    use super::*;
-
-    fn progress(text: &str) -> Event {
-        Event::ProgressUpdate {
-            icon: None,
-            text: text.to_owned(),
-        }
-    }
-
-    fn body(
-        events: impl Stream<Item = Event> + Send + 'static,
-        revoked: Option<BoxFuture<'static, ()>>,
-    ) -> Body {
-        EventStream {
-            events,
-            keep_alive: Duration::from_secs(15),
-            revoked,
-            running: None,
-        }
-        .into_response()
-        .into_body()
-    }
-
-    async fn next(body: &mut Body) -> Option<String> {
-        let frame =
-            std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
-        let data = frame.unwrap().into_data().unwrap();
-        Some(String::from_utf8(data.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn events_that_are_ready_together_share_a_chunk_of_bounded_size() {
-        let small = stream::iter([progress("one"), progress("two")]);
-        let mut small = body(small.chain(stream::pending()), None);
-        assert_eq!(
-            next(&mut small).await.unwrap(),
-            "data: {\"type\":\"progress_update\",\"text\":\"one\"}\n\n\
-             data: {\"type\":\"progress_update\",\"text\":\"two\"}\n\n"
-        );
-        let mut large = body(stream::iter(vec![progress(&"x".repeat(1_000)); 100]), None);
-        let mut chunks = Vec::new();
-        while let Some(chunk) = next(&mut large).await {
-            assert!(chunk.ends_with("\n\n"), "frames are whole");
-            assert!(chunk.len() < CHUNK_BYTES + 1_100, "{}", chunk.len());
-            chunks.push(chunk);
-        }
-        assert_eq!(chunks.concat().matches("data: ").count(), 100);
-    }
-
-    #[tokio::test]
-    async fn silence_is_broken_by_comments_until_something_is_said() {
-        let (send, receive) = futures::channel::mpsc::unbounded();
-        let mut body = EventStream {
-            events: receive,
-            keep_alive: Duration::from_millis(1),
-            revoked: None,
-            running: None,
-        }
-        .into_response()
-        .into_body();
-        for _ in 0..3 {
-            assert_eq!(next(&mut body).await.unwrap(), ": keep-alive\n\n");
-        }
-        send.unbounded_send(progress("late")).unwrap();
-        drop(send);
-        assert!(next(&mut body).await.unwrap().contains("late"));
-        assert_eq!(next(&mut body).await, None);
-    }
-
-    #[tokio::test]
-    async fn s11_a_revoked_credential_ends_the_stream_with_an_error_event() {
-        let revoked = Box::pin(tokio::task::yield_now());
-        let mut silent = body(stream::pending(), Some(revoked));
-        let last = next(&mut silent).await.unwrap();
-        assert!(
-            last.contains("\"type\":\"error\"") && last.contains("session was ended"),
-            "{last}"
-        );
-        assert_eq!(next(&mut silent).await, None);
-
-        let busy = stream::repeat_with(|| progress("more"));
-        let mut busy = body(busy, Some(Box::pin(std::future::ready(()))));
-        assert!(next(&mut busy).await.unwrap().contains("session was ended"));
-        assert_eq!(next(&mut busy).await, None);
-    }
-
-    #[tokio::test]
-    async fn a_failure_before_the_stream_is_a_stream_of_one_error_event() {
-        let response = failed(ApiError::internal("secret detail"));
-        assert_eq!(response.status(), 200);
-        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(text.starts_with("data: {\"type\":\"error\""), "{text}");
-        assert!(!text.contains("secret detail"), "{text}");
-    }
-}
+mod tests;
