@@ -89,6 +89,22 @@ pub struct IssuedSecret {
     pub expires_at: UnixTime,
     /// Its session.
     pub session: ChatSessionRecord,
+    /// How it came about.
+    pub issuance: Issuance,
+}
+
+/// How a secret came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issuance {
+    /// A session was opened with it.
+    Opened {
+        /// How many older sessions of the same user ended for it.
+        displaced: u32,
+    },
+    /// It replaced another one.
+    Rotated,
+    /// It had replaced another one before, and the same question came again.
+    Replayed,
 }
 
 /// A chat session that a presented secret belongs to.
@@ -168,14 +184,14 @@ impl ClientSecrets {
             .insert_chat_session(&session, &record, self.limits.sessions_per_user)
             .await?;
         match outcome {
-            OpeningOutcome::Opened { .. } => {}
-            OpeningOutcome::OpenerGone => return Err(Reason::Revoked.into()),
+            OpeningOutcome::Opened { displaced } => Ok(IssuedSecret {
+                secret,
+                expires_at,
+                session,
+                issuance: Issuance::Opened { displaced },
+            }),
+            OpeningOutcome::OpenerGone => Err(Reason::Revoked.into()),
         }
-        Ok(IssuedSecret {
-            secret,
-            expires_at,
-            session,
-        })
     }
 
     /// Whose chat a presented secret opens. One read; a secret with a typo costs none.
@@ -250,6 +266,7 @@ impl ClientSecrets {
                 secret,
                 expires_at,
                 session,
+                issuance: Issuance::Rotated,
             }),
             RotationOutcome::NotFound => Err(Reason::UnknownCredential.into()),
             RotationOutcome::Unchanged(records) => {
@@ -270,16 +287,18 @@ impl ClientSecrets {
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
         if now.since(rotation.at) > self.limits.replay_window {
-            self.store
-                .end_chat_session(
-                    &session.id,
-                    End {
-                        at: now,
-                        reason: EndReason::Reused,
-                    },
-                )
-                .await?;
-            return Err(Reason::AlreadyRotated.into());
+            let end = End {
+                at: now,
+                reason: EndReason::Reused,
+            };
+            let is_ended = self.store.end_chat_session(&session.id, end).await?;
+            let rejection = Rejection::new(Reason::AlreadyRotated);
+            return Err(if is_ended {
+                rejection.with_ended_session(session.id)
+            } else {
+                rejection
+            }
+            .into());
         }
         let found = self.store.find_client_secret(&rotation.next).await?;
         let (next, _) = found.ok_or(Reason::UnknownCredential)?;
@@ -293,6 +312,7 @@ impl ClientSecrets {
             secret,
             expires_at: next.expires_at,
             session,
+            issuance: Issuance::Replayed,
         })
     }
 

@@ -25,6 +25,7 @@
 //! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text
 //! is for the person who sent the request. [`explain`] tells the whole story of a token.
 
+pub mod audit;
 pub mod bearer;
 pub mod claims;
 pub mod client_secret;

@@ -49,7 +49,7 @@ pub enum OpenedBy {
 }
 
 /// Why a chat session takes no more requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// Cancelled or revoked on purpose, or the credential that opened it was.

@@ -338,6 +338,7 @@ pub struct Rejection {
     key_id: Option<String>,
     issuer: Option<String>,
     token_hash: Option<String>,
+    ended_session: Option<Box<str>>,
 }
 
 impl Rejection {
@@ -349,6 +350,7 @@ impl Rejection {
             key_id: None,
             issuer: None,
             token_hash: None,
+            ended_session: None,
         }
     }
 
@@ -371,6 +373,18 @@ impl Rejection {
         self.key_id = key_id.map(quote);
         self.issuer = issuer.map(quote);
         self
+    }
+
+    /// Names the chat session that was ended because of this credential.
+    #[must_use]
+    pub(crate) fn with_ended_session(mut self, id: String) -> Self {
+        self.ended_session = Some(id.into());
+        self
+    }
+
+    /// The chat session that was ended because of this credential, by this very refusal.
+    pub fn ended_session(&self) -> Option<&str> {
+        self.ended_session.as_deref()
     }
 
     /// Why.

@@ -1,5 +1,6 @@
 //! The command line: what it understands and who carries it out. One file for each command.
 
+mod audit;
 mod config;
 mod doctor;
 mod domain;
@@ -55,6 +56,8 @@ enum Command {
     /// A person's data: export it, forget it.
     #[command(subcommand)]
     User(user::User),
+    /// Who came in, what was refused, and who changed what.
+    Audit(audit::Audit),
     /// Why a token is or is not accepted.
     #[command(subcommand)]
     Jwt(jwt::Jwt),
@@ -88,6 +91,7 @@ impl Cli {
             Command::Key(command) => key::run(command, &workplace).await.map(|()| true)?,
             Command::Session(command) => session::run(command, &workplace).await.map(|()| true)?,
             Command::User(command) => user::run(command, &workplace).await.map(|()| true)?,
+            Command::Audit(command) => audit::run(command, &workplace).await.map(|()| true)?,
             Command::Jwt(command) => jwt::run(command, &workplace).await?,
             Command::Config(command) => config::run(&command, &workplace).map(|()| true)?,
             Command::Migrate => migrate::run(&workplace).await.map(|()| true)?,

@@ -21,8 +21,8 @@ use auth::{
 use engine::{Attachments, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
 use server::{
-    App, AppState, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate, Rates,
-    Revocations, ServeOptions, Settings, UploadSettings,
+    App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate,
+    Rates, Revocations, ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
 use tokio_util::task::TaskTracker;
@@ -159,6 +159,7 @@ pub(crate) async fn compose(
         development: development.map(DevelopmentParts::into_issuer),
         rules,
         limits: Limits::new(rates(&config.limits)),
+        audit: Audit::new(store.clone()),
         settings: settings(&config, &public_url)?,
     };
     Ok(Composed {
@@ -235,6 +236,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             "doors.public_token.lifetime_seconds",
             doors.public_token.lifetime_seconds,
         )?,
+        audit_kept: days(config.audit.retention_days),
         visitors_kept: days(doors.public_token.forget_visitors_after_days),
         environment: users_environment(config),
         is_secure: public_url.scheme() == "https",

@@ -10,6 +10,7 @@ use engine::Engine;
 use ipnet::IpNet;
 
 use crate::{
+    audit::Audit,
     body::BodyLimits,
     error::ApiError,
     files::{FileAddresses, UploadSettings},
@@ -54,6 +55,8 @@ pub struct App {
     pub rules: EntryRules,
     /// Rate limits.
     pub limits: Limits,
+    /// What happened, for those who ask later.
+    pub audit: Audit,
     /// The rest of the configuration.
     pub settings: Settings,
 }
@@ -67,6 +70,8 @@ pub struct Settings {
     pub secret_lifetime: std::time::Duration,
     /// How long one client secret of a visitor lives.
     pub visitor_secret_lifetime: std::time::Duration,
+    /// How long the audit log goes back; for ever when absent.
+    pub audit_kept: Option<std::time::Duration>,
     /// How long a visitor who does not come back is kept; for ever when absent.
     pub visitors_kept: Option<std::time::Duration>,
     /// Which environment the configured issuers' users act in. Where no credential says which one is

@@ -15,7 +15,8 @@ pub async fn background(app: AppState) {
     tokio::join!(
         refresh_keys(&app),
         purge(&app),
-        app.revocations.run(&*app.credentials)
+        app.revocations.run(&*app.credentials),
+        app.audit.run(|| app.now().wall),
     );
 }
 
@@ -41,6 +42,10 @@ pub async fn purge_once(app: &AppState) {
         "expired chat sessions",
         app.client_secrets.purge(now).await.map_err(Into::into),
     );
+    if let Some(kept) = app.settings.audit_kept {
+        let purged = app.audit.purge(now.minus(kept)).await;
+        report("audit entries", purged.map_err(Into::into));
+    }
     if let Some(kept) = app.settings.visitors_kept {
         let purged = app.credentials.purge_visitors(now.minus(kept)).await;
         report("visitors who stayed away", purged.map_err(Into::into));

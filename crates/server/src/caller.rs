@@ -9,6 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use auth::{
     Environment, Error, Identity, Now, Reason, Refusal, Rejection,
+    audit::Door,
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
     credential::{Kind, classify},
@@ -56,6 +57,15 @@ pub(crate) enum Entry {
     Visitor(Arc<PublicTokenRecord>),
 }
 
+/// What is written down about a caller: no credential is part of it.
+#[derive(Clone)]
+pub(crate) struct Trace {
+    pub(crate) identity: Arc<Identity>,
+    /// Where the credential says it; a login is taken by two doors.
+    pub(crate) door: Option<Door>,
+    pub(crate) session: Option<Arc<OpenSession>>,
+}
+
 /// A chat session that a presented secret belongs to.
 pub(crate) struct OpenSession {
     /// Its record; `state` has moved into the settings.
@@ -99,6 +109,27 @@ impl Caller {
     /// The value of the store's owner column; also what limits of a person are counted by.
     pub(crate) fn owner(&self) -> &Arc<str> {
         self.identity.shared_owner_key()
+    }
+
+    /// Who it is and by which door, for a refusal that comes later.
+    pub(crate) fn trace(&self) -> Trace {
+        let (door, session) = match &self.entry {
+            Entry::ClientSecret(session) => {
+                let door = match session.record.opened_by {
+                    OpenedBy::User => Door::ClientSecret,
+                    OpenedBy::PublicToken(_) => Door::PublicToken,
+                    OpenedBy::ServerKey(_) => Door::ServerKey,
+                };
+                (Some(door), Some(session.clone()))
+            }
+            Entry::Visitor(_) => (Some(Door::PublicToken), None),
+            Entry::UserToken | Entry::SessionCookie => (None, None),
+        };
+        Trace {
+            identity: self.identity.clone(),
+            door,
+            session,
+        }
     }
 
     /// How the caller came in.

@@ -6,7 +6,10 @@
 //! Addresses are then made canonical: an IPv4-mapped IPv6 address is the IPv4 address, and IPv6
 //! counts by its /64, because one subscriber has at least that many addresses to change between.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -40,11 +43,15 @@ impl ClientIp {
         }
         Self(canonical(client))
     }
+}
 
-    /// The address; IPv6 with the lower half zeroed.
-    #[cfg(test)]
-    fn address(self) -> IpAddr {
-        self.0
+/// As the audit log has it: an IPv6 address is written as the block that it counts as.
+impl fmt::Display for ClientIp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(formatter),
+            IpAddr::V6(address) => write!(formatter, "{address}/64"),
+        }
     }
 }
 
@@ -72,9 +79,7 @@ mod tests {
             headers.append("x-forwarded-for", line.parse().unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|block| block.parse().unwrap()).collect();
-        ClientIp::find(peer.parse().unwrap(), &headers, &trusted)
-            .address()
-            .to_string()
+        ClientIp::find(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
     #[test]
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn r01_addresses_are_canonical() {
         assert_eq!(find("::ffff:198.51.100.7", &[], &[]), "198.51.100.7");
-        assert_eq!(find("2001:db8:1:2:3:4:5:6", &[], &[]), "2001:db8:1:2::");
+        assert_eq!(find("2001:db8:1:2:3:4:5:6", &[], &[]), "2001:db8:1:2::/64");
         assert_eq!(
             find("2001:db8:1:2:3:4:5:6", &[], &[]),
             find("2001:db8:1:2:ffff::1", &[], &[])

@@ -69,6 +69,16 @@ impl Asking {
         }
     }
 
+    /// The page as it named itself.
+    pub(crate) fn page(&self) -> &PageOrigin {
+        &self.origin
+    }
+
+    /// The matched path of the route table.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
     /// Refuses pages that may not use this server. Which environment a page belongs to is decided
     /// once the credential is known; here it must belong to one at all.
     pub(crate) async fn check(&mut self, app: &App) -> Result<PageOrigin, ApiError> {

@@ -33,8 +33,12 @@ pub struct ApiError {
 /// What the log gets to know about an error; rides in the response's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorReport {
+    /// What it means here, also where it is told in another form (OAuth answers 400).
+    pub(crate) status: StatusCode,
     pub(crate) code: Option<&'static str>,
     pub(crate) message: String,
+    /// The field at fault, or the limit that was reached.
+    pub(crate) param: Option<String>,
     pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -254,7 +258,9 @@ impl ApiError {
     pub(crate) fn into_report(self) -> ErrorReport {
         ErrorReport {
             code: self.code,
+            status: self.status,
             message: self.message,
+            param: self.param,
             cause: self.cause.map(Arc::from),
         }
     }
@@ -274,13 +280,18 @@ impl ApiError {
             (_, status) if status.is_server_error() => "server_error",
             _ => "invalid_request",
         };
+        let status = self.status;
         if self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS {
             self.status = StatusCode::BAD_REQUEST;
             self.challenge = None;
         }
         let body = json!({ "error": error, "error_description": self.message });
         let response = (self.status, Json(body)).into_response();
-        self.put_headers(response)
+        let mut response = self.put_headers(response);
+        if let Some(report) = response.extensions_mut().get_mut::<ErrorReport>() {
+            report.status = status;
+        }
+        response
     }
 
     /// What every answer with an error has beside its body.

@@ -6,6 +6,7 @@
 //! [`ApiError`] answers.
 
 pub mod app;
+mod audit;
 mod background;
 mod body;
 mod caller;
@@ -28,6 +29,7 @@ mod untraced;
 
 pub use crate::{
     app::{App, AppState, Doors, Settings},
+    audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,
     error::ApiError,

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::{
     app::{App, AppState},
+    audit,
     client_ip::ClientIp,
     cors::{self, Asking},
     error::{ApiError, ErrorReport},
@@ -37,6 +38,8 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
     let path = request.extensions().get::<MatchedPath>().cloned();
     let mut asking = Asking::of(&app, path.as_ref().map(MatchedPath::as_str), &request);
 
+    let mut address = None;
+
     let answer = async {
         // 2. A preflight asks what is allowed; it carries no credential and does nothing. It is not
         //    counted: a page could not read why it was refused.
@@ -45,6 +48,7 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
         }
         // 3. The address is counted before a credential is looked up, so that guessing is slow.
         let client = client_ip(&app, &request);
+        address = Some(client);
         if let Err(error) = app.limits.request(client) {
             // Only so that a page on the allowlist may read when to try again.
             let _ = asking.check(&app).await;
@@ -62,9 +66,11 @@ async fn around(State(app): State<AppState>, mut request: Request, next: Next) -
     };
     let mut response = answer.instrument(span.clone()).await.into_response();
 
-    // 6. Errors are logged here and nowhere else.
+    // 6. Errors are logged here and nowhere else, and refusals written down.
     if let Some(report) = response.extensions().get::<ErrorReport>() {
         span.in_scope(|| log(response.status(), report));
+        let trace = response.extensions().get();
+        audit::refusal(&app, report, &asking, address, trace);
     }
     // 7. Pages may read the answer only when they may ask at all.
     asking.finish(&mut response);

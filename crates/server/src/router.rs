@@ -16,8 +16,9 @@ use http::{HeaderValue, Method, header};
 
 use crate::{
     app::{App, AppState},
-    body, caller,
-    error::ApiError,
+    body,
+    caller::{self, Caller},
+    error::{ApiError, ErrorReport},
     middleware,
     routes::{
         assets, backchannel_logout, chat, dev, domain_keys, door, files, health,
@@ -203,7 +204,14 @@ async fn guard(
             error.into_response()
         };
     }
-    next.run(request).await
+    let trace = request.extensions().get::<Caller>().map(Caller::trace);
+    let mut response = next.run(request).await;
+    if let Some(trace) = trace
+        && response.extensions().get::<ErrorReport>().is_some()
+    {
+        response.extensions_mut().insert(trace);
+    }
+    response
 }
 
 /// The answer to a path that does not exist.

@@ -1,5 +1,6 @@
 //! Everything that is kept about one user, record by record.
 
+use auth::audit::{AuditEntry, AuditQuery};
 use auth::ports::{ChatSessionFilter, ChatSessionRecord};
 use auth::time::UnixTime;
 use engine::Owner;
@@ -11,6 +12,8 @@ use serde::Serialize;
 use crate::Database;
 use crate::error::Error;
 
+/// Audit entries that are read at a time.
+const AUDIT_ENTRIES_AT_A_TIME: u32 = 500;
 /// Sessions that are read at a time.
 const SESSIONS_AT_A_TIME: u32 = 100;
 
@@ -56,6 +59,11 @@ pub enum Record {
         #[serde(skip)]
         file: FileId,
     },
+    /// Something that the user did, or that was done about them, as the audit log has it.
+    Audit {
+        /// The entry.
+        entry: AuditEntry,
+    },
     /// A thread; its items and feedback follow.
     Thread {
         /// Its own fields.
@@ -97,6 +105,7 @@ pub async fn export_user<E: From<Error>>(
     }
     export_sessions(database, owner, &mut take).await?;
     export_attachments(database, owner, &mut take).await?;
+    export_audit(database, owner, &mut take).await?;
 
     let mut query = first_page();
     loop {
@@ -110,6 +119,34 @@ pub async fn export_user<E: From<Error>>(
             return Ok(());
         }
         query.after = page.after;
+    }
+}
+
+async fn export_audit<E: From<Error>>(
+    database: &dyn Database,
+    owner: &Owner,
+    take: &mut impl FnMut(Record) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some((issuer, subject)) = owner.as_str().split_once(' ') else {
+        return Ok(());
+    };
+    let mut query = AuditQuery {
+        issuer: Some(issuer.to_owned()),
+        subject: Some(subject.to_owned()),
+        ..AuditQuery::default()
+    };
+    loop {
+        let entries = database
+            .list_audit(&query, AUDIT_ENTRIES_AT_A_TIME)
+            .await
+            .map_err(Error::from)?;
+        let Some(last) = entries.last() else {
+            return Ok(());
+        };
+        query.after = Some(last.id);
+        for entry in entries {
+            take(Record::Audit { entry })?;
+        }
     }
 }
 

@@ -68,9 +68,13 @@ pub enum Durability {
     Power,
 }
 
-/// A database: conversations, attachments, credentials and upkeep in one.
+/// A database: conversations, attachments, credentials, the audit log and upkeep in one.
 pub trait Database:
-    engine::ports::Store + engine::ports::AttachmentStore + auth::ports::CredentialStore + Upkeep
+    engine::ports::Store
+    + engine::ports::AttachmentStore
+    + auth::ports::CredentialStore
+    + auth::audit::AuditStore
+    + Upkeep
 {
 }
 

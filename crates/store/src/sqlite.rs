@@ -4,10 +4,12 @@
 //! - `sqlite/threads.rs`: conversations
 //! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
+//! - `sqlite/audit.rs`: what happened, append-only
 //! - `sqlite/upkeep.rs`: what an operator needs
 //! - `sqlite/schema.rs`, `migrations/sqlite/`: the tables
 
 mod attachments;
+mod audit;
 mod credentials;
 mod queue;
 mod schema;

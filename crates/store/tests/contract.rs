@@ -17,6 +17,7 @@ fn stores(database: Arc<dyn Database>) -> Stores {
     Stores {
         threads: database.clone(),
         attachments: database.clone(),
+        audit: database.clone(),
         credentials: database,
     }
 }

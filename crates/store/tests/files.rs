@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -473,4 +474,187 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
     assert_eq!(again, Forgotten::default());
     let session = database.find_chat_session("visitor:pkt_1|vis_11|1").await;
     assert!(session.unwrap().is_some());
+}
+
+/// What becomes of a table when a person asks for their data, or to be forgotten.
+enum Fate {
+    /// Rows of the person go; the export tells them as records of this kind, where they say anything to the person.
+    Goes(Option<&'static str>),
+    /// Rows stay, for this reason.
+    Stays(#[expect(dead_code, reason = "for whoever reads the list")] &'static str),
+}
+
+/// A new table has to be put on this list, and to be dealt with where it holds something of a person.
+const TABLES: [(&str, Fate); 15] = [
+    ("threads", Fate::Goes(Some("thread"))),
+    ("items", Fate::Goes(Some("item"))),
+    ("feedback", Fate::Goes(Some("feedback"))),
+    ("attachments", Fate::Goes(Some("attachment"))),
+    ("chat_sessions", Fate::Goes(Some("chat_session"))),
+    // Hashes of credentials: they say nothing to anybody.
+    ("client_secrets", Fate::Goes(None)),
+    ("visitors", Fate::Goes(Some("visitor"))),
+    ("audit_parties", Fate::Goes(Some("audit"))),
+    (
+        "audit_log",
+        Fate::Stays("names nobody once the party is gone"),
+    ),
+    ("audit_retention", Fate::Stays("one time for all")),
+    (
+        "removed_files",
+        Fate::Stays("names of files on their way out"),
+    ),
+    ("public_tokens", Fate::Stays("the operator's")),
+    ("server_keys", Fate::Stays("the operator's")),
+    ("domains", Fate::Stays("the operator's")),
+    ("refusals", Fate::Stays("origins of pages, of nobody")),
+];
+
+/// Fills every table that holds something of a person, for one visitor.
+async fn fill(database: &dyn Database, files: &LocalFiles, owner: &Owner) {
+    use auth::audit::{AuditEvent, AuditRecord};
+    let (issuer, subject) = owner.as_str().split_once(' ').unwrap();
+    let visitor = auth::ports::VisitorRecord {
+        id: subject.to_owned(),
+        public_token_id: "pkt_1".to_owned(),
+        resume_digest: [1; 32],
+        created_at: auth::UnixTime::from_seconds(1),
+        last_seen_at: auth::UnixTime::from_seconds(2),
+    };
+    database.insert_visitor(&visitor).await.unwrap();
+    open_session(database, issuer, subject, 1).await;
+    database
+        .create_thread(owner, &thread(1), &[item(1, 1, "hello")])
+        .await
+        .unwrap();
+    let items = [ItemId::mint(1)];
+    database
+        .save_feedback(
+            owner,
+            &ThreadId::mint(1),
+            &items,
+            FeedbackKind::Positive,
+            at(),
+        )
+        .await
+        .unwrap();
+    keep_file(database, files, owner, "a file").await;
+    let entry = AuditRecord {
+        address: Some("192.0.2.77".to_owned()),
+        ..AuditRecord::new(auth::UnixTime::from_seconds(1), AuditEvent::SecretRotated)
+    };
+    let entry = entry.about(issuer, subject).in_session("cksess_1");
+    database.append_audit(&[entry]).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_table_is_exported_and_forgotten_or_has_a_reason() {
+    let owner = Owner::new("visitor:pkt_1 vis_unmistakable");
+    for is_asked_for in [true, false] {
+        let file = File::new();
+        let database = file.open().await;
+        let files = LocalFiles::new(file.folder.path().join("files"));
+        let raw = file.raw();
+        let mut tables = raw
+            .prepare(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+            )
+            .unwrap()
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap()
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap();
+        tables.sort();
+        let mut listed: Vec<_> = TABLES.iter().map(|(table, _)| *table).collect();
+        listed.sort_unstable();
+        assert_eq!(tables, listed, "a table is not on the list of fates");
+
+        fill(&*database, &files, &owner).await;
+        let mut records = BTreeSet::new();
+        export_user::<Error>(&*database, &owner, |record| {
+            let record = serde_json::to_value(&record).unwrap();
+            records.insert(record["record"].as_str().unwrap().to_owned());
+            Ok(())
+        })
+        .await
+        .unwrap();
+        let rows = |table: &str| {
+            raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .unwrap()
+        };
+        for (table, fate) in &TABLES {
+            if let Fate::Goes(record) = fate {
+                assert!(rows(table) > 0, "the test puts nothing into {table}");
+                let is_told = record.is_none_or(|record| records.contains(record));
+                assert!(is_told, "{table} is not exported");
+            }
+        }
+
+        if is_asked_for {
+            database.forget_user(&owner).await.unwrap();
+        } else {
+            let later = auth::UnixTime::from_seconds(3);
+            assert_eq!(database.purge_visitors(later).await.unwrap(), 1);
+        }
+        for (table, fate) in &TABLES {
+            if matches!(fate, Fate::Goes(_)) {
+                assert_eq!(rows(table), 0, "{table} keeps something");
+            }
+            // Whatever the columns: the person is not named, and not where they were.
+            let mut statement = raw.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut left = statement.query([]).unwrap();
+            while let Some(row) = left.next().unwrap() {
+                for column in 0..columns {
+                    let value = format!("{:?}", row.get_ref(column).unwrap());
+                    for trace in ["vis_unmistakable", "192.0.2.77"] {
+                        assert!(!value.contains(trace), "{table}: {value}");
+                    }
+                }
+            }
+        }
+        assert_eq!(rows("audit_log"), 1, "the event itself stays");
+        assert_eq!(remove_files(&*database, &files).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_audit_log_can_only_grow_until_its_time_is_over() {
+    use auth::audit::{AuditEvent, AuditRecord};
+    let file = File::new();
+    let database = file.open().await;
+    let entry = |at| {
+        AuditRecord::new(auth::UnixTime::from_seconds(at), AuditEvent::SecretReused)
+            .about("https://issuer.example", "ada")
+    };
+    database
+        .append_audit(&[entry(10), entry(20)])
+        .await
+        .unwrap();
+    let before = auth::UnixTime::from_seconds(15);
+    assert_eq!(database.purge_audit(before).await.unwrap(), 1);
+    let raw = file.raw();
+    for sql in [
+        "UPDATE audit_log SET at = 1",
+        "UPDATE audit_log SET data = '{}' WHERE key = 2",
+        "INSERT OR REPLACE INTO audit_log (key, at, kind, version, data) VALUES (2, 1, 'x', 1, '{}')",
+        "DELETE FROM audit_log",
+        "UPDATE audit_parties SET subject = 'grace'",
+        "UPDATE audit_retention SET before = 0",
+        "DELETE FROM audit_retention",
+    ] {
+        let error = raw.execute_batch(sql).unwrap_err().to_string();
+        assert!(
+            error.contains("audit entry") || error.contains("retention"),
+            "{sql}: {error}"
+        );
+    }
+    let left = database
+        .list_audit(&auth::audit::AuditQuery::default(), 10)
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].id, &left[0].record), (2, &entry(20)));
 }

@@ -12,6 +12,7 @@
 )]
 
 mod attachments;
+mod audit;
 mod credentials;
 mod isolation;
 mod openers;
@@ -23,6 +24,7 @@ mod threads;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auth::audit::AuditStore;
 use auth::ports::CredentialStore;
 use engine::ports::{AttachmentStore, Store};
 
@@ -42,6 +44,8 @@ pub struct Stores {
     pub attachments: Arc<dyn AttachmentStore>,
     /// What lets people in.
     pub credentials: Arc<dyn CredentialStore>,
+    /// What happened.
+    pub audit: Arc<dyn AuditStore>,
 }
 
 /// Declares the cases; `store_contract!` then makes a test of each.
@@ -146,6 +150,12 @@ cases! { $
         an_origin_is_registered_once_for_each_environment,
         a_removed_domain_is_gone_on_every_node,
         refusals_are_counted_and_bounded,
+    }
+    audit {
+        audit_entries_come_back_as_they_were,
+        audit_entries_are_found_by_what_they_say,
+        audit_pages_put_together_are_the_log,
+        old_audit_entries_are_purged_with_their_people,
     }
     openers {
         a_revoked_public_token_ends_what_it_opened,

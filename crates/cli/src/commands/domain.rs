@@ -1,6 +1,6 @@
 //! `vestibule domain`: which pages may embed the chat.
 
-use auth::ports::DomainRecord;
+use auth::{audit::AuditEvent, ports::DomainRecord};
 use serde_json::json;
 
 use crate::{
@@ -44,7 +44,15 @@ pub(crate) async fn run(command: Domain, workplace: &Workplace<'_>) -> anyhow::R
     let domains = workplace.domains().await?;
     match command {
         Domain::Add { origin, env } => {
-            let domain = domains.add(&origin, env.into(), now()).await?;
+            let at = now();
+            let domain = domains.add(&origin, env.into(), at).await?;
+            if domain.created_at == at {
+                let event = AuditEvent::DomainAdded {
+                    domain: domain.origin.clone(),
+                    environment: domain.environment,
+                };
+                workplace.record_event(event).await?;
+            }
             workplace
                 .output
                 .print(&describe(&domain), |_| domain.key.clone())
@@ -93,6 +101,11 @@ pub(crate) async fn run(command: Domain, workplace: &Workplace<'_>) -> anyhow::R
                 is_removed,
                 "{origin} is not registered for this environment; see `vestibule domain list`"
             );
+            let event = AuditEvent::DomainRemoved {
+                domain: origin.clone(),
+                environment: env.into(),
+            };
+            workplace.record_event(event).await?;
             workplace
                 .output
                 .print(&json!({"origin": origin, "removed": true}), |_| {

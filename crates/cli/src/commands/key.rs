@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use anyhow::Context;
-use auth::ports::ServerKeyRecord;
+use auth::{audit::AuditEvent, ports::ServerKeyRecord};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -71,6 +71,7 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
             env,
         } => {
             let (key, record) = keys.create(&label, &project, env.into(), now()).await?;
+            workplace.record_event(created(&record)).await?;
             let mut value = describe(&record);
             value["key"] = json!(key.expose_secret());
             workplace
@@ -86,6 +87,7 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
             let record = keys
                 .import(&key, &label, &project, env.into(), now())
                 .await?;
+            workplace.record_event(created(&record)).await?;
             workplace.output.print(&describe(&record), |_| {
                 format!("imported {} as {}", record.hint, record.id)
             })
@@ -117,6 +119,9 @@ pub(crate) async fn run(command: Key, workplace: &Workplace<'_>) -> anyhow::Resu
                 "there is no live key {id}; see `vestibule key list`"
             );
             workplace
+                .record_event(AuditEvent::KeyRevoked { key_id: id.clone() })
+                .await?;
+            workplace
                 .output
                 .print(&json!({"id": id, "revoked": true}), |_| {
                     format!("revoked {id}")
@@ -134,6 +139,12 @@ fn read_key(input: impl Read) -> anyhow::Result<SecretString> {
         .context("failed to read the key from standard input")?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
+}
+
+fn created(key: &ServerKeyRecord) -> AuditEvent {
+    AuditEvent::KeyCreated {
+        key_id: key.id.clone(),
+    }
 }
 
 fn describe(key: &ServerKeyRecord) -> Value {

@@ -17,6 +17,11 @@ impl Output {
         Self { is_json }
     }
 
+    /// Whether programs read it.
+    pub(crate) fn is_json(self) -> bool {
+        self.is_json
+    }
+
     /// Prints the result: `value` as JSON, or what `text` says about it.
     pub(crate) fn print<T: Serialize + ?Sized>(
         self,

@@ -66,6 +66,7 @@ pub(crate) async fn run(
         () = serving => {}
         () = background => {}
     }
+    app.audit.close().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,9 @@
 //! `vestibule session`: chat sessions that client secrets opened.
 
-use auth::ports::{ChatSessionFilter, ChatSessionRecord, CredentialStore, End, EndReason};
+use auth::{
+    audit::{AuditEvent, AuditRecord},
+    ports::{ChatSessionFilter, ChatSessionRecord, CredentialStore, End, EndReason},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -89,11 +92,24 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
         }
         Session::Revoke { id, user } => {
             let ended = match (id, user.owner()) {
-                (Some(id), _) => u64::from(end(&*store, &id).await?),
+                (Some(id), _) => {
+                    let ended = u64::from(end(&*store, &id).await?);
+                    if let Some(session) = store.find_chat_session(&id).await?
+                        && let Some(record) = ended_record(ended)
+                    {
+                        let record = record.about(&session.issuer, &session.subject);
+                        workplace.record(record.in_session(id)).await?;
+                    }
+                    ended
+                }
                 (None, Some((issuer, subject))) => {
-                    store
+                    let ended = store
                         .end_chat_sessions_of(&issuer, &subject, revoked())
-                        .await?
+                        .await?;
+                    if let Some(record) = ended_record(ended) {
+                        workplace.record(record.about(&issuer, &subject)).await?;
+                    }
+                    ended
                 }
                 (None, None) => {
                     anyhow::bail!("name a session, or a user by --issuer and --subject")
@@ -112,6 +128,12 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
 
 async fn end(store: &dyn CredentialStore, id: &str) -> anyhow::Result<bool> {
     Ok(store.end_chat_session(id, revoked()).await?)
+}
+
+/// What the audit log is told; nothing when nothing ended.
+fn ended_record(sessions: u64) -> Option<AuditRecord> {
+    let reason = EndReason::Revoked;
+    (sessions > 0).then(|| AuditRecord::new(now(), AuditEvent::SessionEnded { reason, sessions }))
 }
 
 fn revoked() -> End {

@@ -1,6 +1,7 @@
 //! `vestibule token`: public tokens, the door for visitors.
 
 use auth::{
+    audit::AuditEvent,
     ports::{PublicTokenRecord, Quotas},
     public_token::NewPublicToken,
 };
@@ -80,6 +81,10 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
                 quotas,
             };
             let (token, record) = tokens.create(new, now()).await?;
+            let event = AuditEvent::TokenCreated {
+                token_id: record.id.clone(),
+            };
+            workplace.record_event(event).await?;
             let mut value = describe(&record);
             value["token"] = json!(token.expose_secret());
             workplace
@@ -112,6 +117,11 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
                 is_revoked,
                 "there is no live token {id}; see `vestibule token list`"
             );
+            workplace
+                .record_event(AuditEvent::TokenRevoked {
+                    token_id: id.clone(),
+                })
+                .await?;
             workplace
                 .output
                 .print(&json!({"id": id, "revoked": true}), |_| {

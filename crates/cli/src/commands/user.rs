@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use auth::identity::owner_key;
+use auth::{
+    audit::{AuditEvent, AuditRecord},
+    identity::owner_key,
+};
 use engine::{
     Owner,
     attachments::remove_files,
@@ -20,7 +23,7 @@ use store::Record;
 
 use crate::{
     commands::{output::line, workplace::Workplace},
-    compose,
+    compose::{self, now},
 };
 
 /// What to do with a person's data.
@@ -67,10 +70,12 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
     match command {
         User::Export { person, files } => {
             let mut attachments = Vec::new();
+            let mut is_known = false;
             store::export_user(
                 &*database,
                 &owner(&person),
                 |record| -> anyhow::Result<()> {
+                    is_known = true;
                     if let Record::Attachment {
                         id,
                         file,
@@ -84,6 +89,12 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                 },
             )
             .await?;
+            // Nobody is written down only because somebody asked for them.
+            if is_known {
+                let record = AuditRecord::new(now(), AuditEvent::UserExported);
+                let record = record.about(&person.issuer, &person.subject);
+                workplace.record(record).await?;
+            }
             match files {
                 Some(folder) => {
                     write_files(&*compose::files(&workplace.config), &attachments, &folder).await
@@ -99,6 +110,12 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
             let forgotten = database.forget_user(&owner(&person)).await?;
             let files = compose::files(&workplace.config);
             let removed = remove_files(&*database, &*files).await?;
+            // Not whom: that is part of what was forgotten.
+            let event = AuditEvent::UserForgotten {
+                threads: forgotten.threads,
+                chat_sessions: forgotten.chat_sessions,
+            };
+            workplace.record_event(event).await?;
             let value = json!({
                 "attachments": forgotten.attachments,
                 "files": removed,

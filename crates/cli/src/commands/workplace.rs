@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use auth::{Domains, Environment, PublicTokens, ServerKeys, UnixTime, ports::CredentialStore};
+use anyhow::Context;
+use auth::{
+    Domains, Environment, PublicTokens, ServerKeys, UnixTime,
+    audit::{Actor, AuditEvent, AuditRecord},
+    ports::CredentialStore,
+};
 use store::Database;
+use tokio::sync::OnceCell;
 
 use crate::{
     commands::output::Output,
@@ -16,6 +22,7 @@ pub(crate) struct Workplace<'variables> {
     pub(crate) config: RawConfig,
     pub(crate) variables: &'variables Variables,
     pub(crate) output: Output,
+    database: OnceCell<Arc<dyn Database>>,
 }
 
 impl<'variables> Workplace<'variables> {
@@ -29,12 +36,29 @@ impl<'variables> Workplace<'variables> {
             config: config::load(variables, overrides)?,
             variables,
             output,
+            database: OnceCell::new(),
         })
     }
 
-    /// Opens the database.
+    /// The database, opened once.
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
-        compose::open_store(&self.config).await
+        let open = || compose::open_store(&self.config);
+        self.database.get_or_try_init(open).await.cloned()
+    }
+
+    /// Writes into the audit log what was just done, and who did it.
+    pub(crate) async fn record(&self, record: AuditRecord) -> anyhow::Result<()> {
+        let record = record.by(Actor::Operator(operator(self.variables)));
+        self.database()
+            .await?
+            .append_audit(&[record])
+            .await
+            .context("it was done, but could not be written into the audit log")
+    }
+
+    /// The same about an event that concerns no user.
+    pub(crate) async fn record_event(&self, event: AuditEvent) -> anyhow::Result<()> {
+        self.record(AuditRecord::new(compose::now(), event)).await
     }
 
     /// The database as the credentials' port.
@@ -65,6 +89,22 @@ impl<'variables> Workplace<'variables> {
             compose::random(),
         ))
     }
+}
+
+/// Who is at the command line, as the machine knows them. The number cannot be made up; the name is for people.
+fn operator(variables: &Variables) -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .find_map(|variable| variables.get(variable))
+        .unwrap_or("somebody");
+    let name: String = name
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(64)
+        .collect();
+    #[cfg(unix)]
+    let name = format!("{name} (uid {})", rustix::process::getuid().as_raw());
+    name
 }
 
 /// A point in time as people read it.

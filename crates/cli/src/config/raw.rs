@@ -24,6 +24,7 @@ pub(crate) struct RawConfig {
     pub(crate) mcp_servers: Vec<RawMcpServer>,
     pub(crate) uploads: RawUploads,
     pub(crate) limits: RawLimits,
+    pub(crate) audit: RawAudit,
     pub(crate) pages: RawPages,
     pub(crate) dev: RawDev,
 }
@@ -597,6 +598,19 @@ impl Default for RawLimits {
             turns_per_user_per_minute: 60,
             turns_per_user_at_once: 16,
         }
+    }
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAudit {
+    pub(crate) retention_days: u32,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { retention_days: 90 }
     }
 }
 

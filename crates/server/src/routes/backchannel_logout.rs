@@ -5,7 +5,10 @@
 //! login, and with them their streams, and whatever is remembered about the login's tokens and
 //! cookies.
 
-use auth::ports::{End, EndReason};
+use auth::{
+    audit::{Actor, AuditEvent, AuditRecord},
+    ports::{End, EndReason},
+};
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 
@@ -35,6 +38,15 @@ async fn carry_out(app: &AppState, form: &Form) -> Result<(), ApiError> {
         .end_chat_sessions_of_login(&sign_out, end)
         .await
         .map_err(auth::Error::from)?;
+    if ended > 0 {
+        let event = AuditEvent::SessionEnded {
+            reason: EndReason::Revoked,
+            sessions: ended,
+        };
+        let actor = Actor::Issuer(sign_out.issuer.clone());
+        app.audit
+            .record(AuditRecord::new(now.wall, event).by(actor));
+    }
     tracing::info!(
         issuer = sign_out.issuer,
         ended,

@@ -15,6 +15,7 @@ use tracing::{Dispatch, instrument::WithSubscriber};
 
 use crate::{
     app::{App, AppState},
+    audit::Source,
     body::JsonBytes,
     caller::{Caller, Entry},
     error::ApiError,
@@ -28,10 +29,14 @@ use crate::{
 pub(crate) async fn chat(
     State(app): State<AppState>,
     caller: Caller,
+    source: Source,
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
     caller.check_custom_door(&app)?;
+    if caller.is_by_login() {
+        app.audit.entered(&source, &caller);
+    }
     if caller.is_by_login() && is_relay(&body) {
         return relay::answer(&app, &caller, body).await;
     }

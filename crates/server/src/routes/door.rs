@@ -5,7 +5,8 @@
 //! answer of this server has unless it says otherwise).
 
 use auth::{
-    UnixTime,
+    Error, UnixTime,
+    audit::{AuditEvent, Door},
     client_secret::{IssuedSecret, NewChatSession},
     ports::OpenedBy,
 };
@@ -23,6 +24,7 @@ use upstream::openai::sessions::{SessionRequest, SessionWorkflow, SessionsApi};
 
 use crate::{
     app::{App, AppState},
+    audit::Source,
     body::JsonBody,
     caller::{Caller, PublicTokenCaller},
     client_ip::ClientIp,
@@ -117,12 +119,15 @@ impl IntoResponse for Minted {
 pub(crate) async fn start(
     State(app): State<AppState>,
     caller: Caller,
+    source: Source,
     request: StartRequest,
 ) -> Response {
     match request {
-        StartRequest::Json(body) => mint(&app, &caller, body.workflow).await.into_response(),
+        StartRequest::Json(body) => mint(&app, &caller, &source, body.workflow)
+            .await
+            .into_response(),
         StartRequest::TokenExchange(exchange) => {
-            match mint(&app, &caller, exchange.audience).await {
+            match mint(&app, &caller, &source, exchange.audience).await {
                 Ok(minted) => {
                     token_exchange::answer(minted.secret.expose_secret(), minted.expires_in())
                 }
@@ -133,11 +138,16 @@ pub(crate) async fn start(
 }
 
 /// Opens a session for whoever was admitted, here or at OpenAI.
-async fn mint(app: &App, caller: &Caller, workflow: Option<String>) -> Result<Minted, ApiError> {
+async fn mint(
+    app: &App,
+    caller: &Caller,
+    source: &Source,
+    workflow: Option<String>,
+) -> Result<Minted, ApiError> {
     app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
     if let Some(hosted) = &app.hosted_sessions {
-        return mint_hosted(app, hosted, caller, workflow).await;
+        return mint_hosted(app, hosted, caller, source, workflow).await;
     }
     let workflow = find_workflow(app, on_terms(caller, workflow)?)?;
     let new = NewChatSession {
@@ -151,6 +161,8 @@ async fn mint(app: &App, caller: &Caller, workflow: Option<String>) -> Result<Mi
     };
     let now = app.now().wall;
     let issued = app.client_secrets.open(new, now).await?;
+    app.audit
+        .issued(source, Door::ClientSecret, caller.identity(), &issued);
     Ok(Minted::new(issued, now))
 }
 
@@ -171,6 +183,7 @@ fn on_terms(caller: &Caller, asked: Option<String>) -> Result<Option<String>, Ap
 pub(crate) async fn refresh(
     State(app): State<AppState>,
     caller: Caller,
+    source: Source,
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Response, ApiError> {
     app.settings.doors.check_client_secret()?;
@@ -181,19 +194,24 @@ pub(crate) async fn refresh(
     })?;
     if let Some(hosted) = &app.hosted_sessions {
         // OpenAI has no rotation: another secret is minted, for the user who was checked just now.
-        let minted = mint_hosted(&app, hosted, &caller, body.workflow).await?;
+        let minted = mint_hosted(&app, hosted, &caller, &source, body.workflow).await?;
         return Ok(minted.into_response());
     }
     let now = app.now().wall;
-    let issued = app
+    let (identity, lifetime) = (caller.identity(), app.settings.secret_lifetime);
+    let rotated = app
         .client_secrets
-        .rotate(
-            current.expose_secret(),
-            caller.identity(),
-            app.settings.secret_lifetime,
-            now,
-        )
-        .await?;
+        .rotate(current.expose_secret(), identity, lifetime, now)
+        .await;
+    if let Err(Error::Invalid(rejection)) = &rotated
+        && let Some(session) = rejection.ended_session()
+    {
+        let record = source.note(AuditEvent::SecretReused, Door::ClientSecret, identity);
+        app.audit.record(record.in_session(session));
+    }
+    let issued = rotated?;
+    app.audit
+        .issued(&source, Door::ClientSecret, identity, &issued);
     Ok(Minted::new(issued, now).into_response())
 }
 
@@ -202,6 +220,7 @@ pub(crate) async fn visitor(
     State(app): State<AppState>,
     PublicTokenCaller(token): PublicTokenCaller,
     Extension(client): Extension<ClientIp>,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     app.settings.doors.check_public_token()?;
@@ -216,8 +235,17 @@ pub(crate) async fn visitor(
     let visitor = tokens
         .visit(&token, resume.as_deref(), now.plus(lifetime), now)
         .await?;
+    if visitor.resume.is_some() {
+        let created = AuditEvent::VisitorCreated {
+            public_token_id: token.id.clone(),
+        };
+        app.audit
+            .record(source.note(created, Door::PublicToken, &visitor.identity));
+    }
     app.limits.secret(visitor.identity.shared_owner_key())?;
     let issued = open_for_visitor(&app, &token, &visitor.identity, now).await?;
+    app.audit
+        .issued(&source, Door::PublicToken, &visitor.identity, &issued);
     let kept = visitor
         .resume
         .as_ref()
@@ -256,6 +284,7 @@ async fn mint_hosted(
     app: &App,
     hosted: &HostedSessions,
     caller: &Caller,
+    source: &Source,
     workflow: Option<String>,
 ) -> Result<Minted, ApiError> {
     // Workflows cost the operator money, so a page cannot name just any of theirs.
@@ -276,6 +305,12 @@ async fn mint_hosted(
         expires_after: None,
     };
     let minted = hosted.api.create(&request).await.map_err(hosted_error)?;
+    let event = AuditEvent::SessionOpened {
+        workflow: hosted.workflow.clone(),
+        displaced: 0,
+    };
+    app.audit
+        .record(source.note(event, Door::ClientSecret, caller.identity()));
     let expires_at = UnixTime::from_seconds(minted.expires_at);
     Ok(Minted {
         secret: minted.client_secret,

@@ -12,6 +12,7 @@ use std::{
 use auth::{
     ClientSecrets, Domains, Environment, FileLinks, Issuer, Issuers, LoginSessions, Origin,
     PublicTokens, ServerKeys, Signer, UnixTime,
+    audit::{AuditEntry, AuditQuery},
     claims::Audience,
     client_secret::ClientSecretLimits,
     issuer::Keys,
@@ -36,7 +37,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
-    App, AppState, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
+    App, AppState, Audit, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
     HostedSessions, Limits, Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
     UploadSettings,
 };
@@ -279,11 +280,13 @@ impl TestApp {
             development,
             rules: EntryRules::new(options.rules),
             limits: Limits::new(options.rates),
+            audit: Audit::new(store.clone()),
             settings: Settings {
                 environment: Environment::Live,
                 doors: options.doors,
                 secret_lifetime: Duration::from_mins(1),
                 visitor_secret_lifetime: Duration::from_mins(1),
+                audit_kept: Some(Duration::from_hours(24 * 30)),
                 visitors_kept: Some(Duration::from_hours(24 * 30)),
                 is_secure: options.secure,
                 body: options.body,
@@ -435,6 +438,13 @@ impl TestApp {
     /// The folder of the database.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    /// The audit log so far, with what was still waiting to be written.
+    pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
+        self.state.audit.close().await;
+        let everything = AuditQuery::default();
+        self.store.list_audit(&everything, 1_000).await.unwrap()
     }
 
     /// Stops the server and waits until every turn is saved.

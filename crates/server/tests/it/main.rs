@@ -3,6 +3,8 @@
 //! `harness` starts it; each other file is one promise that it keeps.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod closed_by_default;

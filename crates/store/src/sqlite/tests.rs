@@ -53,13 +53,16 @@ impl TestDatabase for File {
         Stores {
             threads: database.clone(),
             attachments: database.clone(),
+            audit: database.clone(),
             credentials: database,
         }
     }
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 7] = [
+const WANTED_WHOLE: [&str; 8] = [
+    // One person's audit entries, found by the person, then put in order.
+    "AND party.subject = :subject",
     "FROM domains ORDER BY origin, environment",
     "FROM public_tokens ORDER BY key DESC",
     "FROM server_keys ORDER BY key DESC",

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::error::Error;
 use crate::sqlite::Sqlite;
 use crate::sqlite::attachments;
+use crate::sqlite::audit;
 use crate::sqlite::credentials::keys;
 use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
@@ -155,6 +156,7 @@ fn forget_credentials(connection: &Connection, owner: &Owner) -> Result<Forgotte
             .prepare_cached("DELETE FROM chat_sessions WHERE issuer = ?1 AND subject = ?2")?
             .execute([issuer, subject])?;
         forgotten.chat_sessions = sessions as u64;
+        audit::forget(connection, issuer, subject)?;
     }
     if let Some((token, id)) = visitor_of(owner) {
         let visitors = connection

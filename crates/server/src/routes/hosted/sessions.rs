@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use auth::{
     UnixTime,
+    audit::{Actor, AuditEvent, Door},
     client_secret::NewChatSession,
     ports::{ChatSessionRecord, End, EndReason, OpenedBy},
 };
@@ -21,6 +22,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     app::{App, AppState},
+    audit::Source,
     body::JsonBytes,
     caller::ServerCaller,
     error::ApiError,
@@ -32,6 +34,7 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<AppState>,
     caller: ServerCaller,
+    source: Source,
     _beta: Beta,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
@@ -57,6 +60,8 @@ pub(crate) async fn create(
             now,
         )
         .await?;
+    app.audit
+        .issued(&source, Door::ServerKey, &identity, &issued);
     answer(issued.session, issued.secret.expose_secret(), now)
 }
 
@@ -64,6 +69,7 @@ pub(crate) async fn create(
 pub(crate) async fn cancel(
     State(app): State<AppState>,
     caller: ServerCaller,
+    source: Source,
     _beta: Beta,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
@@ -81,11 +87,18 @@ pub(crate) async fn cancel(
     };
     // Cancelling twice is no error, the first end stays; what is over by itself stays expired.
     if now < session.ends_at {
-        app.client_secrets.end(&id, now).await?;
-        session.ended.get_or_insert(End {
-            at: now,
-            reason: EndReason::Revoked,
-        });
+        let reason = EndReason::Revoked;
+        if app.client_secrets.end(&id, now).await? {
+            let event = AuditEvent::SessionEnded {
+                reason,
+                sessions: 1,
+            };
+            let identity = caller.user(&session.subject, now)?;
+            let record = source.note(event, Door::ServerKey, &identity);
+            let actor = Actor::ServerKey(caller.key().id.clone());
+            app.audit.record(record.in_session(id.as_str()).by(actor));
+        }
+        session.ended.get_or_insert(End { at: now, reason });
     }
     answer(session, "", now)
 }

@@ -1,0 +1,338 @@
+//! What goes into the audit log, and how it gets there without keeping a request waiting.
+//!
+//! A request leaves a record in a bounded queue; [`Audit::run`] writes what has queued up, many at a time. When the
+//! queue is full, records are counted instead of kept, and the count becomes an entry of its own. Of equal refusals in
+//! one minute the first is written at once and the rest as one entry with their number, so that a flood of them makes
+//! the log neither long nor slow.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use auth::{
+    Identity, Origin, UnixTime,
+    audit::{AuditEvent, AuditRecord, AuditStore, AuditUser, Door},
+    client_secret::{Issuance, IssuedSecret},
+    ports::StoreError,
+};
+use axum::extract::FromRequestParts;
+use http::{StatusCode, request::Parts};
+use moka::sync::Cache;
+use tokio::sync::Notify;
+
+use crate::{
+    app::AppState,
+    caller::{Caller, Trace},
+    client_ip::ClientIp,
+    cors::{Asking, PageOrigin},
+    error::ErrorReport,
+};
+
+/// How many records wait at most; about two megabytes.
+const MAX_WAITING: usize = 4_096;
+/// How many records share a write.
+const BATCH: usize = 256;
+/// How many different refusals are told apart in one minute. Beyond them only their reasons are.
+const MAX_DIFFERENT: usize = 256;
+/// How often counted refusals are looked at, in case nothing else happens.
+const TICK: Duration = Duration::from_secs(1);
+/// How many logins are remembered, so that each is written down once.
+const MAX_LOGINS: u64 = 10_000;
+
+/// The way to the audit log.
+pub struct Audit {
+    store: Arc<dyn AuditStore>,
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    /// One writer at a time, so that entries keep their order.
+    writing: tokio::sync::Mutex<()>,
+    logins: Cache<(Arc<str>, UnixTime), ()>,
+}
+
+impl Audit {
+    /// A log that is kept there.
+    pub fn new(store: Arc<dyn AuditStore>) -> Self {
+        Self {
+            store,
+            waiting: Mutex::default(),
+            wake: Notify::new(),
+            writing: tokio::sync::Mutex::default(),
+            logins: Cache::builder()
+                .max_capacity(MAX_LOGINS)
+                .time_to_live(Duration::from_hours(24))
+                .build(),
+        }
+    }
+
+    /// Leaves a record to be written. Never waits, never fails.
+    pub(crate) fn record(&self, record: AuditRecord) {
+        self.lock().add(record);
+        self.wake.notify_one();
+    }
+
+    /// Leaves a record that a user came in by door 3, unless this very login came before. It is remembered by its user
+    /// and its end.
+    pub(crate) fn entered(&self, source: &Source, caller: &Caller) {
+        let login = (caller.owner().clone(), caller.identity().expires_at());
+        if self.logins.contains_key(&login) {
+            return;
+        }
+        self.logins.insert(login, ());
+        self.record(source.note(AuditEvent::Entered, Door::Custom, caller.identity()));
+    }
+
+    /// Leaves a record of a secret that was minted, replaced, or told again.
+    pub(crate) fn issued(
+        &self,
+        source: &Source,
+        door: Door,
+        identity: &Identity,
+        issued: &IssuedSecret,
+    ) {
+        let event = match issued.issuance {
+            Issuance::Opened { displaced } => AuditEvent::SessionOpened {
+                workflow: issued.session.workflow.clone(),
+                displaced,
+            },
+            Issuance::Rotated => AuditEvent::SecretRotated,
+            Issuance::Replayed => AuditEvent::SecretReplayed,
+        };
+        let record = source.note(event, door, identity);
+        self.record(record.in_session(issued.session.id.as_str()));
+    }
+
+    /// Writes what is waiting, and what was counted in the minutes before `now`. What cannot be written waits on.
+    pub async fn write(&self, now: UnixTime) {
+        self.write_until(Some(now)).await;
+    }
+
+    /// Writes everything, at the end of the process.
+    pub async fn close(&self) {
+        self.write_until(None).await;
+    }
+
+    async fn write_until(&self, now: Option<UnixTime>) {
+        let _one = self.writing.lock().await;
+        loop {
+            let batch = self.lock().take(now);
+            if batch.is_empty() {
+                return;
+            }
+            if let Err(error) = self.store.append_audit(&batch).await {
+                tracing::warn!(%error, entries = batch.len(), "cannot write the audit log; trying again");
+                self.lock().put_back(batch);
+                return;
+            }
+        }
+    }
+
+    /// Removes entries from before this time. How many went.
+    pub(crate) async fn purge(&self, before: UnixTime) -> Result<u64, StoreError> {
+        self.store.purge_audit(before).await
+    }
+
+    /// Writes for ever.
+    pub(crate) async fn run(&self, now: impl Fn() -> UnixTime) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {}
+                _ = ticks.tick() => {}
+            }
+            self.write(now()).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records on their way.
+#[derive(Default)]
+struct Waiting {
+    queue: VecDeque<AuditRecord>,
+    /// Refusals of a minute that came again, by what they have in common.
+    repeated: HashMap<AuditRecord, Repeated>,
+    dropped: u32,
+}
+
+/// How often a refusal came again, and when last.
+struct Repeated {
+    count: u32,
+    last_at: UnixTime,
+}
+
+impl Waiting {
+    fn add(&mut self, record: AuditRecord) {
+        if record.event.is_refusal() && !self.is_first_of_its_minute(&record) {
+            return;
+        }
+        if self.queue.len() < MAX_WAITING {
+            self.queue.push_back(record);
+        } else {
+            self.dropped = self.dropped.saturating_add(record.count);
+        }
+    }
+
+    /// Counts a refusal that came before in this minute.
+    fn is_first_of_its_minute(&mut self, record: &AuditRecord) -> bool {
+        let mut alike = AuditRecord {
+            at: minute(record.at),
+            ..record.clone()
+        };
+        if self.repeated.len() >= MAX_DIFFERENT && !self.repeated.contains_key(&alike) {
+            // Somebody changes what they send each time. Reasons, limits and doors are words of ours, so there are few.
+            alike = AuditRecord::new(alike.at, alike.event).through(alike.door);
+        }
+        if let Some(repeated) = self.repeated.get_mut(&alike) {
+            repeated.count = repeated.count.saturating_add(1);
+            repeated.last_at = record.at;
+            return false;
+        }
+        let none = Repeated {
+            count: 0,
+            last_at: record.at,
+        };
+        self.repeated.insert(alike, none);
+        true
+    }
+
+    /// Some of what is to be written now, in order. Counts of minutes that are over are part of it; without a time, all.
+    fn take(&mut self, now: Option<UnixTime>) -> Vec<AuditRecord> {
+        let is_over = |alike: &AuditRecord| now.is_none_or(|now| alike.at < minute(now));
+        for (alike, Repeated { count, last_at }) in
+            self.repeated.extract_if(|alike, _| is_over(alike))
+        {
+            if count > 0 {
+                self.queue.push_back(AuditRecord {
+                    at: last_at,
+                    count,
+                    ..alike
+                });
+            }
+        }
+        let mut batch: Vec<_> = {
+            let count = self.queue.len().min(BATCH);
+            self.queue.drain(..count).collect()
+        };
+        if self.dropped > 0
+            && let Some(last) = batch.last()
+        {
+            batch.push(AuditRecord {
+                count: std::mem::take(&mut self.dropped),
+                ..AuditRecord::new(last.at, AuditEvent::EventsDropped)
+            });
+        }
+        batch
+    }
+
+    fn put_back(&mut self, batch: Vec<AuditRecord>) {
+        for record in batch.into_iter().rev() {
+            self.queue.push_front(record);
+        }
+    }
+}
+
+fn minute(time: UnixTime) -> UnixTime {
+    UnixTime::from_seconds(time.seconds().div_euclid(60) * 60)
+}
+
+/// Where a request came from and when, for what its handler writes into the audit log.
+pub(crate) struct Source {
+    at: UnixTime,
+    address: Option<ClientIp>,
+    page: PageOrigin,
+}
+
+impl FromRequestParts<AppState> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        Ok(Self {
+            at: app.now().wall,
+            address: parts.extensions.get().copied(),
+            page: parts.extensions.get().cloned().unwrap_or_default(),
+        })
+    }
+}
+
+impl Source {
+    /// That something happened to this user, or was done by them.
+    pub(crate) fn note(&self, event: AuditEvent, door: Door, identity: &Identity) -> AuditRecord {
+        AuditRecord {
+            user: Some(user_of(identity)),
+            door: Some(door),
+            origin: origin_of(&self.page),
+            address: self.address.map(|address| address.to_string()),
+            ..AuditRecord::new(self.at, event)
+        }
+    }
+}
+
+/// Writes down a refusal, when the answer is one.
+pub(crate) fn refusal(
+    app: &AppState,
+    report: &ErrorReport,
+    asking: &Asking,
+    address: Option<ClientIp>,
+    trace: Option<&Trace>,
+) {
+    let code = report.code.unwrap_or("unknown").to_owned();
+    let event = match report.status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditEvent::Refused { reason: code },
+        StatusCode::TOO_MANY_REQUESTS => AuditEvent::LimitReached {
+            limit: report.param.clone().unwrap_or(code),
+        },
+        _ => return,
+    };
+    app.audit.record(AuditRecord {
+        user: trace.map(|trace| user_of(&trace.identity)),
+        door: trace
+            .and_then(|trace| trace.door)
+            .or_else(|| door_at(asking.path()?)),
+        session_id: trace.and_then(|trace| Some(trace.session.as_ref()?.record.id.clone())),
+        origin: origin_of(asking.page()),
+        address: address.map(|address| address.to_string()),
+        ..AuditRecord::new(app.now().wall, event)
+    });
+}
+
+fn user_of(identity: &Identity) -> AuditUser {
+    AuditUser {
+        issuer: identity.issuer().to_owned(),
+        subject: identity.subject().to_owned(),
+    }
+}
+
+/// The page, when what came as `Origin` is one: other text is not written down, whatever it is.
+fn origin_of(page: &PageOrigin) -> Option<String> {
+    match page.values()[..] {
+        [origin] => Origin::parse(origin)
+            .ok()
+            .map(|origin| origin.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// The door that an address belongs to, where it is one's alone.
+fn door_at(path: &str) -> Option<Door> {
+    match path {
+        "/api/chatkit/start" | "/api/chatkit/refresh" => Some(Door::ClientSecret),
+        "/api/chatkit/visitor" => Some(Door::PublicToken),
+        "/api/chat" | "/chatkit" => Some(Door::Custom),
+        path if path.starts_with("/v1/chatkit/sessions")
+            || path.starts_with("/v1/chatkit/threads") =>
+        {
+            Some(Door::ServerKey)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
