@@ -44,9 +44,10 @@ pub(crate) async fn run(command: Domain, workplace: &Workplace<'_>) -> anyhow::R
     let domains = workplace.domains().await?;
     match command {
         Domain::Add { origin, env } => {
-            let at = now();
-            let domain = domains.add(&origin, env.into(), at).await?;
-            if domain.created_at == at {
+            let store = workplace.credentials().await?;
+            let is_new = store.find_domain(&origin, env.into()).await?.is_none();
+            let domain = domains.add(&origin, env.into(), now()).await?;
+            if is_new {
                 let event = AuditEvent::DomainAdded {
                     domain: domain.origin.clone(),
                     environment: domain.environment,
