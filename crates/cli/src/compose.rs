@@ -304,6 +304,8 @@ fn rates(raw: &RawLimits) -> Rates {
         secrets_per_user: Rate::per_minute(raw.secrets_per_user_per_minute),
         turns_per_user: Rate::per_minute(raw.turns_per_user_per_minute),
         turns_at_once: raw.turns_per_user_at_once,
+        turns_at_once_per_ip: raw.turns_per_ip_at_once,
+        turns_at_once_in_all: raw.turns_at_once,
     }
 }
 

@@ -262,6 +262,11 @@ impl FromRequestParts<AppState> for Source {
 }
 
 impl Source {
+    /// The address that limits are counted by.
+    pub(crate) fn address(&self) -> Option<ClientIp> {
+        self.address
+    }
+
     /// That something happened to this user, or was done by them.
     pub(crate) fn note(&self, event: AuditEvent, door: Door, identity: &Identity) -> AuditRecord {
         AuditRecord {

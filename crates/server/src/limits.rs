@@ -101,46 +101,63 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
     }
 }
 
-/// How many turns of each person run now. A person without one has no entry, so there are never more
+/// By whom running turns are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Person(Arc<str>),
+    Address(ClientIp),
+    Server,
+}
+
+/// How many turns run now, by holder. A holder without one has no entry, so there are never more
 /// entries than connections.
-#[derive(Clone, Default)]
-struct RunningTurns(Arc<Mutex<HashMap<Arc<str>, usize>>>);
+#[derive(Debug, Clone, Default)]
+struct RunningTurns(Arc<Mutex<HashMap<Holder, usize>>>);
 
 impl RunningTurns {
-    /// Counts one more, unless there are `most` of them; 0 is no limit.
-    fn begin(&self, owner: &Arc<str>, most: usize) -> Option<RunningTurn> {
+    /// Counts one more for each holder, unless one of them has as many as it may; then nothing is
+    /// counted, and that one is the answer. 0 is no limit.
+    fn begin(&self, holders: Vec<(Holder, usize)>) -> Result<RunningTurn, Holder> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = running.entry(owner.clone()).or_default();
-        if most > 0 && *count >= most {
-            return None;
+        let full = holders.iter().find(|(holder, most)| {
+            *most > 0 && running.get(holder).is_some_and(|count| count >= most)
+        });
+        if let Some((holder, _)) = full {
+            return Err(holder.clone());
         }
-        *count += 1;
-        Some(RunningTurn {
-            owner: owner.clone(),
+        let holders: Vec<Holder> = holders.into_iter().map(|(holder, _)| holder).collect();
+        for holder in &holders {
+            *running.entry(holder.clone()).or_default() += 1;
+        }
+        Ok(RunningTurn {
+            holders,
             all: self.clone(),
         })
     }
 
-    fn end(&self, owner: &Arc<str>) {
+    fn end(&self, holders: &[Holder]) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = running.get_mut(owner) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(owner);
+        for holder in holders {
+            if let Some(count) = running.get_mut(holder) {
+                *count -= 1;
+                if *count == 0 {
+                    running.remove(holder);
+                }
             }
         }
     }
 }
 
-/// A person's turn that runs; it counts until this is dropped, so the answer's body holds it.
+/// A turn that runs; it counts until this is dropped, so the answer's body holds it.
+#[derive(Debug)]
 pub(crate) struct RunningTurn {
-    owner: Arc<str>,
+    holders: Vec<Holder>,
     all: RunningTurns,
 }
 
 impl Drop for RunningTurn {
     fn drop(&mut self) {
-        self.all.end(&self.owner);
+        self.all.end(&self.holders);
     }
 }
 
@@ -155,6 +172,10 @@ pub struct Rates {
     pub turns_per_user: Rate,
     /// Turns of one person that run at once; 0 switches the limit off.
     pub turns_at_once: usize,
+    /// Turns from one address that run at once; 0 switches the limit off.
+    pub turns_at_once_per_ip: usize,
+    /// Turns of everybody that run at once; 0 switches the limit off.
+    pub turns_at_once_in_all: usize,
 }
 
 impl Default for Rates {
@@ -166,6 +187,9 @@ impl Default for Rates {
             turns_per_user: Rate::per_minute(60),
             // A few pages, each with a turn or two.
             turns_at_once: 16,
+            // An office behind one address; a small machine's worth of streams.
+            turns_at_once_per_ip: 256,
+            turns_at_once_in_all: 4_000,
         }
     }
 }
@@ -209,6 +233,7 @@ impl Limits {
                     "too many requests from this network address; wait a little and try again",
                     wait,
                 )
+                .with_param("requests_per_ip_per_minute")
             })
     }
 
@@ -221,27 +246,51 @@ impl Limits {
                     "too many chat sessions were started or refreshed; wait a little and try again",
                     wait,
                 )
+                .with_param("secrets_per_user_per_minute")
             })
     }
 
     /// Counts a turn of a person, which runs until the answer is dropped. What the person's terms
     /// leave open is as for everybody.
-    pub(crate) fn turn(&self, owner: &Arc<str>, terms: &Terms) -> Result<RunningTurn, ApiError> {
+    pub(crate) fn turn(
+        &self,
+        owner: &Arc<str>,
+        client: Option<ClientIp>,
+        terms: &Terms,
+    ) -> Result<RunningTurn, ApiError> {
         let most = terms.turns_at_once.unwrap_or(self.rates.turns_at_once);
         // A bucket keeps its size, so people whose terms change get another one.
         let (bucket, rate) = match terms.turns_per_minute {
             Some(count) => (format!("{owner}\n{count}").into(), Rate::per_minute(count)),
             None => (owner.clone(), self.rates.turns_per_user),
         };
-        let running = self.running_turns.begin(owner, most).ok_or_else(|| {
-            ApiError::too_many(
-                "too many answers are being written for you at once; wait until one is complete, \
-                 or stop one",
-                RUNNING_TURNS_PAUSE,
-            )
+        let per_ip = self.rates.turns_at_once_per_ip;
+        let mut holders = vec![
+            (Holder::Person(owner.clone()), most),
+            (Holder::Server, self.rates.turns_at_once_in_all),
+        ];
+        holders.extend(client.map(|client| (Holder::Address(client), per_ip)));
+        let running = self.running_turns.begin(holders).map_err(|full| {
+            let (limit, message) = match full {
+                Holder::Person(_) => (
+                    "turns_per_user_at_once",
+                    "too many answers are being written for you at once; wait until one is complete, \
+                     or stop one",
+                ),
+                Holder::Address(_) => (
+                    "turns_per_ip_at_once",
+                    "too many answers are being written for this network address at once; wait a little",
+                ),
+                Holder::Server => (
+                    "turns_at_once",
+                    "this server writes as many answers as it can; try again in a moment",
+                ),
+            };
+            ApiError::too_many(message, RUNNING_TURNS_PAUSE).with_param(limit)
         })?;
         self.turns.take(bucket, rate).map_err(|wait| {
             ApiError::too_many("too many messages in a short time; wait a little", wait)
+                .with_param("turns_per_user_per_minute")
         })?;
         Ok(running)
     }
@@ -261,6 +310,7 @@ impl Limits {
                     ),
                     wait,
                 )
+                .with_param("max_requests_per_1_minute")
             })
     }
 
@@ -279,6 +329,7 @@ impl Limits {
                     wait,
                 )
                 .with_code("quota_exceeded")
+                .with_param("visitors_per_ip_per_hour")
             })
     }
 
@@ -301,6 +352,7 @@ impl Limits {
                     wait,
                 )
                 .with_code("quota_exceeded")
+                .with_param("messages_per_visitor_per_hour")
             })?;
         self.token_messages
             .take(
@@ -314,6 +366,7 @@ impl Limits {
                     wait,
                 )
                 .with_code("quota_exceeded")
+                .with_param("messages_per_token_per_day")
             })
     }
 }
@@ -334,19 +387,60 @@ mod tests {
     }
 
     #[test]
-    fn r01_turns_at_once_are_counted_by_person_until_they_end() {
-        let turns = RunningTurns::default();
-        let (ada, grace) = (Arc::from("ada"), Arc::from("grace"));
-        let mut running: Vec<_> = std::iter::from_fn(|| turns.begin(&ada, 16)).collect();
-        assert_eq!(running.len(), 16);
-        assert!(turns.begin(&grace, 16).is_some());
-        running.pop();
-        running.extend(turns.begin(&ada, 16));
-        assert_eq!(running.len(), 16);
-        assert!(turns.begin(&ada, 16).is_none());
-        assert!(turns.begin(&ada, 0).is_some(), "0 is no limit");
-        drop(running);
-        assert!(turns.0.lock().unwrap().is_empty());
+    fn r01_turns_at_once_are_counted_by_person_address_and_server_until_they_end() {
+        let address = |text: &str| {
+            let headers = http::HeaderMap::new();
+            Holder::Address(ClientIp::find(text.parse().unwrap(), &headers, &[]))
+        };
+        let person = |name: &str| Holder::Person(name.into());
+        // (what runs, its limit), then how many of them can run at once, and what stops the next.
+        for (name, holders, expected, full) in [
+            (
+                "person",
+                vec![(person("ada"), 2), (Holder::Server, 9)],
+                2,
+                person("ada"),
+            ),
+            (
+                "address",
+                vec![
+                    (person("ada"), 0),
+                    (address("2001:db8::1"), 3),
+                    (Holder::Server, 9),
+                ],
+                3,
+                address("2001:db8::ffff"),
+            ),
+            (
+                "server",
+                vec![(person("ada"), 9), (Holder::Server, 4)],
+                4,
+                Holder::Server,
+            ),
+        ] {
+            let turns = RunningTurns::default();
+            let mut running = Vec::new();
+            let stopped = loop {
+                match turns.begin(holders.clone()) {
+                    Ok(turn) => running.push(turn),
+                    Err(full) => break full,
+                }
+            };
+            assert_eq!((running.len(), &stopped), (expected, &full), "{name}");
+            // Nothing was counted for the one that was refused: each end makes room for one.
+            running.pop();
+            running.push(turns.begin(holders.clone()).unwrap());
+            assert!(turns.begin(holders).is_err(), "{name}");
+            let other = vec![(person("grace"), 1), (address("192.0.2.1"), 1)];
+            assert!(turns.begin(other).is_ok(), "{name}: others are not touched");
+            drop(running);
+            assert!(turns.0.lock().unwrap().is_empty(), "{name}");
+        }
+        let free = RunningTurns::default();
+        let many: Vec<_> = (0..1_000)
+            .map(|_| free.begin(vec![(Holder::Server, 0)]))
+            .collect();
+        assert!(many.iter().all(Result::is_ok), "0 is no limit");
     }
 
     #[test]

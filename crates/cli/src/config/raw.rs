@@ -586,6 +586,8 @@ pub(crate) struct RawLimits {
     pub(crate) secrets_per_user_per_minute: u32,
     pub(crate) turns_per_user_per_minute: u32,
     pub(crate) turns_per_user_at_once: usize,
+    pub(crate) turns_per_ip_at_once: usize,
+    pub(crate) turns_at_once: usize,
 }
 
 impl Default for RawLimits {
@@ -597,6 +599,8 @@ impl Default for RawLimits {
             secrets_per_user_per_minute: 30,
             turns_per_user_per_minute: 60,
             turns_per_user_at_once: 16,
+            turns_per_ip_at_once: 256,
+            turns_at_once: 4_000,
         }
     }
 }

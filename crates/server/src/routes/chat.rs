@@ -38,19 +38,20 @@ pub(crate) async fn chat(
         app.audit.entered(&source, &caller);
     }
     if caller.is_by_login() && is_relay(&body) {
-        return relay::answer(&app, &caller, body).await;
+        return relay::answer(&app, &caller, &source, body).await;
     }
-    converse(&app, &caller, &headers, &body).await
+    converse(&app, &caller, &source, &headers, &body).await
 }
 
 /// `POST /v1/chatkit/conversation`
 pub(crate) async fn conversation(
     State(app): State<AppState>,
     caller: Caller,
+    source: Source,
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
-    converse(&app, &caller, &headers, &body).await
+    converse(&app, &caller, &source, &headers, &body).await
 }
 
 /// Whether a body is a Chat Completions request: it has `messages` and no `type`.
@@ -71,13 +72,14 @@ fn is_relay(body: &[u8]) -> bool {
 async fn converse(
     app: &App,
     caller: &Caller,
+    source: &Source,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
     let request = Envelope::parse(body, &Limits::default())?.request;
     let is_streaming = request.is_streaming();
     let running = if is_streaming {
-        Some(count_turn(app, caller)?)
+        Some(count_turn(app, caller, source)?)
     } else {
         None
     };
@@ -118,8 +120,14 @@ async fn converse(
 }
 
 /// Counts a turn against the person's limits; a visitor's also against the quotas of their token.
-pub(crate) fn count_turn(app: &App, caller: &Caller) -> Result<RunningTurn, ApiError> {
-    let running = app.limits.turn(caller.owner(), caller.terms())?;
+pub(crate) fn count_turn(
+    app: &App,
+    caller: &Caller,
+    source: &Source,
+) -> Result<RunningTurn, ApiError> {
+    let running = app
+        .limits
+        .turn(caller.owner(), source.address(), caller.terms())?;
     if let Entry::ClientSecret(session) = caller.entry()
         && let Some(per_minute) = session.settings.max_requests_per_minute
     {

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use http::{HeaderValue, header};
 use upstream::relay::{Relay, RelayContext, RelayError};
 
-use crate::{app::App, caller::Caller, error::ApiError, routes::chat, sse};
+use crate::{app::App, audit::Source, caller::Caller, error::ApiError, routes::chat, sse};
 
 /// Where a body with `messages` goes.
 pub struct RelayTarget {
@@ -21,14 +21,19 @@ pub struct RelayTarget {
 }
 
 /// Answers a body with `messages`.
-pub(crate) async fn answer(app: &App, caller: &Caller, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn answer(
+    app: &App,
+    caller: &Caller,
+    source: &Source,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     let target = app.relay.as_ref().ok_or_else(|| {
         ApiError::forbidden(
             "relay_off",
             "this server relays no plain messages; the operator switches it on with `doors.custom.relay`",
         )
     })?;
-    let running = chat::count_turn(app, caller)?;
+    let running = chat::count_turn(app, caller, source)?;
     let context = RelayContext {
         model: target.model.clone(),
         end_user: caller.owner().to_string(),

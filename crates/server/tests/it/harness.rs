@@ -120,7 +120,7 @@ impl Default for Options {
                 requests_per_ip: off,
                 secrets_per_user: off,
                 turns_per_user: off,
-                turns_at_once: Rates::default().turns_at_once,
+                ..Rates::default()
             },
             doors: Doors {
                 client_secret: true,
