@@ -131,6 +131,17 @@ impl ThreadId {
     pub fn mint(ordered: u128) -> Self {
         Self(format!("{}_{ordered:032x}", Self::PREFIX).into())
     }
+
+    /// When the identifier was minted, in milliseconds since 1970; `None` for those of others.
+    ///
+    /// A UUID version 7 begins with this number in 48 bits (RFC 9562 §5.7).
+    pub fn minted_at_milliseconds(&self) -> Option<i64> {
+        let digits = self.0.strip_prefix(Self::PREFIX)?.strip_prefix('_')?;
+        let ordered = u128::from_str_radix(digits, 16).ok()?;
+        let (version, variant) = (ordered >> 76 & 0xf, ordered >> 62 & 0b11);
+        let is_version_7 = digits.len() == 32 && version == 7 && variant == 0b10;
+        is_version_7.then(|| i64::try_from(ordered >> 80).ok())?
+    }
 }
 
 impl ItemId {
@@ -166,6 +177,23 @@ mod tests {
             AttachmentId::mint(1).as_str(),
             "cfile_00000000000000000000000000000001"
         );
+    }
+
+    #[test]
+    fn a_minted_thread_id_says_when() {
+        // The example of RFC 9562, appendix A.6.
+        let example = 0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f;
+        let id = ThreadId::mint(example);
+        assert_eq!(id.minted_at_milliseconds(), Some(1_645_557_742_000));
+        for other in [
+            "cthr_123",
+            "thr_017f22e279b07cc398c4dc0c0c07398f",
+            "cthr_017f22e279b04cc398c4dc0c0c07398f",
+            "cthr_00000000000000000000000000000009",
+        ] {
+            let other = other.parse::<ThreadId>().unwrap();
+            assert_eq!(other.minted_at_milliseconds(), None, "{other}");
+        }
     }
 
     #[test]

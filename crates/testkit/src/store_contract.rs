@@ -119,6 +119,7 @@ cases! { $
     paging {
         pages_put_together_are_the_list,
         an_unknown_cursor_is_not_found,
+        a_list_of_threads_can_be_read_while_it_is_deleted,
         limits_are_kept_within_bounds,
     }
     attachments {

@@ -3,6 +3,8 @@
 //! Every query carries the owner. A thread that belongs to somebody else is looked for in the same index, by the same
 //! statement, with the same result as one that never was.
 
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use engine::ports::{Change, PageQuery, Store, StoreError};
 use engine::{Owner, Project};
@@ -413,11 +415,27 @@ fn thread_bounds(
     query: &PageQuery,
     place: impl Fn(&str) -> rusqlite::Result<Place>,
 ) -> Result<(Place, Place), Error> {
-    let find = |id: &Option<String>| id.as_deref().map(&place).transpose();
-    let (low, high) = low_and_high(query.order, find(&query.after)?, find(&query.before)?);
-    let low = low.unwrap_or((i64::MIN, String::new()));
-    let high = high.unwrap_or((i64::MAX, String::new()));
+    let find = |id: &Option<String>, rounded_up| {
+        id.as_deref()
+            .map(|id| match place(id) {
+                Err(rusqlite::Error::QueryReturnedNoRows) => {
+                    place_of_gone(id, rounded_up).ok_or(rusqlite::Error::QueryReturnedNoRows)
+                }
+                found => found,
+            })
+            .transpose()
+    };
+    let (low, high) = low_and_high(query.order, &query.after, &query.before);
+    let low = find(low, 0)?.unwrap_or((i64::MIN, String::new()));
+    let high = find(high, 1)?.unwrap_or((i64::MAX, String::new()));
     Ok((low, high))
+}
+
+/// Where a thread stood that is gone, so that a list can be read on while its threads are deleted. Its id knows the
+/// millisecond; the whole of it is taken in, so that nothing is passed over.
+fn place_of_gone(id: &str, rounded_up: i64) -> Option<Place> {
+    let milliseconds = ThreadId::from_str(id).ok()?.minted_at_milliseconds()?;
+    Some(((milliseconds + rounded_up) * 1_000, String::new()))
 }
 
 /// What comes before and after in an order, by time.

@@ -7,7 +7,7 @@ use engine::ports::{Change, PageQuery, Store, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use protocol::request::Order;
-use protocol::{Page, ThreadItem, ThreadMetadata};
+use protocol::{Page, ThreadId, ThreadItem, ThreadMetadata};
 use tokio::runtime::Handle;
 
 use super::TestDatabase;
@@ -256,6 +256,46 @@ pub(super) async fn an_unknown_cursor_is_not_found(database: &dyn TestDatabase) 
             let page = store.items(&owner("a"), &thread_id(1), &query).await;
             assert!(matches!(page, Err(StoreError::NotFound)), "{page:?}");
         }
+    }
+}
+
+pub(super) async fn a_list_of_threads_can_be_read_while_it_is_deleted(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    // Two in each millisecond, as UUIDs of version 7.
+    let created_at = |number: usize| at(i64::try_from(number).unwrap() * 500);
+    let ids: Vec<ThreadId> = (0..7)
+        .map(|number| {
+            let milliseconds = u128::try_from(created_at(number).as_microsecond() / 1_000).unwrap();
+            ThreadId::mint(milliseconds << 80 | 7 << 76 | 0b10 << 62 | number as u128)
+        })
+        .collect();
+    for order in [Order::Asc, Order::Desc] {
+        for (number, id) in ids.iter().enumerate() {
+            let thread = ThreadMetadata {
+                id: id.clone(),
+                created_at: created_at(number),
+                ..thread(0)
+            };
+            let created = store.create_thread(&owner("a"), &thread, &[]).await;
+            created.unwrap();
+        }
+        let mut query = first(2, order);
+        let mut deleted = Vec::new();
+        loop {
+            let page = store.threads(&owner("a"), &query).await.unwrap();
+            for thread in &page.data {
+                store.delete_thread(&owner("a"), &thread.id).await.unwrap();
+                deleted.push(thread.id.clone());
+            }
+            query.after = page.after;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        if order == Order::Desc {
+            deleted.reverse();
+        }
+        assert_eq!(deleted, ids, "{order:?}");
     }
 }
 
