@@ -178,9 +178,12 @@ pub struct ChatSessionFilter {
 
 /// How much a public token's visitors may do, so that a copied token is not an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)] // A token keeps working when a later version knows one more quota.
 pub struct Quotas {
     /// New visitors per hour from one IP address (IPv6: one /64).
     pub visitors_per_ip_per_hour: u32,
+    /// New visitors per hour through the whole token: whoever owns many addresses is still one token.
+    pub visitors_per_token_per_hour: u32,
     /// Messages per hour from one visitor.
     pub messages_per_visitor_per_hour: u32,
     /// Messages per day through the whole token.
@@ -192,6 +195,7 @@ impl Default for Quotas {
     fn default() -> Self {
         Self {
             visitors_per_ip_per_hour: 30,
+            visitors_per_token_per_hour: 1_000,
             messages_per_visitor_per_hour: 60,
             messages_per_token_per_day: 5_000,
         }

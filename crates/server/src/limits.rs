@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use auth::rule::Terms;
+use auth::{ports::Quotas, rule::Terms};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -202,6 +202,7 @@ pub struct Limits {
     turns: Limiter<Arc<str>>,
     running_turns: RunningTurns,
     visitors: Limiter<(String, ClientIp)>,
+    token_visitors: Limiter<String>,
     visitor_messages: Limiter<Arc<str>>,
     token_messages: Limiter<String>,
     session_requests: Limiter<String>,
@@ -217,6 +218,7 @@ impl Limits {
             turns: Limiter::new(rates.turns_per_user.period),
             running_turns: RunningTurns::default(),
             visitors: Limiter::new(hour),
+            token_visitors: Limiter::new(hour),
             visitor_messages: Limiter::new(hour),
             token_messages: Limiter::new(hour * 24),
             session_requests: Limiter::new(Duration::from_mins(1)),
@@ -314,15 +316,19 @@ impl Limits {
             })
     }
 
-    /// Counts a new visitor of a public token from an address.
+    /// Counts a new visitor of a public token, first against their address's quota, then against the
+    /// token's.
     pub(crate) fn visitor(
         &self,
         token_id: &str,
         client: ClientIp,
-        per_hour: u32,
+        quotas: &Quotas,
     ) -> Result<(), ApiError> {
         self.visitors
-            .take((token_id.to_owned(), client), Rate::per_hour(per_hour))
+            .take(
+                (token_id.to_owned(), client),
+                Rate::per_hour(quotas.visitors_per_ip_per_hour),
+            )
             .map_err(|wait| {
                 ApiError::too_many(
                     "too many new visitors from this network address; try again later",
@@ -330,6 +336,20 @@ impl Limits {
                 )
                 .with_code("quota_exceeded")
                 .with_param("visitors_per_ip_per_hour")
+            })?;
+        self.token_visitors
+            .take(
+                token_id.to_owned(),
+                Rate::per_hour(quotas.visitors_per_token_per_hour),
+            )
+            .map_err(|wait| {
+                ApiError::too_many(
+                    "this public chat has as many new visitors as it takes in an hour; come back \
+                     a little later",
+                    wait,
+                )
+                .with_code("quota_exceeded")
+                .with_param("visitors_per_token_per_hour")
             })
     }
 
@@ -338,7 +358,7 @@ impl Limits {
         &self,
         owner: &Arc<str>,
         token_id: &str,
-        quotas: &auth::ports::Quotas,
+        quotas: &Quotas,
     ) -> Result<(), ApiError> {
         self.visitor_messages
             .take(

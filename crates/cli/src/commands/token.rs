@@ -39,6 +39,9 @@ pub(crate) enum Token {
         /// New visitors per hour from one address
         #[arg(long, value_name = "N", default_value_t = Quotas::default().visitors_per_ip_per_hour)]
         visitors_per_ip_per_hour: u32,
+        /// New visitors per hour through the whole token
+        #[arg(long, value_name = "N", default_value_t = Quotas::default().visitors_per_token_per_hour)]
+        visitors_per_token_per_hour: u32,
         /// Messages per hour from one visitor
         #[arg(long, value_name = "N", default_value_t = Quotas::default().messages_per_visitor_per_hour)]
         messages_per_visitor_per_hour: u32,
@@ -65,11 +68,13 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
             workflow,
             label,
             visitors_per_ip_per_hour,
+            visitors_per_token_per_hour,
             messages_per_visitor_per_hour,
             messages_per_token_per_day,
         } => {
             let quotas = Quotas {
                 visitors_per_ip_per_hour,
+                visitors_per_token_per_hour,
                 messages_per_visitor_per_hour,
                 messages_per_token_per_day,
             };

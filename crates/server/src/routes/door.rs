@@ -228,8 +228,7 @@ pub(crate) async fn visitor(
     let resume = cookie::visitor(&headers, app.settings.is_secure);
     let tokens = &app.public_tokens;
     if tokens.returning(&token, resume.as_deref()).await?.is_none() {
-        let per_hour = token.quotas.visitors_per_ip_per_hour;
-        app.limits.visitor(&token.id, client, per_hour)?;
+        app.limits.visitor(&token.id, client, &token.quotas)?;
     }
     let lifetime = app.settings.visitor_secret_lifetime;
     let visitor = tokens

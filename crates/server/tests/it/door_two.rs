@@ -188,27 +188,52 @@ async fn s09_a_public_token_works_on_its_own_pages_only() {
 }
 
 #[tokio::test]
-async fn quotas_hold_by_visitor_by_token_and_by_address() {
+async fn r01_new_visitors_are_counted_by_address_and_by_token() {
+    for (per_ip, per_token, full) in [
+        (2, 9, "visitors_per_ip_per_hour"),
+        (9, 2, "visitors_per_token_per_hour"),
+    ] {
+        let app = TestApp::with(Options {
+            quotas: Quotas {
+                visitors_per_ip_per_hour: per_ip,
+                visitors_per_token_per_hour: per_token,
+                ..Quotas::default()
+            },
+            ..Options::default()
+        })
+        .await;
+        let cookie = visitor_cookie(&app).await;
+        assert_eq!(visit(&app, None).await.status(), 200, "{full}: the second");
+        let third = visit(&app, None).await;
+        assert_eq!(third.status(), 429, "{full}");
+        assert!(third.headers().contains_key(header::RETRY_AFTER), "{full}");
+        let body: Value = third.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "quota_exceeded");
+        assert_eq!(body["error"]["param"], full);
+        let back = visit(&app, Some(&cookie)).await;
+        assert_eq!(back.status(), 200, "{full}: a known one may come back");
+        let other = app
+            .post("/api/chatkit/visitor")
+            .bearer_auth(&app.live_public_token)
+            .header(header::ORIGIN, APP_ORIGIN);
+        let other = other.send().await.unwrap();
+        assert_eq!(other.status(), 200, "{full}: another token's");
+    }
+}
+
+#[tokio::test]
+async fn messages_are_counted_by_visitor_and_by_token() {
     let app = TestApp::with(Options {
         quotas: Quotas {
-            visitors_per_ip_per_hour: 2,
             messages_per_visitor_per_hour: 2,
             messages_per_token_per_day: 3,
+            ..Quotas::default()
         },
         ..Options::default()
     })
     .await;
-    let cookie = visitor_cookie(&app).await;
-    let one = secret(visit(&app, Some(&cookie)).await).await;
+    let one = secret(visit(&app, None).await).await;
     let two = secret(visit(&app, None).await).await;
-    let third = visit(&app, None).await;
-    assert_eq!(third.status(), 429, "a third new visitor from this address");
-    assert!(third.headers().contains_key(header::RETRY_AFTER));
-    assert_eq!(
-        visit(&app, Some(&cookie)).await.status(),
-        200,
-        "a known one may come back"
-    );
 
     assert_eq!(say(&app, &one, &new_message("1")).await.0, 200);
     assert_eq!(say(&app, &one, &new_message("2")).await.0, 200);
