@@ -166,9 +166,9 @@ pub(crate) async fn compose(
         app: AppState::new(app),
         serve_options: ServeOptions {
             head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
+            write_timeout: Duration::from_secs(config.server.write_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
             drain: Duration::from_secs(config.server.drain_seconds),
-            ..ServeOptions::default()
         },
         banner,
     })

@@ -9,7 +9,7 @@ use server::{Doors, Rate, Rates};
 use testkit::fake_model::{FakeModel, Reply};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::harness::{Options, TestApp, answer_text, events, input, new_message};
@@ -171,6 +171,50 @@ async fn a_browser_that_leaves_stops_the_model_and_keeps_what_stood() {
         "the hidden note is not for the browser: {kept:?}"
     );
     assert_eq!(kept[1]["content"][0]["text"], "Once upon a time");
+}
+
+/// Nothing else can end this turn: the model never does, and its own silence may last for minutes.
+#[tokio::test]
+async fn r01_a_client_that_stops_reading_is_cut_off_and_its_turn_is_kept() {
+    const PIECE: &str = "Once upon a time";
+    // Some 8 MB of frames, more than the buffers between two sockets hold.
+    let reply = Reply::text(std::iter::repeat_n(PIECE, 40_000)).and_hold();
+    let model = FakeModel::scripted([reply]).await.unwrap();
+    let app = TestApp::with(Options {
+        model: Some(model.base_url()),
+        idle_timeout: Duration::from_mins(5),
+        write_timeout: Duration::from_millis(300),
+        ..Options::default()
+    })
+    .await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut socket = socket.connect(app.address).await.unwrap();
+    let (token, body) = (app.token("ada"), new_message("tell me").to_string());
+    let request = format!(
+        "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+
+    model.wait_for_disconnects(1).await;
+    app.state.engine.tasks.close();
+    app.state.engine.tasks.wait().await;
+    let (_, list) = app
+        .chat("ada", &json!({ "type": "threads.list", "params": {} }))
+        .await;
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let kept = items(&app, "ada", list["data"][0]["id"].as_str().unwrap()).await;
+    assert_eq!(kept.len(), 2);
+    let text = kept[1]["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with(PIECE), "what stood is kept");
+    assert!(text.len() < 40_000 * PIECE.len(), "the turn waited");
+    // What is left to read has no end of the answer: the connection is gone.
+    let mut rest = Vec::new();
+    let end = socket.read_to_end(&mut rest).await;
+    assert!(rest.starts_with(b"HTTP/1.1 200"), "{end:?}");
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{end:?}");
 }
 
 #[tokio::test]

@@ -108,6 +108,7 @@ pub(crate) struct Options {
     /// Where session cookies are looked up.
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) uploads: UploadSettings,
 }
@@ -136,6 +137,7 @@ impl Default for Options {
             model: None,
             sessions: None,
             idle_timeout: Duration::from_secs(5),
+            write_timeout: ServeOptions::default().write_timeout,
             rules: Vec::new(),
             uploads: UploadSettings {
                 is_enabled: true,
@@ -302,6 +304,7 @@ impl TestApp {
             server::build(&state),
             state.engine.tasks.clone(),
             ServeOptions {
+                write_timeout: options.write_timeout,
                 drain: Duration::from_millis(1),
                 ..ServeOptions::default()
             },
