@@ -4,7 +4,7 @@
 //! frame by frame, unread; for every other model the same frames are made from its events, so that
 //! the relay works whatever is configured.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use engine::ports::{Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream};
@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt, stream};
 use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::time::{Sleep, sleep};
 
 use crate::{openai::ChatCompletions, sse::FrameSplitter};
 
@@ -66,6 +67,8 @@ pub struct RelayContext {
     pub answer_id: String,
     /// Now, in Unix seconds.
     pub created_at: i64,
+    /// How long the whole answer may take.
+    pub duration: Duration,
 }
 
 /// The head of a relayed answer, whose status is 200, and its stream.
@@ -73,8 +76,10 @@ pub struct RelayAnswer {
     /// The answer's content type, as the provider gave it.
     pub content_type: String,
     /// Whole frames. A stream that breaks off says so in a last frame, `data: {"error":{…}}`.
-    pub frames: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
+    pub frames: Frames,
 }
+
+type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// Why a request was not relayed.
 #[derive(Debug, thiserror::Error)]
@@ -102,13 +107,30 @@ impl RelayError {
 }
 
 impl Relay {
-    /// Relays a request's JSON body.
+    /// Relays a request's JSON body, once: what fails is told and never tried again, because nobody
+    /// here can know how much of it the provider has already done.
     pub async fn answer(
         &self,
         context: &RelayContext,
         body: &[u8],
     ) -> Result<RelayAnswer, RelayError> {
         let fields = check(body)?;
+        let mut late = Box::pin(sleep(context.duration));
+        let answer = tokio::select! {
+            answer = self.begin(context, fields) => answer?,
+            () = &mut late => return Err(ModelError::TimedOut.into()),
+        };
+        Ok(RelayAnswer {
+            frames: until(late, answer.frames),
+            ..answer
+        })
+    }
+
+    async fn begin(
+        &self,
+        context: &RelayContext,
+        fields: Fields,
+    ) -> Result<RelayAnswer, RelayError> {
         match self {
             Self::PassOn(model) => pass_on(model, context, fields).await,
             Self::Translate(model) => {
@@ -212,6 +234,18 @@ async fn pass_on(
         content_type,
         frames: Box::pin(frames),
     })
+}
+
+/// The frames that come before it is late; then the stream breaks off.
+fn until(late: Pin<Box<Sleep>>, frames: Frames) -> Frames {
+    Box::pin(stream::unfold(Some((frames, late)), |state| async move {
+        let (mut frames, mut late) = state?;
+        tokio::select! {
+            biased; // A provider that always has something ready does not outrun the deadline.
+            () = &mut late => Some((broken_off(&ModelError::TimedOut), None)),
+            frame = frames.next() => frame.map(|frame| (frame, Some((frames, late)))),
+        }
+    }))
 }
 
 /// The last frame of a stream that cannot go on.

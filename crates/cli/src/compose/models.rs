@@ -316,6 +316,7 @@ fn relay(
     Ok(Some(RelayTarget {
         relay: built.relay.clone(),
         model: built.name.clone(),
+        duration: Duration::from_secs(door.relay_seconds.max(1)),
     }))
 }
 

@@ -376,6 +376,7 @@ pub(crate) struct RawCustom {
     pub(crate) enabled: bool,
     pub(crate) relay: bool,
     pub(crate) relay_model: Option<String>,
+    pub(crate) relay_seconds: u64,
 }
 
 impl Default for RawCustom {
@@ -384,6 +385,7 @@ impl Default for RawCustom {
             enabled: true,
             relay: true,
             relay_model: None,
+            relay_seconds: 600,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct RelayTarget {
     pub relay: Relay,
     /// The provider's name of it.
     pub model: String,
+    /// How long one answer may take.
+    pub duration: Duration,
 }
 
 /// Answers a body with `messages`.
@@ -39,6 +41,7 @@ pub(crate) async fn answer(
         end_user: caller.owner().to_string(),
         answer_id: format!("chatcmpl-{:032x}", app.engine.ids.next()),
         created_at: app.now().wall.seconds(),
+        duration: target.duration,
     };
     let answer = target.relay.answer(&context, &body).await?;
     let frames = answer.frames.map(move |frame| {

@@ -405,6 +405,67 @@ async fn the_plain_relay_passes_frames_on_and_stores_nothing() {
     assert!(list.contains("\"data\":[]"), "{list}");
 }
 
+/// What fails before the stream has its own status, says what to do in words that hold nothing of
+/// the provider's, and asks the provider once.
+#[tokio::test]
+async fn a_model_that_fails_the_relay_is_asked_once_and_told_in_words() {
+    let body = json!({ "messages": [{ "role": "user", "content": "hi" }] });
+    for (upstream, expected, words, retries) in [
+        (500, 503, "try again in a moment", true),
+        (503, 503, "try again in a moment", true),
+        (401, 502, "the operator finds the reason", false),
+        (429, 429, "try again in a little while", true),
+    ] {
+        let (app, model) = with_model([Reply::http_error(
+            upstream,
+            "secret_code",
+            "boom sk-upstream",
+        )])
+        .await;
+        let answer = app
+            .post("/api/chat")
+            .bearer_auth(app.token("ada"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), expected, "{upstream}");
+        let retry = answer.headers().contains_key(header::RETRY_AFTER);
+        assert_eq!(retry, retries, "{upstream}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(words), "{upstream}: {text}");
+        for secret in ["sk-upstream", "secret_code", "boom"] {
+            assert!(!text.contains(secret), "{upstream}: {text}");
+        }
+        assert_eq!(model.requests().len(), 1, "{upstream}");
+    }
+}
+
+#[tokio::test]
+async fn r01_a_relayed_answer_ends_in_time_and_no_longer_counts() {
+    let replies = (0..2).map(|_| Reply::text(["Hel"]).and_hold());
+    let model = FakeModel::scripted(replies).await.unwrap();
+    let app = TestApp::with(Options {
+        model: Some(model.base_url()),
+        relay_duration: Duration::from_millis(300),
+        rates: Rates {
+            turns_at_once: 1,
+            ..Options::default().rates
+        },
+        ..Options::default()
+    })
+    .await;
+    let body = json!({ "messages": [{ "role": "user", "content": "hi" }] });
+    for _ in 0..2 {
+        let (status, text) = app.chat("ada", &body).await;
+        assert_eq!(status, 200, "{text}");
+        assert!(text.contains("\"content\":\"Hel\""), "{text}");
+        assert!(text.contains("did not answer in time"), "{text}");
+        assert!(!text.contains("[DONE]"), "{text}");
+    }
+    model.wait_for_disconnects(2).await;
+}
+
 #[tokio::test]
 async fn the_relay_needs_a_login_and_a_sound_body() {
     let (app, _model) = with_model([]).await;

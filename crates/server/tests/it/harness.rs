@@ -109,6 +109,7 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) relay_duration: Duration,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) uploads: UploadSettings,
 }
@@ -138,6 +139,7 @@ impl Default for Options {
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
+            relay_duration: Duration::from_mins(10),
             rules: Vec::new(),
             uploads: UploadSettings {
                 is_enabled: true,
@@ -274,6 +276,7 @@ impl TestApp {
             relay: Some(RelayTarget {
                 relay,
                 model: "fake".to_owned(),
+                duration: options.relay_duration,
             }),
             demo: options.development.then(|| Demo {
                 public_token: Some(public_token.clone()),

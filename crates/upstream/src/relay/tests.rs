@@ -16,6 +16,7 @@ fn context() -> RelayContext {
         end_user: "user-0f3a".to_owned(),
         answer_id: "chatcmpl-0f3a".to_owned(),
         created_at: 1_795_343_497,
+        duration: Duration::from_mins(10),
     }
 }
 
@@ -128,12 +129,55 @@ async fn refusals_and_breaks_are_told() {
         Some(RelayError::Model(ModelError::RateLimited(_)))
     ));
     let frames = frames(&relay, &body()).await;
-    let last = frames
-        .last()
-        .and_then(|frame| frame.strip_prefix("data: "))
-        .unwrap();
+    assert_eq!(last_error(&frames)["code"], "stream_error");
+}
+
+fn last_error(frames: &[String]) -> Value {
+    let last = frames.last().unwrap().strip_prefix("data: ").unwrap();
     let last: Value = serde_json::from_str(last).unwrap();
-    assert_eq!(last["error"]["code"], "stream_error");
+    last["error"].clone()
+}
+
+/// Neither silence ends these answers: the policy allows minutes of it.
+#[tokio::test]
+async fn an_answer_ends_when_it_has_taken_as_long_as_it_may() {
+    let short = RelayContext {
+        duration: Duration::from_millis(300),
+        ..context()
+    };
+    let held = || Reply::text(["Hel"]).and_hold();
+    let model = FakeModel::scripted([held(), held()]).await.unwrap();
+    let provider = Responses::new(config(&model), ResponsesOptions::default()).unwrap();
+    let relays = [pass_on(&model), Relay::Translate(Arc::new(provider))];
+    for (count, relay) in (1..).zip(relays) {
+        let answer = relay.answer(&short, body().as_bytes()).await.unwrap();
+        let frames: Vec<String> = answer
+            .frames
+            .map(|frame| String::from_utf8(frame.to_vec()).unwrap())
+            .collect()
+            .await;
+        assert!(frames.concat().contains("Hel"), "{frames:?}");
+        let error = last_error(&frames);
+        assert_eq!(error["code"], "stream_error");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("in time"), "{message}");
+        model.wait_for_disconnects(count).await;
+    }
+    // Before the first frame, the same limit is an error that the status can tell.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = ProviderConfig {
+        base_url: format!("http://{}/v1", listener.local_addr().unwrap())
+            .parse()
+            .unwrap(),
+        ..config(&model)
+    };
+    let options = ChatCompletionsOptions::default();
+    let relay = Relay::PassOn(ChatCompletions::new(silent, options).unwrap());
+    let late = relay.answer(&short, body().as_bytes()).await;
+    assert!(matches!(
+        late.err(),
+        Some(RelayError::Model(ModelError::TimedOut))
+    ));
 }
 
 #[tokio::test]
