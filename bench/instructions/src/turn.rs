@@ -1,19 +1,22 @@
 //! A whole turn of 200 tokens: the model's bytes come over loopback, the frames end in memory.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
-use engine::ports::{Clock, Ids, ToolCall, ToolSpec, ToolStream, Tools};
+use engine::ports::{Clock, Ids, Links, ToolCall, ToolSpec, ToolStream, Tools};
 use engine::workflow::{ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows};
-use engine::{Engine, Owner, Reply, RequestContext, SessionRules, User};
+use engine::{Attachments, Engine, Owner, Reply, RequestContext, SessionRules, UploadRules, User};
 use futures::StreamExt as _;
-use protocol::Timestamp;
+use protocol::attachment::{UploadDescriptor, UploadMethod};
 use protocol::request::{Envelope, Limits};
+use protocol::{AttachmentId, Timestamp};
 use rig::fidelity::{Format, Transcript};
 use serde_json::{Map, json};
+use store::LocalFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
@@ -123,8 +126,16 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         limits: TurnLimits::default(),
     };
     let workflows = Workflows::new(vec![workflow]).context("there is no workflow")?;
+    let store = store::connect("sqlite::memory:", store::Options::default()).await?;
     Ok(Engine {
-        store: store::connect("sqlite::memory:", store::Options::default()).await?,
+        attachments: Attachments {
+            records: store.clone(),
+            // The turn has none, so the folder is never made.
+            files: Arc::new(LocalFiles::new("never-made")),
+            links: Arc::new(NoLinks),
+            model_bytes: 0,
+        },
+        store,
         workflows: Arc::new(workflows),
         clock: Arc::new(FixedClock(Timestamp::from_microsecond(
             1_800_000_000_000_000,
@@ -147,7 +158,25 @@ fn context() -> RequestContext {
         workflow: None,
         state_variables: Arc::new(Map::new()),
         rules: SessionRules::default(),
+        uploads: UploadRules::default(),
         locale: None,
+    }
+}
+
+/// The turn has no files, so nobody asks.
+struct NoLinks;
+
+impl Links for NoLinks {
+    fn preview(&self, _: &Owner, _: &AttachmentId, _: Timestamp) -> String {
+        String::new()
+    }
+
+    fn upload(&self, _: &Owner, _: &AttachmentId, _: Timestamp) -> UploadDescriptor {
+        UploadDescriptor {
+            url: String::new(),
+            method: UploadMethod::Put,
+            headers: BTreeMap::new(),
+        }
     }
 }
 

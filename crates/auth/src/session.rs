@@ -130,6 +130,14 @@ impl LoginSessions {
         refused.map_or(Ok(None), Err)
     }
 
+    /// Whether one of the cookies is a session's by its name. Nobody is asked; what cannot be read counts.
+    pub fn are_any(&self, headers: &[&str]) -> bool {
+        self.issuers
+            .with_sessions()
+            .iter()
+            .any(|(_, rule)| !matches!(first_cookie(headers, &rule.cookie_names), Ok(None)))
+    }
+
     /// Forgets the cookies of somebody who has signed out, so that their issuer is asked again.
     pub fn forget(&self, sign_out: &SignOut) {
         let gone = sign_out.clone();

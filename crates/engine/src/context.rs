@@ -25,6 +25,13 @@ impl Owner {
 }
 
 impl Owner {
+    /// The identity's issuer.
+    pub fn issuer(&self) -> &str {
+        self.0
+            .split_once(' ')
+            .map_or("", |(issuer, _subject)| issuer)
+    }
+
     /// The issuer's name for the person.
     pub fn subject(&self) -> &str {
         self.0

@@ -19,8 +19,10 @@ use auth::{
     ports::StoreError,
 };
 use axum::extract::FromRequestParts;
+use engine::Owner;
 use http::{StatusCode, request::Parts};
 use moka::sync::Cache;
+use protocol::AttachmentId;
 use tokio::sync::Notify;
 
 use crate::{
@@ -82,6 +84,23 @@ impl Audit {
         }
         self.logins.insert(login, ());
         self.record(source.note(AuditEvent::Entered, Door::Custom, caller.identity()));
+    }
+
+    /// Leaves a record of what somebody did who was let in.
+    pub(crate) fn done(&self, source: &Source, caller: &Caller, event: AuditEvent) {
+        let trace = caller.trace();
+        let record = source.note(event, trace.door.unwrap_or(Door::Custom), caller.identity());
+        self.record(AuditRecord {
+            session_id: trace.session.map(|session| session.record.id.clone()),
+            ..record
+        });
+    }
+
+    /// Leaves a record of a file that came by a link, which says for whom but not by which door.
+    pub(crate) fn uploaded_by_link(&self, source: &Source, owner: &Owner, id: &AttachmentId) {
+        let file_id = id.as_str().to_owned();
+        let record = source.trace(AuditEvent::FileUploaded { file_id });
+        self.record(record.about(owner.issuer(), owner.subject()));
     }
 
     /// Leaves a record of a secret that was minted, replaced, or told again.
@@ -272,6 +291,13 @@ impl Source {
         AuditRecord {
             user: Some(user_of(identity)),
             door: Some(door),
+            ..self.trace(event)
+        }
+    }
+
+    /// That something happened.
+    fn trace(&self, event: AuditEvent) -> AuditRecord {
+        AuditRecord {
             origin: origin_of(&self.page),
             address: self.address.map(|address| address.to_string()),
             ..AuditRecord::new(self.at, event)

@@ -384,10 +384,9 @@ impl Admission<'_> {
         if !self.takes(Takes::SessionCookie) {
             return Err(self.missing());
         }
-        if !self.method.is_safe()
-            && !self.page.is_present()
-            && self.headers.contains_key(header::COOKIE)
-        {
+        let cookies = texts(self.headers, &header::COOKIE);
+        let cookies = borrowed(&cookies);
+        if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
             let environment = self.app.settings.environment;
             self.app
@@ -395,12 +394,7 @@ impl Admission<'_> {
                 .check(&[], environment, self.now.wall)
                 .await?;
         }
-        let cookies = texts(self.headers, &header::COOKIE);
-        let signed_in = self
-            .app
-            .logins
-            .authenticate(&borrowed(&cookies), self.now)
-            .await?;
+        let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
         let rules = &self.app.rules;
         Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)

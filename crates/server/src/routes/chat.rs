@@ -1,7 +1,7 @@
 //! The conversation: door 3's `/api/chat` and `/chatkit`, and the hosted doors'
 //! `/v1/chatkit/conversation`. All of them end in the same engine.
 
-use auth::ports::OpenedBy;
+use auth::{audit::AuditEvent, ports::OpenedBy};
 use axum::{
     Json,
     extract::State,
@@ -9,7 +9,7 @@ use axum::{
 };
 use engine::Reply;
 use http::HeaderMap;
-use protocol::{Envelope, Limits, RequestError};
+use protocol::{Envelope, Limits, Request, RequestError};
 use serde::{Deserialize, de::IgnoredAny};
 use tracing::{Dispatch, instrument::WithSubscriber};
 
@@ -78,6 +78,10 @@ async fn converse(
 ) -> Result<Response, ApiError> {
     let request = Envelope::parse(body, &Limits::default())?.request;
     let is_streaming = request.is_streaming();
+    let removed_file = match &request {
+        Request::AttachmentsDelete(params) => Some(params.attachment_id.as_str().to_owned()),
+        _ => None,
+    };
     let running = if is_streaming {
         Some(count_turn(app, caller, source)?)
     } else {
@@ -90,6 +94,10 @@ async fn converse(
     } else {
         handled.with_subscriber(Dispatch::none()).await
     };
+    if let (Ok(_), Some(file_id)) = (&reply, removed_file) {
+        app.audit
+            .done(source, caller, AuditEvent::FileDeleted { file_id });
+    }
     match reply {
         Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
         Ok(Reply::Turn(events)) => Ok(EventStream {

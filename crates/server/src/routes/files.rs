@@ -4,7 +4,7 @@
 //! What comes back can be anything that somebody uploaded. Only pictures that were seen to be pictures
 //! are shown; everything else is handed over as a download, and neither may run anything.
 
-use auth::file_link::Purpose;
+use auth::{audit::AuditEvent, file_link::Purpose};
 use axum::{
     Json,
     body::Body,
@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::{
     app::{App, AppState},
+    audit::Source,
     caller::Caller,
     error::ApiError,
     files::{Allowance, FORM_BYTES, IncomingBytes, Permission},
@@ -49,6 +50,7 @@ const NOT_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) async fn upload(
     State(app): State<AppState>,
     caller: Caller,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -82,7 +84,11 @@ pub(crate) async fn upload(
             size: length.map(|length| length.min(limit)),
         };
         let mut bytes = bytes_of(field);
-        Ok(app.engine.upload(&context, file, &mut bytes).await?)
+        let attachment = app.engine.upload(&context, file, &mut bytes).await?;
+        let file_id = attachment.id().as_str().to_owned();
+        app.audit
+            .done(&source, &caller, AuditEvent::FileUploaded { file_id });
+        Ok(attachment)
     });
     work.await.map_err(ApiError::internal)?.map(answer)
 }
@@ -92,6 +98,7 @@ pub(crate) async fn upload(
 pub(crate) async fn receive(
     State(app): State<AppState>,
     link: FileLink,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -114,6 +121,7 @@ pub(crate) async fn receive(
             let (mut bytes, _) = IncomingBytes::new(body, u64::MAX, duration);
             engine.receive(&owner, record, &mut bytes).await?
         };
+        app.audit.uploaded_by_link(&source, &owner, &link.id);
         Ok(attachment)
     });
     work.await.map_err(ApiError::internal)?.map(answer)

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use auth::audit::{AuditEvent, Door};
 use reqwest::{
     Method, StatusCode, header,
     multipart::{Form, Part},
@@ -442,6 +443,34 @@ async fn bytes_go_with_their_attachment_and_with_their_thread() {
     assert_eq!(app.chat("ada", &delete(&unsent)).await.0, 404);
     settled(&app).await;
     assert_eq!(kept(&app), 2);
+    let traces = app.audit().await;
+    let traces = traces
+        .iter()
+        .map(|entry| &entry.record)
+        .filter(|record| record.event.kind().starts_with("file_"));
+    let traces: Vec<_> = traces
+        .map(|record| {
+            let user = record.user.as_ref().unwrap();
+            (record.event.clone(), user.subject.as_str(), record.door)
+        })
+        .collect();
+    let uploaded = |file_id: &String| AuditEvent::FileUploaded {
+        file_id: file_id.clone(),
+    };
+    let by_ada = |event| (event, "ada", Some(Door::Custom));
+    let deleted = AuditEvent::FileDeleted {
+        file_id: unsent.clone(),
+    };
+    assert_eq!(
+        traces,
+        [
+            uploaded(&first),
+            uploaded(&second),
+            uploaded(&unsent),
+            deleted
+        ]
+        .map(by_ada)
+    );
 
     // Asked again, the thread forgets what came after the message, files too.
     let retry = json!({ "type": "threads.retry_after_item",

@@ -4,7 +4,11 @@ use auth::Environment;
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 
-use crate::harness::{APP_ORIGIN, FOREIGN_ORIGIN, START, TEST_ISSUER, TestApp};
+use server::{Rate, Rates};
+
+use crate::harness::{
+    APP_ORIGIN, FOREIGN_ORIGIN, GOOD_COOKIE, Options, START, TEST_ISSUER, TestApp,
+};
 
 async fn preflight(app: &TestApp, path: &str, origin: &str) -> Response {
     app.request(Method::OPTIONS, path)
@@ -179,6 +183,62 @@ async fn a_change_of_the_list_works_on_the_next_request() {
         preflight(&app, "/api/chat", FOREIGN_ORIGIN).await.status(),
         403
     );
+}
+
+#[tokio::test]
+async fn o02_a_cookie_from_no_page_is_refused_before_its_issuer_is_asked() {
+    // Whoever asks this issuer learns that it is away, and answers 503.
+    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+    let app = TestApp::with(Options {
+        sessions: Some(nobody),
+        ..Options::default()
+    })
+    .await;
+    for (cookie, origin, status) in [
+        (GOOD_COOKIE, None, 403),
+        (GOOD_COOKIE, Some(APP_ORIGIN), 503),
+        // Not a session's: there is no credential, and that is what has to be said.
+        ("theme=dark", None, 401),
+        ("theme=dark", Some(APP_ORIGIN), 401),
+    ] {
+        let mut request = app
+            .post("/api/chatkit/start")
+            .header(header::COOKIE, cookie);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{cookie} from {origin:?}");
+    }
+}
+
+#[tokio::test]
+async fn r01_a_page_can_read_that_its_address_asked_too_often() {
+    let app = TestApp::with(Options {
+        rates: Rates {
+            requests_per_ip: Rate::per_hour(2),
+            ..Options::default().rates
+        },
+        ..Options::default()
+    })
+    .await;
+    for (origin, status, readable) in [
+        (APP_ORIGIN, 401, Some(APP_ORIGIN)),
+        (APP_ORIGIN, 401, Some(APP_ORIGIN)),
+        (APP_ORIGIN, 429, Some(APP_ORIGIN)),
+        (FOREIGN_ORIGIN, 429, None),
+    ] {
+        let request = app
+            .post("/api/chatkit/start")
+            .header(header::ORIGIN, origin);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{origin}");
+        let allowed = header_of(&answer, "access-control-allow-origin");
+        assert_eq!(allowed, readable, "{origin} {status}");
+        if status == 429 {
+            assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        }
+    }
 }
 
 #[tokio::test]
