@@ -49,7 +49,6 @@ pub struct ImageAttachment {
     pub mime_type: String,
     /// Address of the thumbnail. It works for a while only, so it is made anew whenever a browser is told; at rest it is
     /// empty.
-    #[serde(default)]
     pub preview_url: String,
     /// Where to send the bytes; gone once they are there.
     pub upload_descriptor: Option<UploadDescriptor>,
