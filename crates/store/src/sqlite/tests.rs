@@ -224,9 +224,10 @@ async fn a_deep_page_costs_what_the_first_one_costs() {
             (threads(None), threads(Some(deep))),
             (items(None), items(Some(deep))),
         ] {
-            // Looking up the cursor itself is a few dozen steps; reading over what lies before it would be thousands.
+            // Looking up the cursor and comparing each of the 20 rows with it are some steps more than the first page,
+            // which has no bound; reading over what lies before the cursor would be thousands.
             assert!(first > 100, "{first} steps are not counted");
-            assert!(deep < first + 100, "first page {first}, deep page {deep}");
+            assert!(deep < first + 200, "first page {first}, deep page {deep}");
         }
     }
 }

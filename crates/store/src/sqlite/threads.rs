@@ -328,20 +328,14 @@ pub(super) fn page_of_threads(
             .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
             .query_row([owner.as_str(), id], read_place)
     })?;
-    let sql = match travels(query) {
-        Order::Asc => {
-            "SELECT version, data, id FROM threads
-             WHERE owner = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
-             ORDER BY created_at, id LIMIT ?6"
-        }
-        Order::Desc => {
-            "SELECT version, data, id FROM threads
-             WHERE owner = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
-             ORDER BY created_at DESC, id DESC LIMIT ?6"
-        }
-    };
-    let params = params![owner.as_str(), low.0, low.1, high.0, high.1];
-    read_page(connection, sql, query, params, read_stored)
+    let sql = format!(
+        "SELECT version, data, id FROM threads WHERE owner = ?1 {}",
+        range_of_threads(low.as_ref(), high.as_ref(), travels(query))
+    );
+    let ((low_at, low_id), (high_at, high_id)) =
+        (low.unwrap_or_default(), high.unwrap_or_default());
+    let params = params![owner.as_str(), low_at, low_id, high_at, high_id];
+    read_page(connection, &sql, query, params, read_stored)
 }
 
 /// See [`page_of_threads`].
@@ -355,20 +349,14 @@ fn page_of_project(
             .prepare_cached("SELECT created_at, id FROM threads WHERE project = ?1 AND id = ?2")?
             .query_row([project.as_str(), id], read_place)
     })?;
-    let sql = match travels(query) {
-        Order::Asc => {
-            "SELECT version, data, id, owner FROM threads
-             WHERE project = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
-             ORDER BY created_at, id LIMIT ?6"
-        }
-        Order::Desc => {
-            "SELECT version, data, id, owner FROM threads
-             WHERE project = ?1 AND (created_at, id) > (?2, ?3) AND (created_at, id) < (?4, ?5)
-             ORDER BY created_at DESC, id DESC LIMIT ?6"
-        }
-    };
-    let params = params![project.as_str(), low.0, low.1, high.0, high.1];
-    read_page(connection, sql, query, params, |row| {
+    let sql = format!(
+        "SELECT version, data, id, owner FROM threads WHERE project = ?1 {}",
+        range_of_threads(low.as_ref(), high.as_ref(), travels(query))
+    );
+    let ((low_at, low_id), (high_at, high_id)) =
+        (low.unwrap_or_default(), high.unwrap_or_default());
+    let params = params![project.as_str(), low_at, low_id, high_at, high_id];
+    read_page(connection, &sql, query, params, |row| {
         let owner = row.get::<_, String>("owner")?;
         Ok((Owner::new(owner), read_stored(row)?))
     })
@@ -414,7 +402,7 @@ fn read_place(row: &Row<'_>) -> rusqlite::Result<Place> {
 fn thread_bounds(
     query: &PageQuery,
     place: impl Fn(&str) -> rusqlite::Result<Place>,
-) -> Result<(Place, Place), Error> {
+) -> Result<(Option<Place>, Option<Place>), Error> {
     let find = |id: &Option<String>, rounded_up| {
         id.as_deref()
             .map(|id| match place(id) {
@@ -426,9 +414,19 @@ fn thread_bounds(
             .transpose()
     };
     let (low, high) = low_and_high(query.order, &query.after, &query.before);
-    let low = find(low, 0)?.unwrap_or((i64::MIN, String::new()));
-    let high = find(high, 1)?.unwrap_or((i64::MAX, String::new()));
-    Ok((low, high))
+    Ok((find(low, 0)?, find(high, 1)?))
+}
+
+/// The end of a statement: the threads between two places, `(?2, ?3)` and `(?4, ?5)`, at most `?6`. A bound that is not
+/// there is not asked about, which would cost a comparison for each row.
+fn range_of_threads(low: Option<&Place>, high: Option<&Place>, order: Order) -> String {
+    let low = low.map_or("", |_| "AND (created_at, id) > (?2, ?3)");
+    let high = high.map_or("", |_| "AND (created_at, id) < (?4, ?5)");
+    let order = match order {
+        Order::Asc => "ORDER BY created_at, id",
+        Order::Desc => "ORDER BY created_at DESC, id DESC",
+    };
+    format!("{low} {high} {order} LIMIT ?6")
 }
 
 /// Where a thread stood that is gone, so that a list can be read on while its threads are deleted. Its id knows the
@@ -476,7 +474,9 @@ fn read_page<T>(
             break;
         }
         page.data.push(read(row)?);
-        last_id = Some(row.get("id")?);
+        if page.data.len() == limit as usize {
+            last_id = Some(row.get("id")?);
+        }
     }
     if query.is_backwards() {
         page.data.reverse();
