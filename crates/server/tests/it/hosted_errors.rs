@@ -235,10 +235,12 @@ async fn what_a_server_is_told() {
 async fn b02_a_wrong_key_is_told_so_and_never_repeated() {
     let app = TestApp::start().await;
     let revoked = key_of(&app, "gone", Environment::Live).await;
-    let record = &app.state.server_keys.list().await.unwrap()[0];
+    let keys = app.state.server_keys.list().await.unwrap();
+    let record = keys.iter().find(|key| key.project == "gone").unwrap();
     let now = app.state.now().wall;
     app.state.server_keys.revoke(&record.id, now).await.unwrap();
-    let typo = format!("{}x", &app.server_key[..app.server_key.len() - 1]);
+    let (rest, last) = app.server_key.split_at(app.server_key.len() - 1);
+    let typo = format!("{rest}{}", if last == "x" { "y" } else { "x" });
     for key in ["sk-proj-0123456789", "My API Key", &typo, &revoked] {
         let answer = call(&app, key, Method::GET, "/v1/chatkit/threads")
             .send()
