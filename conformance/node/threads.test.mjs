@@ -61,7 +61,11 @@ function sorted(value) {
 test("each kind of item has the schema's form, and what is hidden stays hidden", async () => {
   const thread_id = "cthr_123"; // what is in it: rust/src/thread.json
   const head = (id, created_at) => ({ id, object: "chatkit.thread_item", created_at: seconds(created_at), thread_id });
-  assert.deepEqual((await threads.listItems(thread_id, { order: "asc" })).data, [
+  const { data } = await threads.listItems(thread_id, { order: "asc" });
+  // The link to a picture is made anew for whoever reads, and ends.
+  const { preview_url } = data[0].attachments[1];
+  assert.match(preview_url, /\/v1\/chatkit\/files\/cfile_2\/content\?expires=\d+&signature=[\w-]+$/);
+  assert.deepEqual(data, [
     {
       ...head("cti_1", "2026-01-23T16:15:25Z"),
       type: "chatkit.user_message",
@@ -71,7 +75,7 @@ test("each kind of item has the schema's form, and what is hidden stays hidden",
       ],
       attachments: [
         { type: "file", id: "cfile_1", name: "itinerary.pdf", mime_type: "application/pdf", preview_url: null },
-        { type: "image", id: "cfile_2", name: "map.png", mime_type: "image/png", preview_url: "https://example.com/map.png" },
+        { type: "image", id: "cfile_2", name: "map.png", mime_type: "image/png", preview_url },
       ],
       inference_options: { tool_choice: { id: "search" }, model: "fast" },
     },
