@@ -165,7 +165,7 @@ impl ClientSecrets {
         }
         let secret = self.mint(expires_at)?;
         let session = ChatSessionRecord {
-            id: credential::public_id("cksess_", &*self.random)?,
+            id: credential::public_id("cksess_", now, &*self.random)?,
             issuer: new.identity.issuer().to_owned(),
             subject: new.identity.subject().to_owned(),
             claims: (**new.identity.claims()).clone(),

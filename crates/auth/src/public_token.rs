@@ -111,7 +111,7 @@ impl PublicTokens {
         let kind = Kind::PublicToken(new.environment);
         let token = credential::mint(kind, &*self.random)?;
         let record = PublicTokenRecord {
-            id: credential::public_id("pkt_", &*self.random)?,
+            id: credential::public_id("pkt_", now, &*self.random)?,
             digest: credential::digest(token.expose_secret()),
             hint: credential::hint(kind, token.expose_secret()),
             label: new.label,
@@ -186,7 +186,7 @@ impl PublicTokens {
         }
         let resume = credential::mint(Kind::ResumeToken, &*self.random)?;
         let record = VisitorRecord {
-            id: credential::public_id("vis_", &*self.random)?,
+            id: credential::public_id("vis_", now, &*self.random)?,
             public_token_id: token.id.clone(),
             resume_digest: credential::digest(resume.expose_secret()),
             created_at: now,

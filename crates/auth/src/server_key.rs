@@ -111,7 +111,7 @@ impl ServerKeys {
             )));
         }
         Ok(ServerKeyRecord {
-            id: credential::public_id("key_", &*self.random)?,
+            id: credential::public_id("key_", now, &*self.random)?,
             digest: credential::digest(key.expose_secret()),
             hint,
             label: label.to_owned(),

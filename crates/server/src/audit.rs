@@ -310,7 +310,7 @@ pub(crate) fn refusal(
     app: &AppState,
     report: &ErrorReport,
     asking: &Asking,
-    address: Option<ClientIp>,
+    client: ClientIp,
     trace: Option<&Trace>,
 ) {
     let code = report.code.unwrap_or("unknown").to_owned();
@@ -328,7 +328,7 @@ pub(crate) fn refusal(
             .or_else(|| door_at(asking.path()?)),
         session_id: trace.and_then(|trace| Some(trace.session.as_ref()?.record.id.clone())),
         origin: origin_of(asking.page()),
-        address: address.map(|address| address.to_string()),
+        address: Some(client.to_string()),
         ..AuditRecord::new(app.now().wall, event)
     });
 }

@@ -520,7 +520,7 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Malformed(_) => Self::bad_credentials_request(message),
-            Error::Invalid(rejection) => refused(&rejection, message),
+            Error::Invalid(rejection) => refused(rejection, message),
             Error::Forbidden(refusal) => match *refusal {
                 Refusal::Origin(_) => Self::origin_refused(message),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
@@ -537,17 +537,10 @@ impl From<Error> for ApiError {
     }
 }
 
-fn refused(rejection: &Rejection, message: String) -> ApiError {
-    // What finds the token again in the issuer's log, without holding it.
-    tracing::info!(
-        reason = rejection.reason().code(),
-        issuer = rejection.issuer(),
-        key_id = rejection.key_id(),
-        token_hash = rejection.token_hash(),
-        "a credential was refused"
-    );
-    match rejection.reason() {
+fn refused(rejection: Box<Rejection>, message: String) -> ApiError {
+    let refusal = match rejection.reason() {
         Reason::WrongKind => ApiError::wrong_credential_kind(message),
         reason => ApiError::invalid_credential(message).with_code(reason.code()),
-    }
+    };
+    refusal.with_rejection(rejection)
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::{
     app::App,
     error::ApiError,
-    router::{self, Pages},
+    router::{Address, Pages},
 };
 
 /// What the official element, ours and the documented `fetch` examples send beyond the headers that
@@ -45,7 +45,7 @@ impl PageOrigin {
 /// One request's question to the allowlist, and what came of it.
 pub(crate) struct Asking {
     /// The matched path of the route table.
-    path: Option<String>,
+    path: Option<&'static str>,
     pages: Pages,
     origin: PageOrigin,
     /// The method that a preflight asks about.
@@ -54,15 +54,12 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    /// Takes what is needed from a request; `path` is its route's, where there is one.
-    pub(crate) fn of(app: &App, path: Option<&str>, request: &Request) -> Self {
-        let pages = path
-            .and_then(|path| router::routes(app).find(|route| route.path == path))
-            .map_or(Pages::Own, |route| route.pages);
+    /// Takes what is needed from a request to this address, where there is one.
+    pub(crate) fn of(address: Option<&Address>, request: &Request) -> Self {
         let headers = request.headers();
         Self {
-            path: path.map(str::to_owned),
-            pages,
+            path: address.map(|address| address.path),
+            pages: address.map_or(Pages::Own, |address| address.pages),
             origin: PageOrigin(header_values(headers, &header::ORIGIN)),
             is_preflight: headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
             allowed: None,
@@ -75,13 +72,13 @@ impl Asking {
     }
 
     /// The matched path of the route table.
-    pub(crate) fn path(&self) -> Option<&str> {
-        self.path.as_deref()
+    pub(crate) fn path(&self) -> Option<&'static str> {
+        self.path
     }
 
     /// Refuses pages that may not use this server. Which environment a page belongs to is decided
     /// once the credential is known; here it must belong to one at all.
-    pub(crate) async fn check(&mut self, app: &App) -> Result<PageOrigin, ApiError> {
+    pub(crate) async fn check(&mut self, app: &App) -> Result<(), ApiError> {
         match self.pages {
             Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
             Pages::Allowlisted if self.origin.is_present() => {
@@ -101,12 +98,11 @@ impl Asking {
             }
             Pages::Allowlisted | Pages::Own => {}
         }
-        Ok(self.origin.clone())
+        Ok(())
     }
 
     /// Puts the headers on an answer that let the page read it, if it may.
-    pub(crate) fn finish(&self, response: &mut Response) {
-        let headers = response.headers_mut();
+    pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         if self.pages == Pages::Allowlisted {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }
@@ -123,26 +119,26 @@ impl Asking {
 }
 
 /// Answers `OPTIONS`, from the route table alone.
-pub(crate) async fn answer_options(app: &App, asking: &mut Asking) -> Result<Response, ApiError> {
-    let methods = match &asking.path {
-        Some(path) => router::allowed_methods(app, path),
-        None => return Err(router::unknown_path()),
-    };
+pub(crate) async fn answer_options(
+    app: &App,
+    asking: &mut Asking,
+    address: &Address,
+) -> Result<Response, ApiError> {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let Ok(methods) = HeaderValue::try_from(methods) else {
-        return Ok(response);
-    };
     if asking.is_preflight {
         asking.check(app).await?;
     }
     let headers = response.headers_mut();
     if asking.is_preflight && asking.allowed.is_some() {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            address.methods.clone(),
+        );
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
     }
-    headers.insert(header::ALLOW, methods);
+    headers.insert(header::ALLOW, address.methods.clone());
     Ok(response)
 }
 

@@ -2,10 +2,11 @@
 //!
 //! The body is the one of the hosted API, `{"error":{"message","type","param","code"}}`, so that
 //! code written against the official SDKs reads it. `message` is a sentence for the person who
-//! called; the cause goes to the log, once, in [`crate::middleware`]. Bodies of 5xx are constant.
+//! called; the cause goes to the log, once, in [`crate::service`]. Bodies of 5xx are constant.
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
+use auth::Rejection;
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -28,6 +29,7 @@ pub struct ApiError {
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
+    rejection: Option<Box<Rejection>>,
 }
 
 /// What the log gets to know about an error; rides in the response's extensions.
@@ -40,6 +42,8 @@ pub(crate) struct ErrorReport {
     /// The field at fault, or the limit that was reached.
     pub(crate) param: Option<String>,
     pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
+    /// Why a credential does not hold.
+    pub(crate) rejection: Option<Arc<Rejection>>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +79,7 @@ impl ApiError {
             challenge: None,
             retry_after: None,
             cause: None,
+            rejection: None,
         }
     }
 
@@ -236,6 +241,13 @@ impl ApiError {
         self
     }
 
+    /// Why the credential does not hold, for the log.
+    #[must_use]
+    pub(crate) fn with_rejection(mut self, rejection: Box<Rejection>) -> Self {
+        self.rejection = Some(rejection);
+        self
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -262,6 +274,7 @@ impl ApiError {
             message: self.message,
             param: self.param,
             cause: self.cause.map(Arc::from),
+            rejection: self.rejection.map(Arc::from),
         }
     }
 }

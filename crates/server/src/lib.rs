@@ -1,7 +1,7 @@
 //! HTTP in, engine calls, HTTP out: the only crate that knows status codes.
 //!
-//! Follow a request: [`serve`](serve()) accepts the connection, `middleware` names, counts and checks
-//! it against the domain allowlist, the guard in [`router`] looks up what its address takes, `caller`
+//! Follow a request: [`serve`](serve()) accepts the connection, [`Service`] names it, finds its
+//! address in the table of [`router`], counts it and checks it against the domain allowlist, `caller`
 //! turns its credential into an identity, a handler in `routes` asks the engine, and `sse` or
 //! [`ApiError`] answers.
 
@@ -17,11 +17,11 @@ mod error;
 mod files;
 mod limits;
 mod locale;
-mod middleware;
 mod revocation;
 pub mod router;
 mod routes;
 mod serve;
+mod service;
 mod session_settings;
 mod sse;
 mod token_exchange;
@@ -36,7 +36,6 @@ pub use crate::{
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
     revocation::Revocations,
-    router::build,
     routes::{
         dev::{Development, DevelopmentUser},
         door::HostedSessions,
@@ -44,4 +43,5 @@ pub use crate::{
         relay::RelayTarget,
     },
     serve::{ServeOptions, serve},
+    service::Service,
 };

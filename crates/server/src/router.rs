@@ -1,25 +1,22 @@
 //! Every address of the server, in one table, with who may call it.
 //!
-//! The table is data: the router is built from it, the guard reads it, preflights are answered from
-//! it, and the tests walk over it. What is not in it does not exist: the guard refuses any path that
-//! found a handler without being listed here.
+//! The table is data: requests find their handler in it, the guard reads it, preflights are answered
+//! from it, and the tests walk over it. What is not in it does not exist: a handler can only be
+//! reached by a row, and a row says what it takes.
+
+use std::{convert::Infallible, future::Future, pin::Pin};
 
 use axum::{
-    Router,
-    extract::{MatchedPath, Request, State},
+    extract::{FromRequestParts, Request},
     handler::Handler,
-    middleware::{Next, from_fn_with_state},
-    response::{IntoResponse, Response},
-    routing::{MethodFilter, MethodRouter, on},
+    response::Response,
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, request::Parts};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     app::{App, AppState},
-    body,
-    caller::{self, Caller},
-    error::{ApiError, ErrorReport},
-    middleware,
+    error::ApiError,
     routes::{
         assets, backchannel_logout, chat, dev, domain_keys, door, files, health,
         hosted::{sessions, threads},
@@ -61,14 +58,18 @@ pub enum Pages {
 pub struct Route {
     /// The method; GET answers HEAD as well.
     pub method: Method,
-    /// The path, with axum's placeholders.
+    /// The path, with at most one placeholder: `{name}` for a segment, `{*name}` for the rest.
     pub path: &'static str,
     /// Credentials, any one of which opens it. Empty in the public tables only.
     pub takes: &'static [Takes],
     /// Pages that may read the answers.
     pub pages: Pages,
-    handler: fn() -> MethodRouter<AppState>,
+    /// Answers requests that were admitted.
+    pub(crate) handler: fn(Request, AppState) -> Answer,
 }
+
+/// A handler at work.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 const START: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::SubjectToken];
 const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
@@ -85,51 +86,51 @@ const ANY_PERSON: &[Takes] = &[
 /// Addresses that need a credential.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: || post(door::start) },
-    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: || post(door::refresh) },
-    Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: || post(door::visitor) },
-    Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: || get(me::me) },
-    Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: || post(chat::chat) },
-    Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: || post(chat::chat) },
-    Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: || post(chat::conversation) },
-    Route { method: Method::POST, path: "/v1/chatkit/files",           takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: || post(files::upload) },
-    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: || post(domain_keys::verify_hosted) },
-    Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: || post(sessions::create) },
-    Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: || post(sessions::cancel) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads",         takes: SERVER,                 pages: Pages::Own,         handler: || get(threads::list) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,             pages: Pages::Own,         handler: || get(threads::retrieve) },
-    Route { method: Method::DELETE, path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,           pages: Pages::Own,         handler: || delete(threads::delete) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: || get(threads::items) },
+    Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: |request, app| call(door::start, request, app) },
+    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: |request, app| call(door::refresh, request, app) },
+    Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: |request, app| call(door::visitor, request, app) },
+    Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: |request, app| call(me::me, request, app) },
+    Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: |request, app| call(chat::chat, request, app) },
+    Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: |request, app| call(chat::chat, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: |request, app| call(chat::conversation, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/files",           takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: |request, app| call(files::upload, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: |request, app| call(domain_keys::verify_hosted, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: |request, app| call(sessions::create, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: |request, app| call(sessions::cancel, request, app) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads",         takes: SERVER,                 pages: Pages::Own,         handler: |request, app| call(threads::list, request, app) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,             pages: Pages::Own,         handler: |request, app| call(threads::retrieve, request, app) },
+    Route { method: Method::DELETE, path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,           pages: Pages::Own,         handler: |request, app| call(threads::delete, request, app) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: |request, app| call(threads::items, request, app) },
 ];
 
 /// Addresses that everybody may call. Those of files carry their own permission.
 #[rustfmt::skip]
 pub const PUBLIC_ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: || post(backchannel_logout::sign_out) },
-    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: || post(domain_keys::verify) },
-    Route { method: Method::GET,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || get(files::content) },
-    Route { method: Method::PUT,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || put(files::receive) },
-    Route { method: Method::POST, path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: || post(files::receive) },
-    Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: || get(assets::script) },
-    Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: || get(assets::part) },
-    Route { method: Method::GET,  path: "/.well-known/jwks.json",      takes: &[], pages: Pages::Any, handler: || get(jwks::keys) },
-    Route { method: Method::GET,  path: "/healthz",                    takes: &[], pages: Pages::Own, handler: || get(health::live) },
-    Route { method: Method::GET,  path: "/readyz",                     takes: &[], pages: Pages::Own, handler: || get(health::ready) },
+    Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: |request, app| call(backchannel_logout::sign_out, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: |request, app| call(domain_keys::verify, request, app) },
+    Route { method: Method::GET,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::content, request, app) },
+    Route { method: Method::PUT,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::receive, request, app) },
+    Route { method: Method::POST, path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::receive, request, app) },
+    Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: |request, app| call(assets::script, request, app) },
+    Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: |request, app| call(assets::part, request, app) },
+    Route { method: Method::GET,  path: "/.well-known/jwks.json",      takes: &[], pages: Pages::Any, handler: |request, app| call(jwks::keys, request, app) },
+    Route { method: Method::GET,  path: "/healthz",                    takes: &[], pages: Pages::Own, handler: |request, app| call(health::live, request, app) },
+    Route { method: Method::GET,  path: "/readyz",                     takes: &[], pages: Pages::Own, handler: |request, app| call(health::ready, request, app) },
 ];
 
 /// The demo page; there with `pages.demo`.
 #[rustfmt::skip]
 pub const DEMO_ROUTES: &[Route] = &[
-    Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: || get(page::index) },
-    Route { method: Method::GET,  path: "/demo/config.json",           takes: &[], pages: Pages::Own, handler: || get(page::config) },
-    Route { method: Method::GET,  path: "/demo/{file}",                takes: &[], pages: Pages::Own, handler: || get(page::file) },
+    Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: |request, app| call(page::index, request, app) },
+    Route { method: Method::GET,  path: "/demo/config.json",           takes: &[], pages: Pages::Own, handler: |request, app| call(page::config, request, app) },
+    Route { method: Method::GET,  path: "/demo/{file}",                takes: &[], pages: Pages::Own, handler: |request, app| call(page::file, request, app) },
 ];
 
 /// The development issuer; there with `--dev`, and for callers on this machine only.
 #[rustfmt::skip]
 pub const DEVELOPMENT_ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/dev/token",                  takes: &[], pages: Pages::Own, handler: || post(dev::token) },
-    Route { method: Method::GET,  path: "/dev/jwks.json",              takes: &[], pages: Pages::Own, handler: || get(dev::keys) },
+    Route { method: Method::POST, path: "/dev/token",                  takes: &[], pages: Pages::Own, handler: |request, app| call(dev::token, request, app) },
+    Route { method: Method::GET,  path: "/dev/jwks.json",              takes: &[], pages: Pages::Own, handler: |request, app| call(dev::keys, request, app) },
 ];
 
 /// The routes of this server, as it is configured.
@@ -145,73 +146,100 @@ pub(crate) fn routes(app: &App) -> impl Iterator<Item = &'static Route> {
         .flatten()
 }
 
-/// The whole server as one service.
-pub fn build(app: &AppState) -> Router {
-    guarded(app, handlers(app))
+/// One path of the table, with all that it takes to answer for it.
+pub(crate) struct Address {
+    /// The path as it is in the table.
+    pub(crate) path: &'static str,
+    /// Pages that may read its answers.
+    pub(crate) pages: Pages,
+    /// Its methods, as the `Allow` header names them.
+    pub(crate) methods: HeaderValue,
+    routes: Vec<&'static Route>,
 }
 
-/// The handlers of the table, without any guard.
-fn handlers(app: &AppState) -> Router<AppState> {
-    routes(app).fold(Router::new(), |router, route| {
-        router.route(route.path, (route.handler)())
-    })
-}
-
-/// Puts the guard and the middleware around handlers, and gives everything else an answer in words.
-pub fn guarded(app: &AppState, handlers: Router<AppState>) -> Router {
-    let inner = handlers
-        .fallback(|| async { unknown_path() })
-        .layer(from_fn_with_state(app.clone(), guard))
-        .with_state(app.clone());
-    middleware::apply(inner, app.clone())
-}
-
-/// Looks up what the matched route takes and lets nobody in who does not bring it.
-async fn guard(
-    State(app): State<AppState>,
-    path: Option<MatchedPath>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(path) = path else {
-        return unknown_path().into_response();
-    };
-    let method = match *request.method() {
-        Method::HEAD => &Method::GET,
-        ref method => method,
-    };
-    let listed = routes(&app).find(|route| route.method == method && route.path == path.as_str());
-    let Some(route) = listed else {
-        let is_path_listed = routes(&app).any(|route| route.path == path.as_str());
-        return if is_path_listed {
-            unknown_method(&app, path.as_str())
-        } else {
-            tracing::error!(
-                path = path.as_str(),
-                "a handler is missing in the route table"
-            );
-            unknown_path().into_response()
+impl Address {
+    /// The route of this method.
+    pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
+        let method = match *method {
+            Method::HEAD => &Method::GET,
+            ref method => method,
         };
-    };
-    if !route.takes.is_empty()
-        && let Err(error) = caller::admit(&app, route.takes, &mut request).await
-    {
-        let is_exchange =
-            route.takes.contains(&Takes::SubjectToken) && body::is_form(request.headers());
-        return if is_exchange {
-            error.into_oauth_response()
-        } else {
-            error.into_response()
-        };
+        self.routes
+            .iter()
+            .find(|route| route.method == method)
+            .copied()
     }
-    let trace = request.extensions().get::<Caller>().map(Caller::trace);
-    let mut response = next.run(request).await;
-    if let Some(trace) = trace
-        && response.extensions().get::<ErrorReport>().is_some()
-    {
-        response.extensions_mut().insert(trace);
+
+    /// The refusal of a method that is not there.
+    pub(crate) fn unknown_method(&self) -> ApiError {
+        let methods = self.methods.to_str().unwrap_or_default();
+        ApiError::method_not_allowed(format!("this address takes {methods} only"))
     }
-    response
+}
+
+/// The routes of this server, found by path.
+pub(crate) struct Addresses(matchit::Router<Address>);
+
+impl Addresses {
+    /// The table, as the server is configured.
+    pub(crate) fn of(app: &App) -> Self {
+        let mut addresses: Vec<Address> = Vec::new();
+        for route in routes(app) {
+            match addresses.iter_mut().find(|known| known.path == route.path) {
+                Some(known) => known.routes.push(route),
+                None => addresses.push(Address {
+                    path: route.path,
+                    pages: route.pages,
+                    methods: HeaderValue::from_static(""),
+                    routes: vec![route],
+                }),
+            }
+        }
+        let mut by_path = matchit::Router::new();
+        for mut address in addresses {
+            address.methods = allow(&address.routes);
+            let path = address.path;
+            if let Err(error) = by_path.insert(path, address) {
+                // Two rows that could mean the same; a test walks over the whole table.
+                tracing::error!(%error, path, "an address of the route table cannot be reached");
+            }
+        }
+        Self(by_path)
+    }
+
+    /// The address that a path belongs to, and what stands at its placeholder.
+    pub(crate) fn find(&self, path: &str) -> Option<(&Address, Placeholder)> {
+        let found = self.0.at(path).ok()?;
+        let text = found.params.iter().next().map(|(_, text)| {
+            let decoded = percent_decode_str(text).decode_utf8();
+            decoded.map(Into::into).unwrap_or_default()
+        });
+        Some((found.value, Placeholder(text)))
+    }
+}
+
+/// What stands at the placeholder of a path, decoded; empty when it is not text.
+#[derive(Clone)]
+pub(crate) struct Placeholder(Option<String>);
+
+impl Placeholder {
+    /// Whether the path has one.
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The text; empty, which names nothing anywhere, where the path has none.
+    pub(crate) fn into_text(self) -> String {
+        self.0.unwrap_or_default()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Placeholder {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.remove().unwrap_or(Self(None)))
+    }
 }
 
 /// The answer to a path that does not exist.
@@ -220,41 +248,19 @@ pub(crate) fn unknown_path() -> ApiError {
         .with_code("unknown_path")
 }
 
-fn unknown_method(app: &App, path: &str) -> Response {
-    let methods = allowed_methods(app, path);
-    let error = ApiError::method_not_allowed(format!("this address takes {methods} only"));
-    let mut response = error.into_response();
-    if let Ok(methods) = HeaderValue::try_from(methods) {
-        response.headers_mut().insert(header::ALLOW, methods);
-    }
-    response
-}
-
-/// The methods that a path of the table takes, as the `Allow` header names them.
-pub(crate) fn allowed_methods(app: &App, path: &str) -> String {
-    let mut methods: Vec<&str> = routes(app)
-        .filter(|route| route.path == path)
-        .map(|route| route.method.as_str())
-        .collect();
+fn allow(routes: &[&Route]) -> HeaderValue {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
     methods.push("OPTIONS");
-    methods.join(", ")
+    // Names of methods are text that a header may hold.
+    HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
-fn get<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
-    on(MethodFilter::GET, handler)
-}
-
-fn post<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
-    on(MethodFilter::POST, handler)
-}
-
-fn delete<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
-    on(MethodFilter::DELETE, handler)
-}
-
-fn put<T: 'static, H: Handler<T, AppState>>(handler: H) -> MethodRouter<AppState> {
-    on(MethodFilter::PUT, handler)
+fn call<T, H>(handler: H, request: Request, app: AppState) -> Answer
+where
+    H: Handler<T, AppState, Future = Answer>,
+{
+    handler.call(request, app)
 }

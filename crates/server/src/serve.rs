@@ -7,9 +7,10 @@
 
 use std::{convert::Infallible, future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use futures::{StreamExt, stream::FuturesUnordered};
-use http::{Request, Response};
+use http::Request;
+use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -18,7 +19,8 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
+
+use crate::service::Service;
 
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -50,16 +52,12 @@ impl Default for ServeOptions {
     }
 }
 
-/// The address of the other end, as the kernel knows it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Serves until `shutdown` resolves, then in two steps: no new connection and no new request on an
 /// open one (soft), and after [`ServeOptions::drain`] the end of every stream that is left (hard).
 /// Returns when every connection is closed and every turn is saved.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    service: Service,
     turns: TaskTracker,
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
@@ -79,7 +77,7 @@ pub async fn serve(
         let connection = connection(
             socket,
             peer,
-            router.clone(),
+            service.clone(),
             options,
             soft.clone(),
             hard.clone(),
@@ -134,15 +132,21 @@ async fn accept(
 async fn connection(
     socket: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: Service,
     options: ServeOptions,
     soft: CancellationToken,
     hard: CancellationToken,
 ) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        call(router.clone(), request)
+    let service = service_fn(|request: Request<Incoming>| {
+        let request = request.map(|body| {
+            if body.is_end_stream() {
+                Body::empty()
+            } else {
+                Body::new(body)
+            }
+        });
+        let service = &service;
+        async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
     });
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));
@@ -170,8 +174,4 @@ async fn connection(
         // A browser that closed its tab ends here: everyday life, not a fault.
         tracing::debug!(%error, "connection ended early");
     }
-}
-
-async fn call(mut router: Router, request: Request<Body>) -> Result<Response<Body>, Infallible> {
-    router.call(request).await
 }

@@ -57,7 +57,7 @@ pub(crate) async fn run(
     let background = server::background(app.clone());
     let serving = server::serve(
         listener,
-        server::build(&app),
+        server::Service::new(app.clone()),
         turns,
         serve_options,
         stop_signal(),

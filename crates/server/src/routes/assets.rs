@@ -6,14 +6,14 @@
 //! `web/` shows on reload.
 
 use axum::{
-    extract::{Path, RawQuery},
+    extract::RawQuery,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, router::Placeholder};
 
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -29,10 +29,11 @@ pub(crate) async fn script(RawQuery(query): RawQuery, headers: HeaderMap) -> Res
 
 /// `GET /chatkit/{*path}`
 pub(crate) async fn part(
-    Path(path): Path<String>,
+    path: Placeholder,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    let path = path.into_text();
     element_file(&format!("chatkit/{path}"), query.as_deref(), &headers)
 }
 

@@ -16,7 +16,7 @@ use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{app::AppState, body::JsonBody, error::ApiError, serve::Peer};
+use crate::{app::AppState, body::JsonBody, error::ApiError, service::Peer};
 
 /// How long a token lives: as long as those of Better Auth.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);

@@ -8,7 +8,7 @@ use auth::{audit::AuditEvent, file_link::Purpose};
 use axum::{
     Json,
     body::Body,
-    extract::{FromRequestParts, Path, Query, State},
+    extract::{FromRequestParts, Query, State},
     response::{IntoResponse, Response},
 };
 use engine::{
@@ -29,6 +29,7 @@ use crate::{
     caller::Caller,
     error::ApiError,
     files::{Allowance, FORM_BYTES, IncomingBytes, Permission},
+    router::Placeholder,
 };
 
 /// What may stand in a file name of `Content-Disposition` as it is (RFC 8187 §3.2.1, `attr-char`).
@@ -187,10 +188,10 @@ impl<S: Sync + Send> FromRequestParts<S> for FileLink {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let id = Path::<AttachmentId>::from_request_parts(parts, state).await;
+        let Ok(id) = Placeholder::from_request_parts(parts, state).await;
         let permission = Query::<Permission>::try_from_uri(&parts.uri);
-        match (id, permission) {
-            (Ok(Path(id)), Ok(Query(permission))) => Ok(Self { id, permission }),
+        match (id.into_text().parse(), permission) {
+            (Ok(id), Ok(Query(permission))) => Ok(Self { id, permission }),
             _ => Err(dead_link()),
         }
     }

@@ -6,11 +6,11 @@
 pub(crate) mod sessions;
 pub(crate) mod threads;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use http::{HeaderName, request::Parts};
 use protocol::hosted::ParameterError;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, router::Placeholder};
 
 const OPENAI_BETA: HeaderName = HeaderName::from_static("openai-beta");
 /// Which beta this is. The header may name others beside it.
@@ -48,8 +48,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let id = Path::<String>::from_request_parts(parts, state).await;
-        Ok(Self(id.map(|Path(id)| id).unwrap_or_default()))
+        let Ok(id) = Placeholder::from_request_parts(parts, state).await;
+        Ok(Self(id.into_text()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::{
     app::AppState,
     error::ApiError,
+    router::Placeholder,
     routes::{assets::content_type, dev::DevelopmentUser},
 };
 
@@ -48,8 +49,8 @@ pub(crate) async fn index() -> Response {
 }
 
 /// `GET /demo/{file}`
-pub(crate) async fn file(Path(file): Path<String>) -> Response {
-    demo_file(&file)
+pub(crate) async fn file(file: Placeholder) -> Response {
+    demo_file(&file.into_text())
 }
 
 /// `GET /demo/config.json`

@@ -6,6 +6,7 @@ use auth::ports::{
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::rows;
@@ -29,8 +30,8 @@ pub(super) fn insert(
     let key = connection
         .prepare_cached(
             "INSERT INTO chat_sessions (id, issuer, subject, environment, opened_by, opened_by_id,
-                 created_at, ends_at, version, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 created_at, ends_at, login, version, data)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .insert(params![
             session.id,
@@ -41,33 +42,65 @@ pub(super) fn insert(
             opened_by_id,
             created_at,
             session.ends_at.seconds(),
+            session.claims.get("sid").and_then(Value::as_str),
             stored.version,
             stored.data,
         ])?;
     insert_secret(connection, key, secret)?;
-    // All live ones but this one, newest first; those beyond the limit go.
-    let ended = connection
-        .prepare_cached(
-            "UPDATE chat_sessions SET ended_at = ?5, ended_because = ?6 WHERE key IN (
-                 SELECT key FROM chat_sessions AS session
-                 WHERE issuer = ?1 AND subject = ?2 AND environment = ?3 AND key <> ?4
-                   AND ended_at IS NULL AND ends_at > ?5
-                   AND EXISTS (SELECT 1 FROM client_secrets
-                               WHERE session = session.key AND expires_at > ?5)
-                 ORDER BY created_at DESC, key DESC LIMIT -1 OFFSET ?7)",
-        )?
-        .execute(params![
-            session.issuer,
-            session.subject,
-            session.environment.as_str(),
-            key,
-            created_at,
-            reason_name(EndReason::Displaced),
-            limit.saturating_sub(1),
-        ])?;
     Ok(OpeningOutcome::Opened {
-        displaced: u32::try_from(ended).map_err(Error::internal)?,
+        displaced: displace(connection, session, key, limit)?,
     })
+}
+
+/// Ends the oldest of a user's live sessions, so that no more than `limit` are left. How many ended.
+fn displace(
+    connection: &Connection,
+    newest: &ChatSessionRecord,
+    newest_key: i64,
+    limit: u32,
+) -> Result<u32, Error> {
+    let (issuer, subject) = (&newest.issuer, &newest.subject);
+    let environment = newest.environment.as_str();
+    // Nearly everybody has a few; to see that, one look at an index is enough.
+    let not_ended: u32 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM chat_sessions
+             WHERE issuer = ?1 AND subject = ?2 AND environment = ?3 AND ended_at IS NULL",
+        )?
+        .query_row(params![issuer, subject, environment], |row| row.get(0))?;
+    if not_ended <= limit {
+        return Ok(0);
+    }
+    let now = newest.created_at.seconds();
+    // All live ones but the newest, newest first; those beyond the limit go.
+    let surplus: Vec<i64> = connection
+        .prepare_cached(
+            "SELECT key FROM chat_sessions AS session
+             WHERE issuer = ?1 AND subject = ?2 AND environment = ?3 AND key <> ?4
+               AND ended_at IS NULL AND ends_at > ?5
+               AND EXISTS (SELECT 1 FROM client_secrets
+                           WHERE session = session.key AND expires_at > ?5)
+             ORDER BY created_at DESC, key DESC LIMIT -1 OFFSET ?6",
+        )?
+        .query_map(
+            params![
+                issuer,
+                subject,
+                environment,
+                newest_key,
+                now,
+                limit.saturating_sub(1),
+            ],
+            |row| row.get(0),
+        )?
+        .collect::<Result<_, _>>()?;
+    let mut end = connection.prepare_cached(
+        "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3 WHERE key = ?1",
+    )?;
+    for key in &surplus {
+        end.execute(params![key, now, reason_name(EndReason::Displaced)])?;
+    }
+    u32::try_from(surplus.len()).map_err(Error::internal)
 }
 
 pub(super) fn find_secret(
@@ -238,15 +271,13 @@ pub(super) fn end_all_of_login(
             .prepare_cached(
                 "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3
                  WHERE issuer = ?1 AND subject = ?4 AND ended_at IS NULL
-                   AND (?5 IS NULL OR coalesce(json_extract(data, '$.claims.sid'), ?5) = ?5)",
+                   AND (?5 IS NULL OR coalesce(login, ?5) = ?5)",
             )?
             .execute(params![issuer, at, reason, subject, session])?,
-        // Spelled as in the index `chat_sessions_by_login`, which would not be used otherwise.
         (None, Some(session)) => connection
             .prepare_cached(
                 "UPDATE chat_sessions SET ended_at = ?2, ended_because = ?3
-                 WHERE issuer = ?1 AND json_extract(data, '$.claims.sid') = ?4
-                   AND ended_at IS NULL",
+                 WHERE issuer = ?1 AND login = ?4 AND ended_at IS NULL",
             )?
             .execute(params![issuer, at, reason, session])?,
         (None, None) => 0,
