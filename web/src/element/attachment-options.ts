@@ -6,6 +6,7 @@ import { resolveUrl, type Reader } from './option-reader';
 /** `two_phase`: announce, then send the bytes where the answer says. `direct`: one form to one address. */
 export type UploadStrategy = { readonly type: 'two_phase' } | { readonly type: 'direct'; readonly uploadUrl: string };
 
+/** More than this in one message is not a choice but a slip; the list on the screen has to end somewhere. */
 const MOST_FILES = 100;
 
 export function readAttachmentRules(composer: Reader): AttachmentRules {
@@ -13,7 +14,7 @@ export function readAttachmentRules(composer: Reader): AttachmentRules {
   const rules: AttachmentRules = {
     enabled: attachments.flag('enabled', false),
     maxBytes: readSizes(attachments),
-    maxCount: attachments.integer('maxCount', DEFAULT_MAX_COUNT, 1, MOST_FILES),
+    maxCount: Math.min(attachments.integer('maxCount', DEFAULT_MAX_COUNT, 1, Number.MAX_SAFE_INTEGER), MOST_FILES),
     accept: readAccept(attachments),
   };
   attachments.reportUnknown();

@@ -110,6 +110,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     else if (this.#selection.tool.value !== null && !options.composer.tools.some(({ id }) => id === this.#selection.tool.value)) {
       this.#selectTool(null);
     }
+    // What waited for a way to the server may have one now.
+    if (this.isConnected) this.#attachments.resume();
   }
 
   connectedCallback(): void {

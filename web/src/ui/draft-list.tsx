@@ -24,6 +24,15 @@ export function DraftList({ refocus }: { readonly refocus: () => void }): JSX.El
     if (next === undefined) refocus();
     else next.focus();
   }, [drafts]);
+  // The list scrolls when it is long: what was just added, or just failed, has to be seen.
+  const failed = drafts.filter(({ state }) => state.at === 'failed').length;
+  const before = useRef({ count: 0, failed: 0 });
+  useLayoutEffect(() => {
+    const { current: view } = list;
+    const chip = failed > before.current.failed ? view?.querySelector<HTMLElement>('.failed') : drafts.length > before.current.count ? view?.lastElementChild : null;
+    before.current = { count: drafts.length, failed };
+    if (view && chip instanceof HTMLElement) view.scrollTop = chip.offsetTop - view.clientHeight + chip.offsetHeight + 2;
+  }, [drafts.length, failed]);
   return (
     <>
       {drafts.length > 0 && (
@@ -54,7 +63,7 @@ function DraftChip({ draft, onRemove }: { readonly draft: Draft; readonly onRemo
     <li class={`draft ${state.at}`}>
       <Thumbnail draft={draft} />
       <span class="draft-text">
-        <span class="draft-name" title={name}>
+        <span class="draft-name" dir="auto" title={name}>
           {name}
         </span>
         <DraftNote draft={draft} />
@@ -79,12 +88,12 @@ function DraftNote({ draft: { file, state } }: { readonly draft: Draft }): JSX.E
     return (
       <span class="draft-note" title={state.message}>
         <Icon of={CircleAlert} size={13} />
-        <span>{state.message}</span>
+        <span dir="auto">{state.message}</span>
       </span>
     );
   }
   if (state.at === 'waiting') return <span class="draft-note">{t('attach.waiting')}</span>;
-  return file === null ? null : <span class="draft-note">{formatBytes(file.size, locale)}</span>;
+  return file === null ? null : <bdi class="draft-note">{formatBytes(file.size, locale)}</bdi>;
 }
 
 function Bar({ name, progress }: { readonly name: string; readonly progress: number | null }): JSX.Element {

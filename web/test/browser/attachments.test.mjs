@@ -178,9 +178,9 @@ test('removing: deletes what was stored, stops what is under way, and keeps the 
 test('what breaks a rule is not added, and says why', () =>
   visit('/direct', async (page) => {
     for (const [files, words] of [
-      [[{ ...NOTES, name: 'program.exe', mimeType: 'application/x-msdownload' }], '“program.exe” is a kind of file that cannot be attached here.'],
-      [[{ ...NOTES, name: 'long.txt', buffer: Buffer.alloc(1025, 'a') }], '“long.txt” is larger than 1 kB.'],
-      [[NOTES, NOTES, NOTES, NOTES], 'Files in one message: 3 at most.'],
+      [[{ ...NOTES, name: 'program.exe', mimeType: 'application/x-msdownload' }], 'This kind of file cannot be attached here: program.exe'],
+      [[{ ...NOTES, name: 'long.txt', buffer: Buffer.alloc(1025, 'a') }], 'Larger than 1 kB: long.txt'],
+      [[NOTES, NOTES, NOTES, NOTES], 'Files in one message: 3 at most'],
     ]) {
       await choose(page, ...files);
       await toast(page).getByText(words).waitFor();
@@ -228,6 +228,23 @@ test('files are dropped anywhere, with a sign where', () =>
     assert.equal(await page.getByText('Drop files to attach them').count(), 0);
   }));
 
+test('what is under way when the element moves out of the page goes on when it is back', () =>
+  visit('/direct', async (page) => {
+    const release = holdUploads();
+    await choose(page, NOTES);
+    await page.locator('.draft.uploading').waitFor();
+    await page.evaluate(async () => {
+      const { parentNode } = window.chat;
+      window.chat.remove();
+      await new Promise((resolve) => setTimeout(resolve));
+      parentNode.append(window.chat);
+    });
+    release();
+    await isDone(page, 'notes.txt');
+    assert.equal(paths().filter((path) => path === '/upload').length, 2);
+    assert.deepEqual(await eventsOf(page, 'error'), []);
+  }));
+
 test('a picture is pasted; text with a picture beside it stays text', () =>
   visit('/direct', async (page) => {
     const paste = (withText) =>
@@ -273,7 +290,7 @@ test('setComposerValue and sendUserMessage take files and attachments', () =>
     assert.equal(error, 'IntegrationError');
     assert.equal(await page.getByPlaceholder('Message the AI').inputValue(), 'look', 'nothing changes when something is wrong');
     await page.evaluate(() => window.chat.setComposerValue({ files: [new File(['x'], 'a.zip', { type: 'application/zip' })] }));
-    await toast(page).getByText('“a.zip”').waitFor();
+    await toast(page).getByText('a.zip').waitFor();
     await page.keyboard.press('Escape');
     await page.evaluate(() => window.chat.setComposerValue({ attachments: [] }));
     assert.equal(await page.locator('.draft').count(), 0);

@@ -137,11 +137,11 @@ describe('uploading', () => {
   test('a file that breaks a rule is not added, and the reason is shown', () => {
     const { drafts, say, states } = setUp({ maxCount: 1 });
     drafts.add([text('big', 'x'.repeat(11))]);
-    expect(say).toHaveBeenLastCalledWith('“big” is larger than 10 bytes.');
+    expect(say).toHaveBeenLastCalledWith('Larger than 10 bytes: big');
     drafts.add([text('a.zip', 'x', 'application/zip')]);
-    expect(say).toHaveBeenLastCalledWith('“a.zip” is a kind of file that cannot be attached here.');
+    expect(say).toHaveBeenLastCalledWith('This kind of file cannot be attached here: a.zip');
     drafts.add([text('a'), text('b'), text('c')]);
-    expect(say).toHaveBeenLastCalledWith('Files in one message: 1 at most. (and 1 more)');
+    expect(say).toHaveBeenLastCalledWith('Files in one message: 1 at most (and 1 more)');
     expect(states()).toEqual(['uploading']);
   });
 

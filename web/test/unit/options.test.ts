@@ -109,6 +109,10 @@ describe('everything else', () => {
     expect(() => read({ api: custom, ...part })).toThrow(words);
   });
 
+  test('a message has a hundred files at most', () => {
+    expect(read({ api: custom, composer: { attachments: { enabled: true, maxCount: 5000 } } }).composer.attachments.maxCount).toBe(100);
+  });
+
   test('prompts may be content, a string, or use the old key', () => {
     const tag = { type: 'input_tag', id: '1', text: '@Ann' };
     const { prompts } = read({ api: custom, startScreen: { prompts: [{ label: 'a', prompt: 'b' }, { name: 'c', prompt: [tag] }] } }).startScreen;

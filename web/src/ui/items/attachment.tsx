@@ -25,7 +25,7 @@ export function AttachmentView({ attachment }: { readonly attachment: Attachment
       <span class="thumb">
         <Icon of={FileText} size={20} />
       </span>
-      <span class="draft-name" title={name}>
+      <span class="draft-name" dir="auto" title={name}>
         {name}
       </span>
     </span>
