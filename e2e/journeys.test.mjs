@@ -7,6 +7,7 @@ import { Stack } from "./harness/stack.mjs";
 import { accessibilityJourneys } from "./journeys/accessibility.mjs";
 import { accountJourneys } from "./journeys/account.mjs";
 import { demoJourneys } from "./journeys/demo.mjs";
+import { fileJourneys } from "./journeys/files.mjs";
 import { hostedJourneys } from "./journeys/hosted.mjs";
 import { isolationJourneys } from "./journeys/isolation.mjs";
 import { originJourneys } from "./journeys/origins.mjs";
@@ -31,6 +32,7 @@ after(async () => {
 const world = { stack: () => stack, browser: () => browser };
 accountJourneys(world);
 threadJourneys(world);
+fileJourneys(world);
 secretJourneys(world);
 hostedJourneys(world);
 isolationJourneys(world);

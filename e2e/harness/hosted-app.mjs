@@ -5,8 +5,8 @@ import { createServer } from "node:http";
 
 import OpenAI from "openai";
 
-/** Starts the app for one user of it; `openai` is the SDK that its server uses. */
-export async function startHostedApp({ chatUrl, apiKey, user, workflow }) {
+/** Starts the app for one user of it; `openai` is the SDK that its server uses, `configuration()` what its sessions may do. */
+export async function startHostedApp({ chatUrl, apiKey, user, workflow, composer = {}, configuration = () => undefined }) {
   const openai = new OpenAI({ apiKey, baseURL: `${chatUrl}/v1` });
   const app = {
     openai,
@@ -22,6 +22,7 @@ export async function startHostedApp({ chatUrl, apiKey, user, workflow }) {
     <script src="${chatUrl}/chatkit.js"></script></head>
     <body><main><openai-chatkit style="display: block; height: 40rem"></openai-chatkit></main><script type="module">
     document.querySelector("openai-chatkit").setOptions({
+      composer: ${JSON.stringify(composer)},
       api: {
         async getClientSecret(current) {
           const response = await fetch("/api/chatkit/session", { method: "POST", body: JSON.stringify({ current }) });
@@ -37,7 +38,7 @@ export async function startHostedApp({ chatUrl, apiKey, user, workflow }) {
     const body = JSON.parse((await request.toArray()).join(""));
     app.asked.push(body.current);
     if (!app.isSignedIn) return [403, { error: "You have signed out." }];
-    const session = await openai.beta.chatkit.sessions.create({ user, workflow: { id: workflow } });
+    const session = await openai.beta.chatkit.sessions.create({ user, workflow: { id: workflow }, chatkit_configuration: configuration() });
     app.opened.push(session);
     return [200, { client_secret: session.client_secret }];
   }

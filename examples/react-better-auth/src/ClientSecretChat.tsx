@@ -2,11 +2,11 @@
 import { ChatKit, useChatKit } from "@openai/chatkit-react";
 
 import { getJwt } from "./auth";
-import { chatOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
+import { signedInOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
 
 export function ClientSecretChat({ userId, onAnswer }: SignedInChatProps) {
   const { control } = useChatKit({
-    ...chatOptions,
+    ...signedInOptions,
     onResponseEnd: onAnswer,
     api: {
       async getClientSecret(currentClientSecret) {

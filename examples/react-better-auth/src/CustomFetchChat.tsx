@@ -2,15 +2,16 @@
 import { ChatKit, useChatKit } from "@openai/chatkit-react";
 
 import { getJwt } from "./auth";
-import { chatOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
+import { signedInOptions, vestibuleUrl, type SignedInChatProps } from "./chatOptions";
 
 export function CustomFetchChat({ userId, onAnswer }: SignedInChatProps) {
   const { control } = useChatKit({
-    ...chatOptions,
+    ...signedInOptions,
     onResponseEnd: onAnswer,
     api: {
       url: `${vestibuleUrl}/api/chat`,
       domainKey: import.meta.env.VITE_DOMAIN_KEY,
+      uploadStrategy: { type: "two_phase" },
       async fetch(input, init) {
         const headers = new Headers(init?.headers);
         headers.set("Authorization", `Bearer ${await getJwt(userId)}`);

@@ -23,3 +23,15 @@ export const chatOptions = {
   },
   composer: { placeholder: "Add a task, or ask for your list" },
 } satisfies Partial<ChatKitOptions>;
+
+/** People who are signed in may attach what the server takes (`[uploads]`); visitors may not. */
+export const signedInOptions = {
+  ...chatOptions,
+  composer: {
+    ...chatOptions.composer,
+    attachments: {
+      enabled: true,
+      accept: { "image/*": [".png", ".jpg", ".jpeg", ".gif", ".webp"], "application/pdf": [".pdf"], "text/*": [".txt", ".md", ".csv"] },
+    },
+  },
+} satisfies Partial<ChatKitOptions>;

@@ -91,3 +91,12 @@ export class SecretKeeper {
     });
   }
 }
+
+/** Runs a request with the secret. A 401 came before anything ran: renew once and try again, once. */
+export async function withSecret(secrets: SecretKeeper, attempt: (secret: string) => Promise<Response>): Promise<Response> {
+  const secret = await secrets.get();
+  const response = await attempt(secret);
+  if (response.status !== 401) return response;
+  await response.body?.cancel();
+  return attempt(await secrets.replace(secret));
+}

@@ -101,6 +101,19 @@ export interface Attachment {
   preview_url?: string | null;
 }
 
+/** How the bytes of an announced file are sent. */
+export interface UploadDescriptor {
+  url: string;
+  method?: 'POST' | 'PUT';
+  headers?: Record<string, string>;
+}
+
+export interface AnnouncedAttachment extends Attachment {
+  upload_descriptor?: UploadDescriptor | null;
+  /** Before SDK 1.5: the address of a form with the field `file`. */
+  upload_url?: string | null;
+}
+
 // --- Tasks and workflows ---
 
 export type TaskStatus = 'none' | 'loading' | 'complete';
@@ -294,6 +307,8 @@ export interface JsonOperations {
   'items.feedback': [{ thread_id: string; item_ids: string[]; kind: 'positive' | 'negative' }, unknown];
   'threads.update': [{ thread_id: string; title: string }, ThreadMetadata];
   'threads.delete': [{ thread_id: string }, unknown];
+  'attachments.create': [{ name: string; size: number; mime_type: string }, AnnouncedAttachment];
+  'attachments.delete': [{ attachment_id: string }, unknown];
 }
 
 export const EVENT_TYPES: ReadonlySet<string> = new Set<ThreadStreamEvent['type']>([

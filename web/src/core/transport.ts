@@ -3,7 +3,7 @@
  * `custom` posts to the integration's own address through its own `fetch`; `hosted` posts to the
  * server this script came from, with a client secret.
  */
-import type { SecretKeeper } from './auth';
+import { withSecret, type SecretKeeper } from './auth';
 
 export interface Outgoing {
   readonly body: string;
@@ -45,15 +45,9 @@ export function customTransport(url: string, latestFetch: () => Fetch): Transpor
 export function hostedTransport(baseUrl: string, secrets: SecretKeeper, fetch: Fetch): Transport {
   const url = `${baseUrl}/v1/chatkit/conversation`;
   return {
-    async send(request) {
-      const attempt = (secret: string): Promise<Response> =>
-        fetch(url, { ...initOf(request, { Authorization: `Bearer ${secret}` }), credentials: 'omit' });
-      const secret = await secrets.get();
-      const response = await attempt(secret);
-      if (response.status !== 401) return response;
-      // Refused before anything ran: renew once and send the same body again, once.
-      await response.body?.cancel();
-      return attempt(await secrets.replace(secret));
-    },
+    send: (request) =>
+      withSecret(secrets, (secret) =>
+        fetch(url, { ...initOf(request, { Authorization: `Bearer ${secret}` }), credentials: 'omit' }),
+      ),
   };
 }

@@ -5,10 +5,12 @@
 import type { OpenAIChatKit } from '@openai/chatkit';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { DomainRefusedError, IntegrationError, NotYetSupportedError, RequestError, asError } from '../core/errors';
+import { DomainRefusedError, IntegrationError, RequestError, asError } from '../core/errors';
+import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
 import { lazyHighlighter } from '../md/highlight';
 import { Chat } from '../store/chat';
+import { DraftAttachments } from '../store/draft-attachments';
 import { sharedSheet } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
 import { mountPoint } from '../ui/mount';
@@ -17,10 +19,10 @@ import { refuseIfBusy, type Method } from './busy';
 import { connect, type Connection } from './connection';
 import type { Places } from './base-url';
 import { emitterOf } from './events';
-import { readOptions, sameApi, type Options } from './options';
+import { composerChange, type ComposerParams } from './composer-value';
+import { mayAttach, readOptions, sameApi, type Options } from './options';
 
 type SendParams = Parameters<OpenAIChatKit['sendUserMessage']>[0];
-type ComposerParams = Parameters<OpenAIChatKit['setComposerValue']>[0];
 type Action = Parameters<OpenAIChatKit['sendCustomAction']>[0];
 
 /** `chatkit.ready` waits for two frames; a hidden tab has none, so a timer stands in. */
@@ -56,6 +58,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   readonly #focusRequests = signal(0);
   readonly #selection = { tool: signal<string | null>(null), model: signal<string | null>(null) };
   readonly #chat: Chat;
+  readonly #attachments: DraftAttachments;
   readonly #mount: HTMLElement;
   readonly #reported = new Set<string>();
   #connection: Connection | null = null;
@@ -79,6 +82,15 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       newId,
       now: () => new Date(),
     });
+    this.#attachments = new DraftAttachments({
+      uploader: () => this.#uploader(),
+      rules: () => this.#currentOptions().composer.attachments,
+      locale: () => this.#currentOptions().locale,
+      translate: () => translate,
+      newId,
+      say: (words) => (this.#chat.toast.value = words),
+      report: (error) => this.#emit('chatkit.error', { error }),
+    });
   }
 
   setOptions(raw: unknown): void {
@@ -93,14 +105,18 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     }
     const newPartner = previous === null || !sameApi(previous.api, options.api);
     this.#options.value = options;
+    this.#reportMissingStrategy(options);
     if (newPartner) this.#connect(previous === null);
     else if (this.#selection.tool.value !== null && !options.composer.tools.some(({ id }) => id === this.#selection.tool.value)) {
       this.#selectTool(null);
     }
+    // What waited for a way to the server may have one now.
+    if (this.isConnected) this.#attachments.resume();
   }
 
   connectedCallback(): void {
     this.#begin();
+    this.#attachments.resume();
     // Taken out while a thread was loading: load it now.
     const { threadId, transcript, phase } = this.#chat;
     if (threadId.value !== null && phase.value === 'idle' && transcript.state.entries.length === 0) void this.#chat.refresh();
@@ -109,7 +125,9 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   disconnectedCallback(): void {
     // A move in the document disconnects and connects at once; only a real removal stops the answer.
     queueMicrotask(() => {
-      if (!this.isConnected) this.#chat.stop();
+      if (this.isConnected) return;
+      this.#chat.stop();
+      this.#attachments.suspend();
     });
   }
 
@@ -158,14 +176,10 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   async setComposerValue(params: ComposerParams): Promise<void> {
     await this.#whenAllowed('setComposerValue');
-    if (params.files !== undefined || params.attachments !== undefined || params.reply !== undefined) {
-      throw new NotYetSupportedError('setComposerValue() cannot set files, attachments or a reply in this version; text, selectedToolId and selectedModelId work.');
-    }
-    if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
-      throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');
-    }
-    if (params.content !== undefined) this.#chat.draft.value = params.content.map(({ text }) => text).join('');
-    if (params.text !== undefined) this.#chat.draft.value = params.text;
+    const change = composerChange(params, mayAttach(this.#currentOptions()));
+    if (change.text !== null) this.#chat.draft.value = change.text;
+    if (change.attachments !== null) this.#attachments.replace(change.attachments);
+    this.#attachments.add(change.files);
     if (params.selectedToolId !== undefined) this.#selectTool(params.selectedToolId);
     if (params.selectedModelId !== undefined) this.#selection.model.value = params.selectedModelId;
   }
@@ -199,6 +213,11 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     return this.#connection;
   }
 
+  #uploader(): Uploader | null {
+    const options = this.#options.value;
+    return options !== null && mayAttach(options) ? (this.#connection?.uploader() ?? null) : null;
+  }
+
   #currentOptions(): Options {
     const options = this.#options.value;
     if (options === null) throw new IntegrationError('Call setOptions() before using the chat.');
@@ -207,7 +226,10 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   /** A new partner at the other end: nothing of the old conversation may stay on the screen. */
   #connect(first: boolean): void {
-    if (!first) this.#chat.reset();
+    if (!first) {
+      this.#chat.reset();
+      this.#attachments.reset();
+    }
     this.#blocked.value = null;
     this.#prepared = null;
     this.#connection = connect(
@@ -270,6 +292,16 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
   }
 
+  /** Attachments that were switched on and have no way to the server: a button would only fail. */
+  #reportMissingStrategy(options: Options): void {
+    const path = 'api.uploadStrategy';
+    if (!options.composer.attachments.enabled || mayAttach(options) || this.#reported.has(path)) return;
+    this.#reported.add(path);
+    this.#log('attachments.strategy.missing', { path });
+    // eslint-disable-next-line no-console -- without it, the missing button would be a riddle
+    console.error('<openai-chatkit>: composer.attachments is enabled, but api.uploadStrategy is missing, so nobody can attach files. Set { type: "two_phase" } or { type: "direct", uploadUrl }.');
+  }
+
   #log(name: string, data: Record<string, unknown> = {}): void {
     this.#emit('chatkit.log', { name, data });
   }
@@ -277,6 +309,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   #ui(): Ui {
     return {
       chat: this.#chat,
+      attachments: this.#attachments,
       options: this.#options,
       blocked: this.#blocked,
       focusRequests: this.#focusRequests,

@@ -3,11 +3,13 @@
  * the first use. A change of `api` makes a new one.
  */
 import { fromCallback, SecretKeeper } from '../core/auth';
+import { bytesThroughPage, sendByXhr } from '../core/bytes';
 import { ChatClient } from '../core/client';
 import { checkDomainKey, checkPage, type DomainCheck } from '../core/domain';
 import { RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
 import { customTransport, hostedTransport } from '../core/transport';
+import { directUpload, hostedUpload, twoPhaseUpload, uploaderOf, type Uploader } from '../core/upload';
 import { visitorIssuer } from '../core/visitor';
 import type { ApiOptions } from './options';
 
@@ -15,6 +17,8 @@ type Log = (name: string, data?: Record<string, unknown>) => void;
 
 export interface Connection {
   readonly client: ChatClient;
+  /** The way for files, by the options as they are now; `null` when there is none. */
+  readonly uploader: () => Uploader | null;
   /** Throws when this page may not use the chat; a hosted door also fetches its first secret here. */
   readonly prepare: () => Promise<void>;
 }
@@ -29,13 +33,25 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
   const domainCheck = (serverUrl: string): DomainCheck => ({ serverUrl, pageOrigin: location.origin, fetch: pageFetch, log });
 
   if (api.door === 'custom') {
-    const latestFetch = () => {
+    const ownFetch = () => {
       const now = latest();
-      return (now.door === 'custom' ? now.fetch : null) ?? pageFetch;
+      return now.door === 'custom' ? now.fetch : null;
     };
     const serverOrigin = new URL(api.url).origin;
+    const client = clientOf(customTransport(api.url, () => ownFetch() ?? pageFetch));
+    const send = bytesThroughPage(ownFetch, [location.origin, serverOrigin], sendByXhr);
     return {
-      client: clientOf(customTransport(api.url, latestFetch)),
+      client,
+      uploader: () => {
+        const now = latest();
+        const strategy = now.door === 'custom' ? now.uploadStrategy : null;
+        if (strategy === null) return null;
+        return uploaderOf(client, (discard) =>
+          strategy.type === 'direct'
+            ? directUpload(strategy.uploadUrl, send, browserEnvironment)
+            : twoPhaseUpload(client, api.url, send, browserEnvironment, discard),
+        );
+      },
       prepare: () => checkDomainKey(api.domainKey, domainCheck(serverOrigin)),
     };
   }
@@ -49,8 +65,11 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
           return now.door === 'secret' ? now.getClientSecret(current) : api.getClientSecret(current);
         });
   const secrets = new SecretKeeper(issue, () => Date.now());
+  const client = clientOf(hostedTransport(baseUrl, secrets, pageFetch));
+  const uploader = uploaderOf(client, () => hostedUpload(baseUrl, secrets, sendByXhr, browserEnvironment));
   return {
-    client: clientOf(hostedTransport(baseUrl, secrets, pageFetch)),
+    client,
+    uploader: () => uploader,
     prepare: async () => {
       try {
         await secrets.get();

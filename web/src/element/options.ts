@@ -5,12 +5,22 @@
  */
 import type { FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
 import { IntegrationError } from '../core/errors';
+import type { AttachmentRules } from '../core/limits';
 import type { UserContent } from '../core/protocol';
+import { readAttachmentRules, readUploadStrategy, type UploadStrategy } from './attachment-options';
+import { Reader, resolveUrl, type OptionReport } from './option-reader';
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export type ApiOptions =
-  | { readonly door: 'custom'; readonly url: string; readonly domainKey: string; readonly fetch: Fetch | null }
+  | {
+      readonly door: 'custom';
+      readonly url: string;
+      readonly domainKey: string;
+      readonly fetch: Fetch | null;
+      /** How files reach the integration's server; without it, none can be attached. */
+      readonly uploadStrategy: UploadStrategy | null;
+    }
   | {
       readonly door: 'secret';
       readonly getClientSecret: (current: string | null) => Promise<string>;
@@ -60,6 +70,7 @@ export interface Options {
   readonly threadItemActions: { readonly feedback: boolean; readonly retry: boolean };
   readonly composer: {
     readonly placeholder: string | null;
+    readonly attachments: AttachmentRules;
     readonly models: readonly Model[];
     readonly tools: readonly Tool[];
   };
@@ -87,9 +98,6 @@ export interface PageFacts {
   readonly language: string;
   readonly baseUri: string;
 }
-
-/** Reports an option that is ignored; the element turns it into `chatkit.log`. */
-export type OptionReport = (path: string) => void;
 
 export function readOptions(raw: unknown, page: PageFacts, report: OptionReport): Options {
   const root = new Reader(raw, 'options', report);
@@ -125,6 +133,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
     threadItemActions: { feedback: actions.flag('feedback', false), retry: actions.flag('retry', false) },
     composer: {
       placeholder: composer.text('placeholder'),
+      attachments: readAttachmentRules(composer),
       models: composer.list('models').map(readModel),
       tools: composer.list('tools').map(readTool),
     },
@@ -135,7 +144,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
     thread: { autoScroll: thread.flag('autoScroll', false) },
   };
   // Read by later versions; known, so not reported.
-  composer.know('attachments', 'dictation');
+  composer.know('dictation');
   root.know('entities', 'commands', 'widgets');
   for (const reader of [root, header, title, history, start, actions, composer, thread]) reader.reportUnknown();
   disclaimer?.reportUnknown();
@@ -153,6 +162,11 @@ export function sameApi(left: ApiOptions, right: ApiOptions): boolean {
   return left.door === 'secret' && right.door === 'secret' && left.baseUrl === right.baseUrl;
 }
 
+/** Whether files can be attached: they are switched on, and there is a way for them. */
+export function mayAttach({ api, composer }: Options): boolean {
+  return composer.attachments.enabled && (api.door !== 'custom' || api.uploadStrategy !== null);
+}
+
 function readApi(root: Reader, page: PageFacts): ApiOptions {
   const api = root.section('api', true);
   const doors = ['url', 'getClientSecret', 'clientToken'].filter((key) => api.has(key));
@@ -163,6 +177,7 @@ function readApi(root: Reader, page: PageFacts): ApiOptions {
         : `options.api has ${doors.join(' and ')}; keep one of them, they are different ways in.`,
     );
   }
+  // The hosted doors have one way for files; a strategy is settled for them, whatever it says.
   api.know('uploadStrategy');
   const door = doors[0];
   let options: ApiOptions;
@@ -173,6 +188,7 @@ function readApi(root: Reader, page: PageFacts): ApiOptions {
       url,
       domainKey: api.text('domainKey') ?? '',
       fetch: api.callback('fetch') as Fetch | null,
+      uploadStrategy: readUploadStrategy(api, page.baseUri),
     };
   } else {
     const given = api.text('baseUrl');
@@ -262,109 +278,4 @@ function readTool(item: Reader): Tool {
     placeholder: item.text('placeholderOverride'),
     persistent: item.flag('persistent', false),
   };
-}
-
-function resolveUrl(value: string, base: string, path: string): string {
-  let url: URL;
-  try {
-    url = new URL(value, base);
-  } catch {
-    throw new IntegrationError(`${path} is not a URL.`);
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw new IntegrationError(`${path} must be an http or https URL.`);
-  }
-  return url.href;
-}
-
-/** Typed access to one object of the options; remembers which keys were read. */
-class Reader {
-  readonly value: Readonly<Record<string, unknown>>;
-  readonly report: OptionReport;
-  readonly #path: string;
-  readonly #known = new Set<string>();
-
-  constructor(value: unknown, path: string, report: OptionReport) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new IntegrationError(`${path} must be an object.`);
-    }
-    this.value = value as Record<string, unknown>;
-    this.#path = path;
-    this.report = report;
-  }
-
-  /** `undefined` and `null` both mean "not given". */
-  has(key: string): boolean {
-    return this.peek(key) !== undefined && this.peek(key) !== null;
-  }
-
-  peek(key: string): unknown {
-    this.#known.add(key);
-    return this.value[key];
-  }
-
-  know(...keys: string[]): void {
-    for (const key of keys) this.#known.add(key);
-  }
-
-  section(key: string, required = false): Reader {
-    const value = this.peek(key);
-    const missing = value === undefined || value === null;
-    return new Reader(missing && !required ? {} : value, `${this.#path}.${key}`, this.report);
-  }
-
-  list(key: string): Reader[] {
-    const value = this.peek(key) ?? [];
-    if (!Array.isArray(value)) throw new IntegrationError(`${this.#path}.${key} must be a list.`);
-    return value.map((item, index) => new Reader(item, `${this.#path}.${key}[${index}]`, this.report));
-  }
-
-  text(key: string): string | null {
-    return this.#typed(key, 'string', 'a string') as string | null;
-  }
-
-  requiredText(key: string): string {
-    const value = this.text(key);
-    if (value === null || value === '') throw new IntegrationError(`${this.#path}.${key} is missing.`);
-    return value;
-  }
-
-  flag(key: string, fallback: boolean): boolean {
-    return (this.#typed(key, 'boolean', 'true or false') as boolean | null) ?? fallback;
-  }
-
-  callback(key: string): ((...values: never[]) => unknown) | null {
-    if (this.#typed(key, 'function', 'a function') === null) return null;
-    // `this` stays the object the function was given in, as a direct call would have it.
-    const owner = this.value as Readonly<Record<string, ((...values: never[]) => unknown) | undefined>>;
-    return (...values) => owner[key]?.(...values);
-  }
-
-  number(key: string, fallback: number, least: number, most: number): number {
-    const value = (this.#typed(key, 'number', 'a number') as number | null) ?? fallback;
-    if (!(value >= least && value <= most)) {
-      throw new IntegrationError(`${this.#path}.${key} must be from ${least} to ${most}.`);
-    }
-    return value;
-  }
-
-  choice<T extends string>(key: string, choices: readonly T[], fallback: T): T {
-    const value = this.text(key) ?? fallback;
-    const found = choices.find((choice) => choice === value);
-    if (found === undefined) throw new IntegrationError(`${this.#path}.${key} must be one of: ${choices.join(', ')}.`);
-    return found;
-  }
-
-  reportUnknown(): void {
-    for (const key of Object.keys(this.value)) {
-      if (!this.#known.has(key)) this.report(`${this.#path}.${key}`);
-    }
-  }
-
-  #typed(key: string, type: string, words: string): unknown {
-    const value = this.peek(key);
-    if (value === undefined || value === null) return null;
-    if (typeof value !== type) throw new IntegrationError(`${this.#path}.${key} must be ${words}.`);
-    return value;
-  }
 }

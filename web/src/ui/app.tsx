@@ -7,6 +7,7 @@ import { loadFonts, themeProperties } from '../theme/palette';
 import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
 import { Disclaimer } from './disclaimer';
+import { DropHint, useFileDrop } from './file-drop';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
@@ -28,6 +29,7 @@ function App(): JSX.Element {
   const { chat, blocked, options, log } = ui;
   const { frameTitle, theme } = useOptions();
   const root = useRef<HTMLElement>(null);
+  const { isOver, ...drop } = useFileDrop();
   useSignalEffect(() => {
     const current = options.value?.theme;
     if (current === undefined || root.current === null) return;
@@ -40,7 +42,7 @@ function App(): JSX.Element {
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
-    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)}>
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} {...drop}>
       <Header />
       <div class="body">
         {blocked.value !== null ? (
@@ -49,13 +51,14 @@ function App(): JSX.Element {
           <>
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
+              <Toast />
               <Composer />
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}
           </>
         )}
-        <Toast />
+        {isOver.value && <DropHint />}
       </div>
       <Announcer />
     </section>

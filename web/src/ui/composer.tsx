@@ -1,19 +1,25 @@
-/** The text field and what belongs to it: tools, model, send and stop. A real `<textarea>`. */
+/** The text field and what belongs to it: files, tools, model, send and stop. A real `<textarea>`. */
 import { useSignalEffect } from '@preact/signals';
 import { ArrowUp, ChevronDown, Lock, Square } from 'lucide';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { InferenceOptions } from '../core/protocol';
+import { mayAttach } from '../element/options';
 import { Icon } from '../icons/icon';
+import { AttachButton } from './attach-button';
 import { useOptions, useUi } from './context';
+import { DraftList } from './draft-list';
+import { pasteFiles } from './file-drop';
 
 /** Browsers without `field-sizing` get their height from here. */
 const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
 const MAX_HEIGHT = 220;
 
 export function Composer(): JSX.Element {
-  const { chat, t, focusRequests, selection, id } = useUi();
-  const { composer } = useOptions();
+  const ui = useUi();
+  const { attachments, chat, t, focusRequests, selection, id } = ui;
+  const options = useOptions();
+  const { composer } = options;
   const field = useRef<HTMLTextAreaElement>(null);
   const composing = useRef(false);
   const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
@@ -45,7 +51,10 @@ export function Composer(): JSX.Element {
   }
   const locked = status.type === 'locked';
   const answering = chat.isAnswering.value;
-  const canSend = !locked && chat.phase.value === 'idle' && draft.trim() !== '';
+  const obstacle = attachments.obstacle.value;
+  const canSend = !locked && chat.phase.value === 'idle' && obstacle === null && (draft.trim() !== '' || !attachments.isEmpty.value);
+  const simple = composer.tools.length === 0 && model === null;
+  const attach = mayAttach(options) ? <AttachButton disabled={locked} /> : null;
 
   const send = (): void => {
     if (!canSend) return;
@@ -55,14 +64,16 @@ export function Composer(): JSX.Element {
     };
     chat.draft.value = '';
     if (tool?.persistent === false) selection.selectTool(null);
-    void chat.send({ content: [{ type: 'input_text', text: draft.trim() }], inference });
+    const text = draft.trim();
+    // Files alone are a message too; servers want something in `content` all the same.
+    void chat.send({ content: [{ type: 'input_text', text }], attachments: attachments.take(), inference });
   };
   const placeholder = locked
     ? (status.reason ?? t('composer.locked'))
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
   return (
     <form
-      class={`composer${locked ? ' locked' : ''}${composer.tools.length === 0 && model === null ? ' simple' : ''}`}
+      class={`composer${locked ? ' locked' : ''}${simple ? ' simple' : ''}`}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -72,6 +83,8 @@ export function Composer(): JSX.Element {
         if (event.target === event.currentTarget) field.current?.focus();
       }}
     >
+      <DraftList refocus={() => field.current?.focus()} />
+      {simple && attach}
       <textarea
         ref={field}
         rows={1}
@@ -84,6 +97,7 @@ export function Composer(): JSX.Element {
         onCompositionStart={() => (composing.current = true)}
         // Safari ends the composition just before the Enter that confirmed it.
         onCompositionEnd={() => setTimeout(() => (composing.current = false), 0)}
+        onPaste={(event) => pasteFiles(event, ui)}
         onInput={(event) => (chat.draft.value = event.currentTarget.value)}
         onKeyDown={(event) => {
           // Enter belongs to the input method while a word is being composed.
@@ -97,7 +111,13 @@ export function Composer(): JSX.Element {
           {status.reason ?? t('composer.locked')}
         </span>
       )}
+      {obstacle !== null && (
+        <span id={`${id}-obstacle`} class="visually-hidden">
+          {t(obstacle === 'failed' ? 'attach.sendFailed' : 'attach.sendUploading')}
+        </span>
+      )}
       <div class="composer-bar">
+        {!simple && attach}
         {composer.tools.length > 0 && (
           <div class="tools" role="group" aria-label={t('composer.tools')}>
             {composer.tools.map((option) => {
@@ -138,7 +158,7 @@ export function Composer(): JSX.Element {
             <Icon of={Square} size={13} filled />
           </button>
         ) : (
-          <button type="submit" class="send" aria-label={t('composer.send')} disabled={!canSend}>
+          <button type="submit" class="send" aria-label={t('composer.send')} aria-describedby={obstacle === null ? undefined : `${id}-obstacle`} disabled={!canSend}>
             <Icon of={ArrowUp} />
           </button>
         )}

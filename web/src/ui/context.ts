@@ -6,6 +6,7 @@ import type { Emit } from '../element/events';
 import type { Options } from '../element/options';
 import type { Translate } from '../i18n/translate';
 import type { Chat } from '../store/chat';
+import type { DraftAttachments } from '../store/draft-attachments';
 
 /** Why the chat cannot be used on this page, in the server's words. */
 export interface Blocked {
@@ -14,6 +15,8 @@ export interface Blocked {
 
 export interface Ui {
   readonly chat: Chat;
+  /** The files of the message that is being written. */
+  readonly attachments: DraftAttachments;
   readonly options: Signal<Options | null>;
   readonly blocked: Signal<Blocked | null>;
   /** Counts requests to focus the composer. */

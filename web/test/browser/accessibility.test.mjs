@@ -1,12 +1,10 @@
 // axe in every view, light and dark, and a walk by keyboard alone.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
+import { seriousFindings } from './axe.mjs';
 import { addPage, answered, launch, ready, say } from './harness.mjs';
 import { startServer } from './server.mjs';
 
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let server;
 let browser;
 before(async () => {
@@ -19,12 +17,7 @@ after(async () => {
 });
 
 async function check(page, where) {
-  // Colours are judged at rest, not half-way through a transition.
-  await page.evaluate(() => Promise.all(window.chat.shadowRoot.getAnimations().filter((animation) => animation.effect.getTiming().iterations === 1).map((animation) => animation.finished)));
-  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { rules: { region: { enabled: false }, 'page-has-heading-one': { enabled: false } } }));
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  assert.deepEqual(serious.map(({ id, nodes }) => `${where}: ${id} ${nodes.map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ''}`).join(' | ')}`), []);
+  assert.deepEqual(await seriousFindings(page, where), []);
 }
 
 for (const [scheme, accent] of [['light', '%234f46e5'], ['dark', '%23f97316'], ['light', '%23facc15']]) {

@@ -3,6 +3,7 @@
 // what a person would type. The journeys against the Rust server live in `e2e/`.
 import http from 'node:http';
 import { readFile } from 'node:fs/promises';
+import { answerAttachments, answerFiles, newFiles, shown } from './uploads.mjs';
 
 const DIST = new URL('../../dist/', import.meta.url);
 
@@ -53,6 +54,7 @@ export async function startServer({ slow = 4 } = {}) {
     threads: new Map(), requests: [], closed: 0, secrets: new Map(), issued: 0, refuse: null, slow, visitors: 0,
     /** Pages the test serves: path → { html, csp }. Scripts: path → text. */
     pages: new Map(), scripts: new Map(),
+    files: newFiles(),
   };
 
   const issue = (seconds = 600) => {
@@ -72,6 +74,7 @@ export async function startServer({ slow = 4 } = {}) {
     };
     const fail = (status, message, code = null, headers = {}) => json(status, { error: { message, type: 'invalid_request_error', param: null, code } }, headers);
 
+    if (await answerFiles(state, { request, url, body, json, fail, response })) return;
     if (request.method === 'GET') {
       if (url.pathname === '/chatkit.js' || /^\/chatkit\/\w+\.js$/.test(url.pathname)) {
         response.writeHead(200, { 'content-type': 'text/javascript', 'access-control-allow-origin': '*' });
@@ -93,7 +96,7 @@ export async function startServer({ slow = 4 } = {}) {
       response.writeHead(204, url.pathname === '/v1/chatkit/domain_keys/verify' ? open : {});
       return response.end();
     }
-    const call = body === '' ? {} : JSON.parse(body);
+    const call = body.length === 0 ? {} : JSON.parse(body);
     state.requests.push({ path: url.pathname, headers: request.headers, body: call });
     switch (url.pathname) {
       case '/api/chatkit/start':
@@ -139,7 +142,7 @@ export async function startServer({ slow = 4 } = {}) {
 async function read(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function metadata(thread) {
@@ -174,6 +177,9 @@ async function answer(state, call, request, response, json, fail) {
       return json(200, {});
     case 'items.feedback':
       return json(200, {});
+    case 'attachments.create':
+    case 'attachments.delete':
+      return answerAttachments(state, call, json);
     default:
       return stream(state, call, thread, response);
   }
@@ -200,7 +206,7 @@ async function stream(state, call, known, response) {
       state.threads.set(thread.id, thread);
       send({ type: 'thread.created', thread: metadata(thread) });
     }
-    const item = { type: 'user_message', id: nextId('msg'), thread_id: thread.id, created_at: now(), content: params.input.content, attachments: [], quoted_text: params.input.quoted_text, inference_options: params.input.inference_options };
+    const item = { type: 'user_message', id: nextId('msg'), thread_id: thread.id, created_at: now(), content: params.input.content, attachments: params.input.attachments.map((id) => shown(state.files.stored.get(id))), quoted_text: params.input.quoted_text, inference_options: params.input.inference_options };
     thread.items.push(item);
     send({ type: 'thread.item.done', item });
   } else if (type === 'threads.retry_after_item') {

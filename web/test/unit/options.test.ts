@@ -1,6 +1,6 @@
 /** `setOptions`: the three doors, the defaults, and what is refused with the name of the option. */
 import { describe, expect, test, vi } from 'vitest';
-import { readOptions, sameApi, type Options } from '../../src/element/options';
+import { mayAttach, readOptions, sameApi, type Options } from '../../src/element/options';
 
 const PAGE = { language: 'de-DE', baseUri: 'https://app.example/shop/' };
 const custom = { url: '/chatkit', domainKey: 'local-dev' };
@@ -29,6 +29,10 @@ describe('api', () => {
     [{ api: { clientToken: 'sk_live_secret' } }, 'public token (pk_…)'],
     [{ api: { getClientSecret: 'ek_1' } }, 'must be a function'],
     [{ api: { url: '/x', fetch: 'no' } }, 'options.api.fetch must be a function'],
+    [{ api: { url: '/x', uploadStrategy: 'direct' } }, 'options.api.uploadStrategy must be an object'],
+    [{ api: { url: '/x', uploadStrategy: { type: 'hosted' } } }, 'options.api.uploadStrategy.type must be one of: two_phase, direct'],
+    [{ api: { url: '/x', uploadStrategy: { type: 'direct' } } }, 'options.api.uploadStrategy.uploadUrl is missing'],
+    [{ api: { url: '/x', uploadStrategy: { type: 'direct', uploadUrl: 'ftp://x' } } }, 'options.api.uploadStrategy.uploadUrl must be an http'],
   ])('%j is refused', (raw, words) => {
     expect(() => read(raw)).toThrow(words);
     try {
@@ -37,6 +41,19 @@ describe('api', () => {
       expect((error as Error).name).toBe('IntegrationError');
       expect((error as Error).message).not.toContain('sk_live_secret');
     }
+  });
+
+  test.each([
+    [{ ...custom }, false, null],
+    [{ ...custom, uploadStrategy: { type: 'two_phase' } }, true, { type: 'two_phase' }],
+    [{ ...custom, uploadStrategy: { type: 'direct', uploadUrl: 'up' } }, true, { type: 'direct', uploadUrl: 'https://app.example/shop/up' }],
+    [{ clientToken: 'pk_1', uploadStrategy: { type: 'hosted' } }, true, undefined],
+    [{ getClientSecret: () => Promise.resolve('ek') }, true, undefined],
+  ])('%j lets files be attached: %s', (api, may, strategy) => {
+    const options = read({ api, composer: { attachments: { enabled: true } } });
+    expect(mayAttach(options)).toBe(may);
+    expect((options.api as { uploadStrategy?: unknown }).uploadStrategy).toEqual(strategy);
+    expect(mayAttach(read({ api }))).toBe(false);
   });
 
   test('the same partner is recognised, whatever its functions', () => {
@@ -58,6 +75,7 @@ describe('everything else', () => {
       threadItemActions: { feedback: false, retry: false },
       thread: { autoScroll: false },
       disclaimer: null,
+      composer: { attachments: { enabled: false, maxBytes: { '*': 104_857_600 }, maxCount: 10, accept: null } },
     });
   });
 
@@ -78,8 +96,21 @@ describe('everything else', () => {
     [{ onClientTool: {} }, 'options.onClientTool must be a function'],
     [{ history: { enabled: 'yes' } }, 'options.history.enabled must be true or false'],
     [{ initialThread: 7 }, 'options.initialThread must be a string'],
+    [{ composer: { attachments: true } }, 'options.composer.attachments must be an object'],
+    [{ composer: { attachments: { enabled: 'yes' } } }, 'options.composer.attachments.enabled must be true or false'],
+    [{ composer: { attachments: { maxSize: 0 } } }, 'options.composer.attachments.maxSize must be from 1'],
+    [{ composer: { attachments: { maxSize: '5 MB' } } }, 'options.composer.attachments.maxSize must be a number'],
+    [{ composer: { attachments: { maxSize: { 'image/*': -1 } } } }, 'options.composer.attachments.maxSize.image/* must be from 1'],
+    [{ composer: { attachments: { maxCount: 0 } } }, 'options.composer.attachments.maxCount must be from 1'],
+    [{ composer: { attachments: { maxCount: 1.5 } } }, 'options.composer.attachments.maxCount must be a whole number'],
+    [{ composer: { attachments: { accept: ['image/*'] } } }, 'options.composer.attachments.accept must be an object'],
+    [{ composer: { attachments: { accept: { 'image/*': '.png' } } } }, 'accept["image/*"] must be a list'],
   ])('%j is refused by name', (part, words) => {
     expect(() => read({ api: custom, ...part })).toThrow(words);
+  });
+
+  test('a message has a hundred files at most', () => {
+    expect(read({ api: custom, composer: { attachments: { enabled: true, maxCount: 5000 } } }).composer.attachments.maxCount).toBe(100);
   });
 
   test('prompts may be content, a string, or use the old key', () => {

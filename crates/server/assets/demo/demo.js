@@ -29,6 +29,9 @@ async function getToken() {
   return token.token;
 }
 
+/** What both doors behind a login are given; visitors may send files only where `uploads.visitors` says so. */
+const signedIn = { composer: { attachments: { enabled: true } } };
+
 function say(door, text) {
   byId(`state-${door}`).textContent = text;
 }
@@ -54,6 +57,7 @@ function show(door, options) {
 const openers = {
   1: () => {
     show(1, {
+      ...signedIn,
       api: {
         async getClientSecret(current) {
           const answer = await post(
@@ -75,9 +79,11 @@ const openers = {
   3: (config) => {
     say(3, `Open for ${person.name}: each request carries a token that ends after a quarter of an hour.`);
     show(3, {
+      ...signedIn,
       api: {
         url: new URL('/api/chat', location.href).href,
         domainKey: config.domain_key ?? 'local-dev',
+        uploadStrategy: { type: 'two_phase' },
         async fetch(url, init) {
           return fetch(url, { ...init, headers: { ...init?.headers, authorization: `Bearer ${await getToken()}` } });
         },

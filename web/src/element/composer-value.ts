@@ -1,0 +1,40 @@
+/** Reads the parameters of `setComposerValue`: everything is checked before anything changes. */
+import type { OpenAIChatKit } from '@openai/chatkit';
+import { IntegrationError, NotYetSupportedError } from '../core/errors';
+import type { Attachment } from '../core/protocol';
+
+export type ComposerParams = Parameters<OpenAIChatKit['setComposerValue']>[0];
+
+export interface ComposerChange {
+  /** `null`: stays as it is. */
+  readonly text: string | null;
+  readonly attachments: readonly Attachment[] | null;
+  readonly files: readonly File[];
+}
+
+export function composerChange(params: ComposerParams, mayUpload: boolean): ComposerChange {
+  if (params.reply !== undefined) throw new NotYetSupportedError('setComposerValue() cannot set a reply in this version; use sendUserMessage({ reply }).');
+  if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
+    throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');
+  }
+  const files = params.files === undefined ? [] : [...params.files];
+  if (files.some((file: unknown) => !isFile(file))) throw new IntegrationError('setComposerValue({ files }) takes File objects.');
+  if (files.length > 0 && !mayUpload) {
+    throw new IntegrationError('setComposerValue({ files }) needs composer.attachments.enabled and, with api.url, api.uploadStrategy.');
+  }
+  const text = params.text ?? params.content?.map((part) => part.text).join('') ?? null;
+  return { text, attachments: params.attachments === undefined ? null : params.attachments.map(checked), files };
+}
+
+/** Not `instanceof`: a file may come from another frame. */
+function isFile(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'name' in value && 'size' in value && 'slice' in value;
+}
+
+function checked(attachment: Attachment): Attachment {
+  const { id, name, mime_type: mimeType, type } = attachment as Partial<Attachment>;
+  if (typeof id !== 'string' || id === '' || typeof name !== 'string' || typeof mimeType !== 'string' || (type !== 'file' && type !== 'image')) {
+    throw new IntegrationError('setComposerValue({ attachments }) takes what the server answered to an upload: type, id, name and mime_type.');
+  }
+  return attachment;
+}

@@ -1,0 +1,39 @@
+/** A file of a message: a picture where there is one to see, else a card with its name. */
+import { useSignal } from '@preact/signals';
+import { FileText } from 'lucide';
+import type { JSX } from 'preact';
+import type { Attachment } from '../../core/protocol';
+import { Icon } from '../../icons/icon';
+import { safeLink } from '../../md/safe-url';
+import { useUi } from '../context';
+
+export function AttachmentView({ attachment }: { readonly attachment: Attachment }): JSX.Element {
+  const { t } = useUi();
+  const { name } = attachment;
+  const preview = attachment.type === 'image' ? previewOf(attachment) : null;
+  // Addresses of pictures end after a while, and a page's policy may not allow them.
+  const broken = useSignal<string | null>(null);
+  if (preview !== null && preview !== broken.value) {
+    return (
+      <a class="attachment-link" href={preview} target="_blank" rel="noopener noreferrer" title={t('item.attachmentOpen', { name })}>
+        <img class="attachment-image" src={preview} alt={t('item.attachment', { name })} referrerpolicy="no-referrer" onError={() => (broken.value = preview)} />
+      </a>
+    );
+  }
+  return (
+    <span class="attachment-file">
+      <span class="thumb">
+        <Icon of={FileText} size={20} />
+      </span>
+      <span class="draft-name" dir="auto" title={name}>
+        {name}
+      </span>
+    </span>
+  );
+}
+
+/** The person's own upload, at an address the server chose: any web address is fine here. */
+function previewOf(attachment: Attachment): string | null {
+  const address = attachment.preview_url ?? '';
+  return address === '' ? null : safeLink(address, document.baseURI);
+}
