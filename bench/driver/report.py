@@ -43,6 +43,7 @@ COLUMNS = {
             ("the same again", "forged_again"),
             ("secret", "secret"),
             ("mint", "mint"),
+            ("mint, one person", "mint_one"),
             ("refresh", "refresh"),
         )
     ],

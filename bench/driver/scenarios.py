@@ -137,7 +137,9 @@ def small_requests(subject: Subject) -> Row:
 def authentication(seconds: float = 2, count: int = 25_000) -> Callable[[Subject], Row]:
     """What it costs to find out who calls, by each kind of credential, and to give out client secrets.
 
-    `cold` and `forged` send each token once; `warm` and `forged_again` send one token all the time.
+    `cold` and `forged` send each token once; `warm` and `forged_again` send one token all the time. `mint` is for
+    500 people in turn, whose tokens were seen before: one person who opens thousands of sessions would have each of
+    them end another one. `mint_one` is that person.
     """
 
     def scenario(subject: Subject) -> Row:
@@ -145,6 +147,9 @@ def authentication(seconds: float = 2, count: int = 25_000) -> Callable[[Subject
         user = token(place)
         secret = json.loads(post(place.port, "/api/chatkit/start", user))["client_secret"]
         forged = tokens(place, "forged", count)
+        people = tokens(place, "people", 500, of="valid")
+        see = ("call", "--concurrency", 8, "--seconds", 10, "--bearers", people)
+        measure(subject, subject.load(*see, path=me, bearer=False))
         same = ("--bearer", forged.read_text().partition("\n")[0])
         refused = ("--status", 401)
         ways = {
@@ -153,7 +158,8 @@ def authentication(seconds: float = 2, count: int = 25_000) -> Callable[[Subject
             "forged": ("call", me, "--bearers", forged, *refused),
             "forged_again": ("call", me, *same, *refused),
             "secret": ("call", me, "--bearer", secret),
-            "mint": ("call", "/api/chatkit/start", "--bearer", user, "--body", "{}"),
+            "mint": ("call", "/api/chatkit/start", "--bearers", people, "--again", "--body", "{}"),
+            "mint_one": ("call", "/api/chatkit/start", "--bearer", user, "--body", "{}"),
             "refresh": ("refresh", "/api/chatkit/refresh", "--start", "/api/chatkit/start", "--bearer", user),
         }
         row = {}

@@ -87,10 +87,11 @@ def token(place: Place) -> str:
     return get(place.upstream, f"/token?subject=user-1&audience={AUDIENCE}")
 
 
-def tokens(place: Place, kind: str, count: int) -> Path:
-    """A file with as many tokens of different users, one a line, that nobody has sent yet."""
-    file = place.folder / f"{kind}.tokens"
-    file.write_text(get(place.upstream, f"/tokens?kind={kind}&count={count}&audience={AUDIENCE}"))
+def tokens(place: Place, name: str, count: int, of: str | None = None) -> Path:
+    """A file with as many tokens of different users, one a line, that nobody has sent yet; `of` is their kind, where
+    it is not the file's name."""
+    file = place.folder / f"{name}.tokens"
+    file.write_text(get(place.upstream, f"/tokens?kind={of or name}&count={count}&audience={AUDIENCE}"))
     return file
 
 

@@ -69,10 +69,14 @@ impl Audit {
         }
     }
 
-    /// Leaves a record to be written. Never waits, never fails.
-    pub(crate) fn record(&self, record: AuditRecord) {
-        self.lock().add(record);
-        self.wake.notify_one();
+    /// Leaves a record to be written. Never waits, never fails. Whether it will be an entry of its own: a refusal that
+    /// came before in this minute is only counted.
+    pub(crate) fn record(&self, record: AuditRecord) -> bool {
+        let is_kept = self.lock().add(record);
+        if is_kept {
+            self.wake.notify_one();
+        }
+        is_kept
     }
 
     /// Leaves a record that a user came in by door 3, unless this very login came before. It is remembered by its user
@@ -187,15 +191,17 @@ struct Repeated {
 }
 
 impl Waiting {
-    fn add(&mut self, record: AuditRecord) {
+    /// Whether the record is more than one more of its kind.
+    fn add(&mut self, record: AuditRecord) -> bool {
         if record.event.is_refusal() && !self.is_first_of_its_minute(&record) {
-            return;
+            return false;
         }
         if self.queue.len() < MAX_WAITING {
             self.queue.push_back(record);
         } else {
             self.dropped = self.dropped.saturating_add(record.count);
         }
+        true
     }
 
     /// Counts a refusal that came before in this minute.
@@ -305,21 +311,21 @@ impl Source {
     }
 }
 
-/// Writes down a refusal, when the answer is one.
+/// Writes down a refusal, when the answer is one. Whether it is the first of its kind in this minute.
 pub(crate) fn refusal(
     app: &AppState,
     report: &ErrorReport,
     asking: &Asking,
     client: ClientIp,
     trace: Option<&Trace>,
-) {
+) -> bool {
     let code = report.code.unwrap_or("unknown").to_owned();
     let event = match report.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditEvent::Refused { reason: code },
         StatusCode::TOO_MANY_REQUESTS => AuditEvent::LimitReached {
             limit: report.param.clone().unwrap_or(code),
         },
-        _ => return,
+        _ => return true,
     };
     app.audit.record(AuditRecord {
         user: trace.map(|trace| user_of(&trace.identity)),
@@ -330,7 +336,7 @@ pub(crate) fn refusal(
         origin: origin_of(asking.page()),
         address: Some(client.to_string()),
         ..AuditRecord::new(app.now().wall, event)
-    });
+    })
 }
 
 fn user_of(identity: &Identity) -> AuditUser {

@@ -25,7 +25,7 @@ pub struct ApiError {
     status: StatusCode,
     code: Option<&'static str>,
     message: String,
-    param: Option<String>,
+    param: Option<Box<str>>,
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
@@ -230,7 +230,7 @@ impl ApiError {
     /// The field at fault, as a dotted path.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(param.into().into());
         self
     }
 
@@ -272,7 +272,7 @@ impl ApiError {
             code: self.code,
             status: self.status,
             message: self.message,
-            param: self.param,
+            param: self.param.map(String::from),
             cause: self.cause.map(Arc::from),
             rejection: self.rejection.map(Arc::from),
         }

@@ -110,9 +110,9 @@ impl Service {
 
         // 7. Errors are logged here and nowhere else, and refusals written down.
         if let Some(report) = response.extensions().get::<ErrorReport>() {
-            span.in_scope(|| log(&id, &line, response.status(), report));
             let trace = response.extensions().get();
-            audit::refusal(app, report, &asking, client, trace);
+            let is_news = audit::refusal(app, report, &asking, client, trace);
+            span.in_scope(|| log(&id, &line, response.status(), report, is_news));
         }
         let headers = response.headers_mut();
         headers.reserve(USUAL_HEADERS);
@@ -176,7 +176,15 @@ impl From<RequestId> for HeaderValue {
     }
 }
 
-fn log(id: &RequestId, (method, uri): &(Method, Uri), status: StatusCode, report: &ErrorReport) {
+/// One line for an error. A refusal that came before in this minute is no news, so that whoever tries
+/// tokens does not fill the log.
+fn log(
+    id: &RequestId,
+    (method, uri): &(Method, Uri),
+    status: StatusCode,
+    report: &ErrorReport,
+    is_news: bool,
+) {
     let (id, path) = (id.as_str(), uri.path());
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
@@ -191,14 +199,14 @@ fn log(id: &RequestId, (method, uri): &(Method, Uri), status: StatusCode, report
         (500.., _) => line!(error),
         // An error that became an `error` event of a stream.
         (200, _) => line!(warn),
-        (401 | 403, Some(rejection)) => {
+        (401 | 403, Some(rejection)) if is_news => {
             // What finds the token again in the issuer's log, without holding it.
             let issuer = rejection.issuer();
             let key_id = rejection.key_id();
             let token_hash = rejection.token_hash();
             line!(info, issuer, key_id, token_hash);
         }
-        (401 | 403, None) => line!(info),
+        (401 | 403, None) if is_news => line!(info),
         _ => line!(debug),
     }
 }

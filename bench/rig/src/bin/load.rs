@@ -112,6 +112,9 @@ struct CallArguments {
     /// A file with bearer tokens, one a line: each is sent once, and the run ends with the last one.
     #[arg(long, conflicts_with = "bearer")]
     bearers: Option<PathBuf>,
+    /// Begins with the first token again after the last one.
+    #[arg(long, requires = "bearers")]
+    again: bool,
     /// The statuses of which every answer must have one.
     #[arg(long, value_delimiter = ',', default_value = "200")]
     status: Vec<u16>,
@@ -371,7 +374,7 @@ async fn call(arguments: CallArguments) -> Result<()> {
         Some(file) => {
             let lines = std::fs::read_to_string(file)?;
             let requests: Result<Vec<_>> = lines.lines().map(|line| request(Some(line))).collect();
-            (requests?, true)
+            (requests?, !arguments.again)
         }
         None => (vec![request(target.bearer.as_deref())?], false),
     };
@@ -386,7 +389,8 @@ async fn call(arguments: CallArguments) -> Result<()> {
         let mut connection = None;
         while now_micros() < deadline {
             let number = sent.replace(sent.get() + 1);
-            let Some(request) = requests.get(if is_once { number } else { 0 }) else {
+            let turn = if is_once { number } else { number % requests.len() };
+            let Some(request) = requests.get(turn) else {
                 break;
             };
             if let Some(ticks) = &mut ticks {
