@@ -117,12 +117,31 @@ impl Server {
         (status, body)
     }
 
+    /// Sends a text file as the element does; its id.
+    fn upload(&self, headers: &[(&str, &str)], text: &str) -> String {
+        let form = format!(
+            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"list.txt\"\r\n\
+             Content-Type: text/plain\r\n\r\n{text}\r\n--cut--\r\n"
+        );
+        let kind = "multipart/form-data; boundary=cut";
+        let mut stream = self.send("/v1/chatkit/files", headers, kind, &form);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{answer}");
+        let file: Value = serde_json::from_str(body).unwrap();
+        file["id"].as_str().unwrap().to_owned()
+    }
+
     /// Sends a request; the answer is there to be read as it comes.
     fn begin(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TcpStream {
+        self.send(path, headers, "application/json", &body.to_string())
+    }
+
+    fn send(&self, path: &str, headers: &[(&str, &str)], kind: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let body = body.to_string();
         let mut request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
             self.address,
             body.len()
         );
@@ -363,6 +382,7 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
         status == 200 && body.contains("thread.item.done"),
         "{status} {body}"
     );
+    let file = server.upload(&by_secret, "milk, bread");
     let sessions = house.json(&["session", "list", "--live"]);
     let id = sessions["sessions"][0]["id"].as_str().unwrap();
     assert!(house.run(&["session", "revoke", id]).contains("ended 1"));
@@ -373,6 +393,12 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
     let person = ["--issuer", issuer, "--subject", "ada"];
     let export = || house.run(&[&["user", "export"], &person[..]].concat());
     assert!(export().contains(r#""record":"thread""#) && export().contains("user_message"));
+    let folder = house.folder.path().join("export");
+    let files = ["--files", folder.to_str().unwrap()];
+    house.run(&[&["user", "export"], &person[..], &files[..]].concat());
+    let kept = std::fs::read_to_string(folder.join(&file)).unwrap();
+    assert_eq!(kept, "milk, bread", "the file itself, under its id");
+
     let error = house.refuse(&[&["user", "forget"], &person[..]].concat());
     assert!(error.contains("--yes"), "{error}");
     house.run(&[&["user", "forget"], &person[..], &["--yes"]].concat());
