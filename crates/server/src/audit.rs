@@ -69,14 +69,14 @@ impl Audit {
         }
     }
 
-    /// Leaves a record to be written. Never waits, never fails. Whether it will be an entry of its own: a refusal that
-    /// came before in this minute is only counted.
+    /// Leaves a record to be written. Never waits, never fails. False for a refusal that came before in this minute: it
+    /// is only counted.
     pub(crate) fn record(&self, record: AuditRecord) -> bool {
-        let is_kept = self.lock().add(record);
-        if is_kept {
+        let is_news = self.lock().add(record);
+        if is_news {
             self.wake.notify_one();
         }
-        is_kept
+        is_news
     }
 
     /// Leaves a record that a user came in by door 3, unless this very login came before. It is remembered by its user
@@ -191,7 +191,7 @@ struct Repeated {
 }
 
 impl Waiting {
-    /// Whether the record is more than one more of its kind.
+    /// As [`Audit::record`].
     fn add(&mut self, record: AuditRecord) -> bool {
         if record.event.is_refusal() && !self.is_first_of_its_minute(&record) {
             return false;

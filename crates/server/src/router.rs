@@ -71,6 +71,13 @@ pub struct Route {
 /// A handler at work.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
 
+/// A handler as the table holds it.
+macro_rules! handler {
+    ($handler:path) => {
+        |request, app| call($handler, request, app)
+    };
+}
+
 const START: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::SubjectToken];
 const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
 const CHAT: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::ClientSecret];
@@ -86,51 +93,51 @@ const ANY_PERSON: &[Takes] = &[
 /// Addresses that need a credential.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: |request, app| call(door::start, request, app) },
-    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: |request, app| call(door::refresh, request, app) },
-    Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: |request, app| call(door::visitor, request, app) },
-    Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: |request, app| call(me::me, request, app) },
-    Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: |request, app| call(chat::chat, request, app) },
-    Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: |request, app| call(chat::chat, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: |request, app| call(chat::conversation, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/files",           takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: |request, app| call(files::upload, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: |request, app| call(domain_keys::verify_hosted, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: |request, app| call(sessions::create, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: |request, app| call(sessions::cancel, request, app) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads",         takes: SERVER,                 pages: Pages::Own,         handler: |request, app| call(threads::list, request, app) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,             pages: Pages::Own,         handler: |request, app| call(threads::retrieve, request, app) },
-    Route { method: Method::DELETE, path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,           pages: Pages::Own,         handler: |request, app| call(threads::delete, request, app) },
-    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: |request, app| call(threads::items, request, app) },
+    Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: handler!(door::start) },
+    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: handler!(door::refresh) },
+    Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: handler!(door::visitor) },
+    Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: handler!(me::me) },
+    Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: handler!(chat::chat) },
+    Route { method: Method::POST, path: "/chatkit",                    takes: CHAT,                   pages: Pages::Allowlisted, handler: handler!(chat::chat) },
+    Route { method: Method::POST, path: "/v1/chatkit/conversation",    takes: HOSTED_CHAT,            pages: Pages::Allowlisted, handler: handler!(chat::conversation) },
+    Route { method: Method::POST, path: "/v1/chatkit/files",           takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: handler!(files::upload) },
+    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify_hosted", takes: HOSTED_CHAT,  pages: Pages::Allowlisted, handler: handler!(domain_keys::verify_hosted) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions",        takes: SERVER,                 pages: Pages::Own,         handler: handler!(sessions::create) },
+    Route { method: Method::POST, path: "/v1/chatkit/sessions/{session_id}/cancel", takes: SERVER,    pages: Pages::Own,         handler: handler!(sessions::cancel) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads",         takes: SERVER,                 pages: Pages::Own,         handler: handler!(threads::list) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,             pages: Pages::Own,         handler: handler!(threads::retrieve) },
+    Route { method: Method::DELETE, path: "/v1/chatkit/threads/{thread_id}", takes: SERVER,           pages: Pages::Own,         handler: handler!(threads::delete) },
+    Route { method: Method::GET,  path: "/v1/chatkit/threads/{thread_id}/items", takes: SERVER,       pages: Pages::Own,         handler: handler!(threads::items) },
 ];
 
 /// Addresses that everybody may call. Those of files carry their own permission.
 #[rustfmt::skip]
 pub const PUBLIC_ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: |request, app| call(backchannel_logout::sign_out, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: |request, app| call(domain_keys::verify, request, app) },
-    Route { method: Method::GET,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::content, request, app) },
-    Route { method: Method::PUT,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::receive, request, app) },
-    Route { method: Method::POST, path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: |request, app| call(files::receive, request, app) },
-    Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: |request, app| call(assets::script, request, app) },
-    Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: |request, app| call(assets::part, request, app) },
-    Route { method: Method::GET,  path: "/.well-known/jwks.json",      takes: &[], pages: Pages::Any, handler: |request, app| call(jwks::keys, request, app) },
-    Route { method: Method::GET,  path: "/healthz",                    takes: &[], pages: Pages::Own, handler: |request, app| call(health::live, request, app) },
-    Route { method: Method::GET,  path: "/readyz",                     takes: &[], pages: Pages::Own, handler: |request, app| call(health::ready, request, app) },
+    Route { method: Method::POST, path: "/api/chatkit/backchannel-logout", takes: &[], pages: Pages::Own, handler: handler!(backchannel_logout::sign_out) },
+    Route { method: Method::POST, path: "/v1/chatkit/domain_keys/verify", takes: &[], pages: Pages::Any, handler: handler!(domain_keys::verify) },
+    Route { method: Method::GET,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: handler!(files::content) },
+    Route { method: Method::PUT,  path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: handler!(files::receive) },
+    Route { method: Method::POST, path: "/v1/chatkit/files/{id}/content", takes: &[], pages: Pages::Allowlisted, handler: handler!(files::receive) },
+    Route { method: Method::GET,  path: "/chatkit.js",                 takes: &[], pages: Pages::Any, handler: handler!(assets::script) },
+    Route { method: Method::GET,  path: "/chatkit/{*path}",            takes: &[], pages: Pages::Any, handler: handler!(assets::part) },
+    Route { method: Method::GET,  path: "/.well-known/jwks.json",      takes: &[], pages: Pages::Any, handler: handler!(jwks::keys) },
+    Route { method: Method::GET,  path: "/healthz",                    takes: &[], pages: Pages::Own, handler: handler!(health::live) },
+    Route { method: Method::GET,  path: "/readyz",                     takes: &[], pages: Pages::Own, handler: handler!(health::ready) },
 ];
 
 /// The demo page; there with `pages.demo`.
 #[rustfmt::skip]
 pub const DEMO_ROUTES: &[Route] = &[
-    Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: |request, app| call(page::index, request, app) },
-    Route { method: Method::GET,  path: "/demo/config.json",           takes: &[], pages: Pages::Own, handler: |request, app| call(page::config, request, app) },
-    Route { method: Method::GET,  path: "/demo/{file}",                takes: &[], pages: Pages::Own, handler: |request, app| call(page::file, request, app) },
+    Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: handler!(page::index) },
+    Route { method: Method::GET,  path: "/demo/config.json",           takes: &[], pages: Pages::Own, handler: handler!(page::config) },
+    Route { method: Method::GET,  path: "/demo/{file}",                takes: &[], pages: Pages::Own, handler: handler!(page::file) },
 ];
 
 /// The development issuer; there with `--dev`, and for callers on this machine only.
 #[rustfmt::skip]
 pub const DEVELOPMENT_ROUTES: &[Route] = &[
-    Route { method: Method::POST, path: "/dev/token",                  takes: &[], pages: Pages::Own, handler: |request, app| call(dev::token, request, app) },
-    Route { method: Method::GET,  path: "/dev/jwks.json",              takes: &[], pages: Pages::Own, handler: |request, app| call(dev::keys, request, app) },
+    Route { method: Method::POST, path: "/dev/token",                  takes: &[], pages: Pages::Own, handler: handler!(dev::token) },
+    Route { method: Method::GET,  path: "/dev/jwks.json",              takes: &[], pages: Pages::Own, handler: handler!(dev::keys) },
 ];
 
 /// The routes of this server, as it is configured.
@@ -158,6 +165,23 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    fn new(path: &'static str, routes: Vec<&'static Route>) -> Self {
+        let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        Self {
+            path,
+            // One path has one kind of pages, whatever the method.
+            pages: routes.first().map_or(Pages::Own, |route| route.pages),
+            // Names of methods are text that a header may hold.
+            methods: HeaderValue::try_from(methods.join(", "))
+                .unwrap_or(HeaderValue::from_static("OPTIONS")),
+            routes,
+        }
+    }
+
     /// The route of this method.
     pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
         let method = match *method {
@@ -183,62 +207,44 @@ pub(crate) struct Addresses(matchit::Router<Address>);
 impl Addresses {
     /// The table, as the server is configured.
     pub(crate) fn of(app: &App) -> Self {
-        let mut addresses: Vec<Address> = Vec::new();
+        let mut by_path: Vec<(&'static str, Vec<&'static Route>)> = Vec::new();
         for route in routes(app) {
-            match addresses.iter_mut().find(|known| known.path == route.path) {
-                Some(known) => known.routes.push(route),
-                None => addresses.push(Address {
-                    path: route.path,
-                    pages: route.pages,
-                    methods: HeaderValue::from_static(""),
-                    routes: vec![route],
-                }),
+            match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((_, routes)) => routes.push(route),
+                None => by_path.push((route.path, vec![route])),
             }
         }
-        let mut by_path = matchit::Router::new();
-        for mut address in addresses {
-            address.methods = allow(&address.routes);
-            let path = address.path;
-            if let Err(error) = by_path.insert(path, address) {
+        let mut addresses = matchit::Router::new();
+        for (path, routes) in by_path {
+            if let Err(error) = addresses.insert(path, Address::new(path, routes)) {
                 // Two rows that could mean the same; a test walks over the whole table.
                 tracing::error!(%error, path, "an address of the route table cannot be reached");
             }
         }
-        Self(by_path)
+        Self(addresses)
     }
 
-    /// The address that a path belongs to, and what stands at its placeholder.
-    pub(crate) fn find(&self, path: &str) -> Option<(&Address, Placeholder)> {
+    /// The address that a path belongs to, and what stands at its placeholder if it has one.
+    pub(crate) fn find(&self, path: &str) -> Option<(&Address, Option<Placeholder>)> {
         let found = self.0.at(path).ok()?;
-        let text = found.params.iter().next().map(|(_, text)| {
+        let placeholder = found.params.iter().next().map(|(_, text)| {
             let decoded = percent_decode_str(text).decode_utf8();
-            decoded.map(Into::into).unwrap_or_default()
+            Placeholder(decoded.map(Into::into).unwrap_or_default())
         });
-        Some((found.value, Placeholder(text)))
+        Some((found.value, placeholder))
     }
 }
 
-/// What stands at the placeholder of a path, decoded; empty when it is not text.
-#[derive(Clone)]
-pub(crate) struct Placeholder(Option<String>);
-
-impl Placeholder {
-    /// Whether the path has one.
-    pub(crate) fn is_some(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// The text; empty, which names nothing anywhere, where the path has none.
-    pub(crate) fn into_text(self) -> String {
-        self.0.unwrap_or_default()
-    }
-}
+/// What stands at the placeholder of a path, decoded. Empty, which names nothing anywhere, when it is
+/// not text, and where a path has no placeholder.
+#[derive(Clone, Default)]
+pub(crate) struct Placeholder(pub(crate) String);
 
 impl<S: Sync> FromRequestParts<S> for Placeholder {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.remove().unwrap_or(Self(None)))
+        Ok(parts.extensions.remove().unwrap_or_default())
     }
 }
 
@@ -246,16 +252,6 @@ impl<S: Sync> FromRequestParts<S> for Placeholder {
 pub(crate) fn unknown_path() -> ApiError {
     ApiError::not_found("there is nothing at this address; the README lists the server's addresses")
         .with_code("unknown_path")
-}
-
-fn allow(routes: &[&Route]) -> HeaderValue {
-    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    methods.push("OPTIONS");
-    // Names of methods are text that a header may hold.
-    HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
 fn call<T, H>(handler: H, request: Request, app: AppState) -> Answer

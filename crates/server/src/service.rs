@@ -37,9 +37,9 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The server as it is configured. Clones share everything.
 #[derive(Clone)]
-pub struct Service(Arc<Parts>);
+pub struct Service(Arc<Shared>);
 
-struct Parts {
+struct Shared {
     app: AppState,
     addresses: Addresses,
 }
@@ -48,12 +48,12 @@ impl Service {
     /// Puts the route table, the guard and everything around them in front of an app.
     pub fn new(app: AppState) -> Self {
         let addresses = Addresses::of(&app);
-        Self(Arc::new(Parts { app, addresses }))
+        Self(Arc::new(Shared { app, addresses }))
     }
 
     /// Answers a request of whoever is at the other end of the connection.
     pub(crate) async fn answer(&self, peer: SocketAddr, mut request: Request) -> Response {
-        let Parts { app, addresses } = &*self.0;
+        let Shared { app, addresses } = &*self.0;
         // 1. A name for the request, so that a person can report an error without telling a secret.
         //    The span is for whoever looks closely (`log.filter` at `debug`): to make one costs as
         //    much as finding out who calls.
@@ -61,7 +61,7 @@ impl Service {
         let (method, path) = (request.method(), request.uri().path());
         let span = tracing::debug_span!("request", id = id.as_str(), %method, path);
         let address = addresses.find(path).map(|(address, placeholder)| {
-            if placeholder.is_some() {
+            if let Some(placeholder) = placeholder {
                 request.extensions_mut().insert(placeholder);
             }
             address
@@ -252,6 +252,16 @@ fn security_headers(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_named_in_32_digits() {
+        let number = 0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f;
+        for number in [0, 1, number, u128::MAX] {
+            let id = RequestId::new(number);
+            assert_eq!(id.as_str(), format!("req_{number:032x}"));
+            assert_eq!(HeaderValue::from(id), format!("req_{number:032x}"));
+        }
+    }
 
     #[test]
     fn a_cause_is_told_with_its_causes() {

@@ -389,8 +389,8 @@ async fn call(arguments: CallArguments) -> Result<()> {
         let mut connection = None;
         while now_micros() < deadline {
             let number = sent.replace(sent.get() + 1);
-            let turn = if is_once { number } else { number % requests.len() };
-            let Some(request) = requests.get(turn) else {
+            let place = if is_once { number } else { number % requests.len() };
+            let Some(request) = requests.get(place) else {
                 break;
             };
             if let Some(ticks) = &mut ticks {

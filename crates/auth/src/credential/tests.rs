@@ -50,6 +50,16 @@ fn s01_check_is_crc32_and_digits_are_base62() {
 }
 
 #[test]
+fn public_ids_begin_with_the_time() {
+    let random = TestRandom::default();
+    let id = |seconds| public_id("x_", UnixTime::from_seconds(seconds), &random).unwrap();
+    let ids = [0, 1, 61, 3_844, 1_700_000_000, 1_700_000_001, 4_102_444_800].map(id);
+    assert!(ids.is_sorted(), "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == 24), "{ids:?}");
+    assert_ne!(id(7), id(7), "the rest is chance");
+}
+
+#[test]
 fn s01_every_typo_is_found_before_the_database_is_asked() {
     for (_, text) in specimens() {
         let prefix = text.find('_').unwrap() + 1;
@@ -154,6 +164,23 @@ fn s12_secrets_do_not_print() {
 }
 
 proptest! {
+    #[test]
+    fn base62_is_long_division(number in any::<u128>()) {
+        let mut digits = Vec::new();
+        let mut rest = number;
+        for _ in 0..22 {
+            let digit = u32::try_from(rest % 62).unwrap();
+            digits.push(match digit {
+                0..10 => char::from_digit(digit, 10).unwrap(),
+                10..36 => char::from_digit(digit, 36).unwrap().to_ascii_uppercase(),
+                _ => char::from_digit(digit - 26, 36).unwrap(),
+            });
+            rest /= 62;
+        }
+        let expected: String = digits.iter().rev().collect();
+        prop_assert_eq!(base62::<22>(&number.to_be_bytes()), expected);
+    }
+
     #[test]
     fn s01_minted_credentials_always_classify(bytes in any::<[u8; 32]>(), expires_at in any::<i64>()) {
         if let Some(secret) = client_secret(&bytes, UnixTime::from_seconds(expires_at)) {

@@ -29,11 +29,10 @@ pub(crate) async fn script(RawQuery(query): RawQuery, headers: HeaderMap) -> Res
 
 /// `GET /chatkit/{*path}`
 pub(crate) async fn part(
-    path: Placeholder,
+    Placeholder(path): Placeholder,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let path = path.into_text();
     element_file(&format!("chatkit/{path}"), query.as_deref(), &headers)
 }
 

@@ -188,9 +188,9 @@ impl<S: Sync + Send> FromRequestParts<S> for FileLink {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Ok(id) = Placeholder::from_request_parts(parts, state).await;
+        let Ok(Placeholder(id)) = Placeholder::from_request_parts(parts, state).await;
         let permission = Query::<Permission>::try_from_uri(&parts.uri);
-        match (id.into_text().parse(), permission) {
+        match (id.parse(), permission) {
             (Ok(id), Ok(Query(permission))) => Ok(Self { id, permission }),
             _ => Err(dead_link()),
         }

@@ -41,18 +41,6 @@ impl<S: Sync> FromRequestParts<S> for Beta {
     }
 }
 
-/// The id in an address; empty, which no id is, when it is not even text.
-pub(crate) struct PathId(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Ok(id) = Placeholder::from_request_parts(parts, state).await;
-        Ok(Self(id.into_text()))
-    }
-}
-
 impl From<ParameterError> for ApiError {
     fn from(error: ParameterError) -> Self {
         let refused = Self::bad_request(error.to_string()).with_code(error.code());

@@ -49,8 +49,8 @@ pub(crate) async fn index() -> Response {
 }
 
 /// `GET /demo/{file}`
-pub(crate) async fn file(file: Placeholder) -> Response {
-    demo_file(&file.into_text())
+pub(crate) async fn file(Placeholder(file): Placeholder) -> Response {
+    demo_file(&file)
 }
 
 /// `GET /demo/config.json`

@@ -230,6 +230,28 @@ async fn s12_a_whole_journey_leaves_its_traces_and_no_secret() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_repeats_is_one_line_of_the_log_a_minute() {
+    let log = Log::start();
+    let app = TestApp::start().await;
+    let refuse = || async {
+        let request = app.request("GET".parse().unwrap(), "/api/chatkit/me");
+        let answer = request.bearer_auth("e30.e30.e30").send().await.unwrap();
+        assert_eq!(answer.status(), 401);
+    };
+    let lines = || {
+        let text = log.text();
+        let news = text.lines().filter(|line| line.contains(" INFO "));
+        news.filter(|line| line.contains("/api/chatkit/me")).count()
+    };
+    refuse().await;
+    refuse().await;
+    assert_eq!(lines(), 1, "{}", log.text());
+    app.clock.advance(60);
+    refuse().await;
+    assert_eq!(lines(), 2, "{}", log.text());
+}
+
+#[tokio::test]
 async fn an_entry_says_who_by_which_door_and_from_where() {
     let app = TestApp::start().await;
     let answer = app

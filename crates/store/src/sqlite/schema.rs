@@ -68,3 +68,33 @@ impl From<rusqlite_migration::Error> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_of_open_sessions_are_found_after_the_upgrade() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut connection, 7).unwrap();
+        for (id, claims) in [
+            ("1", r#"{"sid":"a login"}"#),
+            ("2", "{}"),
+            ("3", r#"{"sid":7}"#),
+        ] {
+            let sql = "INSERT INTO chat_sessions
+                (id, issuer, subject, environment, opened_by, created_at, ends_at, version, data)
+                VALUES (?1, 'issuer', 'ada', 'live', 'user', 0, 9, 1, json_object('claims', json(?2)))";
+            connection.execute(sql, [id, claims]).unwrap();
+        }
+        prepare(&mut connection, MigrationPolicy::Apply).unwrap();
+        let logins: Vec<Option<String>> = connection
+            .prepare("SELECT login FROM chat_sessions ORDER BY id")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(logins, [Some("a login".to_owned()), None, None]);
+    }
+}

@@ -26,7 +26,8 @@ use crate::{
     body::JsonBytes,
     caller::ServerCaller,
     error::ApiError,
-    routes::hosted::{Beta, PathId, not_found},
+    router::Placeholder,
+    routes::hosted::{Beta, not_found},
     session_settings::{self, SessionSettings},
 };
 
@@ -71,7 +72,7 @@ pub(crate) async fn cancel(
     caller: ServerCaller,
     source: Source,
     _beta: Beta,
-    PathId(id): PathId,
+    Placeholder(id): Placeholder,
 ) -> Result<Response, ApiError> {
     check_id("session_id", &id, &["cksess"])?;
     let now = app.now().wall;

@@ -16,7 +16,8 @@ use crate::{
     app::AppState,
     caller::ServerCaller,
     error::ApiError,
-    routes::hosted::{Beta, PathId, not_found},
+    router::Placeholder,
+    routes::hosted::{Beta, not_found},
 };
 
 /// What a thread's id may begin with: ours, and what an earlier build made.
@@ -51,7 +52,7 @@ pub(crate) async fn retrieve(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    PathId(id): PathId,
+    Placeholder(id): Placeholder,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
     let found = app.engine.thread_of_project(caller.project(), &thread);
@@ -64,7 +65,7 @@ pub(crate) async fn items(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    PathId(id): PathId,
+    Placeholder(id): Placeholder,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
@@ -83,7 +84,7 @@ pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    PathId(id): PathId,
+    Placeholder(id): Placeholder,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
     let deleted = app
