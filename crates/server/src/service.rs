@@ -2,8 +2,9 @@
 //! order.
 //!
 //! One function rather than a stack of layers, for two reasons. The order can be read; and a request
-//! pays for the handler's boxed future and no other: each layer would box one more and move the
-//! request into it, which came to a third of the time that a small request took.
+//! pays for the handler's boxed future and no other, where each layer boxes one more and moves the
+//! request into it. With this, one look at the table, and no span for a log that nobody reads, a
+//! request without a credential takes half the instructions that it took (bench/README.md).
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
@@ -55,8 +56,8 @@ impl Service {
     pub(crate) async fn answer(&self, peer: SocketAddr, mut request: Request) -> Response {
         let Shared { app, addresses } = &*self.0;
         // 1. A name for the request, so that a person can report an error without telling a secret.
-        //    The span is for whoever looks closely (`log.filter` at `debug`): to make one costs as
-        //    much as finding out who calls.
+        //    The span is for whoever looks closely (`log.filter` at `debug`); its fields are text,
+        //    which is dear to make for each request.
         let id = RequestId::new(app.engine.ids.next());
         let (method, path) = (request.method(), request.uri().path());
         let span = tracing::debug_span!("request", id = id.as_str(), %method, path);
