@@ -7,8 +7,8 @@ import { FileText, Image } from 'lucide';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons/icon';
-import { safeLink } from '../md/safe-url';
 import type { Draft } from '../store/drafts';
+import { previewOf } from './items/attachment';
 
 /** Pixels of the canvas; twice what is shown, for dense screens. */
 const EDGE = 88;
@@ -35,7 +35,7 @@ export function Thumbnail({ draft }: { readonly draft: Draft }): JSX.Element {
       isGone = true;
     };
   }, [file]);
-  const preview = file === null && state.at === 'done' && state.attachment.type === 'image' ? safeLink(state.attachment.preview_url ?? '', document.baseURI) : null;
+  const preview = file === null && state.at === 'done' && state.attachment.type === 'image' ? previewOf(state.attachment) : null;
   return (
     <span class="thumb">
       {preview !== null ? <img src={preview} alt="" referrerpolicy="no-referrer" /> : <canvas ref={canvas} width={EDGE} height={EDGE} hidden={!drawn.value} aria-hidden="true" />}

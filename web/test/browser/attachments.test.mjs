@@ -286,6 +286,10 @@ test('setComposerValue and sendUserMessage take files and attachments', () =>
     }, attachment);
     await isDone(page, 'theirs.txt');
     await isDone(page, 'ours.txt');
+    const picture = { type: 'image', id: 'file2', name: 'photo.png', mime_type: 'image/png' };
+    await page.evaluate((given) => window.chat.setComposerValue({ attachments: given }), [attachment, picture]);
+    await isDone(page, 'photo.png');
+    assert.equal(await page.locator('.draft img').count(), 0, 'a picture without an address is not looked for');
     const error = await page.evaluate(() => window.chat.setComposerValue({ text: 'changed', attachments: [{ id: 1 }] }).catch(({ name }) => name));
     assert.equal(error, 'IntegrationError');
     assert.equal(await page.getByPlaceholder('Message the AI').inputValue(), 'look', 'nothing changes when something is wrong');

@@ -10,7 +10,7 @@ use axum::extract::FromRequestParts;
 use http::{HeaderName, request::Parts};
 use protocol::hosted::ParameterError;
 
-use crate::{error::ApiError, router::Placeholder};
+use crate::error::ApiError;
 
 const OPENAI_BETA: HeaderName = HeaderName::from_static("openai-beta");
 /// Which beta this is. The header may name others beside it.

@@ -32,8 +32,8 @@ export function AttachmentView({ attachment }: { readonly attachment: Attachment
   );
 }
 
-/** The person's own upload, at an address the server chose: any web address is fine here. */
-function previewOf(attachment: Attachment): string | null {
+/** Where a picture can be seen. It is the person's own upload, at an address the server chose: any web address is fine. */
+export function previewOf(attachment: Attachment): string | null {
   const address = attachment.preview_url ?? '';
   return address === '' ? null : safeLink(address, document.baseURI);
 }
