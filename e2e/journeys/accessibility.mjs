@@ -9,8 +9,16 @@ import { newPerson } from "../harness/browser.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Waits for what fades in or out to have done so, in the page and in the element: colours are judged at rest. Runs in the page. */
+async function atRest() {
+  const roots = [document, ...[...document.querySelectorAll("openai-chatkit")].map((chat) => chat.shadowRoot)];
+  const ending = roots.flatMap((root) => root?.getAnimations() ?? []).filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(ending.map((animation) => animation.finished));
+}
+
 /** What axe calls serious or critical, as sentences. */
 export async function seriousFindings(page) {
+  await page.evaluate(atRest);
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
   return violations
