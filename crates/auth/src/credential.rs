@@ -14,6 +14,8 @@
 //! `\b(ek|sk|vk)_[0-9A-Za-z]{43}_?[0-9A-Za-z]{6}` and
 //! `\b[pd]k_(live|test)_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}\b`.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
@@ -168,18 +170,22 @@ pub(crate) fn mint(kind: Kind, random: &dyn Random) -> Result<SecretString, Erro
     Ok((body + &check).into())
 }
 
-/// A short public id: the prefix, and in base 62 the second it was made in (40 bits) and 88 random
-/// bits. Ids that begin with the time lie together in the store, which makes them cheap to add.
+/// How many public ids were made: the order of those of one second.
+static PUBLIC_IDS: AtomicU32 = AtomicU32::new(0);
+
+/// A short public id: the prefix, and in base 62 the second it was made in (40 bits), a number that
+/// counts up (24 bits) and 64 random bits. Ids in the order of time lie together in the store, which
+/// makes them cheap to add.
 pub(crate) fn public_id(
     prefix: &str,
     now: UnixTime,
     random: &dyn Random,
 ) -> Result<String, RandomError> {
     let mut bytes = [0; 16];
-    let (time, chance) = bytes.split_at_mut(5);
-    let seconds = now.seconds().to_be_bytes();
-    time.copy_from_slice(seconds.last_chunk::<5>().unwrap_or(&[0; 5]));
-    random.fill(chance)?;
+    let time = u64::from_be_bytes(now.seconds().to_be_bytes()) << 24;
+    let number = PUBLIC_IDS.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff;
+    bytes[..8].copy_from_slice(&(time | u64::from(number)).to_be_bytes());
+    random.fill(&mut bytes[8..])?;
     Ok(format!("{prefix}{}", base62::<22>(&bytes)))
 }
 

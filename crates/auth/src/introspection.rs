@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     identity::Identity,
     issuer::{CheckedIssuer, ConfigError},
-    ports::{Digest, Introspection, LookupError, SignOut, TokenIntrospection},
+    ports::{ClientAuthMethod, Digest, Introspection, LookupError, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     sha256,
     time::{Now, UnixTime},
@@ -54,6 +54,8 @@ pub struct IntrospectionRule {
     pub client_id: String,
     /// The secret of who asks.
     pub client_secret: SecretString,
+    /// Where the issuer expects the two.
+    pub auth_method: ClientAuthMethod,
     /// For whom the tokens must be meant; opaque tokens often name their client only.
     pub audience: Audience,
     /// What all of these tokens begin with; empty when one issuer alone has opaque tokens.
@@ -295,6 +297,7 @@ impl OpaqueTokens {
             address: &rule.address,
             client_id: &rule.client_id,
             client_secret: &rule.client_secret,
+            auth_method: rule.auth_method,
             token,
         };
         let body = self

@@ -340,8 +340,7 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// One session by its id.
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError>;
 
-    /// Sessions that match, newest first (`created_at`, then `id`, both descending), at most
-    /// `limit`.
+    /// Sessions that match, the last one that was opened first, at most `limit`.
     async fn list_chat_sessions(
         &self,
         filter: &ChatSessionFilter,
@@ -523,15 +522,27 @@ pub trait SessionLookup: Send + Sync + 'static {
     async fn lookup(&self, url: &Url, cookie: &str) -> Result<Vec<u8>, LookupError>;
 }
 
+/// How a client with a secret says who it is (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientAuthMethod {
+    /// `client_secret_basic` (RFC 7591 §2): in the `Authorization` header. Every issuer has to take it.
+    #[default]
+    Basic,
+    /// `client_secret_post`: in the body, for an issuer that does not.
+    Post,
+}
+
 /// A question about one opaque token (RFC 7662 §2.1).
 #[derive(Debug, Clone, Copy)]
 pub struct Introspection<'question> {
     /// The issuer's introspection endpoint.
     pub address: &'question Url,
-    /// Who asks; sent with the secret as HTTP Basic credentials (RFC 6749 §2.3.1).
+    /// Who asks.
     pub client_id: &'question str,
     /// The secret of who asks.
     pub client_secret: &'question SecretString,
+    /// Where the two stand.
+    pub auth_method: ClientAuthMethod,
     /// The token that is asked about.
     pub token: &'question str,
 }

@@ -18,6 +18,7 @@ use crate::{
     ports::{
         Announced, AttachmentRecord, AttachmentStore, BytesIn, FileContent, FileId, Files,
         FilesError, Interrupted, Links, ModelFile, ModelInput, ModelRequest, Quota, StoreError,
+        in_words,
     },
 };
 
@@ -200,8 +201,8 @@ impl Engine {
         match records.announce(&context.owner, &record, quota).await? {
             Announced::Accepted => Ok(record),
             Announced::NoSpace => Err(Error::UploadQuota(format!(
-                "your files would take more than the {} bytes you may keep here; delete a conversation with files first",
-                rules.max_owner_bytes
+                "your files would take more than the {} you may keep here; delete a conversation with files first",
+                in_words(rules.max_owner_bytes)
             ))),
             Announced::TooMany => Err(Error::UploadQuota(format!(
                 "this chat session may send {} files and has; start a new session",

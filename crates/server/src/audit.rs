@@ -39,6 +39,8 @@ const MAX_WAITING: usize = 4_096;
 const BATCH: usize = 256;
 /// How many different refusals are told apart in one minute. Beyond them only their reasons are.
 const MAX_DIFFERENT: usize = 256;
+/// How long a record waits for others to share its write, since each write is a commit.
+const GATHERED_FOR: Duration = Duration::from_millis(20);
 /// How often counted refusals are looked at, in case nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How many logins are remembered, so that each is written down once.
@@ -163,7 +165,7 @@ impl Audit {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.wake.notified() => {}
+                () = self.wake.notified() => tokio::time::sleep(GATHERED_FOR).await,
                 _ = ticks.tick() => {}
             }
             self.write(now()).await;

@@ -8,7 +8,7 @@
 use std::{convert::Infallible, future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use http::Request;
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -145,8 +145,8 @@ async fn connection(
                 Body::new(body)
             }
         });
-        let service = &service;
-        async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
+        // Boxed, because the connection keeps its room as long as it is open: 4 KiB that a stream needs no more.
+        Box::pin(service.answer(peer, request).map(Ok::<_, Infallible>))
     });
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));

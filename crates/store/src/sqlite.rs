@@ -36,6 +36,10 @@ const MAX_READERS: usize = 4;
 /// Every statement of this crate fits, so that none is ever prepared twice on a connection.
 const STATEMENT_CACHE: usize = 128;
 
+/// How many pages of 4 KiB the log of recent writes has before they are copied to their places. Pages that many writes
+/// touch are copied once for all of them, and what is waited for is the disk; four times SQLite's own number.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
 /// A SQLite database.
 pub(crate) struct Sqlite {
     writer: Writer,
@@ -77,7 +81,7 @@ impl Sqlite {
     /// Runs work that may change something; see [`Writer::run`].
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.writer.run(work).await
     }
@@ -85,7 +89,7 @@ impl Sqlite {
     /// Runs work that only reads; see [`Readers::run`].
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         match &self.readers {
             Some(readers) => readers.run(work).await,
@@ -150,13 +154,18 @@ fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // What replaces a row removes it, and triggers that guard rows see that.
+    connection.pragma_update(None, "recursive_triggers", true)?;
     // What a user deletes is overwritten, not only unlinked. Deleting is rare, so it may cost a little.
     connection.pragma_update(None, "secure_delete", true)?;
+    // Sorts, and the pages that a savepoint could bring back: in a file, they took more writes than the data itself.
+    connection.pragma_update(None, "temp_store", "memory")?;
     let synchronous = match options.durability {
         Durability::Process => "normal",
         Durability::Power => "full",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(())
 }
 

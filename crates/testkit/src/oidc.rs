@@ -16,7 +16,8 @@ use std::{
 use anyhow::Context as _;
 use async_trait::async_trait;
 use auth::ports::{
-    FetchError, FetchedKeys, Introspection, KeyFetch, LookupError, TokenIntrospection,
+    ClientAuthMethod, FetchError, FetchedKeys, Introspection, KeyFetch, LookupError,
+    TokenIntrospection,
 };
 use axum::{
     Router,
@@ -39,6 +40,8 @@ struct Shelves {
     tokens: HashMap<String, Value>,
     /// How often each path was asked for.
     asked: HashMap<String, usize>,
+    /// Where the client's id and secret are looked for.
+    clients: ClientAuthMethod,
     /// What every request is answered with instead, and its `Retry-After`.
     failure: Option<(u16, u32)>,
 }
@@ -92,6 +95,11 @@ impl OidcServer {
     /// What will be said about an opaque token.
     pub fn know(&self, token: &str, answer: Value) {
         self.with(|shelves| shelves.tokens.insert(token.to_owned(), answer));
+    }
+
+    /// Where the client that asks about tokens has to say who it is; in the header at first.
+    pub fn take_clients(&self, method: ClientAuthMethod) {
+        self.with(|shelves| shelves.clients = method);
     }
 
     /// From now on every request is answered with this status and `Retry-After`; `None` ends it.
@@ -164,16 +172,23 @@ async fn answer(
 
 /// RFC 7662 §2: only for the client, and an unknown token is not active.
 fn introspect(shelves: &Shelves, headers: &HeaderMap, body: &[u8]) -> Response {
-    // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
-    let expected = "Basic dmVzdGlidWxlJTNBdGVzdDphK3NlY3JldCt3aXRoK3NwYWNlcyslMjYrc2lnbnM=";
-    if headers
-        .get(header::AUTHORIZATION)
-        .is_none_or(|value| value != expected)
-    {
+    let form: HashMap<_, _> = form_urlencoded::parse(body).collect();
+    let header = headers.get(header::AUTHORIZATION);
+    let is_client = match shelves.clients {
+        // Both halves are form-encoded before they are joined (RFC 6749 §2.3.1).
+        ClientAuthMethod::Basic => header.is_some_and(|value| {
+            value == "Basic dmVzdGlidWxlJTNBdGVzdDphK3NlY3JldCt3aXRoK3NwYWNlcyslMjYrc2lnbnM="
+        }),
+        ClientAuthMethod::Post => {
+            let is = |name, expected| form.get(name).is_some_and(|text| text == expected);
+            header.is_none() && is("client_id", CLIENT_ID) && is("client_secret", CLIENT_SECRET)
+        }
+    };
+    if !is_client {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let token = form_urlencoded::parse(body).find(|(name, _)| name == "token");
-    let known = token.and_then(|(_, token)| shelves.tokens.get(token.as_ref()).cloned());
+    let token = form.get("token");
+    let known = token.and_then(|token| shelves.tokens.get(token.as_ref()).cloned());
     axum::Json(known.unwrap_or_else(|| json!({ "active": false }))).into_response()
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use auth::claims::Audience;
 use auth::introspection::IntrospectionRule;
 use auth::jwks::KeyCacheLimits;
-use auth::ports::{KeyFetch, Random, SystemRandom};
+use auth::ports::{ClientAuthMethod, KeyFetch, Random, SystemRandom};
 use auth::{Error, Issuer, Issuers, LoginSessions, Now, Reason, UnixTime};
 use serde_json::Value;
 use testkit::services::{Account, BetterAuth, BetterAuthOptions, OAuthOptions};
@@ -226,6 +226,7 @@ async fn start_oauth_with_logout(
         address: Url::parse(&format!("{}/oauth2/introspect", issuer.issuer)).unwrap(),
         client_id: known.id.clone(),
         client_secret: known.secret.clone().into(),
+        auth_method: ClientAuthMethod::Basic,
         audience: Audience::in_claim("azp", [known.id.clone()]),
         token_prefix: String::new(),
         believed_for: Duration::from_secs(30),

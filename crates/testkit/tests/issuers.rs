@@ -23,7 +23,7 @@ use auth::{
     },
     jwks::KeyCacheLimits,
     jws::Algorithm,
-    ports::{KeyFetch, Random, SystemRandom},
+    ports::{ClientAuthMethod, KeyFetch, Random, SystemRandom},
 };
 use serde_json::{Map, Value, json};
 use testkit::oidc::{CLIENT_ID, CLIENT_SECRET, OidcServer, SigningKey};
@@ -669,6 +669,7 @@ fn opaque(name: &str, prefix: &str) -> Issuer {
         address: Url::parse(&format!("{name}/introspect")).unwrap(),
         client_id: CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.into(),
+        auth_method: ClientAuthMethod::Basic,
         audience: Audience::aud([API]),
         token_prefix: prefix.to_owned(),
         believed_for: Duration::from_secs(30),
@@ -860,6 +861,22 @@ async fn an_issuer_that_does_not_answer_makes_nobody_a_stranger() {
             assert!(message.contains("client id and secret"), "{message}");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_client_says_who_it_is_where_the_issuer_looks() {
+    use ClientAuthMethod::{Basic, Post};
+    let server = OidcServer::start().await.unwrap();
+    server.know("good", active(json!({})));
+    for (taken, sent) in [(Basic, Basic), (Basic, Post), (Post, Basic), (Post, Post)] {
+        server.take_clients(taken);
+        let mut rule = opaque("https://id.example", "");
+        rule.introspection.as_mut().unwrap().auth_method = sent;
+        let outcome = issuers(&server, vec![rule])
+            .authenticate("good", now())
+            .await;
+        assert_eq!(outcome.is_ok(), taken == sent, "{taken:?} {sent:?}");
     }
 }
 

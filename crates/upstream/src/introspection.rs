@@ -1,7 +1,7 @@
 //! Opaque tokens, taken to their issuer to ask what they are worth (RFC 7662).
 
 use async_trait::async_trait;
-use auth::ports::{Introspection, LookupError, TokenIntrospection};
+use auth::ports::{ClientAuthMethod, Introspection, LookupError, TokenIntrospection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{
     Method, StatusCode,
@@ -17,7 +17,7 @@ use crate::{
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Asks an issuer's introspection endpoint with the client's own credentials.
+/// Asks an issuer's introspection endpoint as one of the issuer's clients.
 #[derive(Debug, Clone)]
 pub struct HttpTokenIntrospection {
     http: HttpClient,
@@ -38,18 +38,17 @@ impl TokenIntrospection for HttpTokenIntrospection {
             message,
             retry_after: None,
         };
-        let body = Serializer::new(String::new())
-            .append_pair("token", question.token)
-            .append_pair("token_type_hint", "access_token")
-            .finish();
-        let response = self
+        let mut request = self
             .http
             .request(Method::POST, question.address)
             .map_err(|error| unavailable(error.to_string()))?
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(AUTHORIZATION, basic(&question))
-            .body(body)
+            .body(form(&question));
+        if question.auth_method == ClientAuthMethod::Basic {
+            request = request.header(AUTHORIZATION, basic(&question));
+        }
+        let response = request
             .send()
             .await
             .map_err(|error| unavailable(in_words(error)))?;
@@ -64,6 +63,18 @@ impl TokenIntrospection for HttpTokenIntrospection {
             }),
         }
     }
+}
+
+/// The question (RFC 7662 §2.1), and who asks where that belongs in the body.
+fn form(question: &Introspection<'_>) -> String {
+    let mut form = Serializer::new(String::new());
+    form.append_pair("token", question.token)
+        .append_pair("token_type_hint", "access_token");
+    if question.auth_method == ClientAuthMethod::Post {
+        form.append_pair("client_id", question.client_id)
+            .append_pair("client_secret", question.client_secret.expose_secret());
+    }
+    form.finish()
 }
 
 /// HTTP Basic credentials of an OAuth client: both halves are form-encoded first (RFC 6749 §2.3.1),

@@ -56,7 +56,11 @@ fn public_ids_begin_with_the_time() {
     let ids = [0, 1, 61, 3_844, 1_700_000_000, 1_700_000_001, 4_102_444_800].map(id);
     assert!(ids.is_sorted(), "{ids:?}");
     assert!(ids.iter().all(|id| id.len() == 24), "{ids:?}");
-    assert_ne!(id(7), id(7), "the rest is chance");
+    assert!(
+        id(7) < id(7),
+        "in one second, in the order in which they were made"
+    );
+    assert_ne!(id(7)[14..], id(7)[14..], "the rest is chance");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use auth::{
     jwk::Key,
     jwks::{KeyCacheLimits, KeySet},
     jws::Algorithm,
-    ports::{KeyFetch, SessionLookup},
+    ports::{ClientAuthMethod, KeyFetch, SessionLookup},
 };
 use secrecy::{ExposeSecret, SecretSlice};
 use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, HttpTokenIntrospection};
@@ -21,7 +21,10 @@ use url::Url;
 
 use crate::{
     compose::{development::DevelopmentParts, random},
-    config::{self, EnvironmentName, IssuerPreset, RawConfig, RawIssuer, TokenType, Variables},
+    config::{
+        self, EnvironmentName, IssuerPreset, RawClientAuthMethod, RawConfig, RawIssuer, TokenType,
+        Variables,
+    },
 };
 
 /// What is accepted from an issuer that names no algorithms.
@@ -169,6 +172,10 @@ fn introspection(
         address: parse_url("introspection_url", &address)?,
         client_id,
         client_secret,
+        auth_method: match raw.introspection_auth_method {
+            RawClientAuthMethod::Basic => ClientAuthMethod::Basic,
+            RawClientAuthMethod::Post => ClientAuthMethod::Post,
+        },
         audience,
         token_prefix: raw.opaque_token_prefix.clone(),
         believed_for: Duration::from_secs(raw.introspection_seconds),

@@ -139,6 +139,7 @@ pub(crate) struct RawIssuer {
     pub(crate) introspection_client_id: Option<String>,
     pub(crate) introspection_client_secret_env: Option<String>,
     pub(crate) introspection_client_secret_file: Option<PathBuf>,
+    pub(crate) introspection_auth_method: RawClientAuthMethod,
     pub(crate) introspection_audience_claim: String,
     pub(crate) introspection_audience: Vec<String>,
     pub(crate) introspection_seconds: u64,
@@ -179,6 +180,7 @@ impl Default for RawIssuer {
             introspection_client_id: None,
             introspection_client_secret_env: None,
             introspection_client_secret_file: None,
+            introspection_auth_method: RawClientAuthMethod::Basic,
             introspection_audience_claim: "aud".to_owned(),
             introspection_audience: Vec::new(),
             introspection_seconds: 30,
@@ -226,6 +228,17 @@ pub(crate) enum RawTokenUse {
     Access,
     /// The ID token.
     Id,
+}
+
+/// Where an OAuth client says who it is, by the names of RFC 7591 §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub(crate) enum RawClientAuthMethod {
+    /// In the `Authorization` header.
+    #[serde(rename = "client_secret_basic")]
+    Basic,
+    /// In the body.
+    #[serde(rename = "client_secret_post")]
+    Post,
 }
 
 /// `[[rule]]`

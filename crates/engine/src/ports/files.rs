@@ -151,7 +151,7 @@ pub enum Interrupted {
     #[error("the file did not arrive in time; send it again, or a smaller one")]
     TooSlow,
     /// More came than may.
-    #[error("the file is larger than the {limit} bytes it may have; send a smaller one")]
+    #[error("the file is larger than the {} it may have; send a smaller one", in_words(*.limit))]
     TooLarge {
         /// Most bytes.
         limit: u64,
@@ -159,6 +159,23 @@ pub enum Interrupted {
     /// The type is not taken here, or the bytes are something else than they are called.
     #[error("Uploaded file type is not allowed for this session.")]
     WrongType,
+}
+
+/// A number of bytes as people say it, in steps of 1024: "25 MB", "1.5 GB". Rounded down, so that nobody is promised
+/// more than there is.
+pub(crate) fn in_words(bytes: u64) -> String {
+    const STEP: u64 = 1024;
+    let mut unit = STEP;
+    for name in ["KB", "MB", "GB", "TB"] {
+        let (whole, tenths) = (bytes / unit, bytes % unit * 10 / unit);
+        match (whole, tenths) {
+            (0, _) => break,
+            (STEP.., _) => unit *= STEP,
+            (whole, 0) => return format!("{whole} {name}"),
+            (whole, tenths) => return format!("{whole}.{tenths} {name}"),
+        }
+    }
+    format!("{bytes} bytes")
 }
 
 /// What was kept of a file.
@@ -214,6 +231,21 @@ pub trait Links: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_said_in_steps_of_1024() {
+        for (bytes, words) in [
+            (0, "0 bytes"),
+            (1_023, "1023 bytes"),
+            (1_024, "1 KB"),
+            (1_024 * 1_024 - 1, "1023.9 KB"),
+            (25 << 20, "25 MB"),
+            (3 << 29, "1.5 GB"),
+            (u64::MAX, "18446744073709551615 bytes"),
+        ] {
+            assert_eq!(in_words(bytes), words);
+        }
+    }
 
     #[test]
     fn a_file_is_named_by_a_number_and_nothing_else() {

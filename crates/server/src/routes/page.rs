@@ -16,12 +16,11 @@ use crate::{
     routes::{assets::content_type, dev::DevelopmentUser},
 };
 
-/// Scripts and styles from this server only, none inline; no markup from strings (Trusted Types);
-/// no page may put this one into a frame.
+/// Scripts and styles from this server only, none inline; no markup from strings (Trusted Types).
+/// Who may put the page into a frame comes behind it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self' data: https:; font-src 'self'; base-uri 'none'; \
-     form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-     trusted-types 'none'";
+     form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/assets/demo"]
@@ -43,9 +42,15 @@ struct Config<'a> {
     users: &'a [DevelopmentUser],
 }
 
-/// `GET /`
-pub(crate) async fn index() -> Response {
-    demo_file("index.html")
+/// `GET /`, which pages of the allowlist may put into a frame.
+pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiError> {
+    let ancestors = app.domains.frame_ancestors().await?;
+    let policy = format!("{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}");
+    let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
+    let mut page = demo_file("index.html");
+    let headers = page.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(page)
 }
 
 /// `GET /demo/{file}`
@@ -77,10 +82,6 @@ fn demo_file(path: &str) -> Response {
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(content_type(path)),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response

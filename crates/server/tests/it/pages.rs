@@ -1,9 +1,10 @@
 //! What a browser loads: the element, the demo page, the keys, and the development issuer.
 
+use auth::Environment;
 use reqwest::header;
 use serde_json::{Value, json};
 
-use crate::harness::{Options, TestApp};
+use crate::harness::{Options, START, TestApp};
 
 async fn development() -> TestApp {
     TestApp::with(Options {
@@ -67,7 +68,7 @@ async fn the_demo_page_is_strict_about_its_content() {
         "default-src 'none'",
         "script-src 'self'",
         "require-trusted-types-for 'script'",
-        "frame-ancestors 'none'",
+        "frame-ancestors 'self'",
     ] {
         assert!(policy.contains(part), "{policy}");
     }
@@ -96,6 +97,34 @@ async fn the_demo_page_is_strict_about_its_content() {
             .unwrap()
             .starts_with("pk_test_")
     );
+}
+
+#[tokio::test]
+async fn pages_of_the_allowlist_may_frame_the_demo_page_at_once() {
+    let app = development().await;
+    let ancestors = async || {
+        let page = app.get("/").send().await.unwrap();
+        let policy = page.headers()["content-security-policy"].to_str().unwrap();
+        let (_, ancestors) = policy.split_once("frame-ancestors ").unwrap();
+        ancestors.to_owned()
+    };
+    let origin = "https://frames.example";
+    assert!(!ancestors().await.contains(origin));
+    let domains = &app.state.domains;
+    let now = auth::UnixTime::from_seconds(START);
+    domains.add(origin, Environment::Test, now).await.unwrap();
+    assert!(ancestors().await.ends_with(" https://frames.example"));
+    // Only a page is something to frame.
+    for path in ["/demo/demo.js", "/healthz"] {
+        let answer = app.get(path).send().await.unwrap();
+        let policy = answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        assert!(
+            policy.ends_with("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+    }
 }
 
 #[tokio::test]

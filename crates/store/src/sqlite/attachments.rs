@@ -133,7 +133,7 @@ impl AttachmentStore for Sqlite {
         let forgotten = self.write(move |connection| {
             let mut forget =
                 connection.prepare_cached("DELETE FROM removed_files WHERE file = ?1")?;
-            for file in files {
+            for file in &files {
                 forget.execute([file.to_string()])?;
             }
             Ok(())

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows;
+use crate::rows::{self, Stored};
 use crate::sqlite::Sqlite;
 
 /// Entries that one call of [`purge_some`] removes.
@@ -22,11 +22,10 @@ const PURGE_BATCH: u32 = 500;
 #[async_trait]
 impl AuditStore for Sqlite {
     async fn append_audit(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let records = records.to_vec();
+        let rows: Vec<_> = records.iter().map(encode).collect::<Result<_, _>>()?;
         let appended = self.write(move |connection| {
-            records
-                .into_iter()
-                .try_for_each(|record| append(connection, record))
+            let mut rows = rows.iter();
+            rows.try_for_each(|(record, stored)| append(connection, record, stored))
         });
         Ok(appended.await?)
     }
@@ -67,15 +66,18 @@ struct Details {
     actor: Option<Actor>,
 }
 
-fn append(connection: &Connection, record: AuditRecord) -> Result<(), Error> {
-    let kind = record.event.kind();
-    let party = find_or_add_party(connection, record.user.as_ref(), record.address.as_deref())?;
+fn encode(record: &AuditRecord) -> Result<(AuditRecord, Stored), Error> {
     let stored = rows::encode(&Details {
-        event: record.event,
+        event: record.event.clone(),
         count: record.count,
-        origin: record.origin,
-        actor: record.actor,
+        origin: record.origin.clone(),
+        actor: record.actor.clone(),
     })?;
+    Ok((record.clone(), stored))
+}
+
+fn append(connection: &Connection, record: &AuditRecord, stored: &Stored) -> Result<(), Error> {
+    let party = find_or_add_party(connection, record.user.as_ref(), record.address.as_deref())?;
     connection
         .prepare_cached(
             "INSERT INTO audit_log (at, kind, door, session_id, party, version, data)
@@ -83,7 +85,7 @@ fn append(connection: &Connection, record: AuditRecord) -> Result<(), Error> {
         )?
         .execute(params![
             record.at.seconds(),
-            kind,
+            record.event.kind(),
             record.door.map(Door::as_str),
             record.session_id,
             party,

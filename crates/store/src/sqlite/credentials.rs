@@ -15,6 +15,7 @@ use auth::time::UnixTime;
 use rusqlite::Row;
 
 use crate::sqlite::Sqlite;
+use crate::sqlite::credentials::sessions::EncodedSession;
 use crate::sqlite::upkeep::{self, PurgeStep};
 
 #[async_trait]
@@ -25,7 +26,7 @@ impl CredentialStore for Sqlite {
         secret: &ClientSecretRecord,
         limit: u32,
     ) -> Result<OpeningOutcome, StoreError> {
-        let (session, secret) = (session.clone(), secret.clone());
+        let (session, secret) = (EncodedSession::new(session)?, secret.clone());
         let outcome =
             self.write(move |connection| sessions::insert(connection, &session, &secret, limit));
         Ok(outcome.await?)
@@ -202,7 +203,7 @@ impl CredentialStore for Sqlite {
 
     async fn insert_domain(&self, domain: &DomainRecord) -> Result<DomainRecord, StoreError> {
         let domain = domain.clone();
-        let registered = self.write(move |connection| domains::insert(connection, domain));
+        let registered = self.write(move |connection| domains::insert(connection, &domain));
         Ok(registered.await?)
     }
 

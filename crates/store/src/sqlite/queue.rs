@@ -2,8 +2,8 @@
 //!
 //! SQLite's calls block and allow one writer, so the work comes to threads of its own through bounded queues.
 //! The writer takes whatever has queued up and commits it as one transaction: under load many callers share one
-//! commit, alone nobody waits for company. Each piece of work has a savepoint, so that one that fails takes nothing
-//! with it, and nobody hears of success before the commit.
+//! commit, alone nobody waits for company. Work that fails takes nothing with it, and nobody hears of success before
+//! the commit.
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,20 +19,43 @@ const QUEUE_LENGTH: usize = 1024;
 /// How much work shares a commit. More would let the first in the group wait longer and gain nothing.
 const GROUP_SIZE: usize = 128;
 
-/// One caller's work inside a group, or the reason why there is no transaction to do it in.
-type Write = Box<dyn FnOnce(Result<&Connection, Error>) -> Step + Send>;
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 
-/// What became of one caller's work, before the commit.
-struct Step {
-    is_good: bool,
-    /// Tells the caller, once the commit is through or has failed.
-    acknowledge: Box<dyn FnOnce(Result<(), Error>) + Send>,
+/// One caller's work inside a group.
+trait Write: Send {
+    /// Does the work, perhaps for the second time, and keeps its result. False when it failed.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Keeps the reason why the work could not be done or is not there any more.
+    fn fail(&mut self, error: Error);
+    /// Tells the caller the result, once the commit is through.
+    fn acknowledge(self: Box<Self>);
+}
+
+struct Task<T, W> {
+    work: W,
+    result: Result<T, Error>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.result = (self.work)(connection);
+        self.result.is_ok()
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.result = Err(error);
+    }
+
+    fn acknowledge(self: Box<Self>) {
+        // A caller that has gone away does not hear the answer.
+        drop(self.reply.send(self.result));
+    }
 }
 
 /// The database's only writer.
 pub(super) struct Writer {
-    threads: Threads<Write>,
+    threads: Threads<Box<dyn Write>>,
 }
 
 impl Writer {
@@ -57,70 +80,93 @@ impl Writer {
         Ok(Self { threads })
     }
 
-    /// Does the work in a transaction and answers after its commit. An error undoes this work and no other.
+    /// Does the work in a transaction and answers after its commit. An error undoes this work and no other. The work may
+    /// be undone and done again, so it does nothing but speak with the database.
     ///
     /// Once it is queued it is done, even if the caller goes away: a write is never half wanted.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let job: Write = Box::new(move |connection| {
-            let result = connection.and_then(work);
-            Step {
-                is_good: result.is_ok(),
-                // A caller that has gone away does not hear the answer.
-                acknowledge: Box::new(move |commit| drop(reply.send(commit.and(result)))),
-            }
-        });
-        self.threads.push(job).await?;
+        let task = Task {
+            work,
+            result: Err(Error::internal(TransactionLost)), // Until it has run.
+            reply,
+        };
+        self.threads.push(Box::new(task)).await?;
         answer.await.map_err(Error::internal)?
     }
 }
 
-fn commit_group(connection: &Connection, group: Vec<Write>) {
-    // Takes the write lock now: a later upgrade from a read lock could fail half-way.
-    let begun = execute(connection, "BEGIN IMMEDIATE");
-    let steps: Vec<Step> = group
-        .into_iter()
-        .map(|work| match &begun {
-            Ok(()) => run_in_savepoint(connection, work),
-            Err(error) => work(Err(error.clone())),
+/// Does the work of a group and commits it.
+///
+/// A savepoint copies each page that is touched, for each caller, in case the work fails half-way. That is rare: what
+/// fails has nearly always changed nothing yet. So the group runs without, and again with savepoints if need be.
+fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
+    let committed = run_together(connection, &mut group)
+        .and_then(|outcome| match outcome {
+            Outcome::Whole => Ok(()),
+            Outcome::HalfDone => {
+                execute(connection, "ROLLBACK")?;
+                run_apart(connection, &mut group)
+            }
         })
-        .collect();
-    let committed = begun
         .and_then(|()| still_in_transaction(connection))
         .and_then(|()| execute(connection, "COMMIT"));
-    if committed.is_err()
-        && !connection.is_autocommit()
-        && let Err(error) = execute(connection, "ROLLBACK")
-    {
-        tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
+    if let Err(error) = committed {
+        for work in &mut group {
+            work.fail(error.clone());
+        }
+        if !connection.is_autocommit()
+            && let Err(error) = execute(connection, "ROLLBACK")
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
+        }
     }
-    for step in steps {
-        (step.acknowledge)(committed.clone());
+    for work in group {
+        work.acknowledge();
     }
 }
 
-fn run_in_savepoint(connection: &Connection, work: Write) -> Step {
-    let entered = still_in_transaction(connection)
-        .and_then(|()| execute(connection, "SAVEPOINT step"))
-        .map(|()| connection);
-    let step = work(entered);
-    let left = if step.is_good {
-        execute(connection, "RELEASE step")
-    } else if connection.is_autocommit() {
-        Ok(()) // The whole transaction is gone, savepoint included.
-    } else {
-        execute(connection, "ROLLBACK TO step").and_then(|()| execute(connection, "RELEASE step"))
-    };
-    match left {
-        Ok(()) => step,
-        Err(error) => Step {
-            is_good: false,
-            acknowledge: Box::new(move |commit| (step.acknowledge)(commit.and(Err(error)))),
-        },
+/// What a group that ran without savepoints has left.
+enum Outcome {
+    /// What is good has been done, and what failed has changed nothing.
+    Whole,
+    /// Something that failed has changed something.
+    HalfDone,
+}
+
+fn run_together(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result<Outcome, Error> {
+    begin(connection)?;
+    for work in group {
+        let changes = connection.total_changes();
+        let is_good = work.run(connection);
+        still_in_transaction(connection)?;
+        if !is_good && connection.total_changes() != changes {
+            return Ok(Outcome::HalfDone);
+        }
     }
+    Ok(Outcome::Whole)
+}
+
+fn run_apart(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result<(), Error> {
+    begin(connection)?;
+    for work in group {
+        execute(connection, "SAVEPOINT step")?;
+        let is_good = work.run(connection);
+        still_in_transaction(connection)?;
+        if !is_good {
+            execute(connection, "ROLLBACK TO step")?;
+        }
+        execute(connection, "RELEASE step")?;
+    }
+    Ok(())
+}
+
+/// Takes the write lock now: a later upgrade from a read lock could fail half-way.
+fn begin(connection: &Connection) -> Result<(), Error> {
+    execute(connection, "BEGIN IMMEDIATE")
 }
 
 /// On a full disk or a read error SQLite itself gives up the transaction of the whole group.
@@ -244,6 +290,7 @@ mod tests {
     use std::sync::mpsc;
 
     use futures::future::join_all;
+    use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
 
@@ -278,9 +325,9 @@ mod tests {
     /// Runs the work of several callers as one group: the writer is held up until all of it is queued.
     async fn run_as_group<W>(writer: &Writer, work: Vec<W>) -> Vec<Result<(), Error>>
     where
-        W: FnOnce(&Connection) -> Result<(), Error> + Send + 'static,
+        W: Fn(&Connection) -> Result<(), Error> + Send + 'static,
     {
-        let (begin, begun) = oneshot::channel();
+        let (begin, mut begun) = unbounded_channel();
         let (release, held) = mpsc::channel::<()>();
         let hold = writer.run(move |_| {
             begin.send(()).unwrap();
@@ -288,7 +335,7 @@ mod tests {
             Ok(())
         });
         let queue_then_release = async {
-            begun.await.unwrap();
+            begun.recv().await.unwrap();
             let mut calls = Box::pin(join_all(work.into_iter().map(|work| writer.run(work))));
             assert!(futures::poll!(&mut calls).is_pending()); // Polled once: all are queued.
             release.send(()).unwrap();
@@ -324,6 +371,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_group_runs_again_only_when_a_failure_has_left_something() {
+        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        for (leaves_something, runs) in [(false, 1), (true, 2)] {
+            let (ran, mut all_runs) = unbounded_channel();
+            let work = (0..3)
+                .map(|number| {
+                    let ran = ran.clone();
+                    move |connection: &Connection| {
+                        ran.send(number).unwrap();
+                        if number != 1 {
+                            return insert(connection, number);
+                        }
+                        if leaves_something {
+                            insert(connection, number)?;
+                        }
+                        Err(Error::NotFound)
+                    }
+                })
+                .collect();
+            let results = run_as_group(&writer, work).await;
+            assert_eq!(
+                results.iter().map(Result::is_ok).collect::<Vec<_>>(),
+                [true, false, true]
+            );
+            drop(ran);
+            let mut count = 0;
+            while let Some(number) = all_runs.recv().await {
+                count += usize::from(number == 0);
+            }
+            assert_eq!(count, runs, "of the first one's");
+        }
+        assert_eq!(numbers(&writer).await, [0, 0, 2, 2]);
+    }
+
+    #[tokio::test]
     async fn a_lost_transaction_is_told_to_the_whole_group() {
         let writer = Writer::start(connection(), PATIENCE).unwrap();
         let work = (0..5)
@@ -353,7 +435,7 @@ mod tests {
     #[tokio::test]
     async fn work_waits_for_a_place_and_then_gives_up() {
         let writer = Writer::start(connection(), Duration::from_millis(10)).unwrap();
-        let (begin, begun) = oneshot::channel();
+        let (begin, mut begun) = unbounded_channel();
         let (release, held) = mpsc::channel::<()>();
         let mut hold = Box::pin(writer.run(move |_| {
             begin.send(()).unwrap();
@@ -361,7 +443,7 @@ mod tests {
             Ok(())
         }));
         assert!(futures::poll!(&mut hold).is_pending());
-        begun.await.unwrap(); // The thread is busy, and the queue empty.
+        begun.recv().await.unwrap(); // The thread is busy, and the queue empty.
         let calls = (0..QUEUE_LENGTH).map(|_| writer.run(|_| Ok(())));
         let mut calls = Box::pin(join_all(calls));
         assert!(futures::poll!(&mut calls).is_pending());

@@ -18,6 +18,9 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0006_logins.sql")),
     M::up(include_str!("../../migrations/sqlite/0007_audit.sql")),
     M::up(include_str!("../../migrations/sqlite/0008_sessions.sql")),
+    M::up(include_str!(
+        "../../migrations/sqlite/0009_cheaper_sessions.sql"
+    )),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

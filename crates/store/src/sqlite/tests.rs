@@ -60,9 +60,10 @@ impl TestDatabase for File {
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 8] = [
-    // One person's audit entries, found by the person, then put in order.
+const WANTED_WHOLE: [&str; 9] = [
+    // One person's audit entries and sessions, found by the person, then put in order.
     "AND party.subject = :subject",
+    "FROM chat_sessions AS session WHERE key < :before AND issuer = :issuer AND subject = :subject",
     "FROM domains ORDER BY origin, environment",
     "FROM public_tokens ORDER BY key DESC",
     "FROM server_keys ORDER BY key DESC",
@@ -137,6 +138,24 @@ async fn every_statement_finds_its_rows_by_an_index() {
             .any(|step| step.split_whitespace().any(|word| word == index));
         assert!(is_used, "no statement uses the index {index}");
     }
+}
+
+#[tokio::test]
+async fn an_audit_entry_cannot_be_replaced() {
+    use auth::audit::{AuditEvent, AuditQuery, AuditRecord, AuditStore};
+    let database = File::new().open();
+    let entry = AuditRecord::new(auth::UnixTime::from_seconds(10), AuditEvent::SecretReused);
+    database.append_audit(&[entry.clone()]).await.unwrap();
+    let replaced = database.write(|connection| {
+        let sql = "INSERT OR REPLACE INTO audit_log (key, at, kind, version, data)
+                   VALUES (1, 1, 'x', 1, '{}')";
+        Ok(connection.execute(sql, [])?)
+    });
+    let error = format!("{:?}", replaced.await.unwrap_err());
+    assert!(error.contains("audit entry"), "{error}");
+    let query = AuditQuery::default();
+    let left = database.list_audit(&query, 10).await.unwrap();
+    assert_eq!(left[0].record, entry);
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {

@@ -136,11 +136,13 @@ impl Store for Sqlite {
                     .execute(params![key.0, item.as_str()])?;
             }
             put_items(connection, key, &put)?;
-            if let Some(title) = title {
-                name_thread(connection, key, |_| Some(title))?;
+            if let Some(title) = &title {
+                name_thread(connection, key, |_| title.clone())?;
             }
-            if let Some(title) = title_if_none {
-                name_thread(connection, key, |current| current.or(Some(title)))?;
+            if let Some(title) = &title_if_none {
+                name_thread(connection, key, |current| {
+                    current.unwrap_or_else(|| title.clone())
+                })?;
             }
             Ok(())
         })
@@ -252,11 +254,11 @@ fn truncate_after_item(
 fn name_thread(
     connection: &Connection,
     thread: ThreadKey,
-    next: impl FnOnce(Option<String>) -> Option<String>,
+    next: impl FnOnce(Option<String>) -> String,
 ) -> Result<(), Error> {
     let sql = "SELECT version, data FROM threads WHERE key = ?1";
     let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.0])?;
-    metadata.title = next(metadata.title);
+    metadata.title = Some(next(metadata.title));
     let Stored { version, data } = rows::encode(&metadata)?;
     connection
         .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?

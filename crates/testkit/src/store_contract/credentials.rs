@@ -477,8 +477,8 @@ pub(super) async fn sessions_are_listed_newest_first(database: &dyn TestDatabase
         ..of_ada.clone()
     };
     for (filter, expected) in [
-        (everything, vec!["f", "e", "c", "d", "b", "a"]),
-        (of_ada, vec!["f", "e", "c", "b", "a"]),
+        (everything, vec!["f", "e", "d", "c", "a", "b"]),
+        (of_ada, vec!["f", "e", "c", "a", "b"]),
         // Secrets live for an hour.
         (live, vec!["e"]),
         (live_of_ada, vec!["e", "c"]),

@@ -203,7 +203,10 @@ fn received(files: &[ModelFile]) -> String {
         let name = name.replace('`', "'");
         let size = size.map_or_else(|| "size unknown".to_owned(), |size| format!("{size} bytes"));
         let content = match content {
-            Some(FileContent::Text(text)) => format!("{} lines of text", text.lines().count()),
+            Some(FileContent::Text(text)) => match text.lines().count() {
+                1 => "1 line of text".to_owned(),
+                lines => format!("{lines} lines of text"),
+            },
             Some(FileContent::Image(_)) => "an image".to_owned(),
             Some(FileContent::Pdf(_)) => "a document".to_owned(),
             None => "by its name only".to_owned(),

@@ -96,12 +96,18 @@ async fn files_are_told_by_name_type_and_size() {
                 Some(7),
                 Some(FileContent::Text("a,b\n1,2".to_owned())),
             ),
+            file(
+                "one.txt",
+                Some(3),
+                Some(FileContent::Text("one".to_owned())),
+            ),
             file("gone.csv", None, None),
         ],
     };
     let told = told(request(vec![ModelInput::User(said)], Vec::new())).await;
     for part in [
         "- `a'b.csv` (text/csv, 7 bytes): 2 lines of text\n",
+        "- `one.txt` (text/csv, 3 bytes): 1 line of text\n",
         "- `gone.csv` (text/csv, size unknown): by its name only\n",
         "| door |",
     ] {

@@ -30,6 +30,7 @@ const COMMON: &[&str] = &[
     "introspection_client_id",
     "introspection_client_secret_env",
     "introspection_client_secret_file",
+    "introspection_auth_method",
     "introspection_audience_claim",
     "introspection_audience",
     "introspection_seconds",

@@ -155,6 +155,11 @@ fn introspection_knows_its_address_or_asks_for_it() {
         "https://k.example/realms/r/protocol/openid-connect/token/introspect"
     );
     assert_eq!(rule.audience, Audience::aud(["x"]));
+    assert_eq!(rule.auth_method, ClientAuthMethod::Basic);
+    let post = "introspection_auth_method = 'client_secret_post'";
+    let issuers = read(&format!("[[issuers]]\n{keycloak}\n{client}\n{post}")).unwrap();
+    let rule = issuers[0].introspection.as_ref().unwrap();
+    assert_eq!(rule.auth_method, ClientAuthMethod::Post);
     assert!(refusal(&format!("{plain}\n{client}")).contains("introspection_url"));
     let address = "introspection_url = 'https://a.example/introspect'";
     assert!(refusal(&format!("{plain}\n{address}")).contains("introspection_client_id"));

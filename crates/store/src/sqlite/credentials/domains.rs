@@ -9,7 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::error::Error;
 use crate::sqlite::credentials::read_time;
 
-pub(super) fn insert(connection: &Connection, domain: DomainRecord) -> Result<DomainRecord, Error> {
+pub(super) fn insert(
+    connection: &Connection,
+    domain: &DomainRecord,
+) -> Result<DomainRecord, Error> {
     if let Some(registered) = find(connection, &domain.origin, domain.environment)? {
         return Ok(registered);
     }
@@ -26,7 +29,7 @@ pub(super) fn insert(connection: &Connection, domain: DomainRecord) -> Result<Do
     connection
         .prepare_cached("DELETE FROM refusals WHERE origin = ?1 AND environment = ?2")?
         .execute(params![domain.origin, domain.environment.as_str()])?;
-    Ok(domain)
+    Ok(domain.clone())
 }
 
 pub(super) fn find(

@@ -1,8 +1,7 @@
 //! Public tokens and their visitors, and server keys.
 
 use auth::ports::{
-    ChatSessionRecord, Digest, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord,
-    VisitorRecord,
+    Digest, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord, VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -115,9 +114,10 @@ pub(super) fn revoke<K: Key>(
 /// Whether what opens a session may still do so.
 pub(super) fn is_opener_there(
     connection: &Connection,
-    session: &ChatSessionRecord,
+    opened_by: &OpenedBy,
+    subject: &str,
 ) -> Result<bool, Error> {
-    let (sql, id) = match &session.opened_by {
+    let (sql, id) = match opened_by {
         OpenedBy::User => return Ok(true),
         OpenedBy::PublicToken(id) => (
             "SELECT EXISTS (SELECT 1 FROM public_tokens WHERE id = ?1 AND revoked_at IS NULL)
@@ -132,7 +132,7 @@ pub(super) fn is_opener_there(
     };
     let is_there = connection
         .prepare_cached(sql)?
-        .query_row([id, &session.subject], |row| row.get(0))?;
+        .query_row([id, subject], |row| row.get(0))?;
     Ok(is_there)
 }
 

@@ -1,5 +1,6 @@
 //! Chat sessions and their client secrets.
 
+use auth::identity::Environment;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
     OpeningOutcome, Rotation, RotationOutcome, SignOut,
@@ -9,24 +10,53 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::rows;
+use crate::rows::{self, Stored};
 use crate::sqlite::credentials::{keys, read_optional_time, read_time};
 
 /// Sessions that one call of [`purge_some`] removes.
 const PURGE_BATCH: u32 = 500;
 
+/// A session that is ready to be written.
+pub(super) struct EncodedSession {
+    id: String,
+    issuer: String,
+    subject: String,
+    environment: Environment,
+    opened_by: OpenedBy,
+    created_at: UnixTime,
+    ends_at: UnixTime,
+    /// The issuer's `sid`.
+    login: Option<String>,
+    stored: Stored,
+}
+
+impl EncodedSession {
+    pub(super) fn new(session: &ChatSessionRecord) -> Result<Self, Error> {
+        let login = session.claims.get("sid").and_then(Value::as_str);
+        Ok(Self {
+            id: session.id.clone(),
+            issuer: session.issuer.clone(),
+            subject: session.subject.clone(),
+            environment: session.environment,
+            opened_by: session.opened_by.clone(),
+            created_at: session.created_at,
+            ends_at: session.ends_at,
+            login: login.map(str::to_owned),
+            stored: rows::encode(session)?,
+        })
+    }
+}
+
 pub(super) fn insert(
     connection: &Connection,
-    session: &ChatSessionRecord,
+    session: &EncodedSession,
     secret: &ClientSecretRecord,
     limit: u32,
 ) -> Result<OpeningOutcome, Error> {
-    if !keys::is_opener_there(connection, session)? {
+    if !keys::is_opener_there(connection, &session.opened_by, &session.subject)? {
         return Ok(OpeningOutcome::OpenerGone);
     }
     let (opened_by, opened_by_id) = opener(&session.opened_by);
-    let stored = rows::encode(session)?;
-    let created_at = session.created_at.seconds();
     let key = connection
         .prepare_cached(
             "INSERT INTO chat_sessions (id, issuer, subject, environment, opened_by, opened_by_id,
@@ -40,11 +70,11 @@ pub(super) fn insert(
             session.environment.as_str(),
             opened_by,
             opened_by_id,
-            created_at,
+            session.created_at.seconds(),
             session.ends_at.seconds(),
-            session.claims.get("sid").and_then(Value::as_str),
-            stored.version,
-            stored.data,
+            session.login,
+            session.stored.version,
+            session.stored.data,
         ])?;
     insert_secret(connection, key, secret)?;
     Ok(OpeningOutcome::Opened {
@@ -55,7 +85,7 @@ pub(super) fn insert(
 /// Ends the oldest of a user's live sessions, so that no more than `limit` are left. How many ended.
 fn displace(
     connection: &Connection,
-    newest: &ChatSessionRecord,
+    newest: &EncodedSession,
     newest_key: i64,
     limit: u32,
 ) -> Result<u32, Error> {
@@ -72,7 +102,7 @@ fn displace(
         return Ok(0);
     }
     let now = newest.created_at.seconds();
-    // All live ones but the newest, newest first; those beyond the limit go.
+    // All live ones but the newest, the last one that was opened first; those beyond the limit go.
     let surplus: Vec<i64> = connection
         .prepare_cached(
             "SELECT key FROM chat_sessions AS session
@@ -80,7 +110,7 @@ fn displace(
                AND ended_at IS NULL AND ends_at > ?5
                AND EXISTS (SELECT 1 FROM client_secrets
                            WHERE session = session.key AND expires_at > ?5)
-             ORDER BY created_at DESC, key DESC LIMIT -1 OFFSET ?6",
+             ORDER BY key DESC LIMIT -1 OFFSET ?6",
         )?
         .query_map(
             params![
@@ -184,28 +214,24 @@ pub(super) fn list(
     filter: &ChatSessionFilter,
     limit: u32,
 ) -> Result<Vec<ChatSessionRecord>, Error> {
-    let (created_at, id): (i64, &str) = match &filter.after {
-        None => (i64::MAX, ""),
+    let before: i64 = match &filter.after {
+        None => i64::MAX,
         Some(after) => {
-            let created_at = connection
-                .prepare_cached("SELECT created_at FROM chat_sessions WHERE id = ?1")?
+            let key = connection
+                .prepare_cached("SELECT key FROM chat_sessions WHERE id = ?1")?
                 .query_row([after], |row| row.get(0))
                 .optional()?;
-            match created_at {
-                Some(created_at) => (created_at, after),
+            match key {
+                Some(key) => key,
                 None => return Ok(Vec::new()), // Nothing comes after a session that is not there.
             }
         }
     };
     let mut sql = String::from(
         "SELECT version, data, ended_at, ended_because FROM chat_sessions AS session
-         WHERE (created_at, id) < (:created_at, :id)",
+         WHERE key < :before",
     );
-    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![
-        (":created_at", &created_at),
-        (":id", &id),
-        (":limit", &limit),
-    ];
+    let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":before", &before), (":limit", &limit)];
     if let Some((issuer, subject)) = &filter.owner {
         sql.push_str(" AND issuer = :issuer AND subject = :subject");
         parameters.extend([
@@ -222,7 +248,7 @@ pub(super) fn list(
         );
         parameters.push((":live_at", live_at));
     }
-    sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT :limit");
+    sql.push_str(" ORDER BY key DESC LIMIT :limit");
     connection
         .prepare_cached(&sql)?
         .query_and_then(&*parameters, read_session)?
