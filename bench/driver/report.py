@@ -30,6 +30,8 @@ COLUMNS = {
     "requests": [
         ("me/s", "me.requests_per_second", "{:,.0f}"),
         ("me CPU µs", "me.cpu_us_per_request", "{:.1f}"),
+        ("JSON/s", "json.requests_per_second", "{:,.0f}"),
+        ("JSON CPU µs", "json.cpu_us_per_request", "{:.1f}"),
         ("healthz/s", "healthz.requests_per_second", "{:,.0f}"),
         ("healthz CPU µs", "healthz.cpu_us_per_request", "{:.1f}"),
         ("rig busy", "rig_busy", "{:.0%}"),

@@ -124,10 +124,11 @@ def kept_alive(subject: Subject) -> Row:
 
 
 def small_requests(subject: Subject) -> Row:
-    """The rate of `GET /api/chatkit/me` with a token in the cache, and of `GET /healthz` without one."""
+    """The rate of `GET /api/chatkit/me` with a token in the cache, of another small JSON document without one, and of
+    `GET /healthz`, which is two letters of text."""
     row = {}
     shape = ("call", "--concurrency", 32, "--seconds", 2)
-    ways = {"me": ("/api/chatkit/me", True), "healthz": ("/healthz", False)}
+    ways = {"me": ("/api/chatkit/me", True), "json": ("/.well-known/jwks.json", False), "healthz": ("/healthz", False)}
     for _ in range(2):  # in turns, and the second time counts: the first one warms up
         for name, (path, bearer) in ways.items():
             row[name] = measure(subject, subject.load(*shape, path=path, bearer=bearer))
