@@ -145,7 +145,8 @@ async fn an_audit_entry_cannot_be_replaced() {
     use auth::audit::{AuditEvent, AuditQuery, AuditRecord, AuditStore};
     let database = File::new().open();
     let entry = AuditRecord::new(auth::UnixTime::from_seconds(10), AuditEvent::SecretReused);
-    database.append_audit(&[entry.clone()]).await.unwrap();
+    let entries = [entry];
+    database.append_audit(&entries).await.unwrap();
     let replaced = database.write(|connection| {
         let sql = "INSERT OR REPLACE INTO audit_log (key, at, kind, version, data)
                    VALUES (1, 1, 'x', 1, '{}')";
@@ -155,7 +156,7 @@ async fn an_audit_entry_cannot_be_replaced() {
     assert!(error.contains("audit entry"), "{error}");
     let query = AuditQuery::default();
     let left = database.list_audit(&query, 10).await.unwrap();
-    assert_eq!(left[0].record, entry);
+    assert_eq!(left[0].record, entries[0]);
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
