@@ -158,6 +158,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_the_letters_of_rfc_6750_and_no_others() {
+        let good = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
+        for letter in '\0'..='\u{ff}' {
+            let is_good = good.contains(letter);
+            assert_eq!(is_b64token(&letter.to_string()), is_good, "{letter:?}");
+            let inside = format!("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa{letter}bbbb");
+            assert_eq!(is_b64token(&inside), is_good, "{letter:?}");
+        }
+        assert!(!is_b64token(""));
+    }
+
+    #[test]
     fn b01_one_bearer_header_with_one_token() {
         for (values, expected) in [
             (&[][..], Ok(None)),

@@ -14,7 +14,10 @@
 //! `\b(ek|sk|vk)_[0-9A-Za-z]{43}_?[0-9A-Za-z]{6}` and
 //! `\b[pd]k_(live|test)_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}\b`.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -170,23 +173,29 @@ pub(crate) fn mint(kind: Kind, random: &dyn Random) -> Result<SecretString, Erro
     Ok((body + &check).into())
 }
 
-/// How many public ids were made: the order of those of one second.
-static PUBLIC_IDS: AtomicU32 = AtomicU32::new(0);
+/// Where the time of this process began: the order of the ids of one second.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A short public id: the prefix, and in base 62 the second it was made in (40 bits), a number that
-/// counts up (24 bits) and 64 random bits. Ids in the order of time lie together in the store, which
-/// makes them cheap to add.
+/// A short public id: the prefix, and in base 62 the second it was made in (40 bits), the microseconds
+/// that have passed on another clock (24 bits) and 64 random bits. Ids in the order of time lie
+/// together in the store, which makes them cheap to add.
 pub(crate) fn public_id(
     prefix: &str,
     now: UnixTime,
     random: &dyn Random,
 ) -> Result<String, RandomError> {
     let mut bytes = [0; 16];
-    let time = u64::from_be_bytes(now.seconds().to_be_bytes()) << 24;
-    let number = PUBLIC_IDS.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff;
-    bytes[..8].copy_from_slice(&(time | u64::from(number)).to_be_bytes());
-    random.fill(&mut bytes[8..])?;
+    let (time, chance) = bytes.split_at_mut(8);
+    time.copy_from_slice(&time_bytes(now, START.elapsed()).to_be_bytes());
+    random.fill(chance)?;
     Ok(format!("{prefix}{}", base62::<22>(&bytes)))
+}
+
+/// The lower 40 bits of the seconds, and behind them the lower 24 of the microseconds.
+fn time_bytes(now: UnixTime, elapsed: Duration) -> u64 {
+    let [.., seven, six, five, four, three, two, one, zero] = elapsed.as_micros().to_be_bytes();
+    let micros = u64::from_be_bytes([seven, six, five, four, three, two, one, zero]);
+    (u64::from_be_bytes(now.seconds().to_be_bytes()) << 24) | (micros & 0x00ff_ffff)
 }
 
 /// Makes a client secret from 32 random bytes.

@@ -1,8 +1,7 @@
 //! The domain allowlist: which pages may use this server, and how they are told when they may not.
 //!
-//! One list answers the domain-key check, the `Origin` check and CORS, and can say who may frame a
-//! page (none may be framed so far). Every answer is read from the store, so that a change works on
-//! the next request.
+//! One list answers the domain-key check, the `Origin` check and CORS, and says who may frame a page.
+//! Every answer is read from the store, so that a change works on the next request.
 //!
 //! An `Origin` header is only as honest as the program that sends it: browsers are, others need not
 //! be.

@@ -18,7 +18,7 @@ use crate::{
     ports::{
         Announced, AttachmentRecord, AttachmentStore, BytesIn, FileContent, FileId, Files,
         FilesError, Interrupted, Links, ModelFile, ModelInput, ModelRequest, Quota, StoreError,
-        in_words,
+        size_in_words,
     },
 };
 
@@ -202,7 +202,7 @@ impl Engine {
             Announced::Accepted => Ok(record),
             Announced::NoSpace => Err(Error::UploadQuota(format!(
                 "your files would take more than the {} you may keep here; delete a conversation with files first",
-                in_words(rules.max_owner_bytes)
+                size_in_words(rules.max_owner_bytes)
             ))),
             Announced::TooMany => Err(Error::UploadQuota(format!(
                 "this chat session may send {} files and has; start a new session",

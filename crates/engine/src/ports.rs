@@ -17,7 +17,7 @@ use protocol::{
 
 use crate::context::{Owner, Project, RequestContext};
 
-pub(crate) use files::in_words;
+pub(crate) use files::size_in_words;
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
     Interrupted, InvalidFileId, Kept, Links, Quota,

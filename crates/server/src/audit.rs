@@ -2,8 +2,8 @@
 //!
 //! A request leaves a record in a bounded queue; [`Audit::run`] writes what has queued up, many at a time. When the
 //! queue is full, records are counted instead of kept, and the count becomes an entry of its own. Of equal refusals in
-//! one minute the first is written at once and the rest as one entry with their number, so that a flood of them makes
-//! the log neither long nor slow.
+//! one minute the first is written like everything else and the rest as one entry with their number, so that a flood of
+//! them makes the log neither long nor slow.
 
 use std::{
     collections::{HashMap, VecDeque},

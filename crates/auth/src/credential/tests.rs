@@ -56,11 +56,19 @@ fn public_ids_begin_with_the_time() {
     let ids = [0, 1, 61, 3_844, 1_700_000_000, 1_700_000_001, 4_102_444_800].map(id);
     assert!(ids.is_sorted(), "{ids:?}");
     assert!(ids.iter().all(|id| id.len() == 24), "{ids:?}");
-    assert!(
-        id(7) < id(7),
-        "in one second, in the order in which they were made"
-    );
-    assert_ne!(id(7)[14..], id(7)[14..], "the rest is chance");
+    assert_ne!(id(7), id(7), "the rest is chance");
+
+    let time = |seconds, micros| {
+        time_bytes(
+            UnixTime::from_seconds(seconds),
+            Duration::from_micros(micros),
+        )
+    };
+    assert_eq!(time(1, 2), 1 << 24 | 2);
+    assert!(time(7, 5) < time(7, 6) && time(7, 6) < time(8, 0));
+    // The microseconds begin again, and never reach into the seconds.
+    assert_eq!(time(7, 1 << 24), time(7, 0));
+    assert_eq!(time((1 << 40) + 7, 0), time(7, 0));
 }
 
 #[test]

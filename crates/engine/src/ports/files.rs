@@ -151,7 +151,7 @@ pub enum Interrupted {
     #[error("the file did not arrive in time; send it again, or a smaller one")]
     TooSlow,
     /// More came than may.
-    #[error("the file is larger than the {} it may have; send a smaller one", in_words(*.limit))]
+    #[error("the file is larger than the {} it may have; send a smaller one", size_in_words(*.limit))]
     TooLarge {
         /// Most bytes.
         limit: u64,
@@ -163,7 +163,7 @@ pub enum Interrupted {
 
 /// A number of bytes as people say it, in steps of 1024: "25 MB", "1.5 GB". Rounded down, so that nobody is promised
 /// more than there is.
-pub(crate) fn in_words(bytes: u64) -> String {
+pub(crate) fn size_in_words(bytes: u64) -> String {
     const STEP: u64 = 1024;
     let mut unit = STEP;
     for name in ["KB", "MB", "GB", "TB"] {
@@ -243,7 +243,7 @@ mod tests {
             (3 << 29, "1.5 GB"),
             (u64::MAX, "18446744073709551615 bytes"),
         ] {
-            assert_eq!(in_words(bytes), words);
+            assert_eq!(size_in_words(bytes), words);
         }
     }
 

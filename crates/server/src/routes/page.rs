@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderValue, header};
 use rust_embed::RustEmbed;
@@ -21,6 +21,8 @@ use crate::{
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self' data: https:; font-src 'self'; base-uri 'none'; \
      form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+const INDEX: &str = "index.html";
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/assets/demo"]
@@ -42,12 +44,19 @@ struct Config<'a> {
     users: &'a [DevelopmentUser],
 }
 
-/// `GET /`, which pages of the allowlist may put into a frame.
+/// The most of the allowlist that goes into a header, in bytes: proxies refuse long ones.
+const MAX_ANCESTORS_BYTES: usize = 2 * 1024;
+
+/// `GET /`, which pages of the allowlist may put into a frame; of a long list, only pages of this
+/// server.
 pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiError> {
-    let ancestors = app.domains.frame_ancestors().await?;
+    let mut ancestors = app.domains.frame_ancestors().await?;
+    if ancestors.len() > MAX_ANCESTORS_BYTES {
+        ancestors = "'self'".to_owned();
+    }
     let policy = format!("{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}");
     let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
-    let mut page = demo_file("index.html");
+    let mut page = demo_file(INDEX);
     let headers = page.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(page)
@@ -55,6 +64,10 @@ pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiEr
 
 /// `GET /demo/{file}`
 pub(crate) async fn file(Placeholder(file): Placeholder) -> Response {
+    // The page itself has one address, where its policy is.
+    if file == INDEX {
+        return Redirect::permanent("/").into_response();
+    }
     demo_file(&file)
 }
 

@@ -1,5 +1,5 @@
 -- Sessions are listed in the order of their keys, which is the order in which they were opened: fewer indexes to keep for
--- each one. The one that is left has the live sessions of a user side by side.
+-- each one. The new index has the live sessions of a user side by side.
 DROP INDEX chat_sessions_by_user;
 DROP INDEX chat_sessions_not_ended;
 DROP INDEX chat_sessions_by_time;

@@ -23,33 +23,48 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// One caller's work inside a group.
 trait Write: Send {
-    /// Does the work, perhaps for the second time, and keeps its result. False when it failed.
-    fn run(&mut self, connection: &Connection) -> bool;
+    /// Does the work, perhaps for the second time, and keeps its result.
+    fn run(&mut self, connection: &Connection) -> Ran;
     /// Keeps the reason why the work could not be done or is not there any more.
     fn fail(&mut self, error: Error);
     /// Tells the caller the result, once the commit is through.
     fn acknowledge(self: Box<Self>);
 }
 
+/// How a caller's work ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    Well,
+    /// It was not to be done: what it wants is not there, or something else is.
+    Refused,
+    /// The database failed in the middle of it.
+    Failed,
+}
+
 struct Task<T, W> {
     work: W,
-    result: Result<T, Error>,
+    result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
 
 impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W> {
-    fn run(&mut self, connection: &Connection) -> bool {
-        self.result = (self.work)(connection);
-        self.result.is_ok()
+    fn run(&mut self, connection: &Connection) -> Ran {
+        match self.result.insert((self.work)(connection)) {
+            Ok(_) => Ran::Well,
+            Err(Error::NotFound | Error::Conflict) => Ran::Refused,
+            Err(_) => Ran::Failed,
+        }
     }
 
     fn fail(&mut self, error: Error) {
-        self.result = Err(error);
+        self.result = Some(Err(error));
     }
 
     fn acknowledge(self: Box<Self>) {
-        // A caller that has gone away does not hear the answer.
-        drop(self.reply.send(self.result));
+        if let Some(result) = self.result {
+            // A caller that has gone away does not hear the answer.
+            drop(self.reply.send(result));
+        }
     }
 }
 
@@ -91,7 +106,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let task = Task {
             work,
-            result: Err(Error::internal(TransactionLost)), // Until it has run.
+            result: None,
             reply,
         };
         self.threads.push(Box::new(task)).await?;
@@ -101,8 +116,8 @@ impl Writer {
 
 /// Does the work of a group and commits it.
 ///
-/// A savepoint copies each page that is touched, for each caller, in case the work fails half-way. That is rare: what
-/// fails has nearly always changed nothing yet. So the group runs without, and again with savepoints if need be.
+/// A savepoint copies each page that is touched, for each caller, in case the work ends half-way. That is rare: work that
+/// is refused has nearly always changed nothing yet. So the group runs without, and again with savepoints if need be.
 fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
     let committed = run_together(connection, &mut group)
         .and_then(|outcome| match outcome {
@@ -131,9 +146,10 @@ fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
 
 /// What a group that ran without savepoints has left.
 enum Outcome {
-    /// What is good has been done, and what failed has changed nothing.
+    /// What is good has been done, and what was refused has changed nothing.
     Whole,
-    /// Something that failed has changed something.
+    /// Something was refused after it had changed something; or the database failed, and then its counter of changes
+    /// proves nothing.
     HalfDone,
 }
 
@@ -141,9 +157,14 @@ fn run_together(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result
     begin(connection)?;
     for work in group {
         let changes = connection.total_changes();
-        let is_good = work.run(connection);
+        let ran = work.run(connection);
         still_in_transaction(connection)?;
-        if !is_good && connection.total_changes() != changes {
+        let is_whole = match ran {
+            Ran::Well => true,
+            Ran::Refused => connection.total_changes() == changes,
+            Ran::Failed => false,
+        };
+        if !is_whole {
             return Ok(Outcome::HalfDone);
         }
     }
@@ -154,9 +175,9 @@ fn run_apart(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result<()
     begin(connection)?;
     for work in group {
         execute(connection, "SAVEPOINT step")?;
-        let is_good = work.run(connection);
+        let ran = work.run(connection);
         still_in_transaction(connection)?;
-        if !is_good {
+        if ran != Ran::Well {
             execute(connection, "ROLLBACK TO step")?;
         }
         execute(connection, "RELEASE step")?;
@@ -371,9 +392,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_group_runs_again_only_when_a_failure_has_left_something() {
+    async fn a_group_runs_again_only_when_something_may_be_left() {
         let writer = Writer::start(connection(), PATIENCE).unwrap();
-        for (leaves_something, runs) in [(false, 1), (true, 2)] {
+        let failed = || Error::internal(ThreadGone);
+        let causes: [(bool, fn() -> Error, usize); 3] = [
+            (false, || Error::NotFound, 1),
+            (true, || Error::NotFound, 2),
+            (false, failed, 2),
+        ];
+        for (leaves_something, cause, runs) in causes {
             let (ran, mut all_runs) = unbounded_channel();
             let work = (0..3)
                 .map(|number| {
@@ -386,7 +413,7 @@ mod tests {
                         if leaves_something {
                             insert(connection, number)?;
                         }
-                        Err(Error::NotFound)
+                        Err(cause())
                     }
                 })
                 .collect();
@@ -402,7 +429,37 @@ mod tests {
             }
             assert_eq!(count, runs, "of the first one's");
         }
-        assert_eq!(numbers(&writer).await, [0, 0, 2, 2]);
+        assert_eq!(numbers(&writer).await, [0, 0, 0, 2, 2, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_is_told_to_the_whole_group() {
+        let connection = connection();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = on;
+                 CREATE TABLE parents (number INTEGER PRIMARY KEY);
+                 CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);",
+            )
+            .unwrap();
+        let writer = Writer::start(connection, PATIENCE).unwrap();
+        let work = (0..3)
+            .map(|number| {
+                move |connection: &Connection| {
+                    if number == 1 {
+                        connection.execute("INSERT INTO children VALUES (7)", [])?;
+                    }
+                    insert(connection, number)
+                }
+            })
+            .collect();
+        let results = run_as_group(&writer, work).await;
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        writer
+            .run(|connection| insert(connection, 7))
+            .await
+            .unwrap();
+        assert_eq!(numbers(&writer).await, [7]);
     }
 
     #[tokio::test]

@@ -177,8 +177,11 @@ impl Store for Sqlite {
         let (owner, thread, items) = (owner.clone(), thread.clone(), items.to_vec());
         self.write(move |connection| {
             let key = find_thread(connection, &owner, &thread)?;
-            for item in &items {
-                let item = find_item(connection, key, item.as_str())?;
+            let items = items
+                .iter()
+                .map(|item| find_item(connection, key, item.as_str()))
+                .collect::<Result<Vec<_>, _>>()?;
+            for item in items {
                 connection
                     .prepare_cached(
                         "INSERT INTO feedback (item, kind, at) VALUES (?1, ?2, ?3)

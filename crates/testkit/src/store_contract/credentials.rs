@@ -175,6 +175,12 @@ pub(super) async fn sessions_beyond_the_limit_are_displaced_oldest_first(
     ] {
         assert_eq!(ended(&*store, id).await, expected, "{id}");
     }
+    // What counts is the order in which they were opened, whatever their clocks said.
+    open(&*store, &session("ahead", "kay", 20), 12, 2).await;
+    open(&*store, &session("behind", "kay", 10), 13, 2).await;
+    assert_eq!(open(&*store, &session("next", "kay", 21), 14, 2).await, 1);
+    assert_eq!(ended(&*store, "behind").await, None);
+
     // Secrets live for an hour: a session without a live one does not count either, and is left as it is.
     assert_eq!(
         open(&*store, &session("late", "ada", 4_000), 10, 1).await,
