@@ -50,10 +50,9 @@ const MAX_ANCESTORS_BYTES: usize = 2 * 1024;
 /// `GET /`, which pages of the allowlist may put into a frame; of a long list, only pages of this
 /// server.
 pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiError> {
-    let mut ancestors = app.domains.frame_ancestors().await?;
-    if ancestors.len() > MAX_ANCESTORS_BYTES {
-        ancestors = "'self'".to_owned();
-    }
+    let listed = app.domains.frame_ancestors().await?;
+    let is_short = listed.len() <= MAX_ANCESTORS_BYTES;
+    let ancestors = if is_short { &listed } else { "'self'" };
     let policy = format!("{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}");
     let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
     let mut page = demo_file(INDEX);

@@ -394,17 +394,16 @@ mod tests {
     #[tokio::test]
     async fn a_group_runs_again_only_when_something_may_be_left() {
         let writer = Writer::start(connection(), PATIENCE).unwrap();
-        let failed = || Error::internal(ThreadGone);
-        let causes: [(bool, fn() -> Error, usize); 3] = [
-            (false, || Error::NotFound, 1),
-            (true, || Error::NotFound, 2),
+        let failed = Error::internal(ThreadGone);
+        for (leaves_something, cause, runs) in [
+            (false, Error::NotFound, 1),
+            (true, Error::NotFound, 2),
             (false, failed, 2),
-        ];
-        for (leaves_something, cause, runs) in causes {
+        ] {
             let (ran, mut all_runs) = unbounded_channel();
             let work = (0..3)
                 .map(|number| {
-                    let ran = ran.clone();
+                    let (ran, cause) = (ran.clone(), cause.clone());
                     move |connection: &Connection| {
                         ran.send(number).unwrap();
                         if number != 1 {
@@ -413,7 +412,7 @@ mod tests {
                         if leaves_something {
                             insert(connection, number)?;
                         }
-                        Err(cause())
+                        Err(cause.clone())
                     }
                 })
                 .collect();
