@@ -111,7 +111,7 @@ def added_by_flood(quantile: str) -> Callable[[Row, Row], float]:
 def me_rate(subject: Row, _: Row) -> float:
     """Rate with a token divided by the rate without. Where the server's core was not the limit, the rates say
     nothing about it, and CPU time per request stands for them."""
-    ways = ("me", "json")
+    ways = ("me", "healthz")
     rates = [path(subject, f"{name}.requests_per_second") for name in ways]
     costs = [path(subject, f"{name}.cpu_us_per_request") for name in ways]
     saturated = all(path(subject, f"{name}.server_busy") > BUSY for name in ways)
@@ -197,7 +197,7 @@ BARS = [
         20,
         False,
     ),
-    Bar("GET of JSON with a cached token, to one without", "requests", SELF, me_rate, 0.9, False),
+    Bar("GET with a cached token, to one without", "requests", SELF, me_rate, 0.9, False),
     *(
         Bar(f"CPU per request, {what}", AUTH, "fastapi-auth", times_better(f"{key}.{COST}"), least, False)
         for what, key, least in (

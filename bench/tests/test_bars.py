@@ -86,7 +86,7 @@ class OwnValues(unittest.TestCase):
             def one(rate_, cost):
                 return {"requests_per_second": rate_, "cpu_us_per_request": cost, "server_busy": busy}
 
-            return row("vestibule", me=one(95, 20), json=one(100, 10))
+            return row("vestibule", me=one(95, 20), healthz=one(100, 10))
 
         self.assertEqual(me_rate(requests(1.0), None), 0.95)
         self.assertEqual(me_rate(requests(0.4), None), 0.5)

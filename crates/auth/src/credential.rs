@@ -193,8 +193,7 @@ pub(crate) fn public_id(
 
 /// The lower 40 bits of the seconds, and behind them the lower 24 of the microseconds.
 fn time_bytes(now: UnixTime, elapsed: Duration) -> u64 {
-    let [.., seven, six, five, four, three, two, one, zero] = elapsed.as_micros().to_be_bytes();
-    let micros = u64::from_be_bytes([seven, six, five, four, three, two, one, zero]);
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     (u64::from_be_bytes(now.seconds().to_be_bytes()) << 24) | (micros & 0x00ff_ffff)
 }
 

@@ -56,8 +56,8 @@ pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiEr
     let policy = format!("{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}");
     let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
     let mut page = demo_file(INDEX);
-    let headers = page.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    page.headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(page)
 }
 
