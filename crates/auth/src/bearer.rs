@@ -48,7 +48,7 @@ pub const MAX_KEY_BYTES: usize = 512;
 /// The token of an `Authorization: Bearer` header; `None` when there is no such header.
 ///
 /// The scheme's case does not matter (RFC 9110 §11.1), everything else does.
-pub fn bearer<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+pub fn bearer<T: AsRef<str>>(values: &[T]) -> Result<Option<&str>, BearerError> {
     let Some(token) = behind_scheme(values)? else {
         return Ok(None);
     };
@@ -63,7 +63,7 @@ pub fn bearer<'value>(values: &[&'value str]) -> Result<Option<&'value str>, Bea
 ///
 /// A key that was made elsewhere may be any printable ASCII text, with spaces inside it, and so is
 /// more than the token of [`bearer`]: it goes into one lookup by its digest and nowhere else.
-pub fn server_key<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+pub fn server_key<T: AsRef<str>>(values: &[T]) -> Result<Option<&str>, BearerError> {
     match behind_scheme(values)? {
         None => Ok(None),
         Some(key) if is_key(key) => Ok(Some(key)),
@@ -79,10 +79,10 @@ pub(crate) fn is_key(text: &str) -> bool {
 }
 
 /// What stands behind `Bearer` and a space in the one `Authorization` header.
-fn behind_scheme<'value>(values: &[&'value str]) -> Result<Option<&'value str>, BearerError> {
+fn behind_scheme<T: AsRef<str>>(values: &[T]) -> Result<Option<&str>, BearerError> {
     let value = match values {
         [] => return Ok(None),
-        [value] => value,
+        [value] => value.as_ref(),
         _ => return Err(BearerError::Repeated),
     };
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
@@ -106,10 +106,10 @@ fn is_b64token(text: &str) -> bool {
 
 /// Checks `X-User-Id` against the verified identity. It is never a source of identity: without it
 /// nothing changes.
-pub fn check_user_id(values: &[&str], identity: &Identity) -> Result<(), Error> {
+pub fn check_user_id<T: AsRef<str>>(values: &[T], identity: &Identity) -> Result<(), Error> {
     let value = match values {
         [] => return Ok(()),
-        [value] => *value,
+        [value] => value.as_ref(),
         _ => return Err(BearerError::RepeatedUserId.into()),
     };
     if value == identity.subject() {
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn b04_user_id_is_compared_and_never_believed() {
         let user = identity("a", "cn=ada,ou=x");
-        assert!(check_user_id(&[], &user).is_ok());
+        assert!(check_user_id::<&str>(&[], &user).is_ok());
         assert!(check_user_id(&["cn=ada,ou=x"], &user).is_ok());
         for mismatch in ["CN=ada", "ada", "cn=ada ", "ü"] {
             let error = check_user_id(&[mismatch], &user).unwrap_err();

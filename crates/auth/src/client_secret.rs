@@ -236,45 +236,48 @@ impl ClientSecrets {
         secret_lifetime: Duration,
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
-        let (current, session) = self.find(presented).await?;
-        let is_owner = session.issuer == identity.issuer()
-            && session.subject == identity.subject()
-            && session.environment == identity.environment();
-        if !is_owner {
-            return Err(Reason::OtherUser.into());
-        }
-        self.check_session(&session, now)?;
-        if let Some(rotation) = current.rotation {
-            return self.replay(presented, &rotation, session, now).await;
-        }
-        let expires_at = now.plus(secret_lifetime).min(session.ends_at);
+        credential::demand(presented, |kind| kind == Kind::ClientSecret)?;
+        let current = credential::digest(presented);
         let mut nonce = [0; 32];
         self.random.fill(&mut nonce)?;
-        let secret = derive(presented, &nonce, expires_at)?;
-        let next = secret_record(&secret, &session.id, now, expires_at);
-        let rotation = Rotation {
-            at: now,
-            nonce,
-            next: next.digest,
-        };
-        match self
-            .store
-            .rotate_client_secret(&current.digest, &rotation, &next)
-            .await?
-        {
-            RotationOutcome::Rotated => Ok(IssuedSecret {
-                secret,
-                expires_at,
-                session,
-                issuance: Issuance::Rotated,
-            }),
-            RotationOutcome::NotFound => Err(Reason::UnknownCredential.into()),
-            RotationOutcome::Unchanged(records) => {
-                let (current, session) = *records;
-                self.check_session(&session, now)?;
-                let rotation = current.rotation.ok_or(Reason::UnknownCredential)?;
-                self.replay(presented, &rotation, session, now).await
+        // Nothing is read before: the store refuses what may not be, and says what is there instead.
+        let mut expires_at = now.plus(secret_lifetime);
+        loop {
+            let secret = derive(presented, &nonce, expires_at)?;
+            let rotation = Rotation {
+                at: now,
+                nonce,
+                next: credential::digest(secret.expose_secret()),
+            };
+            let outcome = self
+                .store
+                .rotate_client_secret(&current, identity, &rotation, expires_at);
+            let (old, session) = match outcome.await? {
+                RotationOutcome::Rotated(session) => {
+                    return Ok(IssuedSecret {
+                        secret,
+                        expires_at,
+                        session: *session,
+                        issuance: Issuance::Rotated,
+                    });
+                }
+                RotationOutcome::NotFound => return Err(Reason::UnknownCredential.into()),
+                RotationOutcome::Unchanged(records) => *records,
+            };
+            if !session.is_of(identity) {
+                return Err(Reason::OtherUser.into());
             }
+            self.check_session(&session, now)?;
+            if let Some(rotation) = old.rotation {
+                return self.replay(presented, &rotation, session, now).await;
+            }
+            if expires_at <= session.ends_at {
+                return Err(Error::Internal(
+                    "a secret was not replaced for no reason".into(),
+                ));
+            }
+            // The session ends before the new secret would; then the secret ends with it.
+            expires_at = session.ends_at;
         }
     }
 

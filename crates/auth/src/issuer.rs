@@ -13,6 +13,7 @@ use std::{
 };
 
 use moka::sync::Cache;
+use quick_cache::Weighter;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -42,6 +43,8 @@ const VERIFIED_FOR: Duration = Duration::from_mins(1);
 const MAX_SEEN_SIGN_OUTS: u64 = 100_000;
 /// How much memory verified tokens may take, in bytes.
 const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
+/// How many tokens that is, roughly.
+const VERIFIED_TOKENS: usize = 32 * 1024;
 
 /// Where an issuer's keys come from.
 #[derive(Debug)]
@@ -283,7 +286,17 @@ struct Verified {
     issuer: Arc<CheckedIssuer>,
     epoch: u64,
     at: Instant,
-    weight: u32,
+    weight: u64,
+}
+
+/// Weighs a verified token by the memory that it takes.
+#[derive(Clone)]
+struct InBytes;
+
+impl Weighter<Digest, Verified> for InBytes {
+    fn weight(&self, _: &Digest, verified: &Verified) -> u64 {
+        verified.weight
+    }
 }
 
 impl Verified {
@@ -298,7 +311,7 @@ impl Verified {
 pub struct Issuers {
     by_name: HashMap<String, Arc<CheckedIssuer>>,
     by_alias: HashMap<String, Arc<CheckedIssuer>>,
-    verified: Cache<Digest, Verified>,
+    verified: quick_cache::sync::Cache<Digest, Verified, InBytes>,
     /// Ids of logout tokens that were used.
     pub(crate) seen_sign_outs: Cache<Digest, ()>,
     opaque: Option<OpaqueTokens>,
@@ -350,11 +363,8 @@ impl Issuers {
                 return Err(ConfigError::new(&name, "it is configured twice"));
             }
         }
-        let verified = Cache::builder()
-            .max_capacity(VERIFIED_BYTES)
-            .weigher(|_: &Digest, verified: &Verified| verified.weight)
-            .support_invalidation_closures()
-            .build();
+        let verified =
+            quick_cache::sync::Cache::with_weighter(VERIFIED_TOKENS, VERIFIED_BYTES, InBytes);
         let seen_sign_outs = Cache::builder()
             .max_capacity(MAX_SEEN_SIGN_OUTS)
             .time_to_live(REMEMBERED_FOR)
@@ -430,7 +440,7 @@ impl Issuers {
         issuer.verify_signature(&jws, now, refuse).await?;
         let identity = issuer.identity(subject, claims, expires_at)?;
         // A map of parsed claims takes a few times the room of their text.
-        let weight = u32::try_from(token.len() * 4 + 1024).unwrap_or(u32::MAX);
+        let weight = token.len() as u64 * 4 + 1024;
         Ok(Verified {
             identity: Arc::new(identity),
             issuer: Arc::clone(issuer),
@@ -443,11 +453,8 @@ impl Issuers {
     /// Forgets what was verified for somebody who has signed out, so that whoever can be asked again
     /// is asked again. A JWT that stands by itself stays good until it expires.
     pub(crate) fn forget(&self, sign_out: &SignOut) {
-        let gone = sign_out.clone();
-        // Fails only without support for closures, which the builder asks for.
-        let _ = self
-            .verified
-            .invalidate_entries_if(move |_, verified| gone.is_of(&verified.identity));
+        self.verified
+            .retain(|_, verified| !sign_out.is_of(&verified.identity));
         if let Some(opaque) = &self.opaque {
             opaque.forget(sign_out);
         }

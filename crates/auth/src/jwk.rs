@@ -6,18 +6,23 @@
 
 use std::fmt;
 
-use aws_lc_rs::{
-    digest, hmac,
-    signature::{self, ParsedPublicKey},
-};
+use aws_lc_rs::{digest, hmac, signature::ParsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ed25519_dalek::VerifyingKey;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Map, Value};
+use x509_cert::{
+    der::{Decode, oid::ObjectIdentifier},
+    spki::SubjectPublicKeyInfoRef,
+};
 
 use crate::{
     encoding::decode_base64url,
     jws::{Algorithm, MAX_KEY_ID_BYTES, Primitive, RsaComponents},
 };
+
+/// `id-Ed25519` (RFC 8410 §3).
+const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Where a key comes from, which decides what is taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,8 @@ pub enum KeyProblem {
 pub(crate) enum Material {
     /// A public key, parsed once.
     Public(Box<ParsedPublicKey>),
+    /// The same of Ed25519: a point on the curve.
+    Ed25519(Box<VerifyingKey>),
     /// An HMAC secret.
     Secret(Box<hmac::Key>),
 }
@@ -156,13 +163,12 @@ impl Key {
         algorithm: Algorithm,
         key_id: Option<String>,
     ) -> Result<Self, KeyProblem> {
-        let parsed = match algorithm.primitive() {
-            Primitive::Rsa(parameters) => ParsedPublicKey::new(parameters, der),
-            Primitive::Ec(parameters, ..) => ParsedPublicKey::new(parameters, der),
-            Primitive::Ed25519(parameters) => ParsedPublicKey::new(parameters, der),
+        let material = match algorithm.primitive() {
+            Primitive::Rsa(parameters) => parsed(ParsedPublicKey::new(parameters, der))?,
+            Primitive::Ec(parameters, ..) => parsed(ParsedPublicKey::new(parameters, der))?,
+            Primitive::Ed25519 => ed25519_point(ed25519_bytes(der)?)?,
             Primitive::Hmac(..) => return Err(KeyProblem::WrongAlgorithm),
         };
-        let material = Material::Public(Box::new(parsed.map_err(|_| KeyProblem::BadParts)?));
         Ok(Self {
             id: key_id,
             algorithm,
@@ -226,7 +232,7 @@ fn choose_algorithm(
     let fits = |algorithm: &Algorithm| match algorithm.primitive() {
         Primitive::Rsa(_) => kty == "RSA",
         Primitive::Ec(_, name, _) => kty == "EC" && crv == Some(name),
-        Primitive::Ed25519(_) => kty == "OKP" && crv == Some("Ed25519"),
+        Primitive::Ed25519 => kty == "OKP" && crv == Some("Ed25519"),
         Primitive::Hmac(..) => kty == "oct",
     };
     if !Algorithm::ALL.iter().any(fits) {
@@ -260,15 +266,15 @@ fn read_parts(
     let sized = |name: &str, length: usize| {
         part(name).and_then(|bytes| checked(bytes, |bytes| bytes.len() == length))
     };
-    let (parsed, fingerprint) = match algorithm.primitive() {
-        Primitive::Hmac(..) => return secret_material(&part("k")?, algorithm),
+    Ok(match algorithm.primitive() {
+        Primitive::Hmac(..) => secret_material(&part("k")?, algorithm)?,
         Primitive::Rsa(parameters) => {
             let n = part("n")?;
             let e = checked(part("e")?, is_exponent)?;
             let n = checked(n, is_modulus)?;
             let components = RsaComponents { n: &n, e: &e };
             (
-                components.to_parsed_public_key(parameters),
+                parsed(components.to_parsed_public_key(parameters))?,
                 fingerprint(algorithm, &[&n, &e]),
             )
         }
@@ -276,22 +282,39 @@ fn read_parts(
             let (x, y) = (sized("x", length)?, sized("y", length)?);
             let point = [&[4], x.as_slice(), y.as_slice()].concat();
             (
-                ParsedPublicKey::new(parameters, &point),
+                parsed(ParsedPublicKey::new(parameters, &point))?,
                 fingerprint(algorithm, &[&point]),
             )
         }
-        Primitive::Ed25519(parameters) => {
-            let x = sized("x", signature::ED25519_PUBLIC_KEY_LEN)?;
-            (
-                ParsedPublicKey::new(parameters, &x),
-                fingerprint(algorithm, &[&x]),
-            )
+        Primitive::Ed25519 => {
+            let x = part("x")?;
+            (ed25519_point(&x)?, fingerprint(algorithm, &[&x]))
         }
-    };
-    Ok((
-        Material::Public(Box::new(parsed.map_err(|_| KeyProblem::BadParts)?)),
-        fingerprint,
-    ))
+    })
+}
+
+fn parsed<E>(key: Result<ParsedPublicKey, E>) -> Result<Material, KeyProblem> {
+    let key = key.map_err(|_| KeyProblem::BadParts)?;
+    Ok(Material::Public(Box::new(key)))
+}
+
+/// A point in its one encoding (RFC 8032 §5.1.3) whose multiples are not a handful: with a point of small order, one
+/// signature fits many messages.
+fn ed25519_point(bytes: &[u8]) -> Result<Material, KeyProblem> {
+    let key = VerifyingKey::try_from(bytes)
+        .ok()
+        .filter(|key| !key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes())
+        .ok_or(KeyProblem::BadParts)?;
+    Ok(Material::Ed25519(Box::new(key)))
+}
+
+/// The point in a `SubjectPublicKeyInfo` (RFC 8410 §4).
+fn ed25519_bytes(der: &[u8]) -> Result<&[u8], KeyProblem> {
+    SubjectPublicKeyInfoRef::from_der(der)
+        .ok()
+        .filter(|info| info.algorithm.oid == ID_ED25519 && info.algorithm.parameters.is_none())
+        .and_then(|info| info.subject_public_key.as_bytes())
+        .ok_or(KeyProblem::BadParts)
 }
 
 fn checked(bytes: Vec<u8>, is_good: impl FnOnce(&[u8]) -> bool) -> Result<Vec<u8>, KeyProblem> {

@@ -6,6 +6,7 @@
 //! else sees.
 
 use aws_lc_rs::{hmac, rsa, signature};
+use ed25519_dalek::Verifier as _;
 
 use crate::{
     encoding::{JsonProblem, decode_base64url, parse_json_object},
@@ -109,7 +110,7 @@ impl Algorithm {
             Self::Es256 => Primitive::Ec(&signature::ECDSA_P256_SHA256_FIXED, "P-256", 32),
             Self::Es384 => Primitive::Ec(&signature::ECDSA_P384_SHA384_FIXED, "P-384", 48),
             Self::Es512 => Primitive::Ec(&signature::ECDSA_P521_SHA512_FIXED, "P-521", 66),
-            Self::EdDsa => Primitive::Ed25519(&signature::ED25519),
+            Self::EdDsa => Primitive::Ed25519,
             Self::Hs256 => Primitive::Hmac(hmac::HMAC_SHA256, 32),
             Self::Hs384 => Primitive::Hmac(hmac::HMAC_SHA384, 48),
             Self::Hs512 => Primitive::Hmac(hmac::HMAC_SHA512, 64),
@@ -139,7 +140,7 @@ pub(crate) enum Primitive {
         usize,
     ),
     /// Ed25519.
-    Ed25519(&'static signature::EdDSAParameters),
+    Ed25519,
     /// HMAC with the shortest secret allowed, in bytes (RFC 7518 §3.2).
     Hmac(hmac::Algorithm, usize),
 }
@@ -198,16 +199,21 @@ impl<'token> CompactJws<'token> {
         if key.algorithm() != self.header.algorithm {
             return Err(Reason::KeyMismatch);
         }
-        let outcome = match key.material() {
-            Material::Public(public) => public.verify_sig(self.signing_input, &self.signature),
-            Material::Secret(secret) => hmac::verify(secret, self.signing_input, &self.signature),
+        let (input, signature) = (self.signing_input, &self.signature);
+        let is_good = match key.material() {
+            Material::Public(public) => public.verify_sig(input, signature).is_ok(),
+            Material::Ed25519(public) => ed25519_dalek::Signature::from_slice(signature)
+                .and_then(|signature| public.verify(input, &signature))
+                .is_ok(),
+            Material::Secret(secret) => hmac::verify(secret, input, signature).is_ok(),
         };
-        outcome.map_err(|_| {
-            if self.payload.is_empty() {
-                Reason::DetachedPayload
-            } else {
-                Reason::BadSignature
-            }
+        if is_good {
+            return Ok(());
+        }
+        Err(if self.payload.is_empty() {
+            Reason::DetachedPayload
+        } else {
+            Reason::BadSignature
         })
     }
 }

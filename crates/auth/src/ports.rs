@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::{identity::Environment, time::UnixTime};
+use crate::{
+    identity::{Environment, Identity},
+    time::UnixTime,
+};
 
 /// SHA-256 of a credential's full text: what is stored instead of it, and what it is looked up by.
 pub type Digest = [u8; 32];
@@ -100,6 +103,29 @@ pub struct ChatSessionRecord {
     pub ended: Option<End>,
 }
 
+impl ChatSessionRecord {
+    /// Whether an identity is the one that the session acts for.
+    pub fn is_of(&self, identity: &Identity) -> bool {
+        self.issuer == identity.issuer()
+            && self.subject == identity.subject()
+            && self.environment == identity.environment()
+    }
+
+    /// Whether `secret`, one of this session's, may be replaced for `owner` by one that ends at
+    /// `expires_at`: what [`CredentialStore::rotate_client_secret`] demands.
+    pub fn may_rotate(
+        &self,
+        secret: &ClientSecretRecord,
+        owner: &Identity,
+        expires_at: UnixTime,
+    ) -> bool {
+        secret.rotation.is_none()
+            && self.ended.is_none()
+            && expires_at <= self.ends_at
+            && self.is_of(owner)
+    }
+}
+
 /// What replaced a client secret.
 ///
 /// The replacement's text is not kept: it is derived again from the old secret, which only its
@@ -129,6 +155,20 @@ pub struct ClientSecretRecord {
     pub rotation: Option<Rotation>,
 }
 
+impl ClientSecretRecord {
+    /// The secret that a rotation puts in this one's place.
+    #[must_use]
+    pub fn replacement(&self, rotation: &Rotation, expires_at: UnixTime) -> Self {
+        Self {
+            digest: rotation.next,
+            session_id: self.session_id.clone(),
+            created_at: rotation.at,
+            expires_at,
+            rotation: None,
+        }
+    }
+}
+
 /// How [`CredentialStore::insert_chat_session`] went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpeningOutcome {
@@ -145,10 +185,9 @@ pub enum OpeningOutcome {
 /// How [`CredentialStore::rotate_client_secret`] went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RotationOutcome {
-    /// This call replaced the secret.
-    Rotated,
-    /// It was replaced before, or its session has ended; nothing was written. Both records as they
-    /// are now.
+    /// This call replaced the secret; the session that both belong to.
+    Rotated(Box<ChatSessionRecord>),
+    /// It may not be replaced in this way; nothing was written. Both records as they are now.
     Unchanged(Box<(ClientSecretRecord, ChatSessionRecord)>),
     /// There is no such secret.
     NotFound,
@@ -305,9 +344,8 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Atomic: what opens the session (`session.opened_by`) is there and not revoked, for a visitor
     /// the visitor as well; both rows are inserted; and when the owner (issuer, subject,
     /// environment) then has more than `limit` live sessions, the oldest others end with
-    /// [`EndReason::Displaced`]. Live: not ended, `ends_at` after
-    /// `session.created_at`, and at least one secret with `expires_at` after `session.created_at`.
-    /// So no session outlives the revocation of its opener, however close the two are.
+    /// [`EndReason::Displaced`]. Live: not ended, and at least one secret with `expires_at` after
+    /// `session.created_at`; `secret.expires_at` is never after `session.ends_at`. So no session outlives the revocation of its opener, however close the two are.
     /// [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_chat_session(
         &self,
@@ -327,14 +365,16 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// Replaces a secret by the next one of its family: compare-and-swap.
     ///
-    /// Atomic: only while the secret `current` has no rotation and its session has not ended are
-    /// its `rotation` set and `next` inserted. Of several callers at once exactly one gets
+    /// Atomic: only while the secret `current` has no rotation, and its session is `owner`'s, has
+    /// not ended and lasts until `expires_at`, is its `rotation` set, and the replacement inserted,
+    /// which ends at `expires_at`. Of several callers at once exactly one gets
     /// [`RotationOutcome::Rotated`]; the others get the records as the winner left them.
     async fn rotate_client_secret(
         &self,
         current: &Digest,
+        owner: &Identity,
         rotation: &Rotation,
-        next: &ClientSecretRecord,
+        expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError>;
 
     /// One session by its id.

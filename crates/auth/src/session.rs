@@ -110,7 +110,7 @@ impl LoginSessions {
     /// among them.
     pub async fn authenticate(
         &self,
-        headers: &[&str],
+        headers: &[impl AsRef<str>],
         now: Now,
     ) -> Result<Option<Arc<Identity>>, Error> {
         if headers.is_empty() {
@@ -131,7 +131,7 @@ impl LoginSessions {
     }
 
     /// Whether one of the cookies is a session's by its name. Nobody is asked; what cannot be read counts.
-    pub fn are_any(&self, headers: &[&str]) -> bool {
+    pub fn are_any(&self, headers: &[impl AsRef<str>]) -> bool {
         self.issuers
             .with_sessions()
             .iter()
@@ -261,7 +261,7 @@ fn read_session(body: &[u8], issuer: &Issuer, now: UnixTime) -> Result<Identity,
     .map_err(|_| Reason::MalformedSession)
 }
 
-fn first_cookie(headers: &[&str], names: &[String]) -> Result<Option<String>, Error> {
+fn first_cookie(headers: &[impl AsRef<str>], names: &[String]) -> Result<Option<String>, Error> {
     for name in names {
         if let Some(cookie) = session_cookie(headers, name)? {
             return Ok(Some(cookie));
@@ -276,15 +276,15 @@ fn first_cookie(headers: &[&str], names: &[String]) -> Result<Option<String>, Er
 /// too long, pieces that do not follow one another, and two different values under one name: which
 /// of them counts depends on who reads them (RFC 6265 §4.2.2), so one of them may have been
 /// planted.
-pub fn session_cookie(headers: &[&str], name: &str) -> Result<Option<String>, Error> {
+pub fn session_cookie(headers: &[impl AsRef<str>], name: &str) -> Result<Option<String>, Error> {
+    let headers = headers.iter().map(AsRef::as_ref);
     let ambiguous = || BearerError::AmbiguousCookie;
-    if headers.iter().map(|header| header.len()).sum::<usize>() > MAX_COOKIE_BYTES {
+    if headers.clone().map(str::len).sum::<usize>() > MAX_COOKIE_BYTES {
         return Err(BearerError::CookieTooLong.into());
     }
     // Place 0 is the plain name, place n + 1 is piece n.
     let mut pieces: [Option<&str>; MAX_COOKIE_CHUNKS + 1] = [None; MAX_COOKIE_CHUNKS + 1];
     let pairs = headers
-        .iter()
         .flat_map(|header| header.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     for (found, value) in pairs {

@@ -433,8 +433,9 @@ impl CredentialStore for MemoryStore {
     async fn rotate_client_secret(
         &self,
         current: &Digest,
+        owner: &Identity,
         rotation: &Rotation,
-        next: &ClientSecretRecord,
+        expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let mut tables = self.tables();
         if let Some((digest, rotation, next)) = self.overtaken_by.lock().unwrap().take() {
@@ -450,12 +451,13 @@ impl CredentialStore for MemoryStore {
             .find(|session| session.id == secret.session_id)
             .unwrap()
             .clone();
-        if secret.rotation.is_some() || session.ended.is_some() {
+        if !session.may_rotate(&secret, owner, expires_at) {
             return Ok(RotationOutcome::Unchanged(Box::new((secret, session))));
         }
         tables.secrets.get_mut(current).unwrap().rotation = Some(rotation.clone());
-        tables.secrets.insert(next.digest, next.clone());
-        Ok(RotationOutcome::Rotated)
+        let next = secret.replacement(rotation, expires_at);
+        tables.secrets.insert(next.digest, next);
+        Ok(RotationOutcome::Rotated(Box::new(session)))
     }
 
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError> {

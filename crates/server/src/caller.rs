@@ -273,7 +273,7 @@ impl Admission<'_> {
             return server::admit(self).await.map(Admitted::Server);
         }
         let authorization = texts(self.headers, &header::AUTHORIZATION);
-        let bearer = bearer(&borrowed(&authorization)).map_err(Error::from)?;
+        let bearer = bearer(&authorization).map_err(Error::from)?;
         let admitted = match (bearer, self.subject_token) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::bad_credentials_request(
@@ -286,7 +286,7 @@ impl Admission<'_> {
         let user_ids = texts(self.headers, &X_USER_ID);
         match &admitted {
             Admitted::Person(caller) => {
-                check_user_id(&borrowed(&user_ids), caller.identity())?;
+                check_user_id(&user_ids, caller.identity())?;
                 self.check_page(caller).await?;
             }
             // A public token names nobody, so nobody can be named beside it.
@@ -385,7 +385,6 @@ impl Admission<'_> {
             return Err(self.missing());
         }
         let cookies = texts(self.headers, &header::COOKIE);
-        let cookies = borrowed(&cookies);
         if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
             let environment = self.app.settings.environment;
@@ -407,12 +406,7 @@ impl Admission<'_> {
             return Ok(());
         }
         let cookies = texts(self.headers, &header::COOKIE);
-        match self
-            .app
-            .logins
-            .authenticate(&borrowed(&cookies), self.now)
-            .await
-        {
+        match self.app.logins.authenticate(&cookies, self.now).await {
             Ok(Some(signed_in)) => Ok(settle(identity, &signed_in)?),
             Ok(None) => Ok(()),
             Err(Error::Unavailable { message, .. }) => {
@@ -492,7 +486,7 @@ fn wanted(takes: &[Takes]) -> String {
 /// The bearer token of a request.
 fn token_of(headers: &HeaderMap) -> Option<SecretString> {
     let authorization = texts(headers, &header::AUTHORIZATION);
-    let token = bearer(&borrowed(&authorization)).ok()??;
+    let token = bearer(&authorization).ok()??;
     Some(token.into())
 }
 
@@ -508,10 +502,6 @@ fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'
             Err(_) => String::from_utf8_lossy(value.as_bytes()),
         })
         .collect()
-}
-
-fn borrowed<'text>(texts: &'text [Cow<'_, str>]) -> Vec<&'text str> {
-    texts.iter().map(AsRef::as_ref).collect()
 }
 
 /// Statuses for the reasons of `auth`; nothing in that crate knows about HTTP.

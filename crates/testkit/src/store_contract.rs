@@ -143,6 +143,7 @@ cases! { $
         of_two_rotations_at_once_one_wins,
         a_rotation_outlives_a_restart,
         an_ended_session_rotates_no_more,
+        a_secret_is_replaced_for_its_owner_and_within_its_session,
         a_session_ends_once,
         all_sessions_of_a_user_end_together,
         sessions_of_a_login_end_with_it,

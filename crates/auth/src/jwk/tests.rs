@@ -218,6 +218,31 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
 }
 
 #[test]
+fn k05_an_ed25519_point_has_one_encoding_and_is_not_of_small_order() {
+    let little_endian = |low: u8, middle: u8, high: u8| {
+        let mut bytes = [middle; 32];
+        (bytes[0], bytes[31]) = (low, high);
+        bytes
+    };
+    let mut bad = vec![
+        little_endian(1, 0, 0),          // the neutral element
+        little_endian(0, 0, 0),          // of order 4
+        little_endian(0xec, 0xff, 0x7f), // of order 2
+        little_endian(2, 0, 0),          // on no point of the curve
+    ];
+    // Coordinates that are not below the prime: 2^255 - 19 stands for 0, and so on.
+    bad.extend((0xed..=0xff).map(|low| little_endian(low, 0xff, 0x7f)));
+    for x in bad {
+        let jwk = with(TestKey::ed25519().jwk("k"), "x", json!(encode_base64url(x)));
+        assert_eq!(
+            read(&jwk, &[Algorithm::EdDsa], KeySource::Fetched),
+            Err(KeyProblem::BadParts),
+            "{jwk}"
+        );
+    }
+}
+
+#[test]
 fn k06_hmac_secrets_are_as_long_as_their_hash() {
     for (algorithm, shortest) in [
         (Algorithm::Hs256, 32),
@@ -269,6 +294,20 @@ fn pem_keys_work_for_the_algorithm_they_are_configured_for() {
     assert_eq!(
         Key::from_pem(&pem, Algorithm::Hs256, None).unwrap_err(),
         KeyProblem::WrongAlgorithm
+    );
+    let TestKey::Ed(pair) = TestKey::ed25519() else {
+        unreachable!()
+    };
+    let der: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let token = TestKey::Ed(pair.clone()).token("k", &json!({}));
+    let key = Key::from_spki(der.as_ref(), Algorithm::EdDsa, None).unwrap();
+    assert_eq!(
+        crate::jws::CompactJws::parse(&token).unwrap().verify(&key),
+        Ok(())
+    );
+    assert_eq!(
+        Key::from_pem(&pem, Algorithm::EdDsa, None).unwrap_err(),
+        KeyProblem::BadParts
     );
     for bad in [
         "",

@@ -148,7 +148,10 @@ async fn a_session_becomes_the_same_identity_as_its_token() {
         *lookup.asked.lock().unwrap(),
         [format!("https://issuer.example/get-session {COOKIE}")]
     );
-    assert_eq!(reason(sessions.authenticate(&[], now()).await), Ok(None));
+    assert_eq!(
+        reason(sessions.authenticate(&[""; 0], now()).await),
+        Ok(None)
+    );
     assert_eq!(
         reason(sessions.authenticate(&["other=1"], now()).await),
         Ok(None)

@@ -16,7 +16,7 @@ use engine::{Owner, Project};
 use http::{header, request::Parts};
 
 use crate::{
-    caller::{Admission, borrowed, proof, texts},
+    caller::{Admission, proof, texts},
     error::ApiError,
 };
 
@@ -61,7 +61,7 @@ impl<S: Sync> FromRequestParts<S> for ServerCaller {
 /// other text may have been imported, and costs one lookup.
 pub(super) async fn admit(admission: &Admission<'_>) -> Result<ServerCaller, ApiError> {
     let authorization = texts(admission.headers, &header::AUTHORIZATION);
-    let shown = server_key(&borrowed(&authorization)).map_err(Error::from)?;
+    let shown = server_key(&authorization).map_err(Error::from)?;
     let Some(shown) = shown else {
         return Err(ApiError::unauthenticated(
             "Missing bearer or basic authentication in header: this address needs a server key as `Authorization: Bearer`",

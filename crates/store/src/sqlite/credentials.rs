@@ -5,7 +5,7 @@ pub(super) mod keys;
 mod sessions;
 
 use async_trait::async_trait;
-use auth::identity::Environment;
+use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
     DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
@@ -44,12 +44,14 @@ impl CredentialStore for Sqlite {
     async fn rotate_client_secret(
         &self,
         current: &Digest,
+        owner: &Identity,
         rotation: &Rotation,
-        next: &ClientSecretRecord,
+        expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
-        let (current, rotation, next) = (*current, rotation.clone(), next.clone());
-        let outcome =
-            self.write(move |connection| sessions::rotate(connection, &current, &rotation, &next));
+        let (current, owner, rotation) = (*current, owner.clone(), rotation.clone());
+        let outcome = self.write(move |connection| {
+            sessions::rotate(connection, &current, &owner, &rotation, expires_at)
+        });
         Ok(outcome.await?)
     }
 

@@ -4,12 +4,17 @@
 //! The writer takes whatever has queued up and commits it as one transaction: under load many callers share one
 //! commit, alone nobody waits for company. Work that fails takes nothing with it, and nobody hears of success before
 //! the commit.
+//!
+//! Waking a thread costs as much as the work for one caller, and on a busy core the woken one takes the place of whoever
+//! woke it. So the writer lets others go on before it looks what has queued up, and has a whole group answered by the
+//! runtime, which is woken once for it (docs/decisions/0004).
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, RecvError, Sender};
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -29,6 +34,8 @@ trait Write: Send {
     fn fail(&mut self, error: Error);
     /// Tells the caller the result, once the commit is through.
     fn acknowledge(self: Box<Self>);
+    /// Where the caller waits.
+    fn runtime(&self) -> &Handle;
 }
 
 /// How a caller's work ended.
@@ -45,6 +52,7 @@ struct Task<T, W> {
     work: W,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
+    runtime: Handle,
 }
 
 impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W> {
@@ -66,6 +74,10 @@ impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W
             drop(self.reply.send(result));
         }
     }
+
+    fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
 }
 
 /// The database's only writer.
@@ -81,14 +93,15 @@ impl Writer {
             vec![connection],
             patience,
             |connection, queue| {
-                while let Ok(first) = queue.recv_blocking() {
+                while let Ok(first) = next_for_group(queue) {
                     let mut group = vec![first];
                     while group.len() < GROUP_SIZE
                         && let Ok(next) = queue.try_recv()
                     {
                         group.push(next);
                     }
-                    commit_group(connection, group);
+                    commit_group(connection, &mut group);
+                    acknowledge(group);
                 }
             },
         )?;
@@ -108,9 +121,31 @@ impl Writer {
             work,
             result: None,
             reply,
+            runtime: Handle::current(),
         };
         self.threads.push(Box::new(task)).await?;
         answer.await.map_err(Error::internal)?
+    }
+}
+
+/// The first work of the next group. Whoever was about to queue more on this core does so before the group is closed.
+fn next_for_group<Job>(queue: &Receiver<Job>) -> Result<Job, RecvError> {
+    queue.try_recv().or_else(|_| {
+        let first = queue.recv_blocking()?;
+        thread::yield_now();
+        Ok(first)
+    })
+}
+
+/// Tells the callers of a group their results.
+fn acknowledge(group: Vec<Box<dyn Write>>) {
+    let tell = |group: Vec<Box<dyn Write>>| group.into_iter().for_each(Write::acknowledge);
+    match &group[..] {
+        [first, _, ..] => {
+            let runtime = first.runtime().clone();
+            runtime.spawn(async move { tell(group) });
+        }
+        _ => tell(group),
     }
 }
 
@@ -118,19 +153,19 @@ impl Writer {
 ///
 /// A savepoint copies each page that is touched, for each caller, in case the work ends half-way. That is rare: work that
 /// is refused has nearly always changed nothing yet. So the group runs without, and again with savepoints if need be.
-fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
-    let committed = run_together(connection, &mut group)
+fn commit_group(connection: &Connection, group: &mut [Box<dyn Write>]) {
+    let committed = run_together(connection, group)
         .and_then(|outcome| match outcome {
             Outcome::Whole => Ok(()),
             Outcome::HalfDone => {
                 execute(connection, "ROLLBACK")?;
-                run_apart(connection, &mut group)
+                run_apart(connection, group)
             }
         })
         .and_then(|()| still_in_transaction(connection))
         .and_then(|()| execute(connection, "COMMIT"));
     if let Err(error) = committed {
-        for work in &mut group {
+        for work in group {
             work.fail(error.clone());
         }
         if !connection.is_autocommit()
@@ -138,9 +173,6 @@ fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Write>>) {
         {
             tracing::error!(error = &error as &dyn std::error::Error, "rollback failed");
         }
-    }
-    for work in group {
-        work.acknowledge();
     }
 }
 

@@ -1,8 +1,10 @@
 //! Sessions and their secrets, and the domain allowlist.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use auth::identity::Environment::{Live, Test};
+use auth::identity::Identity;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, CredentialStore, DomainRecord, End, EndReason, OpenedBy,
     OpeningOutcome, RotationOutcome, SignOut, StoreError,
@@ -23,7 +25,7 @@ pub(super) fn end(at: i64, reason: EndReason) -> End {
     }
 }
 
-/// Adds a session with a secret of the same number.
+/// Adds a session with a secret of the same number, which does not outlive it.
 pub(super) async fn open(
     store: &dyn CredentialStore,
     session: &ChatSessionRecord,
@@ -31,8 +33,10 @@ pub(super) async fn open(
     limit: u32,
 ) -> u32 {
     let created_at = session.created_at.seconds() - seconds(0).seconds();
+    let mut secret = secret(number, &session.id, created_at);
+    secret.expires_at = secret.expires_at.min(session.ends_at);
     let outcome = store
-        .insert_chat_session(session, &secret(number, &session.id, created_at), limit)
+        .insert_chat_session(session, &secret, limit)
         .await
         .unwrap();
     match outcome {
@@ -44,6 +48,26 @@ pub(super) async fn open(
 pub(super) async fn ended(store: &dyn CredentialStore, id: &str) -> Option<End> {
     let found = store.find_chat_session(id).await.unwrap();
     found.expect("the session is there").ended
+}
+
+fn ada() -> Identity {
+    owner_of(&session("any", "ada", 0))
+}
+
+fn owner_of(session: &ChatSessionRecord) -> Identity {
+    let (issuer, subject) = (session.issuer.clone(), session.subject.clone());
+    Identity::new(
+        issuer,
+        subject,
+        Arc::default(),
+        session.environment,
+        seconds(0),
+    )
+    .unwrap()
+}
+
+fn rotated(session: &ChatSessionRecord) -> RotationOutcome {
+    RotationOutcome::Rotated(Box::new(session.clone()))
 }
 
 fn ids(sessions: &[ChatSessionRecord]) -> Vec<&str> {
@@ -196,10 +220,10 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
 
     let next = secret(2, "cksess_1", 60);
     let outcome = store
-        .rotate_client_secret(&digest(1), &rotation(2, 60), &next)
+        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), next.expires_at)
         .await
         .unwrap();
-    assert_eq!(outcome, RotationOutcome::Rotated);
+    assert_eq!(outcome, rotated(&session));
     let (old, _) = store.find_client_secret(&digest(1)).await.unwrap().unwrap();
     assert_eq!(old.rotation, Some(rotation(2, 60)));
     let new = store.find_client_secret(&digest(2)).await.unwrap();
@@ -207,24 +231,24 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
 
     // The second attempt is told what the first one left, to replay it or to call it reuse.
     let outcome = store
-        .rotate_client_secret(&digest(1), &rotation(3, 70), &secret(3, "cksess_1", 70))
+        .rotate_client_secret(&digest(1), &ada(), &rotation(3, 70), seconds(3_670))
         .await
         .unwrap();
     assert_eq!(
         outcome,
-        RotationOutcome::Unchanged(Box::new((old, session)))
+        RotationOutcome::Unchanged(Box::new((old, session.clone())))
     );
     assert_eq!(store.find_client_secret(&digest(3)).await.unwrap(), None);
 
     // The new one can be replaced in its turn.
     let outcome = store
-        .rotate_client_secret(&digest(2), &rotation(3, 80), &secret(3, "cksess_1", 80))
+        .rotate_client_secret(&digest(2), &ada(), &rotation(3, 80), seconds(3_680))
         .await
         .unwrap();
-    assert_eq!(outcome, RotationOutcome::Rotated);
+    assert_eq!(outcome, rotated(&session));
 
     let outcome = store
-        .rotate_client_secret(&digest(9), &rotation(4, 80), &secret(4, "cksess_1", 80))
+        .rotate_client_secret(&digest(9), &ada(), &rotation(4, 80), seconds(3_680))
         .await
         .unwrap();
     assert_eq!(outcome, RotationOutcome::NotFound);
@@ -242,10 +266,10 @@ pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabas
         open(&*nodes[0], &session(&id, "ada", 0), first, NO_LIMIT).await;
         let outcomes = join_all((1..=8).map(|attempt| {
             let node = &nodes[usize::try_from(attempt % 2).unwrap()];
-            let next = secret(first + attempt, &id, 60);
             async move {
+                let (owner, rotation) = (ada(), rotation(first + attempt, 60));
                 let outcome = node
-                    .rotate_client_secret(&digest(first), &rotation(first + attempt, 60), &next)
+                    .rotate_client_secret(&digest(first), &owner, &rotation, seconds(3_660))
                     .await;
                 (first + attempt, outcome.unwrap())
             }
@@ -256,7 +280,7 @@ pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabas
         let mut told = Vec::new();
         for outcome in outcomes {
             match outcome {
-                (number, RotationOutcome::Rotated) => winners.push(number),
+                (number, RotationOutcome::Rotated(_)) => winners.push(number),
                 (_, RotationOutcome::Unchanged(records)) => told.push(records.0.rotation),
                 (_, RotationOutcome::NotFound) => panic!("the secret was there"),
             }
@@ -276,14 +300,14 @@ pub(super) async fn a_rotation_outlives_a_restart(database: &dyn TestDatabase) {
     let before = database.open().await.credentials;
     open(&*before, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
     before
-        .rotate_client_secret(&digest(1), &rotation(2, 60), &secret(2, "cksess_1", 60))
+        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), seconds(3_660))
         .await
         .unwrap();
     drop(before);
 
     let after = database.open().await.credentials;
     let outcome = after
-        .rotate_client_secret(&digest(1), &rotation(3, 65), &secret(3, "cksess_1", 65))
+        .rotate_client_secret(&digest(1), &ada(), &rotation(3, 65), seconds(3_665))
         .await
         .unwrap();
     let RotationOutcome::Unchanged(records) = outcome else {
@@ -305,7 +329,7 @@ pub(super) async fn an_ended_session_rotates_no_more(database: &dyn TestDatabase
     let reused = end(5, EndReason::Reused);
     assert!(store.end_chat_session("cksess_1", reused).await.unwrap());
     let outcome = store
-        .rotate_client_secret(&digest(1), &rotation(2, 6), &secret(2, "cksess_1", 6))
+        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 6), seconds(3_606))
         .await
         .unwrap();
     let RotationOutcome::Unchanged(records) = outcome else {
@@ -313,6 +337,47 @@ pub(super) async fn an_ended_session_rotates_no_more(database: &dyn TestDatabase
     };
     assert_eq!(records.0.rotation, None);
     assert_eq!(records.1.ended, Some(reused));
+}
+
+pub(super) async fn a_secret_is_replaced_for_its_owner_and_within_its_session(
+    database: &dyn TestDatabase,
+) {
+    let store = database.open().await.credentials;
+    let session = session("cksess_1", "ada", 0);
+    open(&*store, &session, 1, NO_LIMIT).await;
+    let end = session.ends_at.seconds() - seconds(0).seconds();
+    let others = [
+        ChatSessionRecord {
+            subject: "grace".to_owned(),
+            ..session.clone()
+        },
+        ChatSessionRecord {
+            issuer: "https://other.example".to_owned(),
+            ..session.clone()
+        },
+        ChatSessionRecord {
+            environment: Test,
+            ..session.clone()
+        },
+    ];
+    let mut refused: Vec<_> = others.iter().map(|other| (owner_of(other), end)).collect();
+    refused.push((ada(), end + 1));
+    for (owner, expires_at) in refused {
+        let outcome = store
+            .rotate_client_secret(&digest(1), &owner, &rotation(2, 60), seconds(expires_at))
+            .await
+            .unwrap();
+        let records = (secret(1, "cksess_1", 0), session.clone());
+        assert_eq!(outcome, RotationOutcome::Unchanged(Box::new(records)));
+        assert_eq!(store.find_client_secret(&digest(2)).await.unwrap(), None);
+    }
+    let outcome = store
+        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), seconds(end))
+        .await
+        .unwrap();
+    assert_eq!(outcome, rotated(&session));
+    let (replacement, _) = store.find_client_secret(&digest(2)).await.unwrap().unwrap();
+    assert_eq!(replacement.expires_at, session.ends_at);
 }
 
 pub(super) async fn a_session_ends_once(database: &dyn TestDatabase) {
@@ -524,8 +589,9 @@ pub(super) async fn expired_sessions_and_secrets_are_purged(database: &dyn TestD
     store
         .rotate_client_secret(
             &digest(1_000),
+            &owner_of(&session("rotated", "grace", 0)),
             &rotation(1_001, 60),
-            &secret(1_001, "rotated", 60),
+            seconds(3_660),
         )
         .await
         .unwrap();

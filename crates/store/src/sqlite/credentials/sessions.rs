@@ -1,6 +1,6 @@
 //! Chat sessions and their client secrets.
 
-use auth::identity::Environment;
+use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
     OpeningOutcome, Rotation, RotationOutcome, SignOut,
@@ -102,12 +102,13 @@ fn displace(
         return Ok(0);
     }
     let now = newest.created_at.seconds();
-    // All live ones but the newest, the last one that was opened first; those beyond the limit go.
+    // All live ones but the newest, the last one that was opened first; those beyond the limit go. No secret outlives its
+    // session, so a live secret says enough, and indexes hold all that is asked for.
     let surplus: Vec<i64> = connection
         .prepare_cached(
             "SELECT key FROM chat_sessions AS session
              WHERE issuer = ?1 AND subject = ?2 AND environment = ?3 AND key <> ?4
-               AND ended_at IS NULL AND ends_at > ?5
+               AND ended_at IS NULL
                AND EXISTS (SELECT 1 FROM client_secrets
                            WHERE session = session.key AND expires_at > ?5)
              ORDER BY key DESC LIMIT -1 OFFSET ?6",
@@ -137,8 +138,17 @@ pub(super) fn find_secret(
     connection: &Connection,
     digest: &Digest,
 ) -> Result<Option<(ClientSecretRecord, ChatSessionRecord)>, Error> {
+    let found = find_secret_and_key(connection, digest)?;
+    Ok(found.map(|(secret, session, _)| (secret, session)))
+}
+
+/// The same with the key of the session.
+fn find_secret_and_key(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<(ClientSecretRecord, ChatSessionRecord, i64)>, Error> {
     let mut statement = connection.prepare_cached(
-        "SELECT session.version, session.data, session.ended_at, session.ended_because,
+        "SELECT session.version, session.data, session.ended_at, session.ended_because, session.key,
                 secret.created_at, secret.expires_at, secret.rotated_at, secret.rotation_nonce,
                 secret.rotation_next
          FROM client_secrets AS secret JOIN chat_sessions AS session ON session.key = secret.session
@@ -149,7 +159,7 @@ pub(super) fn find_secret(
         return Ok(None);
     };
     let session = read_session(row)?;
-    let rotation = match (row.get(6)?, row.get(7)?, row.get(8)?) {
+    let rotation = match (row.get(7)?, row.get(8)?, row.get(9)?) {
         (Some(at), Some(nonce), Some(next)) => Some(Rotation {
             at: UnixTime::from_seconds(at),
             nonce,
@@ -160,45 +170,40 @@ pub(super) fn find_secret(
     let secret = ClientSecretRecord {
         digest: *digest,
         session_id: session.id.clone(),
-        created_at: read_time(row, 4)?,
-        expires_at: read_time(row, 5)?,
+        created_at: read_time(row, 5)?,
+        expires_at: read_time(row, 6)?,
         rotation,
     };
-    Ok(Some((secret, session)))
+    Ok(Some((secret, session, row.get(4)?)))
 }
 
+/// The comparison and the swap are one transaction, and the writer is alone.
 pub(super) fn rotate(
     connection: &Connection,
     current: &Digest,
+    owner: &Identity,
     rotation: &Rotation,
-    next: &ClientSecretRecord,
+    expires_at: UnixTime,
 ) -> Result<RotationOutcome, Error> {
-    // The comparison and the swap are one statement, and the writer is alone.
-    let session = connection
+    let Some((secret, session, key)) = find_secret_and_key(connection, current)? else {
+        return Ok(RotationOutcome::NotFound);
+    };
+    if !session.may_rotate(&secret, owner, expires_at) {
+        return Ok(RotationOutcome::Unchanged(Box::new((secret, session))));
+    }
+    connection
         .prepare_cached(
             "UPDATE client_secrets SET rotated_at = ?2, rotation_nonce = ?3, rotation_next = ?4
-             WHERE digest = ?1 AND rotated_at IS NULL
-               AND (SELECT ended_at FROM chat_sessions WHERE key = client_secrets.session) IS NULL
-             RETURNING session",
+             WHERE digest = ?1",
         )?
-        .query_row(
-            params![
-                current,
-                rotation.at.seconds(),
-                rotation.nonce,
-                rotation.next
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if let Some(session) = session {
-        insert_secret(connection, session, next)?;
-        return Ok(RotationOutcome::Rotated);
-    }
-    Ok(match find_secret(connection, current)? {
-        Some(found) => RotationOutcome::Unchanged(Box::new(found)),
-        None => RotationOutcome::NotFound,
-    })
+        .execute(params![
+            current,
+            rotation.at.seconds(),
+            rotation.nonce,
+            rotation.next
+        ])?;
+    insert_secret(connection, key, &secret.replacement(rotation, expires_at))?;
+    Ok(RotationOutcome::Rotated(Box::new(session)))
 }
 
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<ChatSessionRecord>, Error> {
