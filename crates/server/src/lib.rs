@@ -15,6 +15,7 @@ mod cookie;
 mod cors;
 mod error;
 mod files;
+mod gather;
 mod limits;
 mod locale;
 mod revocation;

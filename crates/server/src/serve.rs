@@ -20,7 +20,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::service::Service;
+use crate::{gather::Gathering, service::Service};
 
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -148,7 +148,7 @@ async fn connection(
         // Boxed, because the connection keeps its room as long as it is open: 4 KiB that a stream needs no more.
         Box::pin(service.answer(peer, request).map(Ok::<_, Infallible>))
     });
-    let mut socket = TimeoutWriter::new(socket);
+    let mut socket = TimeoutWriter::new(Gathering(socket));
     socket.set_timeout(Some(options.write_timeout));
     tokio::pin!(socket);
     let connection = http1::Builder::new()
