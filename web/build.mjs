@@ -41,12 +41,16 @@ if (process.argv.includes('--watch')) {
   const running = await context({ ...main('dev'), sourcemap: 'inline' });
   await running.watch();
 } else {
-  const parts = await build(lazy);
-  const element = await build(main(versionOf(await readFile(lazy.outfile))));
-  const files = {};
-  for (const name of ['chatkit.js', 'chatkit/highlight.js']) files[name] = await compress(`dist/${name}`);
-  await writeFile('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
-  await writeFile('dist/chatkit/NOTICES.txt', await notices([parts.metafile, element.metafile]));
+  const part = await build({ ...lazy, write: false });
+  const [highlight] = part.outputFiles;
+  const element = await build({ ...main(versionOf(highlight.contents)), write: false });
+  const [script] = element.outputFiles;
+  const files = {
+    'chatkit.js': await put('dist/chatkit.js', script.contents),
+    'chatkit/highlight.js': await put(lazy.outfile, highlight.contents),
+  };
+  await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
+  await write('dist/chatkit/NOTICES.txt', await notices([part.metafile, element.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
     process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
   }
@@ -56,12 +60,17 @@ function versionOf(content) {
   return createHash('sha256').update(content).digest('hex').slice(0, 12);
 }
 
-/** Writes the compressed twins and tells the sizes and the `integrity` value. */
-async function compress(path) {
-  const content = await readFile(path);
+/** Writes a file unless it is like that already: the server is compiled anew whenever a file it carries is newer. */
+async function write(path, content) {
+  const before = await readFile(path).catch(() => null);
+  if (before === null || !before.equals(Buffer.from(content))) await writeFile(path, content);
+}
+
+/** Writes a script with its compressed twins and tells the sizes and the `integrity` value. */
+async function put(path, content) {
   const gzip = gzipSync(content, { level: 9 });
   const brotli = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-  await Promise.all([writeFile(`${path}.gz`, gzip), writeFile(`${path}.br`, brotli)]);
+  await Promise.all([write(path, content), write(`${path}.gz`, gzip), write(`${path}.br`, brotli)]);
   const integrity = `sha384-${createHash('sha384').update(content).digest('base64')}`;
   return { bytes: content.length, gzip: gzip.length, brotli: brotli.length, version: versionOf(content), integrity };
 }
