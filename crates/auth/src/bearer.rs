@@ -97,8 +97,8 @@ fn behind_scheme<T: AsRef<str>>(values: &[T]) -> Result<Option<&str>, BearerErro
 /// without a branch for each: then many are compared at once.
 fn is_b64token(text: &str) -> bool {
     let is_all = |is_good: bool, &byte: &u8| {
-        // `-`, `.` and `/` lie before the digits, and letters differ from small ones in one bit.
-        let is_letter = (b'a'..=b'z').contains(&(byte | 0x20));
+        // `-`, `.` and `/` lie before the digits, and capital letters differ from small ones in one bit.
+        let is_letter = (byte | 0x20).is_ascii_lowercase();
         is_good & (is_letter | matches!(byte, b'-'..=b'9' | b'_' | b'~' | b'+' | b'='))
     };
     text.as_bytes().iter().fold(!text.is_empty(), is_all)

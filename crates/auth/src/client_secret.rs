@@ -241,7 +241,9 @@ impl ClientSecrets {
         let mut nonce = [0; 32];
         self.random.fill(&mut nonce)?;
         // Nothing is read before: the store refuses what may not be, and says what is there instead.
+        // Refusals queue behind writes, then; how often a person may ask is limited before this.
         let mut expires_at = now.plus(secret_lifetime);
+        // Twice at most: the second time, the secret ends with its session.
         loop {
             let secret = derive(presented, &nonce, expires_at)?;
             let rotation = Rotation {
@@ -276,7 +278,7 @@ impl ClientSecrets {
                     "a secret was not replaced for no reason".into(),
                 ));
             }
-            // The session ends before the new secret would; then the secret ends with it.
+            // The session ends before the new secret would.
             expires_at = session.ends_at;
         }
     }

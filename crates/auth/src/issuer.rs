@@ -43,7 +43,7 @@ const VERIFIED_FOR: Duration = Duration::from_mins(1);
 const MAX_SEEN_SIGN_OUTS: u64 = 100_000;
 /// How much memory verified tokens may take, in bytes.
 const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
-/// How many tokens that is, roughly.
+/// How many tokens that is, to within a power of ten: the cache sizes its parts by it.
 const VERIFIED_TOKENS: usize = 32 * 1024;
 
 /// Where an issuer's keys come from.
@@ -450,11 +450,9 @@ impl Issuers {
         })
     }
 
-    /// Forgets what was verified for somebody who has signed out, so that whoever can be asked again
-    /// is asked again. A JWT that stands by itself stays good until it expires.
+    /// Forgets what an issuer said about somebody who has signed out, so that it is asked again. A JWT
+    /// stands by itself: there is nobody to ask, and it stays good until it expires.
     pub(crate) fn forget(&self, sign_out: &SignOut) {
-        self.verified
-            .retain(|_, verified| !sign_out.is_of(&verified.identity));
         if let Some(opaque) = &self.opaque {
             opaque.forget(sign_out);
         }

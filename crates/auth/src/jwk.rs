@@ -59,7 +59,9 @@ pub enum KeyProblem {
     #[error("the key names no `alg`, and the issuer is configured for more than one that fits")]
     Undecided,
     /// A number, point or secret in it is missing, of the wrong size, or wrong.
-    #[error("the key's parts are missing, of the wrong size, or not on the curve")]
+    #[error(
+        "the key's parts are missing, of the wrong size, or no point of the curve that may be used"
+    )]
     BadParts,
     /// A published key set holds a secret or a private part: the issuer should replace the key at
     /// once.

@@ -342,10 +342,11 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// within `limit`.
     ///
     /// Atomic: what opens the session (`session.opened_by`) is there and not revoked, for a visitor
-    /// the visitor as well; both rows are inserted; and when the owner (issuer, subject,
-    /// environment) then has more than `limit` live sessions, the oldest others end with
-    /// [`EndReason::Displaced`]. Live: not ended, and at least one secret with `expires_at` after
-    /// `session.created_at`; `secret.expires_at` is never after `session.ends_at`. So no session outlives the revocation of its opener, however close the two are.
+    /// the visitor as well, so that no session outlives the revocation of its opener, however close
+    /// the two are; both rows are inserted; and when the owner (issuer, subject, environment) then
+    /// has more than `limit` live sessions, the oldest others end with [`EndReason::Displaced`].
+    /// Live: not ended, and at least one secret with `expires_at` after `session.created_at`. The
+    /// caller sees to it that the secret does not end after its session.
     /// [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_chat_session(
         &self,

@@ -438,19 +438,23 @@ impl CredentialStore for MemoryStore {
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let mut tables = self.tables();
-        if let Some((digest, rotation, next)) = self.overtaken_by.lock().unwrap().take() {
+        let find = |tables: &Tables| {
+            let secret = tables.secrets.get(current).cloned()?;
+            let mut sessions = tables.sessions.iter();
+            let session = sessions.find(|session| session.id == secret.session_id)?;
+            Some((secret, session.clone()))
+        };
+        let is_free = find(&tables)
+            .is_some_and(|(secret, session)| session.may_rotate(&secret, owner, expires_at));
+        // The other node is faster than a rotation that would have gone through.
+        if is_free && let Some((digest, rotation, next)) = self.overtaken_by.lock().unwrap().take()
+        {
             tables.secrets.get_mut(&digest).unwrap().rotation = Some(rotation);
             tables.secrets.insert(next.digest, next);
         }
-        let Some(secret) = tables.secrets.get(current).cloned() else {
+        let Some((secret, session)) = find(&tables) else {
             return Ok(RotationOutcome::NotFound);
         };
-        let session = tables
-            .sessions
-            .iter()
-            .find(|session| session.id == secret.session_id)
-            .unwrap()
-            .clone();
         if !session.may_rotate(&secret, owner, expires_at) {
             return Ok(RotationOutcome::Unchanged(Box::new((secret, session))));
         }

@@ -145,13 +145,15 @@ async fn s02_nothing_at_rest_can_be_used() {
 
 #[tokio::test]
 async fn s06_rotation_replaces_and_a_retry_gets_the_same_answer() {
-    let (secrets, _) = setup();
+    let (secrets, store) = setup();
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
+    let calls = store.calls.load(Ordering::SeqCst);
     let second = secrets
         .rotate(text(&first), &ada, HOUR, at(100))
         .await
         .unwrap();
+    assert_eq!(store.calls.load(Ordering::SeqCst), calls + 1);
     assert_ne!(text(&first), text(&second));
     assert_eq!(second.expires_at, at(3_700));
     assert_eq!(second.session.id, first.session.id);
@@ -237,10 +239,12 @@ async fn s06_two_rotations_at_once_agree() {
         next: next.digest,
     };
     *store.overtaken_by.lock().unwrap() = Some((digest, rotation, next));
+    // Also when it has to ask again, because the secret would outlive its session.
     let answer = secrets
-        .rotate(text(&first), &ada, HOUR, at(5))
+        .rotate(text(&first), &ada, HOUR * 24, at(5))
         .await
         .unwrap();
+    assert!(store.overtaken_by.lock().unwrap().is_none());
     assert_eq!(
         (text(&answer), answer.expires_at),
         (winner.expose_secret(), expires_at)

@@ -304,6 +304,23 @@ async fn b05_verified_tokens_are_believed_for_a_minute_at_most() {
 }
 
 #[tokio::test]
+async fn b05_verified_tokens_take_a_bounded_room() {
+    let key = TestKey::ed25519();
+    let (issuers, _) = setup(&[&key]);
+    let long = "x".repeat(MAX_TOKEN_BYTES * 5 / 8);
+    for number in 0..1_500 {
+        let claims = claims_with("note", json!(format!("{number} {long}")));
+        let token = key.token("k", &Value::Object(claims));
+        issuers.authenticate(&token, now()).await.unwrap();
+    }
+    let room = issuers.verified.weight();
+    assert!(
+        (VERIFIED_BYTES / 2..=VERIFIED_BYTES).contains(&room),
+        "{room} bytes"
+    );
+}
+
+#[tokio::test]
 async fn b05_a_removed_key_ends_what_it_verified() {
     let key = TestKey::ed25519();
     let (issuers, fetch) = setup(&[&key]);

@@ -301,6 +301,22 @@ fn pem_keys_work_for_the_algorithm_they_are_configured_for() {
     let der: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
     let token = TestKey::Ed(pair.clone()).token("k", &json!({}));
     let key = Key::from_spki(der.as_ref(), Algorithm::EdDsa, None).unwrap();
+    // RFC 8410: X25519 is another algorithm with keys of the same size, there are no parameters, and nothing follows.
+    let point = &der.as_ref()[12..];
+    for head in [
+        &b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00"[..],
+        b"\x30\x2c\x30\x07\x06\x03\x2b\x65\x70\x05\x00\x03\x21\x00",
+    ] {
+        let der = [head, point].concat();
+        assert_eq!(
+            Key::from_spki(&der, Algorithm::EdDsa, None).unwrap_err(),
+            KeyProblem::BadParts
+        );
+    }
+    assert_eq!(
+        Key::from_spki(&[der.as_ref(), &[0]].concat(), Algorithm::EdDsa, None).unwrap_err(),
+        KeyProblem::BadParts
+    );
     assert_eq!(
         crate::jws::CompactJws::parse(&token).unwrap().verify(&key),
         Ok(())

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    encoding::encode_base64url,
     jwk::KeySource,
     jwks::KeySet,
     testing::{TestKey, good_claims, jwks},
@@ -164,6 +165,54 @@ fn t05_alg_is_exact() {
     );
     for algorithm in Algorithm::ALL {
         assert_eq!(Algorithm::from_name(algorithm.name()), Some(*algorithm));
+    }
+}
+
+#[test]
+fn t02_an_ed25519_signature_has_one_spelling() {
+    /// The order of the group, least byte first (RFC 8032 §5.1).
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let signer = TestKey::ed25519();
+    let set = KeySet::parse(
+        &jwks(&[signer.jwk("k")]),
+        Algorithm::ALL,
+        KeySource::Fetched,
+    )
+    .unwrap();
+    let token = signer.token("k", &good_claims());
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let signature = decode_base64url(signature).unwrap();
+    let verify = |signature: &[u8]| {
+        let token = format!("{input}.{}", encode_base64url(signature));
+        let jws = CompactJws::parse(&token).unwrap();
+        jws.verify(set.find(jws.header(), true).unwrap())
+    };
+    assert_eq!(verify(&signature), Ok(()));
+    // s + order gives the same point as s, so a lenient verifier takes it as well.
+    let mut other = signature.clone();
+    let mut carry = 0;
+    for (byte, more) in other[32..].iter_mut().zip(ORDER) {
+        let sum = u16::from(*byte) + u16::from(more) + carry;
+        *byte = (sum & 0xff) as u8;
+        carry = sum >> 8;
+    }
+    assert_eq!((carry, verify(&other)), (0, Err(Reason::BadSignature)));
+    let mut bad = vec![
+        signature[..63].to_vec(),
+        [&signature[..], &[0]].concat(),
+        Vec::new(),
+    ];
+    for place in [0, 31, 32, 63] {
+        for bit in [1, 0x80] {
+            bad.push(signature.clone());
+            bad.last_mut().unwrap()[place] ^= bit;
+        }
+    }
+    for bad in bad {
+        assert_eq!(verify(&bad), Err(Reason::BadSignature), "{bad:?}");
     }
 }
 

@@ -149,6 +149,11 @@ fn introspection(
                 raw.introspection_client_id.is_none() && secret.is_none(),
                 "`introspection_client_id` needs `introspection_url`, the address to ask"
             );
+            ensure!(
+                raw.introspection_auth_method == RawClientAuthMethod::Basic,
+                "`introspection_auth_method` needs `introspection_client_id`, the client that asks, and \
+                 `introspection_url` unless the preset knows it"
+            );
             return Ok(None);
         }
     };

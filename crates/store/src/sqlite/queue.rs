@@ -6,8 +6,8 @@
 //! the commit.
 //!
 //! Waking a thread costs as much as the work for one caller, and on a busy core the woken one takes the place of whoever
-//! woke it. So the writer lets others go on before it looks what has queued up, and has a whole group answered by the
-//! runtime, which is woken once for it (docs/decisions/0004).
+//! woke it. So a writer with company lets others go on before it looks what has queued up, and has a whole group answered
+//! by the runtime, which is woken once for it (docs/decisions/0004).
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -93,15 +93,17 @@ impl Writer {
             vec![connection],
             patience,
             |connection, queue| {
-                while let Ok(first) = next_for_group(queue) {
+                let mut is_company_likely = false;
+                while let Ok(first) = next_for_group(queue, is_company_likely) {
                     let mut group = vec![first];
                     while group.len() < GROUP_SIZE
                         && let Ok(next) = queue.try_recv()
                     {
                         group.push(next);
                     }
+                    is_company_likely = group.len() > 1;
                     commit_group(connection, &mut group);
-                    acknowledge(group);
+                    Committed(group).acknowledge();
                 }
             },
         )?;
@@ -128,24 +130,35 @@ impl Writer {
     }
 }
 
-/// The first work of the next group. Whoever was about to queue more on this core does so before the group is closed.
-fn next_for_group<Job>(queue: &Receiver<Job>) -> Result<Job, RecvError> {
+/// The first work of the next group. When it had to be waited for, whoever is about to queue more on this core does so
+/// before the group is closed; a lone caller's work does not give its place to others.
+fn next_for_group<Job>(queue: &Receiver<Job>, is_company_likely: bool) -> Result<Job, RecvError> {
     queue.try_recv().or_else(|_| {
         let first = queue.recv_blocking()?;
-        thread::yield_now();
+        if is_company_likely {
+            thread::yield_now();
+        }
         Ok(first)
     })
 }
 
-/// Tells the callers of a group their results.
-fn acknowledge(group: Vec<Box<dyn Write>>) {
-    let tell = |group: Vec<Box<dyn Write>>| group.into_iter().for_each(Write::acknowledge);
-    match &group[..] {
-        [first, _, ..] => {
+/// A group whose commit is over, one way or the other. Its callers hear of it when this is dropped, so also when the
+/// runtime that was to tell them is no more.
+struct Committed(Vec<Box<dyn Write>>);
+
+impl Committed {
+    /// Has the runtime of the first caller tell them all; a single one is told from here.
+    fn acknowledge(self) {
+        if let [first, _, ..] = &self.0[..] {
             let runtime = first.runtime().clone();
-            runtime.spawn(async move { tell(group) });
+            runtime.spawn(async move { drop(self) });
         }
-        _ => tell(group),
+    }
+}
+
+impl Drop for Committed {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Write::acknowledge);
     }
 }
 
@@ -518,6 +531,47 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(numbers(&writer).await, [7]);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_keeps_nobody_elses_answer() {
+        let runtime = || {
+            tokio::runtime::Builder::new_multi_thread()
+                .enable_time()
+                .build()
+                .unwrap()
+        };
+        let (first, second) = (runtime(), runtime());
+        let writer = std::sync::Arc::new(Writer::start(connection(), PATIENCE).unwrap());
+        let (begin, begun) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let call = |runtime: &tokio::runtime::Runtime, number| {
+            let writer = writer.clone();
+            runtime.spawn(async move { writer.run(move |c| insert(c, number)).await })
+        };
+        let holder = writer.clone();
+        second.spawn(async move {
+            holder
+                .run(move |_| {
+                    begin.send(()).unwrap();
+                    held.recv().unwrap();
+                    Ok(())
+                })
+                .await
+        });
+        begun.recv().unwrap(); // The writer is busy; the next two are a group, that of the first runtime ahead.
+        drop(call(&first, 1));
+        while writer.threads.queue.len() < 1 {
+            thread::yield_now();
+        }
+        let answer = call(&second, 2);
+        while writer.threads.queue.len() < 2 {
+            thread::yield_now();
+        }
+        first.shutdown_background();
+        release.send(()).unwrap();
+        second.block_on(answer).unwrap().unwrap();
+        assert_eq!(second.block_on(numbers(&writer)), [1, 2]);
     }
 
     #[tokio::test]

@@ -161,6 +161,9 @@ fn introspection_knows_its_address_or_asks_for_it() {
     let rule = issuers[0].introspection.as_ref().unwrap();
     assert_eq!(rule.auth_method, ClientAuthMethod::Post);
     assert!(refusal(&format!("{plain}\n{client}")).contains("introspection_url"));
+    // What is not as by default was written for a client, which is missing.
+    let message = refusal(&format!("{keycloak}\n{post}"));
+    assert!(message.contains("`introspection_client_id`"), "{message}");
     let address = "introspection_url = 'https://a.example/introspect'";
     assert!(refusal(&format!("{plain}\n{address}")).contains("introspection_client_id"));
     let insecure = "introspection_url = 'http://a.example/introspect'";
