@@ -561,7 +561,7 @@ mod tests {
         });
         begun.recv().unwrap(); // The writer is busy; the next two are a group, that of the first runtime ahead.
         drop(call(&first, 1));
-        while writer.threads.queue.len() < 1 {
+        while writer.threads.queue.is_empty() {
             thread::yield_now();
         }
         let answer = call(&second, 2);
