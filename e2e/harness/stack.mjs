@@ -10,6 +10,8 @@ import { freePort, run, Service } from "./process.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const EXAMPLE = join(ROOT, "examples/react-better-auth");
+/** How long Vestibule waits at most before it asks a login server again that did not answer. */
+const LONGEST_PAUSE_MS = 60_000;
 
 /** The page's origins besides localhost. The browser is told that both are this machine. */
 export const REGISTERED_LATER = "app.example.test";
@@ -93,6 +95,27 @@ export class Stack {
       },
       readyUrl: `${this.appUrl}/api/auth/jwks`,
     });
+    await this.#loginServerIsKnown();
+  }
+
+  /**
+   * Vestibule asked for the login server's keys when that was not there yet, and asks again after a pause. Until then it
+   * can tell nobody from anybody (503); afterwards a token of an unknown key is refused (401).
+   */
+  async #loginServerIsKnown() {
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = { iss: this.appUrl, aud: this.appUrl, sub: "nobody", exp: Math.floor(Date.now() / 1000) + 600 };
+    const token = [part({ alg: "EdDSA", kid: "nobodys" }), part(claims), "AA"].join(".");
+    const headers = { authorization: `Bearer ${token}` };
+    const deadline = Date.now() + LONGEST_PAUSE_MS;
+    for (;;) {
+      const { status } = await fetch(`${this.chatUrl}/api/chatkit/me`, { headers });
+      if (status === 401) return;
+      if (status !== 503 || Date.now() > deadline) {
+        throw new Error(`Vestibule answers ${status} to a token of an unknown key:\n${this.logs}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   async #service(name, command, args, options) {

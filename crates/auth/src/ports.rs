@@ -111,8 +111,8 @@ impl ChatSessionRecord {
             && self.environment == identity.environment()
     }
 
-    /// Whether `secret`, one of this session's, may be replaced for `owner` by one that ends at
-    /// `expires_at`: what [`CredentialStore::rotate_client_secret`] demands.
+    /// Whether `secret`, which belongs to the chat session, may be replaced for `owner` by one that
+    /// ends at `expires_at`: what [`CredentialStore::rotate_client_secret`] demands.
     pub fn may_rotate(
         &self,
         secret: &ClientSecretRecord,
