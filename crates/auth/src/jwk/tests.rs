@@ -295,32 +295,6 @@ fn pem_keys_work_for_the_algorithm_they_are_configured_for() {
         Key::from_pem(&pem, Algorithm::Hs256, None).unwrap_err(),
         KeyProblem::WrongAlgorithm
     );
-    let TestKey::Ed(pair) = TestKey::ed25519() else {
-        unreachable!()
-    };
-    let der: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let token = TestKey::Ed(pair.clone()).token("k", &json!({}));
-    let key = Key::from_spki(der.as_ref(), Algorithm::EdDsa, None).unwrap();
-    // RFC 8410: X25519 is another algorithm with keys of the same size, there are no parameters, and nothing follows.
-    let point = &der.as_ref()[12..];
-    for head in [
-        &b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00"[..],
-        b"\x30\x2c\x30\x07\x06\x03\x2b\x65\x70\x05\x00\x03\x21\x00",
-    ] {
-        let der = [head, point].concat();
-        assert_eq!(
-            Key::from_spki(&der, Algorithm::EdDsa, None).unwrap_err(),
-            KeyProblem::BadParts
-        );
-    }
-    assert_eq!(
-        Key::from_spki(&[der.as_ref(), &[0]].concat(), Algorithm::EdDsa, None).unwrap_err(),
-        KeyProblem::BadParts
-    );
-    assert_eq!(
-        crate::jws::CompactJws::parse(&token).unwrap().verify(&key),
-        Ok(())
-    );
     assert_eq!(
         Key::from_pem(&pem, Algorithm::EdDsa, None).unwrap_err(),
         KeyProblem::BadParts
@@ -336,6 +310,33 @@ fn pem_keys_work_for_the_algorithm_they_are_configured_for() {
             KeyProblem::Malformed,
             "{bad}"
         );
+    }
+}
+
+#[test]
+fn an_ed25519_key_info_is_that_of_rfc_8410_and_nothing_more() {
+    use aws_lc_rs::{encoding::AsDer, signature::KeyPair};
+    let signer = TestKey::ed25519();
+    let TestKey::Ed(pair) = &signer else {
+        unreachable!()
+    };
+    let der: aws_lc_rs::encoding::PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let (head, point) = der.as_ref().split_at(12);
+    let key = Key::from_spki(&[head, point].concat(), Algorithm::EdDsa, None).unwrap();
+    let token = signer.token("k", &json!({}));
+    let jws = crate::jws::CompactJws::parse(&token).unwrap();
+    assert_eq!(jws.verify(&key), Ok(()));
+
+    let of_x25519 = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x6e\x03\x21\x00";
+    let with_parameters = b"\x30\x2c\x30\x07\x06\x03\x2b\x65\x70\x05\x00\x03\x21\x00";
+    for (name, bad) in [
+        ("another algorithm", [of_x25519, point].concat()),
+        ("parameters", [&with_parameters[..], point].concat()),
+        ("a byte too many", [head, point, &[0]].concat()),
+        ("a byte too few", [head, &point[1..]].concat()),
+    ] {
+        let outcome = Key::from_spki(&bad, Algorithm::EdDsa, None);
+        assert_eq!(outcome.unwrap_err(), KeyProblem::BadParts, "{name}");
     }
 }
 
