@@ -275,7 +275,7 @@ impl ClientSecrets {
             }
             if expires_at <= session.ends_at {
                 return Err(Error::Internal(
-                    "a secret was not replaced for no reason".into(),
+                    "the store did not replace a secret, and nothing is in the way".into(),
                 ));
             }
             // The session ends before the new secret would.
