@@ -1,5 +1,6 @@
 // Everything that a person's browser talks to, started for real on free ports:
 //   the task list (MCP), Vestibule, and the React example with its Better Auth server.
+import { Buffer } from "node:buffer";
 import { existsSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
