@@ -417,7 +417,7 @@ impl KeyCache {
     /// Asks for the address of the key set; the last good answer stands in when that fails.
     async fn discover(&self, address: &Url, fetching: &mut Fetching) -> Result<Url, FetchError> {
         let answer = self.fetch.fetch(address).await;
-        match answer.and_then(|document| jwks_address(&document.body, &self.issuer)) {
+        match answer.and_then(|document| jwks_address(&document.body, &self.issuer, address)) {
             Ok(found) => {
                 fetching.jwks_address = Some(found.clone());
                 Ok(found)
@@ -483,7 +483,10 @@ impl Fetching {
 
 /// The address of the key set in a discovery document, which must be about exactly this issuer
 /// (OIDC Discovery §4.3).
-fn jwks_address(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
+///
+/// What was asked over TLS names keys over TLS: this machine's own addresses may be plain, and no
+/// document may send us there.
+fn jwks_address(document: &[u8], issuer: &str, asked_at: &Url) -> Result<Url, FetchError> {
     let members = parse_json_object(document)
         .map_err(|_| failure("the discovery document is not a JSON object"))?;
     if members.get("issuer").and_then(|value| value.as_str()) != Some(issuer) {
@@ -491,11 +494,18 @@ fn jwks_address(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
             "the discovery document is about another issuer than the configured one",
         ));
     }
-    members
+    let address = members
         .get("jwks_uri")
         .and_then(|value| value.as_str())
         .and_then(|text| Url::parse(text).ok())
-        .ok_or_else(|| failure("the discovery document has no usable `jwks_uri`"))
+        .ok_or_else(|| failure("the discovery document has no usable `jwks_uri`"))?;
+    if asked_at.scheme() == "https" && address.scheme() != "https" {
+        return Err(failure(
+            "the discovery document came over https and its `jwks_uri` is not https; if that is right, \
+             configure the address as `jwks_uri` instead of `discovery`",
+        ));
+    }
+    Ok(address)
 }
 
 fn failure(message: impl Into<String>) -> FetchError {

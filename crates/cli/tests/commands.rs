@@ -402,7 +402,11 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
     let error = house.refuse(&[&["user", "forget"], &person[..]].concat());
     assert!(error.contains("--yes"), "{error}");
     house.run(&[&["user", "forget"], &person[..], &["--yes"]].concat());
-    assert_eq!(export(), "");
+    // Nothing for the file that it goes to, and a word for the person who asked.
+    let output = house.run_with(&[&["user", "export"], &person[..]].concat(), "");
+    assert!(output.status.success() && output.stdout.is_empty());
+    let said = errors(&output);
+    assert!(said.contains("Nothing is kept about ada"), "{said}");
 }
 
 #[test]

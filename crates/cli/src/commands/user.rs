@@ -24,6 +24,7 @@ use store::Record;
 use crate::{
     commands::{output::line, workplace::Workplace},
     compose::{self, now},
+    telemetry::say,
 };
 
 /// What to do with a person's data.
@@ -94,6 +95,11 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                 let record = AuditRecord::new(now(), AuditEvent::UserExported);
                 let record = record.about(&person.issuer, &person.subject);
                 workplace.record(record).await?;
+            } else {
+                say(&format!(
+                    "Nothing is kept about {} of {}.",
+                    person.subject, person.issuer
+                ));
             }
             match files {
                 Some(folder) => {
