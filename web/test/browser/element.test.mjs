@@ -257,6 +257,22 @@ test('history: list, open, rename, delete', () =>
     assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [2, 2]);
   }));
 
+test('methods: the history opens without a header, and closes', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'gamma conversation');
+    await answered(page);
+    const entry = page.getByRole('button', { name: 'gamma conversation', exact: true });
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, header: { enabled: false } }));
+    assert.equal(await page.evaluate(() => window.chat.showHistory()), undefined);
+    await entry.waitFor();
+    assert.equal(await page.evaluate(() => window.chat.hideHistory()), undefined);
+    await entry.waitFor({ state: 'detached' });
+    await page.getByText('You said: gamma conversation').waitFor();
+    // What is closed already is not closed again.
+    await page.evaluate(() => window.chat.hideHistory());
+    assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [1, 1]);
+  }));
+
 test('feedback and retry below an answer', () =>
   visit('/custom', async (page) => {
     await say(page, 'hello');
