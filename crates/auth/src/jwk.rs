@@ -6,9 +6,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::{digest, hmac, signature::ParsedPublicKey};
+use aws_lc_rs::{
+    digest, hmac,
+    signature::{self, ParsedPublicKey},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::VerifyingKey;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::{Map, Value};
 use x509_cert::{
@@ -23,6 +25,39 @@ use crate::{
 
 /// `id-Ed25519` (RFC 8410 §3).
 const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// 2^255 - 19, little-endian.
+const P_25519: [u8; 32] = {
+    let mut p = [0xff; 32];
+    p[0] = 0xed;
+    p[31] = 0x7f;
+    p
+};
+/// The y coordinates, little-endian, of the points whose order divides 8, in their reduced encoding:
+/// 0, 1, -1 and the two of order 8.
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    {
+        let mut one = [0; 32];
+        one[0] = 1;
+        one
+    },
+    {
+        let mut minus_one = P_25519;
+        minus_one[0] -= 1;
+        minus_one
+    },
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
 
 /// Where a key comes from, which decides what is taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +117,6 @@ pub enum KeyProblem {
 pub(crate) enum Material {
     /// A public key, parsed once.
     Public(Box<ParsedPublicKey>),
-    /// The same of Ed25519: a point on the curve.
-    Ed25519(Box<VerifyingKey>),
     /// An HMAC secret.
     Secret(Box<hmac::Key>),
 }
@@ -168,7 +201,7 @@ impl Key {
         let material = match algorithm.primitive() {
             Primitive::Rsa(parameters) => parsed(ParsedPublicKey::new(parameters, der))?,
             Primitive::Ec(parameters, ..) => parsed(ParsedPublicKey::new(parameters, der))?,
-            Primitive::Ed25519 => ed25519_point(ed25519_bytes(der)?)?,
+            Primitive::Ed25519 => ed25519_key(ed25519_bytes(der)?)?,
             Primitive::Hmac(..) => return Err(KeyProblem::WrongAlgorithm),
         };
         Ok(Self {
@@ -290,7 +323,7 @@ fn read_parts(
         }
         Primitive::Ed25519 => {
             let x = part("x")?;
-            (ed25519_point(&x)?, fingerprint(algorithm, &[&x]))
+            (ed25519_key(&x)?, fingerprint(algorithm, &[&x]))
         }
     })
 }
@@ -300,14 +333,20 @@ fn parsed<E>(key: Result<ParsedPublicKey, E>) -> Result<Material, KeyProblem> {
     Ok(Material::Public(Box::new(key)))
 }
 
-/// A point in its one encoding (RFC 8032 §5.1.3) whose multiples are not a handful: with a point of small order, one
-/// signature fits many messages.
-fn ed25519_point(bytes: &[u8]) -> Result<Material, KeyProblem> {
-    let key = VerifyingKey::try_from(bytes)
-        .ok()
-        .filter(|key| !key.is_weak() && key.to_edwards().compress().as_bytes() == key.as_bytes())
-        .ok_or(KeyProblem::BadParts)?;
-    Ok(Material::Ed25519(Box::new(key)))
+/// An Ed25519 public key in the one encoding that RFC 8032 §5.1.3 allows, and not of small order:
+/// with one of those, a single signature fits many messages. aws-lc accepts both.
+fn ed25519_key(bytes: &[u8]) -> Result<Material, KeyProblem> {
+    let y = <[u8; 32]>::try_from(bytes)
+        .map(|mut bytes| {
+            bytes[31] &= 0x7f; // the topmost bit is the sign of x
+            bytes
+        })
+        .map_err(|_| KeyProblem::BadParts)?;
+    let is_reduced = y.iter().rev().lt(P_25519.iter().rev());
+    if !is_reduced || SMALL_ORDER.contains(&y) {
+        return Err(KeyProblem::BadParts);
+    }
+    parsed(ParsedPublicKey::new(&signature::ED25519, bytes))
 }
 
 /// The point in a `SubjectPublicKeyInfo` (RFC 8410 §4).
