@@ -13,11 +13,12 @@ mod caller;
 mod client_ip;
 mod cookie;
 mod cors;
+mod development;
 mod error;
 mod files;
-mod gather;
 mod limits;
 mod locale;
+mod path;
 mod revocation;
 pub mod router;
 mod routes;
@@ -29,20 +30,15 @@ mod token_exchange;
 mod untraced;
 
 pub use crate::{
-    app::{App, AppState, Doors, Settings},
+    app::{App, AppState, Demo, Doors, HostedSessions, RelayTarget, Settings},
     audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,
+    development::{Development, DevelopmentUser},
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
     revocation::Revocations,
-    routes::{
-        dev::{Development, DevelopmentUser},
-        door::HostedSessions,
-        page::Demo,
-        relay::RelayTarget,
-    },
     serve::{ServeOptions, serve},
     service::Service,
 };

@@ -5,10 +5,10 @@
 //! request head (a client that sends one byte a minute must not hold a socket), another for a write
 //! that nobody reads, a bound on the number of connections, and a hard end to a shutdown.
 
-use std::{convert::Infallible, future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::body::Body;
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::Request;
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -20,7 +20,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{gather::Gathering, service::Service};
+use crate::service::Service;
 
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -146,9 +146,9 @@ async fn connection(
             }
         });
         // Boxed, because the connection keeps its room as long as it is open: 4 KiB that a stream needs no more.
-        Box::pin(service.answer(peer, request).map(Ok::<_, Infallible>))
+        Box::pin(service.answer(peer, request))
     });
-    let mut socket = TimeoutWriter::new(Gathering(socket));
+    let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));
     tokio::pin!(socket);
     let connection = http1::Builder::new()

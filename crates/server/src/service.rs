@@ -1,19 +1,17 @@
-//! The whole server as one service: what happens around every request, in one function and in this
-//! order.
-//!
-//! One function rather than a stack of layers, for two reasons. The order can be read; and a request
-//! pays for the handler's boxed future and no other, where each layer boxes one more and moves the
-//! request into it. With this, one look at the table, and no span for a log that nobody reads, a
-//! request without a credential takes half the instructions that it took (bench/README.md).
+//! The whole server as one service, and what happens around every request: in one function and in
+//! this order, so that the order can be read.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    extract::Request,
+    Router,
+    extract::{ConnectInfo, Request, State},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use tower_service::Service as _;
 use tracing::Instrument;
 
 use crate::{
@@ -23,116 +21,121 @@ use crate::{
     client_ip::ClientIp,
     cors::{self, Asking},
     error::{ApiError, ErrorReport},
-    router::{self, Addresses, Route, Takes},
+    router::{self, Address, Takes},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
-/// Room for the headers that an answer usually has, so that the map grows once.
-const USUAL_HEADERS: usize = 12;
-
-/// The address of the other end, as the kernel knows it, for the development issuer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// The server as it is configured. Clones share everything.
 #[derive(Clone)]
-pub struct Service(Arc<Shared>);
-
-struct Shared {
-    app: AppState,
-    addresses: Addresses,
-}
+pub struct Service(Router);
 
 impl Service {
-    /// Puts the route table, the guard and everything around them in front of an app.
-    pub fn new(app: AppState) -> Self {
-        let addresses = Addresses::of(&app);
-        Self(Arc::new(Shared { app, addresses }))
+    /// Puts the route table, the guards and everything around them in front of an app.
+    pub fn new(app: &AppState) -> Self {
+        Self(router::router(app))
     }
 
     /// Answers a request of whoever is at the other end of the connection.
-    pub(crate) async fn answer(&self, peer: SocketAddr, mut request: Request) -> Response {
-        let Shared { app, addresses } = &*self.0;
-        // 1. A name for the request, so that a person can report an error without telling a secret.
-        //    The span is for whoever looks closely (`log.filter` at `debug`); its fields are text,
-        //    which is dear to make for each request.
-        let id = RequestId::new(app.engine.ids.next());
-        let (method, path) = (request.method(), request.uri().path());
-        let span = tracing::debug_span!("request", id = id.as_str(), %method, path);
-        let address = addresses.find(path).map(|(address, placeholder)| {
-            if let Some(placeholder) = placeholder {
-                request.extensions_mut().insert(placeholder);
-            }
-            address
-        });
-        if app.development.is_some() {
-            request.extensions_mut().insert(Peer(peer));
-        }
-        let mut asking = Asking::of(address, &request);
-        let line = (request.method().clone(), request.uri().clone());
-
-        // 2. Who counts: the client behind the proxies that are trusted.
-        let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
-        let answer = async {
-            // 3. A preflight asks what is allowed; it carries no credential and does nothing. It is
-            //    not counted: a page could not read why it was refused.
-            if request.method() == Method::OPTIONS {
-                let address = address.ok_or_else(router::unknown_path)?;
-                return cors::answer_options(app, &mut asking, address).await;
-            }
-            // 4. The address is counted before a credential is looked up, so that guessing is slow.
-            if let Err(error) = app.limits.request(client) {
-                // Only so that a page on the allowlist may read when to try again.
-                let _ = asking.check(app).await;
-                return Err(error);
-            }
-            request.extensions_mut().insert(client);
-            // 5. Pages that are not on the allowlist are refused before anything happens.
-            asking.check(app).await?;
-            if asking.page().is_present() {
-                request.extensions_mut().insert(asking.page().clone());
-            }
-            let address = address.ok_or_else(router::unknown_path)?;
-            let Some(route) = address.route(request.method()) else {
-                let mut refusal = address.unknown_method().into_response();
-                let headers = refusal.headers_mut();
-                headers.insert(header::ALLOW, address.methods.clone());
-                return Ok(refusal);
-            };
-            // 6. A panic is our defect, not the end of the connection's other requests.
-            AssertUnwindSafe(guard(app, route, request))
-                .catch_unwind()
-                .await
-                .map_err(|panic| ApiError::internal(panic_text(panic.as_ref())))
-        };
-        let mut response = answer.instrument(span.clone()).await.into_response();
-
-        // 7. Errors are logged here and nowhere else, and refusals written down.
-        if let Some(report) = response.extensions().get::<ErrorReport>() {
-            let trace = response.extensions().get();
-            let is_news = audit::refusal(app, report, &asking, client, trace);
-            span.in_scope(|| log(&id, &line, response.status(), report, is_news));
-        }
-        let headers = response.headers_mut();
-        headers.reserve(USUAL_HEADERS);
-        // 8. Pages may read the answer only when they may ask at all.
-        asking.finish(headers);
-        // 9. What every answer carries.
-        security_headers(headers);
-        headers.insert(REQUEST_ID, id.into());
-        response
+    pub(crate) async fn answer(
+        &self,
+        peer: SocketAddr,
+        mut request: Request,
+    ) -> Result<Response, Infallible> {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        self.0.clone().call(request).await
     }
 }
 
-/// Lets nobody in who does not bring what the route takes.
-async fn guard(app: &AppState, route: &'static Route, mut request: Request) -> Response {
-    if !route.takes.is_empty()
-        && let Err(error) = caller::admit(app, route.takes, &mut request).await
+/// Where requests of one address come in; without an address, those that found none.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) app: AppState,
+    pub(crate) address: Option<Arc<Address>>,
+}
+
+/// What happens around every request.
+pub(crate) async fn around(
+    State(Entrance { app, address }): State<Entrance>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (app, address) = (&app, address.as_deref());
+    // 1. A name for the request, so that a person can report an error without telling a secret.
+    //    The span is for whoever looks closely (`log.filter` at `debug`).
+    let id = format!("req_{:032x}", app.engine.ids.next());
+    let line = (request.method().clone(), request.uri().clone());
+    let span = tracing::debug_span!("request", id, method = %line.0, path = line.1.path());
+    let mut asking = Asking::of(address, &request);
+
+    // 2. Who counts: the client behind the proxies that are trusted.
+    let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
+    let answer = async {
+        // 3. A preflight asks what is allowed; it carries no credential and does nothing. It is
+        //    not counted: a page could not read why it was refused.
+        if request.method() == Method::OPTIONS
+            && let Some(address) = address
+        {
+            return cors::answer_options(app, &mut asking, address).await;
+        }
+        // 4. The address is counted before a credential is looked up, so that guessing is slow.
+        if let Err(error) = app.limits.request(client) {
+            // Only so that a page on the allowlist may read when to try again.
+            let _ = asking.check(app).await;
+            return Err(error);
+        }
+        request.extensions_mut().insert(client);
+        // 5. Pages that are not on the allowlist are refused before anything happens.
+        asking.check(app).await?;
+        if asking.page().is_present() {
+            request.extensions_mut().insert(asking.page().clone());
+        }
+        // 6. The guard and the handler. A panic is our defect, not the end of the connection's
+        //    other requests.
+        AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .map_err(|panic| ApiError::internal(panic_text(panic.as_ref())))
+    };
+    let mut response = answer.instrument(span.clone()).await.into_response();
+
+    // 7. Errors are logged here and nowhere else, and refusals written down.
+    if let Some(report) = response.extensions().get::<ErrorReport>() {
+        let trace = response.extensions().get();
+        let is_news = audit::refusal(app, report, &asking, client, trace);
+        span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+    }
+    let headers = response.headers_mut();
+    // 8. Pages may read the answer only when they may ask at all.
+    asking.finish(headers);
+    // 9. What every answer carries.
+    security_headers(headers);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// What one row of the table takes.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) app: AppState,
+    pub(crate) takes: &'static [Takes],
+}
+
+/// Lets nobody in who does not bring what the row takes.
+pub(crate) async fn guard(
+    State(Guard { app, takes }): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !takes.is_empty()
+        && let Err(error) = caller::admit(&app, takes, &mut request).await
     {
-        let is_exchange =
-            route.takes.contains(&Takes::SubjectToken) && body::is_form(request.headers());
+        let is_exchange = takes.contains(&Takes::SubjectToken) && body::is_form(request.headers());
         return if is_exchange {
             error.into_oauth_response()
         } else {
@@ -140,7 +143,7 @@ async fn guard(app: &AppState, route: &'static Route, mut request: Request) -> R
         };
     }
     let trace = request.extensions().get::<Caller>().map(Caller::trace);
-    let mut response = (route.handler)(request, app.clone()).await;
+    let mut response = next.run(request).await;
     if let Some(trace) = trace
         && response.extensions().get::<ErrorReport>().is_some()
     {
@@ -149,44 +152,16 @@ async fn guard(app: &AppState, route: &'static Route, mut request: Request) -> R
     response
 }
 
-/// What a request is called in the log and in its answer: `req_` and 32 hexadecimal digits.
-struct RequestId([u8; 36]);
-
-impl RequestId {
-    fn new(number: u128) -> Self {
-        let mut text = *b"req_00000000000000000000000000000000";
-        let digits = text.iter_mut().skip(4);
-        let nibbles = number.to_be_bytes().into_iter();
-        for (digit, nibble) in digits.zip(nibbles.flat_map(|byte| [byte >> 4, byte & 15])) {
-            *digit = match nibble {
-                0..=9 => b'0' + nibble,
-                _ => b'a' + nibble - 10,
-            };
-        }
-        Self(text)
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl From<RequestId> for HeaderValue {
-    fn from(RequestId(text): RequestId) -> Self {
-        Self::from_bytes(&text).unwrap_or(Self::from_static(""))
-    }
-}
-
 /// One line for an error. A refusal that came before in this minute is no news, so that whoever tries
 /// tokens does not fill the log.
 fn log(
-    id: &RequestId,
+    id: &str,
     (method, uri): &(Method, Uri),
     status: StatusCode,
     report: &ErrorReport,
     is_news: bool,
 ) {
-    let (id, path) = (id.as_str(), uri.path());
+    let path = uri.path();
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
     let (status, message) = (status.as_u16(), report.message.as_str());
@@ -253,16 +228,6 @@ fn security_headers(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_request_is_named_in_32_digits() {
-        let number = 0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f;
-        for number in [0, 1, number, u128::MAX] {
-            let id = RequestId::new(number);
-            assert_eq!(id.as_str(), format!("req_{number:032x}"));
-            assert_eq!(HeaderValue::from(id), format!("req_{number:032x}"));
-        }
-    }
 
     #[test]
     fn a_cause_is_told_with_its_causes() {
