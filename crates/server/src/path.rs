@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path as AxumPath};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::{error::ApiError, router};
+use crate::error::ApiError;
 
 /// axum's `Path`, with a refusal in our form. What is no text, or not of the wanted type, names
 /// nothing that is here.
@@ -21,6 +21,6 @@ where
         AxumPath::from_request_parts(parts, state)
             .await
             .map(|AxumPath(names)| Self(names))
-            .map_err(|rejection| router::unknown_path().with_cause(rejection))
+            .map_err(|rejection| ApiError::unknown_path().with_cause(rejection))
     }
 }

@@ -9,51 +9,21 @@ use std::sync::Arc;
 use axum::{
     handler::Handler,
     middleware::from_fn_with_state,
-    response::IntoResponse,
     routing::{MethodFilter, MethodRouter, on},
 };
-use http::{HeaderValue, Method, header};
+use http::Method;
 
 use crate::{
+    address::{Address, Pages, Takes},
     app::{App, AppState},
+    around::{Entrance, Guard, around, guard},
     error::ApiError,
     routes::{
         assets, backchannel_logout, chat, dev, domain_keys, door, files, health,
         hosted::{sessions, threads},
         jwks, me, page,
     },
-    service::{Entrance, Guard, around, guard},
 };
-
-/// A kind of credential that an address takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Takes {
-    /// `Authorization: Bearer` with a user's JWT of a configured issuer.
-    UserToken,
-    /// The same as the `subject_token` of a form (RFC 8693), in place of any other credential.
-    SubjectToken,
-    /// A session cookie that a configured issuer answers for.
-    SessionCookie,
-    /// `Authorization: Bearer ek_…`.
-    ClientSecret,
-    /// `Authorization: Bearer pk_…` together with the cookie of a visitor of that token.
-    Visitor,
-    /// `Authorization: Bearer pk_…` alone, to become a visitor.
-    PublicToken,
-    /// `Authorization: Bearer` with a server key, ours or imported; never from a page.
-    ServerKey,
-}
-
-/// Which pages may read the answers of an address (the CORS protocol of the Fetch standard).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pages {
-    /// Those on the domain allowlist; others are refused before anything happens.
-    Allowlisted,
-    /// All: the answer is the same for everybody and holds nothing private.
-    Any,
-    /// Only the server's own; the address is not meant for scripts of others.
-    Own,
-}
 
 /// One address.
 pub struct Route {
@@ -151,41 +121,6 @@ pub(crate) fn routes(app: &App) -> impl Iterator<Item = &'static Route> {
         .flatten()
 }
 
-/// One path of the table, with what it takes to answer for it.
-pub(crate) struct Address {
-    /// The path as it is in the table.
-    pub(crate) path: &'static str,
-    /// Pages that may read its answers.
-    pub(crate) pages: Pages,
-    /// Its methods, as the `Allow` header names them.
-    pub(crate) methods: HeaderValue,
-}
-
-impl Address {
-    fn new(path: &'static str, routes: &[&'static Route]) -> Self {
-        let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
-        if methods.contains(&"GET") {
-            methods.push("HEAD");
-        }
-        methods.push("OPTIONS");
-        Self {
-            path,
-            // One path has one kind of pages, whatever the method.
-            pages: routes.first().map_or(Pages::Own, |route| route.pages),
-            // Names of methods are text that a header may hold.
-            methods: HeaderValue::try_from(methods.join(", "))
-                .unwrap_or(HeaderValue::from_static("OPTIONS")),
-        }
-    }
-
-    /// The refusal of a method that is not there.
-    fn unknown_method(&self) -> impl IntoResponse + use<> {
-        let methods = self.methods.to_str().unwrap_or_default();
-        let refusal = ApiError::method_not_allowed(format!("this address takes {methods} only"));
-        ([(header::ALLOW, self.methods.clone())], refusal)
-    }
-}
-
 /// The table as an axum router: a guard in front of each handler, and [`around`] in front of each
 /// path, the unknown ones included. Layers of others go on top of it.
 pub fn router(app: &AppState) -> axum::Router {
@@ -200,10 +135,13 @@ pub fn router(app: &AppState) -> axum::Router {
         let app = app.clone();
         from_fn_with_state(Entrance { app, address }, around)
     };
-    let nowhere = (|| async { unknown_path() }).layer(entrance(None));
+    let nowhere = (|| async { ApiError::unknown_path() }).layer(entrance(None));
     let mut router = axum::Router::new().fallback_service(nowhere.with_state(()));
     for (path, routes) in by_path {
-        let address = Arc::new(Address::new(path, &routes));
+        let listed: Vec<&Method> = routes.iter().map(|route| &route.method).collect();
+        // One path has one kind of pages, whatever the method.
+        let pages = routes.first().map_or(Pages::Own, |route| route.pages);
+        let address = Arc::new(Address::new(path, pages, &listed));
         let refused = address.clone();
         let methods = routes
             .into_iter()
@@ -225,10 +163,4 @@ fn guarded(app: &AppState, route: &'static Route) -> MethodRouter<AppState> {
     let app = app.clone();
     let takes = route.takes;
     (route.handler)(method).route_layer(from_fn_with_state(Guard { app, takes }, guard))
-}
-
-/// The answer to a path that does not exist.
-pub(crate) fn unknown_path() -> ApiError {
-    ApiError::not_found("there is nothing at this address; the README lists the server's addresses")
-        .with_code("unknown_path")
 }

@@ -1,53 +1,30 @@
-//! The whole server as one service, and what happens around every request: in one function and in
-//! this order, so that the order can be read.
+//! What happens around every request: in one function and in this order, so that the order can be
+//! read.
 
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
-    Router,
     extract::{ConnectInfo, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use tower_service::Service as _;
 use tracing::Instrument;
 
 use crate::{
+    address::{Address, Takes},
     app::AppState,
     audit, body,
     caller::{self, Caller},
     client_ip::ClientIp,
     cors::{self, Asking},
     error::{ApiError, ErrorReport},
-    router::{self, Address, Takes},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
-
-/// The server as it is configured. Clones share everything.
-#[derive(Clone)]
-pub struct Service(Router);
-
-impl Service {
-    /// Puts the route table, the guards and everything around them in front of an app.
-    pub fn new(app: &AppState) -> Self {
-        Self(router::router(app))
-    }
-
-    /// Answers a request of whoever is at the other end of the connection.
-    pub(crate) async fn answer(
-        &self,
-        peer: SocketAddr,
-        mut request: Request,
-    ) -> Result<Response, Infallible> {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        self.0.clone().call(request).await
-    }
-}
 
 /// Where requests of one address come in; without an address, those that found none.
 #[derive(Clone)]
