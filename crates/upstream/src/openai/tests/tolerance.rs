@@ -261,7 +261,7 @@ proptest! {
                 }
                 body.pointer_mut(parent).unwrap()[name] = value.clone();
             }
-            trace += &format!("data: {body}\n\n");
+            trace.extend(["data: ", &body.to_string(), "\n\n"]);
             trace += &noise.concat();
         }
         trace += &stop();
