@@ -16,6 +16,7 @@ mod cors;
 mod error;
 mod files;
 mod gather;
+mod in_hand;
 mod limits;
 mod locale;
 mod revocation;

@@ -20,9 +20,9 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller},
-    client_ip::ClientIp,
+    client_ip::{self, ClientIp, OnThisMachine},
     cors::{self, Asking},
-    error::{ApiError, ErrorReport},
+    error::{self, ApiError, ErrorReport},
     router::{self, Addresses, Route, Takes},
 };
 
@@ -72,6 +72,7 @@ impl Service {
         }
         let mut asking = Asking::of(address, &request);
         let line = (request.method().clone(), request.uri().clone());
+        let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
         // 2. Who counts: the client behind the proxies that are trusted.
         let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
@@ -80,17 +81,20 @@ impl Service {
             //    not counted: a page could not read why it was refused.
             if request.method() == Method::OPTIONS {
                 let address = address.ok_or_else(router::unknown_path)?;
-                return cors::answer_options(app, &mut asking, address).await;
+                return cors::answer_options(app, &mut asking, address, request.headers()).await;
             }
             // 4. The address is counted before a credential is looked up, so that guessing is slow.
             if let Err(error) = app.limits.request(client) {
                 // Only so that a page on the allowlist may read when to try again.
-                let _ = asking.check(app).await;
+                let _ = asking.check(app, request.headers()).await;
                 return Err(error);
             }
             request.extensions_mut().insert(client);
+            if is_operator {
+                request.extensions_mut().insert(OnThisMachine);
+            }
             // 5. Pages that are not on the allowlist are refused before anything happens.
-            asking.check(app).await?;
+            asking.check(app, request.headers()).await?;
             if asking.page().is_present() {
                 request.extensions_mut().insert(asking.page().clone());
             }
@@ -114,6 +118,9 @@ impl Service {
             let trace = response.extensions().get();
             let is_news = audit::refusal(app, report, &asking, client, trace);
             span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+            if is_operator {
+                error::tell_operator(&mut response);
+            }
         }
         let headers = response.headers_mut();
         headers.reserve(USUAL_HEADERS);
@@ -189,7 +196,9 @@ fn log(
     let (id, path) = (id.as_str(), uri.path());
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
-    let (status, message) = (status.as_u16(), report.message.as_str());
+    let advice = report.origin.as_ref().map(|refusal| refusal.for_operator());
+    let message = advice.as_deref().unwrap_or(&report.message);
+    let status = status.as_u16();
     macro_rules! line {
         ($level:ident $(, $more:ident)*) => {
             tracing::$level!(id, %method, path, status, code, cause $(, $more)*, message)
@@ -208,6 +217,7 @@ fn log(
             line!(info, issuer, key_id, token_hash);
         }
         (401 | 403, None) if is_news => line!(info),
+        (400, _) if is_news && report.origin.is_some() => line!(info),
         _ => line!(debug),
     }
 }
