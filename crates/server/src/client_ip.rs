@@ -45,10 +45,6 @@ impl ClientIp {
     }
 }
 
-/// In the extensions of a request that was sent on this machine, by the operator as far as anybody can tell.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OnThisMachine;
-
 /// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
 /// which everybody seems to be here.
 pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {

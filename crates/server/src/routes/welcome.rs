@@ -3,12 +3,12 @@
 //! Anybody may read what it is. What is configured, and what to do next, is for the operator, whom the page
 //! knows by the machine that they sit at. Programs get the same as JSON.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr};
 
 use auth::Environment;
 use axum::{
-    Extension, Json,
-    extract::State,
+    Json,
+    extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, header};
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::{
     app::{App, AppState},
-    client_ip::OnThisMachine,
+    client_ip::is_on_this_machine,
     error::ApiError,
 };
 
@@ -64,12 +64,13 @@ struct Step {
 /// `GET /`
 pub(crate) async fn index(
     State(app): State<AppState>,
-    near: Option<Extension<OnThisMachine>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let operator = match near {
-        Some(_) => Some(for_operator(&app).await?),
-        None => None,
+    let operator = if is_on_this_machine(peer.ip(), &headers) {
+        Some(for_operator(&app).await?)
+    } else {
+        None
     };
     let welcome = Welcome {
         name: "vestibule",
