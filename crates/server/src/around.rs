@@ -17,9 +17,9 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller},
-    client_ip::ClientIp,
+    client_ip::{self, ClientIp},
     cors::{self, Asking},
-    error::{ApiError, ErrorReport},
+    error::{self, ApiError, ErrorReport},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,6 +47,7 @@ pub(crate) async fn around(
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id, method = %line.0, path = line.1.path());
     let mut asking = Asking::of(address, &request);
+    let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
     // 2. Who counts: the client behind the proxies that are trusted.
     let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
@@ -56,17 +57,17 @@ pub(crate) async fn around(
         if request.method() == Method::OPTIONS
             && let Some(address) = address
         {
-            return cors::answer_options(app, &mut asking, address).await;
+            return cors::answer_options(app, &mut asking, address, request.headers()).await;
         }
         // 4. The address is counted before a credential is looked up, so that guessing is slow.
         if let Err(error) = app.limits.request(client) {
             // Only so that a page on the allowlist may read when to try again.
-            let _ = asking.check(app).await;
+            let _ = asking.check(app, request.headers()).await;
             return Err(error);
         }
         request.extensions_mut().insert(client);
         // 5. Pages that are not on the allowlist are refused before anything happens.
-        asking.check(app).await?;
+        asking.check(app, request.headers()).await?;
         if asking.page().is_present() {
             request.extensions_mut().insert(asking.page().clone());
         }
@@ -84,6 +85,9 @@ pub(crate) async fn around(
         let trace = response.extensions().get();
         let is_news = audit::refusal(app, report, &asking, client, trace);
         span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+        if is_operator {
+            error::tell_operator(&mut response);
+        }
     }
     let headers = response.headers_mut();
     // 8. Pages may read the answer only when they may ask at all.
@@ -141,7 +145,9 @@ fn log(
     let path = uri.path();
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
-    let (status, message) = (status.as_u16(), report.message.as_str());
+    let advice = report.origin.as_ref().map(|refusal| refusal.for_operator());
+    let message = advice.as_deref().unwrap_or(&report.message);
+    let status = status.as_u16();
     macro_rules! line {
         ($level:ident $(, $more:ident)*) => {
             tracing::$level!(id, %method, path, status, code, cause $(, $more)*, message)
@@ -160,6 +166,7 @@ fn log(
             line!(info, issuer, key_id, token_hash);
         }
         (401 | 403, None) if is_news => line!(info),
+        (400, _) if is_news && report.origin.is_some() => line!(info),
         _ => line!(debug),
     }
 }

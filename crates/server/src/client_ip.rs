@@ -45,6 +45,19 @@ impl ClientIp {
     }
 }
 
+/// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
+/// which everybody seems to be here.
+pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let is_forwarded = headers.keys().any(|name| {
+        let name = name.as_str();
+        name == "forwarded"
+            || name == "via"
+            || name.starts_with("x-forwarded-")
+            || name == "x-real-ip"
+    });
+    peer.to_canonical().is_loopback() && !is_forwarded
+}
+
 /// As the audit log has it: an IPv6 address is written as the block that it counts as.
 impl fmt::Display for ClientIp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +113,39 @@ mod tests {
                 find(peer, forwarded, proxies),
                 expected,
                 "{peer} {forwarded:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
+        let plain = HeaderMap::new();
+        for (peer, is_here) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("203.0.113.9", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(
+                is_on_this_machine(peer.parse().unwrap(), &plain),
+                is_here,
+                "{peer}"
+            );
+        }
+        for name in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "something".parse().unwrap());
+            assert!(
+                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
+                "{name}"
             );
         }
     }

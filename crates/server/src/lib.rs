@@ -18,6 +18,7 @@ mod cors;
 mod development;
 mod error;
 mod files;
+mod in_hand;
 mod limits;
 mod locale;
 mod path;
