@@ -12,7 +12,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -211,15 +211,19 @@ impl Connections {
 
     /// A place for a connection from there, as soon as there is one; `None` when its address has more
     /// than it may. Called by one task only. The connection is asked to leave when `stop` is.
-    pub(crate) async fn enter(&self, peer: IpAddr, stop: &CancellationToken) -> Option<Place> {
+    pub(crate) async fn enter(
+        &self,
+        peer: SocketAddr,
+        stop: &CancellationToken,
+    ) -> Option<Place> {
         let Shared {
             limits,
             trusted_proxies,
             overflow,
             ..
         } = &*self.0;
-        let is_proxy = is_trusted(peer, trusted_proxies);
-        let client = (limits.per_address > 0 && !is_proxy).then(|| ClientIp::of_peer(peer));
+        let is_proxy = is_trusted(peer.ip(), trusted_proxies);
+        let client = (limits.per_address > 0 && !is_proxy).then(|| ClientIp::of_peer(peer.ip()));
         if client.is_some_and(|client| self.is_full(client)) {
             let permit = overflow.clone().try_acquire_owned().ok()?;
             return Some(self.place(None, peer, PlaceKind::Overflow(permit), stop));
@@ -266,7 +270,7 @@ impl Connections {
     fn place(
         &self,
         client: Option<ClientIp>,
-        peer: IpAddr,
+        peer: SocketAddr,
         kind: PlaceKind,
         stop: &CancellationToken,
     ) -> Place {
@@ -307,7 +311,7 @@ fn is_neighbour(seat: Option<ClientIp>, client: ClientIp) -> bool {
 pub(crate) struct Place {
     seat: Arc<Seat>,
     number: u64,
-    peer: IpAddr,
+    peer: SocketAddr,
     kind: PlaceKind,
 }
 
@@ -328,6 +332,11 @@ impl Place {
     /// Whether it is beyond what its address may hold.
     pub(crate) fn is_overflow(&self) -> bool {
         matches!(self.kind, PlaceKind::Overflow(_))
+    }
+
+    /// The other end.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// Until the connection is asked to leave.
@@ -360,8 +369,8 @@ impl Place {
     /// Counts a request by the client that the proxy names, unless it has as many as it may.
     fn begin_proxied<B>(&self, request: &mut Request<B>) -> Option<ClientIp> {
         let shared = &self.seat.shared;
-        let client = ClientIp::find(self.peer, request.headers(), &shared.trusted_proxies);
-        if client == ClientIp::of_peer(self.peer) {
+        let client = ClientIp::find(self.peer.ip(), request.headers(), &shared.trusted_proxies);
+        if client == ClientIp::of_peer(self.peer.ip()) {
             // The proxy's own, or it does not say whose.
             return None;
         }
