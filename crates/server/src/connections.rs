@@ -211,11 +211,7 @@ impl Connections {
 
     /// A place for a connection from there, as soon as there is one; `None` when its address has more
     /// than it may. Called by one task only. The connection is asked to leave when `stop` is.
-    pub(crate) async fn enter(
-        &self,
-        peer: SocketAddr,
-        stop: &CancellationToken,
-    ) -> Option<Place> {
+    pub(crate) async fn enter(&self, peer: SocketAddr, stop: &CancellationToken) -> Option<Place> {
         let Shared {
             limits,
             trusted_proxies,

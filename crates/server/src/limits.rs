@@ -523,7 +523,8 @@ mod tests {
     #[test]
     fn r01_an_ipv6_site_has_more_room_than_one_network_of_it_and_not_for_all_of_them() {
         let limit = PerAddress::new(Rate::per_hour(2));
-        let client = |network: u32| ClientIp::of_peer(format!("2001:db8:1:{network}::1").parse().unwrap());
+        let client =
+            |network: u32| ClientIp::of_peer(format!("2001:db8:1:{network}::1").parse().unwrap());
         let taken = |network| limit.take(client(network)).is_ok();
         assert!(taken(0) && taken(0) && !taken(0));
         let others = (1..100).filter(|network| taken(*network)).count();

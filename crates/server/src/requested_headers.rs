@@ -95,7 +95,10 @@ mod tests {
             (&[][..], ""),
             (&["authorization, content-type"], ""),
             (&["Sentry-Trace,baggage"], ", sentry-trace, baggage"),
-            (&["x-tenant, X-Tenant", " ,article-id,"], ", x-tenant, article-id"),
+            (
+                &["x-tenant, X-Tenant", " ,article-id,"],
+                ", x-tenant, article-id",
+            ),
         ] {
             assert_eq!(ask(asked).unwrap(), format!("{USUAL}{added}"), "{asked:?}");
         }

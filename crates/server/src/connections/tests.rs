@@ -29,7 +29,10 @@ impl Door {
 
     /// A connection that gets a place of its own at once.
     async fn seat(&self, address: &str) -> Place {
-        let place = self.enter(address).now_or_never().expect("it need not wait");
+        let place = self
+            .enter(address)
+            .now_or_never()
+            .expect("it need not wait");
         let place = place.expect("there is a place");
         assert!(!place.is_overflow(), "{address} has room");
         place
@@ -199,7 +202,10 @@ async fn a_trusted_proxy_has_no_share_and_its_clients_count_by_requests() {
     assert!(!begin(3, Some("203.0.113.8")).1, "another client");
     assert!(!begin(4, None).1, "the proxy itself");
     drop(third);
-    assert!(begin(5, Some("203.0.113.7")).1, "what was refused never counted");
+    assert!(
+        begin(5, Some("203.0.113.7")).1,
+        "what was refused never counted"
+    );
     drop(second);
     assert!(!begin(6, Some("203.0.113.7")).1, "an answer makes room");
     drop(first);
