@@ -23,13 +23,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use crate::caller::server::ServerCaller;
 use crate::{
+    address::Takes,
     app::App,
     body::{self, Form},
     cookie,
     cors::PageOrigin,
     error::ApiError,
     locale,
-    router::Takes,
     session_settings::SessionSettings,
     token_exchange::TokenExchange,
 };

@@ -8,9 +8,9 @@ use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
+    address::{Address, Pages},
     app::App,
     error::ApiError,
-    router::{Address, Pages},
 };
 
 /// What the official element, ours and the documented `fetch` examples send beyond the headers that

@@ -2,7 +2,7 @@
 //!
 //! The body is the one of the hosted API, `{"error":{"message","type","param","code"}}`, so that
 //! code written against the official SDKs reads it. `message` is a sentence for the person who
-//! called; the cause goes to the log, once, in [`crate::service`]. Bodies of 5xx are constant.
+//! called; the cause goes to the log, once, in [`crate::around`]. Bodies of 5xx are constant.
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -143,6 +143,12 @@ impl ApiError {
     /// 404: not there, or not there for this caller: the two do not differ.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message).with_code("not_found")
+    }
+
+    /// 404 for a path that is not in the route table.
+    pub fn unknown_path() -> Self {
+        Self::not_found("there is nothing at this address; the README lists the server's addresses")
+            .with_code("unknown_path")
     }
 
     /// 405 for a path that takes other methods.

@@ -5,10 +5,10 @@
 //! request head (a client that sends one byte a minute must not hold a socket), another for a write
 //! that nobody reads, a bound on the number of connections, and a hard end to a shutdown.
 
-use std::{convert::Infallible, future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::body::Body;
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use axum::{Router, body::Body, extract::ConnectInfo};
+use futures::{StreamExt, stream::FuturesUnordered};
 use http::Request;
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -19,8 +19,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use crate::{gather::Gathering, service::Service};
+use tower_service::Service as _;
 
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -57,7 +56,7 @@ impl Default for ServeOptions {
 /// Returns when every connection is closed and every turn is saved.
 pub async fn serve(
     listener: TcpListener,
-    service: Service,
+    router: Router,
     turns: TaskTracker,
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
@@ -77,7 +76,7 @@ pub async fn serve(
         let connection = connection(
             socket,
             peer,
-            service.clone(),
+            router.clone(),
             options,
             soft.clone(),
             hard.clone(),
@@ -132,23 +131,23 @@ async fn accept(
 async fn connection(
     socket: TcpStream,
     peer: SocketAddr,
-    service: Service,
+    router: Router,
     options: ServeOptions,
     soft: CancellationToken,
     hard: CancellationToken,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let request = request.map(|body| {
+        let mut request = request.map(|body| {
             if body.is_end_stream() {
                 Body::empty()
             } else {
                 Body::new(body)
             }
         });
-        // Boxed, because the connection keeps its room as long as it is open: 4 KiB that a stream needs no more.
-        Box::pin(service.answer(peer, request).map(Ok::<_, Infallible>))
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
     });
-    let mut socket = TimeoutWriter::new(Gathering(socket));
+    let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));
     tokio::pin!(socket);
     let connection = http1::Builder::new()

@@ -57,7 +57,7 @@ pub(crate) async fn run(
     let background = server::background(app.clone());
     let serving = server::serve(
         listener,
-        server::Service::new(app.clone()),
+        server::router::router(&app),
         turns,
         serve_options,
         stop_signal(),

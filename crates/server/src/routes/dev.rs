@@ -4,63 +4,27 @@
 //! and the `Origin` must all be loopback. The `Host` is looked at because a page of another site can
 //! make its own name point to 127.0.0.1 (DNS rebinding), and would then count as the same origin.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use auth::{Origin, Signer};
+use auth::Origin;
 use axum::{
-    Extension, Json,
-    extract::State,
+    Json,
+    extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{app::AppState, body::JsonBody, error::ApiError, service::Peer};
+use crate::{
+    app::AppState,
+    body::JsonBody,
+    development::{Development, DevelopmentUser},
+    error::ApiError,
+};
 
 /// How long a token lives: as long as those of Better Auth.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
-
-/// An issuer for trying things out.
-pub struct Development {
-    /// Its key.
-    pub signer: Arc<Signer>,
-    /// Its `iss`.
-    pub issuer: String,
-    /// Its `aud`.
-    pub audience: String,
-    /// Who can sign in.
-    pub users: Vec<DevelopmentUser>,
-}
-
-/// A made-up person.
-#[derive(Debug, Clone, Serialize)]
-pub struct DevelopmentUser {
-    /// Their `sub`.
-    pub id: &'static str,
-    /// What they are called.
-    pub name: &'static str,
-    /// Their address, which nobody reads.
-    pub email: &'static str,
-}
-
-impl DevelopmentUser {
-    /// The two people of every development issuer.
-    pub fn both() -> Vec<Self> {
-        vec![
-            Self {
-                id: "ada",
-                name: "Ada",
-                email: "ada@example.com",
-            },
-            Self {
-                id: "grace",
-                name: "Grace",
-                email: "grace@example.com",
-            },
-        ]
-    }
-}
 
 #[derive(Deserialize)]
 pub(crate) struct TokenBody {
@@ -70,14 +34,15 @@ pub(crate) struct TokenBody {
 /// `POST /dev/token`
 pub(crate) async fn token(
     State(app): State<AppState>,
-    peer: Option<Extension<Peer>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
     let development = app.development.as_ref().ok_or_else(not_here)?;
-    let is_local_peer =
-        peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
-    if !is_local_peer || !is_local_host(&headers) || !is_local_page(&headers) {
+    if !peer.ip().to_canonical().is_loopback()
+        || !is_local_host(&headers)
+        || !is_local_page(&headers)
+    {
         return Err(ApiError::forbidden(
             "loopback_only",
             "the development issuer signs people in on this machine only; open the page as http://127.0.0.1",

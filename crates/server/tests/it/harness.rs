@@ -304,7 +304,7 @@ impl TestApp {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let serving = server::serve(
             listener,
-            server::Service::new(state.clone()),
+            server::router::router(&state),
             state.engine.tasks.clone(),
             ServeOptions {
                 write_timeout: options.write_timeout,
