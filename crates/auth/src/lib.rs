@@ -25,6 +25,7 @@
 //! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text
 //! is for the person who sent the request. [`explain`] tells the whole story of a token.
 
+pub mod access;
 pub mod audit;
 pub mod bearer;
 pub mod claims;
@@ -55,6 +56,7 @@ pub mod time;
 
 pub(crate) use credential::sha256;
 pub use {
+    access::WorkflowAccess,
     client_secret::ClientSecrets,
     domain::{Domains, Origin},
     error::{Error, Refusal},
