@@ -27,6 +27,7 @@
 //!
 //! What lets people in is made, listed and revoked by an [`Operator`], who leaves a trace of it.
 
+pub mod access;
 pub mod audit;
 pub mod bearer;
 pub mod claims;
@@ -60,6 +61,7 @@ pub mod time;
 
 pub(crate) use credential::sha256;
 pub use {
+    access::WorkflowAccess,
     client_secret::ClientSecrets,
     domain::{Domains, Origin},
     error::{Error, Refusal},

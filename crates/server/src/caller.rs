@@ -9,6 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use auth::{
     Error, Identity, Now, Reason, Refusal, Rejection,
+    access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
@@ -17,7 +18,7 @@ use auth::{
     rule::{EntryRules, Terms},
 };
 use axum::extract::{FromRequestParts, Request};
-use engine::{Owner, RequestContext, User, WorkflowId};
+use engine::{Owner, RequestContext, User, Workflow};
 use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -34,6 +35,9 @@ use crate::{
     token_exchange::TokenExchange,
 };
 
+/// What a person reads whose session is bound to a workflow that is closed to them by now.
+pub(crate) const CLOSED: &str =
+    "the assistant of this chat is not open to you any more; reload the page to start a new chat";
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Proof that a request may act for an identity. Made by [`admit`] only.
@@ -132,6 +136,39 @@ impl Caller {
         }
     }
 
+    /// What opens workflows to the caller.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        match &self.entry {
+            Entry::UserToken | Entry::SessionCookie => Pass::Login(&self.terms),
+            Entry::Visitor(token) => Pass::PublicToken(token.workflow.as_deref()),
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::User => Pass::Login(&self.terms),
+                OpenedBy::PublicToken(_) => {
+                    Pass::PublicToken(session.settings.token_workflow.as_deref())
+                }
+                OpenedBy::ServerKey(_) => Pass::ServerKey(self.identity.issuer()),
+            },
+        }
+    }
+
+    /// The workflow that answers the caller: their session's, or the one that is theirs without a
+    /// session.
+    pub(crate) fn workflow<'app>(
+        &self,
+        app: &'app App,
+    ) -> Result<&'app Arc<Workflow>, engine::Error> {
+        match &self.entry {
+            Entry::ClientSecret(session) => app.workflow(
+                self.pass(),
+                Some(&session.record.workflow),
+                session.settings.workflow_version.as_deref(),
+            ),
+            Entry::UserToken | Entry::SessionCookie | Entry::Visitor(_) => {
+                app.workflow(self.pass(), None, None)
+            }
+        }
+    }
+
     /// How the caller came in.
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
@@ -163,13 +200,12 @@ impl Caller {
 
     /// What the engine needs to know: the one place where an identity becomes an owner. `headers`
     /// are those of the request that the caller was admitted with.
-    pub(crate) fn context(&self, app: &App, headers: &HeaderMap) -> RequestContext {
-        let workflow = match &self.entry {
-            Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
-            Entry::Visitor(token) => token.workflow.as_deref(),
-            Entry::UserToken | Entry::SessionCookie => self.terms.workflow.as_deref(),
-        };
-        RequestContext {
+    pub(crate) fn context(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+    ) -> Result<RequestContext, ApiError> {
+        Ok(RequestContext {
             owner: Owner::new(self.owner().clone()),
             user: User {
                 id: self.identity.subject().to_owned(),
@@ -180,12 +216,12 @@ impl Caller {
                     Entry::SessionCookie | Entry::ClientSecret(_) | Entry::Visitor(_) => None,
                 },
             },
-            workflow: workflow.map(WorkflowId::new),
+            workflow: Some(self.workflow(app)?.id.clone()),
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             uploads: app.settings.uploads.rules_for(self),
             locale: locale::of(headers),
-        }
+        })
     }
 }
 
@@ -336,12 +372,17 @@ impl Admission<'_> {
                 let settings = SessionSettings::take_from(&mut record)?;
                 let is_login = record.opened_by == OpenedBy::User;
                 let entry = Entry::ClientSecret(Arc::new(OpenSession { record, settings }));
-                if is_login {
+                let caller = if is_login {
                     // Rules hold from the moment they are configured, for open sessions too.
                     Caller::admitted(identity, entry, &self.app.rules)?
                 } else {
                     Caller::new(identity, entry)
+                };
+                // So do the workflows that rules, tokens and projects give.
+                if caller.workflow(self.app).is_err() {
+                    return Err(ApiError::invalid_credential(CLOSED).with_code("workflow_closed"));
                 }
+                caller
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
                 let token = self.public_token(token).await?;
