@@ -18,7 +18,7 @@ use auth::{
 };
 use axum::extract::{FromRequestParts, Request};
 use engine::{Owner, RequestContext, User, WorkflowId};
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use crate::caller::server::ServerCaller;
@@ -213,6 +213,13 @@ fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError>
     })
 }
 
+/// Whether [`admit`] let somebody in with this request.
+pub(crate) fn is_admitted(extensions: &Extensions) -> bool {
+    extensions.get::<Caller>().is_some()
+        || extensions.get::<PublicTokenCaller>().is_some()
+        || extensions.get::<ServerCaller>().is_some()
+}
+
 /// Checks the credential of a request against what its route takes, and leaves the proof in the
 /// request's extensions.
 pub(crate) async fn admit(
@@ -222,7 +229,7 @@ pub(crate) async fn admit(
 ) -> Result<(), ApiError> {
     if takes.contains(&Takes::SubjectToken) && body::is_form(request.headers()) {
         let body = std::mem::take(request.body_mut());
-        let form = Form::read(request.headers(), body, app.settings.body).await?;
+        let form = Form::read_exchange(request.headers(), body, app.settings.body).await?;
         request
             .extensions_mut()
             .insert(TokenExchange::parse(&form)?);

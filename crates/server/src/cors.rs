@@ -11,14 +11,9 @@ use crate::{
     address::{Address, Pages},
     app::App,
     error::ApiError,
-    in_hand,
+    in_hand, requested_headers,
 };
 
-/// What the official element, ours and the documented `fetch` examples send beyond the headers that
-/// every page may send.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, accept-language, chatkit-frame-instance-id, chatkit-device-id, x-user-id",
-);
 /// What a page needs in order to understand a refusal.
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
@@ -118,17 +113,18 @@ impl Asking {
     }
 }
 
-/// Answers `OPTIONS`, from the route table alone.
+/// Answers `OPTIONS` from the route table: which methods there are, and to a page that may ask, that it
+/// may send the headers it wants to.
 pub(crate) async fn answer_options(
     app: &App,
     asking: &mut Asking,
     address: &Address,
-    headers: &HeaderMap,
+    preflight: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     if asking.is_preflight {
-        asking.check(app, headers).await?;
+        asking.check(app, preflight).await?;
     }
     let headers = response.headers_mut();
     if asking.is_preflight && asking.allowed.is_some() {
@@ -136,7 +132,10 @@ pub(crate) async fn answer_options(
             header::ACCESS_CONTROL_ALLOW_METHODS,
             address.methods.clone(),
         );
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            requested_headers::allowed(preflight)?,
+        );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
     }
     headers.insert(header::ALLOW, address.methods.clone());

@@ -289,6 +289,50 @@ async fn r01_a_page_can_read_that_its_address_asked_too_often() {
 }
 
 #[tokio::test]
+async fn o01_a_page_may_send_headers_of_its_own_except_those_of_proxies() {
+    let app = TestApp::start().await;
+    let ask = async |origin: &str, names: &str| {
+        app.request(Method::OPTIONS, "/api/chat")
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, names)
+            .send()
+            .await
+            .unwrap()
+    };
+    let added = [
+        "sentry-trace",
+        "baggage",
+        "traceparent",
+        "x-tenant",
+        "article-id",
+    ];
+    let answer = ask(APP_ORIGIN, &format!("authorization,{}", added.join(","))).await;
+    assert_eq!(answer.status(), 204);
+    let allowed = header_of(&answer, "access-control-allow-headers").unwrap();
+    let allowed: Vec<&str> = allowed.split(", ").collect();
+    for name in added.into_iter().chain(["authorization", "x-user-id"]) {
+        assert!(allowed.contains(&name), "{name}: {allowed:?}");
+    }
+
+    let refused = ask(APP_ORIGIN, "content-type,x-forwarded-for").await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(header_of(&refused, "access-control-allow-headers"), None);
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "header_not_allowed");
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("x-forwarded-for")
+    );
+
+    let foreign = ask(FOREIGN_ORIGIN, "x-tenant").await;
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(header_of(&foreign, "access-control-allow-headers"), None);
+}
+
+#[tokio::test]
 async fn two_origin_headers_are_no_origin() {
     let app = TestApp::start().await;
     let answer = app
