@@ -32,8 +32,14 @@ pub struct ApiError {
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
-    rejection: Option<Box<Rejection>>,
-    origin: Option<Box<OriginRefusal>>,
+    refused: Option<Box<Refused>>,
+}
+
+/// What was refused, and why.
+#[derive(Debug)]
+enum Refused {
+    Credential(Rejection),
+    Page(OriginRefusal),
 }
 
 /// What the log is told about an error; travels in the response's extensions.
@@ -88,8 +94,7 @@ impl ApiError {
             challenge: None,
             retry_after: None,
             cause: None,
-            rejection: None,
-            origin: None,
+            refused: None,
         }
     }
 
@@ -259,15 +264,15 @@ impl ApiError {
 
     /// Why the credential does not hold, for the log.
     #[must_use]
-    pub(crate) fn with_rejection(mut self, rejection: Box<Rejection>) -> Self {
-        self.rejection = Some(rejection);
+    pub(crate) fn with_rejection(mut self, rejection: Rejection) -> Self {
+        self.refused = Some(Box::new(Refused::Credential(rejection)));
         self
     }
 
     /// Why the page may not use this server, for its developer and the log.
     #[must_use]
     pub(crate) fn with_origin(mut self, refusal: OriginRefusal) -> Self {
-        self.origin = Some(Box::new(refusal));
+        self.refused = Some(Box::new(Refused::Page(refusal)));
         self
     }
 
@@ -283,14 +288,19 @@ impl ApiError {
 
     /// What the log is told, cause included.
     pub(crate) fn into_report(self) -> ErrorReport {
+        let (rejection, origin) = match self.refused.map(|refused| *refused) {
+            Some(Refused::Credential(rejection)) => (Some(Arc::new(rejection)), None),
+            Some(Refused::Page(refusal)) => (None, Some(Arc::new(refusal))),
+            None => (None, None),
+        };
         ErrorReport {
+            rejection,
+            origin,
             code: self.code,
             status: self.status,
             message: self.message,
             param: self.param.map(String::from),
             cause: self.cause.map(Arc::from),
-            rejection: self.rejection.map(Arc::from),
-            origin: self.origin.map(Arc::from),
         }
     }
 }
@@ -317,7 +327,8 @@ impl ApiError {
         let body = json!({ "error": error, "error_description": self.message });
         let response = (self.status, Json(body)).into_response();
         // This form has no place for details; its callers are servers, not pages.
-        self.origin = None;
+        self.refused
+            .take_if(|refused| matches!(**refused, Refused::Page(_)));
         let mut response = self.put_headers(response);
         if let Some(report) = response.extensions_mut().get_mut::<ErrorReport>() {
             report.status = status;
@@ -353,7 +364,10 @@ impl IntoResponse for ApiError {
                 r#type: type_of(self.status),
                 param: self.param.as_deref(),
                 code: self.code,
-                details: self.origin.as_ref().map(|refusal| refusal.details(false)),
+                details: match self.refused.as_deref() {
+                    Some(Refused::Page(refusal)) => Some(refusal.details(false)),
+                    Some(Refused::Credential(_)) | None => None,
+                },
             },
         });
         let response = (self.status, body).into_response();
