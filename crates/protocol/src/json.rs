@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::RequestError;
 
-/// Longest piece of what was sent that an error repeats, in characters.
+/// The most characters of the input that an error repeats.
 const EXCERPT: usize = 64;
 
 /// Reads one JSON value that nests at most `max_depth` levels of objects and lists.

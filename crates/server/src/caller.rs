@@ -557,7 +557,7 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Malformed(_) => Self::bad_credentials_request(message),
-            Error::Invalid(rejection) => refused(rejection, message),
+            Error::Invalid(rejection) => refused(*rejection, message),
             Error::Forbidden(refusal) => match *refusal {
                 Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
@@ -574,7 +574,7 @@ impl From<Error> for ApiError {
     }
 }
 
-fn refused(rejection: Box<Rejection>, message: String) -> ApiError {
+fn refused(rejection: Rejection, message: String) -> ApiError {
     let refusal = match rejection.reason() {
         Reason::WrongKind => ApiError::wrong_credential_kind(message),
         reason => ApiError::invalid_credential(message).with_code(reason.code()),
