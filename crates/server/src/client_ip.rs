@@ -43,6 +43,11 @@ impl ClientIp {
         }
         Self(canonical(client))
     }
+
+    /// The address that stands for the client; for IPv6, the first of its /64.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
+    }
 }
 
 /// As the audit log has it: an IPv6 address is written as the block that it counts as.
