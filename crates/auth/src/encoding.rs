@@ -1,5 +1,5 @@
-//! Strict forms of the two encodings that tokens are made of: base64url without padding, and JSON
-//! without duplicates.
+//! The two encodings that tokens are made of, read strictly: base64url without padding, and JSON
+//! without duplicate members.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use protocol::{RequestError, json};

@@ -3,8 +3,8 @@
 //! A token goes to the issuer that its prefix names and to nobody else: whoever is asked about a
 //! token could use it. JWTs, this server's own credentials and keys of known other makers are never
 //! sent, and what has no prefix only where the operator says so.
-//! Answers are kept for a short while, refusals for a shorter one, and questions about one token are
-//! asked once, however many requests wait for the answer.
+//! Answers are cached briefly, refusals more briefly, and concurrent requests with one token share a
+//! single question.
 
 use std::{
     fmt,
@@ -356,7 +356,7 @@ fn read_answer(
             "the answer about the token names the issuer {name}"
         ));
     }
-    // Whoever answers for refresh tokens as well says so here.
+    // Servers that answer for refresh tokens, too, say here which kind this is.
     if let Some(kind) = answer.get("token_type") {
         let is_bearer = |kind: &str| {
             kind.eq_ignore_ascii_case("bearer") || kind.eq_ignore_ascii_case("access_token")

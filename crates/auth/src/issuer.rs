@@ -436,7 +436,7 @@ impl Issuers {
             return Err(rejection.with_token(&digest, None, None).into());
         }
         if let Some(opaque) = self.opaque_for(token) {
-            // Boxed, because it is rare and three times as large as all that is not.
+            // Boxed: this future is rare, and three times the size of the usual one.
             return Box::pin(opaque.authenticate(client, token, digest, now)).await;
         }
         let verified = self.verify(token, &digest, now).await?;
@@ -456,7 +456,7 @@ impl Issuers {
         })?;
         let refuse =
             |rejection: Rejection| rejection.with_token(digest, key_id, Some(&issuer.rules.issuer));
-        // Everything cheap comes before the key and the signature, which cost the most.
+        // Cheap checks first: finding the key and checking the signature cost the most.
         issuer.check_header(jws.header()).map_err(refuse)?;
         let accepted = issuer
             .claim_rules(jws.header())
@@ -466,7 +466,7 @@ impl Issuers {
         let epoch = issuer.keys.epoch();
         issuer.verify_signature(&jws, now, refuse).await?;
         let identity = issuer.identity(subject, claims, expires_at)?;
-        // A map of parsed claims takes a few times the room of their text.
+        // Parsed claims take a few times the memory of their text.
         let weight = u32::try_from(token.len() * 4 + 1024).unwrap_or(u32::MAX);
         Ok(Verified {
             identity: Arc::new(identity),

@@ -1,10 +1,10 @@
 //! An issuer's key set, kept at hand: a key that is known costs neither a lock nor a request.
 //!
-//! An unknown key id is a question to the issuer, because issuers rotate keys without notice (some
-//! sign with a new key before anybody could have seen it). It is also what a forger can make up, so
-//! the questions are one at a time, within a budget, and the answers "no such key" are remembered
-//! for a while.
-//! An issuer that fails takes nothing away: old keys serve on until an age limit.
+//! An unknown key id makes us ask the issuer, because issuers rotate keys without notice (some sign
+//! with a new key before anybody could have seen it). A forger can make key ids up, so we ask one
+//! question at a time and within a budget, and remember for a while that there is no such key.
+//! When an issuer fails, its old keys stay in use until an age limit. Until it has given keys once,
+//! it is asked every few seconds, so that this server may start before the login server.
 
 use std::{
     sync::Arc,
@@ -127,9 +127,9 @@ pub struct KeyHealth {
 struct Current {
     set: KeySet,
     fetched: Option<Fetched>,
-    /// Changes with every fetch: tells a waiter that somebody else has asked meanwhile.
+    /// Changes with every fetch, so that a waiter sees that another one has asked meanwhile.
     version: u64,
-    /// Changes when a key went away: whatever was verified before has to be verified again.
+    /// Changes when a key was removed: everything verified before has to be verified again.
     epoch: u64,
 }
 
@@ -139,7 +139,7 @@ struct Fetched {
     due: Instant,
 }
 
-/// What only the one who fetches may touch.
+/// State of the fetcher, behind its lock.
 #[derive(Default)]
 struct Fetching {
     jwks_address: Option<Url>,

@@ -1,9 +1,8 @@
 //! Back-channel logout: an issuer tells this server that somebody has signed out (OIDC
 //! Back-Channel Logout 1.0).
 //!
-//! A logout token is signed by the same keys as the user's tokens and says something else
-//! altogether, so each is refused where the other is meant: this one has a `typ` and an event of its
-//! own, and never a `nonce`.
+//! A logout token is signed with the same keys as a user's tokens and means something else, so each
+//! is refused where the other is expected. This one has its own `typ` and event, and never a `nonce`.
 
 use std::time::Duration;
 
