@@ -30,7 +30,7 @@ use upstream::{HttpPolicy, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
-    issuers::{issuers_of, rules as issuer_rules},
+    issuers::{issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
     rules::{access as workflow_access, build as build_rules},
     system::{SystemClock, now, throwaway_key},

@@ -5,7 +5,7 @@
 
 mod server;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use auth::{
     Error, Identity, Now, Reason, Refusal, Rejection,
@@ -27,6 +27,7 @@ use crate::{
     address::Takes,
     app::App,
     body::{self, Form},
+    client_ip::ClientIp,
     cookie,
     cors::PageOrigin,
     error::ApiError,
@@ -280,6 +281,10 @@ pub(crate) async fn admit(
             .get::<PageOrigin>()
             .cloned()
             .unwrap_or_default(),
+        client: request
+            .extensions()
+            .get::<ClientIp>()
+            .map(|client| client.address()),
         method: request.method(),
         headers: request.headers(),
         subject_token: exchange.map(|exchange| exchange.subject_token.expose_secret()),
@@ -304,6 +309,8 @@ struct Admission<'request> {
     takes: &'request [Takes],
     now: Now,
     page: PageOrigin,
+    /// By whose budget issuers are asked.
+    client: Option<IpAddr>,
     method: &'request Method,
     headers: &'request HeaderMap,
     /// The token of a token exchange, which has no other place than the body.
@@ -345,7 +352,11 @@ impl Admission<'_> {
         let kind = classify(token).map_err(Error::from)?;
         let caller = match kind {
             Kind::Jwt if self.takes(Takes::UserToken) => {
-                let identity = self.app.issuers.authenticate(token, self.now).await?;
+                let identity = self
+                    .app
+                    .issuers
+                    .authenticate_for(self.client, token, self.now)
+                    .await?;
                 self.settle_with_cookie(&identity).await?;
                 Caller::admitted(identity, Entry::UserToken, &self.app.rules)?
             }
@@ -438,7 +449,11 @@ impl Admission<'_> {
             let in_hand = in_hand::by_cookie(self.app, &cookies);
             self.app.domains.check(&[], &in_hand, self.now.wall).await?;
         }
-        let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
+        let signed_in = self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
         let rules = &self.app.rules;
         Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)
@@ -451,7 +466,12 @@ impl Admission<'_> {
             return Ok(());
         }
         let cookies = texts(self.headers, &header::COOKIE);
-        match self.app.logins.authenticate(&cookies, self.now).await {
+        match self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await
+        {
             Ok(Some(signed_in)) => Ok(settle(identity, &signed_in)?),
             Ok(None) => Ok(()),
             Err(Error::Unavailable { message, .. }) => {

@@ -13,9 +13,10 @@ pub mod sessions;
 mod stream;
 mod think;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use engine::ports::ModelError;
 use reqwest::{
     Method, Response,
@@ -119,12 +120,7 @@ pub(crate) fn opaque_user(name: &str) -> String {
         return String::new();
     }
     let hash = digest::digest(&digest::SHA256, name.as_bytes());
-    let mut opaque = String::with_capacity(32);
-    for byte in hash.as_ref().iter().take(16) {
-        // Writing to a string cannot fail.
-        let _ = write!(opaque, "{byte:02x}");
-    }
-    opaque
+    HEXLOWER.encode(&hash.as_ref()[..16])
 }
 
 /// Whether the provider found the request itself wrong.

@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use auth::{
     Environment, Issuer, Issuers,
     claims::{Audience, ClaimRule},
-    introspection::IntrospectionRule,
+    introspection::{IntrospectionRule, OpaqueShape},
     issuer::{Keys, TypRule},
     jwk::Key,
     jwks::{KeyCacheLimits, KeySet},
@@ -73,6 +73,11 @@ fn client(raw: &[RawIssuer]) -> anyhow::Result<HttpClient> {
     })?)
 }
 
+/// Asks for keys as the server would.
+pub(crate) fn key_fetch(config: &RawConfig) -> anyhow::Result<HttpKeyFetch> {
+    Ok(HttpKeyFetch::new(client(&config.issuers)?))
+}
+
 fn over(rules: Vec<Issuer>, http: &HttpClient) -> anyhow::Result<Issuers> {
     let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http.clone()));
     let issuers = Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random())?;
@@ -120,6 +125,7 @@ fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer
         issuer.required_claims.extend(
             required.map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()])),
         );
+        issuer.are_machines_taken = raw.machine_tokens;
         issuer.introspection = introspection(raw, issuer, variables)?;
         issuer.logout_audience.clone_from(&raw.logout_audience);
     }
@@ -182,9 +188,23 @@ fn introspection(
             RawClientAuthMethod::Post => ClientAuthMethod::Post,
         },
         audience,
-        token_prefix: raw.opaque_token_prefix.clone(),
+        shape: opaque_shape(raw)?,
         believed_for: Duration::from_secs(raw.introspection_seconds),
     }))
+}
+
+/// Which tokens the issuer is asked about: never everything by accident.
+fn opaque_shape(raw: &RawIssuer) -> anyhow::Result<OpaqueShape> {
+    match (&raw.opaque_token_prefix[..], raw.introspect_unprefixed) {
+        ("", true) => Ok(OpaqueShape::Any),
+        ("", false) => bail!(
+            "introspection needs `opaque_token_prefix`, what the issuer's opaque tokens begin with, so that it is \
+             shown no other token; if they have no prefix, `introspect_unprefixed = true` shows it everything that \
+             is no JWT"
+        ),
+        (prefix, false) => Ok(OpaqueShape::Prefix(prefix.to_owned())),
+        (_, true) => bail!("set `opaque_token_prefix` or `introspect_unprefixed`, not both"),
+    }
 }
 
 fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
@@ -219,10 +239,11 @@ fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
     let mut issuer = Issuer::new(name, keys, &algorithms, audience);
     issuer.subject_claim.clone_from(&raw.subject_claim);
     issuer.is_key_id_required = raw.kid_required;
-    issuer.typ = match raw.token_type {
-        TokenType::Jwt => TypRule::AbsentOrJwt,
-        TokenType::AccessToken => TypRule::AccessToken,
-        TokenType::Either => TypRule::JwtOrAccessToken,
+    issuer.typ = match (raw.token_type, raw.discovery) {
+        (Some(TokenType::Jwt), _) | (None, false) => TypRule::AbsentOrJwt,
+        (Some(TokenType::AccessToken), _) => TypRule::AccessToken,
+        // Whoever has a discovery document is an OAuth server, and most of those write `at+jwt`.
+        (Some(TokenType::Either), _) | (None, true) => TypRule::JwtOrAccessToken,
     };
     Ok(issuer)
 }

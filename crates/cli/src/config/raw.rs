@@ -133,7 +133,8 @@ pub(crate) struct RawIssuer {
     pub(crate) algorithms: Vec<String>,
     pub(crate) required_claims: BTreeMap<String, serde_json::Value>,
     pub(crate) subject_claim: String,
-    pub(crate) token_type: TokenType,
+    pub(crate) token_type: Option<TokenType>,
+    pub(crate) machine_tokens: bool,
     pub(crate) leeway_seconds: u64,
     pub(crate) max_token_age_seconds: u64,
     pub(crate) kid_required: bool,
@@ -147,6 +148,7 @@ pub(crate) struct RawIssuer {
     pub(crate) introspection_audience: Vec<String>,
     pub(crate) introspection_seconds: u64,
     pub(crate) opaque_token_prefix: String,
+    pub(crate) introspect_unprefixed: bool,
     pub(crate) allow_insecure_http: bool,
 }
 
@@ -174,7 +176,8 @@ impl Default for RawIssuer {
             algorithms: Vec::new(),
             required_claims: BTreeMap::new(),
             subject_claim: "sub".to_owned(),
-            token_type: TokenType::Jwt,
+            token_type: None,
+            machine_tokens: false,
             leeway_seconds: 30,
             max_token_age_seconds: 0,
             kid_required: false,
@@ -188,6 +191,7 @@ impl Default for RawIssuer {
             introspection_audience: Vec::new(),
             introspection_seconds: 30,
             opaque_token_prefix: String::new(),
+            introspect_unprefixed: false,
             allow_insecure_http: false,
         }
     }

@@ -23,6 +23,7 @@ const COMMON: &[&str] = &[
     "preset",
     "environment",
     "required_claims",
+    "machine_tokens",
     "leeway_seconds",
     "max_token_age_seconds",
     "logout_audience",
@@ -35,6 +36,7 @@ const COMMON: &[&str] = &[
     "introspection_audience",
     "introspection_seconds",
     "opaque_token_prefix",
+    "introspect_unprefixed",
     "allow_insecure_http",
 ];
 
