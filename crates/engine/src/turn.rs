@@ -10,8 +10,11 @@
 //!
 //! Whatever happens (a failure, a time-out, the user's "Stop"), what stands so far goes into a
 //! [`Effect::Save`] before the turn ends.
+//!
+//! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
+//! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, fmt::Write as _};
 
 use protocol::{
     Event, ItemId, ItemUpdate, Page, Thread, ThreadItem, ThreadMetadata, Timestamp,
@@ -22,9 +25,10 @@ use protocol::{
 
 use crate::{
     history,
+    limits::TurnLimits,
     ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolEvent},
     title,
-    workflow::{Titles, TurnLimits},
+    workflow::Titles,
 };
 
 /// What a cancelled turn leaves in the thread, so that the model does not take it up again.
@@ -121,6 +125,13 @@ pub(crate) struct Turn {
     answer_bytes: usize,
     is_reasoning: bool,
     rounds: u32,
+    /// Whether the model was told about tools when it was asked last. If not, what it calls all the
+    /// same is not acted on.
+    may_use_tools: bool,
+    /// Whether the model called a tool that was not acted on.
+    has_refused_calls: bool,
+    /// Bytes of all calls of this turn and of their results.
+    tool_bytes: usize,
     /// Tools asked for and not yet run; the first one is running while `Acting`.
     calls: VecDeque<ToolCall>,
     /// Items that are not in the store yet.
@@ -169,9 +180,10 @@ impl Turn {
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
+        let may_use_tools = limits.tool_rounds > 0;
         out.push_back(Effect::AskModel {
             request: Box::new(request.clone()),
-            may_use_tools: true,
+            may_use_tools,
         });
         Self {
             thread,
@@ -182,6 +194,9 @@ impl Turn {
             answer_bytes: 0,
             is_reasoning: false,
             rounds: 0,
+            may_use_tools,
+            has_refused_calls: false,
+            tool_bytes: 0,
             calls: VecDeque::new(),
             unsaved: Vec::new(),
             awaits_title,
@@ -279,6 +294,11 @@ impl Turn {
                 let Some(part) = message.content.first_mut() else {
                     return;
                 };
+                // Citations are kept with the answer, so they count as part of it.
+                self.answer_bytes += url.len() + title.len();
+                if self.answer_bytes > self.limits.answer_bytes {
+                    return self.cut_answer(out);
+                }
                 let annotation = Annotation {
                     source: Source::Url(UrlSource {
                         title,
@@ -299,18 +319,34 @@ impl Turn {
                 let item_id = message.id.clone();
                 out.push_back(Effect::Emit(Event::ItemUpdated { item_id, update }));
             }
-            ModelEvent::ToolCall(call) => self.calls.push_back(call),
+            ModelEvent::ToolCall(call) => self.on_call(call),
             ModelEvent::Completed {
                 is_truncated,
                 usage: _,
             } => {
                 self.close_message(out);
+                if is_truncated {
+                    // The arguments of a call may have been cut off, too.
+                    self.calls.clear();
+                }
                 if self.calls.is_empty() {
                     self.complete(is_truncated, out);
                 } else {
                     self.act(out);
                 }
             }
+        }
+    }
+
+    /// A call the model asks for, if it may have one more.
+    fn on_call(&mut self, call: ToolCall) {
+        let bytes = self.tool_bytes + call.name.len() + call.arguments.len();
+        let has_room = self.calls.len() < self.limits.tool_calls && bytes <= self.limits.tool_bytes;
+        if self.may_use_tools && has_room {
+            self.tool_bytes = bytes;
+            self.calls.push_back(call);
+        } else {
+            self.has_refused_calls = true;
         }
     }
 
@@ -351,10 +387,15 @@ impl Turn {
             },
         }));
         if self.answer_bytes > self.limits.answer_bytes {
-            self.calls.clear();
-            self.close_message(out);
-            self.complete(true, out);
+            self.cut_answer(out);
         }
+    }
+
+    /// Ends an answer that has grown too long.
+    fn cut_answer(&mut self, out: &mut VecDeque<Effect>) {
+        self.calls.clear();
+        self.close_message(out);
+        self.complete(true, out);
     }
 
     /// Finishes the assistant's message, where one is open: saved before it is called done.
@@ -399,7 +440,8 @@ impl Turn {
     /// Starts the tools the model asked for.
     fn act(&mut self, out: &mut VecDeque<Effect>) {
         self.rounds += 1;
-        self.calls.truncate(self.limits.tool_calls);
+        // Some of this round's calls may have been left out; the model goes on with the others.
+        self.has_refused_calls = false;
         self.phase = Phase::Acting;
         self.call_next(out);
     }
@@ -414,10 +456,12 @@ impl Turn {
         // The user's choice of a tool is fulfilled by the first round.
         self.request.tool_choice = None;
         self.phase = Phase::Answering;
+        // Without tools the model has to answer with what it has.
+        self.may_use_tools =
+            self.rounds < self.limits.tool_rounds && self.tool_bytes < self.limits.tool_bytes;
         out.push_back(Effect::AskModel {
             request: Box::new(self.request.clone()),
-            // Without tools the model has to answer with what it has.
-            may_use_tools: self.rounds < self.limits.tool_rounds,
+            may_use_tools: self.may_use_tools,
         });
     }
 
@@ -429,10 +473,15 @@ impl Turn {
     ) {
         match event {
             ToolEvent::Progress(text) => out.push_back(progress(text)),
-            ToolEvent::Done { output, is_error } => {
+            ToolEvent::Done {
+                mut output,
+                is_error,
+            } => {
                 let Some(call) = self.calls.pop_front() else {
                     return;
                 };
+                cut(&mut output, self.limits.tool_bytes - self.tool_bytes);
+                self.tool_bytes = self.limits.tool_bytes.min(self.tool_bytes + output.len());
                 self.unsaved.push(history::tool_record(
                     &self.thread.id,
                     moment(),
@@ -472,16 +521,25 @@ impl Turn {
 
     /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
     fn complete(&mut self, is_truncated: bool, out: &mut VecDeque<Effect>) {
+        let has_more_to_do = std::mem::take(&mut self.has_refused_calls);
         if self.answer_bytes == 0 {
-            return self.fail(&Failure::EMPTY, out);
+            return self.fail(
+                &match (is_truncated, has_more_to_do) {
+                    (true, _) => Failure::NO_ROOM,
+                    (false, true) => Failure::NO_ROUNDS,
+                    (false, false) => Failure::EMPTY,
+                },
+                out,
+            );
         }
         if is_truncated {
-            out.push_back(Effect::Emit(Event::Notice(NoticeEvent {
-                level: NoticeLevel::Warning,
-                message: "The answer was cut off at its length limit. Ask to continue it."
-                    .to_owned(),
-                title: None,
-            })));
+            out.push_back(notice(
+                "The answer was cut off at its length limit. Ask to continue it.",
+            ));
+        } else if has_more_to_do {
+            out.push_back(notice(
+                "The answer ended here because it has used its tools as often as it may. Ask to go on.",
+            ));
         }
         self.save(out);
         if self.awaits_title {
@@ -549,6 +607,28 @@ fn for_client(thread: &ThreadMetadata) -> Thread {
     Thread::for_client(thread.clone(), Page::default())
 }
 
+/// Shortens the result of a tool to what a turn has room for, and says so to the model.
+fn cut(output: &mut String, room: usize) {
+    if output.len() > room {
+        let end = output.floor_char_boundary(room);
+        let left = output.len() - end;
+        output.truncate(end);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            output,
+            "\n[cut off here: {left} more bytes; there is no room for further results in this answer]"
+        );
+    }
+}
+
+fn notice(message: &str) -> Effect {
+    Effect::Emit(Event::Notice(NoticeEvent {
+        level: NoticeLevel::Warning,
+        message: message.to_owned(),
+        title: None,
+    }))
+}
+
 fn progress(text: String) -> Effect {
     Effect::Emit(Event::ProgressUpdate { icon: None, text })
 }
@@ -568,6 +648,18 @@ impl Failure {
     const EMPTY: Self = Self {
         message: "The model gave an empty answer. Try again, or put the question differently.",
         allow_retry: true,
+    };
+    /// Models that think before they write can use up all they may write by thinking.
+    const NO_ROOM: Self = Self {
+        message: "The model reached its length limit before it could answer. Put the question more \
+                  narrowly, or ask for one part of it.",
+        allow_retry: false,
+    };
+    /// Trying again would do once more what the tools have done.
+    const NO_ROUNDS: Self = Self {
+        message: "The model has used its tools as often as it may in one answer, without coming to an \
+                  end. What was done so far is kept; ask to go on, or for less at once.",
+        allow_retry: false,
     };
     const TOO_SLOW: Self = Self {
         message: "The answer took longer than it may. What came so far is kept; try again.",

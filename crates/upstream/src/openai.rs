@@ -7,6 +7,7 @@
 pub mod chat_completions;
 mod failure;
 mod history;
+mod marks;
 pub mod responses;
 pub mod sessions;
 mod stream;
@@ -23,7 +24,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+use marks::Mark;
+
 pub use chat_completions::ChatCompletions;
+pub use marks::MarkKey;
 pub use responses::Responses;
 
 use crate::{
@@ -41,6 +45,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// Time-outs and which addresses are allowed.
     pub http: HttpPolicy,
+    /// Keeps what the application tells the model apart from what users write.
+    pub marks: MarkKey,
 }
 
 /// A provider that is ready to be asked; clones share its connections.
@@ -49,6 +55,7 @@ pub(crate) struct Provider {
     http: HttpClient,
     base_url: Arc<Url>,
     api_key: Option<SecretString>,
+    marks: MarkKey,
 }
 
 impl Provider {
@@ -59,6 +66,7 @@ impl Provider {
             http,
             base_url: Arc::new(config.base_url),
             api_key: config.api_key,
+            marks: config.marks,
         })
     }
 
@@ -96,6 +104,11 @@ impl Provider {
             ));
         }
         Ok(response)
+    }
+
+    /// The mark for the context of one end user.
+    fn mark(&self, end_user: &str) -> Mark {
+        self.marks.mark(end_user)
     }
 
     /// What is masked in a text that goes to the log.
