@@ -412,7 +412,7 @@ impl Engine {
             _ => InferenceOptions::default(),
         };
         let limits = workflow.limits.for_caller(&context.limits);
-        let told = history::tell(earlier, limits.history_tokens);
+        let told = history::tell(&earlier, limits.history_tokens);
         let mut input = Vec::new();
         input.extend(
             workflow

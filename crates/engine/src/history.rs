@@ -42,7 +42,7 @@ pub(crate) fn room(limits: &TurnLimits) -> Room {
 /// Tells the newest items, as many as fit into the budget. A history that is cut is cut between
 /// items, so that no tool call loses its result, and begins with something that was said: results of
 /// tools without the question that led to them would only confuse.
-pub(crate) fn tell(earlier: Newest, budget: u32) -> Told {
+pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
     let mut tokens_left = u64::from(budget);
     let mut is_cut = earlier.has_more;
     let mut told: Vec<Vec<ModelInput>> = Vec::new();
@@ -267,7 +267,7 @@ mod tests {
         let whole = model_input(&items);
         let tokens: u64 = whole.iter().map(tokens::of_input).sum();
         let budget = u32::try_from(tokens).expect("few");
-        let told = tell(all(items.clone()), budget);
+        let told = tell(&all(items.clone()), budget);
         assert_eq!(
             told,
             Told {
@@ -275,7 +275,7 @@ mod tests {
                 tokens_left: 0
             }
         );
-        let one_less = tell(all(items), budget - 1);
+        let one_less = tell(&all(items), budget - 1);
         assert_eq!(
             one_less.input,
             [left_out(), ModelInput::Assistant("hello".to_owned())],
@@ -289,7 +289,7 @@ mod tests {
             items: vec![answered(1, "hello")],
             has_more: true,
         };
-        let told = tell(newest, 100);
+        let told = tell(&newest, 100);
         assert_eq!(
             told.input,
             [left_out(), ModelInput::Assistant("hello".to_owned())]
@@ -298,8 +298,8 @@ mod tests {
             items: Vec::new(),
             has_more: true,
         };
-        assert_eq!(tell(nothing, 100).input, [left_out()]);
-        assert_eq!(tell(Newest::default(), 0).input, []);
+        assert_eq!(tell(&nothing, 100).input, [left_out()]);
+        assert_eq!(tell(&Newest::default(), 0).input, []);
     }
 
     fn any_item() -> impl Strategy<Value = ThreadItem> {
@@ -317,7 +317,7 @@ mod tests {
             budget in 0..2_000_u32,
         ) {
             let whole = model_input(&items);
-            let told = tell(all(items), budget);
+            let told = tell(&all(items), budget);
             let (is_cut, kept) = match told.input.split_first() {
                 Some((first, rest)) if *first == left_out() => (true, rest),
                 _ => (false, &*told.input),

@@ -14,7 +14,9 @@
 //! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
 //! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
 
-use std::{collections::VecDeque, fmt::Write as _};
+mod tools;
+
+use std::collections::VecDeque;
 
 use protocol::{
     Event, ItemId, ItemUpdate, Page, Thread, ThreadItem, ThreadMetadata, Timestamp,
@@ -23,6 +25,7 @@ use protocol::{
     source::{Source, UrlSource},
 };
 
+use self::tools::ToolUse;
 use crate::{
     history,
     limits::TurnLimits,
@@ -124,16 +127,7 @@ pub(crate) struct Turn {
     /// Bytes of text over all messages of this turn.
     answer_bytes: usize,
     is_reasoning: bool,
-    rounds: u32,
-    /// Whether the model was told about tools when it was asked last. If not, what it calls all the
-    /// same is not acted on.
-    may_use_tools: bool,
-    /// Whether the model called a tool that was not acted on.
-    has_refused_calls: bool,
-    /// Bytes of all calls of this turn and of their results.
-    tool_bytes: usize,
-    /// Tools asked for and not yet run; the first one is running while `Acting`.
-    calls: VecDeque<ToolCall>,
+    tools: ToolUse,
     /// Items that are not in the store yet.
     unsaved: Vec<ThreadItem>,
     awaits_title: bool,
@@ -180,10 +174,10 @@ impl Turn {
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
-        let may_use_tools = limits.tool_rounds > 0;
+        let tools = ToolUse::new(&limits);
         out.push_back(Effect::AskModel {
             request: Box::new(request.clone()),
-            may_use_tools,
+            may_use_tools: tools.is_offered(),
         });
         Self {
             thread,
@@ -193,11 +187,7 @@ impl Turn {
             message: None,
             answer_bytes: 0,
             is_reasoning: false,
-            rounds: 0,
-            may_use_tools,
-            has_refused_calls: false,
-            tool_bytes: 0,
-            calls: VecDeque::new(),
+            tools,
             unsaved: Vec::new(),
             awaits_title,
             is_thread_unsaved,
@@ -319,7 +309,7 @@ impl Turn {
                 let item_id = message.id.clone();
                 out.push_back(Effect::Emit(Event::ItemUpdated { item_id, update }));
             }
-            ModelEvent::ToolCall(call) => self.on_call(call),
+            ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {
                 is_truncated,
                 usage: _,
@@ -327,26 +317,14 @@ impl Turn {
                 self.close_message(out);
                 if is_truncated {
                     // The arguments of a call may have been cut off, too.
-                    self.calls.clear();
+                    self.tools.drop_calls();
                 }
-                if self.calls.is_empty() {
-                    self.complete(is_truncated, out);
-                } else {
+                if self.tools.current().is_some() {
                     self.act(out);
+                } else {
+                    self.complete(is_truncated, out);
                 }
             }
-        }
-    }
-
-    /// A call the model asks for, if it may have one more.
-    fn on_call(&mut self, call: ToolCall) {
-        let bytes = self.tool_bytes + call.name.len() + call.arguments.len();
-        let has_room = self.calls.len() < self.limits.tool_calls && bytes <= self.limits.tool_bytes;
-        if self.may_use_tools && has_room {
-            self.tool_bytes = bytes;
-            self.calls.push_back(call);
-        } else {
-            self.has_refused_calls = true;
         }
     }
 
@@ -393,7 +371,7 @@ impl Turn {
 
     /// Ends an answer that has grown too long.
     fn cut_answer(&mut self, out: &mut VecDeque<Effect>) {
-        self.calls.clear();
+        self.tools.drop_calls();
         self.close_message(out);
         self.complete(true, out);
     }
@@ -439,15 +417,13 @@ impl Turn {
 
     /// Starts the tools the model asked for.
     fn act(&mut self, out: &mut VecDeque<Effect>) {
-        self.rounds += 1;
-        // Some of this round's calls may have been left out; the model goes on with the others.
-        self.has_refused_calls = false;
+        self.tools.begin_round();
         self.phase = Phase::Acting;
         self.call_next(out);
     }
 
     fn call_next(&mut self, out: &mut VecDeque<Effect>) {
-        if let Some(call) = self.calls.front() {
+        if let Some(call) = self.tools.current() {
             out.push_back(progress(format!("Using {}…", call.name)));
             out.push_back(Effect::CallTool(call.clone()));
             return;
@@ -456,12 +432,10 @@ impl Turn {
         // The user's choice of a tool is fulfilled by the first round.
         self.request.tool_choice = None;
         self.phase = Phase::Answering;
-        // Without tools the model has to answer with what it has.
-        self.may_use_tools =
-            self.rounds < self.limits.tool_rounds && self.tool_bytes < self.limits.tool_bytes;
+        self.tools.end_round();
         out.push_back(Effect::AskModel {
             request: Box::new(self.request.clone()),
-            may_use_tools: self.may_use_tools,
+            may_use_tools: self.tools.is_offered(),
         });
     }
 
@@ -477,11 +451,9 @@ impl Turn {
                 mut output,
                 is_error,
             } => {
-                let Some(call) = self.calls.pop_front() else {
+                let Some(call) = self.tools.finish(&mut output) else {
                     return;
                 };
-                cut(&mut output, self.limits.tool_bytes - self.tool_bytes);
-                self.tool_bytes = self.limits.tool_bytes.min(self.tool_bytes + output.len());
                 self.unsaved.push(history::tool_record(
                     &self.thread.id,
                     moment(),
@@ -521,7 +493,7 @@ impl Turn {
 
     /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
     fn complete(&mut self, is_truncated: bool, out: &mut VecDeque<Effect>) {
-        let has_more_to_do = std::mem::take(&mut self.has_refused_calls);
+        let has_more_to_do = self.tools.has_refused();
         if self.answer_bytes == 0 {
             return self.fail(
                 &match (is_truncated, has_more_to_do) {
@@ -605,20 +577,6 @@ impl Turn {
 
 fn for_client(thread: &ThreadMetadata) -> Thread {
     Thread::for_client(thread.clone(), Page::default())
-}
-
-/// Shortens the result of a tool to what a turn has room for, and says so to the model.
-fn cut(output: &mut String, room: usize) {
-    if output.len() > room {
-        let end = output.floor_char_boundary(room);
-        let left = output.len() - end;
-        output.truncate(end);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            output,
-            "\n[cut off here: {left} more bytes; there is no room for further results in this answer]"
-        );
-    }
 }
 
 fn notice(message: &str) -> Effect {

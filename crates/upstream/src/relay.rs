@@ -306,9 +306,8 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
             None => String::new(),
         };
         match message.role.as_str() {
-            "user" => Ok(ModelInput::User(text.into())),
+            "user" | "system" | "developer" => Ok(ModelInput::User(text.into())),
             "assistant" => Ok(ModelInput::Assistant(text)),
-            "system" | "developer" => Ok(ModelInput::User(text.into())),
             _ => Err(RelayError::invalid(
                 "a message's `role` must be user, assistant or system",
                 "messages",
