@@ -63,6 +63,8 @@ struct Running {
     stop: FuturesUnordered<WaitForCancellationFutureOwned>,
     /// Given up when the last save is done.
     place: Option<Place>,
+    /// How many tokens files of earlier messages may take.
+    file_tokens: u64,
     /// Counts inputs, see [`Running::poll_input`].
     polls: u8,
     /// Where the last save runs: a body may be dropped outside of the runtime that polled it.
@@ -84,6 +86,7 @@ impl TurnStream {
         workflow: &Arc<Workflow>,
         context: RequestContext,
         start: Start,
+        file_tokens: u64,
         place: Place,
     ) -> Self {
         let thread = start.thread.id.clone();
@@ -103,6 +106,7 @@ impl TurnStream {
             deadline,
             stop: iter::once(place.stop().cancelled_owned()).collect(),
             place: Some(place),
+            file_tokens,
             polls: 0,
             runtime: Handle::current(),
         }))
@@ -196,8 +200,11 @@ impl Running {
         let workflow = Arc::clone(&self.workflow);
         let context = Arc::clone(&self.context);
         let attachments = self.engine.attachments.clone();
+        let file_tokens = self.file_tokens;
         async move {
-            attachments.read_files(&context.owner, &mut request).await;
+            attachments
+                .read_files(&context.owner, &mut request, file_tokens)
+                .await;
             if may_use_tools {
                 request.tools = workflow.tools.list(&context).await;
             }

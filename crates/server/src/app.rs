@@ -113,6 +113,8 @@ pub struct Settings {
     pub body: BodyLimits,
     /// Which files people may send.
     pub uploads: UploadSettings,
+    /// What visitors get less of than a workflow allows.
+    pub visitor_limits: engine::CallerLimits,
     /// After this much silence a stream sends a comment.
     pub keep_alive: std::time::Duration,
     /// Proxies whose `X-Forwarded-For` is believed.

@@ -180,6 +180,18 @@ impl Caller {
         matches!(self.entry, Entry::UserToken | Entry::SessionCookie)
     }
 
+    /// Whether it is an anonymous visitor of a public chat, by either of the two credentials.
+    pub(crate) fn is_visitor(&self) -> bool {
+        match &self.entry {
+            Entry::Visitor(_) => true,
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::PublicToken(_) => true,
+                OpenedBy::User | OpenedBy::ServerKey(_) => false,
+            },
+            Entry::UserToken | Entry::SessionCookie => false,
+        }
+    }
+
     /// Refuses those who come in by door 3 while it is closed.
     pub(crate) fn check_custom_door(&self, app: &App) -> Result<(), ApiError> {
         if self.is_by_login() {
@@ -221,6 +233,11 @@ impl Caller {
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             uploads: app.settings.uploads.rules_for(self),
+            limits: if self.is_visitor() {
+                app.settings.visitor_limits
+            } else {
+                engine::CallerLimits::default()
+            },
             locale: locale::of(headers),
         })
     }

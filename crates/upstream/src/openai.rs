@@ -8,6 +8,7 @@ pub mod chat_completions;
 mod failure;
 mod history;
 mod lenient;
+mod marks;
 pub mod responses;
 pub mod sessions;
 mod stream;
@@ -26,7 +27,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+use marks::Mark;
+
 pub use chat_completions::ChatCompletions;
+pub use marks::MarkKey;
 pub use responses::Responses;
 
 use crate::{
@@ -44,6 +48,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// Time-outs and which addresses are allowed.
     pub http: HttpPolicy,
+    /// Keeps what the application tells the model apart from what users write.
+    pub marks: MarkKey,
 }
 
 /// A provider that is ready to be asked; clones share its connections.
@@ -52,6 +58,7 @@ pub(crate) struct Provider {
     http: HttpClient,
     base_url: Arc<Url>,
     api_key: Option<SecretString>,
+    marks: MarkKey,
 }
 
 impl Provider {
@@ -62,6 +69,7 @@ impl Provider {
             http,
             base_url: Arc::new(config.base_url),
             api_key: config.api_key,
+            marks: config.marks,
         })
     }
 
@@ -100,6 +108,11 @@ impl Provider {
             ));
         }
         Ok(response)
+    }
+
+    /// The mark for the context of one end user.
+    fn mark(&self, end_user: &str) -> Mark {
+        self.marks.mark(end_user)
     }
 
     /// What is masked in a text that goes to the log.

@@ -280,7 +280,7 @@ struct ContentPart {
 }
 
 /// The messages as a question for any model. What a client calls a system message comes from a
-/// browser, so it informs the model and does not instruct it.
+/// browser, so it is told as what it is: something that the user wrote.
 fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest, RelayError> {
     if fields.contains_key("tools") {
         return Err(RelayError::invalid(
@@ -306,9 +306,8 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
             None => String::new(),
         };
         match message.role.as_str() {
-            "user" => Ok(ModelInput::User(text.into())),
+            "user" | "system" | "developer" => Ok(ModelInput::User(text.into())),
             "assistant" => Ok(ModelInput::Assistant(text)),
-            "system" | "developer" => Ok(ModelInput::Context(text)),
             _ => Err(RelayError::invalid(
                 "a message's `role` must be user, assistant or system",
                 "messages",
@@ -321,6 +320,7 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
         input: input.collect::<Result<_, _>>()?,
         tools: Vec::new(),
         tool_choice: None,
+        max_output_tokens: None,
         locale: None,
         end_user: context.end_user.clone(),
     })

@@ -2,12 +2,16 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
-use auth::{Origin, Signer};
+use auth::{
+    Origin, Signer,
+    ports::{Random, SystemRandom},
+};
 use engine::{
     ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
     ports::{Clock, Model, Tools},
@@ -18,7 +22,7 @@ use upstream::{
     ChatCompletions, Demo, ForwardedIdentity, HttpClient, HttpPolicy, IdentitySigner, McpServer,
     McpTools, ProviderConfig, Relay, Responses,
     mcp::HTTP_POLICY,
-    openai::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
 };
 use url::Url;
 
@@ -33,6 +37,11 @@ pub(crate) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 const DEFAULT_OPENAI_MODEL: &str = "gpt-5-mini";
 /// The workflow that is there when none is configured.
 pub(crate) const DEFAULT_WORKFLOW: &str = "wf_demo";
+
+/// How long an answer may get by default. Models behind the Responses API think before they write, and
+/// both counts. Servers of the other kind often refuse a number that leaves no room for the question.
+const RESPONSES_OUTPUT_TOKENS: Option<NonZeroU32> = NonZeroU32::new(16_384);
+const COMPLETIONS_OUTPUT_TOKENS: Option<NonZeroU32> = NonZeroU32::new(4_096);
 
 /// What answers, ready to be asked.
 pub(crate) struct BuiltModels {
@@ -52,6 +61,8 @@ struct BuiltModel {
     relay: Relay,
     name: String,
     words: String,
+    /// How long an answer may get where a workflow says nothing.
+    output_tokens: Option<NonZeroU32>,
     is_demo: bool,
 }
 
@@ -162,6 +173,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             model,
             name: "demo".to_owned(),
             words: "the built-in demo model, which needs no key".to_owned(),
+            output_tokens: None,
             is_demo: true,
         });
     }
@@ -188,17 +200,23 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             allow_insecure_http: raw.allow_insecure_http,
             ..HttpPolicy::STREAM
         },
+        marks: mark_key()?,
     };
     let words = format!("{} at {base_url}", raw.model);
-    let (model, relay): (Arc<dyn Model>, Relay) = match raw.kind {
+    let (model, relay, output_tokens): (Arc<dyn Model>, Relay, _) = match raw.kind {
         ModelKind::ChatCompletions => {
             let model = ChatCompletions::new(provider, ChatCompletionsOptions::default())?;
-            (Arc::new(model.clone()), Relay::PassOn(model))
+            let relay = Relay::PassOn(model.clone());
+            (Arc::new(model), relay, COMPLETIONS_OUTPUT_TOKENS)
         }
         ModelKind::OpenAiResponses | ModelKind::Demo => {
             let model: Arc<dyn Model> =
                 Arc::new(Responses::new(provider, ResponsesOptions::default())?);
-            (model.clone(), Relay::Translate(model))
+            (
+                model.clone(),
+                Relay::Translate(model),
+                RESPONSES_OUTPUT_TOKENS,
+            )
         }
     };
     Ok(BuiltModel {
@@ -206,8 +224,18 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         relay,
         name: raw.model.clone(),
         words,
+        output_tokens,
         is_demo: false,
     })
+}
+
+/// Keeps what the application tells the model apart from what users write, while this process runs.
+fn mark_key() -> anyhow::Result<MarkKey> {
+    let mut random = [0; 32];
+    SystemRandom
+        .fill(&mut random)
+        .context("the system gives no random numbers")?;
+    Ok(MarkKey::new(&random))
 }
 
 /// The configured key; without one, `OPENAI_API_KEY` where OpenAI's own address is meant. It is not
@@ -266,7 +294,13 @@ fn workflow(
         },
         limits: TurnLimits {
             history_items: raw.history_items,
+            history_tokens: raw.history_tokens,
             tool_rounds: raw.tool_rounds,
+            tool_bytes: raw.tool_bytes,
+            max_output_tokens: match raw.max_output_tokens {
+                Some(tokens) => NonZeroU32::new(tokens),
+                None => built.output_tokens,
+            },
             answer_bytes: raw.answer_bytes,
             duration: Duration::from_secs(raw.turn_seconds.max(1)),
             ..TurnLimits::default()

@@ -386,6 +386,9 @@ pub(crate) struct RawPublicToken {
     pub(crate) enabled: bool,
     pub(crate) lifetime_seconds: u64,
     pub(crate) forget_visitors_after_days: u32,
+    pub(crate) message_bytes: usize,
+    pub(crate) history_tokens: u32,
+    pub(crate) max_output_tokens: u32,
 }
 
 impl Default for RawPublicToken {
@@ -394,6 +397,9 @@ impl Default for RawPublicToken {
             enabled: true,
             lifetime_seconds: 3_600,
             forget_visitors_after_days: 90,
+            message_bytes: 8 << 10,
+            history_tokens: 8_000,
+            max_output_tokens: 2_048,
         }
     }
 }
@@ -475,7 +481,10 @@ pub(crate) struct RawWorkflow {
     pub(crate) tools: Vec<String>,
     pub(crate) titles: RawTitles,
     pub(crate) history_items: u32,
+    pub(crate) history_tokens: u32,
     pub(crate) tool_rounds: u32,
+    pub(crate) tool_bytes: usize,
+    pub(crate) max_output_tokens: Option<u32>,
     pub(crate) answer_bytes: usize,
     pub(crate) turn_seconds: u64,
 }
@@ -493,7 +502,10 @@ impl Default for RawWorkflow {
             tools: Vec::new(),
             titles: RawTitles::Model,
             history_items: 200,
+            history_tokens: 32_000,
             tool_rounds: 10,
+            tool_bytes: 1 << 20,
+            max_output_tokens: None,
             answer_bytes: 1 << 20,
             turn_seconds: 600,
         }

@@ -143,13 +143,18 @@ pub(crate) fn count_turn(
     }
     match caller.entry() {
         Entry::Visitor(token) => {
-            app.limits
-                .visitor_message(caller.owner(), &token.id, &token.quotas)?;
+            app.limits.visitor_message(
+                caller.owner(),
+                source.address(),
+                &token.id,
+                &token.quotas,
+            )?;
         }
         Entry::ClientSecret(session) => match &session.record.opened_by {
             OpenedBy::PublicToken(token) => {
                 let quotas = session.settings.quotas.unwrap_or_default();
-                app.limits.visitor_message(caller.owner(), token, &quotas)?;
+                app.limits
+                    .visitor_message(caller.owner(), source.address(), token, &quotas)?;
             }
             OpenedBy::User | OpenedBy::ServerKey(_) => {}
         },

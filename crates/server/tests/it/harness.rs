@@ -25,8 +25,8 @@ use auth::{
     session::SessionRule,
 };
 use engine::{
-    Attachments, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId,
-    Workflows,
+    Attachments, CallerLimits, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow,
+    WorkflowId, Workflows,
     ports::{Clock, Ids, Model},
 };
 use protocol::Timestamp;
@@ -47,7 +47,9 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use upstream::{
     ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
-    ProviderConfig, Relay, mcp::HTTP_POLICY, openai::chat_completions::ChatCompletionsOptions,
+    ProviderConfig, Relay,
+    mcp::HTTP_POLICY,
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions},
 };
 use url::Url;
 
@@ -121,6 +123,8 @@ pub(crate) struct Options {
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) access: WorkflowAccess,
     pub(crate) uploads: UploadSettings,
+    pub(crate) turn_limits: TurnLimits,
+    pub(crate) visitor_limits: CallerLimits,
 }
 
 impl Default for Options {
@@ -165,6 +169,11 @@ impl Default for Options {
                     ["image/png", "application/pdf", "text/*"].map(str::to_owned),
                 ),
                 duration: Duration::from_secs(30),
+            },
+            turn_limits: TurnLimits::default(),
+            visitor_limits: CallerLimits {
+                message_bytes: Some(8 << 10),
+                ..CallerLimits::default()
             },
         }
     }
@@ -269,7 +278,7 @@ impl TestApp {
         let app = App {
             engine: Engine {
                 store: store.clone(),
-                workflows: Arc::new(workflows(&model, &clock)),
+                workflows: Arc::new(workflows(&model, &clock, options.turn_limits)),
                 attachments: Attachments {
                     records: store.clone(),
                     files: Arc::new(LocalFiles::new(folder.path().join("files"))),
@@ -311,6 +320,7 @@ impl TestApp {
                 doors: options.doors,
                 secret_lifetime: Duration::from_mins(1),
                 visitor_secret_lifetime: Duration::from_mins(1),
+                visitor_limits: options.visitor_limits,
                 audit_kept: Some(Duration::from_hours(24 * 30)),
                 visitors_kept: Some(Duration::from_hours(24 * 30)),
                 is_secure: options.secure,
@@ -597,14 +607,18 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
             idle_timeout: Some(options.idle_timeout),
             ..HttpPolicy::STREAM
         },
+        marks: MarkKey::new(&[7; 32]),
     };
     let model = ChatCompletions::new(config, ChatCompletionsOptions::default()).unwrap();
     (Arc::new(model.clone()), Relay::PassOn(model))
 }
 
 /// The default workflow, and a second version of it that is told about the user and names threads.
-fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>) -> Workflows {
-    let first = workflow(model.clone(), clock.clone());
+fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>, limits: TurnLimits) -> Workflows {
+    let first = Workflow {
+        limits,
+        ..workflow(model.clone(), clock.clone())
+    };
     let second = Workflow {
         version: Some("2".to_owned()),
         instructions: "Be long.".to_owned(),

@@ -23,7 +23,8 @@ use rmcp::{
     },
     service::{NotificationContext, PeerRequestOptions, RunningService},
     transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+        StreamableHttpClientTransport,
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -40,8 +41,9 @@ const LIST_AGE: Duration = Duration::from_mins(1);
 const MAX_TOOLS: usize = 256;
 /// Every list comes in pages, and a server may have no end of them.
 const MAX_PAGES: usize = 16;
-/// The longest message that is read from a server, in bytes.
-const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message that is read from a server, in bytes. A result may be longer than what a model
+/// is told of it, so that it can be cut; what is longer than this is not read at all.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest line of progress that a user is shown, in characters.
 const MAX_PROGRESS_CHARS: usize = 200;
 /// Stands for content of a kind that the protocol did not have when this was written.
@@ -281,6 +283,19 @@ fn failure(server: &McpServer, error: &ServiceError) -> String {
             "The tool did not answer within {} seconds. It may still have done its work.",
             timeout.as_secs_f32()
         ),
+        error if is_too_large(error) => {
+            "The tool's result is too large to be read. Ask it for less at once.".to_owned()
+        }
+        // What a stream that holds too much looks like from here, among other things.
+        ServiceError::TransportClosed => {
+            tracing::warn!(
+                server = server.name,
+                "a tool server's connection ended during a call"
+            );
+            "The connection to the tool ended before its result was there. The result may have been \
+             too large: ask for less at once, or go on without it."
+                .to_owned()
+        }
         error => {
             tracing::warn!(
                 server = server.name,
@@ -291,6 +306,21 @@ fn failure(server: &McpServer, error: &ServiceError) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`].
+fn is_too_large(error: &ServiceError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if matches!(
+            error.downcast_ref(),
+            Some(StreamableHttpError::<reqwest::Error>::ResponseBodyTooLarge { .. })
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A line for the user, if the progress says anything that a person can read.

@@ -216,6 +216,7 @@ fn user(id: &str) -> RequestContext {
         state_variables: Arc::default(),
         rules: SessionRules::default(),
         uploads: engine::UploadRules::default(),
+        limits: engine::CallerLimits::default(),
         locale: None,
     }
 }
@@ -428,6 +429,20 @@ async fn a_large_result_is_cut_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_result_of_several_megabytes_is_cut_and_one_that_cannot_be_read_is_told() {
+    let server = Server::start(&["big", "whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let (_, output, is_error) = run(&tools, &user("ada"), "big", r#"{"size":2500000}"#).await;
+    assert!(!is_error && output.len() < 70_000);
+    assert!(output.ends_with("more bytes]"), "{}", output.len());
+
+    let (_, output, is_error) = run(&tools, &user("ada"), "big", r#"{"size":4500000}"#).await;
+    assert!(is_error && output.contains("too large"), "{output}");
+    let (_, output, is_error) = run(&tools, &user("ada"), "whoami", "{}").await;
+    assert_eq!((&*output, is_error), ("nobody", false), "the session lives");
+}
+
+#[tokio::test]
 async fn a_slow_tool_is_given_up_and_cancelled() {
     let server = Server::start(&["wait"]).await;
     let mut config = server.config("todo", ForwardedIdentity::None);
@@ -539,6 +554,7 @@ async fn the_demo_assistant_uses_them() {
         input: vec![ModelInput::User("list my tasks".into())],
         tools: tools.list(&ada).await,
         tool_choice: None,
+        max_output_tokens: None,
         locale: None,
         end_user: String::new(),
     };

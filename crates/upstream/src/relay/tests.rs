@@ -7,7 +7,7 @@ use testkit::fake_model::{FakeModel, Reply};
 use super::*;
 use crate::{
     Demo, HttpPolicy, ProviderConfig, Responses,
-    openai::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
 };
 
 fn context() -> RelayContext {
@@ -25,6 +25,7 @@ fn config(model: &FakeModel) -> ProviderConfig {
         base_url: model.base_url().parse().unwrap(),
         api_key: Some("sk-test-key".into()),
         http: HttpPolicy::STREAM,
+        marks: MarkKey::new(&[7; 32]),
     }
 }
 
