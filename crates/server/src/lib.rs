@@ -21,6 +21,7 @@ mod files;
 mod limits;
 mod locale;
 mod path;
+mod report;
 mod revocation;
 pub mod router;
 mod routes;
@@ -28,11 +29,12 @@ mod serve;
 mod session_settings;
 mod sse;
 mod token_exchange;
-mod untraced;
 
 pub use crate::{
     address::{Pages, Takes},
-    app::{App, AppState, Demo, Doors, HostedSessions, RelayTarget, Settings},
+    app::{
+        App, AppState, Demo, Doors, HostedSessions, RelayTakes, RelayTarget, RelayTargets, Settings,
+    },
     audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,

@@ -1,6 +1,7 @@
 //! A whole server on a free port, and what a test needs to talk to it.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -38,8 +39,8 @@ use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
-    HostedSessions, Limits, Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
-    UploadSettings,
+    HostedSessions, Limits, Rate, Rates, RelayTakes, RelayTarget, RelayTargets, Revocations,
+    ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
 use tempfile::TempDir;
@@ -48,6 +49,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use upstream::{
     ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
     ProviderConfig, Relay, mcp::HTTP_POLICY, openai::chat_completions::ChatCompletionsOptions,
+    relay::RelayLimits,
 };
 use url::Url;
 
@@ -110,6 +112,7 @@ pub(crate) struct Options {
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) relay_duration: Duration,
+    pub(crate) relay_takes: RelayTakes,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) uploads: UploadSettings,
 }
@@ -140,6 +143,7 @@ impl Default for Options {
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
             relay_duration: Duration::from_mins(10),
+            relay_takes: RelayTakes::Unpinned,
             rules: Vec::new(),
             uploads: UploadSettings {
                 is_enabled: true,
@@ -273,10 +277,20 @@ impl TestApp {
             revocations: Revocations::default(),
             signer: signer.clone(),
             hosted_sessions: options.hosted,
-            relay: Some(RelayTarget {
-                relay,
-                model: "fake".to_owned(),
+            relay: Some(RelayTargets {
+                by_workflow: HashMap::from([(
+                    WorkflowId::new("wf_test"),
+                    RelayTarget {
+                        relay,
+                        model: "fake".to_owned(),
+                        takes: options.relay_takes,
+                    },
+                )]),
                 duration: options.relay_duration,
+                limits: RelayLimits {
+                    max_tokens: 1_000,
+                    choices: 1,
+                },
             }),
             demo: options.development.then(|| Demo {
                 public_token: Some(public_token.clone()),

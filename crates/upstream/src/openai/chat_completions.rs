@@ -60,6 +60,17 @@ impl ChatCompletions {
     pub(crate) fn provider(&self) -> &Provider {
         &self.provider
     }
+
+    /// The parameter that bounds an answer. OpenAI's newer models refuse `max_tokens`; many other
+    /// servers know nothing else.
+    pub(crate) fn output_field(&self) -> &'static str {
+        let host = self.provider.base_url.host_str().unwrap_or_default();
+        if host == "api.openai.com" || host.ends_with(".openai.azure.com") {
+            "max_completion_tokens"
+        } else {
+            "max_tokens"
+        }
+    }
 }
 
 #[async_trait]

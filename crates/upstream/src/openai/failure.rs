@@ -12,17 +12,61 @@ use crate::http::{describe, read_prefix};
 
 /// Enough for any error object; the rest of a longer body is not read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The longest code or parameter that is taken for a name.
+const MAX_NAME_BYTES: usize = 64;
 /// How much of a provider's own words the log gets.
 const MAX_DETAIL_CHARS: usize = 500;
 
 /// A provider's refusal, for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("the provider answered {} `{code}`: {detail}", place(*.status))]
+#[error("the provider answered {} `{code}`{}", place(*.status), after_colon(.detail))]
 struct Refusal {
     /// The HTTP status; `None` for a refusal inside the stream.
     status: Option<StatusCode>,
     code: String,
     detail: String,
+}
+
+impl Refusal {
+    /// A provider's words are kept where they are about our key, the model's name or a limit. Others
+    /// may repeat what somebody wrote, so there it is the name of the parameter at most.
+    fn new(status: Option<StatusCode>, said: &Said, api_key: Option<&SecretString>) -> Self {
+        let is_about_us = matches!(
+            status,
+            Some(
+                StatusCode::UNAUTHORIZED
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::NOT_FOUND
+                    | StatusCode::TOO_MANY_REQUESTS
+            )
+        );
+        let is_name = |text: &str| {
+            text.len() <= MAX_NAME_BYTES
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte))
+        };
+        let name = |text: &str| match is_name(text) {
+            true => mask(text, api_key),
+            false => String::new(),
+        };
+        Self {
+            status,
+            code: name(&said.code),
+            detail: if is_about_us {
+                mask(&said.message, api_key)
+            } else {
+                name(&said.param)
+            },
+        }
+    }
+}
+
+fn after_colon(detail: &str) -> String {
+    match detail {
+        "" => String::new(),
+        detail => format!(": {detail}"),
+    }
 }
 
 fn place(status: Option<StatusCode>) -> String {
@@ -57,32 +101,44 @@ pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
 pub(super) async fn of_answer(response: Response, api_key: Option<&SecretString>) -> ModelError {
     let status = response.status();
     let body = read_prefix(response, MAX_BODY_BYTES).await;
-    let (code, message) = read_error(&body);
-    classify(Some(status), &code, &message, api_key)
+    classify(Some(status), &read_error(&body), api_key)
 }
 
 /// What a refusal says, for the log.
 pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>) -> String {
     let status = response.status();
-    let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
-    let refusal = Refusal {
-        status: Some(status),
-        code: mask(&code, api_key),
-        detail: mask(&message, api_key),
-    };
-    refusal.to_string()
+    let said = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
+    Refusal::new(Some(status), &said, api_key).to_string()
 }
 
 /// An error that was reported inside the stream.
 pub(super) fn of_event(code: &str, message: &str, api_key: Option<&SecretString>) -> ModelError {
-    classify(None, code, message, api_key)
+    let said = Said {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        param: String::new(),
+    };
+    classify(None, &said, api_key)
 }
 
-/// The code (or type) and the message of an error body, in any of the shapes that are about:
-/// `{"error":{…}}`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain text.
-fn read_error(body: &[u8]) -> (String, String) {
+/// What a provider says about an error.
+#[derive(Default)]
+struct Said {
+    /// The code, or the type.
+    code: String,
+    message: String,
+    /// The parameter at fault.
+    param: String,
+}
+
+/// An error body in any of the shapes that are about: `{"error":{…}}`, `{"error":"…"}`,
+/// `{"message":"…"}`, `{"detail":"…"}`, or plain text.
+fn read_error(body: &[u8]) -> Said {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return (String::new(), String::from_utf8_lossy(body).into_owned());
+        return Said {
+            message: String::from_utf8_lossy(body).into_owned(),
+            ..Said::default()
+        };
     };
     let error = value.get("error").unwrap_or(&value);
     let text = |field: &str| match error.get(field) {
@@ -95,24 +151,16 @@ fn read_error(body: &[u8]) -> (String, String) {
         .map(text)
         .into_iter()
         .find(|message| !message.is_empty());
-    (
-        code.unwrap_or_else(|| text("type")),
-        message.unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
-    )
+    Said {
+        code: code.unwrap_or_else(|| text("type")),
+        message: message.unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
+        param: text("param"),
+    }
 }
 
-fn classify(
-    status: Option<StatusCode>,
-    code: &str,
-    message: &str,
-    api_key: Option<&SecretString>,
-) -> ModelError {
-    let source = Box::new(Refusal {
-        status,
-        code: mask(code, api_key),
-        detail: mask(message, api_key),
-    });
-    match code {
+fn classify(status: Option<StatusCode>, said: &Said, api_key: Option<&SecretString>) -> ModelError {
+    let source = Box::new(Refusal::new(status, said, api_key));
+    match said.code.as_str() {
         "context_length_exceeded" => return ModelError::TooLong(source),
         "content_filter" | "content_policy_violation" | "invalid_prompt" => {
             return ModelError::Declined(source);
@@ -127,7 +175,7 @@ fn classify(
     };
     match status.as_u16() {
         413 => ModelError::TooLong(source),
-        400 | 422 if says_too_long(message) => ModelError::TooLong(source),
+        400 | 422 if says_too_long(&said.message) => ModelError::TooLong(source),
         429 => ModelError::RateLimited(source),
         408 | 409 | 425 | 500.. => ModelError::Unavailable(source),
         // 401, 403, 404, and whatever else the provider does not take from us; a redirect as well.
@@ -188,13 +236,8 @@ mod tests {
     use super::*;
 
     fn kind(status: u16, body: &str) -> &'static str {
-        let (code, message) = read_error(body.as_bytes());
-        name(&classify(
-            StatusCode::from_u16(status).ok(),
-            &code,
-            &message,
-            None,
-        ))
+        let said = read_error(body.as_bytes());
+        name(&classify(StatusCode::from_u16(status).ok(), &said, None))
     }
 
     fn name(error: &ModelError) -> &'static str {
@@ -282,8 +325,11 @@ mod tests {
                        a-key-of-our-own-12345?";
         let error = classify(
             Some(StatusCode::UNAUTHORIZED),
-            "invalid_api_key",
-            message,
+            &Said {
+                code: "invalid_api_key".to_owned(),
+                message: message.to_owned(),
+                param: String::new(),
+            },
             Some(&key),
         );
         assert_eq!(
@@ -295,6 +341,28 @@ mod tests {
             "the provider answered 401 Unauthorized `invalid_api_key`: Incorrect API key: [hidden] \
              Or \"[hidden]\", key=[hidden], [hidden]?"
         );
+    }
+
+    #[test]
+    fn words_that_may_repeat_the_conversation_are_not_for_the_log() {
+        let body = r#"{"error":{"code":"invalid_value","param":"messages[0].content",
+            "message":"Invalid value: 'my diary'"}}"#;
+        let log = |status| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = classify(Some(status), &read_error(body.as_bytes()), None);
+            error.source().unwrap().to_string()
+        };
+        for status in [400, 413, 422, 500, 529] {
+            let text = log(status);
+            assert!(!text.contains("diary"), "{text}");
+            assert!(
+                text.ends_with("`invalid_value`: messages[0].content"),
+                "{text}"
+            );
+        }
+        assert!(log(404).contains("diary"), "about the name of the model");
+        let told = of_event("my diary", "my diary", None);
+        assert!(!told.source().unwrap().to_string().contains("diary"));
     }
 
     #[test]
