@@ -223,7 +223,10 @@ fn what_answers_is_said_as_it_is() {
     assert!(said.contains("because OPENAI_API_KEY is set"), "{said}");
     assert!(!said.contains("wf_demo answers"), "{said}");
     let said = check(None);
-    assert!(said.contains("answers with the built-in demo model"), "{said}");
+    assert!(
+        said.contains("answers with the built-in demo model"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -256,7 +259,9 @@ fn tool_servers_are_configured_without_giving_tokens_away() {
         let error = errors(&check(table));
         assert!(error.contains(words), "{table}: {error}");
     }
-    let allowed = check(&format!("{local}identity = \"token\"\npassthrough = \"i-know\""));
+    let allowed = check(&format!(
+        "{local}identity = \"token\"\npassthrough = \"i-know\""
+    ));
     assert!(allowed.status.success(), "{}", errors(&allowed));
 }
 

@@ -88,7 +88,7 @@ async fn converse(
     } else {
         None
     };
-    let context = caller.context(app, headers);
+    let context = caller.context(app, headers)?;
     let workflow = context.workflow.clone();
     let workflow = workflow
         .as_ref()

@@ -22,15 +22,12 @@ use crate::{
 impl RelayTargets {
     /// What answers this caller: the model of the workflow that would hold a conversation with them.
     fn of(&self, app: &App, caller: &Caller) -> Result<(&WorkflowId, &RelayTarget), ApiError> {
-        let pin = caller.terms().workflow.as_deref().map(WorkflowId::new);
-        let id = pin
-            .as_ref()
-            .unwrap_or_else(|| app.engine.workflows.default_id());
+        let is_pinned = caller.terms().workflow.is_some();
         self.by_workflow
-            .get_key_value(id)
+            .get_key_value(&caller.workflow(app)?.id)
             .filter(|(_, target)| match target.takes {
                 RelayTakes::Nobody => false,
-                RelayTakes::Unpinned => pin.is_none(),
+                RelayTakes::Unpinned => !is_pinned,
                 RelayTakes::Everybody => true,
             })
             .ok_or_else(|| {

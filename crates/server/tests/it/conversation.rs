@@ -435,7 +435,7 @@ async fn the_relay_answers_pinned_people_where_their_workflow_allows_it() {
         (RelayTakes::Unpinned, Some("wf_test"), 403),
         (RelayTakes::Everybody, None, 200),
         (RelayTakes::Everybody, Some("wf_test"), 200),
-        (RelayTakes::Everybody, Some("wf_other"), 403),
+        (RelayTakes::Everybody, Some("wf_pinned"), 403),
         (RelayTakes::Nobody, None, 403),
         (RelayTakes::Nobody, Some("wf_test"), 403),
     ] {

@@ -12,8 +12,8 @@ use crate::http::{describe, read_prefix};
 
 /// Enough for any error object; the rest of a longer body is not read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest code or parameter that is taken for a name.
-const MAX_NAME_BYTES: usize = 64;
+/// The longest code that is taken for one.
+const MAX_CODE_BYTES: usize = 64;
 /// How much of a provider's own words the log gets.
 const MAX_DETAIL_CHARS: usize = 500;
 
@@ -29,8 +29,13 @@ struct Refusal {
 
 impl Refusal {
     /// A provider's words are kept where they are about our key, the model's name or a limit. Others
-    /// may repeat what somebody wrote, so there it is the name of the parameter at most.
-    fn new(status: Option<StatusCode>, said: &Said, api_key: Option<&SecretString>) -> Self {
+    /// may repeat what somebody wrote, so of those there is the code alone, if it looks like one.
+    fn new(
+        status: Option<StatusCode>,
+        code: &str,
+        message: &str,
+        api_key: Option<&SecretString>,
+    ) -> Self {
         let is_about_us = matches!(
             status,
             Some(
@@ -40,23 +45,21 @@ impl Refusal {
                     | StatusCode::TOO_MANY_REQUESTS
             )
         );
-        let is_name = |text: &str| {
-            text.len() <= MAX_NAME_BYTES
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte))
-        };
-        let name = |text: &str| match is_name(text) {
-            true => mask(text, api_key),
-            false => String::new(),
-        };
+        let is_name = code.len() <= MAX_CODE_BYTES
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
         Self {
             status,
-            code: name(&said.code),
-            detail: if is_about_us {
-                mask(&said.message, api_key)
+            code: if is_name {
+                mask(code, api_key)
             } else {
-                name(&said.param)
+                String::new()
+            },
+            detail: if is_about_us {
+                mask(message, api_key)
+            } else {
+                String::new()
             },
         }
     }
@@ -101,99 +104,148 @@ pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
 pub(super) async fn of_answer(response: Response, api_key: Option<&SecretString>) -> ModelError {
     let status = response.status();
     let body = read_prefix(response, MAX_BODY_BYTES).await;
-    classify(Some(status), &read_error(&body), api_key)
+    let (code, message) = read_error(&body);
+    classify(Some(status), &code, &message, api_key)
 }
 
 /// What a refusal says, for the log.
 pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>) -> String {
     let status = response.status();
-    let said = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
-    Refusal::new(Some(status), &said, api_key).to_string()
+    let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
+    Refusal::new(Some(status), &code, &message, api_key).to_string()
 }
 
 /// An error that was reported inside the stream.
 pub(super) fn of_event(code: &str, message: &str, api_key: Option<&SecretString>) -> ModelError {
-    let said = Said {
-        code: code.to_owned(),
-        message: message.to_owned(),
-        param: String::new(),
+    classify(None, code, message, api_key)
+}
+
+/// An error that an event, or a document in place of a stream, has under `error`: an object, or the
+/// message alone. `None` where there is no error.
+pub(super) fn in_event(error: &Value, api_key: Option<&SecretString>) -> Option<ModelError> {
+    let is_error = match error {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
     };
-    classify(None, &said, api_key)
+    is_error.then(|| {
+        let (code, message) = code_and_message(error);
+        classify(None, &code, &message, api_key)
+    })
 }
 
-/// What a provider says about an error.
-#[derive(Default)]
-struct Said {
-    /// The code, or the type.
-    code: String,
-    message: String,
-    /// The parameter at fault.
-    param: String,
-}
-
-/// An error body in any of the shapes that are about: `{"error":{…}}`, `{"error":"…"}`,
-/// `{"message":"…"}`, `{"detail":"…"}`, or plain text.
-fn read_error(body: &[u8]) -> Said {
+/// The code (or type) and the message of an error body, in any of the shapes that are about:
+/// `{"error":{…}}`, `[{"error":{…}}]`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain
+/// text.
+fn read_error(body: &[u8]) -> (String, String) {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return Said {
-            message: String::from_utf8_lossy(body).into_owned(),
-            ..Said::default()
-        };
+        return (String::new(), String::from_utf8_lossy(body).into_owned());
     };
-    let error = value.get("error").unwrap_or(&value);
+    let value = value
+        .as_array()
+        .and_then(|list| list.first())
+        .unwrap_or(&value);
+    let error = value.get("error").filter(|error| !error.is_null());
+    code_and_message(error.unwrap_or(value))
+}
+
+fn code_and_message(error: &Value) -> (String, String) {
     let text = |field: &str| match error.get(field) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let code = Some(text("code")).filter(|code| !code.is_empty());
-    let message = ["message", "detail"]
-        .map(text)
-        .into_iter()
-        .find(|message| !message.is_empty());
-    Said {
-        code: code.unwrap_or_else(|| text("type")),
-        message: message.unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
-        param: text("param"),
-    }
+    let first = |fields: &[&str]| {
+        fields
+            .iter()
+            .map(|field| text(field))
+            .find(|text| !text.is_empty())
+    };
+    // A number says less than a name beside it.
+    let code = Some(text("code")).filter(|code| code.parse::<u16>().is_err() && !code.is_empty());
+    let is_event = error.get("type").is_some_and(|kind| kind == "error");
+    let kind = || {
+        first(if is_event {
+            &["status"]
+        } else {
+            &["status", "type"]
+        })
+    };
+    (
+        match (code, text("code")) {
+            (Some(code), _) => code,
+            (None, number) if !number.is_empty() => number,
+            (None, _) => kind().unwrap_or_default(),
+        },
+        first(&["message", "detail"])
+            .unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
+    )
 }
 
-fn classify(status: Option<StatusCode>, said: &Said, api_key: Option<&SecretString>) -> ModelError {
-    let source = Box::new(Refusal::new(status, said, api_key));
-    match said.code.as_str() {
-        "context_length_exceeded" => return ModelError::TooLong(source),
-        "content_filter" | "content_policy_violation" | "invalid_prompt" => {
+fn classify(
+    status: Option<StatusCode>,
+    code: &str,
+    message: &str,
+    api_key: Option<&SecretString>,
+) -> ModelError {
+    let source = Box::new(Refusal::new(status, code, message, api_key));
+    // Inside a stream, some servers give the status as the code.
+    let number = status.map_or_else(|| code.parse().ok(), |status| Some(status.as_u16()));
+    match code.to_ascii_lowercase().as_str() {
+        "context_length_exceeded" | "model_context_window_exceeded" => {
+            return ModelError::TooLong(source);
+        }
+        "content_filter"
+        | "content_policy_violation"
+        | "invalid_prompt"
+        | "data_inspection_failed" => {
             return ModelError::Declined(source);
         }
-        "rate_limit_exceeded" | "insufficient_quota" => return ModelError::RateLimited(source),
-        "invalid_api_key" | "model_not_found" => return ModelError::Misconfigured(source),
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "insufficient_quota"
+        | "resource_exhausted"
+        | "too_many_requests" => return ModelError::RateLimited(source),
+        "invalid_api_key" | "authentication_error" | "model_not_found" => {
+            return ModelError::Misconfigured(source);
+        }
         _ => {}
     }
-    let Some(status) = status else {
+    match number {
+        Some(413) => ModelError::TooLong(source),
+        None | Some(400 | 422 | 500..) if says_too_long(message) => ModelError::TooLong(source),
+        Some(429) => ModelError::RateLimited(source),
         // Inside a stream everything else is the provider's own trouble.
-        return ModelError::Unavailable(source);
-    };
-    match status.as_u16() {
-        413 => ModelError::TooLong(source),
-        400 | 422 if says_too_long(&said.message) => ModelError::TooLong(source),
-        429 => ModelError::RateLimited(source),
-        408 | 409 | 425 | 500.. => ModelError::Unavailable(source),
+        None | Some(408 | 409 | 425 | 500..) => ModelError::Unavailable(source),
+        Some(_) if status.is_none() => ModelError::Unavailable(source),
         // 401, 403, 404, and whatever else the provider does not take from us; a redirect as well.
-        _ => ModelError::Misconfigured(source),
+        Some(_) => ModelError::Misconfigured(source),
     }
 }
 
-/// Compatible servers say it in words only.
+/// How providers say in words that the conversation does not fit, in lower case.
+const TOO_LONG: &[&str] = &[
+    "context length",                   // OpenAI, vLLM, SGLang, OpenRouter
+    "context window",                   // llama.cpp, LM Studio, Groq
+    "context size",                     // llama.cpp
+    "too many tokens",                  // Cohere, Hugging Face TGI
+    "prompt is too long",               // Anthropic
+    "input is too long",                // Amazon Bedrock
+    "maximum number of tokens",         // Gemini
+    "maximum prompt length",            // xAI
+    "max_seq_len",                      // SGLang, LightLLM
+    "max_model_len",                    // vLLM
+    "maximum allowed length",           // Mistral, DashScope
+    "range of input length",            // DashScope
+    "longer than the maximum",          // TensorRT-LLM, Ray Serve
+    "exceeds the token limit",          // GitHub Models, Azure AI Foundry
+    "tokens_limit_reached",             // GitHub Models
+    "inputs tokens + `max_new_tokens`", // Hugging Face TGI
+];
+
 fn says_too_long(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    [
-        "context length",
-        "context window",
-        "context size",
-        "too many tokens",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    TOO_LONG.iter().any(|words| message.contains(words))
 }
 
 /// Shortens a provider's text for the log and hides what looks like a credential: providers like
@@ -236,8 +288,13 @@ mod tests {
     use super::*;
 
     fn kind(status: u16, body: &str) -> &'static str {
-        let said = read_error(body.as_bytes());
-        name(&classify(StatusCode::from_u16(status).ok(), &said, None))
+        let (code, message) = read_error(body.as_bytes());
+        name(&classify(
+            StatusCode::from_u16(status).ok(),
+            &code,
+            &message,
+            None,
+        ))
     }
 
     fn name(error: &ModelError) -> &'static str {
@@ -319,17 +376,59 @@ mod tests {
     }
 
     #[test]
+    fn an_error_inside_a_stream_is_told_apart_as_one_outside() {
+        for (error, expected) in [
+            (
+                r#"{"message":"Provider returned error","code":429}"#,
+                "rate limited",
+            ),
+            (r#"{"message":"busy","code":"429"}"#, "rate limited"),
+            (
+                r#"{"status":"RESOURCE_EXHAUSTED","message":"quota"}"#,
+                "rate limited",
+            ),
+            (
+                r#"{"message":"This model's maximum context length is 4096 tokens","type":"BadRequestError","code":400}"#,
+                "too long",
+            ),
+            (
+                r#"{"type":"overloaded_error","message":"Overloaded"}"#,
+                "unavailable",
+            ),
+            (r#""model runner has unexpectedly stopped""#, "unavailable"),
+            (r#"{"code":401,"message":"no"}"#, "unavailable"),
+        ] {
+            let value = serde_json::from_str(error).unwrap();
+            assert_eq!(name(&in_event(&value, None).unwrap()), expected, "{error}");
+        }
+        for none in ["null", "{}", "\"\"", "false"] {
+            assert!(
+                in_event(&serde_json::from_str(none).unwrap(), None).is_none(),
+                "{none}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_providers_way_to_say_too_long_is_known() {
+        for body in [
+            r#"{"error":{"message":"prompt is too long: 202095 tokens > 200000 maximum","type":"invalid_request_error","code":null}}"#,
+            r#"[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
+            r#"{"object":"error","message":"length of prompt_tokens (163280) must be less than max_seq_len (32768).","code":400}"#,
+        ] {
+            assert_eq!(kind(400, body), "too long", "{body}");
+        }
+    }
+
+    #[test]
     fn neither_the_message_nor_the_log_repeats_a_key() {
         let key = SecretString::from("a-key-of-our-own-12345");
         let message = "Incorrect API key: sk-proj-abcdef. Or \"eyJhbGciOi\",\nkey=sk_1, \
                        a-key-of-our-own-12345?";
         let error = classify(
             Some(StatusCode::UNAUTHORIZED),
-            &Said {
-                code: "invalid_api_key".to_owned(),
-                message: message.to_owned(),
-                param: String::new(),
-            },
+            "invalid_api_key",
+            message,
             Some(&key),
         );
         assert_eq!(
@@ -345,20 +444,16 @@ mod tests {
 
     #[test]
     fn words_that_may_repeat_the_conversation_are_not_for_the_log() {
-        let body = r#"{"error":{"code":"invalid_value","param":"messages[0].content",
-            "message":"Invalid value: 'my diary'"}}"#;
+        let body = r#"{"error":{"code":"invalid_value","message":"Invalid value: 'my diary'"}}"#;
         let log = |status| {
+            let (code, message) = read_error(body.as_bytes());
             let status = StatusCode::from_u16(status).unwrap();
-            let error = classify(Some(status), &read_error(body.as_bytes()), None);
+            let error = classify(Some(status), &code, &message, None);
             error.source().unwrap().to_string()
         };
         for status in [400, 413, 422, 500, 529] {
             let text = log(status);
-            assert!(!text.contains("diary"), "{text}");
-            assert!(
-                text.ends_with("`invalid_value`: messages[0].content"),
-                "{text}"
-            );
+            assert!(text.ends_with("`invalid_value`"), "{text}");
         }
         assert!(log(404).contains("diary"), "about the name of the model");
         let told = of_event("my diary", "my diary", None);
