@@ -20,7 +20,7 @@ use url::Url;
 pub(crate) use crate::config::raw::{
     EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
     RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity,
-    RawMcpServer, RawModel, RawModelChoices, RawPublicToken, RawRule, RawTitles, RawTokenUse,
+    RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawTitles, RawTokenUse,
     RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 

@@ -189,6 +189,8 @@ impl Engine {
             allowed_image_domains: None,
             metadata: JsonObject::new(),
         };
+        // Whoever called has named the request in a span, and could not know this yet.
+        tracing::Span::current().record("thread", tracing::field::display(&thread.id));
         let message = self.user_message(&context, &thread.id, input).await?;
         self.store
             .create_thread(&context.owner, &thread, std::slice::from_ref(&message))

@@ -21,6 +21,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::Instrument;
 
 use crate::{
     context::RequestContext,
@@ -128,7 +129,10 @@ impl Running {
                 let result = ready!(saving.poll_unpin(cx));
                 self.saving = None;
                 if let Err(error) = result {
-                    tracing::error!(error = &error as &dyn std::error::Error, thread = %self.thread, "failed to save a turn");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to save a turn"
+                    );
                     self.tell(Input::SaveFailed);
                 }
                 continue;
@@ -313,8 +317,6 @@ impl Running {
         self.work = Work::Nothing;
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            thread = %self.thread,
-            workflow = %self.workflow.id,
             "failed to get an answer from the model"
         );
         Input::ModelFailed(error)
@@ -337,15 +339,20 @@ impl Drop for Running {
         if saving.is_none() && changes.is_empty() {
             return;
         }
-        let (thread, place) = (self.thread.clone(), self.place.take());
+        let place = self.place.take();
         let last_words = async move {
             for write in saving.into_iter().chain(changes) {
                 if let Err(error) = write.await {
-                    tracing::error!(error = &error as &dyn std::error::Error, %thread, "failed to save a stopped turn");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to save a stopped turn"
+                    );
                 }
             }
             drop(place);
         };
+        // Under the names of the request, like everything that was reported before.
+        let last_words = last_words.in_current_span();
         self.engine.tasks.spawn_on(last_words, &self.runtime);
     }
 }

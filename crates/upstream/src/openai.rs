@@ -126,9 +126,9 @@ pub(crate) fn connection_failure(error: reqwest::Error) -> ModelError {
     failure::of_connection(error)
 }
 
-/// The name under which a provider knows an end user: always the same for one user, and nothing
-/// that says who it is. 32 hexadecimal digits; OpenAI takes 64 characters at most.
-pub(crate) fn opaque_user(name: &str) -> String {
+/// The name under which a provider and the log know a person: always the same for one person, and
+/// nothing that says who it is. 32 hexadecimal digits; OpenAI takes 64 characters at most.
+pub fn opaque_user(name: &str) -> String {
     if name.is_empty() {
         return String::new();
     }

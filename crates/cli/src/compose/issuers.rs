@@ -16,7 +16,10 @@ use auth::{
     ports::{ClientAuthMethod, KeyFetch, SessionLookup},
 };
 use secrecy::{ExposeSecret, SecretSlice};
-use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, HttpTokenIntrospection};
+use upstream::{
+    ExchangeClient, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup,
+    HttpTokenIntrospection, TokenExchange,
+};
 use url::Url;
 
 use crate::{
@@ -107,6 +110,70 @@ pub(crate) fn rules(raw: &[RawIssuer], variables: &Variables) -> anyhow::Result<
     Ok(issuers)
 }
 
+/// The clients that exchange users' tokens for those of tool servers.
+pub(crate) fn token_exchange(
+    raw: &[RawIssuer],
+    variables: &Variables,
+) -> anyhow::Result<TokenExchange> {
+    let mut exchange = TokenExchange::default();
+    for (index, raw) in raw.iter().enumerate() {
+        let context = || format!("failed to use [[issuers]] number {}", index + 1);
+        let Some(client) = exchange_client(raw, variables).with_context(context)? else {
+            continue;
+        };
+        for issuer in of_table(raw, variables).with_context(context)? {
+            exchange.add(issuer.issuer, client.clone());
+        }
+    }
+    Ok(exchange)
+}
+
+fn exchange_client(
+    raw: &RawIssuer,
+    variables: &Variables,
+) -> anyhow::Result<Option<ExchangeClient>> {
+    let secret = config::secret(
+        "exchange_client_secret",
+        variables,
+        raw.exchange_client_secret_env.as_deref(),
+        raw.exchange_client_secret_file.as_deref(),
+    )?;
+    let (client_id, client_secret) = match (&raw.exchange_client_id, secret) {
+        (Some(id), Some(secret)) => (id.clone(), secret),
+        (None, None) if raw.exchange_url.is_none() => return Ok(None),
+        _ => bail!(
+            "token exchange needs `exchange_client_id` and `exchange_client_secret_env` or \
+             `exchange_client_secret_file`: the issuer exchanges tokens for its clients only"
+        ),
+    };
+    let http = HttpClient::new(&HttpPolicy {
+        allow_insecure_http: raw.allow_insecure_http,
+        ..HttpPolicy::DOCUMENT
+    })?;
+    let address = raw
+        .exchange_url
+        .as_deref()
+        .map(|address| parse_url("exchange_url", address))
+        .transpose()?;
+    if let Some(address) = &address {
+        http.check(address)?;
+    }
+    Ok(Some(ExchangeClient {
+        address,
+        client_id,
+        client_secret,
+        auth_method: auth_method(raw.exchange_auth_method),
+        http,
+    }))
+}
+
+fn auth_method(raw: RawClientAuthMethod) -> ClientAuthMethod {
+    match raw {
+        RawClientAuthMethod::Basic => ClientAuthMethod::Basic,
+        RawClientAuthMethod::Post => ClientAuthMethod::Post,
+    }
+}
+
 /// The issuers of one table: one, except for the tenants of Entra ID.
 fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer>> {
     let mut issuers = match raw.preset {
@@ -183,10 +250,7 @@ fn introspection(
         address: parse_url("introspection_url", &address)?,
         client_id,
         client_secret,
-        auth_method: match raw.introspection_auth_method {
-            RawClientAuthMethod::Basic => ClientAuthMethod::Basic,
-            RawClientAuthMethod::Post => ClientAuthMethod::Post,
-        },
+        auth_method: auth_method(raw.introspection_auth_method),
         audience,
         shape: opaque_shape(raw)?,
         believed_for: Duration::from_secs(raw.introspection_seconds),

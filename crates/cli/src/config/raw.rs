@@ -92,7 +92,7 @@ pub(crate) struct RawLog {
 impl Default for RawLog {
     fn default() -> Self {
         Self {
-            filter: "info,rusqlite_migration=warn".to_owned(),
+            filter: "info".to_owned(),
             format: LogFormat::Text,
         }
     }
@@ -149,6 +149,11 @@ pub(crate) struct RawIssuer {
     pub(crate) introspection_seconds: u64,
     pub(crate) opaque_token_prefix: String,
     pub(crate) introspect_unprefixed: bool,
+    pub(crate) exchange_client_id: Option<String>,
+    pub(crate) exchange_client_secret_env: Option<String>,
+    pub(crate) exchange_client_secret_file: Option<PathBuf>,
+    pub(crate) exchange_auth_method: RawClientAuthMethod,
+    pub(crate) exchange_url: Option<String>,
     pub(crate) allow_insecure_http: bool,
 }
 
@@ -192,6 +197,11 @@ impl Default for RawIssuer {
             introspection_seconds: 30,
             opaque_token_prefix: String::new(),
             introspect_unprefixed: false,
+            exchange_client_id: None,
+            exchange_client_secret_env: None,
+            exchange_client_secret_file: None,
+            exchange_auth_method: RawClientAuthMethod::Basic,
+            exchange_url: None,
             allow_insecure_http: false,
         }
     }
@@ -410,8 +420,9 @@ impl Default for RawPublicToken {
 pub(crate) struct RawCustom {
     pub(crate) enabled: bool,
     pub(crate) relay: bool,
-    pub(crate) relay_model: Option<String>,
     pub(crate) relay_seconds: u64,
+    pub(crate) relay_max_tokens: u64,
+    pub(crate) relay_choices: u64,
 }
 
 impl Default for RawCustom {
@@ -419,8 +430,9 @@ impl Default for RawCustom {
         Self {
             enabled: true,
             relay: true,
-            relay_model: None,
             relay_seconds: 600,
+            relay_max_tokens: 16_384,
+            relay_choices: 1,
         }
     }
 }
@@ -479,6 +491,7 @@ pub(crate) struct RawWorkflow {
     pub(crate) model: Option<String>,
     pub(crate) models: RawModelChoices,
     pub(crate) tools: Vec<String>,
+    pub(crate) relay: Option<bool>,
     pub(crate) titles: RawTitles,
     pub(crate) history_items: u32,
     pub(crate) history_tokens: u32,
@@ -500,6 +513,7 @@ impl Default for RawWorkflow {
             model: None,
             models: RawModelChoices::These(Vec::new()),
             tools: Vec::new(),
+            relay: None,
             titles: RawTitles::Model,
             history_items: 200,
             history_tokens: 32_000,
@@ -549,6 +563,8 @@ pub(crate) struct RawMcpServer {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) identity: RawMcpIdentity,
+    pub(crate) audience: Option<String>,
+    pub(crate) passthrough: Option<RawPassthrough>,
     pub(crate) api_key_env: Option<String>,
     pub(crate) api_key_file: Option<PathBuf>,
     pub(crate) timeout_seconds: u64,
@@ -563,6 +579,8 @@ impl Default for RawMcpServer {
             name: String::new(),
             url: String::new(),
             identity: RawMcpIdentity::Signed,
+            audience: None,
+            passthrough: None,
             api_key_env: None,
             api_key_file: None,
             timeout_seconds: 60,
@@ -581,8 +599,18 @@ pub(crate) enum RawMcpIdentity {
     Signed,
     /// The user's own token.
     Token,
+    /// A token that the issuer gives for the user's own.
+    Exchange,
     /// Not at all.
     None,
+}
+
+/// `passthrough`: that the operator knows what it means to give away tokens that are meant for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawPassthrough {
+    /// `"i-know"`
+    IKnow,
 }
 
 /// `[uploads]`

@@ -1,6 +1,7 @@
 //! A whole server on a free port, and what a test needs to talk to it.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -38,8 +39,8 @@ use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
-    HostedSessions, Limits, Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
-    UploadSettings,
+    HostedSessions, Limits, Rate, Rates, RelayTakes, RelayTarget, RelayTargets, Revocations,
+    ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
 use tempfile::TempDir;
@@ -50,6 +51,7 @@ use upstream::{
     ProviderConfig, Relay,
     mcp::HTTP_POLICY,
     openai::{MarkKey, chat_completions::ChatCompletionsOptions},
+    relay::RelayLimits,
 };
 use url::Url;
 
@@ -120,6 +122,7 @@ pub(crate) struct Options {
     /// Blocks of proxies whose word about their clients is taken.
     pub(crate) trusted_proxies: Vec<&'static str>,
     pub(crate) relay_duration: Duration,
+    pub(crate) relay_takes: RelayTakes,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) access: WorkflowAccess,
     pub(crate) uploads: UploadSettings,
@@ -156,6 +159,7 @@ impl Default for Options {
             max_connections_per_ip: ServeOptions::default().max_connections_per_ip,
             trusted_proxies: Vec::new(),
             relay_duration: Duration::from_mins(10),
+            relay_takes: RelayTakes::Unpinned,
             rules: Vec::new(),
             access: WorkflowAccess::new("wf_test", ["wf_open".to_owned()])
                 .with_project("shop", ["wf_added".to_owned()]),
@@ -301,10 +305,20 @@ impl TestApp {
             revocations: Revocations::default(),
             signer: signer.clone(),
             hosted_sessions: options.hosted,
-            relay: Some(RelayTarget {
-                relay,
-                model: "fake".to_owned(),
+            relay: Some(RelayTargets {
+                by_workflow: HashMap::from([(
+                    WorkflowId::new("wf_test"),
+                    RelayTarget {
+                        relay,
+                        model: "fake".to_owned(),
+                        takes: options.relay_takes,
+                    },
+                )]),
                 duration: options.relay_duration,
+                limits: RelayLimits {
+                    max_tokens: 1_000,
+                    choices: 1,
+                },
             }),
             demo: options.development.then(|| Demo {
                 public_token: Some(public_token.clone()),

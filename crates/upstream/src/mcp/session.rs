@@ -30,7 +30,7 @@ use rmcp::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{McpServer, Trouble};
+use super::{McpServer, Trouble, failure};
 use crate::http::HttpClient;
 
 /// How long opening a session or listing its tools may take: a turn waits for it.
@@ -112,7 +112,7 @@ impl Session {
         let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
-            .map_err(|error| Trouble::Opening(Box::new(error)))?;
+            .map_err(|error| Trouble::Opening(failure::of_opening(&error)))?;
         Ok(Arc::new(Self {
             service,
             tools: Mutex::new(None),
@@ -151,7 +151,7 @@ impl Session {
                 .service
                 .list_tools(Some(params))
                 .await
-                .map_err(|error| Trouble::Listing(Box::new(error)))?;
+                .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
             let room = MAX_TOOLS - tools.len();
             tools.extend(page.tools.into_iter().take(room).map(|tool| McpTool {
                 name: tool.name.into_owned(),
@@ -183,7 +183,7 @@ impl Session {
         let handle = peer
             .send_cancellable_request(request, options)
             .await
-            .map_err(|error| failure(server, &error))?;
+            .map_err(|error| told(server, &error))?;
         let listener = self.service.service();
         let progress = listener.progress.subscribe(handle.progress_token.clone());
         let running = Running {
@@ -231,7 +231,7 @@ impl Running {
             return match answer {
                 Ok(result) => self.done(result),
                 Err(error) => ToolEvent::Done {
-                    output: failure(&self.server, &error),
+                    output: told(&self.server, &error),
                     is_error: true,
                 },
             };
@@ -276,7 +276,7 @@ impl Drop for CancelOnDrop {
 }
 
 /// What is said to the model when a call fails; the rest goes to the log.
-fn failure(server: &McpServer, error: &ServiceError) -> String {
+fn told(server: &McpServer, error: &ServiceError) -> String {
     match error {
         ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
         ServiceError::Timeout { timeout } => format!(
@@ -299,7 +299,7 @@ fn failure(server: &McpServer, error: &ServiceError) -> String {
         error => {
             tracing::warn!(
                 server = server.name,
-                error = error as &dyn std::error::Error,
+                error = failure::of_service(error),
                 "a tool call failed"
             );
             "The tool could not be reached. Go on without it, or tell the user to try again later."

@@ -37,6 +37,11 @@ const COMMON: &[&str] = &[
     "introspection_seconds",
     "opaque_token_prefix",
     "introspect_unprefixed",
+    "exchange_client_id",
+    "exchange_client_secret_env",
+    "exchange_client_secret_file",
+    "exchange_auth_method",
+    "exchange_url",
     "allow_insecure_http",
 ];
 
