@@ -42,6 +42,7 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod logout;
+pub mod origin_refusal;
 pub mod ports;
 pub mod public_token;
 pub mod rejection;
@@ -61,6 +62,7 @@ pub use {
     file_link::FileLinks,
     identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
+    origin_refusal::InHand,
     public_token::PublicTokens,
     rejection::{Reason, Rejection},
     server_key::ServerKeys,

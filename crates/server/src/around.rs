@@ -17,10 +17,10 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller},
-    client_ip::ClientIp,
+    client_ip::{self, ClientIp},
     cors::{self, Asking},
-    error::{ApiError, ErrorReport},
-    host,
+    error::{self, ApiError, ErrorReport},
+    host, refused_origins,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,6 +48,7 @@ pub(crate) async fn around(
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id, method = %line.0, path = line.1.path());
     let mut asking = Asking::of(address, &request);
+    let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
     // 2. Who counts: the client behind the proxies that are trusted.
     let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
@@ -58,7 +59,7 @@ pub(crate) async fn around(
         if let Err(error) = app.limits.request(client, &request) {
             if request.method() != Method::OPTIONS {
                 // Only so that a page on the allowlist may read when to try again.
-                let _ = asking.check(app).await;
+                let _ = asking.check(app, request.headers()).await;
             }
             return Err(error);
         }
@@ -70,7 +71,7 @@ pub(crate) async fn around(
         }
         request.extensions_mut().insert(client);
         // 6. Pages that are not on the allowlist are refused before anything happens.
-        asking.check(app).await?;
+        asking.check(app, request.headers()).await?;
         if asking.page().is_present() {
             request.extensions_mut().insert(asking.page().clone());
         }
@@ -88,6 +89,10 @@ pub(crate) async fn around(
         let trace = response.extensions().get();
         let is_news = audit::refusal(app, report, &asking, client, trace);
         span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+        refused_origins::note(app, report, client).await;
+        if is_operator {
+            error::tell_operator(&mut response);
+        }
     }
     let headers = response.headers_mut();
     // 9. Pages may read the answer only when they may ask at all.
@@ -145,7 +150,9 @@ fn log(
     let path = uri.path();
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
-    let (status, message) = (status.as_u16(), report.message.as_str());
+    let advice = report.origin.as_ref().map(|refusal| refusal.for_operator());
+    let message = advice.as_deref().unwrap_or(&report.message);
+    let status = status.as_u16();
     macro_rules! line {
         ($level:ident $(, $more:ident)*) => {
             tracing::$level!(id, %method, path, status, code, cause $(, $more)*, message)
@@ -164,6 +171,7 @@ fn log(
             line!(info, issuer, key_id, token_hash);
         }
         (401 | 403, None) if is_news => line!(info),
+        (400, _) if is_news && report.origin.is_some() => line!(info),
         _ => line!(debug),
     }
 }

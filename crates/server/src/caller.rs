@@ -8,7 +8,7 @@ mod server;
 use std::{borrow::Cow, sync::Arc};
 
 use auth::{
-    Environment, Error, Identity, Now, Reason, Refusal, Rejection,
+    Error, Identity, Now, Reason, Refusal, Rejection,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
@@ -29,7 +29,7 @@ use crate::{
     cookie,
     cors::PageOrigin,
     error::ApiError,
-    locale,
+    in_hand, locale,
     session_settings::SessionSettings,
     token_exchange::TokenExchange,
 };
@@ -359,9 +359,7 @@ impl Admission<'_> {
     async fn public_token(&self, token: &str) -> Result<Arc<PublicTokenRecord>, ApiError> {
         let page = self.page.values();
         let tokens = &self.app.public_tokens;
-        Ok(Arc::new(
-            tokens.authenticate(token, &page, self.now.wall).await?,
-        ))
+        Ok(Arc::new(tokens.authenticate(token, &page).await?))
     }
 
     /// A public token whose visitor has come before: the cookie says which one.
@@ -394,11 +392,8 @@ impl Admission<'_> {
         let cookies = texts(self.headers, &header::COOKIE);
         if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
-            let environment = self.app.settings.environment;
-            self.app
-                .domains
-                .check(&[], environment, self.now.wall)
-                .await?;
+            let in_hand = in_hand::by_cookie(self.app, &cookies);
+            self.app.domains.check(&[], &in_hand).await?;
         }
         let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
@@ -429,13 +424,8 @@ impl Admission<'_> {
         if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
             return Ok(());
         }
-        let environment: Environment = caller.identity.environment();
         let page = self.page.values();
-        let origin = self
-            .app
-            .domains
-            .check(&page, environment, self.now.wall)
-            .await?;
+        let origin = self.app.domains.check(&page, &in_hand::of(caller)).await?;
         match &caller.entry {
             Entry::ClientSecret(session)
                 if !session.record.origins.is_empty()
@@ -499,7 +489,10 @@ fn token_of(headers: &HeaderMap) -> Option<SecretString> {
 
 /// All values of a header as text. What is not text cannot be mistaken for a good value: the
 /// replacement character is in no credential.
-fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'headers, str>> {
+pub(crate) fn texts<'headers>(
+    headers: &'headers HeaderMap,
+    name: &HeaderName,
+) -> Vec<Cow<'headers, str>> {
     headers
         .get_all(name)
         .iter()
@@ -519,7 +512,7 @@ impl From<Error> for ApiError {
             Error::Malformed(_) => Self::bad_credentials_request(message),
             Error::Invalid(rejection) => refused(rejection, message),
             Error::Forbidden(refusal) => match *refusal {
-                Refusal::Origin(_) => Self::origin_refused(message),
+                Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
                 Refusal::Denied(_) => Self::forbidden("entry_denied", message),
                 Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),

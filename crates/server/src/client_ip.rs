@@ -29,6 +29,13 @@ pub(crate) struct ClientIp(IpAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Site(Ipv6Addr);
 
+/// See [`ClientIp::network`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Network {
+    Address(ClientIp),
+    Site(Site),
+}
+
 impl ClientIp {
     /// The other end of a connection.
     pub(crate) fn of_peer(peer: IpAddr) -> Self {
@@ -60,6 +67,11 @@ impl ClientIp {
         Self(canonical(client))
     }
 
+    /// The widest block that one client may have all of.
+    pub(crate) fn network(self) -> Network {
+        self.site().map_or(Network::Address(self), Network::Site)
+    }
+
     /// The site that an IPv6 address belongs to.
     pub(crate) fn site(self) -> Option<Site> {
         match self.0 {
@@ -67,6 +79,19 @@ impl ClientIp {
             IpAddr::V6(address) => Some(Site(prefix(address, 3))),
         }
     }
+}
+
+/// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
+/// which everybody seems to be here.
+pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let is_forwarded = headers.keys().any(|name| {
+        let name = name.as_str();
+        name == "forwarded"
+            || name == "via"
+            || name.starts_with("x-forwarded-")
+            || name == "x-real-ip"
+    });
+    peer.to_canonical().is_loopback() && !is_forwarded
 }
 
 /// As the audit log has it: an IPv6 address is written as the block that it counts as.
@@ -213,6 +238,39 @@ mod tests {
         ] {
             let found = find("10.0.0.1", forwarded, &["10.0.0.0/8"]);
             assert_eq!(found, expected, "{sender}: {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
+        let plain = HeaderMap::new();
+        for (peer, is_here) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("203.0.113.9", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(
+                is_on_this_machine(peer.parse().unwrap(), &plain),
+                is_here,
+                "{peer}"
+            );
+        }
+        for name in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "something".parse().unwrap());
+            assert!(
+                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
+                "{name}"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     address::{Address, Pages},
     app::App,
     error::ApiError,
-    requested_headers,
+    in_hand, requested_headers,
 };
 
 /// What a page needs in order to understand a refusal.
@@ -74,19 +74,17 @@ impl Asking {
 
     /// Refuses pages that may not use this server. Which environment a page belongs to is decided
     /// once the credential is known; here it must belong to one at all.
-    pub(crate) async fn check(&mut self, app: &App) -> Result<(), ApiError> {
+    pub(crate) async fn check(&mut self, app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
         match self.pages {
             Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
             Pages::Allowlisted if self.origin.is_present() => {
                 let values = self.origin.values();
                 let checked = match app.domains.check_preflight(&values).await {
-                    // Asked again, so that the operator sees the refusal listed. After a refused
-                    // preflight no request follows, so nothing is counted twice.
+                    // Asked again for the credential in hand, so that the refusal gives the right
+                    // advice and is listed for the right environment.
                     Err(auth::Error::Forbidden(_)) => {
-                        let now = app.now().wall;
-                        app.domains
-                            .check(&values, app.settings.environment, now)
-                            .await
+                        let in_hand = in_hand::find(app, self.path, headers).await;
+                        app.domains.check(&values, &in_hand).await
                     }
                     checked => checked,
                 };
@@ -125,7 +123,7 @@ pub(crate) async fn answer_options(
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     if asking.is_preflight {
-        asking.check(app).await?;
+        asking.check(app, preflight).await?;
     }
     let headers = response.headers_mut();
     if asking.is_preflight && asking.allowed.is_some() {

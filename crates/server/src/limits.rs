@@ -27,6 +27,7 @@ use crate::{
     client_ip::{ClientIp, SITE_FACTOR, Site},
     connections::AddressIsFull,
     error::ApiError,
+    refused_origins::RefusedOrigins,
 };
 
 /// How many keys one limit remembers at most.
@@ -243,6 +244,7 @@ pub struct Limits {
     visitor_messages: Limiter<Arc<str>>,
     token_messages: Limiter<String>,
     session_requests: Limiter<String>,
+    pub(crate) refused_origins: RefusedOrigins,
 }
 
 impl Limits {
@@ -260,6 +262,7 @@ impl Limits {
             visitor_messages: Limiter::new(hour),
             token_messages: Limiter::new(hour * 24),
             session_requests: Limiter::new(Duration::from_mins(1)),
+            refused_origins: RefusedOrigins::default(),
             rates,
         }
     }

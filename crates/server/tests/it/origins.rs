@@ -103,13 +103,18 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     assert_eq!(header_of(&answer, "access-control-allow-origin"), None);
     let body: Value = answer.json().await.unwrap();
     let message = body["error"]["message"].as_str().unwrap();
-    for part in [
-        FOREIGN_ORIGIN,
-        APP_ORIGIN,
-        "vestibule domain add https://evil.example --env live",
-    ] {
-        assert!(message.contains(part), "{message}");
-    }
+    assert!(message.contains(FOREIGN_ORIGIN), "{message}");
+    assert_eq!(
+        body["error"]["details"],
+        json!({
+            "origin": FOREIGN_ORIGIN,
+            "environment": "live",
+            "reason": "the origin https://evil.example is not registered for live",
+            "next": "run the command",
+            "command": "vestibule domain add https://evil.example --env live",
+            "registered": [APP_ORIGIN],
+        })
+    );
     let (_, list) = app
         .chat("ada", &json!({ "type": "threads.list", "params": {} }))
         .await;
@@ -117,6 +122,76 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     let refusals = app.state.credentials.list_refusals().await.unwrap();
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].origin, FOREIGN_ORIGIN);
+}
+
+#[tokio::test]
+async fn o01_one_address_cannot_fill_the_list_of_refused_origins() {
+    let app = TestApp::with(Options {
+        trusted_proxies: vec!["127.0.0.0/8"],
+        ..Options::default()
+    })
+    .await;
+    let refuse = async |client: &str, origin: &str| {
+        let request = app
+            .get("/api/chatkit/me")
+            .header("x-forwarded-for", client)
+            .header(header::ORIGIN, origin);
+        assert_eq!(request.send().await.unwrap().status(), 403);
+    };
+    refuse("203.0.113.7", "https://new.example").await;
+    for number in 0..100 {
+        let origin = format!("https://{number}.example");
+        refuse("203.0.113.66", &origin).await;
+        refuse("203.0.113.66", "https://new.example").await;
+    }
+    let refusals = app.state.credentials.list_refusals().await.unwrap();
+    assert!(refusals.len() < 10, "{refusals:?}");
+    let listed = refusals
+        .iter()
+        .filter(|refusal| refusal.origin == "https://new.example");
+    assert_eq!(listed.count(), 1, "an origin has one entry");
+}
+
+#[tokio::test]
+async fn which_pages_are_registered_is_told_on_this_machine_only() {
+    let app = TestApp::start().await;
+    let is_told = async |name: Option<&str>| {
+        let mut request = app
+            .post("/v1/chatkit/domain_keys/verify")
+            .json(&json!({ "domain": FOREIGN_ORIGIN }));
+        if let Some(name) = name {
+            request = request.header(name, "203.0.113.5");
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("vestibule domain add"), "{text}");
+        text.contains(APP_ORIGIN)
+    };
+    assert!(is_told(None).await);
+    // Behind a proxy everybody seems to be on this machine.
+    for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
+        assert!(!is_told(Some(name)).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_preflight_is_logged_with_the_command_for_what_can_follow_it() {
+    let app = TestApp::start().await;
+    for (path, command) in [
+        (
+            "/api/chat",
+            "vestibule domain add https://evil.example --env live",
+        ),
+        (
+            "/api/chatkit/visitor",
+            "vestibule token create --origin https://evil.example --env live",
+        ),
+    ] {
+        let answer = preflight(&app, path, FOREIGN_ORIGIN).await;
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["details"]["command"], command);
+    }
 }
 
 #[tokio::test]
