@@ -112,6 +112,11 @@ impl Origin {
         &self.text
     }
 
+    /// Whether nobody between the page and its reader can change it.
+    pub(crate) fn is_https(&self) -> bool {
+        self.text.starts_with("https://")
+    }
+
     /// Whether the page comes from this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or
     /// `[::1]`.
     ///
@@ -184,6 +189,17 @@ impl Domains {
         environment: Environment,
         now: UnixTime,
     ) -> Result<DomainRecord, Error> {
+        let (record, _is_new) = self.register(origin, environment, now).await?;
+        Ok(record)
+    }
+
+    /// As [`Domains::add`], and whether the origin was not there before.
+    pub(crate) async fn register(
+        &self,
+        origin: &str,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<(DomainRecord, bool), Error> {
         let origin = Origin::parse(origin)
             .map_err(|error| Error::Unusable(format!("{}: {error}", quote(origin))))?;
         self.add_origin(&origin, environment, now).await
@@ -194,10 +210,16 @@ impl Domains {
         origin: &Origin,
         environment: Environment,
         now: UnixTime,
-    ) -> Result<DomainRecord, Error> {
+    ) -> Result<(DomainRecord, bool), Error> {
         if environment == Environment::Live && origin.is_local() {
             let text = "pages on this machine are for trying out; register them with --env test, or not at all";
             return Err(Error::Unusable(format!("{origin}: {text}")));
+        }
+        if environment == Environment::Live && !origin.is_https() {
+            return Err(Error::Unusable(format!(
+                "{origin}: a live page has to come over https: whoever stands between could change an http page, and \
+                 read what its users say and the credentials that it holds; serve it over https, or try it out with --env test"
+            )));
         }
         let record = DomainRecord {
             origin: origin.as_str().to_owned(),
@@ -207,7 +229,10 @@ impl Domains {
                 .to_owned(),
             created_at: now,
         };
-        Ok(self.store.insert_domain(&record).await?)
+        let kept = self.store.insert_domain(&record).await?;
+        // The key of an origin that was there already is another one.
+        let is_new = kept.key == record.key;
+        Ok((kept, is_new))
     }
 
     /// Removes a registration; its key works no more. Whether it was there.

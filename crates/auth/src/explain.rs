@@ -6,14 +6,18 @@
 use serde::Serialize;
 
 use crate::{
+    access::{Reach, WorkflowAccess},
+    claims::check_use,
     error::Error,
+    foreign::maker_of,
     identity::{Identity, is_valid_subject},
+    introspection::is_opaque,
     issuer::{CheckedIssuer, Issuers, parse_claims},
     jwk::KeySource,
     jwks::{KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header},
     rejection::{Reason, Rejection, quote},
-    rule::{EntryRules, Outcome},
+    rule::{EntryRules, Outcome, Terms},
     time::Now,
 };
 
@@ -89,8 +93,15 @@ impl Explanation {
 
 /// Checks a token as the server would, and tells every step. May ask the issuer for its keys, or
 /// about the token when it is opaque.
-pub async fn explain(issuers: &Issuers, rules: &EntryRules, token: &str, now: Now) -> Explanation {
-    let mut told = if issuers.opaque_for(token).is_some() {
+pub async fn explain(
+    issuers: &Issuers,
+    rules: &EntryRules,
+    access: &WorkflowAccess,
+    token: &str,
+    now: Now,
+) -> Explanation {
+    let is_foreign = is_opaque(token) && maker_of(token).is_some();
+    let mut told = if is_foreign || issuers.opaque_for(token).is_some() {
         explain_opaque(issuers, token, now).await
     } else {
         explain_jwt(issuers, token, now).await
@@ -99,7 +110,7 @@ pub async fn explain(issuers: &Issuers, rules: &EntryRules, token: &str, now: No
     if told.ok
         && let Ok(identity) = issuers.authenticate(token, now).await
     {
-        explain_rule(&mut told, rules, &identity);
+        explain_rule(&mut told, rules, access, &identity);
     }
     told
 }
@@ -126,9 +137,15 @@ async fn explain_opaque(issuers: &Issuers, token: &str, now: Now) -> Explanation
     told
 }
 
-fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity) {
+fn explain_rule(
+    told: &mut Explanation,
+    rules: &EntryRules,
+    access: &WorkflowAccess,
+    identity: &Identity,
+) {
     let Some(rule) = rules.find(identity) else {
         told.pass("rule", "none speaks; the usual terms hold");
+        explain_workflows(told, access, &Terms::default(), None);
         return;
     };
     let name = quote(&rule.name);
@@ -146,6 +163,10 @@ fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity)
             let said = [
                 said("workflow", terms.workflow.clone()),
                 said(
+                    "adds",
+                    (!terms.workflows.is_empty()).then(|| terms.workflows.join(" and ")),
+                ),
+                said(
                     "turns per minute",
                     terms.turns_per_minute.map(|count| count.to_string()),
                 ),
@@ -161,8 +182,35 @@ fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity)
                 said.join(", ")
             };
             told.pass("rule", format!("{name} speaks: {said}"));
+            explain_workflows(told, access, terms, Some(&name));
         }
     }
+}
+
+/// Which workflows a login on these terms may open, and who says so.
+fn explain_workflows(
+    told: &mut Explanation,
+    access: &WorkflowAccess,
+    terms: &Terms,
+    rule: Option<&str>,
+) {
+    let rule = rule.map_or_else(|| "a rule".to_owned(), |name| format!("rule {name}"));
+    let reached: Vec<String> = access
+        .of_login(terms)
+        .into_iter()
+        .map(|(workflow, reach)| {
+            let why = match reach {
+                Reach::Pinned => format!("{rule} pins it, and leaves no other"),
+                Reach::Added => format!("{rule} adds it"),
+                Reach::Default => "the default".to_owned(),
+                Reach::Open => "open to everybody who signs in".to_owned(),
+                Reach::PublicToken => "given by the public token".to_owned(),
+                Reach::Listed | Reach::Unlisted => "given by the server key's project".to_owned(),
+            };
+            format!("{workflow} ({why})")
+        })
+        .collect();
+    told.pass("workflows", reached.join(", "));
 }
 
 async fn explain_jwt(issuers: &Issuers, token: &str, now: Now) -> Explanation {
@@ -190,11 +238,8 @@ async fn explain_jwt(issuers: &Issuers, token: &str, now: Now) -> Explanation {
     told.note("alg", algorithm, |()| {
         format!("{} is one of {allowed}", header.algorithm)
     });
-    let typ = issuer
-        .rules
-        .typ
-        .check(header.typ.as_deref())
-        .map_err(Rejection::from);
+    let typ = issuer.rules.typ.check(header.typ.as_deref());
+    let typ = typ.and_then(|()| check_use(&claims));
     told.note("typ", typ, |()| {
         header.typ.as_deref().map_or("none".to_owned(), quote)
     });
@@ -235,6 +280,13 @@ fn explain_claims(
     };
     told.note("bearer", bearer, |()| {
         "not bound to a key of its holder".to_owned()
+    });
+    told.note("person", rules.check_person(claims), |()| {
+        if rules.are_machines_taken {
+            "clients may enter, too".to_owned()
+        } else {
+            "not a client's own token".to_owned()
+        }
     });
     let subject = claims
         .get(rules.subject_claim)

@@ -24,17 +24,23 @@
 //!
 //! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text
 //! is for the person who sent the request. [`explain`] tells the whole story of a token.
+//!
+//! What lets people in is made, listed and revoked by an [`Operator`], who leaves a trace of it.
 
+pub mod access;
 pub mod audit;
 pub mod bearer;
+mod budget;
 pub mod claims;
 pub mod client_secret;
+pub mod cookie;
 pub mod credential;
 pub mod domain;
 mod encoding;
 mod error;
 pub mod explain;
 pub mod file_link;
+mod foreign;
 pub mod identity;
 pub mod introspection;
 pub mod issuer;
@@ -42,6 +48,7 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod logout;
+pub mod operator;
 pub mod origin_refusal;
 pub mod ports;
 pub mod public_token;
@@ -50,18 +57,21 @@ pub mod rule;
 pub mod server_key;
 pub mod session;
 pub mod signer;
+mod strength;
 #[cfg(test)]
 mod testing;
 pub mod time;
 
 pub(crate) use credential::sha256;
 pub use {
+    access::WorkflowAccess,
     client_secret::ClientSecrets,
     domain::{Domains, Origin},
     error::{Error, Refusal},
     file_link::FileLinks,
     identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
+    operator::{Operator, OperatorError},
     origin_refusal::InHand,
     public_token::PublicTokens,
     rejection::{Reason, Rejection},

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     identity::{Environment, Identity},
     origin_refusal::{InHand, OriginCause, OriginRefusal},
-    ports::{CredentialStore, PublicTokenRecord, Quotas, Random, VisitorRecord},
+    ports::{CredentialStore, DomainRecord, PublicTokenRecord, Quotas, Random, VisitorRecord},
     rejection::{Reason, quote},
     time::UnixTime,
 };
@@ -48,6 +48,15 @@ pub struct Visitor {
     pub record: VisitorRecord,
     /// The new resume token for the browser to keep; absent when it came back with a good one.
     pub resume: Option<SecretString>,
+}
+
+/// A public token that was just made.
+pub(crate) struct Created {
+    /// Its text, for the only time.
+    pub(crate) token: SecretString,
+    pub(crate) record: PublicTokenRecord,
+    /// Its origins that were not registered before.
+    pub(crate) new_domains: Vec<DomainRecord>,
 }
 
 /// Makes, checks and revokes public tokens, and knows their visitors.
@@ -86,6 +95,16 @@ impl PublicTokens {
         new: NewPublicToken,
         now: UnixTime,
     ) -> Result<(SecretString, PublicTokenRecord), Error> {
+        let created = self.create_and_tell(new, now).await?;
+        Ok((created.token, created.record))
+    }
+
+    /// As [`PublicTokens::create`], and tells which origins were not registered before.
+    pub(crate) async fn create_and_tell(
+        &self,
+        new: NewPublicToken,
+        now: UnixTime,
+    ) -> Result<Created, Error> {
         if new.origins.len() > MAX_TOKEN_ORIGINS {
             return Err(Error::Unusable(format!(
                 "a token can be for {MAX_TOKEN_ORIGINS} origins at most"
@@ -104,10 +123,13 @@ impl PublicTokens {
                     .map_err(|error| Error::Unusable(format!("{}: {error}", quote(text))))?,
             );
         }
+        let mut new_domains = Vec::new();
         for origin in &origins {
-            self.domains
-                .add_origin(origin, new.environment, now)
-                .await?;
+            let added = self.domains.add_origin(origin, new.environment, now);
+            let (domain, is_new) = added.await?;
+            if is_new {
+                new_domains.push(domain);
+            }
         }
         let kind = Kind::PublicToken(new.environment);
         let token = credential::mint(kind, &*self.random)?;
@@ -127,7 +149,11 @@ impl PublicTokens {
             revoked_at: None,
         };
         self.store.insert_public_token(&record).await?;
-        Ok((token, record))
+        Ok(Created {
+            token,
+            record,
+            new_domains,
+        })
     }
 
     /// Checks a presented token and the `Origin` header values that came with it.

@@ -9,7 +9,7 @@ mod models;
 mod rules;
 mod system;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
@@ -18,7 +18,7 @@ use auth::{
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::{Attachments, Engine, MediaTypes, ports::Files};
+use engine::{Attachments, CallerLimits, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate,
@@ -30,16 +30,16 @@ use upstream::{HttpPolicy, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
-    issuers::{issuers_of, rules as issuer_rules},
+    issuers::{issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
-    rules::build as build_rules,
+    rules::{access as workflow_access, build as build_rules},
     system::{SystemClock, now, throwaway_key},
 };
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
     config::{
-        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawUploads, SecretIssuer,
-        Variables,
+        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken, RawUploads,
+        SecretIssuer, Variables,
     },
 };
 
@@ -122,6 +122,7 @@ pub(crate) async fn compose(
 
     let issuers = issuers::build(&config.issuers, development.as_ref(), variables)?;
     let rules = rules::build(&config, &issuers.set)?;
+    let access = rules::access(&config)?;
     let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
@@ -158,6 +159,7 @@ pub(crate) async fn compose(
         demo,
         development: development.map(DevelopmentParts::into_issuer),
         rules,
+        access,
         limits: Limits::new(rates(&config.limits)),
         audit: Audit::new(store.clone()),
         settings: settings(&config, &public_url)?,
@@ -193,6 +195,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     let issuers = issuers::build(&config.issuers, None, variables)?;
     rules::build(config, &issuers.set)?;
+    rules::access(config)?;
     secret_limits(&config.doors.client_secret)?;
     hosted_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
@@ -248,6 +251,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
         uploads: uploads(&config.uploads)?,
+        visitor_limits: visitor_limits(&doors.public_token),
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
@@ -272,6 +276,14 @@ fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
         media_types: MediaTypes::new(raw.media_types.clone()),
         duration: Duration::from_secs(raw.seconds.max(1)),
     })
+}
+
+fn visitor_limits(raw: &RawPublicToken) -> CallerLimits {
+    CallerLimits {
+        message_bytes: Some(raw.message_bytes).filter(|bytes| *bytes > 0),
+        history_tokens: Some(raw.history_tokens).filter(|tokens| *tokens > 0),
+        max_output_tokens: NonZeroU32::new(raw.max_output_tokens),
+    }
 }
 
 /// Test, when nobody else can sign in; else live.

@@ -20,8 +20,8 @@ use url::Url;
 pub(crate) use crate::config::raw::{
     EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
     RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity,
-    RawMcpServer, RawModel, RawModelChoices, RawRule, RawTitles, RawTokenUse, RawUploads,
-    RawWorkflow, SecretIssuer, TokenType,
+    RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawTitles, RawTokenUse,
+    RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

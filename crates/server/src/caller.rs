@@ -5,10 +5,11 @@
 
 mod server;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use auth::{
     Error, Identity, Now, Reason, Refusal, Rejection,
+    access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
@@ -17,7 +18,7 @@ use auth::{
     rule::{EntryRules, Terms},
 };
 use axum::extract::{FromRequestParts, Request};
-use engine::{Owner, RequestContext, User, WorkflowId};
+use engine::{Owner, RequestContext, User, Workflow};
 use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -26,6 +27,7 @@ use crate::{
     address::Takes,
     app::App,
     body::{self, Form},
+    client_ip::ClientIp,
     cookie,
     cors::PageOrigin,
     error::ApiError,
@@ -34,6 +36,9 @@ use crate::{
     token_exchange::TokenExchange,
 };
 
+/// What a person reads whose session is bound to a workflow that is closed to them by now.
+pub(crate) const CLOSED: &str =
+    "the assistant of this chat is not open to you any more; reload the page to start a new chat";
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Proof that a request may act for an identity. Made by [`admit`] only.
@@ -132,6 +137,39 @@ impl Caller {
         }
     }
 
+    /// What opens workflows to the caller.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        match &self.entry {
+            Entry::UserToken | Entry::SessionCookie => Pass::Login(&self.terms),
+            Entry::Visitor(token) => Pass::PublicToken(token.workflow.as_deref()),
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::User => Pass::Login(&self.terms),
+                OpenedBy::PublicToken(_) => {
+                    Pass::PublicToken(session.settings.token_workflow.as_deref())
+                }
+                OpenedBy::ServerKey(_) => Pass::ServerKey(self.identity.issuer()),
+            },
+        }
+    }
+
+    /// The workflow that answers the caller: their session's, or the one that is theirs without a
+    /// session.
+    pub(crate) fn workflow<'app>(
+        &self,
+        app: &'app App,
+    ) -> Result<&'app Arc<Workflow>, engine::Error> {
+        match &self.entry {
+            Entry::ClientSecret(session) => app.workflow(
+                self.pass(),
+                Some(&session.record.workflow),
+                session.settings.workflow_version.as_deref(),
+            ),
+            Entry::UserToken | Entry::SessionCookie | Entry::Visitor(_) => {
+                app.workflow(self.pass(), None, None)
+            }
+        }
+    }
+
     /// How the caller came in.
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
@@ -140,6 +178,18 @@ impl Caller {
     /// Whether a login of the app itself opened the door, and not a credential of ours.
     pub(crate) fn is_by_login(&self) -> bool {
         matches!(self.entry, Entry::UserToken | Entry::SessionCookie)
+    }
+
+    /// Whether it is an anonymous visitor of a public chat, by either of the two credentials.
+    pub(crate) fn is_visitor(&self) -> bool {
+        match &self.entry {
+            Entry::Visitor(_) => true,
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::PublicToken(_) => true,
+                OpenedBy::User | OpenedBy::ServerKey(_) => false,
+            },
+            Entry::UserToken | Entry::SessionCookie => false,
+        }
     }
 
     /// Refuses those who come in by door 3 while it is closed.
@@ -163,13 +213,12 @@ impl Caller {
 
     /// What the engine needs to know: the one place where an identity becomes an owner. `headers`
     /// are those of the request that the caller was admitted with.
-    pub(crate) fn context(&self, app: &App, headers: &HeaderMap) -> RequestContext {
-        let workflow = match &self.entry {
-            Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
-            Entry::Visitor(token) => token.workflow.as_deref(),
-            Entry::UserToken | Entry::SessionCookie => self.terms.workflow.as_deref(),
-        };
-        RequestContext {
+    pub(crate) fn context(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+    ) -> Result<RequestContext, ApiError> {
+        Ok(RequestContext {
             owner: Owner::new(self.owner().clone()),
             user: User {
                 id: self.identity.subject().to_owned(),
@@ -180,12 +229,17 @@ impl Caller {
                     Entry::SessionCookie | Entry::ClientSecret(_) | Entry::Visitor(_) => None,
                 },
             },
-            workflow: workflow.map(WorkflowId::new),
+            workflow: Some(self.workflow(app)?.id.clone()),
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             uploads: app.settings.uploads.rules_for(self),
+            limits: if self.is_visitor() {
+                app.settings.visitor_limits
+            } else {
+                engine::CallerLimits::default()
+            },
             locale: locale::of(headers),
-        }
+        })
     }
 }
 
@@ -244,6 +298,10 @@ pub(crate) async fn admit(
             .get::<PageOrigin>()
             .cloned()
             .unwrap_or_default(),
+        client: request
+            .extensions()
+            .get::<ClientIp>()
+            .map(|client| client.address()),
         method: request.method(),
         headers: request.headers(),
         subject_token: exchange.map(|exchange| exchange.subject_token.expose_secret()),
@@ -268,6 +326,8 @@ struct Admission<'request> {
     takes: &'request [Takes],
     now: Now,
     page: PageOrigin,
+    /// By whose budget issuers are asked.
+    client: Option<IpAddr>,
     method: &'request Method,
     headers: &'request HeaderMap,
     /// The token of a token exchange, which has no other place than the body.
@@ -309,7 +369,11 @@ impl Admission<'_> {
         let kind = classify(token).map_err(Error::from)?;
         let caller = match kind {
             Kind::Jwt if self.takes(Takes::UserToken) => {
-                let identity = self.app.issuers.authenticate(token, self.now).await?;
+                let identity = self
+                    .app
+                    .issuers
+                    .authenticate_for(self.client, token, self.now)
+                    .await?;
                 self.settle_with_cookie(&identity).await?;
                 Caller::admitted(identity, Entry::UserToken, &self.app.rules)?
             }
@@ -336,12 +400,17 @@ impl Admission<'_> {
                 let settings = SessionSettings::take_from(&mut record)?;
                 let is_login = record.opened_by == OpenedBy::User;
                 let entry = Entry::ClientSecret(Arc::new(OpenSession { record, settings }));
-                if is_login {
+                let caller = if is_login {
                     // Rules hold from the moment they are configured, for open sessions too.
                     Caller::admitted(identity, entry, &self.app.rules)?
                 } else {
                     Caller::new(identity, entry)
+                };
+                // So do the workflows that rules, tokens and projects give.
+                if caller.workflow(self.app).is_err() {
+                    return Err(ApiError::invalid_credential(CLOSED).with_code("workflow_closed"));
                 }
+                caller
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
                 let token = self.public_token(token).await?;
@@ -395,7 +464,11 @@ impl Admission<'_> {
             let in_hand = in_hand::by_cookie(self.app, &cookies);
             self.app.domains.check(&[], &in_hand).await?;
         }
-        let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
+        let signed_in = self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
         let rules = &self.app.rules;
         Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)
@@ -408,7 +481,12 @@ impl Admission<'_> {
             return Ok(());
         }
         let cookies = texts(self.headers, &header::COOKIE);
-        match self.app.logins.authenticate(&cookies, self.now).await {
+        match self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await
+        {
             Ok(Some(signed_in)) => Ok(settle(identity, &signed_in)?),
             Ok(None) => Ok(()),
             Err(Error::Unavailable { message, .. }) => {
@@ -510,7 +588,7 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Malformed(_) => Self::bad_credentials_request(message),
-            Error::Invalid(rejection) => refused(rejection, message),
+            Error::Invalid(rejection) => refused(*rejection, message),
             Error::Forbidden(refusal) => match *refusal {
                 Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
@@ -527,7 +605,7 @@ impl From<Error> for ApiError {
     }
 }
 
-fn refused(rejection: Box<Rejection>, message: String) -> ApiError {
+fn refused(rejection: Rejection, message: String) -> ApiError {
     let refusal = match rejection.reason() {
         Reason::WrongKind => ApiError::wrong_credential_kind(message),
         reason => ApiError::invalid_credential(message).with_code(reason.code()),

@@ -25,6 +25,7 @@ mod limits;
 mod locale;
 mod path;
 mod refused_origins;
+mod report;
 mod requested_headers;
 mod revocation;
 pub mod router;
@@ -34,11 +35,12 @@ mod serve;
 mod session_settings;
 mod sse;
 mod token_exchange;
-mod untraced;
 
 pub use crate::{
     address::{Pages, Takes},
-    app::{App, AppState, Demo, Doors, HostedSessions, RelayTarget, Settings},
+    app::{
+        App, AppState, Demo, Doors, HostedSessions, RelayTakes, RelayTarget, RelayTargets, Settings,
+    },
     audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,

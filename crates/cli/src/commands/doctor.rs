@@ -166,6 +166,7 @@ async fn list_tools(workflow: &Workflow) -> Vec<String> {
         state_variables: Arc::default(),
         rules: SessionRules::default(),
         uploads: engine::UploadRules::default(),
+        limits: engine::CallerLimits::default(),
         locale: None,
     };
     workflow
