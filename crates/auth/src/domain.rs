@@ -8,10 +8,7 @@
 //! The allowlist keeps other people's pages from using a visitor's browser against this server; it
 //! does not keep programs out. Against those stand credentials, quotas and rate limits.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use secrecy::ExposeSecret;
 use url::{Host, Url};
@@ -30,8 +27,6 @@ use crate::{
 const MAX_ORIGIN_BYTES: usize = 300;
 /// How many refused origins are kept for the operator.
 const REFUSALS_KEPT: u32 = 50;
-/// How many refused origins are written down in one second.
-const REFUSALS_NOTED_PER_SECOND: u32 = 20;
 
 /// A serialised web origin: scheme, host, and the port unless it is the scheme's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -152,8 +147,6 @@ pub struct Domains {
     random: Arc<dyn Random>,
     own: Vec<Origin>,
     only: Option<Environment>,
-    /// How many refusals were noted in which second.
-    noted: Mutex<(UnixTime, u32)>,
 }
 
 impl fmt::Debug for Domains {
@@ -181,7 +174,6 @@ impl Domains {
             random,
             own,
             only,
-            noted: Mutex::new((UnixTime::from_seconds(0), 0)),
         }
     }
 
@@ -259,12 +251,7 @@ impl Domains {
     }
 
     /// Checks the `Origin` header values of a request against the environment of its credential.
-    pub async fn check(
-        &self,
-        values: &[&str],
-        in_hand: &InHand,
-        now: UnixTime,
-    ) -> Result<Origin, Error> {
+    pub async fn check(&self, values: &[&str], in_hand: &InHand) -> Result<Origin, Error> {
         let environment = in_hand.environment();
         if self.only.is_some_and(|only| only != environment) {
             let cause = OriginCause::OtherEnvironment;
@@ -274,7 +261,6 @@ impl Domains {
         if self.is_allowed(&origin, environment).await? {
             return Ok(origin);
         }
-        self.note_refusal(&origin, environment, now).await;
         self.refuse(OriginCause::NotRegistered(origin), in_hand)
             .await
     }
@@ -297,19 +283,14 @@ impl Domains {
     }
 
     /// Checks a domain key against the page that presents it.
-    pub async fn verify_key(
-        &self,
-        key: &str,
-        values: &[&str],
-        now: UnixTime,
-    ) -> Result<Environment, Error> {
+    pub async fn verify_key(&self, key: &str, values: &[&str]) -> Result<Environment, Error> {
         let kind = credential::demand(key, |kind| matches!(kind, Kind::DomainKey(_)))?;
         let Kind::DomainKey(environment) = kind else {
             return Err(Reason::WrongKind.into());
         };
         let record = self.store.find_domain_by_key(key).await?;
         let in_hand = InHand::DomainKey(environment);
-        let origin = self.check(values, &in_hand, now).await?;
+        let origin = self.check(values, &in_hand).await?;
         match record {
             // A page on this machine may try out any key of the test environment.
             Some(record)
@@ -337,26 +318,15 @@ impl Domains {
         Ok(sources.join(" "))
     }
 
-    /// Keeps a refused origin for the operator. A help, not a record: it must neither fail the
-    /// request nor let a flood of made-up origins write without end.
-    async fn note_refusal(&self, origin: &Origin, environment: Environment, now: UnixTime) {
-        let is_within_budget = {
-            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-            if noted.0 != now {
-                *noted = (now, 0);
-            }
-            noted.1 += 1;
-            noted.1 <= REFUSALS_NOTED_PER_SECOND
-        };
-        if !is_within_budget {
-            return;
+    /// Keeps a refused origin for the operator, where it is one that could be registered. Who may fill
+    /// that list, and how often, is for whoever knows where the requests come from.
+    pub async fn note_refusal(&self, refusal: &OriginRefusal, now: UnixTime) -> Result<(), Error> {
+        if let OriginCause::NotRegistered(origin) = refusal.cause() {
+            self.store
+                .record_refusal(origin.as_str(), refusal.environment(), now, REFUSALS_KEPT)
+                .await?;
         }
-        let noted = self
-            .store
-            .record_refusal(origin.as_str(), environment, now, REFUSALS_KEPT);
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "a refused origin could not be noted");
-        }
+        Ok(())
     }
 
     /// Whether a page is one of this server's own.

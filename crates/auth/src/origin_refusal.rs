@@ -165,6 +165,11 @@ impl OriginRefusal {
         &self.cause
     }
 
+    /// Which list of origins was looked at.
+    pub fn environment(&self) -> Environment {
+        self.in_hand.environment()
+    }
+
     /// The command that lets the page in.
     pub fn command(&self) -> Option<String> {
         self.advice()?.command

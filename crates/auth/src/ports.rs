@@ -507,8 +507,9 @@ pub trait CredentialStore: Send + Sync + 'static {
         environment: Environment,
     ) -> Result<bool, StoreError>;
 
-    /// Notes that an origin was refused, and keeps only the `keep` most recently seen. Atomic:
-    /// counts are exact.
+    /// Notes that an origin was refused, and for which environment last. Of more than `keep` origins
+    /// those go that came least often, then those that were not seen for longest; the one that just
+    /// came stays. Atomic: counts are exact.
     async fn record_refusal(
         &self,
         origin: &str,

@@ -164,7 +164,6 @@ impl PublicTokens {
         &self,
         presented: &str,
         origin: &[&str],
-        now: UnixTime,
     ) -> Result<PublicTokenRecord, Error> {
         let kind = credential::demand(presented, |kind| matches!(kind, Kind::PublicToken(_)))?;
         let found = self
@@ -179,7 +178,7 @@ impl PublicTokens {
             return Err(Reason::Revoked.into());
         }
         let in_hand = InHand::from(&record);
-        let origin = self.domains.check(origin, &in_hand, now).await?;
+        let origin = self.domains.check(origin, &in_hand).await?;
         let is_local_test = record.environment == Environment::Test && origin.is_local();
         if !is_local_test
             && !self.domains.is_own(&origin)

@@ -725,26 +725,26 @@ impl CredentialStore for MemoryStore {
         keep: u32,
     ) -> Result<(), StoreError> {
         let mut tables = self.tables();
-        let is_same = |refusal: &RefusalRecord| {
-            refusal.origin == origin && refusal.environment == environment
-        };
-        let earlier = tables
-            .refusals
-            .iter()
-            .find(|refusal| is_same(refusal))
-            .cloned();
-        tables.refusals.retain(|refusal| !is_same(refusal));
-        tables.refusals.insert(
-            0,
-            RefusalRecord {
-                origin: origin.to_owned(),
-                environment,
-                count: earlier.as_ref().map_or(0, |earlier| earlier.count) + 1,
-                first_seen_at: earlier.map_or(now, |earlier| earlier.first_seen_at),
-                last_seen_at: now,
-            },
-        );
-        tables.refusals.truncate(keep as usize);
+        let refusals = &mut tables.refusals;
+        let (earlier, others): (Vec<_>, Vec<_>) = std::mem::take(refusals)
+            .into_iter()
+            .partition(|refusal| refusal.origin == origin);
+        let earlier = earlier.first();
+        refusals.push(RefusalRecord {
+            origin: origin.to_owned(),
+            environment,
+            count: earlier.map_or(0, |earlier| earlier.count) + 1,
+            first_seen_at: earlier.map_or(now, |earlier| earlier.first_seen_at),
+            last_seen_at: now,
+        });
+        refusals.extend(others);
+        while refusals.len() > keep as usize {
+            let oldest_first = refusals.iter().enumerate().skip(1).rev();
+            let Some((least, _)) = oldest_first.min_by_key(|(_, refusal)| refusal.count) else {
+                break;
+            };
+            refusals.remove(least);
+        }
         Ok(())
     }
 

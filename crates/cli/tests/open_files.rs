@@ -1,5 +1,6 @@
 //! The real binary where only a few files may be open at once.
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 use std::{
     fs,
@@ -94,7 +95,7 @@ fn read_to_end(mut socket: TcpStream) -> String {
     answer
 }
 
-/// The status of the next answer on a connection that stays open, whose body is `ready` or the like.
+/// The status line of the next answer on a connection that stays open.
 fn status(socket: &mut TcpStream) -> String {
     let mut reader = BufReader::new(socket);
     let mut line = String::new();

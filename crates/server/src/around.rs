@@ -21,7 +21,7 @@ use crate::{
     client_ip::{self, ClientIp},
     cors::{self, Asking},
     error::{self, ApiError, ErrorReport},
-    host,
+    host, refused_origins,
     report::RequestName,
 };
 
@@ -94,6 +94,7 @@ pub(crate) async fn around(
         // What a conversation has said about itself: who speaks, in which thread and workflow.
         let span = response.extensions().get::<Span>().unwrap_or(&span);
         span.in_scope(|| log(&id, &line, response.status(), report, trace, is_news));
+        refused_origins::note(app, report, client).await;
         if is_operator {
             error::tell_operator(&mut response);
         }

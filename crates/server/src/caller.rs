@@ -428,9 +428,7 @@ impl Admission<'_> {
     async fn public_token(&self, token: &str) -> Result<Arc<PublicTokenRecord>, ApiError> {
         let page = self.page.values();
         let tokens = &self.app.public_tokens;
-        Ok(Arc::new(
-            tokens.authenticate(token, &page, self.now.wall).await?,
-        ))
+        Ok(Arc::new(tokens.authenticate(token, &page).await?))
     }
 
     /// A public token whose visitor has come before: the cookie says which one.
@@ -464,7 +462,7 @@ impl Admission<'_> {
         if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
             let in_hand = in_hand::by_cookie(self.app, &cookies);
-            self.app.domains.check(&[], &in_hand, self.now.wall).await?;
+            self.app.domains.check(&[], &in_hand).await?;
         }
         let signed_in = self
             .app
@@ -505,11 +503,7 @@ impl Admission<'_> {
             return Ok(());
         }
         let page = self.page.values();
-        let origin = self
-            .app
-            .domains
-            .check(&page, &in_hand::of(caller), self.now.wall)
-            .await?;
+        let origin = self.app.domains.check(&page, &in_hand::of(caller)).await?;
         match &caller.entry {
             Entry::ClientSecret(session)
                 if !session.record.origins.is_empty()

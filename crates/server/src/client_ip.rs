@@ -29,6 +29,13 @@ pub(crate) struct ClientIp(IpAddr);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Site(Ipv6Addr);
 
+/// See [`ClientIp::network`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Network {
+    Address(ClientIp),
+    Site(Site),
+}
+
 impl ClientIp {
     /// The other end of a connection.
     pub(crate) fn of_peer(peer: IpAddr) -> Self {
@@ -58,6 +65,11 @@ impl ClientIp {
             }
         }
         Self(canonical(client))
+    }
+
+    /// The widest block that one client may have all of.
+    pub(crate) fn network(self) -> Network {
+        self.site().map_or(Network::Address(self), Network::Site)
     }
 
     /// The address that stands for the client; for IPv6, the first of its /64.
@@ -180,39 +192,6 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
-        let plain = HeaderMap::new();
-        for (peer, is_here) in [
-            ("127.0.0.1", true),
-            ("127.8.8.8", true),
-            ("::1", true),
-            ("::ffff:127.0.0.1", true),
-            ("203.0.113.9", false),
-            ("10.0.0.1", false),
-        ] {
-            assert_eq!(
-                is_on_this_machine(peer.parse().unwrap(), &plain),
-                is_here,
-                "{peer}"
-            );
-        }
-        for name in [
-            "forwarded",
-            "via",
-            "x-forwarded-for",
-            "x-forwarded-proto",
-            "x-real-ip",
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, "something".parse().unwrap());
-            assert!(
-                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
     fn r01_a_forwarded_address_is_read_as_its_senders_write_it() {
         for (sender, forwarded, expected) in [
             ("nginx, HAProxy, AWS", &["203.0.113.7"][..], "203.0.113.7"),
@@ -264,6 +243,39 @@ mod tests {
         ] {
             let found = find("10.0.0.1", forwarded, &["10.0.0.0/8"]);
             assert_eq!(found, expected, "{sender}: {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
+        let plain = HeaderMap::new();
+        for (peer, is_here) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("203.0.113.9", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(
+                is_on_this_machine(peer.parse().unwrap(), &plain),
+                is_here,
+                "{peer}"
+            );
+        }
+        for name in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "something".parse().unwrap());
+            assert!(
+                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
+                "{name}"
+            );
         }
     }
 

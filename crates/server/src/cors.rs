@@ -81,11 +81,10 @@ impl Asking {
                 let values = self.origin.values();
                 let checked = match app.domains.check_preflight(&values).await {
                     // Asked again for the credential in hand, so that the refusal gives the right
-                    // advice and the operator sees it listed. After a refused preflight no request
-                    // follows, so nothing is counted twice.
+                    // advice and is listed for the right environment.
                     Err(auth::Error::Forbidden(_)) => {
                         let in_hand = in_hand::find(app, self.path, headers).await;
-                        app.domains.check(&values, &in_hand, app.now().wall).await
+                        app.domains.check(&values, &in_hand).await
                     }
                     checked => checked,
                 };

@@ -24,6 +24,7 @@ mod in_hand;
 mod limits;
 mod locale;
 mod path;
+mod refused_origins;
 mod report;
 mod requested_headers;
 mod revocation;

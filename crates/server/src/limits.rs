@@ -27,6 +27,7 @@ use crate::{
     client_ip::{ClientIp, SITE_FACTOR, Site},
     connections::AddressIsFull,
     error::ApiError,
+    refused_origins::RefusedOrigins,
 };
 
 /// How many keys one limit remembers at most.
@@ -244,6 +245,7 @@ pub struct Limits {
     address_messages: Limiter<(String, ClientIp)>,
     token_messages: Limiter<String>,
     session_requests: Limiter<String>,
+    pub(crate) refused_origins: RefusedOrigins,
 }
 
 impl Limits {
@@ -262,6 +264,7 @@ impl Limits {
             address_messages: Limiter::new(hour * 24),
             token_messages: Limiter::new(hour * 24),
             session_requests: Limiter::new(Duration::from_mins(1)),
+            refused_origins: RefusedOrigins::default(),
             rates,
         }
     }

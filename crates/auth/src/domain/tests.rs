@@ -130,7 +130,7 @@ async fn d02_origins_match_exactly() {
         .unwrap();
     let check = |origin: &'static str| {
         let domains = &domains;
-        async move { domains.check(&[origin], &LIVE, NOW).await }
+        async move { domains.check(&[origin], &LIVE).await }
     };
     assert!(check("https://example.com").await.is_ok());
     for other in [
@@ -179,8 +179,8 @@ async fn d03_this_machine_is_free_for_test_and_never_for_live() {
         "http://[::1]:3000",
         "https://[::1]",
     ] {
-        assert!(domains.check(&[local], &TEST, NOW).await.is_ok(), "{local}");
-        let refused = cause(domains.check(&[local], &LIVE, NOW).await);
+        assert!(domains.check(&[local], &TEST).await.is_ok(), "{local}");
+        let refused = cause(domains.check(&[local], &LIVE).await);
         assert_eq!(
             refused,
             OriginCause::NotRegistered(Origin::parse(local).unwrap())
@@ -206,7 +206,7 @@ async fn d03_this_machine_is_free_for_test_and_never_for_live() {
         "http://128.0.0.1",
         "https://evil-localhost",
     ] {
-        let refused = cause(domains.check(&[other], &TEST, NOW).await);
+        let refused = cause(domains.check(&[other], &TEST).await);
         assert_eq!(
             refused,
             OriginCause::NotRegistered(Origin::parse(other).unwrap())
@@ -233,13 +233,7 @@ async fn d04_pages_without_an_origin_are_refused() {
     for environment in [Environment::Live, Environment::Test] {
         let check = |values: &'static [&'static str]| {
             let domains = &domains;
-            async move {
-                cause(
-                    domains
-                        .check(values, &InHand::Nothing(environment), NOW)
-                        .await,
-                )
-            }
+            async move { cause(domains.check(values, &InHand::Nothing(environment)).await) }
         };
         assert_eq!(check(&[]).await, OriginCause::Missing);
         assert_eq!(check(&["null"]).await, OriginCause::Opaque);
@@ -266,7 +260,7 @@ async fn d05_keys_and_origins_stay_in_their_environment() {
     assert!(live.key.starts_with("dk_live_") && test.key.starts_with("dk_test_"));
     let verify = |key: &str, origin: &'static str| {
         let (domains, key) = (&domains, key.to_owned());
-        async move { domains.verify_key(&key, &[origin], NOW).await }
+        async move { domains.verify_key(&key, &[origin]).await }
     };
     assert_eq!(
         verify(&live.key, "https://example.com").await.unwrap(),
@@ -330,13 +324,11 @@ async fn d05_keys_and_origins_stay_in_their_environment() {
         .await
         .unwrap();
     assert_eq!(
-        cause(pinned.check(&["http://localhost"], &TEST, NOW).await),
+        cause(pinned.check(&["http://localhost"], &TEST).await),
         OriginCause::OtherEnvironment
     );
     assert!(matches!(
-        pinned
-            .verify_key(&test.key, &["https://example.com"], NOW)
-            .await,
+        pinned.verify_key(&test.key, &["https://example.com"]).await,
         Err(Error::Forbidden(_))
     ));
 }
@@ -353,12 +345,7 @@ async fn adding_twice_gives_the_same_key_and_a_change_works_at_once() {
         .await
         .unwrap();
     assert_eq!(first, again);
-    assert!(
-        domains
-            .check(&["https://example.com"], &LIVE, NOW)
-            .await
-            .is_ok()
-    );
+    assert!(domains.check(&["https://example.com"], &LIVE).await.is_ok());
     assert!(
         domains
             .remove("https://example.com", Environment::Live)
@@ -373,7 +360,7 @@ async fn adding_twice_gives_the_same_key_and_a_change_works_at_once() {
     );
     assert!(
         domains
-            .check(&["https://example.com"], &LIVE, NOW)
+            .check(&["https://example.com"], &LIVE)
             .await
             .is_err()
     );
@@ -390,7 +377,7 @@ async fn a_refusal_says_what_came_what_is_registered_and_what_to_run() {
         other => panic!("{other:?}"),
     };
     assert_eq!(
-        told(domains.check(&["https://new.example"], &LIVE, NOW).await),
+        told(domains.check(&["https://new.example"], &LIVE).await),
         "the origin https://new.example is not registered for live (registered: none); \
          run the command on the server: vestibule domain add https://new.example --env live",
     );
@@ -408,7 +395,7 @@ async fn a_refusal_says_what_came_what_is_registered_and_what_to_run() {
         .add("https://t.example", Environment::Test, NOW)
         .await
         .unwrap();
-    let text = told(domains.check(&["https://new.example"], &LIVE, NOW).await);
+    let text = told(domains.check(&["https://new.example"], &LIVE).await);
     assert!(
         text.contains("https://a00.example, https://a01.example") && text.contains("and 2 more"),
         "{text}"
@@ -417,18 +404,6 @@ async fn a_refusal_says_what_came_what_is_registered_and_what_to_run() {
         !text.contains("t.example,") && !text.contains("https://a11.example"),
         "{text}"
     );
-
-    let refusals = domains.refusals().await.unwrap();
-    assert_eq!(refusals.len(), 1);
-    assert_eq!(
-        (refusals[0].origin.as_str(), refusals[0].count),
-        ("https://new.example", 2)
-    );
-    domains
-        .add("https://new.example", Environment::Live, NOW)
-        .await
-        .unwrap();
-    assert!(domains.refusals().await.unwrap().is_empty());
 
     let error = domains
         .add("https://Example.com/x", Environment::Live, NOW)
@@ -441,33 +416,57 @@ async fn a_refusal_says_what_came_what_is_registered_and_what_to_run() {
     );
 }
 
+/// What the list refuses a page of this origin with.
+async fn refused(domains: &Domains, origin: &str) -> OriginRefusal {
+    match domains.check(&[origin], &LIVE).await {
+        Err(Error::Forbidden(refusal)) => match *refusal {
+            Refusal::Origin(refusal) => refusal,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn a_flood_of_refusals_is_bounded() {
+async fn a_refused_origin_is_listed_once_it_is_noted_until_it_is_registered() {
     let domains = domains();
+    let refusal = refused(&domains, "https://new.example").await;
+    assert!(domains.refusals().await.unwrap().is_empty());
+    for _ in 0..2 {
+        domains.note_refusal(&refusal, NOW).await.unwrap();
+    }
+    let refusals = domains.refusals().await.unwrap();
+    assert_eq!(refusals.len(), 1);
+    assert_eq!(
+        (refusals[0].origin.as_str(), refusals[0].count),
+        ("https://new.example", 2)
+    );
+    // What cannot be registered is not listed.
+    let nameless = refused(&domains, "null").await;
+    domains.note_refusal(&nameless, NOW).await.unwrap();
+    assert_eq!(domains.refusals().await.unwrap().len(), 1);
+    domains
+        .add("https://new.example", Environment::Live, NOW)
+        .await
+        .unwrap();
+    assert!(domains.refusals().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_list_of_refused_origins_is_bounded_and_keeps_what_keeps_coming() {
+    let domains = domains();
+    let real = refused(&domains, "https://app.example").await;
+    for _ in 0..2 {
+        domains.note_refusal(&real, NOW).await.unwrap();
+    }
     for number in 0..200 {
-        let origin = format!("https://{number}.example");
-        let moment = NOW.plus(std::time::Duration::from_secs(number));
-        assert!(domains.check(&[&origin], &LIVE, moment).await.is_err());
+        let made_up = refused(&domains, &format!("https://{number}.example")).await;
+        domains.note_refusal(&made_up, NOW).await.unwrap();
     }
     let refusals = domains.refusals().await.unwrap();
     assert_eq!(refusals.len(), 50);
     assert_eq!(refusals[0].origin, "https://199.example");
-}
-
-#[tokio::test]
-async fn a_flood_of_refusals_within_a_second_is_not_written_down_whole() {
-    let (domains, _) = domains_with(&[], None);
-    for moment in [NOW, NOW.plus(std::time::Duration::from_secs(1))] {
-        for number in 0..100 {
-            let origin = format!("https://{number}.example");
-            assert!(domains.check(&[&origin], &LIVE, moment).await.is_err());
-        }
-    }
-    let refusals = domains.refusals().await.unwrap();
-    assert_eq!(
-        refusals.iter().map(|refusal| refusal.count).sum::<u64>(),
-        40
-    );
+    assert_eq!(refusals[49].origin, "https://app.example");
 }
 
 #[tokio::test]
@@ -503,11 +502,7 @@ async fn one_list_drives_preflights_frames_and_the_servers_own_pages() {
     for environment in [Environment::Live, Environment::Test] {
         assert!(
             domains
-                .check(
-                    &["https://chat.example"],
-                    &InHand::Nothing(environment),
-                    NOW
-                )
+                .check(&["https://chat.example"], &InHand::Nothing(environment))
                 .await
                 .is_ok()
         );
@@ -547,7 +542,7 @@ proptest! {
         let outcome = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
             let domains = domains();
             domains.add(&registered, Environment::Test, NOW).await.unwrap();
-            domains.check(&[&came], &TEST, NOW).await
+            domains.check(&[&came], &TEST).await
         });
         prop_assert_eq!(outcome.is_ok(), registered == came);
     }

@@ -52,7 +52,7 @@ pub(crate) async fn verify(
         }))
         .into_response());
     }
-    match app.domains.verify_key(key, &[domain], app.now().wall).await {
+    match app.domains.verify_key(key, &[domain]).await {
         Ok(_environment) => Ok(verified()),
         Err(error) => Err(refused(error)),
     }
@@ -66,7 +66,7 @@ pub(crate) async fn verify_hosted(
 ) -> Result<Response, ApiError> {
     let domain = domain(&body)?;
     let in_hand = in_hand::of(&caller);
-    match app.domains.check(&[domain], &in_hand, app.now().wall).await {
+    match app.domains.check(&[domain], &in_hand).await {
         Ok(_origin) => Ok(verified()),
         Err(error) => Err(refused(error)),
     }
@@ -74,18 +74,14 @@ pub(crate) async fn verify_hosted(
 
 /// Whether a page may use this server, with its public token if it has one.
 async fn check_page(app: &App, token: Option<&str>, domain: &str) -> Result<(), auth::Error> {
-    let (page, now) = (&[domain][..], app.now().wall);
+    let page = &[domain][..];
     if let Some(token) = token {
-        return app
-            .public_tokens
-            .authenticate(token, page, now)
-            .await
-            .map(drop);
+        return app.public_tokens.authenticate(token, page).await.map(drop);
     }
     match app.domains.check_preflight(page).await {
         Err(auth::Error::Forbidden(_)) => {
             let in_hand = InHand::Nothing(app.settings.environment);
-            app.domains.check(page, &in_hand, now).await.map(drop)
+            app.domains.check(page, &in_hand).await.map(drop)
         }
         checked => checked.map(drop),
     }

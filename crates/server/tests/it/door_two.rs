@@ -327,7 +327,7 @@ async fn a_door_that_was_closed_shuts_out_those_who_came_in_before() {
         // What was given out while the doors were open.
         let (now, tokens) = (app.state.now(), &app.state.public_tokens);
         let token = tokens
-            .authenticate(&app.public_token, &[LOCAL_PAGE], now.wall)
+            .authenticate(&app.public_token, &[LOCAL_PAGE])
             .await
             .unwrap();
         let came = tokens

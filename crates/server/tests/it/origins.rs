@@ -125,6 +125,34 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
 }
 
 #[tokio::test]
+async fn o01_one_address_cannot_fill_the_list_of_refused_origins() {
+    let app = TestApp::with(Options {
+        trusted_proxies: vec!["127.0.0.0/8"],
+        ..Options::default()
+    })
+    .await;
+    let refuse = async |client: &str, origin: &str| {
+        let request = app
+            .get("/api/chatkit/me")
+            .header("x-forwarded-for", client)
+            .header(header::ORIGIN, origin);
+        assert_eq!(request.send().await.unwrap().status(), 403);
+    };
+    refuse("203.0.113.7", "https://new.example").await;
+    for number in 0..100 {
+        let origin = format!("https://{number}.example");
+        refuse("203.0.113.66", &origin).await;
+        refuse("203.0.113.66", "https://new.example").await;
+    }
+    let refusals = app.state.credentials.list_refusals().await.unwrap();
+    assert!(refusals.len() < 10, "{refusals:?}");
+    let listed = refusals
+        .iter()
+        .filter(|refusal| refusal.origin == "https://new.example");
+    assert_eq!(listed.count(), 1, "an origin has one entry");
+}
+
+#[tokio::test]
 async fn which_pages_are_registered_is_told_on_this_machine_only() {
     let app = TestApp::start().await;
     let is_told = async |name: Option<&str>| {

@@ -68,7 +68,7 @@ const WANTED_WHOLE: [&str; 9] = [
     "FROM public_tokens ORDER BY key DESC",
     "FROM server_keys ORDER BY key DESC",
     "FROM refusals ORDER BY key DESC",
-    "(SELECT key FROM refusals ORDER BY key DESC LIMIT 1 OFFSET ?1)",
+    "(SELECT key FROM refusals WHERE key <> last_insert_rowid() ORDER BY count, key",
     "SELECT 1 FROM threads LIMIT 1",
     "SELECT file FROM removed_files LIMIT ?1",
 ];

@@ -722,7 +722,7 @@ pub(super) async fn refusals_are_counted_and_bounded(database: &dyn TestDatabase
             entry("https://b.example", 1, 2, 2)
         ]
     );
-    // A flood within one second leaves the last ones, and does not push out what just came.
+    // A flood of origins that come once pushes out neither what just came nor what keeps coming.
     for number in 0..10 {
         record(&format!("https://{number}.example"), seconds(4)).await;
     }
@@ -731,18 +731,20 @@ pub(super) async fn refusals_are_counted_and_bounded(database: &dyn TestDatabase
         [
             entry("https://9.example", 1, 4, 4),
             entry("https://8.example", 1, 4, 4),
-            entry("https://7.example", 1, 4, 4)
+            entry("https://a.example", 2, 1, 3)
         ]
     );
     // Counts are exact, however many come at once.
     join_all((0..50).map(|_| record("https://9.example", seconds(5)))).await;
     assert_eq!(list().await[0], entry("https://9.example", 51, 4, 5));
 
-    // Registering an origin forgets its refusals, for that environment.
+    // An origin has one entry, whatever it was refused for.
     store
         .record_refusal("https://9.example", Test, seconds(6), 3)
         .await
         .unwrap();
+    assert_eq!(list().await[0], entry("https://9.example", 52, 4, 6));
+    // Registering an origin forgets its refusal, if it was for that environment.
     store
         .insert_domain(&domain("https://9.example", Live, "dk_live_1"))
         .await
@@ -754,6 +756,13 @@ pub(super) async fn refusals_are_counted_and_bounded(database: &dyn TestDatabase
         .collect();
     assert_eq!(
         left,
-        [("https://9.example", Test), ("https://8.example", Live)]
+        [
+            ("https://9.example", Test),
+            ("https://8.example", Live),
+            ("https://a.example", Live)
+        ]
     );
+    let registered = domain("https://9.example", Test, "dk_test_1");
+    store.insert_domain(&registered).await.unwrap();
+    assert_eq!(store.list_refusals().await.unwrap().len(), 2);
 }

@@ -88,17 +88,19 @@ pub(super) fn record_refusal(
     keep: u32,
 ) -> Result<(), Error> {
     let now = now.seconds();
-    // Taken out and put in again, so that its key is the highest.
     let (count, first_seen_at, last_seen_at): (i64, i64, i64) = connection
         .prepare_cached(
-            "DELETE FROM refusals WHERE origin = ?1 AND environment = ?2
-             RETURNING count, first_seen_at, last_seen_at",
+            "SELECT COALESCE(SUM(count), 0), COALESCE(MIN(first_seen_at), ?2),
+                    MAX(COALESCE(MAX(last_seen_at), ?2), ?2)
+             FROM refusals WHERE origin = ?1",
         )?
-        .query_row(params![origin, environment.as_str()], |row| {
+        .query_row(params![origin, now], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?
-        .unwrap_or((0, now, now));
+        })?;
+    // Taken out and put in again, so that its key is the highest.
+    connection
+        .prepare_cached("DELETE FROM refusals WHERE origin = ?1")?
+        .execute([origin])?;
     connection
         .prepare_cached(
             "INSERT INTO refusals (origin, environment, count, first_seen_at, last_seen_at)
@@ -109,12 +111,14 @@ pub(super) fn record_refusal(
             environment.as_str(),
             count.saturating_add(1),
             first_seen_at,
-            last_seen_at.max(now),
+            last_seen_at,
         ])?;
+    // What came once makes room before what keeps coming; the newest stays in any case.
     connection
         .prepare_cached(
-            "DELETE FROM refusals WHERE key <=
-                 (SELECT key FROM refusals ORDER BY key DESC LIMIT 1 OFFSET ?1)",
+            "DELETE FROM refusals WHERE key IN
+                 (SELECT key FROM refusals WHERE key <> last_insert_rowid() ORDER BY count, key
+                  LIMIT MAX(0, (SELECT COUNT(*) FROM refusals) - ?1))",
         )?
         .execute([keep])?;
     Ok(())
