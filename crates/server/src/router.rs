@@ -33,6 +33,8 @@ pub enum Takes {
     SubjectToken,
     /// A session cookie that a configured issuer answers for.
     SessionCookie,
+    /// Either of the two although a rule denies entry: for what has to end because of that.
+    DeniedLogin,
     /// `Authorization: Bearer ek_…`.
     ClientSecret,
     /// `Authorization: Bearer pk_…` together with the cookie of a visitor of that token.
@@ -79,7 +81,7 @@ macro_rules! handler {
 }
 
 const START: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::SubjectToken];
-const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
+const REFRESH: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::DeniedLogin];
 const CHAT: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::ClientSecret];
 const HOSTED_CHAT: &[Takes] = &[Takes::ClientSecret, Takes::Visitor];
 const SERVER: &[Takes] = &[Takes::ServerKey];
@@ -94,7 +96,7 @@ const ANY_PERSON: &[Takes] = &[
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: handler!(door::start) },
-    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: handler!(door::refresh) },
+    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: REFRESH,                pages: Pages::Allowlisted, handler: handler!(door::refresh) },
     Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: handler!(door::visitor) },
     Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: handler!(me::me) },
     Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: handler!(chat::chat) },
