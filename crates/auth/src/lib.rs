@@ -24,6 +24,8 @@
 //!
 //! What cannot enter leaves as an [`Error`]: its variants are what the caller can do, and its text
 //! is for the person who sent the request. [`explain`] tells the whole story of a token.
+//!
+//! What lets people in is made, listed and revoked by an [`Operator`], who leaves a trace of it.
 
 pub mod access;
 pub mod audit;
@@ -43,6 +45,8 @@ pub mod jwk;
 pub mod jwks;
 pub mod jws;
 pub mod logout;
+pub mod operator;
+pub mod origin_refusal;
 pub mod ports;
 pub mod public_token;
 pub mod rejection;
@@ -50,6 +54,7 @@ pub mod rule;
 pub mod server_key;
 pub mod session;
 pub mod signer;
+mod strength;
 #[cfg(test)]
 mod testing;
 pub mod time;
@@ -63,6 +68,8 @@ pub use {
     file_link::FileLinks,
     identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
+    operator::{Operator, OperatorError},
+    origin_refusal::InHand,
     public_token::PublicTokens,
     rejection::{Reason, Rejection},
     server_key::ServerKeys,

@@ -16,10 +16,14 @@ use aws_lc_rs::hmac;
 
 use crate::{
     credential::{self, Kind},
-    domain::{Domains, Origin, OriginRefusal},
+    domain::{Domains, Origin},
     error::Error,
     identity::{Environment, Identity},
-    ports::{CredentialStore, EarlierResume, PublicTokenRecord, Quotas, Random, VisitorRecord},
+    origin_refusal::{InHand, OriginCause, OriginRefusal},
+    ports::{
+        CredentialStore, DomainRecord, EarlierResume, PublicTokenRecord, Quotas, Random,
+        VisitorRecord,
+    },
     rejection::{Reason, quote},
     time::UnixTime,
 };
@@ -63,6 +67,15 @@ pub struct Visitor {
     pub is_new: bool,
 }
 
+/// A public token that was just made.
+pub(crate) struct Created {
+    /// Its text, for the only time.
+    pub(crate) token: SecretString,
+    pub(crate) record: PublicTokenRecord,
+    /// Its origins that were not registered before.
+    pub(crate) new_domains: Vec<DomainRecord>,
+}
+
 /// Makes, checks and revokes public tokens, and knows their visitors.
 pub struct PublicTokens {
     store: Arc<dyn CredentialStore>,
@@ -99,6 +112,16 @@ impl PublicTokens {
         new: NewPublicToken,
         now: UnixTime,
     ) -> Result<(SecretString, PublicTokenRecord), Error> {
+        let created = self.create_and_tell(new, now).await?;
+        Ok((created.token, created.record))
+    }
+
+    /// As [`PublicTokens::create`], and tells which origins were not registered before.
+    pub(crate) async fn create_and_tell(
+        &self,
+        new: NewPublicToken,
+        now: UnixTime,
+    ) -> Result<Created, Error> {
         if new.origins.len() > MAX_TOKEN_ORIGINS {
             return Err(Error::Unusable(format!(
                 "a token can be for {MAX_TOKEN_ORIGINS} origins at most"
@@ -117,10 +140,13 @@ impl PublicTokens {
                     .map_err(|error| Error::Unusable(format!("{}: {error}", quote(text))))?,
             );
         }
+        let mut new_domains = Vec::new();
         for origin in &origins {
-            self.domains
-                .add_origin(origin, new.environment, now)
-                .await?;
+            let added = self.domains.add_origin(origin, new.environment, now);
+            let (domain, is_new) = added.await?;
+            if is_new {
+                new_domains.push(domain);
+            }
         }
         let kind = Kind::PublicToken(new.environment);
         let token = credential::mint(kind, &*self.random)?;
@@ -140,7 +166,11 @@ impl PublicTokens {
             revoked_at: None,
         };
         self.store.insert_public_token(&record).await?;
-        Ok((token, record))
+        Ok(Created {
+            token,
+            record,
+            new_domains,
+        })
     }
 
     /// Checks a presented token and the `Origin` header values that came with it.
@@ -165,11 +195,11 @@ impl PublicTokens {
         if record.revoked_at.is_some() {
             return Err(Reason::Revoked.into());
         }
-        let origin = self.domains.check(origin, record.environment, now).await?;
+        let in_hand = InHand::from(&record);
+        let origin = self.domains.check(origin, &in_hand, now).await?;
         if !self.is_for_page(record.environment, &record.origins, &origin) {
-            return Err(
-                OriginRefusal::not_for_token(&origin, record.environment, &record.origins).into(),
-            );
+            let cause = OriginCause::NotForToken(origin);
+            return Err(OriginRefusal::new(cause, in_hand, record.origins).into());
         }
         Ok(record)
     }

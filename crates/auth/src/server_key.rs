@@ -17,6 +17,7 @@ use crate::{
     ports::{CredentialStore, Random, ServerKeyRecord, StoreError},
     public_token::check_label,
     rejection::Reason,
+    strength::{self, ENOUGH_BITS},
     time::UnixTime,
 };
 
@@ -58,7 +59,8 @@ impl ServerKeys {
         Ok((key, record))
     }
 
-    /// Takes in a key that was made elsewhere. What begins like a credential of ours is none.
+    /// Takes in a key that was made elsewhere. What begins like a credential of ours is none, and
+    /// what could be guessed is refused: a key opens a whole project, and anybody may try.
     pub async fn import(
         &self,
         key: &SecretString,
@@ -67,21 +69,42 @@ impl ServerKeys {
         environment: Environment,
         now: UnixTime,
     ) -> Result<ServerKeyRecord, Error> {
-        let text = key.expose_secret();
-        if text.len() < MIN_IMPORTED_BYTES || !bearer::is_key(text) {
+        check_spelling(key)?;
+        let found = strength::estimate(key.expose_secret());
+        if found.bits < ENOUGH_BITS {
             return Err(Error::Unusable(format!(
-                "a key has {MIN_IMPORTED_BYTES} to {} printable ASCII characters, and no space at either end",
-                bearer::MAX_KEY_BYTES
+                "this key could be guessed: {} of its {} characters are unpredictable, which makes about {} bits, and a key \
+                 needs {ENOUGH_BITS} (words, runs, repetitions and a maker's mark in front count little or nothing); make \
+                 another one with `vestibule key create`, or take it in for trying out with --weak --env test",
+                found.unpredictable, found.characters, found.bits
             )));
         }
-        if credential::classify(text) != Ok(Kind::Jwt) {
-            return Err(Error::Unusable(
-                "this text begins like a credential of this server; only keys that were made elsewhere can be \
-                 imported (make a new one with `vestibule key create`)"
-                    .to_owned(),
-            ));
-        }
-        let hint = credential::foreign_hint(text);
+        self.take_in(key, label, project, environment, now).await
+    }
+
+    /// Takes in a key however easily it is guessed. It is of the test environment, which opens
+    /// nothing of real users.
+    pub async fn import_weak(
+        &self,
+        key: &SecretString,
+        label: &str,
+        project: &str,
+        now: UnixTime,
+    ) -> Result<ServerKeyRecord, Error> {
+        check_spelling(key)?;
+        self.take_in(key, label, project, Environment::Test, now)
+            .await
+    }
+
+    async fn take_in(
+        &self,
+        key: &SecretString,
+        label: &str,
+        project: &str,
+        environment: Environment,
+        now: UnixTime,
+    ) -> Result<ServerKeyRecord, Error> {
+        let hint = credential::foreign_hint(key.expose_secret());
         let record = self.record(key, hint, label, project, environment, now)?;
         match self.store.insert_server_key(&record).await {
             Err(StoreError::Conflict) => Err(Error::Unusable(
@@ -157,6 +180,25 @@ impl ServerKeys {
     pub async fn revoke(&self, id: &str, now: UnixTime) -> Result<bool, Error> {
         Ok(self.store.revoke_server_key(id, now).await?)
     }
+}
+
+/// Whether a text can be a key that was made elsewhere.
+fn check_spelling(key: &SecretString) -> Result<(), Error> {
+    let text = key.expose_secret();
+    if text.len() < MIN_IMPORTED_BYTES || !bearer::is_key(text) {
+        return Err(Error::Unusable(format!(
+            "a key has {MIN_IMPORTED_BYTES} to {} printable ASCII characters, and no space at either end",
+            bearer::MAX_KEY_BYTES
+        )));
+    }
+    if credential::classify(text) != Ok(Kind::Jwt) {
+        return Err(Error::Unusable(
+            "this text begins like a credential of this server; only keys that were made elsewhere can be \
+             imported (make a new one with `vestibule key create`)"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Who vouches for the users whom a key's server names: `key:<project>`, and `key:<project>:test`

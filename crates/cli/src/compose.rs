@@ -164,12 +164,15 @@ pub(crate) async fn compose(
         audit: Audit::new(store.clone()),
         settings: settings(&config, &public_url)?,
     };
+    let trusted_proxies = app.settings.trusted_proxies.clone();
     Ok(Composed {
         app: AppState::new(app),
         serve_options: ServeOptions {
             head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
             write_timeout: Duration::from_secs(config.server.write_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
+            max_connections_per_ip: config.server.max_connections_per_ip,
+            trusted_proxies,
             drain: Duration::from_secs(config.server.drain_seconds),
         },
         banner,

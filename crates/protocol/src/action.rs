@@ -23,12 +23,9 @@ pub struct ActionConfig {
     /// The application's own name for what should happen.
     #[serde(rename = "type")]
     pub name: String,
-    /// What the action carries.
     pub payload: Option<Value>,
-    /// Who handles it.
     #[serde(default)]
     pub handler: Handler,
-    /// What the user sees meanwhile.
     #[serde(default)]
     pub loading_behavior: LoadingBehavior,
     /// Whether the answer streams; a plain answer may come while another one streams.
@@ -64,12 +61,9 @@ pub enum Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LoadingBehavior {
-    /// What fits the kind of control.
     #[default]
     Auto,
-    /// Nothing.
     None,
-    /// A sign on the control itself.
     #[serde(rename = "self")]
     Own,
     /// The whole widget becomes inert.

@@ -12,9 +12,7 @@ use crate::id::{AttachmentId, ThreadId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Attachment {
-    /// Any file.
     File(FileAttachment),
-    /// An image, which has a preview.
     Image(ImageAttachment),
 }
 
@@ -22,7 +20,6 @@ pub enum Attachment {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileAttachment {
-    /// Its name in requests.
     pub id: AttachmentId,
     /// File name, as the user knows it.
     pub name: String,
@@ -41,7 +38,6 @@ pub struct FileAttachment {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageAttachment {
-    /// Its name in requests.
     pub id: AttachmentId,
     /// File name, as the user knows it.
     pub name: String,
@@ -62,11 +58,8 @@ pub struct ImageAttachment {
 /// How the browser sends the bytes of an attachment that it has announced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadDescriptor {
-    /// Absolute address.
     pub url: String,
-    /// HTTP method.
     pub method: UploadMethod,
-    /// Request headers to set.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
 }

@@ -12,13 +12,11 @@ pub enum RequestError {
         /// The most bytes.
         limit: usize,
     },
-    /// The body is not text.
     #[error("the request is not valid UTF-8 from byte {position}; encode the JSON as UTF-8")]
     NotUtf8 {
         /// The first byte that is wrong, from 0.
         position: usize,
     },
-    /// The body is not JSON.
     #[error("the request is not valid JSON at line {line}, column {column}; check its syntax")]
     NotJson {
         /// From 1.
@@ -28,42 +26,22 @@ pub enum RequestError {
     },
     /// An object has a key twice. Readers differ on which one counts, so none does.
     #[error("the request has the key `{key}` twice in one object; send it once")]
-    DuplicateKey {
-        /// The key.
-        key: String,
-    },
-    /// Values are nested too deeply.
+    DuplicateKey { key: String },
     #[error("the request is nested deeper than {limit} levels; make it flatter")]
-    TooDeep {
-        /// The most levels.
-        limit: usize,
-    },
-    /// There is no such request.
+    TooDeep { limit: usize },
     #[error("there is no request of type `{found}`; send one of: {}", known())]
-    UnknownType {
-        /// What was sent, cut short.
-        found: String,
-    },
+    UnknownType { found: String },
     /// A field is missing, or its value is not of the right kind.
     #[error("`{path}` is not right: {reason}")]
     Invalid {
         /// Where, such as `params.input.content[0]`.
         path: String,
-        /// What is expected.
         reason: String,
     },
-    /// A list has too many entries.
     #[error("`{path}` has more than {limit} entries; send fewer at once")]
-    TooMany {
-        /// Where.
-        path: String,
-        /// The most entries.
-        limit: usize,
-    },
-    /// A text is too long.
+    TooMany { path: String, limit: usize },
     #[error("`{path}` is longer than {limit} bytes; shorten it")]
     TooLong {
-        /// Where.
         path: String,
         /// The most bytes.
         limit: usize,

@@ -17,78 +17,43 @@ use crate::widget::{Widget, WidgetRoot};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Event {
-    /// The thread of a first message.
     #[serde(rename = "thread.created")]
-    ThreadCreated {
-        /// The new thread.
-        thread: Thread,
-    },
+    ThreadCreated { thread: Thread },
     /// Title, status or the like have changed.
     #[serde(rename = "thread.updated")]
-    ThreadUpdated {
-        /// The thread as it is now.
-        thread: Thread,
-    },
-    /// An item has begun.
+    ThreadUpdated { thread: Thread },
     #[serde(rename = "thread.item.added")]
-    ItemAdded {
-        /// The item so far.
-        item: ThreadItem,
-    },
+    ItemAdded { item: ThreadItem },
     /// An item that has begun goes on.
     #[serde(rename = "thread.item.updated")]
-    ItemUpdated {
-        /// Which item.
-        item_id: ItemId,
-        /// What has changed.
-        update: ItemUpdate,
-    },
+    ItemUpdated { item_id: ItemId, update: ItemUpdate },
     /// An item is complete. It may come without `added`.
     #[serde(rename = "thread.item.done")]
-    ItemDone {
-        /// The whole item.
-        item: ThreadItem,
-    },
-    /// An item is gone.
+    ItemDone { item: ThreadItem },
     #[serde(rename = "thread.item.removed")]
-    ItemRemoved {
-        /// Which item.
-        item_id: ItemId,
-    },
+    ItemRemoved { item_id: ItemId },
     /// An item of the same id takes the place of the former one.
     #[serde(rename = "thread.item.replaced")]
-    ItemReplaced {
-        /// The whole item.
-        item: ThreadItem,
-    },
+    ItemReplaced { item: ThreadItem },
     /// What the user may do while the stream runs.
     #[serde(rename = "stream_options")]
-    StreamOptions {
-        /// The options from now on.
-        stream_options: StreamOptions,
-    },
+    StreamOptions { stream_options: StreamOptions },
     /// A passing remark on what is going on.
     #[serde(rename = "progress_update")]
     ProgressUpdate {
-        /// Before the text.
         #[serde(skip_serializing_if = "Option::is_none")]
         icon: Option<IconName>,
-        /// The remark.
         text: String,
     },
     /// Something the page should do, without an answer.
     #[serde(rename = "client_effect")]
     ClientEffect {
-        /// The application's name for it.
         name: String,
-        /// What belongs to it.
         #[serde(default)]
         data: JsonObject,
     },
-    /// The turn has failed.
     #[serde(rename = "error")]
     Error(ErrorEvent),
-    /// A banner.
     #[serde(rename = "notice")]
     Notice(NoticeEvent),
 }
@@ -149,7 +114,6 @@ pub struct ErrorEvent {
 /// What an error event shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ErrorCode {
-    /// The event's own message.
     #[default]
     #[serde(rename = "custom")]
     Custom,
@@ -165,11 +129,9 @@ pub enum ErrorCode {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoticeEvent {
-    /// How it looks.
     pub level: NoticeLevel,
     /// Markdown.
     pub message: String,
-    /// Above the message.
     pub title: Option<String>,
 }
 
@@ -177,11 +139,9 @@ pub struct NoticeEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeLevel {
-    /// Good to know.
     Info,
     /// Something may go wrong.
     Warning,
-    /// Something has gone wrong.
     Danger,
 }
 
@@ -189,12 +149,10 @@ pub enum NoticeLevel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ItemUpdate {
-    /// A part of a message begins.
     #[serde(rename = "assistant_message.content_part.added")]
     ContentPartAdded {
         /// Which part, from 0.
         content_index: u32,
-        /// The part so far.
         content: AssistantContent,
     },
     /// A part of a message gets more text. For writing these, see [`TextDelta`].
@@ -202,7 +160,6 @@ pub enum ItemUpdate {
     TextDelta {
         /// Which part, from 0.
         content_index: u32,
-        /// The text that is added.
         delta: String,
     },
     /// A part of a message gets a reference.
@@ -212,7 +169,6 @@ pub enum ItemUpdate {
         content_index: u32,
         /// Which reference of that part, from 0.
         annotation_index: u32,
-        /// The reference.
         annotation: Annotation,
     },
     /// A part of a message is complete.
@@ -220,7 +176,6 @@ pub enum ItemUpdate {
     ContentPartDone {
         /// Which part, from 0.
         content_index: u32,
-        /// The whole part.
         content: AssistantContent,
     },
     /// A streaming text of a widget gets more text.
@@ -228,7 +183,6 @@ pub enum ItemUpdate {
     WidgetTextDelta {
         /// The `id` of the component.
         component_id: String,
-        /// The text that is added.
         delta: String,
         /// Whether that was the last of it.
         done: bool,
@@ -238,21 +192,14 @@ pub enum ItemUpdate {
     WidgetComponentUpdated {
         /// The `id` of the component.
         component_id: String,
-        /// What takes its place.
         component: Widget,
     },
-    /// A whole widget is replaced.
     #[serde(rename = "widget.root.updated")]
-    WidgetRootUpdated {
-        /// What takes its place.
-        widget: WidgetRoot,
-    },
-    /// A workflow gets a task.
+    WidgetRootUpdated { widget: WidgetRoot },
     #[serde(rename = "workflow.task.added")]
     TaskAdded {
         /// Its place, from 0.
         task_index: u32,
-        /// The task.
         task: Task,
     },
     /// A task of a workflow is replaced.
@@ -260,13 +207,11 @@ pub enum ItemUpdate {
     TaskUpdated {
         /// Its place, from 0.
         task_index: u32,
-        /// What takes its place.
         task: Task,
     },
     /// A generated image gets clearer.
     #[serde(rename = "generated_image.updated")]
     GeneratedImageUpdated {
-        /// The image so far.
         image: GeneratedImage,
         /// How far it has come, from 0 to 1.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,11 +225,9 @@ pub enum ItemUpdate {
 /// it is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextDelta<'a> {
-    /// Which item.
     pub item_id: &'a ItemId,
     /// Which part of the message, from 0.
     pub content_index: u32,
-    /// The text that is added.
     pub delta: &'a str,
 }
 

@@ -34,11 +34,9 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "object", rename = "chatkit.thread")]
 pub struct Thread {
-    /// Its name in requests.
     pub id: ThreadId,
     /// When it began, in Unix seconds.
     pub created_at: i64,
-    /// What the history shows.
     pub title: Option<String>,
     /// Whether the user can write to it.
     pub status: ThreadStatus,
@@ -63,18 +61,9 @@ impl Thread {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ThreadStatus {
-    /// Yes.
     Active,
-    /// Not now.
-    Locked {
-        /// Why.
-        reason: Option<String>,
-    },
-    /// Never again.
-    Closed {
-        /// Why.
-        reason: Option<String>,
-    },
+    Locked { reason: Option<String> },
+    Closed { reason: Option<String> },
 }
 
 impl From<crate::ThreadStatus> for ThreadStatus {
@@ -93,7 +82,6 @@ impl From<crate::ThreadStatus> for ThreadStatus {
 pub struct List<T> {
     /// The entries, in the order that was asked for.
     pub data: Vec<T>,
-    /// The id of the first entry.
     pub first_id: Option<String>,
     /// The id of the last entry; as `after`, it gives the next page.
     pub last_id: Option<String>,
@@ -127,9 +115,7 @@ impl<T> List<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "object", rename = "chatkit.thread.deleted")]
 pub struct DeletedThread {
-    /// Which.
     pub id: ThreadId,
-    /// Always.
     pub deleted: bool,
 }
 

@@ -19,7 +19,6 @@ macro_rules! items {
     ($($(#[$doc:meta])* $Kind:ident($Item:ident) = $name:literal {
         $($(#[$field_doc:meta])* $field:ident: $Type:ty,)*
     })*) => {
-        /// One entry of a thread.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "type")]
         pub enum ThreadItem {$(
@@ -28,7 +27,6 @@ macro_rules! items {
             $Kind($Item),
         )*}
 
-        /// The kind of an item.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ItemKind {$(
             $(#[$doc])*
@@ -36,7 +34,6 @@ macro_rules! items {
         )*}
 
         impl ItemKind {
-            /// Every kind of item.
             pub const ALL: &[Self] = &[$(Self::$Kind,)*];
 
             /// The kind's name on the wire.
@@ -81,11 +78,8 @@ macro_rules! items {
             #[skip_serializing_none]
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
             pub struct $Item {
-                /// Its name in requests.
                 pub id: ItemId,
-                /// The thread it belongs to.
                 pub thread_id: ThreadId,
-                /// When it was made.
                 pub created_at: Timestamp,
                 $($(#[$field_doc])* pub $field: $Type,)*
             }
@@ -100,7 +94,6 @@ macro_rules! items {
 }
 
 items! {
-    /// What the user said.
     UserMessage(UserMessageItem) = "user_message" {
         /// Text and tags, in order.
         content: Vec<UserContent>,
@@ -113,7 +106,6 @@ items! {
         inference_options: InferenceOptions,
     }
 
-    /// What the assistant said.
     AssistantMessage(AssistantMessageItem) = "assistant_message" {
         /// Its parts, in order.
         content: Vec<AssistantContent>,
@@ -126,25 +118,18 @@ items! {
         status: ToolCallStatus,
         /// The model's name for this call.
         call_id: String,
-        /// The tool.
         name: String,
-        /// What the tool is given.
         arguments: JsonObject,
         /// What the page answered.
         output: Option<Value>,
     }
 
-    /// A widget.
     Widget(WidgetItem) = "widget" {
-        /// The tree of components.
         widget: WidgetRoot,
-        /// What the copy button takes.
         copy_text: Option<String>,
     }
 
-    /// An image made by a model.
     GeneratedImage(GeneratedImageItem) = "generated_image" {
-        /// The image, once there is one.
         image: Option<GeneratedImage>,
     }
 
@@ -153,19 +138,15 @@ items! {
         /// Whether the user has answered.
         #[serde(default)]
         status: StructuredInputStatus,
-        /// The questions.
         inputs: Vec<StructuredInput>,
     }
 
     /// A list of tasks that the user can unfold.
     Workflow(WorkflowItem) = "workflow" {
-        /// The tasks.
         workflow: Workflow,
     }
 
-    /// A task by itself.
     Task(TaskItem) = "task" {
-        /// The task.
         task: Task,
     }
 
@@ -177,7 +158,6 @@ items! {
 
     /// Context for the model that the server wrote. The user never sees it.
     SdkHiddenContext(SdkHiddenContextItem) = "sdk_hidden_context" {
-        /// The text.
         content: String,
     }
 
@@ -208,12 +188,8 @@ impl ThreadItem {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum UserContent {
-    /// Plain text.
     #[serde(rename = "input_text")]
-    Text {
-        /// As typed.
-        text: String,
-    },
+    Text { text: String },
     /// Something the user picked from a list, such as a customer or a document.
     #[serde(rename = "input_tag")]
     Tag(UserTag),
@@ -234,11 +210,9 @@ impl UserContent {
 pub struct UserTag {
     /// The application's own name for it.
     pub id: String,
-    /// What the user reads.
     pub text: String,
     /// What the application attached to it. It comes from the browser: do not trust it.
     pub data: JsonObject,
-    /// The group it was listed under.
     pub group: Option<String>,
     /// Whether a click reaches the application.
     #[serde(default)]
@@ -249,7 +223,6 @@ pub struct UserTag {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct InferenceOptions {
-    /// A tool that must be used.
     pub tool_choice: Option<ToolChoice>,
     /// The model to answer with, by the application's name for it.
     pub model: Option<String>,
@@ -258,7 +231,6 @@ pub struct InferenceOptions {
 /// A tool the user chose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolChoice {
-    /// The application's name for it.
     pub id: String,
 }
 
@@ -305,7 +277,6 @@ impl From<TaggedContent> for AssistantContent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "annotation", from = "TaggedAnnotation")]
 pub struct Annotation {
-    /// What is referred to.
     pub source: Source,
     /// The character of the text it belongs to, from 0.
     pub index: Option<u32>,
@@ -328,19 +299,15 @@ impl From<TaggedAnnotation> for Annotation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolCallStatus {
-    /// Not yet.
     #[default]
     Pending,
-    /// Yes.
     Completed,
 }
 
 /// An image made by a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeneratedImage {
-    /// Its name.
     pub id: String,
-    /// Its address.
     pub url: String,
 }
 
@@ -348,12 +315,9 @@ pub struct GeneratedImage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StructuredInputStatus {
-    /// Not yet.
     #[default]
     Pending,
-    /// Yes.
     Answered,
-    /// The user would rather not.
     Skipped,
 }
 
@@ -371,13 +335,9 @@ pub enum StructuredInput {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultipleChoiceInput {
-    /// Its name in the answers.
     pub id: String,
-    /// What the user reads.
     pub question: String,
-    /// The answer, once there is one.
     pub answer: Option<StructuredAnswer>,
-    /// The choices.
     pub options: Vec<ChoiceOption>,
     /// Whether more than one may be chosen.
     #[serde(default)]
@@ -388,13 +348,9 @@ pub struct MultipleChoiceInput {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FreeformInput {
-    /// Its name in the answers.
     pub id: String,
-    /// What the user reads.
     pub question: String,
-    /// The answer, once there is one.
     pub answer: Option<StructuredAnswer>,
-    /// More about the question.
     pub description: Option<String>,
 }
 
@@ -408,7 +364,6 @@ pub struct ChoiceOption {
 /// The answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StructuredAnswer {
-    /// What was chosen or written.
     #[serde(default)]
     pub values: Vec<String>,
     /// Whether the question was passed over.

@@ -25,7 +25,6 @@ pub use crate::request::limits::Limits;
 /// A request with what the application sent along.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
-    /// What is asked.
     pub request: Request,
     /// Notes of the application's page. They come from the browser: do not trust them.
     pub metadata: JsonObject,
@@ -37,14 +36,12 @@ pub struct Envelope {
 /// must treat it, and lists made from [`RequestKind::ALL`] grow by themselves.
 macro_rules! requests {
     ($($(#[$doc:meta])* $Kind:ident($Params:ident) = $name:literal, $answer:ident;)*) => {
-        /// One request.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Request {$(
             $(#[$doc])*
             $Kind($Params),
         )*}
 
-        /// Which request it is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RequestKind {$(
             $(#[$doc])*
@@ -52,7 +49,6 @@ macro_rules! requests {
         )*}
 
         impl RequestKind {
-            /// Every request.
             pub const ALL: &[Self] = &[$(Self::$Kind,)*];
 
             /// Its `type` on the wire.
@@ -100,7 +96,6 @@ macro_rules! requests {
 requests! {
     /// A first message: makes a thread and answers.
     ThreadsCreate(ThreadsCreate) = "threads.create", stream;
-    /// Another message of the user.
     ThreadsAddUserMessage(ThreadsAddUserMessage) = "threads.add_user_message", stream;
     /// What a tool of the page has answered.
     ThreadsAddClientToolOutput(ThreadsAddClientToolOutput) = "threads.add_client_tool_output", stream;
@@ -112,23 +107,17 @@ requests! {
     ThreadsCustomAction(CustomAction) = "threads.custom_action", stream;
     /// An action of a widget, answered by one item.
     ThreadsSyncCustomAction(CustomAction) = "threads.sync_custom_action", value;
-    /// A thread with its first items.
     ThreadsGetById(ThreadsGetById) = "threads.get_by_id", value;
-    /// The user's threads.
     ThreadsList(ThreadsList) = "threads.list", value;
-    /// Rename a thread.
     ThreadsUpdate(ThreadsUpdate) = "threads.update", value;
     /// Delete a thread with all its items.
     ThreadsDelete(ThreadsDelete) = "threads.delete", value;
-    /// The items of a thread.
     ItemsList(ItemsList) = "items.list", value;
-    /// Thumbs up or down.
     ItemsFeedback(ItemsFeedback) = "items.feedback", value;
     /// Announce a file, in order to send it.
     AttachmentsCreate(AttachmentsCreate) = "attachments.create", value;
     /// Delete a file that no message holds yet.
     AttachmentsDelete(AttachmentsDelete) = "attachments.delete", value;
-    /// Speech to text.
     InputTranscribe(InputTranscribe) = "input.transcribe", value;
 }
 
@@ -281,23 +270,19 @@ pub struct UserMessageInput {
 /// A first message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThreadsCreate {
-    /// The message.
     pub input: UserMessageInput,
 }
 
 /// Another message of the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThreadsAddUserMessage {
-    /// Where.
     pub thread_id: ThreadId,
-    /// The message.
     pub input: UserMessageInput,
 }
 
 /// What a tool of the page has answered. The latest item must be the call, still pending.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThreadsAddClientToolOutput {
-    /// Where.
     pub thread_id: ThreadId,
     /// The answer; it comes from the browser.
     pub result: Value,
@@ -306,11 +291,8 @@ pub struct ThreadsAddClientToolOutput {
 /// Answers to the questions of a structured input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThreadsAddStructuredInput {
-    /// Where.
     pub thread_id: ThreadId,
-    /// The structured input.
     pub item_id: ItemId,
-    /// The answers.
     pub input: StructuredInputSubmission,
 }
 
@@ -329,19 +311,15 @@ pub struct StructuredInputSubmission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubmissionStatus {
-    /// At least in part.
     #[default]
     Answered,
-    /// Nothing.
     Skipped,
 }
 
 /// Answer again after a message of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadsRetryAfterItem {
-    /// Where.
     pub thread_id: ThreadId,
-    /// The message of the user.
     pub item_id: ItemId,
 }
 
@@ -349,18 +327,15 @@ pub struct ThreadsRetryAfterItem {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomAction {
-    /// Where.
     pub thread_id: ThreadId,
     /// The widget; absent when the page acts.
     pub item_id: Option<ItemId>,
-    /// The action.
     pub action: Action,
 }
 
 /// A thread with its first items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadsGetById {
-    /// Which.
     pub thread_id: ThreadId,
 }
 
@@ -370,7 +345,6 @@ pub struct ThreadsGetById {
 pub struct ThreadsList {
     /// How many at most; the server has a limit of its own.
     pub limit: Option<u32>,
-    /// By time of creation.
     #[serde(default)]
     pub order: Order,
     /// The last thread of the page before.
@@ -380,16 +354,13 @@ pub struct ThreadsList {
 /// Rename a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadsUpdate {
-    /// Which.
     pub thread_id: ThreadId,
-    /// The new title.
     pub title: String,
 }
 
 /// Delete a thread with all its items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadsDelete {
-    /// Which.
     pub thread_id: ThreadId,
 }
 
@@ -397,11 +368,9 @@ pub struct ThreadsDelete {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemsList {
-    /// Of which thread.
     pub thread_id: ThreadId,
     /// How many at most; the server has a limit of its own.
     pub limit: Option<u32>,
-    /// By time of creation.
     #[serde(default)]
     pub order: Order,
     /// The last item of the page before.
@@ -411,11 +380,9 @@ pub struct ItemsList {
 /// Thumbs up or down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemsFeedback {
-    /// Where.
     pub thread_id: ThreadId,
     /// The items of the turn that is judged.
     pub item_ids: Vec<ItemId>,
-    /// The judgement.
     pub kind: FeedbackKind,
 }
 
@@ -423,9 +390,7 @@ pub struct ItemsFeedback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FeedbackKind {
-    /// Thumbs up.
     Positive,
-    /// Thumbs down.
     Negative,
 }
 
@@ -433,9 +398,7 @@ pub enum FeedbackKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// Oldest first.
     Asc,
-    /// Newest first.
     #[default]
     Desc,
 }
@@ -443,9 +406,7 @@ pub enum Order {
 /// Announce a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentsCreate {
-    /// File name.
     pub name: String,
-    /// Bytes.
     pub size: u64,
     /// Media type, as the browser sees it.
     pub mime_type: String,
@@ -454,7 +415,6 @@ pub struct AttachmentsCreate {
 /// Delete a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentsDelete {
-    /// Which.
     pub attachment_id: AttachmentId,
 }
 
@@ -470,7 +430,6 @@ pub struct InputTranscribe {
 /// The answer to `input.transcribe`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranscriptionResult {
-    /// What was said.
     pub text: String,
 }
 

@@ -10,9 +10,7 @@ use crate::icon::IconName;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Source {
-    /// A web page.
     Url(UrlSource),
-    /// A file.
     File(FileSource),
     /// Something the application knows about.
     Entity(EntitySource),
@@ -38,11 +36,8 @@ macro_rules! sources {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "type", rename = $tag)]
         pub struct $Name {
-            /// What the user reads.
             pub title: String,
-            /// More about it.
             pub description: Option<String>,
-            /// When it was made, in any form.
             pub timestamp: Option<String>,
             /// Sources of one group are shown together.
             pub group: Option<String>,
@@ -52,17 +47,12 @@ macro_rules! sources {
 }
 
 sources! {
-    /// A web page.
     UrlSource = "url" {
-        /// Its address.
         url: String,
-        /// Who published it.
         attribution: Option<String>,
     }
 
-    /// A file.
     FileSource = "file" {
-        /// Its name.
         filename: String,
     }
 
@@ -72,9 +62,7 @@ sources! {
         id: String,
         /// Shown inline, unless there is an inline label.
         icon: Option<IconName>,
-        /// Heads the preview.
         label: Option<String>,
-        /// Shown inline in the text.
         inline_label: Option<String>,
         /// Whether a click reaches the application.
         #[serde(default)]

@@ -11,7 +11,6 @@ use crate::source::{FileSource, Source, UrlSource};
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Workflow {
-    /// Whose work is shown.
     #[serde(rename = "type")]
     pub kind: WorkflowKind,
     /// In the order they began.
@@ -27,9 +26,7 @@ pub struct Workflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkflowKind {
-    /// The application's.
     Custom,
-    /// The model's thinking.
     Reasoning,
 }
 
@@ -40,9 +37,7 @@ pub enum WorkflowKind {
     expecting = "expected a workflow summary: an object with a `title` or a `duration`"
 )]
 pub enum WorkflowSummary {
-    /// A text.
     Custom(CustomSummary),
-    /// How long it took.
     Duration(DurationSummary),
 }
 
@@ -50,9 +45,7 @@ pub enum WorkflowSummary {
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomSummary {
-    /// The words.
     pub title: String,
-    /// Before the words.
     pub icon: Option<IconName>,
 }
 
@@ -67,12 +60,9 @@ pub struct DurationSummary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusIndicator {
-    /// Not shown.
     #[default]
     None,
-    /// Under way.
     Loading,
-    /// Done.
     Complete,
 }
 
@@ -82,13 +72,9 @@ pub enum StatusIndicator {
 pub enum Task {
     /// Words and an icon of the application's choice.
     Custom(CustomTask),
-    /// A search on the web.
     WebSearch(SearchTask),
-    /// A thought of the model.
     Thought(ThoughtTask),
-    /// Reading files.
     File(FileTask),
-    /// Making an image.
     Image(ImageTask),
 }
 
@@ -103,7 +89,6 @@ macro_rules! tasks {
             /// How far it has come, when it is shown in a workflow.
             #[serde(default)]
             pub status_indicator: StatusIndicator,
-            /// What the user reads first.
             pub title: Option<String>,
             $($(#[$field_doc])* pub $field: $Type,)*
         }
@@ -124,38 +109,31 @@ macro_rules! tasks {
 tasks! {
     /// Words and an icon of the application's choice.
     CustomTask {
-        /// Before the title.
         icon: Option<IconName>,
         /// Markdown below the title.
         content: Option<String>,
     }
 
-    /// A search on the web.
     SearchTask {
         /// The query as part of the title.
         title_query: Option<String>,
         /// Everything that was searched for.
         #[serde(default)]
         queries: Vec<String>,
-        /// What was found.
         #[serde(default, deserialize_with = "url_sources")]
         sources: Vec<UrlSource>,
     }
 
-    /// A thought of the model.
     ThoughtTask {
         /// The thought, in Markdown.
         content: String,
     }
 
-    /// Reading files.
     FileTask {
-        /// The files.
         #[serde(default, deserialize_with = "file_sources")]
         sources: Vec<FileSource>,
     }
 
-    /// Making an image.
     ImageTask {}
 }
 

@@ -12,11 +12,8 @@ use crate::time::Timestamp;
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ThreadMetadata {
-    /// Its name in requests.
     pub id: ThreadId,
-    /// What the history shows.
     pub title: Option<String>,
-    /// When it began.
     pub created_at: Timestamp,
     /// Whether the user can write to it.
     #[serde(default)]
@@ -31,7 +28,6 @@ pub struct ThreadMetadata {
 /// A thread with its first page of items.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thread {
-    /// Everything but the items.
     #[serde(flatten)]
     pub thread: ThreadMetadata,
     /// The first page of items, oldest first.
@@ -55,7 +51,6 @@ impl Thread {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ThreadStatus {
-    /// Yes.
     #[default]
     Active,
     /// Not now: the composer is shown but disabled.
@@ -66,7 +61,6 @@ pub enum ThreadStatus {
     },
     /// Never again: the composer is gone.
     Closed {
-        /// Shown where the composer was.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },

@@ -43,7 +43,6 @@ pub use crate::widget::text::{
 /// Declares the components once, by their wire name.
 macro_rules! widgets {
     ($($(#[$doc:meta])* $Component:ident = $name:literal,)*) => {
-        /// A component of a widget.
         #[derive(Debug, Clone, PartialEq, Serialize, DeriveDeserialize)]
         #[serde(tag = "type", expecting = "expected a widget: an object with a `type`")]
         pub enum Widget {
@@ -93,9 +92,7 @@ widgets! {
     Basic = "Basic",
     /// A root with a border, and buttons at its foot.
     Card = "Card",
-    /// A root that lists things.
     ListView = "ListView",
-    /// One thing of a list.
     ListViewItem = "ListViewItem",
     /// A flexible container in either direction.
     BoxContainer = "Box",
@@ -107,47 +104,29 @@ widgets! {
     Form = "Form",
     /// Room that pushes its neighbours apart.
     Spacer = "Spacer",
-    /// A line between neighbours.
     Divider = "Divider",
     /// Animates the change of its child.
     Transition = "Transition",
-    /// A table.
     Table = "Table",
-    /// A row of a table.
     TableRow = "Table.Row",
-    /// A cell of a row.
     TableCell = "Table.Cell",
-    /// A heading.
     Title = "Title",
-    /// A small remark.
     Caption = "Caption",
-    /// Plain text.
     Text = "Text",
-    /// Formatted text.
     Markdown = "Markdown",
-    /// A word in a pill.
     Badge = "Badge",
-    /// An icon.
     Icon = "Icon",
-    /// An image.
     Image = "Image",
     /// A chart of bars, lines or areas.
     Chart = "Chart",
-    /// A button.
     Button = "Button",
-    /// A field of one line.
     Input = "Input",
-    /// A field of several lines.
     Textarea = "Textarea",
     /// A choice from a list that unfolds.
     Select = "Select",
-    /// A date.
     DatePicker = "DatePicker",
-    /// Yes or no.
     Checkbox = "Checkbox",
-    /// A choice from a list in sight.
     RadioGroup = "RadioGroup",
-    /// The name of a field.
     Label = "Label",
 }
 
@@ -159,7 +138,6 @@ pub struct DynamicWidget(JsonObject);
 /// A JSON value that is no widget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWidget {
-    /// A component says what it is.
     #[error("expected a widget: an object with a `type`")]
     NoType,
     /// Only three components can stand by themselves.

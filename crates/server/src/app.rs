@@ -8,15 +8,16 @@ use auth::{
 };
 use engine::{Engine, Workflow, WorkflowId};
 use ipnet::IpNet;
+use upstream::{openai::sessions::SessionsApi, relay::Relay};
 
 use crate::{
     audit::Audit,
     body::BodyLimits,
+    development::Development,
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::Limits,
     revocation::Revocations,
-    routes::{dev::Development, door::HostedSessions, page::Demo, relay::RelayTarget},
 };
 
 /// The parts of a running server.
@@ -61,6 +62,33 @@ pub struct App {
     pub audit: Audit,
     /// The rest of the configuration.
     pub settings: Settings,
+}
+
+/// OpenAI's sessions API as the one who mints door 1's secrets.
+pub struct HostedSessions {
+    /// The client for that API.
+    pub api: SessionsApi,
+    /// The workflow at OpenAI.
+    pub workflow: String,
+}
+
+/// Where a body with `messages` goes.
+pub struct RelayTarget {
+    /// The model.
+    pub relay: Relay,
+    /// The provider's name of it.
+    pub model: String,
+    /// How long one answer may take.
+    pub duration: std::time::Duration,
+}
+
+/// What the demo page is told.
+#[derive(Debug, Clone, Default)]
+pub struct Demo {
+    /// The public token for door 2; without one the door says how to make one.
+    pub public_token: Option<String>,
+    /// The domain key for door 3.
+    pub domain_key: Option<String>,
 }
 
 /// Plain values of the configuration.

@@ -8,7 +8,7 @@ mod server;
 use std::{borrow::Cow, sync::Arc};
 
 use auth::{
-    Environment, Error, Identity, Now, Origin, Reason, Refusal, Rejection,
+    Error, Identity, InHand, Now, Origin, Reason, Refusal, Rejection,
     access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
@@ -19,18 +19,18 @@ use auth::{
 };
 use axum::extract::{FromRequestParts, Request};
 use engine::{Owner, RequestContext, User, Workflow};
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use crate::caller::server::ServerCaller;
 use crate::{
+    address::Takes,
     app::App,
     body::{self, Form},
     cookie,
     cors::PageOrigin,
     error::ApiError,
-    locale,
-    router::Takes,
+    in_hand, locale,
     session_settings::SessionSettings,
     token_exchange::TokenExchange,
 };
@@ -265,6 +265,13 @@ fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError>
     })
 }
 
+/// Whether [`admit`] let somebody in with this request.
+pub(crate) fn is_admitted(extensions: &Extensions) -> bool {
+    extensions.get::<Caller>().is_some()
+        || extensions.get::<PublicTokenCaller>().is_some()
+        || extensions.get::<ServerCaller>().is_some()
+}
+
 /// Checks the credential of a request against what its route takes, and leaves the proof in the
 /// request's extensions.
 pub(crate) async fn admit(
@@ -274,7 +281,7 @@ pub(crate) async fn admit(
 ) -> Result<(), ApiError> {
     if takes.contains(&Takes::SubjectToken) && body::is_form(request.headers()) {
         let body = std::mem::take(request.body_mut());
-        let form = Form::read(request.headers(), body, app.settings.body).await?;
+        let form = Form::read_exchange(request.headers(), body, app.settings.body).await?;
         // curl says that a body is a form unless it is told otherwise. Where the body says nothing
         // either, a plain start is meant, which takes no body; it brings its credential elsewhere.
         if form.is_blank() {
@@ -359,7 +366,8 @@ impl Admission<'_> {
             }
             Admitted::Denied(login) => {
                 check_user_id(&user_ids, &login.identity)?;
-                self.check_origin(login.identity.environment()).await?;
+                self.check_origin(&in_hand::of_login(&login.identity))
+                    .await?;
             }
             // A public token names nobody, so nobody can be named beside it.
             Admitted::Page(_) if !user_ids.is_empty() => {
@@ -464,11 +472,8 @@ impl Admission<'_> {
         let cookies = texts(self.headers, &header::COOKIE);
         if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
-            let environment = self.app.settings.environment;
-            self.app
-                .domains
-                .check(&[], environment, self.now.wall)
-                .await?;
+            let in_hand = in_hand::by_cookie(self.app, &cookies);
+            self.app.domains.check(&[], &in_hand, self.now.wall).await?;
         }
         let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
@@ -514,7 +519,7 @@ impl Admission<'_> {
         if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
             return Ok(());
         }
-        let origin = self.check_origin(caller.identity.environment()).await?;
+        let origin = self.check_origin(&in_hand::of(caller)).await?;
         let (Some(origin), Entry::ClientSecret(session)) = (origin, &caller.entry) else {
             return Ok(());
         };
@@ -538,16 +543,15 @@ impl Admission<'_> {
         Ok(())
     }
 
-    /// The page's origin, which must be on the allowlist of this environment. `None` without a page.
-    async fn check_origin(&self, environment: Environment) -> Result<Option<Origin>, ApiError> {
+    /// The page's origin, which must be on the allowlist of the credential's environment. `None` without
+    /// a page.
+    async fn check_origin(&self, in_hand: &InHand) -> Result<Option<Origin>, ApiError> {
         if !self.page.is_present() {
             return Ok(None);
         }
         let page = self.page.values();
         let domains = &self.app.domains;
-        Ok(Some(
-            domains.check(&page, environment, self.now.wall).await?,
-        ))
+        Ok(Some(domains.check(&page, in_hand, self.now.wall).await?))
     }
 
     fn takes(&self, kind: Takes) -> bool {
@@ -598,7 +602,10 @@ fn token_of(headers: &HeaderMap) -> Option<SecretString> {
 
 /// All values of a header as text. What is not text cannot be mistaken for a good value: the
 /// replacement character is in no credential.
-fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'headers, str>> {
+pub(crate) fn texts<'headers>(
+    headers: &'headers HeaderMap,
+    name: &HeaderName,
+) -> Vec<Cow<'headers, str>> {
     headers
         .get_all(name)
         .iter()
@@ -618,7 +625,7 @@ impl From<Error> for ApiError {
             Error::Malformed(_) => Self::bad_credentials_request(message),
             Error::Invalid(rejection) => refused(rejection, message),
             Error::Forbidden(refusal) => match *refusal {
-                Refusal::Origin(_) => Self::origin_refused(message),
+                Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
                 Refusal::Denied(_) => Self::forbidden("entry_denied", message),
                 Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),

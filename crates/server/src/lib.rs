@@ -1,48 +1,50 @@
 //! HTTP in, engine calls, HTTP out: the only crate that knows status codes.
 //!
-//! Follow a request: [`serve`](serve()) accepts the connection, [`Service`] names it, finds its
-//! address in the table of [`router`], counts it and checks it against the domain allowlist, `caller`
-//! turns its credential into an identity, a handler in `routes` asks the engine, and `sse` or
-//! [`ApiError`] answers.
+//! Follow a request: [`serve`](serve()) accepts the connection, the table of [`router`] has its
+//! address, `around` names it, counts it and checks it against the domain allowlist, `caller` turns
+//! its credential into an identity, a handler in `routes` asks the engine, and `sse` or [`ApiError`]
+//! answers.
 
+mod address;
 pub mod app;
+mod around;
 mod audit;
 mod background;
 mod body;
 mod caller;
 mod client_ip;
+mod connections;
 mod cookie;
 mod cors;
+mod development;
 mod error;
 mod files;
-mod gather;
+mod host;
+mod in_hand;
 mod limits;
 mod locale;
+mod path;
+mod requested_headers;
 mod revocation;
 pub mod router;
 mod routes;
+mod seldom;
 mod serve;
-mod service;
 mod session_settings;
 mod sse;
 mod token_exchange;
 mod untraced;
 
 pub use crate::{
-    app::{App, AppState, Doors, Settings},
+    address::{Pages, Takes},
+    app::{App, AppState, Demo, Doors, HostedSessions, RelayTarget, Settings},
     audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,
+    development::{Development, DevelopmentUser},
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
     revocation::Revocations,
-    routes::{
-        dev::{Development, DevelopmentUser},
-        door::HostedSessions,
-        page::Demo,
-        relay::RelayTarget,
-    },
     serve::{ServeOptions, serve},
-    service::Service,
 };

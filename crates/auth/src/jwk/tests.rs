@@ -228,8 +228,20 @@ fn k05_an_ed25519_point_has_one_encoding_and_is_not_of_small_order() {
         little_endian(1, 0, 0),          // the neutral element
         little_endian(0, 0, 0),          // of order 4
         little_endian(0xec, 0xff, 0x7f), // of order 2
-        little_endian(2, 0, 0),          // on no point of the curve
     ];
+    // Of order 8, and the same with the other sign of x.
+    for hex in [
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ] {
+        let mut y = [0; 32];
+        for (index, byte) in y.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap();
+        }
+        bad.push(y);
+        y[31] |= 0x80;
+        bad.push(y);
+    }
     // Coordinates that are not below the prime: 2^255 - 19 stands for 0, and so on.
     bad.extend((0xed..=0xff).map(|low| little_endian(low, 0xff, 0x7f)));
     for x in bad {

@@ -89,8 +89,8 @@ async fn users_of_a_server_belong_to_its_project() {
 async fn a_key_that_was_made_elsewhere_is_imported_and_found_by_its_digest() {
     let keys = keys();
     for (text, hint) in [
-        ("sk-proj-0123456789abcdef0123456789", "sk-proj-…"),
-        ("My API Key", "My…"),
+        ("sk-proj-T3vB9kQx7LmZ2pRw8HnYc5JdF1sG6a", "sk-proj-…"),
+        ("my api key 9f86d081884c7d659a2feaa0c55ad015", "my api k…"),
     ] {
         let key = SecretString::from(text);
         let record = keys
@@ -146,4 +146,22 @@ async fn what_cannot_be_a_key_from_elsewhere_is_not_imported() {
         };
         assert!(text.len() < 6 || !message.contains(text), "{message}");
     }
+}
+
+#[tokio::test]
+async fn s12_a_key_that_could_be_guessed_is_taken_in_for_trying_out_only() {
+    let keys = keys();
+    let key = SecretString::from("My API Key");
+    let outcome = keys.import(&key, "", "shop", Environment::Test, NOW).await;
+    let Err(Error::Unusable(message)) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        message.contains("of its 10 characters") && message.contains("128"),
+        "it says what it counted: {message}"
+    );
+    assert!(!message.contains("My API"), "{message}");
+    let record = keys.import_weak(&key, "", "shop", NOW).await.unwrap();
+    assert_eq!(record.environment, Environment::Test);
+    assert_eq!(keys.authenticate("My API Key", &[]).await.unwrap(), record);
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use crate::{
     compose::{self, Composed},
     config::{self, Overrides, Variables},
+    open_files,
     telemetry::{say, start_log},
 };
 
@@ -34,8 +35,9 @@ pub(crate) async fn run(
         listen: options.listen,
         dev: options.dev,
     };
-    let config = config::load(variables, &overrides)?;
+    let mut config = config::load(variables, &overrides)?;
     start_log(&config.log)?;
+    open_files::provide(&mut config);
     let listener = TcpListener::bind(&config.server.listen)
         .await
         .with_context(|| format!("failed to listen on {}", config.server.listen))?;
@@ -57,7 +59,7 @@ pub(crate) async fn run(
     let background = server::background(app.clone());
     let serving = server::serve(
         listener,
-        server::Service::new(app.clone()),
+        server::router::router(&app),
         turns,
         serve_options,
         stop_signal(),

@@ -19,13 +19,10 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "object", rename = "chatkit.thread_item")]
 pub struct ThreadItem {
-    /// Its name in requests.
     pub id: ItemId,
     /// When it was made, in Unix seconds.
     pub created_at: i64,
-    /// The thread it belongs to.
     pub thread_id: ThreadId,
-    /// What it is.
     #[serde(flatten)]
     pub kind: ItemKind,
 }
@@ -34,7 +31,6 @@ pub struct ThreadItem {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum ItemKind {
-    /// What the user said.
     #[serde(rename = "chatkit.user_message")]
     UserMessage {
         /// Its parts: what it quotes, then what was typed.
@@ -44,13 +40,11 @@ pub enum ItemKind {
         /// What the user chose in the composer; absent when nothing.
         inference_options: Option<InferenceOptions>,
     },
-    /// What the assistant said.
     #[serde(rename = "chatkit.assistant_message")]
     AssistantMessage {
         /// Its parts, in order.
         content: Vec<OutputText>,
     },
-    /// A widget.
     #[serde(rename = "chatkit.widget")]
     Widget {
         /// The tree of components, as JSON.
@@ -63,24 +57,18 @@ pub enum ItemKind {
         status: CallStatus,
         /// The model's name for this call.
         call_id: String,
-        /// The tool.
         name: String,
         /// What the tool is given, as JSON.
         arguments: String,
         /// What the page answered, as JSON.
         output: Option<String>,
     },
-    /// A task by itself.
     #[serde(rename = "chatkit.task")]
     Task {
-        /// Whose it is.
         task_type: TaskKind,
-        /// What the user reads first.
         heading: Option<String>,
-        /// What the user reads below.
         summary: Option<String>,
     },
-    /// Several tasks.
     #[serde(rename = "chatkit.task_group")]
     TaskGroup {
         /// In the order they began.
@@ -93,24 +81,16 @@ pub enum ItemKind {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum UserContent {
     /// Something typed, or the name of something picked.
-    InputText {
-        /// As the user reads it.
-        text: String,
-    },
+    InputText { text: String },
     /// The part of an answer that it refers to.
-    QuotedText {
-        /// As it was quoted.
-        text: String,
-    },
+    QuotedText { text: String },
 }
 
 /// A file or an image of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachmentView {
-    /// Which of the two.
     #[serde(rename = "type")]
     pub kind: AttachmentKind,
-    /// Its name in requests.
     pub id: AttachmentId,
     /// File name, as the user knows it.
     pub name: String,
@@ -124,18 +104,14 @@ pub struct AttachmentView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AttachmentKind {
-    /// An image, which has a preview.
     Image,
-    /// Any file.
     File,
 }
 
 /// What the user chose in the composer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceOptions {
-    /// A tool that must be used.
     pub tool_choice: Option<ToolChoice>,
-    /// The model to answer with.
     pub model: Option<String>,
 }
 
@@ -145,7 +121,6 @@ pub struct InferenceOptions {
 pub struct OutputText {
     /// Markdown.
     pub text: String,
-    /// What it refers to.
     pub annotations: Vec<Annotation>,
 }
 
@@ -153,23 +128,14 @@ pub struct OutputText {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Annotation {
-    /// To a file.
-    File {
-        /// Which.
-        source: FileName,
-    },
-    /// To a web page.
-    Url {
-        /// Which.
-        source: WebAddress,
-    },
+    File { source: FileName },
+    Url { source: WebAddress },
 }
 
 /// A file that is referred to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "file")]
 pub struct FileName {
-    /// Its name.
     pub filename: String,
 }
 
@@ -177,7 +143,6 @@ pub struct FileName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "url")]
 pub struct WebAddress {
-    /// Its address.
     pub url: String,
 }
 
@@ -185,9 +150,7 @@ pub struct WebAddress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
-    /// Not yet.
     InProgress,
-    /// Yes.
     Completed,
 }
 
@@ -195,21 +158,16 @@ pub enum CallStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {
-    /// The application's.
     Custom,
-    /// The model's thinking.
     Thought,
 }
 
 /// A task of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskView {
-    /// Whose it is.
     #[serde(rename = "type")]
     pub kind: TaskKind,
-    /// What the user reads first.
     pub heading: Option<String>,
-    /// What the user reads below.
     pub summary: Option<String>,
 }
 

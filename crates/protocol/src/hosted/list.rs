@@ -15,7 +15,6 @@ const MAX_CURSOR: usize = crate::id::MAX_LENGTH;
 pub struct ListQuery {
     /// At most this many entries, 0 to 100.
     pub limit: u32,
-    /// By time of creation.
     pub order: Order,
     /// Entries that follow this one in the given order.
     pub after: Option<String>,
@@ -26,7 +25,6 @@ pub struct ListQuery {
 /// Which threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadQuery {
-    /// Which part of them.
     pub list: ListQuery,
     /// Those of one user only.
     pub user: Option<String>,

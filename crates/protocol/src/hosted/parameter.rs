@@ -28,7 +28,6 @@ impl ParameterError {
         }
     }
 
-    /// The body is not JSON at all.
     pub(super) fn not_json(error: &crate::RequestError) -> Self {
         Self {
             code: "invalid_json",
@@ -171,7 +170,6 @@ impl Fields {
         }
     }
 
-    /// The path of a field.
     pub(super) fn path(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
@@ -180,7 +178,6 @@ impl Fields {
         }
     }
 
-    /// Demands a field.
     pub(super) fn required<T>(&self, name: &str, found: Option<T>) -> Result<T, ParameterError> {
         found.ok_or_else(|| ParameterError::missing(&self.path(name)))
     }
@@ -226,7 +223,6 @@ impl Fields {
         }
     }
 
-    /// A whole number within bounds.
     pub(super) fn integer(
         &mut self,
         name: &str,
@@ -256,7 +252,6 @@ impl Fields {
         }
     }
 
-    /// An object.
     pub(super) fn object(&mut self, name: &str) -> Result<Option<Self>, ParameterError> {
         let path = self.path(name);
         self.take(name)

@@ -26,7 +26,6 @@ const MAX_DEPTH: usize = 8;
 /// What a server asks for: every default is filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionRequest {
-    /// What answers.
     pub workflow: WorkflowRequest,
     /// Whose session it is, in the server's own words.
     pub user: String,
@@ -34,14 +33,12 @@ pub struct SessionRequest {
     pub expires_after_seconds: u32,
     /// How often it may ask.
     pub rate_limits: RateLimits,
-    /// What its page can do.
     pub configuration: ChatKitConfiguration,
 }
 
 /// The workflow that a server asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkflowRequest {
-    /// Which.
     pub id: String,
     /// Which version of it; the default one when absent.
     pub version: Option<String>,
@@ -187,14 +184,12 @@ fn read_enabled(fields: Option<Fields>, usual: bool) -> Result<Enabled, Paramete
 /// Something that is on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Enabled {
-    /// Whether it is on.
     pub enabled: bool,
 }
 
 /// How often a session may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RateLimits {
-    /// Requests in a minute.
     pub max_requests_per_1_minute: u32,
 }
 
@@ -226,7 +221,6 @@ pub struct FileUpload {
     pub enabled: bool,
     /// Largest file in megabytes.
     pub max_file_size: Option<u32>,
-    /// How many files.
     pub max_files: Option<u32>,
 }
 
@@ -243,7 +237,6 @@ impl Default for FileUpload {
 /// Which earlier threads a session may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct History {
-    /// Whether threads are listed.
     pub enabled: bool,
     /// How many of the newest; all when absent.
     pub recent_threads: Option<u32>,
@@ -270,28 +263,21 @@ pub struct ChatSession<'secret> {
     pub expires_at: i64,
     /// What its page shows; empty in every answer but the first.
     pub client_secret: &'secret str,
-    /// What answers.
     pub workflow: SessionWorkflow,
-    /// Whose session it is.
     pub user: String,
     /// How often it may ask.
     pub rate_limits: RateLimits,
     /// The same again, where older code looks for it.
     pub max_requests_per_1_minute: u32,
-    /// Whether it can be used.
     pub status: SessionStatus,
-    /// What its page can do.
     pub chatkit_configuration: ChatKitConfiguration,
 }
 
 /// The workflow of a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionWorkflow {
-    /// Which.
     pub id: String,
-    /// Which version was asked for.
     pub version: Option<String>,
-    /// Values for the workflow.
     pub state_variables: Option<Map<String, Value>>,
     /// Whether its turns may be traced.
     pub tracing: Enabled,
@@ -301,11 +287,8 @@ pub struct SessionWorkflow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {
-    /// Yes.
     Active,
-    /// Not any more: its time is up.
     Expired,
-    /// Not any more: it was ended.
     Cancelled,
 }
 

@@ -14,13 +14,10 @@ pub struct Limits {
     pub request_bytes: usize,
     /// The whole body of `input.transcribe`; base64 makes audio a third larger.
     pub audio_request_bytes: usize,
-    /// Levels of objects and lists.
     pub depth: usize,
     /// All texts of one message together.
     pub message_bytes: usize,
-    /// Parts of one message.
     pub content_parts: usize,
-    /// Attachments of one message.
     pub attachments: usize,
     /// Answers of one submission, values of one answer, and items of one feedback.
     pub entries: usize,

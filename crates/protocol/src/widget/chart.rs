@@ -15,13 +15,11 @@ components! {
     Chart + block {
         /// The rows: a value for each field.
         pub data: Vec<BTreeMap<String, Dimension>>,
-        /// What is drawn of them.
         pub series: Vec<Series>,
         /// Which field runs along the bottom.
         pub x_axis: XAxis,
         /// Whether values are written at the side.
         pub show_y_axis: Option<bool>,
-        /// Whether the series are named.
         pub show_legend: Option<bool>,
         /// Whether a point tells its value.
         pub show_tooltip: Option<bool>,
@@ -39,9 +37,7 @@ components! {
     expecting = "expected the name of a field, or an object with a `dataKey`"
 )]
 pub enum XAxis {
-    /// The name of a field.
     Field(String),
-    /// A field and how it is shown.
     Config(XAxisConfig),
 }
 
@@ -56,11 +52,9 @@ impl Default for XAxis {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct XAxisConfig {
-    /// The name of the field.
     pub data_key: String,
     /// Whether line, ticks and labels are left out.
     pub hide: Option<bool>,
-    /// Labels by value.
     pub labels: Option<BTreeMap<String, String>>,
 }
 
@@ -68,11 +62,8 @@ pub struct XAxisConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Series {
-    /// Bars.
     Bar(BarSeries),
-    /// Filled lines.
     Area(AreaSeries),
-    /// Lines.
     Line(LineSeries),
 }
 
@@ -83,9 +74,7 @@ macro_rules! series {
         #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $Name {
-            /// Its name in the legend.
             pub label: Option<String>,
-            /// The field with its values.
             pub data_key: String,
             /// A chart colour; by default each series gets the next one.
             pub color: Option<Color>,
@@ -95,29 +84,23 @@ macro_rules! series {
 }
 
 series! {
-    /// Bars.
     BarSeries {
         /// Series of the same stack stand on each other.
         pub stack: Option<String>,
     }
 
-    /// Filled lines.
     AreaSeries {
         /// Series of the same stack stand on each other.
         pub stack: Option<String>,
-        /// The way from point to point.
         pub curve_type: Option<Curve>,
     }
 
-    /// Lines.
     LineSeries {
-        /// The way from point to point.
         pub curve_type: Option<Curve>,
     }
 }
 
 words! {
-    /// The way from point to point.
     Curve {
         Basis = "basis",
         BasisClosed = "basisClosed",

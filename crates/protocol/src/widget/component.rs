@@ -14,24 +14,18 @@ macro_rules! components {
         pub struct $Name {
             /// Tells it from its neighbours when the tree changes.
             pub key: Option<String>,
-            /// What updates call it.
             pub id: Option<String>,
             $($fields)*
         }
     };
     (@group [text] $(#[$meta:meta])* $Name:ident { $($own:tt)* }) => {
         $crate::widget::component::components!(@group [] $(#[$meta])* $Name {
-            /// What it says.
             pub value: String,
-            /// A text colour.
             pub color: Option<$crate::widget::Color>,
-            /// How bold.
             pub weight: Option<$crate::widget::Weight>,
-            /// Where the lines begin.
             pub text_align: Option<$crate::widget::TextAlign>,
             /// Cut off what does not fit, with an ellipsis.
             pub truncate: Option<bool>,
-            /// Cut off after so many lines.
             pub max_lines: Option<u32>,
             $($own)*
         });
@@ -42,7 +36,6 @@ macro_rules! components {
             pub height: Option<$crate::widget::Dimension>,
             /// Pixels or CSS.
             pub width: Option<$crate::widget::Dimension>,
-            /// Height and width at once.
             pub size: Option<$crate::widget::Dimension>,
             /// Pixels or CSS.
             pub min_height: Option<$crate::widget::Dimension>,
@@ -54,7 +47,6 @@ macro_rules! components {
             pub max_height: Option<$crate::widget::Dimension>,
             /// Pixels or CSS.
             pub max_width: Option<$crate::widget::Dimension>,
-            /// Most height and width at once.
             pub max_size: Option<$crate::widget::Dimension>,
             /// Width by height, as a number or CSS.
             pub aspect_ratio: Option<$crate::widget::Dimension>,
@@ -65,7 +57,6 @@ macro_rules! components {
     };
     (@group [container] $(#[$meta:meta])* $Name:ident { $($own:tt)* }) => {
         $crate::widget::component::components!(@group [block] $(#[$meta])* $Name {
-            /// What it holds.
             pub children: Option<Vec<$crate::widget::Widget>>,
             /// Where children stand across the direction.
             pub align: Option<$crate::widget::Alignment>,
@@ -81,9 +72,7 @@ macro_rules! components {
             pub margin: Option<$crate::widget::Inset>,
             /// The border.
             pub border: Option<$crate::widget::Frame>,
-            /// How round the corners are.
             pub radius: Option<$crate::widget::Radius>,
-            /// A background colour.
             pub background: Option<$crate::widget::Color>,
             $($own)*
         });

@@ -16,7 +16,6 @@ components! {
     /// A root without a look of its own. It may hold other roots.
     #[derive(Default)]
     Basic {
-        /// What it holds.
         pub children: Vec<Widget>,
         /// A colour scheme for everything in it.
         pub theme: Option<Theme>,
@@ -37,47 +36,35 @@ components! {
     Card {
         /// Whether the confirm button sends the values of the controls in it.
         pub as_form: Option<bool>,
-        /// What it holds.
         pub children: Vec<Widget>,
-        /// A background colour.
         pub background: Option<Color>,
         /// The border.
         pub border: Option<Frame>,
-        /// How wide it is.
         pub size: Option<CardSize>,
         /// Inside the border: spacing units or CSS.
         pub padding: Option<Inset>,
-        /// A line above the content.
         pub status: Option<WidgetStatus>,
         /// Whether the content is folded away, as after the main action.
         pub collapsed: Option<bool>,
-        /// The button that goes on.
         pub confirm: Option<CardAction>,
-        /// The button that does not.
         pub cancel: Option<CardAction>,
         /// A colour scheme for everything in it.
         pub theme: Option<Theme>,
     }
 
-    /// A root that lists things.
     #[derive(Default)]
     ListView {
         /// Its [`ListViewItem`]s.
         pub children: Vec<Widget>,
-        /// How many are shown at first.
         pub limit: Option<RowLimit>,
-        /// A line above the list.
         pub status: Option<WidgetStatus>,
         /// A colour scheme for everything in it.
         pub theme: Option<Theme>,
     }
 
-    /// One thing of a list.
     #[derive(Default)]
     ListViewItem {
-        /// What it holds.
         pub children: Vec<Widget>,
-        /// Makes the whole row a button.
         pub on_click_action: Option<ActionConfig>,
         /// Between children: spacing units or CSS.
         pub gap: Option<Dimension>,
@@ -103,7 +90,6 @@ components! {
     /// A container whose controls are sent together.
     #[derive(Default)]
     Form + container {
-        /// What sending does.
         pub on_submit_action: Option<ActionConfig>,
         /// Which way children follow each other.
         pub direction: Option<Direction>,
@@ -116,12 +102,10 @@ components! {
         pub min_size: Option<Dimension>,
     }
 
-    /// A line between neighbours.
     #[derive(Default)]
     Divider {
         /// A border colour.
         pub color: Option<Color>,
-        /// How thick, in pixels or CSS.
         pub size: Option<Dimension>,
         /// Room on both sides: spacing units or CSS.
         pub spacing: Option<Dimension>,
@@ -132,11 +116,9 @@ components! {
     /// Animates the change of its child.
     #[derive(Default)]
     Transition {
-        /// The child.
         pub children: Option<Widget>,
     }
 
-    /// A table.
     #[derive(Default)]
     Table {
         /// Its [`TableRow`]s.
@@ -155,15 +137,12 @@ components! {
     /// A cell of a row (`Table.Cell` on the wire).
     #[derive(Default)]
     TableCell {
-        /// What it holds.
         pub children: Option<Vec<Widget>>,
         /// Pixels or CSS.
         pub width: Option<Dimension>,
         /// Around the children: spacing units or CSS, by edge.
         pub padding: Option<Spacing>,
-        /// How many columns it takes.
         pub col_span: Option<u32>,
-        /// How many rows it takes.
         pub row_span: Option<u32>,
         /// Where the content stands from left to right.
         pub align: Option<TextAlign>,
@@ -180,7 +159,6 @@ pub enum RowLimit {
     /// As many as the element sees fit.
     #[serde(rename = "auto")]
     Auto,
-    /// So many.
     #[serde(untagged)]
     Count(u32),
 }
@@ -190,7 +168,6 @@ pub enum RowLimit {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WidgetStatus {
-    /// What it says.
     pub text: String,
     /// The address of a small image before the text.
     pub favicon: Option<String>,
@@ -204,14 +181,11 @@ pub struct WidgetStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CardAction {
-    /// What it says.
     pub label: String,
-    /// What it does.
     pub action: ActionConfig,
 }
 
 words! {
-    /// How wide a card is.
     CardSize {
         Sm = "sm",
         Md = "md",

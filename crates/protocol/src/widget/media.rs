@@ -6,28 +6,19 @@ use crate::widget::style::words;
 use crate::widget::{Color, IconSize, Inset, Radius};
 
 components! {
-    /// An icon.
     Icon {
-        /// Which.
         pub name: IconName,
-        /// A text colour.
         pub color: Option<Color>,
-        /// How large.
         pub size: Option<IconSize>,
     }
 
-    /// An image.
     #[derive(Default)]
     Image + block {
-        /// Its address.
         pub src: String,
-        /// What it shows, in words.
         pub alt: Option<String>,
-        /// How it fills its room.
         pub fit: Option<ImageFit>,
         /// Which part of it stays in sight.
         pub position: Option<ImagePosition>,
-        /// How round the corners are.
         pub radius: Option<Radius>,
         /// Whether it has a fine border.
         pub frame: Option<bool>,
@@ -35,7 +26,6 @@ components! {
         pub flush: Option<bool>,
         /// Outside the border: spacing units or CSS.
         pub margin: Option<Inset>,
-        /// A background colour.
         pub background: Option<Color>,
     }
 }
@@ -54,7 +44,6 @@ impl Icon {
 }
 
 words! {
-    /// How an image fills its room.
     ImageFit {
         Cover = "cover",
         Contain = "contain",

@@ -24,9 +24,7 @@ pub(crate) use words;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a number or a CSS value")]
 pub enum Dimension {
-    /// A number.
     Number(Number),
-    /// A CSS value.
     Css(String),
 }
 
@@ -46,9 +44,7 @@ impl From<&str> for Dimension {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a colour, or one for each theme")]
 pub enum Color {
-    /// The same in both themes.
     Same(String),
-    /// One for each theme.
     ByTheme(ThemeColor),
 }
 
@@ -62,9 +58,7 @@ impl From<&str> for Color {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThemeColor {
-    /// In the dark theme.
     pub dark: String,
-    /// In the light theme.
     pub light: String,
 }
 
@@ -77,7 +71,6 @@ pub struct ThemeColor {
 pub enum Inset {
     /// The same at all edges.
     Same(Dimension),
-    /// By edge.
     ByEdge(Spacing),
 }
 
@@ -94,24 +87,17 @@ macro_rules! by_edge {
         #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $Name {
-            /// Above.
             pub top: Option<$Type>,
-            /// To the right.
             pub right: Option<$Type>,
-            /// Below.
             pub bottom: Option<$Type>,
-            /// To the left.
             pub left: Option<$Type>,
-            /// To the left and to the right.
             pub x: Option<$Type>,
-            /// Above and below.
             pub y: Option<$Type>,
         }
     };
 }
 
 by_edge!(
-    /// Space by edge.
     Spacing of Dimension
 );
 by_edge!(
@@ -125,7 +111,6 @@ by_edge!(
 pub enum Frame {
     /// The same at all edges.
     Same(Edge),
-    /// By edge.
     ByEdge(Box<Borders>),
 }
 
@@ -135,7 +120,6 @@ pub enum Frame {
 pub enum Edge {
     /// Pixels.
     Width(Number),
-    /// With colour and style.
     Border(Border),
 }
 
@@ -148,7 +132,6 @@ pub struct Border {
     pub size: Number,
     /// A border colour.
     pub color: Option<Color>,
-    /// The line.
     pub style: Option<BorderStyle>,
 }
 
@@ -165,7 +148,6 @@ words! {
         Outset = "outset",
     }
 
-    /// How round corners are.
     Radius {
         TwoXs = "2xs",
         Xs = "xs",
@@ -188,7 +170,6 @@ words! {
         End = "end",
     }
 
-    /// How large text is.
     TextSize {
         Xs = "xs",
         Sm = "sm",
@@ -197,7 +178,6 @@ words! {
         Xl = "xl",
     }
 
-    /// How large a heading is.
     TitleSize {
         Xs = "xs",
         Sm = "sm",
@@ -210,14 +190,12 @@ words! {
         FiveXl = "5xl",
     }
 
-    /// How large a remark is.
     CaptionSize {
         Sm = "sm",
         Md = "md",
         Lg = "lg",
     }
 
-    /// How large an icon is.
     IconSize {
         Xs = "xs",
         Sm = "sm",
@@ -228,7 +206,6 @@ words! {
         ThreeXl = "3xl",
     }
 
-    /// How bold text is.
     Weight {
         Normal = "normal",
         Medium = "medium",
@@ -275,7 +252,6 @@ words! {
         Dark = "dark",
     }
 
-    /// How a control looks.
     ControlVariant {
         Solid = "solid",
         Soft = "soft",
@@ -283,7 +259,6 @@ words! {
         Ghost = "ghost",
     }
 
-    /// How large a control is.
     ControlSize {
         ThreeXs = "3xs",
         TwoXs = "2xs",

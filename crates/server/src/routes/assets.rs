@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::{error::ApiError, router::Placeholder};
+use crate::{error::ApiError, path::Path};
 
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const SHORT: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -29,7 +29,7 @@ pub(crate) async fn script(RawQuery(query): RawQuery, headers: HeaderMap) -> Res
 
 /// `GET /chatkit/{*path}`
 pub(crate) async fn part(
-    Placeholder(path): Placeholder,
+    Path(path): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {

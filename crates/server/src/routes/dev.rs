@@ -6,64 +6,28 @@
 //! A proxy or a tunnel on this machine connects from loopback for people who are anywhere, so a
 //! request that one of them passed on is refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use auth::{Origin, Signer};
+use auth::Origin;
 use axum::{
-    Extension, Json,
-    extract::State,
+    Json,
+    extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{app::AppState, body::JsonBody, error::ApiError, service::Peer};
+use crate::{
+    app::AppState,
+    body::JsonBody,
+    development::{Development, DevelopmentUser},
+    error::ApiError,
+};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a token lives: as long as those of Better Auth.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
-
-/// An issuer for trying things out.
-pub struct Development {
-    /// Its key.
-    pub signer: Arc<Signer>,
-    /// Its `iss`.
-    pub issuer: String,
-    /// Its `aud`.
-    pub audience: String,
-    /// Who can sign in.
-    pub users: Vec<DevelopmentUser>,
-}
-
-/// A made-up person.
-#[derive(Debug, Clone, Serialize)]
-pub struct DevelopmentUser {
-    /// Their `sub`.
-    pub id: &'static str,
-    /// What they are called.
-    pub name: &'static str,
-    /// Their address, which nobody reads.
-    pub email: &'static str,
-}
-
-impl DevelopmentUser {
-    /// The two people of every development issuer.
-    pub fn both() -> Vec<Self> {
-        vec![
-            Self {
-                id: "ada",
-                name: "Ada",
-                email: "ada@example.com",
-            },
-            Self {
-                id: "grace",
-                name: "Grace",
-                email: "grace@example.com",
-            },
-        ]
-    }
-}
 
 #[derive(Deserialize)]
 pub(crate) struct TokenBody {
@@ -73,7 +37,7 @@ pub(crate) struct TokenBody {
 /// `POST /dev/token`
 pub(crate) async fn token(
     State(app): State<AppState>,
-    peer: Option<Extension<Peer>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
@@ -84,9 +48,7 @@ pub(crate) async fn token(
             "the development issuer signs nobody in who comes through a proxy; open the page on this machine as http://127.0.0.1, or configure [[issuers]] and run without --dev",
         ));
     }
-    let is_local_peer =
-        peer.is_some_and(|Extension(Peer(peer))| peer.ip().to_canonical().is_loopback());
-    if !is_local_peer
+    if !peer.ip().to_canonical().is_loopback()
         || !is_local_host(&headers)
         || !is_local_page(&headers)
         || !is_sent_by_a_local_page(&headers)

@@ -21,10 +21,10 @@ use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use upstream::openai::sessions::{SessionRequest, SessionWorkflow, SessionsApi};
+use upstream::openai::sessions::{SessionRequest, SessionWorkflow};
 
 use crate::{
-    app::{App, AppState},
+    app::{App, AppState, HostedSessions},
     audit::Source,
     body::JsonBody,
     caller::{self, Caller, Login, PublicTokenCaller},
@@ -34,14 +34,6 @@ use crate::{
     session_settings::SessionSettings,
     token_exchange::{self, TokenExchange},
 };
-
-/// OpenAI's sessions API as the one who mints door 1's secrets.
-pub struct HostedSessions {
-    /// The client for that API.
-    pub api: SessionsApi,
-    /// The workflow at OpenAI.
-    pub workflow: String,
-}
 
 /// Unknown fields are ignored: pages in the wild send notes of their own.
 #[derive(Deserialize)]

@@ -29,7 +29,7 @@ use crate::{
     caller::Caller,
     error::ApiError,
     files::{Allowance, FORM_BYTES, IncomingBytes, Permission},
-    router::Placeholder,
+    path::Path,
 };
 
 /// What may stand in a file name of `Content-Disposition` as it is (RFC 8187 §3.2.1, `attr-char`).
@@ -188,10 +188,11 @@ impl<S: Sync + Send> FromRequestParts<S> for FileLink {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Ok(Placeholder(id)) = Placeholder::from_request_parts(parts, state).await;
-        let permission = Query::<Permission>::try_from_uri(&parts.uri);
-        match (id.parse(), permission) {
-            (Ok(id), Ok(Query(permission))) => Ok(Self { id, permission }),
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let id = id.ok().and_then(|Path(id)| id.parse().ok());
+        let permission = Query::<Permission>::try_from_uri(&parts.uri).ok();
+        match (id, permission) {
+            (Some(id), Some(Query(permission))) => Ok(Self { id, permission }),
             _ => Err(dead_link()),
         }
     }

@@ -10,10 +10,8 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 
 use crate::{
-    app::AppState,
-    error::ApiError,
-    router::Placeholder,
-    routes::{assets::content_type, dev::DevelopmentUser},
+    app::AppState, development::DevelopmentUser, error::ApiError, path::Path,
+    routes::assets::content_type,
 };
 
 /// Scripts and styles from this server only, none inline; no markup from strings (Trusted Types).
@@ -27,15 +25,6 @@ const INDEX: &str = "index.html";
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/assets/demo"]
 struct DemoFiles;
-
-/// What the demo page is told.
-#[derive(Debug, Clone, Default)]
-pub struct Demo {
-    /// The public token for door 2; without one the door says how to make one.
-    pub public_token: Option<String>,
-    /// The domain key for door 3.
-    pub domain_key: Option<String>,
-}
 
 #[derive(Serialize)]
 struct Config<'a> {
@@ -62,7 +51,7 @@ pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiEr
 }
 
 /// `GET /demo/{file}`
-pub(crate) async fn file(Placeholder(file): Placeholder) -> Response {
+pub(crate) async fn file(Path(file): Path<String>) -> Response {
     // The page itself has one address, where its policy is.
     if file == INDEX {
         return Redirect::permanent("/").into_response();

@@ -8,19 +8,9 @@ use bytes::Bytes;
 use engine::ports::ModelError;
 use futures::StreamExt;
 use http::{HeaderValue, header};
-use upstream::relay::{Relay, RelayContext, RelayError};
+use upstream::relay::{RelayContext, RelayError};
 
 use crate::{app::App, audit::Source, caller::Caller, error::ApiError, routes::chat, sse};
-
-/// Where a body with `messages` goes.
-pub struct RelayTarget {
-    /// The model.
-    pub relay: Relay,
-    /// The provider's name of it.
-    pub model: String,
-    /// How long one answer may take.
-    pub duration: Duration,
-}
 
 /// Answers a body with `messages`.
 pub(crate) async fn answer(

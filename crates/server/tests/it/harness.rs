@@ -113,6 +113,10 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_ip: u32,
+    /// Blocks of proxies whose word about their clients is taken.
+    pub(crate) trusted_proxies: Vec<&'static str>,
     pub(crate) relay_duration: Duration,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) access: WorkflowAccess,
@@ -144,6 +148,9 @@ impl Default for Options {
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
+            max_connections: ServeOptions::default().max_connections,
+            max_connections_per_ip: ServeOptions::default().max_connections_per_ip,
+            trusted_proxies: Vec::new(),
             relay_duration: Duration::from_mins(10),
             rules: Vec::new(),
             access: WorkflowAccess::new("wf_test", ["wf_open".to_owned()])
@@ -254,6 +261,11 @@ impl TestApp {
         let issuers =
             Arc::new(Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random).unwrap());
         let (model, relay) = model(&options);
+        let trusted_proxies: Vec<_> = options
+            .trusted_proxies
+            .iter()
+            .map(|block| block.parse().unwrap())
+            .collect();
         let app = App {
             engine: Engine {
                 store: store.clone(),
@@ -305,17 +317,20 @@ impl TestApp {
                 body: options.body,
                 uploads: options.uploads,
                 keep_alive: options.keep_alive,
-                trusted_proxies: Vec::new(),
+                trusted_proxies: trusted_proxies.clone(),
             },
         };
         let state = AppState::new(app);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let serving = server::serve(
             listener,
-            server::Service::new(state.clone()),
+            server::router::router(&state),
             state.engine.tasks.clone(),
             ServeOptions {
                 write_timeout: options.write_timeout,
+                max_connections: options.max_connections,
+                max_connections_per_ip: options.max_connections_per_ip,
+                trusted_proxies,
                 drain: Duration::from_millis(1),
                 ..ServeOptions::default()
             },

@@ -6,7 +6,7 @@ use protocol::{ItemId, ThreadId, item};
 use reqwest::{Method, RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::router::{ROUTES, Takes};
+use server::{Takes, router::ROUTES};
 
 use crate::harness::{APP_ORIGIN, START, TestApp, events, new_message};
 

@@ -125,10 +125,10 @@ async fn what_a_server_is_told() {
         ),
         (
             get("/v1/chatkit/threads/%ff"),
-            400,
-            Some("thread_id"),
-            Some("invalid_value"),
-            "Expected an ID",
+            404,
+            None,
+            Some("unknown_path"),
+            "there is nothing at this address",
         ),
         (
             get("/v1/chatkit/threads/cthr_404"),

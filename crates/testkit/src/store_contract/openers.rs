@@ -340,7 +340,8 @@ pub(super) async fn of_two_replacements_of_a_resume_token_one_counts(database: &
 
     // Its end is noted when the present one comes back, once.
     for (present, until) in [(1, 60), (2, 70), (2, 80)] {
-        let noted = store.end_earlier_resume(&digest(present), seconds(until));
+        let present = digest(present);
+        let noted = store.end_earlier_resume(&present, seconds(until));
         noted.await.unwrap();
     }
     expected.earlier = earlier(Some(seconds(70)));

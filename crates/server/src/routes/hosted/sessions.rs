@@ -26,7 +26,7 @@ use crate::{
     body::JsonBytes,
     caller::ServerCaller,
     error::ApiError,
-    router::Placeholder,
+    path::Path,
     routes::hosted::{Beta, not_found},
     session_settings::{self, SessionSettings},
 };
@@ -72,7 +72,7 @@ pub(crate) async fn cancel(
     caller: ServerCaller,
     source: Source,
     _beta: Beta,
-    Placeholder(id): Placeholder,
+    Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     check_id("session_id", &id, &["cksess"])?;
     let now = app.now().wall;

@@ -16,7 +16,7 @@ use crate::{
     app::AppState,
     caller::ServerCaller,
     error::ApiError,
-    router::Placeholder,
+    path::Path,
     routes::hosted::{Beta, not_found},
 };
 
@@ -52,7 +52,7 @@ pub(crate) async fn retrieve(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    Placeholder(id): Placeholder,
+    Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
     let found = app.engine.thread_of_project(caller.project(), &thread);
@@ -65,7 +65,7 @@ pub(crate) async fn items(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    Placeholder(id): Placeholder,
+    Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
@@ -84,7 +84,7 @@ pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: ServerCaller,
     _beta: Beta,
-    Placeholder(id): Placeholder,
+    Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let thread = thread_id(&id)?;
     let deleted = app
