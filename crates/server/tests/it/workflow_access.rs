@@ -21,7 +21,7 @@ use crate::harness::{
 const LOCAL_PAGE: &str = "http://localhost:3000";
 
 /// The whole matrix. The columns are the workflows of the harness: the default one, one that is open,
-/// one that a rule adds for experts and that is all the project `shop` lists, one that a rule pins for
+/// one that a rule adds for experts and that is all the project `bound` lists, one that a rule pins for
 /// staff, one that nobody gives, and one that does not exist.
 const EXPECTED: &str = "
                           default open added pinned closed unknown
@@ -38,9 +38,9 @@ session_of_staff          no      no   no    ok     no     no
 token_that_names_it       ok      ok   ok    ok     ok     no
 session_of_a_visitor      ok      no   no    no     no     no
 server_key                ok      ok   ok    ok     ok     no
-server_key_of_the_shop    no      no   ok    no     no     no
+server_key_of_a_bound_one   no      no   ok    no     no     no
 session_of_a_key          ok      ok   ok    ok     ok     no
-session_of_the_shop       no      no   ok    no     no     no
+session_of_a_bound_key      no      no   ok    no     no     no
 ";
 
 #[tokio::test]
@@ -177,9 +177,9 @@ async fn ask(app: &TestApp, row: &str, workflow: &str) -> Response {
             me(app, &session_of_visitor(app, &token, workflow).await)
         }
         "server_key" => session_by_key(app, "main", workflow).await,
-        "server_key_of_the_shop" => session_by_key(app, "shop", workflow).await,
+        "server_key_of_a_bound_one" => session_by_key(app, "bound", workflow).await,
         "session_of_a_key" => me(app, &session_of_key(app, "main", workflow).await),
-        "session_of_the_shop" => me(app, &session_of_key(app, "shop", workflow).await),
+        "session_of_a_bound_key" => me(app, &session_of_key(app, "bound", workflow).await),
         other => panic!("{other} is not a row"),
     };
     request.send().await.unwrap()
