@@ -224,15 +224,44 @@ impl ClientSecrets {
         })
     }
 
-    /// Replaces a secret, for the user it belongs to.
+    /// The session that a presented secret belongs to, for the user who wants to go on with it. The
+    /// secret may have expired or been replaced; the session is live.
+    pub async fn session_of(
+        &self,
+        presented: &str,
+        identity: &Identity,
+        now: UnixTime,
+    ) -> Result<ChatSessionRecord, Error> {
+        let (_, session) = self.find(presented).await?;
+        if !session.is_of(identity) {
+            return Err(Reason::OtherUser.into());
+        }
+        self.check_session(&session, now)?;
+        Ok(session)
+    }
+
+    /// Ends one session at once because its user, who signed in anew, may not go on with it. Whether it
+    /// was live.
+    pub async fn deny(&self, session_id: &str, now: UnixTime) -> Result<bool, Error> {
+        let end = End {
+            at: now,
+            reason: EndReason::Denied,
+        };
+        Ok(self.store.end_chat_session(session_id, end).await?)
+    }
+
+    /// Replaces a secret, for the user it belongs to, and renews its session.
     ///
-    /// The identity comes from a login that was checked just now: without that, a sign-out at the
-    /// issuer would never reach a page that keeps refreshing. A secret that has expired can still
-    /// be replaced while its session lasts, because a page that was asleep is not an attack.
+    /// The identity comes from a login that was checked just now, and what it says takes the place of
+    /// what the session knew: a refresh is a new sign-in. Without that, neither a sign-out at the
+    /// issuer nor a role that was lost there would ever reach a page that keeps refreshing. `workflow`
+    /// is the one that the login may go on with. A secret that has expired can still be replaced while
+    /// its session lasts, because a page that was asleep is not an attack.
     pub async fn rotate(
         &self,
         presented: &str,
         identity: &Identity,
+        workflow: &str,
         secret_lifetime: Duration,
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
@@ -240,8 +269,8 @@ impl ClientSecrets {
         let current = credential::digest(presented);
         let mut nonce = [0; 32];
         self.random.fill(&mut nonce)?;
-        // Nothing is read before: the store refuses what may not be, and says what is there instead.
-        // Refusals queue behind writes, then; how often a person may ask is limited before this.
+        // The store refuses what may not be, and says what is there instead. Refusals queue behind
+        // writes, then; how often a person may ask is limited before this.
         let mut expires_at = now.plus(secret_lifetime);
         // Twice at most: the second time, the secret ends with its session.
         loop {
@@ -253,7 +282,7 @@ impl ClientSecrets {
             };
             let outcome = self
                 .store
-                .rotate_client_secret(&current, identity, &rotation, expires_at);
+                .rotate_client_secret(&current, identity, workflow, &rotation, expires_at);
             let (old, session) = match outcome.await? {
                 RotationOutcome::Rotated(session) => {
                     return Ok(IssuedSecret {
@@ -271,7 +300,8 @@ impl ClientSecrets {
             }
             self.check_session(&session, now)?;
             if let Some(rotation) = old.rotation {
-                return self.replay(presented, &rotation, session, now).await;
+                let login = (identity, workflow);
+                return self.replay(presented, &rotation, session, login, now).await;
             }
             if expires_at <= session.ends_at {
                 return Err(Error::Internal(
@@ -289,6 +319,7 @@ impl ClientSecrets {
         presented: &str,
         rotation: &Rotation,
         session: ChatSessionRecord,
+        (identity, workflow): (&Identity, &str),
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
         if now.since(rotation.at) > self.limits.replay_window {
@@ -313,10 +344,20 @@ impl ClientSecrets {
                 "a derived client secret does not match its record".into(),
             ));
         }
+        // The same secret, but perhaps a later login, and that one counts from now on.
+        let renewed = session.clone().renewed(identity, workflow);
+        if renewed != session
+            && !self
+                .store
+                .renew_chat_session(&session.id, identity, workflow)
+                .await?
+        {
+            return Err(Reason::Revoked.into());
+        }
         Ok(IssuedSecret {
             secret,
             expires_at: next.expires_at,
-            session,
+            session: renewed,
             issuance: Issuance::Replayed,
         })
     }

@@ -210,9 +210,18 @@ pub(crate) fn mint(kind: Kind, random: &dyn Random) -> Result<SecretString, Erro
             "this kind of credential is made elsewhere".into(),
         ));
     }
-    let body = format!("{}{}_", kind.prefix(), random_digits(random)?);
+    Ok(plain(kind, &random_digits(random)?))
+}
+
+/// Makes a visitor's resume token from 32 random bytes.
+pub(crate) fn resume_token(bytes: &[u8; 32]) -> SecretString {
+    plain(Kind::ResumeToken, &base62::<RANDOM_DIGITS>(bytes))
+}
+
+fn plain(kind: Kind, digits: &str) -> SecretString {
+    let body = format!("{}{digits}_", kind.prefix());
     let check = check_digits(&[&body]);
-    Ok((body + &check).into())
+    (body + &check).into()
 }
 
 /// Where the time of this process began: the order of the ids of one second.

@@ -61,6 +61,8 @@ pub enum EndReason {
     Reused,
     /// The user opened more sessions than the limit, and this was the oldest.
     Displaced,
+    /// The user signed in anew, and a rule, or a workflow that is closed to them by now, kept them out.
+    Denied,
 }
 
 /// How and when a chat session ended.
@@ -109,6 +111,15 @@ impl ChatSessionRecord {
         self.issuer == identity.issuer()
             && self.subject == identity.subject()
             && self.environment == identity.environment()
+    }
+
+    /// The session after its user signed in anew: what the login says and gives takes the place of what
+    /// the earlier one did.
+    #[must_use]
+    pub fn renewed(mut self, login: &Identity, workflow: &str) -> Self {
+        self.claims = (**login.claims()).clone();
+        workflow.clone_into(&mut self.workflow);
+        self
     }
 
     /// Whether `secret`, which belongs to the chat session, may be replaced for `owner` by one that
@@ -288,10 +299,25 @@ pub struct VisitorRecord {
     pub public_token_id: String,
     /// SHA-256 of the resume token that the browser keeps; unique.
     pub resume_digest: Digest,
+    /// When that token took the place of the one before.
+    pub resume_since: UnixTime,
+    /// The one before, while the browser may still send it.
+    pub earlier: Option<EarlierResume>,
     /// When it first came.
     pub created_at: UnixTime,
     /// When it last came back.
     pub last_seen_at: UnixTime,
+}
+
+/// A resume token that has been replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierResume {
+    /// SHA-256 of its text; unique.
+    pub digest: Digest,
+    /// Random input to the derivation of its replacement, so that the same one can be given again.
+    pub nonce: [u8; 32],
+    /// When it ends; absent until the replacement has come back.
+    pub until: Option<UnixTime>,
 }
 
 /// A server key, `sk_…`.
@@ -380,16 +406,27 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Replaces a secret by the next one of its family: compare-and-swap.
     ///
     /// Atomic: only while the secret `current` has no rotation, and its session is `owner`'s, has
-    /// not ended and lasts until `expires_at`, is its `rotation` set, and the replacement inserted,
-    /// which ends at `expires_at`. Of several callers at once exactly one gets
+    /// not ended and lasts until `expires_at`, is its `rotation` set, the replacement inserted, which
+    /// ends at `expires_at`, and the session [renewed](ChatSessionRecord::renewed) by `owner`, the
+    /// login that asks, and `workflow`. Of several callers at once exactly one gets
     /// [`RotationOutcome::Rotated`]; the others get the records as the winner left them.
     async fn rotate_client_secret(
         &self,
         current: &Digest,
         owner: &Identity,
+        workflow: &str,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError>;
+
+    /// [Renews](ChatSessionRecord::renewed) a session that has not ended, without a new secret. Atomic.
+    /// Whether it was there. The caller sees to it that the login is the session's owner.
+    async fn renew_chat_session(
+        &self,
+        id: &str,
+        login: &Identity,
+        workflow: &str,
+    ) -> Result<bool, StoreError>;
 
     /// One session by its id.
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError>;
@@ -447,11 +484,26 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// Adds a visitor. [`StoreError::Conflict`] when the id or the digest exists.
     async fn insert_visitor(&self, visitor: &VisitorRecord) -> Result<(), StoreError>;
 
-    /// The visitor with this resume digest.
+    /// The visitor with this resume digest, or with this earlier one.
     async fn find_visitor(
         &self,
         resume_digest: &Digest,
     ) -> Result<Option<VisitorRecord>, StoreError>;
+
+    /// Replaces the resume token `current`, which becomes the earlier one, by `next`. Atomic, and only
+    /// while `current` is not replaced; of several callers at once one does it.
+    async fn replace_resume(
+        &self,
+        current: &Digest,
+        nonce: &[u8; 32],
+        next: &Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError>;
+
+    /// Notes when the earlier resume token of a visitor ends, whose present one came back. What was
+    /// noted first stays.
+    async fn end_earlier_resume(&self, present: &Digest, until: UnixTime)
+    -> Result<(), StoreError>;
 
     /// Notes that a visitor came back; never moves `last_seen_at` backwards.
     async fn touch_visitor(&self, id: &str, now: UnixTime) -> Result<(), StoreError>;

@@ -3,8 +3,16 @@
 //! A public token is in the page's source, so it opens nothing that exists: it only lets a page of
 //! its origins have visitors, each with an identity and threads of its own. A copied token costs
 //! quota and nothing else.
+//!
+//! A visitor's browser keeps a resume token, which is replaced once a day when it comes back, so that
+//! one that was copied long ago opens nothing. The earlier one works until the fresh one has come back
+//! and [`OVERLAP`] longer: an answer may be lost, and two tabs may ask at once. Whoever shows the
+//! earlier one gets the same fresh one again. It is derived as client secrets are (see the
+//! `client_secret` module), because only hashes are kept.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_lc_rs::hmac;
 
 use crate::{
     credential::{self, Kind},
@@ -12,12 +20,19 @@ use crate::{
     error::Error,
     identity::{Environment, Identity},
     origin_refusal::{InHand, OriginCause, OriginRefusal},
-    ports::{CredentialStore, DomainRecord, PublicTokenRecord, Quotas, Random, VisitorRecord},
+    ports::{
+        CredentialStore, DomainRecord, EarlierResume, PublicTokenRecord, Quotas, Random,
+        VisitorRecord,
+    },
     rejection::{Reason, quote},
     time::UnixTime,
 };
 use secrecy::{ExposeSecret, SecretString};
 
+/// How old a resume token gets before it is replaced.
+pub const RESUME_REPLACED_AFTER: Duration = Duration::from_hours(24);
+/// How long an earlier resume token works once the fresh one has come back.
+pub const OVERLAP: Duration = Duration::from_mins(10);
 /// How many origins a token may be for.
 pub const MAX_TOKEN_ORIGINS: usize = 20;
 /// The longest label, in bytes.
@@ -46,8 +61,10 @@ pub struct Visitor {
     pub identity: Identity,
     /// What is stored about it.
     pub record: VisitorRecord,
-    /// The new resume token for the browser to keep; absent when it came back with a good one.
+    /// The fresh resume token for the browser to keep; absent when it came back with a good one.
     pub resume: Option<SecretString>,
+    /// Whether it came for the first time.
+    pub is_new: bool,
 }
 
 /// A public token that was just made.
@@ -179,15 +196,19 @@ impl PublicTokens {
         }
         let in_hand = InHand::from(&record);
         let origin = self.domains.check(origin, &in_hand).await?;
-        let is_local_test = record.environment == Environment::Test && origin.is_local();
-        if !is_local_test
-            && !self.domains.is_own(&origin)
-            && !record.origins.iter().any(|own| own == origin.as_str())
-        {
+        if !self.is_for_page(record.environment, &record.origins, &origin) {
             let cause = OriginCause::NotForToken(origin);
             return Err(OriginRefusal::new(cause, in_hand, record.origins).into());
         }
         Ok(record)
+    }
+
+    /// Whether a page of this origin, which is on the allowlist, may use a token of these origins, and
+    /// the secrets of its visitors.
+    pub fn is_for_page(&self, environment: Environment, origins: &[String], page: &Origin) -> bool {
+        (environment == Environment::Test && page.is_local())
+            || self.domains.is_own(page)
+            || origins.iter().any(|own| own == page.as_str())
     }
 
     /// Lets a visitor in: the one that this resume token belongs to, or a new one.
@@ -202,12 +223,17 @@ impl PublicTokens {
         expires_at: UnixTime,
         now: UnixTime,
     ) -> Result<Visitor, Error> {
-        if let Some(record) = self.returning(token, resume).await? {
+        if let Some(record) = self.returning(token, resume, now).await? {
             self.store.touch_visitor(&record.id, now).await?;
+            let fresh = match resume {
+                Some(shown) => self.renew_resume(&record, shown, now).await?,
+                None => None,
+            };
             return Ok(Visitor {
                 identity: visitor_identity(token, &record, expires_at)?,
                 record,
-                resume: None,
+                resume: fresh,
+                is_new: false,
             });
         }
         let resume = credential::mint(Kind::ResumeToken, &*self.random)?;
@@ -215,6 +241,8 @@ impl PublicTokens {
             id: credential::public_id("vis_", now, &*self.random)?,
             public_token_id: token.id.clone(),
             resume_digest: credential::digest(resume.expose_secret()),
+            resume_since: now,
+            earlier: None,
             created_at: now,
             last_seen_at: now,
         };
@@ -223,7 +251,42 @@ impl PublicTokens {
             identity: visitor_identity(token, &record, expires_at)?,
             record,
             resume: Some(resume),
+            is_new: true,
         })
+    }
+
+    /// The resume token that takes the place of the one that was shown, when that is due or done.
+    async fn renew_resume(
+        &self,
+        visitor: &VisitorRecord,
+        shown: &str,
+        now: UnixTime,
+    ) -> Result<Option<SecretString>, Error> {
+        let digest = credential::digest(shown);
+        if let Some(earlier) = &visitor.earlier
+            && earlier.digest == digest
+        {
+            return Ok(Some(replacement(shown, &earlier.nonce)));
+        }
+        if now.since(visitor.resume_since) < RESUME_REPLACED_AFTER {
+            if matches!(&visitor.earlier, Some(earlier) if earlier.until.is_none()) {
+                let until = now.plus(OVERLAP);
+                self.store.end_earlier_resume(&digest, until).await?;
+            }
+            return Ok(None);
+        }
+        let mut nonce = [0; 32];
+        self.random.fill(&mut nonce)?;
+        let next = credential::digest(replacement(shown, &nonce).expose_secret());
+        self.store
+            .replace_resume(&digest, &nonce, &next, now)
+            .await?;
+        // Another request may have been faster, and then its replacement is the one that counts.
+        let found = self.store.find_visitor(&digest).await?;
+        Ok(found
+            .and_then(|visitor| visitor.earlier)
+            .filter(|earlier| earlier.digest == digest)
+            .map(|earlier| replacement(shown, &earlier.nonce)))
     }
 
     /// Whether this resume token would bring back a known visitor; new ones count against stricter
@@ -232,14 +295,21 @@ impl PublicTokens {
         &self,
         token: &PublicTokenRecord,
         resume: Option<&str>,
+        now: UnixTime,
     ) -> Result<Option<VisitorRecord>, Error> {
         let Some(resume) =
             resume.filter(|text| credential::classify(text) == Ok(Kind::ResumeToken))
         else {
             return Ok(None);
         };
-        let found = self.store.find_visitor(&credential::digest(resume)).await?;
-        Ok(found.filter(|record| record.public_token_id == token.id))
+        let digest = credential::digest(resume);
+        let found = self.store.find_visitor(&digest).await?;
+        Ok(found.filter(|record| {
+            let has_ended = |earlier: &EarlierResume| {
+                earlier.digest == digest && earlier.until.is_some_and(|until| now >= until)
+            };
+            record.public_token_id == token.id && !record.earlier.as_ref().is_some_and(has_ended)
+        }))
     }
 
     /// All tokens, newest first.
@@ -268,6 +338,17 @@ pub fn visitor_identity(
         expires_at,
     )
     .map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// The resume token that takes the place of `shown`.
+fn replacement(shown: &str, nonce: &[u8; 32]) -> SecretString {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, shown.as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    context.update(b"vestibule visitor rotation\0");
+    context.update(nonce);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.sign().as_ref());
+    credential::resume_token(&bytes)
 }
 
 pub(crate) fn check_label(label: &str) -> Result<(), Error> {

@@ -30,9 +30,9 @@ use crate::{
     jws::Algorithm,
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-        DomainRecord, End, EndReason, FetchError, FetchedKeys, KeyFetch, OpenedBy, OpeningOutcome,
-        PublicTokenRecord, Random, RandomError, RefusalRecord, Rotation, RotationOutcome,
-        ServerKeyRecord, SignOut, StoreError, VisitorRecord,
+        DomainRecord, EarlierResume, End, EndReason, FetchError, FetchedKeys, KeyFetch, OpenedBy,
+        OpeningOutcome, PublicTokenRecord, Random, RandomError, RefusalRecord, Rotation,
+        RotationOutcome, ServerKeyRecord, SignOut, StoreError, VisitorRecord,
     },
     time::{Now, UnixTime},
 };
@@ -345,6 +345,14 @@ impl MemoryStore {
 }
 
 impl Tables {
+    fn renew(&mut self, renewed: &ChatSessionRecord) {
+        for session in &mut self.sessions {
+            if session.id == renewed.id {
+                session.clone_from(renewed);
+            }
+        }
+    }
+
     fn end(&mut self, end: End, is_meant: impl Fn(&ChatSessionRecord) -> bool) -> u64 {
         let live = self
             .sessions
@@ -434,6 +442,7 @@ impl CredentialStore for MemoryStore {
         &self,
         current: &Digest,
         owner: &Identity,
+        workflow: &str,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
@@ -461,7 +470,25 @@ impl CredentialStore for MemoryStore {
         tables.secrets.get_mut(current).unwrap().rotation = Some(rotation.clone());
         let next = secret.replacement(rotation, expires_at);
         tables.secrets.insert(next.digest, next);
+        let session = session.renewed(owner, workflow);
+        tables.renew(&session);
         Ok(RotationOutcome::Rotated(Box::new(session)))
+    }
+
+    async fn renew_chat_session(
+        &self,
+        id: &str,
+        login: &Identity,
+        workflow: &str,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let mut sessions = tables.sessions.iter();
+        let found = sessions.find(|session| session.id == id && session.ended.is_none());
+        let Some(session) = found.cloned() else {
+            return Ok(false);
+        };
+        tables.renew(&session.renewed(login, workflow));
+        Ok(true)
     }
 
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError> {
@@ -586,8 +613,47 @@ impl CredentialStore for MemoryStore {
             .tables()
             .visitors
             .iter()
-            .find(|visitor| visitor.resume_digest == *resume_digest)
+            .find(|visitor| {
+                let earlier = visitor.earlier.as_ref().map(|earlier| &earlier.digest);
+                visitor.resume_digest == *resume_digest || earlier == Some(resume_digest)
+            })
             .cloned())
+    }
+
+    async fn replace_resume(
+        &self,
+        current: &Digest,
+        nonce: &[u8; 32],
+        next: &Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        for visitor in &mut self.tables().visitors {
+            if visitor.resume_digest == *current {
+                visitor.resume_digest = *next;
+                visitor.resume_since = now;
+                visitor.earlier = Some(EarlierResume {
+                    digest: *current,
+                    nonce: *nonce,
+                    until: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_earlier_resume(
+        &self,
+        present: &Digest,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        for visitor in &mut self.tables().visitors {
+            if visitor.resume_digest == *present
+                && let Some(earlier) = &mut visitor.earlier
+            {
+                earlier.until.get_or_insert(until);
+            }
+        }
+        Ok(())
     }
 
     async fn touch_visitor(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {

@@ -15,6 +15,8 @@ pub enum Takes {
     SubjectToken,
     /// A session cookie that a configured issuer answers for.
     SessionCookie,
+    /// Either of the two although a rule denies entry: for what has to end because of that.
+    DeniedLogin,
     /// `Authorization: Bearer ek_…`.
     ClientSecret,
     /// `Authorization: Bearer pk_…` together with the cookie of a visitor of that token.

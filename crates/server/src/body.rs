@@ -89,6 +89,20 @@ impl Form {
         }
     }
 
+    /// Whether it holds nothing, or nothing but an empty JSON object.
+    pub(crate) fn is_blank(&self) -> bool {
+        match &self.0[..] {
+            [] => true,
+            [(name, value)] => value.is_empty() && matches!(name.trim(), "" | "{}"),
+            _ => false,
+        }
+    }
+
+    /// Whether somebody sent JSON and called it a form: its only name begins like an object.
+    pub(crate) fn looks_like_json(&self) -> bool {
+        matches!(&self.0[..], [(name, _), ..] if name.trim_start().starts_with('{'))
+    }
+
     /// Reads the body of a token exchange, whose credential is in it.
     pub(crate) async fn read_exchange(
         headers: &HeaderMap,

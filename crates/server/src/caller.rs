@@ -8,7 +8,7 @@ mod server;
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use auth::{
-    Error, Identity, Now, Reason, Refusal, Rejection,
+    Error, Identity, InHand, Now, Origin, Reason, Refusal, Rejection,
     access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
@@ -77,6 +77,14 @@ pub(crate) struct OpenSession {
     pub(crate) record: ChatSessionRecord,
     /// What it may do and what it knows.
     pub(crate) settings: SessionSettings,
+}
+
+/// Proof that a login holds, with what the rules say about it. Only a route that takes a
+/// [`Takes::DeniedLogin`] meets one whose verdict is a refusal.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) verdict: Result<Terms, Refusal>,
 }
 
 /// Proof that a page of an allowed origin presented a public token; not a person yet.
@@ -251,6 +259,14 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for Login {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        proof(parts)
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for PublicTokenCaller {
     type Rejection = ApiError;
 
@@ -284,9 +300,15 @@ pub(crate) async fn admit(
     if takes.contains(&Takes::SubjectToken) && body::is_form(request.headers()) {
         let body = std::mem::take(request.body_mut());
         let form = Form::read_exchange(request.headers(), body, app.settings.body).await?;
-        request
-            .extensions_mut()
-            .insert(TokenExchange::parse(&form)?);
+        // curl says that a body is a form unless it is told otherwise. Where the body says nothing
+        // either, a plain start is meant, which takes no body; it brings its credential elsewhere.
+        if form.is_blank() {
+            request.headers_mut().remove(header::CONTENT_TYPE);
+        } else {
+            request
+                .extensions_mut()
+                .insert(TokenExchange::parse(&form)?);
+        }
     }
     let exchange = request.extensions().get::<TokenExchange>();
     let admission = Admission {
@@ -307,7 +329,16 @@ pub(crate) async fn admit(
         subject_token: exchange.map(|exchange| exchange.subject_token.expose_secret()),
     };
     match admission.decide().await? {
-        Admitted::Person(caller) => request.extensions_mut().insert(caller).map(drop),
+        Admitted::Person(caller) => {
+            if caller.is_by_login() {
+                request.extensions_mut().insert(Login {
+                    identity: caller.identity.clone(),
+                    verdict: Ok(caller.terms.clone()),
+                });
+            }
+            request.extensions_mut().insert(caller).map(drop)
+        }
+        Admitted::Denied(login) => request.extensions_mut().insert(login).map(drop),
         Admitted::Page(token) => request.extensions_mut().insert(token).map(drop),
         Admitted::Server(caller) => request.extensions_mut().insert(caller).map(drop),
     };
@@ -316,6 +347,7 @@ pub(crate) async fn admit(
 
 enum Admitted {
     Person(Caller),
+    Denied(Login),
     Page(PublicTokenCaller),
     Server(ServerCaller),
 }
@@ -348,13 +380,18 @@ impl Admission<'_> {
                 ));
             }
             (Some(token), None) | (None, Some(token)) => self.by_bearer(token).await?,
-            (None, None) => Admitted::Person(self.by_cookie().await?),
+            (None, None) => self.by_cookie().await?,
         };
         let user_ids = texts(self.headers, &X_USER_ID);
         match &admitted {
             Admitted::Person(caller) => {
                 check_user_id(&user_ids, caller.identity())?;
                 self.check_page(caller).await?;
+            }
+            Admitted::Denied(login) => {
+                check_user_id(&user_ids, &login.identity)?;
+                self.check_origin(&in_hand::of_login(&login.identity))
+                    .await?;
             }
             // A public token names nobody, so nobody can be named beside it.
             Admitted::Page(_) if !user_ids.is_empty() => {
@@ -375,7 +412,7 @@ impl Admission<'_> {
                     .authenticate_for(self.client, token, self.now)
                     .await?;
                 self.settle_with_cookie(&identity).await?;
-                Caller::admitted(identity, Entry::UserToken, &self.app.rules)?
+                return self.by_login(identity, Entry::UserToken);
             }
             Kind::ClientSecret if self.takes(Takes::ClientSecret) => {
                 let ChatSession {
@@ -439,7 +476,7 @@ impl Admission<'_> {
         let known = self
             .app
             .public_tokens
-            .returning(&token, resume.as_deref())
+            .returning(&token, resume.as_deref(), self.now.wall)
             .await?;
         let Some(visitor) = known else {
             return Err(ApiError::unauthenticated(
@@ -454,7 +491,7 @@ impl Admission<'_> {
 
     /// Without a token, the issuer's session cookie. The browser sends it by itself, so a request
     /// that changes something must come from a page on the allowlist, and say so.
-    async fn by_cookie(&self) -> Result<Caller, ApiError> {
+    async fn by_cookie(&self) -> Result<Admitted, ApiError> {
         if !self.takes(Takes::SessionCookie) {
             return Err(self.missing());
         }
@@ -470,8 +507,23 @@ impl Admission<'_> {
             .authenticate(self.client, &cookies, self.now)
             .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
-        let rules = &self.app.rules;
-        Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)
+        self.by_login(identity, Entry::SessionCookie)
+    }
+
+    /// A login that holds: the rules say what becomes of it.
+    fn by_login(&self, identity: Arc<Identity>, entry: Entry) -> Result<Admitted, ApiError> {
+        match self.app.rules.admit(&identity) {
+            Ok(terms) => Ok(Admitted::Person(Caller {
+                identity,
+                entry,
+                terms,
+            })),
+            Err(refusal) if self.takes(Takes::DeniedLogin) => Ok(Admitted::Denied(Login {
+                identity,
+                verdict: Err(refusal),
+            })),
+            Err(refusal) => Err(Error::from(refusal).into()),
+        }
     }
 
     /// With a token and a session cookie, both must be the same person. An issuer that is out of
@@ -502,23 +554,39 @@ impl Admission<'_> {
         if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
             return Ok(());
         }
-        let page = self.page.values();
-        let origin = self.app.domains.check(&page, &in_hand::of(caller)).await?;
-        match &caller.entry {
-            Entry::ClientSecret(session)
-                if !session.record.origins.is_empty()
-                    && !session
-                        .record
-                        .origins
-                        .iter()
-                        .any(|own| own == origin.as_str()) =>
-            {
-                Err(ApiError::origin_refused(
-                    "this chat session is bound to other origins; start a new one from this page",
-                ))
+        let origin = self.check_origin(&in_hand::of(caller)).await?;
+        let (Some(origin), Entry::ClientSecret(session)) = (origin, &caller.entry) else {
+            return Ok(());
+        };
+        let OpenSession { record, settings } = &**session;
+        let is_bound_elsewhere = match &record.opened_by {
+            // What a page may do with a public token, it may do with the secrets that came of it.
+            OpenedBy::PublicToken(_) if settings.is_bound_to_token => !self
+                .app
+                .public_tokens
+                .is_for_page(record.environment, &record.origins, &origin),
+            OpenedBy::PublicToken(_) | OpenedBy::User | OpenedBy::ServerKey(_) => {
+                !record.origins.is_empty()
+                    && !record.origins.iter().any(|own| own == origin.as_str())
             }
-            _ => Ok(()),
+        };
+        if is_bound_elsewhere {
+            return Err(ApiError::origin_refused(
+                "this chat session is bound to other origins; start a new one from this page",
+            ));
         }
+        Ok(())
+    }
+
+    /// The page's origin, which must be on the allowlist of the credential's environment. `None` without
+    /// a page.
+    async fn check_origin(&self, in_hand: &InHand) -> Result<Option<Origin>, ApiError> {
+        if !self.page.is_present() {
+            return Ok(None);
+        }
+        let page = self.page.values();
+        let domains = &self.app.domains;
+        Ok(Some(domains.check(&page, in_hand).await?))
     }
 
     fn takes(&self, kind: Takes) -> bool {
@@ -543,16 +611,18 @@ impl Admission<'_> {
 fn wanted(takes: &[Takes]) -> String {
     let words: Vec<&str> = takes
         .iter()
-        .map(|kind| match kind {
-            Takes::UserToken => "the user's token as `Authorization: Bearer`",
+        .filter_map(|kind| match kind {
+            Takes::UserToken => Some("the user's token as `Authorization: Bearer`"),
             Takes::SubjectToken => {
-                "the user's token as `subject_token` of a token exchange (RFC 8693)"
+                Some("the user's token as `subject_token` of a token exchange (RFC 8693)")
             }
-            Takes::SessionCookie => "the issuer's session cookie",
-            Takes::ClientSecret => "a client secret (ek_) as `Authorization: Bearer`",
-            Takes::Visitor => "a public token (pk_) with the cookie of its visitor",
-            Takes::PublicToken => "a public token (pk_) as `Authorization: Bearer`",
-            Takes::ServerKey => "a server key as `Authorization: Bearer`",
+            Takes::SessionCookie => Some("the issuer's session cookie"),
+            Takes::ClientSecret => Some("a client secret (ek_) as `Authorization: Bearer`"),
+            Takes::Visitor => Some("a public token (pk_) with the cookie of its visitor"),
+            Takes::PublicToken => Some("a public token (pk_) as `Authorization: Bearer`"),
+            Takes::ServerKey => Some("a server key as `Authorization: Bearer`"),
+            // No other credential, only another verdict.
+            Takes::DeniedLogin => None,
         })
         .collect();
     words.join(", or ")

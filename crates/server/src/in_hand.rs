@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn of(caller: &Caller) -> InHand {
     let identity = caller.identity();
     match caller.entry() {
-        Entry::UserToken | Entry::SessionCookie => login(identity),
+        Entry::UserToken | Entry::SessionCookie => of_login(identity),
         Entry::ClientSecret(session) => of_session(&session.record, identity),
         Entry::Visitor(token) => InHand::from(&**token),
     }
@@ -43,7 +43,7 @@ pub(crate) async fn find(app: &App, path: Option<&str>, headers: &HeaderMap) -> 
     let now = app.now();
     match classify(token) {
         Ok(Kind::Jwt) => match app.issuers.authenticate(token, now).await {
-            Ok(identity) => login(&identity),
+            Ok(identity) => of_login(&identity),
             Err(_) => unknown,
         },
         Ok(Kind::ClientSecret) => match app.client_secrets.authenticate(token, now.wall).await {
@@ -75,7 +75,8 @@ pub(crate) fn by_cookie(app: &App, cookies: &[Cow<'_, str>]) -> InHand {
     }
 }
 
-fn login(identity: &auth::Identity) -> InHand {
+/// What somebody holds who signed in.
+pub(crate) fn of_login(identity: &auth::Identity) -> InHand {
     InHand::Login {
         issuer: identity.issuer().to_owned(),
         environment: identity.environment(),
@@ -84,7 +85,7 @@ fn login(identity: &auth::Identity) -> InHand {
 
 fn of_session(session: &ChatSessionRecord, identity: &auth::Identity) -> InHand {
     match session.opened_by {
-        OpenedBy::User => login(identity),
+        OpenedBy::User => of_login(identity),
         OpenedBy::PublicToken(_) => InHand::PublicToken {
             environment: identity.environment(),
             workflow: Some(session.workflow.clone()),

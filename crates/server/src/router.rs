@@ -47,7 +47,7 @@ macro_rules! handler {
 }
 
 const START: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::SubjectToken];
-const LOGIN: &[Takes] = &[Takes::UserToken, Takes::SessionCookie];
+const REFRESH: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::DeniedLogin];
 const CHAT: &[Takes] = &[Takes::UserToken, Takes::SessionCookie, Takes::ClientSecret];
 const HOSTED_CHAT: &[Takes] = &[Takes::ClientSecret, Takes::Visitor];
 const SERVER: &[Takes] = &[Takes::ServerKey];
@@ -62,7 +62,7 @@ const ANY_PERSON: &[Takes] = &[
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route { method: Method::POST, path: "/api/chatkit/start",          takes: START,                  pages: Pages::Allowlisted, handler: handler!(door::start) },
-    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: LOGIN,                  pages: Pages::Allowlisted, handler: handler!(door::refresh) },
+    Route { method: Method::POST, path: "/api/chatkit/refresh",        takes: REFRESH,                pages: Pages::Allowlisted, handler: handler!(door::refresh) },
     Route { method: Method::POST, path: "/api/chatkit/visitor",        takes: &[Takes::PublicToken],  pages: Pages::Allowlisted, handler: handler!(door::visitor) },
     Route { method: Method::GET,  path: "/api/chatkit/me",             takes: ANY_PERSON,             pages: Pages::Allowlisted, handler: handler!(me::me) },
     Route { method: Method::POST, path: "/api/chat",                   takes: CHAT,                   pages: Pages::Allowlisted, handler: handler!(chat::chat) },

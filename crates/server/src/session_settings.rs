@@ -35,6 +35,9 @@ pub(crate) struct SessionSettings {
     pub(crate) quotas: Option<Quotas>,
     /// The workflow that this token names, where it names one.
     pub(crate) token_workflow: Option<String>,
+    /// Whether the session's origins are those of a public token. Sessions from before this was kept
+    /// are bound to none.
+    pub(crate) is_bound_to_token: bool,
 }
 
 /// Which files a session may send.
@@ -72,6 +75,7 @@ impl Default for SessionSettings {
             history: HistorySettings::default(),
             quotas: None,
             token_workflow: None,
+            is_bound_to_token: false,
         }
     }
 }

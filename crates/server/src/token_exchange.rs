@@ -35,6 +35,11 @@ pub(crate) struct TokenExchange {
 impl TokenExchange {
     /// Reads the fields of a form.
     pub(crate) fn parse(form: &Form) -> Result<Self, ApiError> {
+        if form.looks_like_json() {
+            return Err(ApiError::bad_request(
+                "this body looks like JSON and is called a form; send `Content-Type: application/json`",
+            ));
+        }
         let required = |name: &'static str| {
             form.get(name)?.ok_or_else(|| {
                 ApiError::bad_request(format!("`{name}` is missing (RFC 8693 §2.1)"))

@@ -404,6 +404,8 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
         id: "vis_1".to_owned(),
         public_token_id: token.to_owned(),
         resume_digest: [1; 32],
+        resume_since: auth::UnixTime::from_seconds(1),
+        earlier: None,
         created_at: auth::UnixTime::from_seconds(1),
         last_seen_at: auth::UnixTime::from_seconds(2),
     };
@@ -518,6 +520,8 @@ async fn fill(database: &dyn Database, files: &LocalFiles, owner: &Owner) {
         id: subject.to_owned(),
         public_token_id: "pkt_1".to_owned(),
         resume_digest: [1; 32],
+        resume_since: auth::UnixTime::from_seconds(1),
+        earlier: None,
         created_at: auth::UnixTime::from_seconds(1),
         last_seen_at: auth::UnixTime::from_seconds(2),
     };

@@ -142,6 +142,7 @@ cases! { $
         the_same_id_or_digest_twice_is_a_conflict,
         sessions_beyond_the_limit_are_displaced_oldest_first,
         a_rotation_replaces_the_secret_once,
+        a_rotation_renews_the_session_by_the_login_that_asked,
         of_two_rotations_at_once_one_wins,
         a_rotation_outlives_a_restart,
         an_ended_session_rotates_no_more,
@@ -167,6 +168,7 @@ cases! { $
         a_session_needs_an_opener_that_is_there,
         no_session_outlives_the_end_of_its_opener,
         visitors_come_back_and_go,
+        of_two_replacements_of_a_resume_token_one_counts,
         visitors_who_stay_away_are_purged_with_all_that_is_theirs,
     }
 }

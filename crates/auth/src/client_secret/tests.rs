@@ -11,6 +11,7 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_hours(1);
+const WORKFLOW: &str = "wf_demo";
 
 fn setup() -> (ClientSecrets, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::default());
@@ -114,7 +115,11 @@ async fn s01_typos_and_other_kinds_cost_no_read() {
     ] {
         assert_eq!(reason(secrets.authenticate(presented, NOW).await), expected);
         assert_eq!(
-            reason(secrets.rotate(presented, &user("ada"), HOUR, NOW).await),
+            reason(
+                secrets
+                    .rotate(presented, &user("ada"), WORKFLOW, HOUR, NOW)
+                    .await
+            ),
             expected
         );
     }
@@ -132,7 +137,7 @@ async fn s02_nothing_at_rest_can_be_used() {
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     let second = secrets
-        .rotate(text(&first), &ada, HOUR, at(1))
+        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(1))
         .await
         .unwrap();
     let dump = store.dump();
@@ -150,7 +155,7 @@ async fn s06_rotation_replaces_and_a_retry_gets_the_same_answer() {
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     let calls = store.calls.load(Ordering::SeqCst);
     let second = secrets
-        .rotate(text(&first), &ada, HOUR, at(100))
+        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(100))
         .await
         .unwrap();
     assert_eq!(store.calls.load(Ordering::SeqCst), calls + 1);
@@ -160,7 +165,13 @@ async fn s06_rotation_replaces_and_a_retry_gets_the_same_answer() {
     // The answer was lost; another lifetime in the configuration meanwhile changes nothing.
     for second_later in [0, 1, 30] {
         let retry = secrets
-            .rotate(text(&first), &ada, HOUR * 2, at(100 + second_later))
+            .rotate(
+                text(&first),
+                &ada,
+                WORKFLOW,
+                HOUR * 2,
+                at(100 + second_later),
+            )
             .await
             .unwrap();
         assert_eq!(
@@ -182,23 +193,30 @@ async fn s06_reuse_after_the_window_ends_the_family() {
     let (secrets, _) = setup();
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
-    let second = secrets.rotate(text(&first), &ada, HOUR, NOW).await.unwrap();
+    let second = secrets
+        .rotate(text(&first), &ada, WORKFLOW, HOUR, NOW)
+        .await
+        .unwrap();
     let third = secrets
-        .rotate(text(&second), &ada, HOUR, at(10))
+        .rotate(text(&second), &ada, WORKFLOW, HOUR, at(10))
         .await
         .unwrap();
     // Somebody else's login does not end it: they learn nothing and change nothing.
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&first), &user("eve"), HOUR, at(31))
+                .rotate(text(&first), &user("eve"), WORKFLOW, HOUR, at(31))
                 .await
         ),
         Reason::OtherUser
     );
     assert!(secrets.authenticate(text(&third), at(31)).await.is_ok());
     assert_eq!(
-        reason(secrets.rotate(text(&first), &ada, HOUR, at(31)).await),
+        reason(
+            secrets
+                .rotate(text(&first), &ada, WORKFLOW, HOUR, at(31))
+                .await
+        ),
         Reason::AlreadyRotated
     );
     for issued in [&first, &second, &third] {
@@ -207,7 +225,11 @@ async fn s06_reuse_after_the_window_ends_the_family() {
             Reason::AlreadyRotated
         );
         assert_eq!(
-            reason(secrets.rotate(text(issued), &ada, HOUR, at(32)).await),
+            reason(
+                secrets
+                    .rotate(text(issued), &ada, WORKFLOW, HOUR, at(32))
+                    .await
+            ),
             Reason::AlreadyRotated
         );
     }
@@ -241,7 +263,7 @@ async fn s06_two_rotations_at_once_agree() {
     *store.overtaken_by.lock().unwrap() = Some((digest, rotation, next));
     // Also when it has to ask again, because the secret would outlive its session.
     let answer = secrets
-        .rotate(text(&first), &ada, HOUR * 24, at(5))
+        .rotate(text(&first), &ada, WORKFLOW, HOUR * 24, at(5))
         .await
         .unwrap();
     assert!(store.overtaken_by.lock().unwrap().is_none());
@@ -256,7 +278,7 @@ async fn s06_two_rotations_at_once_agree() {
         let (secrets, presented) = (secrets.clone(), text(&answer).to_owned());
         tasks.spawn(async move {
             let issued = secrets
-                .rotate(&presented, &user("ada"), HOUR, at(7))
+                .rotate(&presented, &user("ada"), WORKFLOW, HOUR, at(7))
                 .await
                 .unwrap();
             text(&issued).to_owned()
@@ -274,17 +296,21 @@ async fn s06_a_family_has_an_absolute_end() {
     let day = 24 * 60 * 60;
     for hour in 1..24 {
         current = secrets
-            .rotate(text(&current), &ada, HOUR, at(hour * 3_600))
+            .rotate(text(&current), &ada, WORKFLOW, HOUR, at(hour * 3_600))
             .await
             .unwrap();
     }
     current = secrets
-        .rotate(text(&current), &ada, HOUR, at(day - 60))
+        .rotate(text(&current), &ada, WORKFLOW, HOUR, at(day - 60))
         .await
         .unwrap();
     assert_eq!(current.expires_at, at(day));
     assert_eq!(
-        reason(secrets.rotate(text(&current), &ada, HOUR, at(day)).await),
+        reason(
+            secrets
+                .rotate(text(&current), &ada, WORKFLOW, HOUR, at(day))
+                .await
+        ),
         Reason::SessionExpired
     );
     assert_eq!(
@@ -303,7 +329,7 @@ async fn s06_a_page_that_was_asleep_can_still_refresh() {
         Reason::Expired
     );
     let second = secrets
-        .rotate(text(&first), &ada, HOUR, at(7_200))
+        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(7_200))
         .await
         .unwrap();
     assert!(secrets.authenticate(text(&second), at(7_300)).await.is_ok());
@@ -322,13 +348,17 @@ async fn s06_only_the_owner_refreshes() {
         same_subject("https://issuer.example", Environment::Test),
     ] {
         assert_eq!(
-            reason(secrets.rotate(text(&first), &other, HOUR, NOW).await),
+            reason(
+                secrets
+                    .rotate(text(&first), &other, WORKFLOW, HOUR, NOW)
+                    .await
+            ),
             Reason::OtherUser
         );
     }
     assert!(
         secrets
-            .rotate(text(&first), &user("ada"), HOUR, NOW)
+            .rotate(text(&first), &user("ada"), WORKFLOW, HOUR, NOW)
             .await
             .is_ok()
     );
@@ -372,7 +402,11 @@ async fn s07_revocation_works_at_once_and_unknown_ids_are_no_error() {
         Reason::Revoked
     );
     assert_eq!(
-        reason(secrets.rotate(text(&one), &ada, HOUR, at(1)).await),
+        reason(
+            secrets
+                .rotate(text(&one), &ada, WORKFLOW, HOUR, at(1))
+                .await
+        ),
         Reason::Revoked
     );
     assert!(secrets.authenticate(text(&two), at(1)).await.is_ok());
@@ -403,12 +437,19 @@ async fn s06_housekeeping_does_not_forget_what_may_be_reused() {
     let (secrets, store) = setup();
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
-    secrets.rotate(text(&first), &ada, HOUR, NOW).await.unwrap();
+    secrets
+        .rotate(text(&first), &ada, WORKFLOW, HOUR, NOW)
+        .await
+        .unwrap();
     let day = 24 * 60 * 60;
     // For a day and as long as the session lasts, although the secret has long expired.
     assert_eq!(secrets.purge(at(2 * day)).await.unwrap(), 0);
     assert_eq!(
-        reason(secrets.rotate(text(&first), &ada, HOUR, at(day - 1)).await),
+        reason(
+            secrets
+                .rotate(text(&first), &ada, WORKFLOW, HOUR, at(day - 1))
+                .await
+        ),
         Reason::AlreadyRotated
     );
     assert_eq!(secrets.purge(at(2 * day + 1)).await.unwrap(), 1);

@@ -160,7 +160,7 @@ async fn visitors_come_back_with_their_resume_token_and_never_to_another_token()
     assert_eq!(first.identity.issuer(), format!("visitor:{}", one.id));
     assert!(first.identity.subject().starts_with("vis_"));
 
-    let later = NOW.plus(std::time::Duration::from_hours(24));
+    let later = NOW.plus(std::time::Duration::from_hours(23));
     let again = tokens
         .visit(&one, Some(resume), later, later)
         .await
@@ -194,6 +194,41 @@ async fn visitors_come_back_with_their_resume_token_and_never_to_another_token()
             "{resume:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_resume_token_is_replaced_once_a_day_and_the_earlier_one_dies() {
+    const DAY: u64 = 24 * 60;
+    let (tokens, _, _) = setup();
+    let (_, token) = tokens
+        .create(new(Environment::Test, &[]), NOW)
+        .await
+        .unwrap();
+    let first = tokens.visit(&token, None, NOW, NOW).await.unwrap();
+    let old = first.resume.as_ref().unwrap().expose_secret();
+    let visit = async |resume: &str, minutes: u64| {
+        let now = NOW.plus(std::time::Duration::from_mins(minutes));
+        let visitor = tokens.visit(&token, Some(resume), now, now).await.unwrap();
+        let fresh = visitor.resume.map(|fresh| fresh.expose_secret().to_owned());
+        (visitor.identity.is_same_user(&first.identity), fresh)
+    };
+    assert_eq!(visit(old, DAY - 1).await, (true, None));
+    let (is_same, fresh) = visit(old, DAY).await;
+    let fresh = fresh.unwrap();
+    assert!(is_same && fresh != old);
+    // Another tab, or the same one whose answer was lost, however late: the same fresh one.
+    for minutes in [DAY, DAY + 600] {
+        assert_eq!(visit(old, minutes).await, (true, Some(fresh.clone())));
+    }
+    // The fresh one has come back, so the earlier one ends after the overlap.
+    assert_eq!(visit(&fresh, DAY + 601).await, (true, None));
+    assert_eq!(visit(old, DAY + 610).await, (true, Some(fresh.clone())));
+    assert_eq!(visit(&fresh, DAY + 611).await, (true, None));
+    let (is_same, stranger) = visit(old, DAY + 611).await;
+    assert!(!is_same && stranger.is_some());
+    // And so on.
+    let (is_same, next) = visit(&fresh, 2 * DAY).await;
+    assert!(is_same && next.is_some_and(|next| next != fresh && next != old));
 }
 
 #[tokio::test]

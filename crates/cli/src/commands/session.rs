@@ -157,6 +157,10 @@ fn state(session: &ChatSessionRecord) -> &'static str {
             reason: EndReason::Displaced,
             ..
         }) => "ended: too many sessions",
+        Some(End {
+            reason: EndReason::Denied,
+            ..
+        }) => "ended: the user may not go on",
         None if session.ends_at <= now() => "expired",
         None => "live",
     }

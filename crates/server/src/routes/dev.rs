@@ -3,6 +3,8 @@
 //! It exists with `--dev` only, and answers callers on this machine only: the connection, the `Host`
 //! and the `Origin` must all be loopback. The `Host` is looked at because a page of another site can
 //! make its own name point to 127.0.0.1 (DNS rebinding), and would then count as the same origin.
+//! A proxy or a tunnel on this machine connects from loopback for people who are anywhere, so a
+//! request that one of them passed on is refused.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +14,7 @@ use axum::{
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +25,7 @@ use crate::{
     error::ApiError,
 };
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a token lives: as long as those of Better Auth.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 
@@ -39,9 +42,16 @@ pub(crate) async fn token(
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
     let development = app.development.as_ref().ok_or_else(not_here)?;
+    if is_passed_on(&headers) {
+        return Err(ApiError::forbidden(
+            "loopback_only",
+            "the development issuer signs nobody in who comes through a proxy; open the page on this machine as http://127.0.0.1, or configure [[issuers]] and run without --dev",
+        ));
+    }
     if !peer.ip().to_canonical().is_loopback()
         || !is_local_host(&headers)
         || !is_local_page(&headers)
+        || !is_sent_by_a_local_page(&headers)
     {
         return Err(ApiError::forbidden(
             "loopback_only",
@@ -98,6 +108,27 @@ fn is_local_host(headers: &HeaderMap) -> bool {
     host.to_str().is_ok_and(|host| {
         Origin::parse(&format!("http://{host}")).is_ok_and(|origin| origin.is_local())
     })
+}
+
+/// Whether a proxy says that it passed the request on.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
+            || name.as_str().starts_with("x-forwarded-")
+    })
+}
+
+/// What browsers add about the page that asks (Fetch Metadata). A page of another site is one of this
+/// machine (another port, `localhost` and `127.0.0.1`), and then it has said so by its `Origin`.
+fn is_sent_by_a_local_page(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(SEC_FETCH_SITE)
+        .iter()
+        .all(|site| match site.as_bytes() {
+            b"same-origin" | b"none" => true,
+            b"same-site" | b"cross-site" => headers.contains_key(header::ORIGIN),
+            _ => false,
+        })
 }
 
 fn is_local_page(headers: &HeaderMap) -> bool {

@@ -5,11 +5,12 @@
 //! answer of this server has unless it says otherwise).
 
 use auth::{
-    Error, UnixTime,
+    Error, Identity, Refusal, UnixTime,
     access::Pass,
     audit::{AuditEvent, Door},
     client_secret::{IssuedSecret, NewChatSession},
-    ports::OpenedBy,
+    ports::{ChatSessionRecord, EndReason, OpenedBy},
+    rule::Terms,
 };
 use axum::{
     Extension, Json,
@@ -26,7 +27,7 @@ use crate::{
     app::{App, AppState, HostedSessions},
     audit::Source,
     body::JsonBody,
-    caller::{Caller, PublicTokenCaller},
+    caller::{self, Caller, Login, PublicTokenCaller},
     client_ip::ClientIp,
     cookie,
     error::ApiError,
@@ -139,7 +140,7 @@ async fn mint(
     app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
     if let Some(hosted) = &app.hosted_sessions {
-        return mint_hosted(app, hosted, caller, source, workflow).await;
+        return mint_hosted(app, hosted, caller.identity(), source, workflow).await;
     }
     let workflow = app.workflow(caller.pass(), workflow.as_deref(), None)?;
     let new = NewChatSession {
@@ -161,37 +162,87 @@ async fn mint(
 /// `POST /api/chatkit/refresh`
 pub(crate) async fn refresh(
     State(app): State<AppState>,
-    caller: Caller,
+    login: Login,
     source: Source,
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Response, ApiError> {
     app.settings.doors.check_client_secret()?;
-    app.limits.secret(caller.owner())?;
+    app.limits.secret(login.identity.shared_owner_key())?;
     let current = body.current_client_secret.ok_or_else(|| {
         ApiError::bad_request("name the secret to replace as `currentClientSecret`")
             .with_param("currentClientSecret")
     })?;
+    let Login { identity, verdict } = login;
     if let Some(hosted) = &app.hosted_sessions {
+        verdict.map_err(Error::from)?;
         // OpenAI has no rotation: another secret is minted, for the user who was checked just now.
-        let minted = mint_hosted(&app, hosted, &caller, &source, body.workflow).await?;
+        let minted = mint_hosted(&app, hosted, &identity, &source, body.workflow).await?;
         return Ok(minted.into_response());
     }
     let now = app.now().wall;
-    let (identity, lifetime) = (caller.identity(), app.settings.secret_lifetime);
+    let current = current.expose_secret();
+    let session = app.client_secrets.session_of(current, &identity, now).await;
+    let workflow = match (session, verdict) {
+        (Ok(session), verdict) => match go_on(&app, &session, verdict) {
+            Ok(workflow) => workflow,
+            Err(refusal) => {
+                end_denied(&app, &source, &identity, &session).await?;
+                return Err(refusal);
+            }
+        },
+        // Nothing is open that would have to end.
+        (Err(_), Err(refusal)) => return Err(Error::from(refusal).into()),
+        (Err(error), Ok(_terms)) => return Err(error.into()),
+    };
+    let lifetime = app.settings.secret_lifetime;
     let rotated = app
         .client_secrets
-        .rotate(current.expose_secret(), identity, lifetime, now)
+        .rotate(current, &identity, &workflow, lifetime, now)
         .await;
     if let Err(Error::Invalid(rejection)) = &rotated
         && let Some(session) = rejection.ended_session()
     {
-        let record = source.note(AuditEvent::SecretReused, Door::ClientSecret, identity);
+        let record = source.note(AuditEvent::SecretReused, Door::ClientSecret, &identity);
         app.audit.record(record.in_session(session));
     }
     let issued = rotated?;
     app.audit
-        .issued(&source, Door::ClientSecret, identity, &issued);
+        .issued(&source, Door::ClientSecret, &identity, &issued);
     Ok(Minted::new(issued, now).into_response())
+}
+
+/// The workflow that a session goes on with after its user signed in anew: its own, or the one that a
+/// rule pins by now.
+fn go_on(
+    app: &App,
+    session: &ChatSessionRecord,
+    verdict: Result<Terms, Refusal>,
+) -> Result<String, ApiError> {
+    let terms = verdict.map_err(Error::from)?;
+    let wanted = terms.workflow.as_deref().unwrap_or(&session.workflow);
+    match app.workflow(Pass::Login(&terms), Some(wanted), None) {
+        Ok(workflow) => Ok(workflow.id.to_string()),
+        Err(_) => Err(ApiError::forbidden("workflow_closed", caller::CLOSED)),
+    }
+}
+
+/// Ends the family of secrets of somebody who may not go on; its streams end with it.
+async fn end_denied(
+    app: &App,
+    source: &Source,
+    identity: &Identity,
+    session: &ChatSessionRecord,
+) -> Result<(), ApiError> {
+    let now = app.now().wall;
+    if app.client_secrets.deny(&session.id, now).await? {
+        let event = AuditEvent::SessionEnded {
+            reason: EndReason::Denied,
+            sessions: 1,
+        };
+        let record = source.note(event, Door::ClientSecret, identity);
+        app.audit.record(record.in_session(session.id.as_str()));
+    }
+    Ok(())
 }
 
 /// `POST /api/chatkit/visitor`
@@ -206,14 +257,15 @@ pub(crate) async fn visitor(
     let now = app.now().wall;
     let resume = cookie::visitor(&headers, app.settings.is_secure);
     let tokens = &app.public_tokens;
-    if tokens.returning(&token, resume.as_deref()).await?.is_none() {
+    let known = tokens.returning(&token, resume.as_deref(), now).await?;
+    if known.is_none() {
         app.limits.visitor(&token.id, client, &token.quotas)?;
     }
     let lifetime = app.settings.visitor_secret_lifetime;
     let visitor = tokens
         .visit(&token, resume.as_deref(), now.plus(lifetime), now)
         .await?;
-    if visitor.resume.is_some() {
+    if visitor.is_new {
         let created = AuditEvent::VisitorCreated {
             public_token_id: token.id.clone(),
         };
@@ -245,13 +297,14 @@ async fn open_for_visitor(
     let settings = SessionSettings {
         quotas: Some(token.quotas),
         token_workflow: token.workflow.clone(),
+        is_bound_to_token: true,
         ..SessionSettings::default()
     };
     let pass = Pass::PublicToken(token.workflow.as_deref());
     let new = NewChatSession {
         identity,
         workflow: app.workflow(pass, None, None)?.id.to_string(),
-        origins: Vec::new(),
+        origins: token.origins.clone(),
         state: settings.into_state()?,
         opened_by: OpenedBy::PublicToken(token.id.clone()),
         secret_lifetime: app.settings.visitor_secret_lifetime,
@@ -263,7 +316,7 @@ async fn open_for_visitor(
 async fn mint_hosted(
     app: &App,
     hosted: &HostedSessions,
-    caller: &Caller,
+    identity: &Identity,
     source: &Source,
     workflow: Option<String>,
 ) -> Result<Minted, ApiError> {
@@ -281,7 +334,7 @@ async fn mint_hosted(
             version: None,
             state_variables: Map::new(),
         },
-        user: caller.owner().to_string(),
+        user: identity.owner_key().to_owned(),
         expires_after: None,
     };
     let minted = hosted.api.create(&request).await.map_err(hosted_error)?;
@@ -290,7 +343,7 @@ async fn mint_hosted(
         displaced: 0,
     };
     app.audit
-        .record(source.note(event, Door::ClientSecret, caller.identity()));
+        .record(source.note(event, Door::ClientSecret, identity));
     let expires_at = UnixTime::from_seconds(minted.expires_at);
     Ok(Minted {
         secret: minted.client_secret,

@@ -64,6 +64,36 @@ async fn start_takes_the_bodies_that_pages_send() {
 }
 
 #[tokio::test]
+async fn curl_may_start_with_the_content_type_that_it_sends_by_itself() {
+    let app = TestApp::start().await;
+    let start = |body: &'static str| {
+        app.post("/api/chatkit/start")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body)
+    };
+    for (body, status) in [
+        ("", 200),
+        ("{}", 200),
+        (" {}\n", 200),
+        ("{\"workflow\":\"wf_test\"}", 400),
+        ("{\"a\":\"b=c\"}", 400),
+    ] {
+        let request = start(body).bearer_auth(app.token("ada"));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{body}");
+        let text = answer.text().await.unwrap();
+        let is_told = text.contains("send `Content-Type: application/json`");
+        assert_eq!(is_told, status == 400, "{body}: {text}");
+        assert!(!text.contains("RFC 8693"), "{body}: {text}");
+    }
+    // Without a credential it is refused as any start is, and not as a token exchange.
+    let answer = start("{}").send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "missing_credentials");
+}
+
+#[tokio::test]
 async fn s06_refresh_is_rotation_with_an_honest_retry() {
     let app = TestApp::start().await;
     let first = app.client_secret("ada").await;

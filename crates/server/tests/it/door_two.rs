@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth::{
-    Identity,
+    Environment, Identity,
     client_secret::NewChatSession,
     ports::{OpenedBy, Quotas},
 };
@@ -92,7 +92,9 @@ async fn a_visitor_who_stays_away_is_removed_with_their_threads() {
 
     app.clock.advance(30 * DAY);
     server::purge_once(&app.state).await;
-    let back = secret(visit(&app, Some(&cookie)).await).await;
+    let answer = visit(&app, Some(&cookie)).await;
+    let cookie = kept(&answer);
+    let back = secret(answer).await;
     let (_, list) = say(&app, &back, &threads()).await;
     assert!(list.contains("thr_"), "thirty days are kept: {list}");
 
@@ -106,6 +108,55 @@ async fn a_visitor_who_stays_away_is_removed_with_their_threads() {
     assert!(!is_kept, "this is somebody new");
     let (_, list) = say(&app, &secret(answer).await, &threads()).await;
     assert!(list.contains("\"data\":[]"), "{list}");
+}
+
+#[tokio::test]
+async fn a_visitors_cookie_is_replaced_and_a_copy_of_the_old_one_dies() {
+    const DAY: i64 = 24 * 60 * 60;
+    let app = TestApp::start().await;
+    let old = visitor_cookie(&app).await;
+    assert_eq!(kept(&visit(&app, Some(&old)).await), old);
+    say(
+        &app,
+        &secret(visit(&app, Some(&old)).await).await,
+        &new_message("hello"),
+    )
+    .await;
+
+    app.clock.advance(DAY);
+    // Two tabs at once end with the same cookie, whichever answer comes last.
+    let fresh = kept(&visit(&app, Some(&old)).await);
+    assert_ne!(fresh, old);
+    let answer = visit(&app, Some(&old)).await;
+    assert_eq!(kept(&answer), fresh);
+    let (_, list) = say(&app, &secret(answer).await, &threads()).await;
+    assert!(list.contains("thr_"), "{list}");
+
+    let answer = visit(&app, Some(&fresh)).await;
+    assert_eq!(kept(&answer), fresh);
+    let (_, list) = say(&app, &secret(answer).await, &threads()).await;
+    assert!(list.contains("thr_"), "{list}");
+    app.clock.advance(10 * 60);
+    // Shown alone, the old one opens nothing; at the door it is a stranger's.
+    let answer = app
+        .post("/v1/chatkit/conversation")
+        .bearer_auth(&app.public_token)
+        .header(header::ORIGIN, LOCAL_PAGE)
+        .header(header::COOKIE, &old)
+        .json(&threads())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 401);
+    let answer = visit(&app, Some(&old)).await;
+    let (_, list) = say(&app, &secret(answer).await, &threads()).await;
+    assert!(list.contains("\"data\":[]"), "{list}");
+}
+
+/// The cookie that an answer sets, as a browser sends it back.
+fn kept(answer: &Response) -> String {
+    let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -163,6 +214,49 @@ async fn o04_over_https_a_planted_plain_cookie_is_ignored_and_not_promoted() {
             .await
             .unwrap();
         assert_eq!(answer.status(), if is_known { 200 } else { 401 });
+    }
+}
+
+#[tokio::test]
+async fn a_visitors_secret_works_on_the_pages_of_its_public_token_only() {
+    const OTHER: &str = "https://other.example.com";
+    let app = TestApp::start().await;
+    let now = app.state.now().wall;
+    let domains = &app.state.domains;
+    domains.add(OTHER, Environment::Live, now).await.unwrap();
+    domains.add(OTHER, Environment::Test, now).await.unwrap();
+    let own = format!("http://{}", app.address);
+    for (token, page, pages) in [
+        (
+            &app.live_public_token,
+            APP_ORIGIN,
+            [(APP_ORIGIN, 200), (OTHER, 403), (LOCAL_PAGE, 403)],
+        ),
+        (
+            &app.public_token,
+            LOCAL_PAGE,
+            [("http://127.0.0.1:3000", 200), (OTHER, 403), (&own, 200)],
+        ),
+    ] {
+        let answer = app
+            .post("/api/chatkit/visitor")
+            .bearer_auth(token)
+            .header(header::ORIGIN, page)
+            .send()
+            .await
+            .unwrap();
+        let secret = secret(answer).await;
+        for (page, status) in pages {
+            let answer = app
+                .post("/v1/chatkit/conversation")
+                .bearer_auth(&secret)
+                .header(header::ORIGIN, page)
+                .json(&threads())
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), status, "{page}");
+        }
     }
 }
 

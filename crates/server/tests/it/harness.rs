@@ -162,7 +162,7 @@ impl Default for Options {
             relay_takes: RelayTakes::Unpinned,
             rules: Vec::new(),
             access: WorkflowAccess::new("wf_test", ["wf_open".to_owned()])
-                .with_project("shop", ["wf_added".to_owned()]),
+                .with_project("bound", ["wf_added".to_owned()]),
             uploads: UploadSettings {
                 is_enabled: true,
                 visitors: true,

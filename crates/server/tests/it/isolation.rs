@@ -150,17 +150,28 @@ fn page_of(thread: &str) -> Value {
 }
 
 #[tokio::test]
-async fn lists_hold_ones_own_threads_only_whatever_the_door() {
+async fn lists_hold_ones_own_threads_only_whatever_the_door_and_the_workflow() {
     let app = TestApp::start().await;
     let (ada, ..) = app.new_thread("ada", "from Ada").await;
     let (grace, ..) = app.new_thread("grace", "from Grace").await;
     let list = json!({ "type": "threads.list", "params": { "limit": 9999 } });
     for (user, own, other) in [("ada", &ada, &grace), ("grace", &grace, &ada)] {
         let secret = app.client_secret(user).await;
+        let in_another_workflow = app
+            .post("/api/chatkit/start")
+            .bearer_auth(app.token(user))
+            .json(&json!({ "workflow": "wf_open" }))
+            .send()
+            .await
+            .unwrap();
+        let started: Value = in_another_workflow.json().await.unwrap();
+        let other_secret = started["client_secret"].as_str().unwrap().to_owned();
         for (path, credential) in [
             ("/api/chat", app.token(user)),
             ("/api/chat", secret.clone()),
+            ("/api/chat", other_secret.clone()),
             ("/v1/chatkit/conversation", secret),
+            ("/v1/chatkit/conversation", other_secret),
         ] {
             let text = app
                 .post(path)

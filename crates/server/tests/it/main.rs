@@ -37,8 +37,12 @@ mod origins;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod sign_out;
 #[cfg(test)]
 mod token_exchange;
+#[cfg(test)]
+mod workflow_access;

@@ -205,6 +205,28 @@ async fn the_development_issuer_signs_real_tokens_for_this_machine_only() {
         let answer = sign_in().header(name.clone(), value).send().await.unwrap();
         assert_eq!(answer.status(), 403, "{name}: {value}");
     }
+    // A proxy on this machine connects from here for people who are anywhere.
+    for (name, value) in [
+        ("forwarded", "for=203.0.113.7"),
+        ("via", "1.1 tunnel"),
+        ("x-real-ip", "203.0.113.7"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "chat.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let answer = sign_in().header(name, value).send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{name}: {value}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "loopback_only", "{name}");
+    }
+    // A page of this machine on another port is another site, and says where it is.
+    let answer = sign_in()
+        .header("sec-fetch-site", "cross-site")
+        .header(header::ORIGIN, "http://localhost:5173")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
     let unknown = app
         .post("/dev/token")
         .json(&json!({ "user": "eve" }))

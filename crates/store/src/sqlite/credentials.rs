@@ -45,14 +45,30 @@ impl CredentialStore for Sqlite {
         &self,
         current: &Digest,
         owner: &Identity,
+        workflow: &str,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let (current, owner, rotation) = (*current, owner.clone(), rotation.clone());
+        let workflow = workflow.to_owned();
         let outcome = self.write(move |connection| {
-            sessions::rotate(connection, &current, &owner, &rotation, expires_at)
+            sessions::rotate(
+                connection, &current, &owner, &workflow, &rotation, expires_at,
+            )
         });
         Ok(outcome.await?)
+    }
+
+    async fn renew_chat_session(
+        &self,
+        id: &str,
+        login: &Identity,
+        workflow: &str,
+    ) -> Result<bool, StoreError> {
+        let (id, login, workflow) = (id.to_owned(), login.clone(), workflow.to_owned());
+        let renewed =
+            self.write(move |connection| sessions::renew(connection, &id, &login, &workflow));
+        Ok(renewed.await?)
     }
 
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError> {
@@ -151,6 +167,31 @@ impl CredentialStore for Sqlite {
         let digest = *resume_digest;
         let found = self.read(move |connection| keys::find_visitor(connection, &digest));
         Ok(found.await?)
+    }
+
+    async fn replace_resume(
+        &self,
+        current: &Digest,
+        nonce: &[u8; 32],
+        next: &Digest,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let (current, nonce, next) = (*current, *nonce, *next);
+        let replaced = self.write(move |connection| {
+            keys::replace_resume(connection, &current, &nonce, &next, now)
+        });
+        Ok(replaced.await?)
+    }
+
+    async fn end_earlier_resume(
+        &self,
+        present: &Digest,
+        until: UnixTime,
+    ) -> Result<(), StoreError> {
+        let present = *present;
+        let noted =
+            self.write(move |connection| keys::end_earlier_resume(connection, &present, until));
+        Ok(noted.await?)
     }
 
     async fn touch_visitor(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {

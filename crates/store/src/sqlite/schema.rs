@@ -21,6 +21,9 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!(
         "../../migrations/sqlite/0009_cheaper_sessions.sql"
     )),
+    M::up(include_str!(
+        "../../migrations/sqlite/0010_visitor_resume.sql"
+    )),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

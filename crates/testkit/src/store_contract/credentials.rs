@@ -59,7 +59,7 @@ fn owner_of(session: &ChatSessionRecord) -> Identity {
     Identity::new(
         issuer,
         subject,
-        Arc::default(),
+        Arc::new(session.claims.clone()),
         session.environment,
         seconds(0),
     )
@@ -220,7 +220,13 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
 
     let next = secret(2, "cksess_1", 60);
     let outcome = store
-        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), next.expires_at)
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(2, 60),
+            next.expires_at,
+        )
         .await
         .unwrap();
     assert_eq!(outcome, rotated(&session));
@@ -231,7 +237,13 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
 
     // The second attempt is told what the first one left, to replay it or to call it reuse.
     let outcome = store
-        .rotate_client_secret(&digest(1), &ada(), &rotation(3, 70), seconds(3_670))
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(3, 70),
+            seconds(3_670),
+        )
         .await
         .unwrap();
     assert_eq!(
@@ -242,17 +254,85 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
 
     // The new one can be replaced in its turn.
     let outcome = store
-        .rotate_client_secret(&digest(2), &ada(), &rotation(3, 80), seconds(3_680))
+        .rotate_client_secret(
+            &digest(2),
+            &ada(),
+            "wf_demo",
+            &rotation(3, 80),
+            seconds(3_680),
+        )
         .await
         .unwrap();
     assert_eq!(outcome, rotated(&session));
 
     let outcome = store
-        .rotate_client_secret(&digest(9), &ada(), &rotation(4, 80), seconds(3_680))
+        .rotate_client_secret(
+            &digest(9),
+            &ada(),
+            "wf_demo",
+            &rotation(4, 80),
+            seconds(3_680),
+        )
         .await
         .unwrap();
     assert_eq!(outcome, RotationOutcome::NotFound);
     assert_eq!(store.find_client_secret(&digest(4)).await.unwrap(), None);
+}
+
+pub(super) async fn a_rotation_renews_the_session_by_the_login_that_asked(
+    database: &dyn TestDatabase,
+) {
+    let store = database.open().await.credentials;
+    let login = |sid: &str, role: &str| {
+        let claims = serde_json::json!({ "sid": sid, "role": role });
+        ChatSessionRecord {
+            claims: claims.as_object().unwrap().clone(),
+            ..session("cksess_1", "ada", 0)
+        }
+    };
+    open(&*store, &login("first", "staff"), 1, NO_LIMIT).await;
+    let second = ChatSessionRecord {
+        workflow: "wf_next".to_owned(),
+        ..login("second", "member")
+    };
+    let outcome = store
+        .rotate_client_secret(
+            &digest(1),
+            &owner_of(&second),
+            "wf_next",
+            &rotation(2, 60),
+            seconds(3_660),
+        )
+        .await
+        .unwrap();
+    assert_eq!(outcome, rotated(&second));
+    let found = store.find_chat_session("cksess_1").await.unwrap();
+    assert_eq!(found, Some(second));
+
+    // A retry brings a login and no new secret.
+    let third = login("third", "member");
+    let owner = owner_of(&third);
+    let renew = |id: &'static str| store.renew_chat_session(id, &owner, "wf_demo");
+    assert!(renew("cksess_1").await.unwrap());
+    let found = store.find_chat_session("cksess_1").await.unwrap();
+    assert_eq!(found, Some(third.clone()));
+    assert!(!renew("cksess_9").await.unwrap());
+
+    // The login that counts is the latest one.
+    let sign_out = |sid: &str| SignOut {
+        issuer: third.issuer.clone(),
+        subject: Some("ada".to_owned()),
+        session: Some(sid.to_owned()),
+    };
+    for (sid, expected) in [("first", 0), ("second", 0), ("third", 1)] {
+        let sign_out = sign_out(sid);
+        let ended = store.end_chat_sessions_of_login(&sign_out, end(90, EndReason::Denied));
+        assert_eq!(ended.await.unwrap(), expected, "{sid}");
+    }
+    let ended = store.find_chat_session("cksess_1").await.unwrap().unwrap();
+    assert_eq!(ended.ended, Some(end(90, EndReason::Denied)));
+    let is_renewed = renew("cksess_1").await.unwrap();
+    assert!(!is_renewed, "what has ended stays as it was");
 }
 
 pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabase) {
@@ -269,7 +349,13 @@ pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabas
             async move {
                 let (owner, rotation) = (ada(), rotation(first + attempt, 60));
                 let outcome = node
-                    .rotate_client_secret(&digest(first), &owner, &rotation, seconds(3_660))
+                    .rotate_client_secret(
+                        &digest(first),
+                        &owner,
+                        "wf_demo",
+                        &rotation,
+                        seconds(3_660),
+                    )
                     .await;
                 (first + attempt, outcome.unwrap())
             }
@@ -300,14 +386,26 @@ pub(super) async fn a_rotation_outlives_a_restart(database: &dyn TestDatabase) {
     let before = database.open().await.credentials;
     open(&*before, &session("cksess_1", "ada", 0), 1, NO_LIMIT).await;
     before
-        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), seconds(3_660))
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(2, 60),
+            seconds(3_660),
+        )
         .await
         .unwrap();
     drop(before);
 
     let after = database.open().await.credentials;
     let outcome = after
-        .rotate_client_secret(&digest(1), &ada(), &rotation(3, 65), seconds(3_665))
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(3, 65),
+            seconds(3_665),
+        )
         .await
         .unwrap();
     let RotationOutcome::Unchanged(records) = outcome else {
@@ -329,7 +427,13 @@ pub(super) async fn an_ended_session_rotates_no_more(database: &dyn TestDatabase
     let reused = end(5, EndReason::Reused);
     assert!(store.end_chat_session("cksess_1", reused).await.unwrap());
     let outcome = store
-        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 6), seconds(3_606))
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(2, 6),
+            seconds(3_606),
+        )
         .await
         .unwrap();
     let RotationOutcome::Unchanged(records) = outcome else {
@@ -364,7 +468,13 @@ pub(super) async fn a_secret_is_replaced_for_its_owner_and_within_its_session(
     refused.push((ada(), end + 1));
     for (owner, expires_at) in refused {
         let outcome = store
-            .rotate_client_secret(&digest(1), &owner, &rotation(2, 60), seconds(expires_at))
+            .rotate_client_secret(
+                &digest(1),
+                &owner,
+                "wf_demo",
+                &rotation(2, 60),
+                seconds(expires_at),
+            )
             .await
             .unwrap();
         let records = (secret(1, "cksess_1", 0), session.clone());
@@ -372,7 +482,13 @@ pub(super) async fn a_secret_is_replaced_for_its_owner_and_within_its_session(
         assert_eq!(store.find_client_secret(&digest(2)).await.unwrap(), None);
     }
     let outcome = store
-        .rotate_client_secret(&digest(1), &ada(), &rotation(2, 60), seconds(end))
+        .rotate_client_secret(
+            &digest(1),
+            &ada(),
+            "wf_demo",
+            &rotation(2, 60),
+            seconds(end),
+        )
         .await
         .unwrap();
     assert_eq!(outcome, rotated(&session));
@@ -590,6 +706,7 @@ pub(super) async fn expired_sessions_and_secrets_are_purged(database: &dyn TestD
         .rotate_client_secret(
             &digest(1_000),
             &owner_of(&session("rotated", "grace", 0)),
+            "wf_demo",
             &rotation(1_001, 60),
             seconds(3_660),
         )

@@ -2,8 +2,8 @@
 
 use auth::identity::Environment::{Live, Test};
 use auth::ports::{
-    ChatSessionRecord, CredentialStore, EndReason, OpenedBy, OpeningOutcome, PublicTokenRecord,
-    Quotas, ServerKeyRecord, VisitorRecord,
+    ChatSessionRecord, CredentialStore, EarlierResume, EndReason, OpenedBy, OpeningOutcome,
+    PublicTokenRecord, Quotas, ServerKeyRecord, VisitorRecord,
 };
 use engine::Owner;
 use futures::future::join_all;
@@ -46,6 +46,8 @@ pub(super) fn visitor(id: &str, number: u64) -> VisitorRecord {
         id: id.to_owned(),
         public_token_id: "pkt_1".to_owned(),
         resume_digest: digest(number),
+        resume_since: seconds(0),
+        earlier: None,
         created_at: seconds(0),
         last_seen_at: seconds(0),
     }
@@ -300,6 +302,56 @@ pub(super) async fn visitors_who_stay_away_are_purged_with_all_that_is_theirs(
             .unwrap();
         assert_eq!(threads.data.len(), if is_left { 50 } else { 0 }, "{id}");
     }
+}
+
+pub(super) async fn of_two_replacements_of_a_resume_token_one_counts(database: &dyn TestDatabase) {
+    let store = database.open().await.credentials;
+    let other_node = database.open().await.credentials;
+    store.insert_visitor(&visitor("vis_1", 1)).await.unwrap();
+    let replace = |number: u64, nonce: u8, next: u64| {
+        let node = if next % 2 == 0 { &store } else { &other_node };
+        async move {
+            let (current, next) = (digest(number), digest(next));
+            node.replace_resume(&current, &[nonce; 32], &next, seconds(50))
+                .await
+                .unwrap();
+        }
+    };
+    replace(1, 7, 2).await;
+    replace(1, 8, 3).await;
+    let earlier = |until| {
+        Some(EarlierResume {
+            digest: digest(1),
+            nonce: [7; 32],
+            until,
+        })
+    };
+    let mut expected = VisitorRecord {
+        resume_digest: digest(2),
+        resume_since: seconds(50),
+        earlier: earlier(None),
+        ..visitor("vis_1", 1)
+    };
+    for number in [1, 2] {
+        let found = store.find_visitor(&digest(number)).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&expected));
+    }
+    assert_eq!(store.find_visitor(&digest(3)).await.unwrap(), None);
+
+    // Its end is noted when the present one comes back, once.
+    for (present, until) in [(1, 60), (2, 70), (2, 80)] {
+        let present = digest(present);
+        let noted = store.end_earlier_resume(&present, seconds(until));
+        noted.await.unwrap();
+    }
+    expected.earlier = earlier(Some(seconds(70)));
+    let found = store.find_visitor(&digest(1)).await.unwrap();
+    assert_eq!(found, Some(expected));
+
+    replace(2, 9, 4).await;
+    assert_eq!(store.find_visitor(&digest(1)).await.unwrap(), None);
+    let found = store.find_visitor(&digest(2)).await.unwrap().unwrap();
+    assert_eq!(found.earlier.unwrap().until, None);
 }
 
 pub(super) async fn visitors_come_back_and_go(database: &dyn TestDatabase) {

@@ -146,6 +146,7 @@ fn settings_of(request: SessionRequest) -> SessionSettings {
         },
         quotas: None,
         token_workflow: None,
+        is_bound_to_token: false,
     }
 }
 

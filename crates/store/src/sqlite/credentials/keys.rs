@@ -1,7 +1,8 @@
 //! Public tokens and their visitors, and server keys.
 
 use auth::ports::{
-    Digest, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord, VisitorRecord,
+    Digest, EarlierResume, End, EndReason, OpenedBy, PublicTokenRecord, ServerKeyRecord,
+    VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -148,8 +149,9 @@ pub(super) fn insert_visitor(
 ) -> Result<(), Error> {
     connection
         .prepare_cached(
-            "INSERT INTO visitors (id, public_token_id, resume_digest, created_at, last_seen_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO visitors (id, public_token_id, resume_digest, created_at, last_seen_at,
+                                   resume_since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             visitor.id,
@@ -157,6 +159,7 @@ pub(super) fn insert_visitor(
             visitor.resume_digest,
             visitor.created_at.seconds(),
             visitor.last_seen_at.seconds(),
+            visitor.resume_since.seconds(),
         ])?;
     Ok(())
 }
@@ -167,8 +170,9 @@ pub(super) fn find_visitor(
 ) -> Result<Option<VisitorRecord>, Error> {
     let visitor = connection
         .prepare_cached(
-            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at
-             FROM visitors WHERE resume_digest = ?1",
+            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at,
+                    resume_since, earlier_digest, earlier_nonce, earlier_until
+             FROM visitors WHERE resume_digest = ?1 OR earlier_digest = ?1",
         )?
         .query_row([resume_digest], read_visitor)
         .optional()?;
@@ -183,12 +187,45 @@ pub(in crate::sqlite) fn find_visitor_of(
 ) -> Result<Option<VisitorRecord>, Error> {
     let visitor = connection
         .prepare_cached(
-            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at
+            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at,
+                    resume_since, earlier_digest, earlier_nonce, earlier_until
              FROM visitors WHERE id = ?1 AND public_token_id = ?2",
         )?
         .query_row([id, public_token_id], read_visitor)
         .optional()?;
     Ok(visitor)
+}
+
+/// The comparison and the swap are one statement: a token that has been replaced is not the present one.
+pub(super) fn replace_resume(
+    connection: &Connection,
+    current: &Digest,
+    nonce: &[u8; 32],
+    next: &Digest,
+    now: UnixTime,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE visitors SET resume_digest = ?2, resume_since = ?3, earlier_digest = ?1,
+                 earlier_nonce = ?4, earlier_until = NULL
+             WHERE resume_digest = ?1",
+        )?
+        .execute(params![current, next, now.seconds(), nonce])?;
+    Ok(())
+}
+
+pub(super) fn end_earlier_resume(
+    connection: &Connection,
+    present: &Digest,
+    until: UnixTime,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE visitors SET earlier_until = ?2
+             WHERE resume_digest = ?1 AND earlier_digest IS NOT NULL AND earlier_until IS NULL",
+        )?
+        .execute(params![present, until.seconds()])?;
+    Ok(())
 }
 
 pub(super) fn touch_visitor(connection: &Connection, id: &str, now: UnixTime) -> Result<(), Error> {
@@ -214,7 +251,8 @@ pub(in crate::sqlite) fn find_stale_visitor(
 ) -> Result<Option<VisitorRecord>, Error> {
     let visitor = connection
         .prepare_cached(
-            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at
+            "SELECT id, public_token_id, resume_digest, created_at, last_seen_at,
+                    resume_since, earlier_digest, earlier_nonce, earlier_until
              FROM visitors WHERE last_seen_at < ?1 ORDER BY last_seen_at LIMIT 1",
         )?
         .query_row([before.seconds()], read_visitor)
@@ -229,5 +267,14 @@ fn read_visitor(row: &Row<'_>) -> rusqlite::Result<VisitorRecord> {
         resume_digest: row.get(2)?,
         created_at: read_time(row, 3)?,
         last_seen_at: read_time(row, 4)?,
+        resume_since: read_time(row, 5)?,
+        earlier: match (row.get(6)?, row.get(7)?) {
+            (Some(digest), Some(nonce)) => Some(EarlierResume {
+                digest,
+                nonce,
+                until: read_optional_time(row, 8)?,
+            }),
+            _ => None,
+        },
     })
 }

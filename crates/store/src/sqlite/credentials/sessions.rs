@@ -32,7 +32,7 @@ pub(super) struct EncodedSession {
 
 impl EncodedSession {
     pub(super) fn new(session: &ChatSessionRecord) -> Result<Self, Error> {
-        let login = session.claims.get("sid").and_then(Value::as_str);
+        let login = login_of(session);
         Ok(Self {
             id: session.id.clone(),
             issuer: session.issuer.clone(),
@@ -182,6 +182,7 @@ pub(super) fn rotate(
     connection: &Connection,
     current: &Digest,
     owner: &Identity,
+    workflow: &str,
     rotation: &Rotation,
     expires_at: UnixTime,
 ) -> Result<RotationOutcome, Error> {
@@ -203,7 +204,48 @@ pub(super) fn rotate(
             rotation.next
         ])?;
     insert_secret(connection, key, &secret.replacement(rotation, expires_at))?;
-    Ok(RotationOutcome::Rotated(Box::new(session)))
+    let renewed = session.clone().renewed(owner, workflow);
+    // Most logins say the same again, and then there is nothing to write.
+    if renewed != session {
+        write_renewed(connection, &renewed)?;
+    }
+    Ok(RotationOutcome::Rotated(Box::new(renewed)))
+}
+
+/// Puts a new login in the place of the one that a session was opened or last refreshed with.
+pub(super) fn renew(
+    connection: &Connection,
+    id: &str,
+    login: &Identity,
+    workflow: &str,
+) -> Result<bool, Error> {
+    match find(connection, id)? {
+        Some(session) if session.ended.is_none() => {
+            write_renewed(connection, &session.renewed(login, workflow))?;
+            Ok(true)
+        }
+        Some(_) | None => Ok(false),
+    }
+}
+
+fn write_renewed(connection: &Connection, session: &ChatSessionRecord) -> Result<(), Error> {
+    let stored = rows::encode(session)?;
+    connection
+        .prepare_cached(
+            "UPDATE chat_sessions SET login = ?2, version = ?3, data = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            session.id,
+            login_of(session),
+            stored.version,
+            stored.data
+        ])?;
+    Ok(())
+}
+
+/// The issuer's `sid`, by which it says later that this login has ended.
+fn login_of(session: &ChatSessionRecord) -> Option<&str> {
+    session.claims.get("sid").and_then(Value::as_str)
 }
 
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<ChatSessionRecord>, Error> {
@@ -392,6 +434,7 @@ const fn reason_name(reason: EndReason) -> &'static str {
         EndReason::Revoked => "revoked",
         EndReason::Reused => "reused",
         EndReason::Displaced => "displaced",
+        EndReason::Denied => "denied",
     }
 }
 
@@ -400,6 +443,7 @@ fn reason_from_name(name: &str) -> Result<EndReason, Error> {
         "revoked" => Ok(EndReason::Revoked),
         "reused" => Ok(EndReason::Reused),
         "displaced" => Ok(EndReason::Displaced),
+        "denied" => Ok(EndReason::Denied),
         _ => Err(Error::internal(UnknownReason)),
     }
 }
