@@ -118,7 +118,7 @@ impl Server {
         let log = Arc::<Mutex<String>>::default();
         let address = loop {
             let line = lines.next().unwrap().unwrap();
-            log.lock().unwrap().push_str(&format!("{line}\n"));
+            log.lock().unwrap().extend([line.as_str(), "\n"]);
             if let Some((_, address)) = line.split_once("is ready: ") {
                 break address.trim().to_owned();
             }
@@ -126,7 +126,7 @@ impl Server {
         let kept = log.clone();
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                kept.lock().unwrap().push_str(&format!("{line}\n"));
+                kept.lock().unwrap().extend([line.as_str(), "\n"]);
             }
         });
         #[expect(

@@ -127,9 +127,10 @@ pub(crate) fn build(
         let version = version.map_or_else(String::new, |version| format!(", version {version},"));
         let words = &models[model].words;
         summary.push(if config.workflows.is_empty() {
-            let reason = match config.models.is_empty() && !models[model].is_demo {
-                true => ", because OPENAI_API_KEY is set",
-                false => "",
+            let reason = if config.models.is_empty() && !models[model].is_demo {
+                ", because OPENAI_API_KEY is set"
+            } else {
+                ""
             };
             format!(
                 "the default workflow answers with {words}{reason} (its id is {}, whatever answers)",
