@@ -194,8 +194,8 @@ mod tests {
         refill: Duration::from_secs(10),
     };
 
-    fn address(last: u8) -> Option<IpAddr> {
-        Some(Ipv4Addr::new(192, 0, 2, last).into())
+    fn address(last: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, last).into()
     }
 
     #[test]
@@ -223,37 +223,46 @@ mod tests {
     async fn r02_one_address_that_is_always_wrong_shuts_out_itself_alone() {
         let (questions, now) = (Questions::new(8, 16), Instant::now());
         for _ in 0..FAILURES.burst {
-            let place = questions.place(address(1), false, now).await.unwrap();
+            let place = questions.place(Some(address(1)), false, now).await.unwrap();
             place.was_in_vain(now);
         }
-        let refused = questions.place(address(1), false, now).await.err().unwrap();
+        let refused = questions
+            .place(Some(address(1)), false, now)
+            .await
+            .err()
+            .unwrap();
         assert_eq!(refused.retry_after, FAILURES.refill);
-        assert!(questions.place(address(2), false, now).await.is_ok());
+        assert!(questions.place(Some(address(2)), false, now).await.is_ok());
         assert!(questions.place(None, false, now).await.is_ok());
         // Whom it knew before it still asks about.
-        assert!(questions.place(address(1), true, now).await.is_ok());
+        assert!(questions.place(Some(address(1)), true, now).await.is_ok());
         let later = now + FAILURES.refill;
-        assert!(questions.place(address(1), false, later).await.is_ok());
+        assert!(
+            questions
+                .place(Some(address(1)), false, later)
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn r02_one_address_holds_its_share_of_the_places_and_no_more() {
         let (questions, now) = (Questions::new(8, 16), Instant::now());
         let held = [
-            questions.place(address(1), false, now).await.unwrap(),
-            questions.place(address(1), false, now).await.unwrap(),
+            questions.place(Some(address(1)), false, now).await.unwrap(),
+            questions.place(Some(address(1)), false, now).await.unwrap(),
         ];
         // Two more wait for their turn, without holding up others; a fifth is sent away.
-        let mut third = Box::pin(questions.place(address(1), false, now));
-        let mut fourth = Box::pin(questions.place(address(1), false, now));
+        let mut third = Box::pin(questions.place(Some(address(1)), false, now));
+        let mut fourth = Box::pin(questions.place(Some(address(1)), false, now));
         tokio::select! {
             biased;
             _ = &mut third => panic!("more than its share"),
             _ = &mut fourth => panic!("more than its share"),
-            fifth = questions.place(address(1), false, now) => assert!(fifth.is_err()),
+            fifth = questions.place(Some(address(1)), false, now) => assert!(fifth.is_err()),
         }
         for last in 2..=4 {
-            let place = questions.place(address(last), false, now).await;
+            let place = questions.place(Some(address(last)), false, now).await;
             assert!(place.is_ok(), "{last}");
         }
         drop(held);

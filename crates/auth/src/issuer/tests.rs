@@ -177,8 +177,8 @@ async fn t08_typ_is_what_the_issuer_is_configured_for() {
     }
 }
 
-#[tokio::test]
-async fn t08_a_refused_typ_is_told_with_what_can_be_set() {
+#[test]
+fn t08_a_refused_typ_is_told_with_what_can_be_set() {
     for (rule, typ, expected) in [
         (
             TypRule::AbsentOrJwt,
