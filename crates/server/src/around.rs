@@ -17,7 +17,7 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller},
-    client_ip::ClientIp,
+    client_ip::{ClientIp, is_forwarded_by_stranger},
     cors::{self, Asking},
     error::{ApiError, ErrorReport},
 };
@@ -65,6 +65,10 @@ pub(crate) async fn around(
             return Err(error);
         }
         request.extensions_mut().insert(client);
+        let trusted = &app.settings.trusted_proxies;
+        if is_forwarded_by_stranger(peer.ip(), request.headers(), trusted) {
+            app.audit.forwarded_by_stranger(app.now().wall, client);
+        }
         // 5. Pages that are not on the allowlist are refused before anything happens.
         asking.check(app).await?;
         if asking.page().is_present() {
