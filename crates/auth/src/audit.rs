@@ -49,6 +49,9 @@ pub enum AuditEvent {
     Refused {
         /// The code of the refusal, as the answer had it.
         reason: String,
+        /// The command that would let the page in, where it was the page that was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
     },
     /// Somebody did something more often than they may.
     LimitReached {
@@ -166,6 +169,18 @@ impl AuditEvent {
             Self::UntrustedProxy => 20,
         };
         Self::KINDS[place]
+    }
+
+    /// The event without what the sender of a request has chosen, so that few are different.
+    #[must_use]
+    pub fn in_our_words(self) -> Self {
+        match self {
+            Self::Refused { reason, .. } => Self::Refused {
+                reason,
+                command: None,
+            },
+            event => event,
+        }
     }
 
     /// Whether anybody can cause it as often as they like, without having been let in. Equal ones are counted instead of
@@ -385,7 +400,10 @@ mod tests {
                 reason: EndReason::Revoked,
                 sessions: 1,
             },
-            AuditEvent::Refused { reason: id() },
+            AuditEvent::Refused {
+                reason: id(),
+                command: Some(id()),
+            },
             AuditEvent::LimitReached { limit: id() },
             AuditEvent::DomainAdded {
                 domain: id(),

@@ -20,6 +20,7 @@ use crate::{
     credential::{self, Kind},
     error::Error,
     identity::Environment,
+    origin_refusal::{InHand, OriginCause, OriginRefusal},
     ports::{CredentialStore, DomainRecord, Random, RefusalRecord},
     rejection::{Reason, quote},
     time::UnixTime,
@@ -31,8 +32,6 @@ const MAX_ORIGIN_BYTES: usize = 300;
 const REFUSALS_KEPT: u32 = 50;
 /// How many refused origins are written down in one second.
 const REFUSALS_NOTED_PER_SECOND: u32 = 20;
-/// How many registered origins a refusal names.
-const ORIGINS_NAMED: usize = 10;
 
 /// A serialised web origin: scheme, host, and the port unless it is the scheme's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -147,153 +146,6 @@ fn is_local(host: &Host<&str>) -> bool {
     }
 }
 
-/// Why a page may not use this server, in words that let its author mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OriginRefusal {
-    cause: OriginCause,
-    environment: Option<Environment>,
-    registered: Vec<String>,
-}
-
-/// What is wrong with an origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OriginCause {
-    /// The request has no `Origin` header.
-    Missing,
-    /// The request has more than one `Origin` header.
-    Repeated,
-    /// `Origin: null`: a sandboxed frame, a file, or a redirect.
-    Opaque,
-    /// The header is not a serialised http(s) origin.
-    Malformed(String),
-    /// The origin is not registered for the environment.
-    NotRegistered(String),
-    /// The origin is not one of those that the public token is for.
-    NotForToken(String),
-    /// The domain key belongs to another origin, or to nobody any more.
-    WrongKey(String),
-    /// The key or token is for an environment that this deployment does not serve.
-    OtherEnvironment,
-}
-
-impl OriginRefusal {
-    /// What is wrong.
-    pub fn cause(&self) -> &OriginCause {
-        &self.cause
-    }
-
-    fn new(cause: OriginCause, environment: Option<Environment>) -> Self {
-        Self {
-            cause,
-            environment,
-            registered: Vec::new(),
-        }
-    }
-
-    pub(crate) fn not_for_token(
-        origin: &Origin,
-        environment: Environment,
-        allowed: &[String],
-    ) -> Self {
-        let cause = OriginCause::NotForToken(origin.as_str().to_owned());
-        Self {
-            cause,
-            environment: Some(environment),
-            registered: allowed.to_vec(),
-        }
-    }
-}
-
-impl std::error::Error for OriginRefusal {}
-
-impl fmt::Display for OriginRefusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let environment = self.environment.unwrap_or(Environment::Live);
-        match &self.cause {
-            OriginCause::Missing => {
-                return formatter.write_str(
-                    "the request has no Origin header; this credential is for browsers only",
-                );
-            }
-            OriginCause::Repeated => {
-                return formatter.write_str("the request has more than one Origin header");
-            }
-            OriginCause::Opaque => {
-                return formatter.write_str(
-                    "the page has no origin (`Origin: null`); serve it over http or https, and not in a sandboxed frame",
-                );
-            }
-            OriginCause::Malformed(origin) => {
-                return write!(
-                    formatter,
-                    "the Origin header {origin} is not a serialised http or https origin"
-                );
-            }
-            OriginCause::OtherEnvironment => {
-                return formatter.write_str(
-                    "the credential is for an environment that this deployment does not serve",
-                );
-            }
-            OriginCause::NotRegistered(origin) => {
-                write!(
-                    formatter,
-                    "the origin {origin} is not registered for {environment}"
-                )?;
-            }
-            OriginCause::NotForToken(origin) => {
-                write!(formatter, "the public token is not for the origin {origin}")?;
-            }
-            OriginCause::WrongKey(origin) => {
-                write!(
-                    formatter,
-                    "the domain key does not belong to the origin {origin}"
-                )?;
-            }
-        }
-        self.write_registered(formatter)?;
-        match &self.cause {
-            OriginCause::NotRegistered(origin)
-                if environment == Environment::Live
-                    && Origin::parse(origin).is_ok_and(|origin| origin.is_local()) =>
-            {
-                formatter.write_str(
-                    "; pages on this machine are for trying out: set `environment = \"test\"` for the issuer, or make the token with --env test",
-                )
-            }
-            OriginCause::NotRegistered(origin) => {
-                write!(
-                    formatter,
-                    "; to add it, run: vestibule domain add {origin} --env {environment}"
-                )
-            }
-            OriginCause::NotForToken(origin) => {
-                write!(
-                    formatter,
-                    "; to make a token for it, run: vestibule token create --origin {origin}"
-                )
-            }
-            _ => write!(formatter, "; to see the keys, run: vestibule domain list"),
-        }
-    }
-}
-
-impl OriginRefusal {
-    fn write_registered(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (named, rest) = self
-            .registered
-            .split_at(self.registered.len().min(ORIGINS_NAMED));
-        match (named, rest.len()) {
-            ([], _) => formatter.write_str(" (registered: none)"),
-            (named, 0) => write!(formatter, " (registered: {})", named.join(", ")),
-            (named, more) => write!(
-                formatter,
-                " (registered: {} and {more} more)",
-                named.join(", ")
-            ),
-        }
-    }
-}
-
 /// The allowlist, with the store behind it.
 pub struct Domains {
     store: Arc<dyn CredentialStore>,
@@ -331,6 +183,11 @@ impl Domains {
             only,
             noted: Mutex::new((UnixTime::from_seconds(0), 0)),
         }
+    }
+
+    /// The addresses at which this server's own pages are.
+    pub fn own(&self) -> &[Origin] {
+        &self.own
     }
 
     /// Registers an origin and makes its domain key. An origin that is there already keeps its key.
@@ -401,24 +258,24 @@ impl Domains {
         Ok(self.store.list_refusals().await?)
     }
 
-    /// Checks the `Origin` header values of a request whose credential acts in this environment.
+    /// Checks the `Origin` header values of a request against the environment of its credential.
     pub async fn check(
         &self,
         values: &[&str],
-        environment: Environment,
+        in_hand: &InHand,
         now: UnixTime,
     ) -> Result<Origin, Error> {
+        let environment = in_hand.environment();
         if self.only.is_some_and(|only| only != environment) {
-            return Err(
-                OriginRefusal::new(OriginCause::OtherEnvironment, Some(environment)).into(),
-            );
+            let cause = OriginCause::OtherEnvironment;
+            return Err(OriginRefusal::new(cause, in_hand.clone(), Vec::new()).into());
         }
-        let origin = read_header(values, environment)?;
+        let origin = read_header(values, in_hand)?;
         if self.is_allowed(&origin, environment).await? {
             return Ok(origin);
         }
         self.note_refusal(&origin, environment, now).await;
-        self.refuse(OriginCause::NotRegistered(origin.text), environment)
+        self.refuse(OriginCause::NotRegistered(origin), in_hand)
             .await
     }
 
@@ -426,8 +283,8 @@ impl Domains {
     /// meant: the origin passes when it is allowed in any. The request that follows is checked by
     /// [`Domains::check`].
     pub async fn check_preflight(&self, values: &[&str]) -> Result<Origin, Error> {
-        let environment = self.only.unwrap_or(Environment::Live);
-        let origin = read_header(values, environment)?;
+        let in_hand = InHand::Nothing(self.only.unwrap_or(Environment::Live));
+        let origin = read_header(values, &in_hand)?;
         for environment in [Environment::Live, Environment::Test] {
             if self.only.is_none_or(|only| only == environment)
                 && self.is_allowed(&origin, environment).await?
@@ -435,7 +292,7 @@ impl Domains {
                 return Ok(origin);
             }
         }
-        self.refuse(OriginCause::NotRegistered(origin.text), environment)
+        self.refuse(OriginCause::NotRegistered(origin), &in_hand)
             .await
     }
 
@@ -451,19 +308,18 @@ impl Domains {
             return Err(Reason::WrongKind.into());
         };
         let record = self.store.find_domain_by_key(key).await?;
-        let origin = self.check(values, environment, now).await?;
+        let in_hand = InHand::DomainKey(environment);
+        let origin = self.check(values, &in_hand, now).await?;
         match record {
-            None => Err(Reason::UnknownCredential.into()),
-            Some(record) if record.environment != environment => {
-                Err(Reason::UnknownCredential.into())
-            }
             // A page on this machine may try out any key of the test environment.
-            Some(record) if record.origin == origin.as_str() => Ok(environment),
-            Some(_) if origin.is_local() && environment == Environment::Test => Ok(environment),
-            Some(_) => {
-                self.refuse(OriginCause::WrongKey(origin.text), environment)
-                    .await
+            Some(record)
+                if record.environment == environment
+                    && (record.origin == origin.as_str()
+                        || (origin.is_local() && environment == Environment::Test)) =>
+            {
+                Ok(environment)
             }
+            Some(_) | None => self.refuse(OriginCause::WrongKey(origin), &in_hand).await,
         }
     }
 
@@ -519,21 +375,16 @@ impl Domains {
             .is_some())
     }
 
-    async fn refuse<T>(&self, cause: OriginCause, environment: Environment) -> Result<T, Error> {
+    async fn refuse<T>(&self, cause: OriginCause, in_hand: &InHand) -> Result<T, Error> {
         let registered = self.store.list_domains().await?.into_iter();
         let registered = registered
-            .filter(|record| record.environment == environment)
+            .filter(|record| record.environment == in_hand.environment())
             .map(|record| record.origin);
-        Err(OriginRefusal {
-            cause,
-            environment: Some(environment),
-            registered: registered.collect(),
-        }
-        .into())
+        Err(OriginRefusal::new(cause, in_hand.clone(), registered.collect()).into())
     }
 }
 
-fn read_header(values: &[&str], environment: Environment) -> Result<Origin, OriginRefusal> {
+fn read_header(values: &[&str], in_hand: &InHand) -> Result<Origin, OriginRefusal> {
     let cause = match values {
         [] => OriginCause::Missing,
         ["null"] => OriginCause::Opaque,
@@ -543,7 +394,7 @@ fn read_header(values: &[&str], environment: Environment) -> Result<Origin, Orig
         },
         _ => OriginCause::Repeated,
     };
-    Err(OriginRefusal::new(cause, Some(environment)))
+    Err(OriginRefusal::new(cause, in_hand.clone(), Vec::new()))
 }
 
 #[cfg(test)]

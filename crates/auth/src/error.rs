@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     bearer::BearerError,
-    domain::OriginRefusal,
+    origin_refusal::OriginRefusal,
     ports::{Cause, RandomError, StoreError},
     rejection::{Reason, Rejection},
 };

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::{
+    access::{Reach, WorkflowAccess},
     error::Error,
     identity::{Identity, is_valid_subject},
     issuer::{CheckedIssuer, Issuers, parse_claims},
@@ -13,7 +14,7 @@ use crate::{
     jwks::{KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header},
     rejection::{Reason, Rejection, quote},
-    rule::{EntryRules, Outcome},
+    rule::{EntryRules, Outcome, Terms},
     time::Now,
 };
 
@@ -89,7 +90,13 @@ impl Explanation {
 
 /// Checks a token as the server would, and tells every step. May ask the issuer for its keys, or
 /// about the token when it is opaque.
-pub async fn explain(issuers: &Issuers, rules: &EntryRules, token: &str, now: Now) -> Explanation {
+pub async fn explain(
+    issuers: &Issuers,
+    rules: &EntryRules,
+    access: &WorkflowAccess,
+    token: &str,
+    now: Now,
+) -> Explanation {
     let mut told = if issuers.opaque_for(token).is_some() {
         explain_opaque(issuers, token, now).await
     } else {
@@ -99,7 +106,7 @@ pub async fn explain(issuers: &Issuers, rules: &EntryRules, token: &str, now: No
     if told.ok
         && let Ok(identity) = issuers.authenticate(token, now).await
     {
-        explain_rule(&mut told, rules, &identity);
+        explain_rule(&mut told, rules, access, &identity);
     }
     told
 }
@@ -126,9 +133,15 @@ async fn explain_opaque(issuers: &Issuers, token: &str, now: Now) -> Explanation
     told
 }
 
-fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity) {
+fn explain_rule(
+    told: &mut Explanation,
+    rules: &EntryRules,
+    access: &WorkflowAccess,
+    identity: &Identity,
+) {
     let Some(rule) = rules.find(identity) else {
         told.pass("rule", "none speaks; the usual terms hold");
+        explain_workflows(told, access, &Terms::default(), None);
         return;
     };
     let name = quote(&rule.name);
@@ -146,6 +159,10 @@ fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity)
             let said = [
                 said("workflow", terms.workflow.clone()),
                 said(
+                    "adds",
+                    (!terms.workflows.is_empty()).then(|| terms.workflows.join(" and ")),
+                ),
+                said(
                     "turns per minute",
                     terms.turns_per_minute.map(|count| count.to_string()),
                 ),
@@ -161,8 +178,35 @@ fn explain_rule(told: &mut Explanation, rules: &EntryRules, identity: &Identity)
                 said.join(", ")
             };
             told.pass("rule", format!("{name} speaks: {said}"));
+            explain_workflows(told, access, terms, Some(&name));
         }
     }
+}
+
+/// Which workflows a login on these terms may open, and who says so.
+fn explain_workflows(
+    told: &mut Explanation,
+    access: &WorkflowAccess,
+    terms: &Terms,
+    rule: Option<&str>,
+) {
+    let rule = rule.map_or_else(|| "a rule".to_owned(), |name| format!("rule {name}"));
+    let reached: Vec<String> = access
+        .of_login(terms)
+        .into_iter()
+        .map(|(workflow, reach)| {
+            let why = match reach {
+                Reach::Pinned => format!("{rule} pins it, and leaves no other"),
+                Reach::Added => format!("{rule} adds it"),
+                Reach::Default => "the default".to_owned(),
+                Reach::Open => "open to everybody who signs in".to_owned(),
+                Reach::PublicToken => "given by the public token".to_owned(),
+                Reach::Listed | Reach::Unlisted => "given by the server key's project".to_owned(),
+            };
+            format!("{workflow} ({why})")
+        })
+        .collect();
+    told.pass("workflows", reached.join(", "));
 }
 
 async fn explain_jwt(issuers: &Issuers, token: &str, now: Now) -> Explanation {

@@ -27,6 +27,7 @@
 //!
 //! What lets people in is made, listed and revoked by an [`Operator`], who leaves a trace of it.
 
+pub mod access;
 pub mod audit;
 pub mod bearer;
 pub mod claims;
@@ -45,6 +46,7 @@ pub mod jwks;
 pub mod jws;
 pub mod logout;
 pub mod operator;
+pub mod origin_refusal;
 pub mod ports;
 pub mod public_token;
 pub mod rejection;
@@ -59,6 +61,7 @@ pub mod time;
 
 pub(crate) use credential::sha256;
 pub use {
+    access::WorkflowAccess,
     client_secret::ClientSecrets,
     domain::{Domains, Origin},
     error::{Error, Refusal},
@@ -66,6 +69,7 @@ pub use {
     identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
     operator::{Operator, OperatorError},
+    origin_refusal::InHand,
     public_token::PublicTokens,
     rejection::{Reason, Rejection},
     server_key::ServerKeys,

@@ -8,9 +8,10 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     credential::{self, Kind},
-    domain::{Domains, Origin, OriginRefusal},
+    domain::{Domains, Origin},
     error::Error,
     identity::{Environment, Identity},
+    origin_refusal::{InHand, OriginCause, OriginRefusal},
     ports::{CredentialStore, DomainRecord, PublicTokenRecord, Quotas, Random, VisitorRecord},
     rejection::{Reason, quote},
     time::UnixTime,
@@ -177,15 +178,15 @@ impl PublicTokens {
         if record.revoked_at.is_some() {
             return Err(Reason::Revoked.into());
         }
-        let origin = self.domains.check(origin, record.environment, now).await?;
+        let in_hand = InHand::from(&record);
+        let origin = self.domains.check(origin, &in_hand, now).await?;
         let is_local_test = record.environment == Environment::Test && origin.is_local();
         if !is_local_test
             && !self.domains.is_own(&origin)
             && !record.origins.iter().any(|own| own == origin.as_str())
         {
-            return Err(
-                OriginRefusal::not_for_token(&origin, record.environment, &record.origins).into(),
-            );
+            let cause = OriginCause::NotForToken(origin);
+            return Err(OriginRefusal::new(cause, in_hand, record.origins).into());
         }
         Ok(record)
     }

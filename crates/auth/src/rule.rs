@@ -56,6 +56,8 @@ pub enum Outcome {
 pub struct Terms {
     /// The only workflow that answers them.
     pub workflow: Option<String>,
+    /// Workflows that they may choose beside those that are open to all.
+    pub workflows: Vec<String>,
     /// Turns in a minute.
     pub turns_per_minute: Option<u32>,
     /// Turns that run at once.

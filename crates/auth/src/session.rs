@@ -19,7 +19,7 @@ use crate::{
     bearer::BearerError,
     encoding::{JsonProblem, parse_json},
     error::Error,
-    identity::Identity,
+    identity::{Environment, Identity},
     issuer::{Issuer, Issuers},
     ports::{Digest, LookupError, SessionLookup, SignOut},
     rejection::{Reason, Rejection},
@@ -128,6 +128,15 @@ impl LoginSessions {
             }
         }
         refused.map_or(Ok(None), Err)
+    }
+
+    /// The issuer that a session cookie among these belongs to by its name, and its environment. Nobody is asked.
+    pub fn issuer_of(&self, headers: &[impl AsRef<str>]) -> Option<(&str, Environment)> {
+        let issuers = self.issuers.with_sessions().into_iter();
+        issuers
+            .filter(|(_, rule)| matches!(first_cookie(headers, &rule.cookie_names), Ok(Some(_))))
+            .map(|(issuer, _)| (issuer.issuer.as_str(), issuer.environment))
+            .next()
     }
 
     /// Whether one of the cookies is a session's by its name. Nobody is asked; what cannot be read counts.

@@ -32,7 +32,7 @@ use url::Url;
 pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
-    rules::build as build_rules,
+    rules::{access as workflow_access, build as build_rules},
     system::{SystemClock, now, signing_seed, throwaway_key},
 };
 use crate::{
@@ -143,6 +143,7 @@ pub(crate) async fn compose(
 
     let issuers = issuers::build(&config.issuers, development.as_ref(), variables)?;
     let rules = rules::build(&config, &issuers.set)?;
+    let access = rules::access(&config)?;
     let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
@@ -179,16 +180,20 @@ pub(crate) async fn compose(
         demo,
         development: development.map(DevelopmentParts::into_issuer),
         rules,
+        access,
         limits: Limits::new(rates(&config.limits)),
         audit: Audit::new(store.clone()),
         settings: settings(&config, &public_url)?,
     };
+    let trusted_proxies = app.settings.trusted_proxies.clone();
     Ok(Composed {
         app: AppState::new(app),
         serve_options: ServeOptions {
             head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
             write_timeout: Duration::from_secs(config.server.write_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
+            max_connections_per_ip: config.server.max_connections_per_ip,
+            trusted_proxies,
             drain: Duration::from_secs(config.server.drain_seconds),
         },
         banner,
@@ -211,6 +216,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     let issuers = issuers::build(&config.issuers, None, variables)?;
     rules::build(config, &issuers.set)?;
+    rules::access(config)?;
     secret_limits(&config.doors.client_secret)?;
     hosted_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;

@@ -3,6 +3,7 @@
 mod commands;
 mod compose;
 mod config;
+mod open_files;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -23,7 +23,7 @@ pub enum Error {
     Conflict(String),
     /// The workflow of the credential or the request is not configured.
     #[error(
-        "workflow with id '{id}'{} not found; name one of the configured workflows",
+        "workflow with id '{id}'{} not found; name one that is configured and open to you",
         of_version(.version.as_deref())
     )]
     UnknownWorkflow {

@@ -4,9 +4,9 @@ use std::{ops::Deref, sync::Arc, time::Instant};
 
 use auth::{
     ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, ServerKeys, Signer,
-    UnixTime, ports::CredentialStore, rule::EntryRules,
+    UnixTime, WorkflowAccess, access::Pass, ports::CredentialStore, rule::EntryRules,
 };
-use engine::Engine;
+use engine::{Engine, Workflow, WorkflowId};
 use ipnet::IpNet;
 use upstream::{openai::sessions::SessionsApi, relay::Relay};
 
@@ -54,6 +54,8 @@ pub struct App {
     pub development: Option<Development>,
     /// What logins' claims decide.
     pub rules: EntryRules,
+    /// Which workflows are open to whom.
+    pub access: WorkflowAccess,
     /// Rate limits.
     pub limits: Limits,
     /// What happened, for those who ask later.
@@ -164,6 +166,26 @@ impl App {
     pub fn now(&self) -> Now {
         let wall = self.engine.clock.now().as_jiff().as_second();
         Now::new(UnixTime::from_seconds(wall), Instant::now())
+    }
+
+    /// The workflow that somebody asks for, or their own where they name none. One that is closed to
+    /// them and one that is not there are the same error, so that nobody learns which there are.
+    pub(crate) fn workflow(
+        &self,
+        pass: Pass<'_>,
+        asked: Option<&str>,
+        version: Option<&str>,
+    ) -> Result<&Arc<Workflow>, engine::Error> {
+        match self.access.choose(pass, asked) {
+            Some(id) => {
+                let id = WorkflowId::new(id);
+                self.engine.workflows.get_version(Some(&id), version)
+            }
+            None => Err(engine::Error::UnknownWorkflow {
+                id: asked.unwrap_or_default().to_owned(),
+                version: None,
+            }),
+        }
     }
 }
 

@@ -17,9 +17,10 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller},
-    client_ip::{ClientIp, is_forwarded_by_stranger},
+    client_ip::{self, ClientIp, is_forwarded_by_stranger},
     cors::{self, Asking},
-    error::{ApiError, ErrorReport},
+    error::{self, ApiError, ErrorReport},
+    host,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,34 +48,38 @@ pub(crate) async fn around(
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id, method = %line.0, path = line.1.path());
     let mut asking = Asking::of(address, &request);
+    let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
     // 2. Who counts: the client behind the proxies that are trusted.
     let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);
     let answer = async {
-        // 3. A preflight asks what is allowed; it carries no credential and does nothing. It is
-        //    not counted: a page could not read why it was refused.
+        // 3. Whom the request is for has to be clear, to us and to every proxy before us.
+        host::check(&request)?;
+        // 4. The address is counted before a credential is looked up, so that guessing is slow.
+        if let Err(error) = app.limits.request(client, &request) {
+            if request.method() != Method::OPTIONS {
+                // Only so that a page on the allowlist may read when to try again.
+                let _ = asking.check(app, request.headers()).await;
+            }
+            return Err(error);
+        }
+        // 5. A preflight asks what is allowed; it carries no credential and does nothing.
         if request.method() == Method::OPTIONS
             && let Some(address) = address
         {
-            return cors::answer_options(app, &mut asking, address).await;
-        }
-        // 4. The address is counted before a credential is looked up, so that guessing is slow.
-        if let Err(error) = app.limits.request(client) {
-            // Only so that a page on the allowlist may read when to try again.
-            let _ = asking.check(app).await;
-            return Err(error);
+            return cors::answer_options(app, &mut asking, address, request.headers()).await;
         }
         request.extensions_mut().insert(client);
         let trusted = &app.settings.trusted_proxies;
         if is_forwarded_by_stranger(peer.ip(), request.headers(), trusted) {
             app.audit.forwarded_by_stranger(app.now().wall, client);
         }
-        // 5. Pages that are not on the allowlist are refused before anything happens.
-        asking.check(app).await?;
+        // 6. Pages that are not on the allowlist are refused before anything happens.
+        asking.check(app, request.headers()).await?;
         if asking.page().is_present() {
             request.extensions_mut().insert(asking.page().clone());
         }
-        // 6. The guard and the handler. A panic is our defect, not the end of the connection's
+        // 7. The guard and the handler. A panic is our defect, not the end of the connection's
         //    other requests.
         AssertUnwindSafe(next.run(request))
             .catch_unwind()
@@ -83,17 +88,20 @@ pub(crate) async fn around(
     };
     let mut response = answer.instrument(span.clone()).await.into_response();
 
-    // 7. Errors are logged here and nowhere else, and refusals written down.
+    // 8. Errors are logged here and nowhere else, and refusals written down.
     if let Some(report) = response.extensions().get::<ErrorReport>() {
         let trace = response.extensions().get();
         let is_news = audit::refusal(app, report, &asking, client, trace);
         span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+        if is_operator {
+            error::tell_operator(&mut response);
+        }
     }
     let headers = response.headers_mut();
-    // 8. Pages may read the answer only when they may ask at all.
+    // 9. Pages may read the answer only when they may ask at all.
     asking.finish(headers);
-    // 9. What every answer carries.
-    security_headers(headers);
+    // 10. What every answer carries.
+    security_headers(headers, app.settings.is_secure);
     if let Ok(id) = HeaderValue::try_from(id) {
         headers.insert(REQUEST_ID, id);
     }
@@ -145,7 +153,9 @@ fn log(
     let path = uri.path();
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
-    let (status, message) = (status.as_u16(), report.message.as_str());
+    let advice = report.origin.as_ref().map(|refusal| refusal.for_operator());
+    let message = advice.as_deref().unwrap_or(&report.message);
+    let status = status.as_u16();
     macro_rules! line {
         ($level:ident $(, $more:ident)*) => {
             tracing::$level!(id, %method, path, status, code, cause $(, $more)*, message)
@@ -164,6 +174,7 @@ fn log(
             line!(info, issuer, key_id, token_hash);
         }
         (401 | 403, None) if is_news => line!(info),
+        (400, _) if is_news && report.origin.is_some() => line!(info),
         _ => line!(debug),
     }
 }
@@ -188,7 +199,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
-fn security_headers(headers: &mut HeaderMap) {
+fn security_headers(headers: &mut HeaderMap, is_secure: bool) {
     let mut put = |name: HeaderName, value: &'static str| {
         headers
             .entry(name)
@@ -204,6 +215,10 @@ fn security_headers(headers: &mut HeaderMap) {
     put(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
     // Answers are personal; what may be kept says so itself.
     put(header::CACHE_CONTROL, "no-store");
+    if is_secure {
+        // For this host alone: the others below its domain are not ours to decide about.
+        put(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
 }
 
 #[cfg(test)]
@@ -223,7 +238,7 @@ mod tests {
             header::CACHE_CONTROL,
             HeaderValue::from_static("max-age=300"),
         );
-        security_headers(&mut headers);
+        security_headers(&mut headers, false);
         assert_eq!(headers[header::CACHE_CONTROL], "max-age=300");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     }

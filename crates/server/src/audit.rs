@@ -235,7 +235,7 @@ impl Waiting {
         };
         if self.repeated.len() >= MAX_DIFFERENT && !self.repeated.contains_key(&alike) {
             // Somebody changes what they send each time. Reasons, limits and doors are words of ours, so there are few.
-            alike = AuditRecord::new(alike.at, alike.event).through(alike.door);
+            alike = AuditRecord::new(alike.at, alike.event.in_our_words()).through(alike.door);
         }
         if let Some(repeated) = self.repeated.get_mut(&alike) {
             repeated.count = repeated.count.saturating_add(1);
@@ -344,7 +344,16 @@ pub(crate) fn refusal(
 ) -> bool {
     let code = report.code.unwrap_or("unknown").to_owned();
     let event = match report.status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => AuditEvent::Refused { reason: code },
+        // A page that asks about itself is told with a 400, and is refused all the same.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
+            if report.status != StatusCode::BAD_REQUEST || report.origin.is_some() =>
+        {
+            let command = report.origin.as_ref().and_then(|refusal| refusal.command());
+            AuditEvent::Refused {
+                reason: code,
+                command,
+            }
+        }
         StatusCode::TOO_MANY_REQUESTS => AuditEvent::LimitReached {
             limit: report.param.clone().unwrap_or(code),
         },

@@ -8,10 +8,10 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::{HeaderMap, header};
+use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use crate::{app::AppState, error::ApiError};
+use crate::{app::AppState, caller, error::ApiError};
 
 /// The bytes of a JSON body: within the configured limits, and with a JSON content type.
 ///
@@ -24,7 +24,7 @@ impl FromRequest<AppState> for JsonBytes {
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let limits = app.settings.body;
+        let limits = app.settings.body.for_sender(&parts);
         let bytes = read(&parts.headers, body, limits).await?;
         if !bytes.is_empty() && !is_json(&parts.headers) {
             return Err(ApiError::unsupported_media_type());
@@ -62,8 +62,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     }
 }
 
-/// A form holds one token and a few words.
-const MAX_FORM_BYTES: usize = 64 * 1024;
+/// Somebody who has shown no credential says what fits in here, or nothing; it is held in memory
+/// while it arrives.
+const STRANGERS_BYTES: usize = 4 * 1024;
+/// The same for a token exchange, which has the longest token in it that is read, and a few words.
+const EXCHANGE_BYTES: usize = 20 * 1024;
+/// How long either may take to arrive.
+const STRANGERS_DURATION: Duration = Duration::from_secs(10);
 
 /// The fields of a form (`application/x-www-form-urlencoded`), as OAuth sends them.
 pub(crate) struct Form(Vec<(String, String)>);
@@ -84,16 +89,16 @@ impl Form {
         }
     }
 
-    /// Reads a body with a form's content type.
-    pub(crate) async fn read(
+    /// Reads the body of a token exchange, whose credential is in it.
+    pub(crate) async fn read_exchange(
         headers: &HeaderMap,
         body: Body,
         limits: BodyLimits,
     ) -> Result<Self, ApiError> {
-        let limits = BodyLimits {
-            bytes: limits.bytes.min(MAX_FORM_BYTES),
-            ..limits
-        };
+        Self::read(headers, body, limits.at_most(EXCHANGE_BYTES)).await
+    }
+
+    async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Self, ApiError> {
         let bytes = read(headers, body, limits).await?;
         let fields = url::form_urlencoded::parse(&bytes).into_owned();
         Ok(Self(fields.collect()))
@@ -108,7 +113,8 @@ impl FromRequest<AppState> for Form {
         if !is_form(&parts.headers) {
             return Err(ApiError::unsupported_media_type());
         }
-        Self::read(&parts.headers, body, app.settings.body).await
+        let limits = app.settings.body.for_sender(&parts);
+        Self::read(&parts.headers, body, limits).await
     }
 }
 
@@ -131,6 +137,24 @@ impl Default for BodyLimits {
         Self {
             bytes: 1 << 20,
             duration: Duration::from_secs(30),
+        }
+    }
+}
+
+impl BodyLimits {
+    /// The limits for whoever sent this: these for those who were let in, narrow ones for others.
+    fn for_sender(self, parts: &Parts) -> Self {
+        if caller::is_admitted(&parts.extensions) {
+            self
+        } else {
+            self.at_most(STRANGERS_BYTES)
+        }
+    }
+
+    fn at_most(self, bytes: usize) -> Self {
+        Self {
+            bytes: self.bytes.min(bytes),
+            duration: self.duration.min(STRANGERS_DURATION),
         }
     }
 }

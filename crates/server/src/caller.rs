@@ -8,7 +8,8 @@ mod server;
 use std::{borrow::Cow, sync::Arc};
 
 use auth::{
-    Environment, Error, Identity, Now, Reason, Refusal, Rejection,
+    Error, Identity, Now, Reason, Refusal, Rejection,
+    access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
@@ -17,8 +18,8 @@ use auth::{
     rule::{EntryRules, Terms},
 };
 use axum::extract::{FromRequestParts, Request};
-use engine::{Owner, RequestContext, User, WorkflowId};
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use engine::{Owner, RequestContext, User, Workflow};
+use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use crate::caller::server::ServerCaller;
@@ -29,11 +30,14 @@ use crate::{
     cookie,
     cors::PageOrigin,
     error::ApiError,
-    locale,
+    in_hand, locale,
     session_settings::SessionSettings,
     token_exchange::TokenExchange,
 };
 
+/// What a person reads whose session is bound to a workflow that is closed to them by now.
+pub(crate) const CLOSED: &str =
+    "the assistant of this chat is not open to you any more; reload the page to start a new chat";
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Proof that a request may act for an identity. Made by [`admit`] only.
@@ -132,6 +136,39 @@ impl Caller {
         }
     }
 
+    /// What opens workflows to the caller.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        match &self.entry {
+            Entry::UserToken | Entry::SessionCookie => Pass::Login(&self.terms),
+            Entry::Visitor(token) => Pass::PublicToken(token.workflow.as_deref()),
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::User => Pass::Login(&self.terms),
+                OpenedBy::PublicToken(_) => {
+                    Pass::PublicToken(session.settings.token_workflow.as_deref())
+                }
+                OpenedBy::ServerKey(_) => Pass::ServerKey(self.identity.issuer()),
+            },
+        }
+    }
+
+    /// The workflow that answers the caller: their session's, or the one that is theirs without a
+    /// session.
+    pub(crate) fn workflow<'app>(
+        &self,
+        app: &'app App,
+    ) -> Result<&'app Arc<Workflow>, engine::Error> {
+        match &self.entry {
+            Entry::ClientSecret(session) => app.workflow(
+                self.pass(),
+                Some(&session.record.workflow),
+                session.settings.workflow_version.as_deref(),
+            ),
+            Entry::UserToken | Entry::SessionCookie | Entry::Visitor(_) => {
+                app.workflow(self.pass(), None, None)
+            }
+        }
+    }
+
     /// How the caller came in.
     pub(crate) fn entry(&self) -> &Entry {
         &self.entry
@@ -163,13 +200,12 @@ impl Caller {
 
     /// What the engine needs to know: the one place where an identity becomes an owner. `headers`
     /// are those of the request that the caller was admitted with.
-    pub(crate) fn context(&self, app: &App, headers: &HeaderMap) -> RequestContext {
-        let workflow = match &self.entry {
-            Entry::ClientSecret(session) => Some(session.record.workflow.as_str()),
-            Entry::Visitor(token) => token.workflow.as_deref(),
-            Entry::UserToken | Entry::SessionCookie => self.terms.workflow.as_deref(),
-        };
-        RequestContext {
+    pub(crate) fn context(
+        &self,
+        app: &App,
+        headers: &HeaderMap,
+    ) -> Result<RequestContext, ApiError> {
+        Ok(RequestContext {
             owner: Owner::new(self.owner().clone()),
             user: User {
                 id: self.identity.subject().to_owned(),
@@ -180,12 +216,12 @@ impl Caller {
                     Entry::SessionCookie | Entry::ClientSecret(_) | Entry::Visitor(_) => None,
                 },
             },
-            workflow: workflow.map(WorkflowId::new),
+            workflow: Some(self.workflow(app)?.id.clone()),
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             uploads: app.settings.uploads.rules_for(self),
             locale: locale::of(headers),
-        }
+        })
     }
 }
 
@@ -213,6 +249,13 @@ fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, ApiError>
     })
 }
 
+/// Whether [`admit`] let somebody in with this request.
+pub(crate) fn is_admitted(extensions: &Extensions) -> bool {
+    extensions.get::<Caller>().is_some()
+        || extensions.get::<PublicTokenCaller>().is_some()
+        || extensions.get::<ServerCaller>().is_some()
+}
+
 /// Checks the credential of a request against what its route takes, and leaves the proof in the
 /// request's extensions.
 pub(crate) async fn admit(
@@ -222,7 +265,7 @@ pub(crate) async fn admit(
 ) -> Result<(), ApiError> {
     if takes.contains(&Takes::SubjectToken) && body::is_form(request.headers()) {
         let body = std::mem::take(request.body_mut());
-        let form = Form::read(request.headers(), body, app.settings.body).await?;
+        let form = Form::read_exchange(request.headers(), body, app.settings.body).await?;
         request
             .extensions_mut()
             .insert(TokenExchange::parse(&form)?);
@@ -329,12 +372,17 @@ impl Admission<'_> {
                 let settings = SessionSettings::take_from(&mut record)?;
                 let is_login = record.opened_by == OpenedBy::User;
                 let entry = Entry::ClientSecret(Arc::new(OpenSession { record, settings }));
-                if is_login {
+                let caller = if is_login {
                     // Rules hold from the moment they are configured, for open sessions too.
                     Caller::admitted(identity, entry, &self.app.rules)?
                 } else {
                     Caller::new(identity, entry)
+                };
+                // So do the workflows that rules, tokens and projects give.
+                if caller.workflow(self.app).is_err() {
+                    return Err(ApiError::invalid_credential(CLOSED).with_code("workflow_closed"));
                 }
+                caller
             }
             Kind::PublicToken(_) if self.takes(Takes::PublicToken) => {
                 let token = self.public_token(token).await?;
@@ -387,11 +435,8 @@ impl Admission<'_> {
         let cookies = texts(self.headers, &header::COOKIE);
         if !self.method.is_safe() && !self.page.is_present() && self.app.logins.are_any(&cookies) {
             // Before the issuer is asked: a request that is refused anyway costs nobody a question.
-            let environment = self.app.settings.environment;
-            self.app
-                .domains
-                .check(&[], environment, self.now.wall)
-                .await?;
+            let in_hand = in_hand::by_cookie(self.app, &cookies);
+            self.app.domains.check(&[], &in_hand, self.now.wall).await?;
         }
         let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
@@ -422,12 +467,11 @@ impl Admission<'_> {
         if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
             return Ok(());
         }
-        let environment: Environment = caller.identity.environment();
         let page = self.page.values();
         let origin = self
             .app
             .domains
-            .check(&page, environment, self.now.wall)
+            .check(&page, &in_hand::of(caller), self.now.wall)
             .await?;
         match &caller.entry {
             Entry::ClientSecret(session)
@@ -492,7 +536,10 @@ fn token_of(headers: &HeaderMap) -> Option<SecretString> {
 
 /// All values of a header as text. What is not text cannot be mistaken for a good value: the
 /// replacement character is in no credential.
-fn texts<'headers>(headers: &'headers HeaderMap, name: &HeaderName) -> Vec<Cow<'headers, str>> {
+pub(crate) fn texts<'headers>(
+    headers: &'headers HeaderMap,
+    name: &HeaderName,
+) -> Vec<Cow<'headers, str>> {
     headers
         .get_all(name)
         .iter()
@@ -512,7 +559,7 @@ impl From<Error> for ApiError {
             Error::Malformed(_) => Self::bad_credentials_request(message),
             Error::Invalid(rejection) => refused(rejection, message),
             Error::Forbidden(refusal) => match *refusal {
-                Refusal::Origin(_) => Self::origin_refused(message),
+                Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
                 Refusal::Denied(_) => Self::forbidden("entry_denied", message),
                 Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),

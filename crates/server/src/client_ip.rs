@@ -5,6 +5,7 @@
 //! the client. Reading it from the left would let every client choose its own address.
 //! Addresses are then made canonical: an IPv4-mapped IPv6 address is the IPv4 address, and IPv6
 //! counts by its /64, because one subscriber has at least that many addresses to change between.
+//! Whoever has many /64s has them side by side, so limits count the /48 as well, with more room.
 
 use std::{
     fmt,
@@ -16,12 +17,24 @@ use ipnet::IpNet;
 
 /// At most this many hops are read; a longer list counts as the last of them.
 const MAX_HOPS: usize = 32;
+/// How many times as much a /48 may do as one /64 in it.
+pub(crate) const SITE_FACTOR: u32 = 4;
 
 /// The canonical address limits are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientIp(IpAddr);
 
+/// An IPv6 /48: what a site is assigned as a rule (RFC 6177), which holds 65,536 blocks that count as
+/// one client each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Site(Ipv6Addr);
+
 impl ClientIp {
+    /// The other end of a connection.
+    pub(crate) fn of_peer(peer: IpAddr) -> Self {
+        Self(canonical(peer))
+    }
+
     /// The client behind a connection from `peer`, given whom we trust to name another.
     pub(crate) fn find(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> Self {
         let mut client = peer.to_canonical();
@@ -29,20 +42,44 @@ impl ClientIp {
             .get_all("x-forwarded-for")
             .iter()
             .rev()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|line| line.rsplit(','))
+            // A line that is no text is one hop that nobody can read.
+            .flat_map(|value| value.to_str().unwrap_or("unreadable").rsplit(','))
+            .map(str::trim)
+            // An empty place in a list is no element of it (RFC 9110 §5.6.1.2).
+            .filter(|hop| !hop.is_empty())
             .take(MAX_HOPS);
         for hop in hops {
             if !is_trusted(client, trusted_proxies) {
                 break;
             }
-            match hop.trim().parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
-                Err(_) => break,
+            match read_hop(hop) {
+                Some(address) => client = address.to_canonical(),
+                None => break,
             }
         }
         Self(canonical(client))
     }
+
+    /// The site that an IPv6 address belongs to.
+    pub(crate) fn site(self) -> Option<Site> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(Site(prefix(address, 3))),
+        }
+    }
+}
+
+/// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
+/// which everybody seems to be here.
+pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let is_forwarded = headers.keys().any(|name| {
+        let name = name.as_str();
+        name == "forwarded"
+            || name == "via"
+            || name.starts_with("x-forwarded-")
+            || name == "x-real-ip"
+    });
+    peer.to_canonical().is_loopback() && !is_forwarded
 }
 
 /// Whether a request was forwarded by somebody who is not trusted: by a proxy that the configuration forgot, or by
@@ -65,18 +102,50 @@ impl fmt::Display for ClientIp {
     }
 }
 
-fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
+/// Whether this is one of the proxies whose word about their clients is taken.
+pub(crate) fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
+    let address = address.to_canonical();
     trusted_proxies.iter().any(|block| block.contains(&address))
+}
+
+/// One element of the list, as proxies write it: an address, with or without a port (Azure, IIS), in
+/// brackets when it is IPv6 (AWS), with or without a zone.
+fn read_hop(hop: &str) -> Option<IpAddr> {
+    let is_port = |text: &str| text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let host = if let Some(rest) = hop.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        if !after.is_empty() && !after.strip_prefix(':').is_some_and(is_port) {
+            return None;
+        }
+        host
+    } else {
+        match hop.split_once(':') {
+            // One colon: a port. More of them belong to an IPv6 address.
+            Some((host, port)) if !port.contains(':') => {
+                if !is_port(port) {
+                    return None;
+                }
+                host
+            }
+            _ => hop,
+        }
+    };
+    let host = host.split_once('%').map_or(host, |(host, _zone)| host);
+    host.parse().ok()
 }
 
 fn canonical(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
+        IpAddr::V6(address) => IpAddr::V6(prefix(address, 4)),
     }
+}
+
+/// The first of the eight segments, and zeros.
+fn prefix(address: Ipv6Addr, segments: usize) -> Ipv6Addr {
+    let mut kept = [0; 8];
+    kept[..segments].copy_from_slice(&address.segments()[..segments]);
+    Ipv6Addr::from(kept)
 }
 
 #[cfg(test)]
@@ -86,7 +155,8 @@ mod tests {
     fn find(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().unwrap());
+            let value = http::HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            headers.append("x-forwarded-for", value);
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|block| block.parse().unwrap()).collect();
         ClientIp::find(peer.parse().unwrap(), &headers, &trusted).to_string()
@@ -112,6 +182,103 @@ mod tests {
                 "{peer} {forwarded:?}"
             );
         }
+    }
+
+    #[test]
+    fn whoever_comes_through_a_proxy_is_not_on_this_machine() {
+        let plain = HeaderMap::new();
+        for (peer, is_here) in [
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("203.0.113.9", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(
+                is_on_this_machine(peer.parse().unwrap(), &plain),
+                is_here,
+                "{peer}"
+            );
+        }
+        for name in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "something".parse().unwrap());
+            assert!(
+                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn r01_a_forwarded_address_is_read_as_its_senders_write_it() {
+        for (sender, forwarded, expected) in [
+            ("nginx, HAProxy, AWS", &["203.0.113.7"][..], "203.0.113.7"),
+            (
+                "nginx behind nginx",
+                &["203.0.113.7, 10.0.0.2"],
+                "203.0.113.7",
+            ),
+            ("no spaces", &["203.0.113.7,10.0.0.2"], "203.0.113.7"),
+            ("a tab", &["203.0.113.7,\t10.0.0.2"], "203.0.113.7"),
+            (
+                "HAProxy, a line each",
+                &["203.0.113.7", "10.0.0.2"],
+                "203.0.113.7",
+            ),
+            ("Azure, IIS", &["203.0.113.7:50123"], "203.0.113.7"),
+            (
+                "Azure twice",
+                &["203.0.113.7:50123, 10.0.0.2:443"],
+                "203.0.113.7",
+            ),
+            ("IPv6", &["2001:db8:1:2::7"], "2001:db8:1:2::/64"),
+            (
+                "IPv6 in brackets",
+                &["[2001:db8:1:2::7]"],
+                "2001:db8:1:2::/64",
+            ),
+            (
+                "AWS, with the port",
+                &["[2001:db8:1:2::7]:50123"],
+                "2001:db8:1:2::/64",
+            ),
+            (
+                "mapped, with the port",
+                &["[::ffff:203.0.113.7]:50123"],
+                "203.0.113.7",
+            ),
+            ("a zone", &["fe80::7%eth0"], "fe80::/64"),
+            ("empty places", &["203.0.113.7, , 10.0.0.2,"], "203.0.113.7"),
+            ("an empty line", &["203.0.113.7", ""], "203.0.113.7"),
+            // What cannot be read is not passed over: what stands before it is anybody's word.
+            ("squid", &["203.0.113.7, unknown"], "10.0.0.1"),
+            ("obfuscated", &["203.0.113.7, _hidden"], "10.0.0.1"),
+            ("no text", &["203.0.113.7", "\u{e9}"], "10.0.0.1"),
+            ("no port", &["203.0.113.7:http"], "10.0.0.1"),
+            ("no end", &["[2001:db8::7"], "10.0.0.1"),
+            ("more than an address", &["[2001:db8::7]x"], "10.0.0.1"),
+            ("a name", &["client.example:443"], "10.0.0.1"),
+        ] {
+            let found = find("10.0.0.1", forwarded, &["10.0.0.0/8"]);
+            assert_eq!(found, expected, "{sender}: {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn r01_a_site_is_a_48_and_ipv4_has_none() {
+        let site = |text: &str| ClientIp::of_peer(text.parse().unwrap()).site();
+        assert_eq!(site("2001:db8:1:2::7"), site("2001:db8:1:ffff::8"));
+        assert_ne!(site("2001:db8:1:2::7"), site("2001:db8:2:2::7"));
+        assert_eq!(site("203.0.113.7"), None);
+        assert_eq!(site("::ffff:203.0.113.7"), None);
     }
 
     #[test]

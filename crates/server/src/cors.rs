@@ -11,13 +11,9 @@ use crate::{
     address::{Address, Pages},
     app::App,
     error::ApiError,
+    in_hand, requested_headers,
 };
 
-/// What the official element, ours and the documented `fetch` examples send beyond the headers that
-/// every page may send.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, accept-language, chatkit-frame-instance-id, chatkit-device-id, x-user-id",
-);
 /// What a page needs in order to understand a refusal.
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
@@ -78,19 +74,18 @@ impl Asking {
 
     /// Refuses pages that may not use this server. Which environment a page belongs to is decided
     /// once the credential is known; here it must belong to one at all.
-    pub(crate) async fn check(&mut self, app: &App) -> Result<(), ApiError> {
+    pub(crate) async fn check(&mut self, app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
         match self.pages {
             Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
             Pages::Allowlisted if self.origin.is_present() => {
                 let values = self.origin.values();
                 let checked = match app.domains.check_preflight(&values).await {
-                    // Asked again, so that the operator sees the refusal listed. After a refused
-                    // preflight no request follows, so nothing is counted twice.
+                    // Asked again for the credential in hand, so that the refusal gives the right
+                    // advice and the operator sees it listed. After a refused preflight no request
+                    // follows, so nothing is counted twice.
                     Err(auth::Error::Forbidden(_)) => {
-                        let now = app.now().wall;
-                        app.domains
-                            .check(&values, app.settings.environment, now)
-                            .await
+                        let in_hand = in_hand::find(app, self.path, headers).await;
+                        app.domains.check(&values, &in_hand, app.now().wall).await
                     }
                     checked => checked,
                 };
@@ -118,16 +113,18 @@ impl Asking {
     }
 }
 
-/// Answers `OPTIONS`, from the route table alone.
+/// Answers `OPTIONS` from the route table: which methods there are, and to a page that may ask, that it
+/// may send the headers it wants to.
 pub(crate) async fn answer_options(
     app: &App,
     asking: &mut Asking,
     address: &Address,
+    preflight: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     if asking.is_preflight {
-        asking.check(app).await?;
+        asking.check(app, preflight).await?;
     }
     let headers = response.headers_mut();
     if asking.is_preflight && asking.allowed.is_some() {
@@ -135,7 +132,10 @@ pub(crate) async fn answer_options(
             header::ACCESS_CONTROL_ALLOW_METHODS,
             address.methods.clone(),
         );
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            requested_headers::allowed(preflight)?,
+        );
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
     }
     headers.insert(header::ALLOW, address.methods.clone());

@@ -6,7 +6,10 @@
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use auth::Rejection;
+use auth::{
+    Rejection,
+    origin_refusal::{Details, OriginRefusal},
+};
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -30,6 +33,7 @@ pub struct ApiError {
     retry_after: Option<Duration>,
     cause: Option<Cause>,
     rejection: Option<Box<Rejection>>,
+    origin: Option<Box<OriginRefusal>>,
 }
 
 /// What the log gets to know about an error; rides in the response's extensions.
@@ -44,6 +48,8 @@ pub(crate) struct ErrorReport {
     pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
     /// Why a credential does not hold.
     pub(crate) rejection: Option<Arc<Rejection>>,
+    /// Why a page may not use this server.
+    pub(crate) origin: Option<Arc<OriginRefusal>>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +63,9 @@ struct Detail<'a> {
     r#type: &'static str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+    /// For the page's developer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
 }
 
 /// Challenges of RFC 6750 §3: without credentials there is no error code.
@@ -80,6 +89,7 @@ impl ApiError {
             retry_after: None,
             cause: None,
             rejection: None,
+            origin: None,
         }
     }
 
@@ -254,6 +264,13 @@ impl ApiError {
         self
     }
 
+    /// Why the page may not use this server, for its developer and the log.
+    #[must_use]
+    pub(crate) fn with_origin(mut self, refusal: OriginRefusal) -> Self {
+        self.origin = Some(Box::new(refusal));
+        self
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -262,14 +279,6 @@ impl ApiError {
     /// The sentence for the caller.
     pub fn message(&self) -> &str {
         &self.message
-    }
-
-    fn r#type(&self) -> &'static str {
-        match self.status {
-            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
-            status if status.is_server_error() => "server_error",
-            _ => "invalid_request_error",
-        }
     }
 
     /// What the log is told; takes the cause along.
@@ -281,6 +290,7 @@ impl ApiError {
             param: self.param.map(String::from),
             cause: self.cause.map(Arc::from),
             rejection: self.rejection.map(Arc::from),
+            origin: self.origin.map(Arc::from),
         }
     }
 }
@@ -306,6 +316,8 @@ impl ApiError {
         }
         let body = json!({ "error": error, "error_description": self.message });
         let response = (self.status, Json(body)).into_response();
+        // This form has no place for details; its callers are servers, not pages.
+        self.origin = None;
         let mut response = self.put_headers(response);
         if let Some(report) = response.extensions_mut().get_mut::<ErrorReport>() {
             report.status = status;
@@ -338,14 +350,43 @@ impl IntoResponse for ApiError {
         let body = Json(Body {
             error: Detail {
                 message: &self.message,
-                r#type: self.r#type(),
+                r#type: type_of(self.status),
                 param: self.param.as_deref(),
                 code: self.code,
+                details: self.origin.as_ref().map(|refusal| refusal.details(false)),
             },
         });
         let response = (self.status, body).into_response();
         self.put_headers(response)
     }
+}
+
+fn type_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request_error",
+    }
+}
+
+/// Adds to a refusal what only the operator may read: which pages are registered.
+pub(crate) fn tell_operator(response: &mut Response) {
+    let Some(report) = response.extensions().get::<ErrorReport>() else {
+        return;
+    };
+    let Some(refusal) = &report.origin else {
+        return;
+    };
+    let body = Json(Body {
+        error: Detail {
+            message: &report.message,
+            r#type: type_of(report.status),
+            param: report.param.as_deref(),
+            code: report.code,
+            details: Some(refusal.details(true)),
+        },
+    });
+    *response.body_mut() = body.into_response().into_body();
 }
 
 /// What a user reads when the store cannot take a request now.

@@ -20,14 +20,24 @@ use governor::{
     clock::{Clock, DefaultClock},
     state::{InMemoryState, NotKeyed},
 };
+use http::Method;
 use moka::sync::Cache;
 
-use crate::{client_ip::ClientIp, error::ApiError};
+use crate::{
+    client_ip::{ClientIp, SITE_FACTOR, Site},
+    connections::AddressIsFull,
+    error::ApiError,
+};
 
 /// How many keys one limit remembers at most.
 const MAX_KEYS: u64 = 100_000;
 /// When to try again while too many turns run; nobody knows how long they take.
 const RUNNING_TURNS_PAUSE: Duration = Duration::from_secs(5);
+
+/// When to try again while an address has too much open.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+/// Addresses by which the process is watched.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// `count` times in `period`; all of it may be used at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +108,32 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limiter<K> {
             .get_with(key, || Arc::new(RateLimiter::direct(quota)))
             .check()
             .map_err(|denied| denied.wait_time_from(self.clock.now()))
+    }
+}
+
+/// A rate of each address, and of each IPv6 site with more room.
+struct PerAddress {
+    rate: Rate,
+    clients: Limiter<ClientIp>,
+    sites: Limiter<Site>,
+}
+
+impl PerAddress {
+    fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            clients: Limiter::new(rate.period),
+            sites: Limiter::new(rate.period),
+        }
+    }
+
+    fn take(&self, client: ClientIp) -> Result<(), Duration> {
+        self.clients.take(client, self.rate)?;
+        let Some(site) = client.site() else {
+            return Ok(());
+        };
+        let count = self.rate.count.saturating_mul(SITE_FACTOR);
+        self.sites.take(site, Rate { count, ..self.rate })
     }
 }
 
@@ -197,7 +233,8 @@ impl Default for Rates {
 /// All limits of one server.
 pub struct Limits {
     rates: Rates,
-    requests: Limiter<ClientIp>,
+    requests: PerAddress,
+    preflights: PerAddress,
     secrets: Limiter<Arc<str>>,
     turns: Limiter<Arc<str>>,
     running_turns: RunningTurns,
@@ -213,7 +250,8 @@ impl Limits {
     pub fn new(rates: Rates) -> Self {
         let hour = Duration::from_hours(1);
         Self {
-            requests: Limiter::new(rates.requests_per_ip.period),
+            requests: PerAddress::new(rates.requests_per_ip),
+            preflights: PerAddress::new(rates.requests_per_ip),
             secrets: Limiter::new(rates.secrets_per_user.period),
             turns: Limiter::new(rates.turns_per_user.period),
             running_turns: RunningTurns::default(),
@@ -226,17 +264,36 @@ impl Limits {
         }
     }
 
-    /// Counts a request of an address.
-    pub(crate) fn request(&self, client: ClientIp) -> Result<(), ApiError> {
-        self.requests
-            .take(client, self.rates.requests_per_ip)
-            .map_err(|wait| {
-                ApiError::too_many(
-                    "too many requests from this network address; wait a little and try again",
-                    wait,
-                )
-                .with_param("requests_per_ip_per_minute")
-            })
+    /// Counts a request of an address. Probes are not counted and always let through: whoever watches
+    /// the server comes from an address like any other.
+    pub(crate) fn request<B>(
+        &self,
+        client: ClientIp,
+        request: &http::Request<B>,
+    ) -> Result<(), ApiError> {
+        if PROBES.contains(&request.uri().path()) {
+            return Ok(());
+        }
+        if request.extensions().get::<AddressIsFull>().is_some() {
+            return Err(ApiError::too_many(
+                "this network address has as many requests open as it may; wait until one is answered",
+                FULL_PAUSE,
+            )
+            .with_param("max_connections_per_ip"));
+        }
+        // Preflights have a bucket of their own, of the same size. A page sends at most one for a
+        // request, so it is always the request that is refused, and its answer can be read.
+        let limit = match *request.method() {
+            Method::OPTIONS => &self.preflights,
+            _ => &self.requests,
+        };
+        limit.take(client).map_err(|wait| {
+            ApiError::too_many(
+                "too many requests from this network address; wait a little and try again",
+                wait,
+            )
+            .with_param("requests_per_ip_per_minute")
+        })
     }
 
     /// Counts a client secret that a person gets.
@@ -461,6 +518,24 @@ mod tests {
             .map(|_| free.begin(vec![(Holder::Server, 0)]))
             .collect();
         assert!(many.iter().all(Result::is_ok), "0 is no limit");
+    }
+
+    #[test]
+    fn r01_an_ipv6_site_has_more_room_than_one_network_of_it_and_not_for_all_of_them() {
+        let limit = PerAddress::new(Rate::per_hour(2));
+        let client =
+            |network: u32| ClientIp::of_peer(format!("2001:db8:1:{network}::1").parse().unwrap());
+        let taken = |network| limit.take(client(network)).is_ok();
+        assert!(taken(0) && taken(0) && !taken(0));
+        let others = (1..100).filter(|network| taken(*network)).count();
+        // The one that was refused never reached the site's bucket.
+        assert_eq!(others, 2 * SITE_FACTOR as usize - 2);
+        let elsewhere = ClientIp::of_peer("2001:db8:2::1".parse().unwrap());
+        assert!(limit.take(elsewhere).is_ok());
+        for number in 0..100_u8 {
+            let address = ClientIp::of_peer([192, 0, 2, number].into());
+            assert!(limit.take(address).is_ok(), "IPv4 has no sites");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     routes::{
         assets, backchannel_logout, chat, dev, domain_keys, door, files, health,
         hosted::{sessions, threads},
-        jwks, me, page,
+        jwks, me, page, welcome,
     },
 };
 
@@ -101,6 +101,12 @@ pub const DEMO_ROUTES: &[Route] = &[
     Route { method: Method::GET,  path: "/demo/{file}",                takes: &[], pages: Pages::Own, handler: handler!(page::file) },
 ];
 
+/// What is at `/` where the demo page is not.
+#[rustfmt::skip]
+pub const WELCOME_ROUTES: &[Route] = &[
+    Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: handler!(welcome::index) },
+];
+
 /// The development issuer; there with `--dev`, and for callers on this machine only.
 #[rustfmt::skip]
 pub const DEVELOPMENT_ROUTES: &[Route] = &[
@@ -110,7 +116,11 @@ pub const DEVELOPMENT_ROUTES: &[Route] = &[
 
 /// The routes of this server, as it is configured.
 pub(crate) fn routes(app: &App) -> impl Iterator<Item = &'static Route> {
-    let demo = if app.demo.is_some() { DEMO_ROUTES } else { &[] };
+    let demo = if app.demo.is_some() {
+        DEMO_ROUTES
+    } else {
+        WELCOME_ROUTES
+    };
     let development = if app.development.is_some() {
         DEVELOPMENT_ROUTES
     } else {

@@ -13,3 +13,4 @@ pub(crate) mod jwks;
 pub(crate) mod me;
 pub(crate) mod page;
 pub(crate) mod relay;
+pub(crate) mod welcome;

@@ -3,9 +3,10 @@
 //! Our own loop rather than `axum::serve`, because every connection needs what that one does not
 //! set: no Nagle delay (40 ms on the first token over a kept-alive connection), a time-out for the
 //! request head (a client that sends one byte a minute must not hold a socket), another for a write
-//! that nobody reads, a bound on the number of connections, and a hard end to a shutdown.
+//! that nobody reads, bounds on the number of connections ([`crate::connections`]), and a hard end to
+//! a shutdown.
 
-use std::{future::Future, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, iter, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use futures::{StreamExt, stream::FuturesUnordered};
@@ -13,29 +14,42 @@ use http::Request;
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    time::Instant,
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service as _;
 
+use crate::{
+    connections::{ConnectionLimits, Connections, Place},
+    seldom::Seldom,
+};
+
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait after an accept that failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection beyond its address's share may take for its one request.
+const OVERFLOW_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bounds of the listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
     /// How long a client may take for a request's head; also how long an idle connection is kept.
     pub head_timeout: Duration,
     /// How long a write may wait without the client reading a byte; then the connection ends, and
     /// with it the turn whose answer nobody reads.
     pub write_timeout: Duration,
-    /// How many connections are open at most; further ones wait in the kernel's queue.
+    /// How many connections are open at most; idle ones make room for further ones, which else wait
+    /// in the kernel's queue.
     pub max_connections: usize,
+    /// How many of them one address may hold; 0 is no limit.
+    pub max_connections_per_ip: u32,
+    /// Proxies whose connections are not counted by address, but by their clients' requests.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long streams may go on once a shutdown has begun.
     pub drain: Duration,
 }
@@ -46,6 +60,8 @@ impl Default for ServeOptions {
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_mins(1),
             max_connections: 10_000,
+            max_connections_per_ip: 256,
+            trusted_proxies: Vec::new(),
             drain: Duration::from_secs(20),
         }
     }
@@ -61,32 +77,31 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) {
-    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let limits = ConnectionLimits {
+        in_all: options.max_connections,
+        per_address: options.max_connections_per_ip,
+    };
+    let open = Connections::new(limits, options.trusted_proxies.clone());
     let connections = TaskTracker::new();
     let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
+    let mut acceptor = Acceptor::new(listener, open, soft.clone());
     tokio::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = acceptor.accept() => accepted,
         };
-        let Some((socket, peer, permit)) = accepted else {
-            continue;
-        };
-        let connection = connection(
-            socket,
-            peer,
-            router.clone(),
-            options,
-            soft.clone(),
-            hard.clone(),
-        );
-        connections.spawn(async move {
-            connection.await;
-            drop(permit);
-        });
+        if let Some((socket, place)) = accepted {
+            connections.spawn(connection(
+                socket,
+                place,
+                router.clone(),
+                options.clone(),
+                hard.clone(),
+            ));
+        }
     }
-    drop(listener);
+    drop(acceptor);
     tracing::info!(
         connections = connections.len(),
         "shutting down: no new connections"
@@ -108,60 +123,104 @@ pub async fn serve(
     turns.wait().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((socket, peer)) => {
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "cannot switch off Nagle's algorithm");
+/// Takes connections in, as far as there are places.
+struct Acceptor {
+    listener: TcpListener,
+    open: Connections,
+    /// Asks all connections to leave.
+    soft: CancellationToken,
+    failures: Seldom,
+    refusals: Seldom,
+}
+
+impl Acceptor {
+    fn new(listener: TcpListener, open: Connections, soft: CancellationToken) -> Self {
+        Self {
+            listener,
+            open,
+            soft,
+            failures: Seldom::default(),
+            refusals: Seldom::default(),
+        }
+    }
+
+    /// The next connection, once there is a place for it. Nothing, when it failed or may not stay.
+    async fn accept(&mut self) -> Option<(TcpStream, Place)> {
+        let (socket, peer) = match self.listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(left_out) = self.failures.is_due(Instant::now()) {
+                    tracing::warn!(%error, left_out, "cannot accept a connection");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                return None;
             }
-            Some((socket, peer, permit))
+        };
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "cannot switch off Nagle's algorithm");
         }
-        Err(error) => {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            None
+        let place = self.open.enter(peer, &self.soft).await;
+        if place.as_ref().is_none_or(Place::is_overflow)
+            && let Some(left_out) = self.refusals.is_due(Instant::now())
+        {
+            tracing::warn!(
+                address = %peer.ip(),
+                left_out,
+                "an address has as many connections at work as it may (server.max_connections_per_ip); \
+                 if it is a proxy of yours, add it to server.trusted_proxies"
+            );
         }
+        Some((socket, place?))
     }
 }
 
 async fn connection(
     socket: TcpStream,
-    peer: SocketAddr,
+    place: Place,
     router: Router,
     options: ServeOptions,
-    soft: CancellationToken,
     hard: CancellationToken,
 ) {
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let at_work = place.begin(&mut request);
         let mut request = request.map(|body| {
             if body.is_end_stream() {
                 Body::empty()
             } else {
-                Body::new(body)
+                Body::new(at_work.arriving(body))
             }
         });
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request)
+        request.extensions_mut().insert(ConnectInfo(place.peer()));
+        let answer = router.clone().call(request);
+        async move {
+            let response = answer.await?;
+            Ok::<_, Infallible>(response.map(|body| at_work.leaving(body)))
+        }
     });
+    let head_timeout = if place.is_overflow() {
+        OVERFLOW_HEAD_TIMEOUT.min(options.head_timeout)
+    } else {
+        options.head_timeout
+    };
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));
     tokio::pin!(socket);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.head_timeout)
+        .header_read_timeout(head_timeout)
+        .keep_alive(!place.is_overflow())
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(socket), service);
     tokio::pin!(connection);
     // The set polls what is in it only when that has something to say. Polled with every token,
-    // the token of cancellation would each time take a lock that all connections share.
-    let mut stopping: FuturesUnordered<_> = iter::once(soft.cancelled()).collect();
+    // the token of cancellation would each time take its lock.
+    let mut stopping: FuturesUnordered<_> = iter::once(place.leave()).collect();
     let result = tokio::select! {
         result = connection.as_mut() => result,
         Some(()) = stopping.next() => {
+            if place.is_given_up() {
+                return;
+            }
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 result = connection.as_mut() => result,

@@ -33,6 +33,8 @@ pub(crate) struct SessionSettings {
     pub(crate) history: HistorySettings,
     /// The quotas of the public token that a visitor came through.
     pub(crate) quotas: Option<Quotas>,
+    /// The workflow that this token names, where it names one.
+    pub(crate) token_workflow: Option<String>,
 }
 
 /// Which files a session may send.
@@ -69,6 +71,7 @@ impl Default for SessionSettings {
             file_upload: FileUpload::default(),
             history: HistorySettings::default(),
             quotas: None,
+            token_workflow: None,
         }
     }
 }

@@ -7,9 +7,11 @@
 pub mod chat_completions;
 mod failure;
 mod history;
+mod lenient;
 pub mod responses;
 pub mod sessions;
 mod stream;
+mod think;
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -17,7 +19,7 @@ use aws_lc_rs::digest;
 use engine::ports::ModelError;
 use reqwest::{
     Method, Response,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -74,6 +76,9 @@ impl Provider {
             .request(Method::POST, &url)
             .map_err(|error| ModelError::Misconfigured(error.into()))?
             .header(ACCEPT, "text/event-stream")
+            // Compressed, tokens would wait for each other; a server that compresses all the same is
+            // understood.
+            .header(ACCEPT_ENCODING, "identity")
             .json(body);
         if let Some(key) = &self.api_key {
             request = request.bearer_auth(key.expose_secret());
@@ -86,11 +91,9 @@ impl Provider {
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|kind| {
-                kind.starts_with("text/html") || kind.starts_with("application/json")
-            })
+            .is_some_and(|kind| kind.starts_with("text/html"))
         {
-            // A web page, or an answer that is not streamed: no server that is meant to be here.
+            // A web page: no server that is meant to be here.
             return Err(ModelError::Malformed(
                 "the answer is not an event stream; is the base URL right?".into(),
             ));

@@ -11,7 +11,8 @@ use bytes::{Bytes, BytesMut};
 
 /// Buffers that grew beyond this for one large event are given back afterwards.
 const KEEP_BYTES: usize = 16 * 1024;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// U+FEFF in UTF-8, which a stream may begin with.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One event, borrowed from the chunk that completed it wherever possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

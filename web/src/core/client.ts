@@ -2,7 +2,7 @@
  * The protocol's operations over a transport. Everything the server says about a failure is turned
  * into a `RequestError` here, once, with the server's own words where it wrote some.
  */
-import { RequestError } from './errors';
+import { RequestError, type RefusalDetails } from './errors';
 import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
 import { withRetry, type RetryEnvironment } from './retry';
 import { readEvents } from './sse';
@@ -92,7 +92,16 @@ export class ChatClient {
   }
 }
 
-/** Reads `{"error":{"message","code"}}`, the shape of every refusal outside a stream. */
+/** What is there of the right type; the rest may be anything. */
+function readDetails(value: unknown): RefusalDetails | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const fields = value as Record<string, unknown>;
+  const text = (name: string): Record<string, string> => (typeof fields[name] === 'string' ? { [name]: fields[name] } : {});
+  const registered = Array.isArray(fields['registered']) ? { registered: fields['registered'].filter((origin) => typeof origin === 'string') } : {};
+  return { ...text('reason'), ...text('next'), ...text('command'), ...registered };
+}
+
+/** Reads `{"error":{"message","code","details"}}`, the shape of every refusal outside a stream. */
 export async function errorOf(response: Response): Promise<RequestError> {
   const { status } = response;
   try {
@@ -100,7 +109,8 @@ export async function errorOf(response: Response): Promise<RequestError> {
     const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : null;
     if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') {
       const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
-      return new RequestError(error.message.slice(0, MAX_MESSAGE), { status, code, forUser: true });
+      const details = 'details' in error ? readDetails(error.details) : null;
+      return new RequestError(error.message.slice(0, MAX_MESSAGE), { status, code, forUser: true, details });
     }
   } catch {
     // Not JSON: an error page of something in between. Its text is not for people.

@@ -21,8 +21,9 @@ export async function checkDomainKey(domainKey: string, check: DomainCheck): Pro
  * The check of the hosted doors, after the server could not be used: a page that is not allowed
  * cannot read the refusal itself, only the answer of this address.
  */
-export async function checkPage(check: DomainCheck): Promise<void> {
-  await ask({ domain: check.pageOrigin }, check);
+export async function checkPage(check: DomainCheck, clientToken: string | null): Promise<void> {
+  // With the page's public token, which is public, the answer knows which credential has to be mended.
+  await ask({ domain: check.pageOrigin, ...(clientToken === null ? {} : { client_token: clientToken }) }, check);
 }
 
 /**
@@ -44,7 +45,8 @@ async function ask(body: Record<string, string>, { serverUrl, fetch, log }: Doma
     return;
   }
   if (response.status === 400) {
-    throw new DomainRefusedError((await errorOf(response)).message);
+    const { message, details } = await errorOf(response);
+    throw new DomainRefusedError(message, details);
   }
   if (!response.ok) log('domain.check.skipped', { status: response.status });
 }

@@ -18,9 +18,24 @@ export class NotYetSupportedError extends Error {
   override name = 'NotYetSupportedError';
 }
 
-/** The server refused this page's domain key. */
+/** What the server tells the page's developer about a refusal (`error.details`). */
+export interface RefusalDetails {
+  readonly reason?: string;
+  readonly next?: string;
+  readonly command?: string;
+  /** The pages that may use the server, which only its operator is told. */
+  readonly registered?: readonly string[];
+}
+
+/** The server refused this page. */
 export class DomainRefusedError extends Error {
   override name = 'DomainRefusedError';
+  readonly details: RefusalDetails | null;
+
+  constructor(message: string, details: RefusalDetails | null = null) {
+    super(message);
+    this.details = details;
+  }
 }
 
 /** The server answered with an error, outside a stream or inside it. */
@@ -32,13 +47,21 @@ export class RequestError extends Error {
   readonly code: string | null;
   /** Whether `message` was written by the server for the person at the screen. */
   readonly forUser: boolean;
+  /** What the server said to the page's developer. */
+  readonly details: RefusalDetails | null;
 
-  constructor(message: string, detail: { status?: number; code?: string | null; forUser?: boolean } = {}) {
+  constructor(message: string, detail: { status?: number; code?: string | null; forUser?: boolean; details?: RefusalDetails | null } = {}) {
     super(message);
     this.status = detail.status ?? 0;
     this.code = detail.code ?? null;
     this.forUser = detail.forUser ?? false;
+    this.details = detail.details ?? null;
   }
+}
+
+/** What an error holds for the page's developer. */
+export function detailsOf(error: unknown): RefusalDetails | null {
+  return error instanceof DomainRefusedError || error instanceof RequestError ? error.details : null;
 }
 
 /** Whatever was thrown, as an `Error`. */

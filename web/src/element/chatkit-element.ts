@@ -5,7 +5,7 @@
 import type { OpenAIChatKit } from '@openai/chatkit';
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { DomainRefusedError, IntegrationError, RequestError, asError } from '../core/errors';
+import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf } from '../core/errors';
 import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
 import { lazyHighlighter } from '../md/highlight';
@@ -262,7 +262,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#emit('chatkit.error', { error });
     const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500);
     // Everything else shows when a request needs it, with a button to try again.
-    if (refused) this.#blocked.value = { message: error.message };
+    if (refused) this.#blocked.value = { message: error.message, details: detailsOf(error) };
   }
 
   /** Late on purpose: React attaches its listeners after the first frames. */

@@ -75,7 +75,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
         await secrets.get();
       } catch (error) {
         // Words of the server are good enough; a failure without any may be a refusal of this page.
-        if (!(error instanceof RequestError)) await checkPage(domainCheck(baseUrl));
+        if (!(error instanceof RequestError)) await checkPage(domainCheck(baseUrl), api.door === 'token' ? api.clientToken : null);
         throw error;
       }
     },

@@ -32,6 +32,7 @@ export const EN = {
   'attach.uploading': 'Uploading {name}',
   'attach.waiting': 'Waiting',
   'attach.wrongType': 'This kind of file cannot be attached here: {name}',
+  'blocked.details': 'For the developer of this page',
   'blocked.title': 'This chat cannot start here',
   'composer.closed': 'This conversation is closed.',
   'composer.input': 'Message',

@@ -2,15 +2,13 @@
  * Markdown text to tokens: GitHub-flavoured, by marked's lexer. Only the lexer of that library is
  * used; tokens become DOM nodes in `dom.ts`, and no HTML string exists anywhere.
  */
-import { Lexer, type Links, type Token, type Tokens } from 'marked';
+import type { Links, Token, Tokens } from 'marked';
+import { BoundedLexer } from './bounded-lexer';
 
 export type { Links, Token, Tokens };
 
 /** Inline HTML of these names, without attributes, is made a real element; all else stays text. */
 const INLINE_TAGS: ReadonlySet<string> = new Set(['sub', 'sup', 'kbd', 'mark', 'u', 's', 'b', 'i', 'em', 'strong', 'del', 'ins']);
-
-/** Nobody nests like this to be read; it would take a second to lex, so it is shown as it came. */
-const DEEP_NESTING = /^[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*){40,}/m;
 
 export interface ElementToken {
   type: 'element';
@@ -19,20 +17,12 @@ export interface ElementToken {
   tokens: Token[];
 }
 
-/** Lexes with the link definitions of earlier text. */
-export function lex(source: string, links: Readonly<Links>): { tokens: Token[]; links: Links } {
-  const lexer = new Lexer({ gfm: true });
+/** Lexes with the link definitions of earlier text; `steps` is the work that it took. */
+export function lex(source: string, links: Readonly<Links>): { tokens: Token[]; links: Links; steps: number } {
+  const lexer = new BoundedLexer(source.length);
   Object.assign(lexer.tokens.links, links);
-  try {
-    if (!DEEP_NESTING.test(source)) {
-      const tokens = lexer.lex(source);
-      return { tokens, links: tokens.links };
-    }
-  } catch {
-    // Deeper than the stack after all.
-  }
-  const plain: Token = { type: 'paragraph', raw: source, text: source, tokens: [{ type: 'text', raw: source, text: source }] };
-  return { tokens: [plain], links: {} };
+  const tokens = lexer.lex(source);
+  return { tokens, links: tokens.links, steps: lexer.steps };
 }
 
 export function isVisible(token: Token): boolean {

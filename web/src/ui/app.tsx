@@ -46,7 +46,7 @@ function App(): JSX.Element {
       <Header />
       <div class="body">
         {blocked.value !== null ? (
-          <Refusal message={blocked.value.message} />
+          <Refusal {...blocked.value} />
         ) : (
           <>
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}

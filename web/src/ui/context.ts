@@ -2,6 +2,7 @@
 import type { Signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { RefusalDetails } from '../core/errors';
 import type { Emit } from '../element/events';
 import type { Options } from '../element/options';
 import type { Translate } from '../i18n/translate';
@@ -11,6 +12,8 @@ import type { DraftAttachments } from '../store/draft-attachments';
 /** Why the chat cannot be used on this page, in the server's words. */
 export interface Blocked {
   readonly message: string;
+  /** For the page's developer. */
+  readonly details: RefusalDetails | null;
 }
 
 export interface Ui {

@@ -93,10 +93,22 @@ test('public door: a visitor chats, and keeps the cookie', () =>
     assert.equal(server.state.requests.filter(({ path }) => path === '/api/chatkit/visitor').length, 1);
   }));
 
-test('public door: a refusal is shown in the words of the server', () =>
+test('public door: a person reads one sentence, and the developer the command', () =>
   visit('/public?token=pk_test_elsewhere', async (page) => {
-    await page.getByRole('alert').getByText('vestibule domain add').waitFor();
-    assert.match((await eventsOf(page, 'error'))[0].error, /^RequestError: This origin/);
+    const said = [];
+    page.on('console', (message) => said.push([message.type(), message.text()]));
+    await page.reload();
+    const alert = page.getByRole('alert');
+    await alert.getByText('this chat is not open to the page http://shop.example').waitFor();
+    const command = 'vestibule token create --origin http://shop.example --env test';
+    const developer = alert.getByText('For the developer of this page');
+    assert.equal(await alert.getByText(command).isVisible(), false);
+    await developer.click();
+    await alert.getByText(command).waitFor();
+    const spoken = said.filter(([type, text]) => type === 'error' && text.includes('<openai-chatkit>'));
+    assert.equal(spoken.length, 1, JSON.stringify(said));
+    for (const part of [command, 'the public token is not for the origin http://shop.example']) assert.ok(spoken[0][1].includes(part), spoken[0][1]);
+    assert.match((await eventsOf(page, 'error'))[0].error, /^RequestError: this chat is not open/);
     assert.equal(await page.getByPlaceholder('Message the AI').count(), 0);
   }));
 
@@ -109,7 +121,12 @@ test('a page the server does not know is told so, though it cannot read the refu
       const page = server.state.pages.get(`/foreign-${door}`);
       page.html = page.html.replace('src="/chatkit.js"', `src="${chat.origin}/chatkit.js"`);
       await visit(`/foreign-${door}`, async (visited) => {
-        await visited.getByRole('alert').getByText(`vestibule domain add ${server.origin}`).waitFor();
+        const alert = visited.getByRole('alert');
+        await alert.getByText(`not open to the page ${server.origin}`).waitFor();
+        await alert.getByText('For the developer of this page').click();
+        const command = door === 'public' ? 'token create --origin' : 'domain add';
+        await alert.getByText(`vestibule ${command} ${server.origin}`).waitFor();
+        await alert.getByText('registered: https://app.example').waitFor();
       });
     }
   } finally {
@@ -119,9 +136,9 @@ test('a page the server does not know is told so, though it cannot read the refu
 
 test('domain key: refused in words, and accepted', async () => {
   await visit('/domain?key=dk_live_bad', async (page) => {
-    await page.getByRole('alert').getByText(`The domain ${server.origin} is not registered`).waitFor();
+    await page.getByRole('alert').getByText(`not open to the page ${server.origin}`).waitFor();
     assert.match((await eventsOf(page, 'error'))[0].error, /^DomainRefusedError/);
-    await assert.rejects(page.evaluate(() => window.chat.sendUserMessage({ text: 'x' })), /not registered/);
+    await assert.rejects(page.evaluate(() => window.chat.sendUserMessage({ text: 'x' })), /not open to the page/);
   });
   await visit('/domain?key=dk_test_good', async (page) => {
     await say(page, 'hello');

@@ -72,7 +72,7 @@ export async function startServer({ slow = 4 } = {}) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(JSON.stringify(value));
     };
-    const fail = (status, message, code = null, headers = {}) => json(status, { error: { message, type: 'invalid_request_error', param: null, code } }, headers);
+    const fail = (status, message, code = null, headers = {}, details = undefined) => json(status, { error: { message, type: 'invalid_request_error', param: null, code, details } }, headers);
 
     if (await answerFiles(state, { request, url, body, json, fail, response })) return;
     if (request.method === 'GET') {
@@ -104,12 +104,16 @@ export async function startServer({ slow = 4 } = {}) {
       case '/api/chatkit/refresh':
         return json(200, issue());
       case '/api/chatkit/visitor':
-        if (request.headers.authorization !== 'Bearer pk_test_visitor') return fail(403, 'This origin is not registered for the token. Add http://shop.example with: vestibule domain add http://shop.example', 'origin_not_allowed');
+        if (request.headers.authorization !== 'Bearer pk_test_visitor') return fail(403, 'this chat is not open to the page http://shop.example yet', 'origin_not_allowed', {}, { reason: 'the public token is not for the origin http://shop.example', next: 'run the command', command: 'vestibule token create --origin http://shop.example --env test' });
         state.visitors += 1;
         return json(200, issue(), { 'set-cookie': 'visitor=v1; HttpOnly; SameSite=Lax; Path=/' });
       case '/v1/chatkit/domain_keys/verify':
         if (call.domain_key === 'dk_test_good' || (call.domain_key === undefined && !state.closedToPages)) return json(200, { verified: true }, open);
-        return fail(400, `The domain ${call.domain} is not registered for this key. Run: vestibule domain add ${call.domain} --env live`, 'domain_not_registered', open);
+        return fail(400, `this chat is not open to the page ${call.domain} yet`, 'domain_not_verified', open, {
+          next: 'run the command',
+          command: call.client_token === undefined ? `vestibule domain add ${call.domain} --env live` : `vestibule token create --origin ${call.domain} --env test`,
+          registered: ['https://app.example'],
+        });
       case '/v1/chatkit/conversation': {
         const secret = (request.headers.authorization ?? '').replace('Bearer ', '');
         if (!state.secrets.get(secret)) return fail(401, 'The client secret has expired. Ask for a new one.', 'client_secret_expired');

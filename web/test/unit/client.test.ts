@@ -211,15 +211,17 @@ describe('the domain key', () => {
   });
 
   test('refused is refused in words', async () => {
-    const { result } = check('dk_live_x', () => Promise.resolve(json({ error: { message: 'Not registered. Run: vestibule domain add …' } }, 400)));
-    await expect(result).rejects.toMatchObject({ name: 'DomainRefusedError', message: expect.stringContaining('domain add') as string });
+    const { result } = check('dk_live_x', () => Promise.resolve(json({ error: { message: 'not open to this page', details: { command: 'vestibule domain add …', next: 7, registered: ['https://a.example', 7] } } }, 400)));
+    await expect(result).rejects.toMatchObject({ name: 'DomainRefusedError', message: 'not open to this page', details: { command: 'vestibule domain add …', registered: ['https://a.example'] } });
   });
 
   test('a page without a key asks for its origin alone', async () => {
     const fetch = vi.fn<(url: string, init: RequestInit) => Promise<Response>>(() => Promise.resolve(json({ error: { message: 'Run: vestibule domain add https://app.example' } }, 400)));
-    const asking = checkPage({ serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() });
+    const asking = checkPage({ serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() }, null);
     await expect(asking).rejects.toMatchObject({ name: 'DomainRefusedError' });
     expect(fetch.mock.calls[0]?.[1].body).toBe('{"domain":"https://app.example"}');
+    await expect(checkPage({ serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() }, 'pk_test_x')).rejects.toThrow();
+    expect(fetch.mock.calls[1]?.[1].body).toBe('{"domain":"https://app.example","client_token":"pk_test_x"}');
   });
 
   test.each([

@@ -14,6 +14,10 @@ use crate::{
     testing::{TestFetch, TestKey, TestRandom, claims_with, good_claims, jwks, now},
 };
 
+fn access() -> WorkflowAccess {
+    WorkflowAccess::new("wf_default", ["wf_open".to_owned()])
+}
+
 fn setup(key: &TestKey) -> Issuers {
     let fetch = Arc::new(TestFetch::default());
     let bad = json!({ "kty": "EC", "crv": "secp256k1", "kid": "old" });
@@ -52,7 +56,7 @@ async fn it_agrees_with_the_real_check_and_names_every_step() {
         ("a.b.c.d.e".to_owned(), "encrypted"),
         ("opaque".to_owned(), "not_compact"),
     ] {
-        let told = explain(&issuers, &EntryRules::default(), &token, now()).await;
+        let told = explain(&issuers, &EntryRules::default(), &access(), &token, now()).await;
         assert_eq!(told.reason, expected, "{:?}", told.steps);
         assert_eq!(told.ok, issuers.authenticate(&token, now()).await.is_ok());
         assert_eq!(told.ok, told.steps.iter().all(|step| step.ok));
@@ -70,6 +74,7 @@ async fn it_goes_on_after_a_failure_and_names_keys_that_are_not_used() {
     let told = explain(
         &setup(&key),
         &EntryRules::default(),
+        &access(),
         &key.token("old", &claims),
         now(),
     )
@@ -163,7 +168,11 @@ async fn it_says_which_rule_speaks() {
     let terms = Terms {
         workflow: Some("wf_staff".to_owned()),
         turns_per_minute: Some(7),
-        turns_at_once: None,
+        ..Terms::default()
+    };
+    let added = Terms {
+        workflows: vec!["wf_expert".to_owned()],
+        ..Terms::default()
     };
     let rules = EntryRules::new(vec![
         rule(
@@ -172,28 +181,49 @@ async fn it_says_which_rule_speaks() {
             Outcome::Deny("ask for an account".to_owned()),
         ),
         rule("staff", "staff", Outcome::Enter(terms)),
+        rule("experts", "expert", Outcome::Enter(added)),
     ]);
-    for (role, is_good, reason, words) in [
+    for (role, is_good, reason, words, workflows) in [
         (
             "guest",
             false,
             "entry_denied",
             &["guests", "ask for an account"][..],
+            None,
         ),
         (
             "staff",
             true,
             "accepted",
             &["staff", "workflow wf_staff", "turns per minute 7"],
+            Some("wf_staff (rule \"staff\" pins it, and leaves no other)"),
         ),
-        ("other", true, "accepted", &["none speaks"]),
+        (
+            "expert",
+            true,
+            "accepted",
+            &["experts", "adds wf_expert"],
+            Some(
+                "wf_default (the default), wf_open (open to everybody who signs in), \
+                 wf_expert (rule \"experts\" adds it)",
+            ),
+        ),
+        (
+            "other",
+            true,
+            "accepted",
+            &["none speaks"],
+            Some("wf_default (the default), wf_open (open to everybody who signs in)"),
+        ),
     ] {
         let mut claims = good_claims();
         claims["role"] = json!(role);
-        let told = explain(&issuers, &rules, &key.token("k", &claims), now()).await;
+        let told = explain(&issuers, &rules, &access(), &key.token("k", &claims), now()).await;
         assert_eq!((told.ok, &*told.reason), (is_good, reason));
-        let step = told.steps.last().unwrap();
-        assert_eq!(step.name, "rule");
+        let step = |name| told.steps.iter().find(|step| step.name == name);
+        let reached = step("workflows").map(|step| &*step.detail);
+        assert_eq!(reached, workflows, "{role}");
+        let step = step("rule").unwrap();
         for word in words {
             assert!(step.detail.contains(word), "{}", step.detail);
         }
@@ -202,6 +232,7 @@ async fn it_says_which_rule_speaks() {
     let told = explain(
         &issuers,
         &rules,
+        &access(),
         &TestKey::ed25519().token("k", &good_claims()),
         now(),
     )

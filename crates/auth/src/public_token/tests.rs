@@ -65,11 +65,16 @@ async fn s09_a_token_works_for_pages_of_its_origins_only() {
         .authenticate(token, &["https://b.example"], NOW)
         .await
         .unwrap_err();
-    assert!(
-        refused
-            .to_string()
-            .contains("the public token is not for the origin https://b.example"),
-        "{refused}"
+    let Error::Forbidden(refusal) = refused else {
+        panic!("{refused}")
+    };
+    let Refusal::Origin(refusal) = *refusal else {
+        panic!("{refusal}")
+    };
+    assert!(matches!(refusal.cause(), OriginCause::NotForToken(_)));
+    assert_eq!(
+        refusal.command().as_deref(),
+        Some("vestibule token create --origin https://b.example --env live")
     );
     for origin in [
         &["https://c.example"][..],

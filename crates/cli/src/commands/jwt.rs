@@ -74,7 +74,9 @@ pub(crate) async fn run(command: Jwt, workplace: &Workplace<'_>) -> anyhow::Resu
     let token = read_token(std::io::stdin().lock())?;
     let issuers = issuers(&options, workplace)?;
     let rules = rules(&options, &issuers, workplace)?;
-    let told = explain(&issuers, &rules, &token, Now::new(now(), Instant::now())).await;
+    let access = compose::workflow_access(&workplace.config)?;
+    let now = Now::new(now(), Instant::now());
+    let told = explain(&issuers, &rules, &access, &token, now).await;
     workplace.output.print(&told, describe)?;
     Ok(told.ok)
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use crate::{
     compose::{self, Composed},
     config::{self, Overrides, Variables},
+    open_files,
     telemetry::{say, start_log},
 };
 
@@ -39,8 +40,9 @@ pub(crate) async fn run(
         listen: options.listen,
         dev: options.dev,
     };
-    let config = config::load(variables, &overrides)?;
+    let mut config = config::load(variables, &overrides)?;
     start_log(&config.log)?;
+    open_files::provide(&mut config);
     let listener = listen(&config.server.listen).await?;
     let address = listener.local_addr()?;
     if config.dev.enabled && !address.ip().is_loopback() {

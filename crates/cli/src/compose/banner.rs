@@ -85,6 +85,24 @@ pub(crate) fn banner(
     if !hints.is_empty() {
         line(String::new());
     }
-    hints.into_iter().for_each(line);
+    hints.into_iter().for_each(&mut line);
+    line(String::new());
+    line(format!(
+        "next    {}",
+        next_step(own, can_sign_in, is_development)
+    ));
     text
+}
+
+/// What whoever has just started the server does now.
+fn next_step(own: &Origin, can_sign_in: bool, is_development: bool) -> String {
+    if is_development {
+        format!("open {own} and sign in as Ada or Grace")
+    } else if can_sign_in {
+        format!("open {own}: it says what is still missing before your page can use it")
+    } else {
+        format!(
+            "open {own}: it says how people get in; or stop this, and try `vestibule serve --dev`"
+        )
+    }
 }

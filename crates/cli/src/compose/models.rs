@@ -32,7 +32,7 @@ pub(crate) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 /// The model that is used when `OPENAI_API_KEY` is set and nothing is configured.
 const DEFAULT_OPENAI_MODEL: &str = "gpt-5-mini";
 /// The workflow that is there when none is configured.
-const DEFAULT_WORKFLOW: &str = "wf_demo";
+pub(crate) const DEFAULT_WORKFLOW: &str = "wf_demo";
 
 /// What answers, ready to be asked.
 pub(crate) struct BuiltModels {

@@ -1,14 +1,18 @@
-//! `[[rule]]`: from the configuration to what logins' claims decide.
+//! `[[rule]]` and `[[projects]]`: from the configuration to what logins' claims decide, and to who
+//! reaches which workflow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    Issuers,
+    Issuers, WorkflowAccess,
     rule::{Condition, EntryRule, EntryRules, Outcome, Terms, Test},
 };
 
-use crate::config::{RawClaim, RawCondition, RawConfig, RawRule, SecretIssuer};
+use crate::{
+    compose::models::DEFAULT_WORKFLOW,
+    config::{RawClaim, RawCondition, RawConfig, RawRule, RawWorkflow, SecretIssuer},
+};
 
 /// Checks the rules. The workflows and issuers that they name must be there: a rule for an issuer
 /// with a typo in its name would never speak, and its `deny` would let everybody in.
@@ -19,15 +23,21 @@ pub(crate) fn build(config: &RawConfig, issuers: &Issuers) -> anyhow::Result<Ent
         let number = index + 1;
         let rule =
             one(raw, number).with_context(|| format!("failed to use [[rule]] number {number}"))?;
-        if let Some(workflow) = &raw.workflow {
+        for workflow in raw.workflow.iter().chain(&raw.workflows) {
             ensure!(
                 workflows.contains(workflow.as_str()),
                 "[[rule]] number {number}: no [[workflows]] has the id `{workflow}`"
             );
         }
         ensure!(
-            raw.workflow.is_none() || config.doors.client_secret.issuer == SecretIssuer::Vestibule,
-            "[[rule]] number {number}: `workflow` means nothing while doors.client_secret.issuer is \
+            raw.workflow.is_none() || raw.workflows.is_empty(),
+            "[[rule]] number {number}: `workflow` leaves those people no other one, so `workflows` \
+             beside it means nothing; list all of them in `workflows`, or keep `workflow`"
+        );
+        ensure!(
+            (raw.workflow.is_none() && raw.workflows.is_empty())
+                || config.doors.client_secret.issuer == SecretIssuer::Vestibule,
+            "[[rule]] number {number}: `workflow` and `workflows` mean nothing while doors.client_secret.issuer is \
              \"openai\": there is one workflow, at OpenAI"
         );
         if let Some(name) = &raw.issuer
@@ -45,9 +55,52 @@ pub(crate) fn build(config: &RawConfig, issuers: &Issuers) -> anyhow::Result<Ent
     Ok(EntryRules::new(rules))
 }
 
+/// Who reaches which workflow. Everything that is named must be there.
+pub(crate) fn access(config: &RawConfig) -> anyhow::Result<WorkflowAccess> {
+    let default = config
+        .workflows
+        .first()
+        .map_or(DEFAULT_WORKFLOW, |raw| raw.id.as_str());
+    let mut open = BTreeMap::new();
+    for raw in &config.workflows {
+        ensure!(
+            *open.entry(raw.id.as_str()).or_insert(raw.open) == raw.open,
+            "[[workflows]] `{}`: its versions must say the same about `open`",
+            raw.id
+        );
+    }
+    let is_open = |raw: &&RawWorkflow| raw.open;
+    let opened = config.workflows.iter().filter(is_open);
+    let mut access = WorkflowAccess::new(default, opened.map(|raw| raw.id.clone()));
+    let mut names = BTreeSet::new();
+    for project in &config.projects {
+        let name = project.name.as_str();
+        ensure!(!name.is_empty(), "each of [[projects]] needs a `name`");
+        ensure!(
+            names.insert(name),
+            "[[projects]] `{name}` is there twice; put all its workflows into one"
+        );
+        ensure!(
+            !project.workflows.is_empty(),
+            "[[projects]] `{name}` lists no workflow in `workflows`, so its keys could open no session; \
+             leave the table out to let them reach all"
+        );
+        if let Some(unknown) = project
+            .workflows
+            .iter()
+            .find(|id| *id != default && !open.contains_key(id.as_str()))
+        {
+            bail!("[[projects]] `{name}`: no [[workflows]] has the id `{unknown}`");
+        }
+        access = access.with_project(name, project.workflows.iter().cloned());
+    }
+    Ok(access)
+}
+
 fn one(raw: &RawRule, number: usize) -> anyhow::Result<EntryRule> {
     let terms = Terms {
         workflow: raw.workflow.clone(),
+        workflows: raw.workflows.clone(),
         turns_per_minute: raw.turns_per_minute,
         turns_at_once: raw.turns_at_once,
     };
@@ -104,6 +157,8 @@ fn condition(raw: &RawCondition) -> anyhow::Result<Condition> {
 
 #[cfg(test)]
 mod tests {
+    use auth::{access::Pass, rule::Terms};
+
     use super::EntryRules;
     use crate::{
         compose::{issuer_rules, issuers_of},
@@ -120,6 +175,50 @@ mod tests {
     const WORKFLOW: &str = "[[workflows]]\nid = \"wf_staff\"\n";
 
     #[test]
+    fn the_default_and_the_open_workflows_and_those_of_projects_are_reached() {
+        let access = |text: &str| super::access(&parse(text).unwrap());
+        let shop = Pass::ServerKey("key:shop");
+        let usual = Terms::default();
+        let login = Pass::Login(&usual);
+        let built = access(
+            "[[workflows]]\nid = \"wf_first\"\n[[workflows]]\nid = \"wf_open\"\nopen = true\n\
+             [[workflows]]\nid = \"wf_staff\"\n\
+             [[projects]]\nname = \"shop\"\nworkflows = [\"wf_staff\"]",
+        )
+        .unwrap();
+        for (pass, workflow, expected) in [
+            (login, "wf_first", true),
+            (login, "wf_open", true),
+            (login, "wf_staff", false),
+            (shop, "wf_staff", true),
+            (shop, "wf_first", false),
+            (Pass::ServerKey("key:other"), "wf_first", true),
+        ] {
+            let is_reached = built.reach(pass, workflow).is_some();
+            assert_eq!(is_reached, expected, "{pass:?} {workflow}");
+        }
+        let nothing = access("").unwrap();
+        assert_eq!(nothing.choose(login, None), Some("wf_demo"));
+        for (text, expected) in [
+            ("[[projects]]\nname = \"a\"\nworkflows = [\"wf_x\"]", "wf_x"),
+            ("[[projects]]\nname = \"a\"", "lists no workflow"),
+            ("[[projects]]\nworkflows = [\"wf_demo\"]", "needs a `name`"),
+            (
+                "[[projects]]\nname = \"a\"\nworkflows = [\"wf_demo\"]\n\
+                 [[projects]]\nname = \"a\"\nworkflows = [\"wf_demo\"]",
+                "twice",
+            ),
+            (
+                "[[workflows]]\nid = \"wf_a\"\nopen = true\n[[workflows]]\nid = \"wf_a\"\nversion = \"2\"",
+                "must say the same",
+            ),
+        ] {
+            let message = format!("{:#}", access(text).unwrap_err());
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
     fn mistakes_in_rules_are_told_in_words() {
         for (text, expected) in [
             ("when = [{ claim = \"a\" }]", "exactly one of"),
@@ -132,6 +231,19 @@ mod tests {
             ("deny = \" \"", "sentence"),
             ("deny = \"no\"\nworkflow = \"wf_staff\"", "no other terms"),
             ("workflow = \"wf_other\"", "wf_other"),
+            ("workflows = [\"wf_staff\", \"wf_other\"]", "wf_other"),
+            (
+                "workflow = \"wf_staff\"\nworkflows = [\"wf_staff\"]",
+                "list all of them",
+            ),
+            (
+                "deny = \"no\"\nworkflows = [\"wf_staff\"]",
+                "no other terms",
+            ),
+            (
+                "workflows = [\"wf_staff\"]\n[doors.client_secret]\nissuer = \"openai\"",
+                "at OpenAI",
+            ),
             (
                 "issuer = \"https://a.example/\"",
                 "no issuer is configured as",

@@ -18,6 +18,7 @@ pub(crate) struct RawConfig {
     pub(crate) log: RawLog,
     pub(crate) issuers: Vec<RawIssuer>,
     pub(crate) rule: Vec<RawRule>,
+    pub(crate) projects: Vec<RawProject>,
     pub(crate) doors: RawDoors,
     pub(crate) models: Vec<RawModel>,
     pub(crate) workflows: Vec<RawWorkflow>,
@@ -40,6 +41,7 @@ pub(crate) struct RawServer {
     pub(crate) head_timeout_seconds: u64,
     pub(crate) write_timeout_seconds: u64,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_ip: u32,
     pub(crate) drain_seconds: u64,
     pub(crate) keep_alive_seconds: u64,
     pub(crate) signing_key_file: PathBuf,
@@ -54,6 +56,7 @@ impl Default for RawServer {
             head_timeout_seconds: 30,
             write_timeout_seconds: 60,
             max_connections: 10_000,
+            max_connections_per_ip: 256,
             drain_seconds: 20,
             keep_alive_seconds: 15,
             signing_key_file: PathBuf::from("./data/signing.key"),
@@ -250,8 +253,17 @@ pub(crate) struct RawRule {
     pub(crate) when: Vec<RawCondition>,
     pub(crate) deny: Option<String>,
     pub(crate) workflow: Option<String>,
+    pub(crate) workflows: Vec<String>,
     pub(crate) turns_per_minute: Option<u32>,
     pub(crate) turns_at_once: Option<usize>,
+}
+
+/// `[[projects]]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawProject {
+    pub(crate) name: String,
+    pub(crate) workflows: Vec<String>,
 }
 
 /// One of `when`: a claim, and exactly one test.
@@ -451,6 +463,7 @@ pub(crate) enum ModelKind {
 pub(crate) struct RawWorkflow {
     pub(crate) id: String,
     pub(crate) version: Option<String>,
+    pub(crate) open: bool,
     pub(crate) instructions: String,
     pub(crate) user_context: Option<String>,
     pub(crate) model: Option<String>,
@@ -468,6 +481,7 @@ impl Default for RawWorkflow {
         Self {
             id: String::new(),
             version: None,
+            open: false,
             instructions: String::new(),
             user_context: None,
             model: None,

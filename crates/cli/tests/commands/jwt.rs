@@ -107,7 +107,8 @@ fn jwt_check_says_which_rule_speaks_and_config_check_why_authjs_cannot_be() {
         let output = house.run_with(&["jwt", "check", "--json"], TOKEN);
         assert_eq!(output.status.success(), is_good);
         let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let step = told["steps"].as_array().unwrap().last().unwrap();
+        let steps = told["steps"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["name"] == "rule").unwrap();
         assert_eq!(
             (&step["name"], &step["detail"]),
             (&json!("rule"), &json!(expected))

@@ -16,6 +16,7 @@ fn refused(seconds: i64, reason: &str, address: u32) -> AuditRecord {
             at(seconds),
             AuditEvent::Refused {
                 reason: reason.to_owned(),
+                command: None,
             },
         )
     }

@@ -88,7 +88,7 @@ async fn converse(
         None
     };
     let is_traced = caller.settings().tracing;
-    let handled = app.engine.handle(caller.context(app, headers), request);
+    let handled = app.engine.handle(caller.context(app, headers)?, request);
     let reply = if is_traced {
         handled.await
     } else {

@@ -4,7 +4,7 @@
 //! This protects nothing by itself (the key is public, and an element can be told not to ask); the
 //! allowlist is enforced on every request.
 
-use auth::Origin;
+use auth::{InHand, Origin, Refusal};
 use axum::{
     Json,
     extract::State,
@@ -13,11 +13,19 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{app::AppState, body::JsonBody, caller::Caller, error::ApiError};
+use crate::{
+    app::{App, AppState},
+    body::JsonBody,
+    caller::Caller,
+    error::ApiError,
+    in_hand,
+};
 
 #[derive(Deserialize)]
 pub(crate) struct VerifyBody {
     domain_key: Option<String>,
+    /// The page's public token, so that the advice fits it.
+    client_token: Option<String>,
     domain: Option<String>,
 }
 
@@ -30,8 +38,8 @@ pub(crate) async fn verify(
     let Some(key) = body.domain_key.as_deref() else {
         // A page of the hosted doors has no key. When the server refuses it, the browser keeps the
         // reason from it; this address answers every page, so here it can be asked for.
-        return match app.domains.check_preflight(&[domain]).await {
-            Ok(_origin) => Ok(verified()),
+        return match check_page(&app, body.client_token.as_deref(), domain).await {
+            Ok(()) => Ok(verified()),
             Err(error) => Err(refused(error)),
         };
     };
@@ -57,14 +65,29 @@ pub(crate) async fn verify_hosted(
     JsonBody(body): JsonBody<VerifyBody>,
 ) -> Result<Response, ApiError> {
     let domain = domain(&body)?;
-    let environment = caller.identity().environment();
-    match app
-        .domains
-        .check(&[domain], environment, app.now().wall)
-        .await
-    {
+    let in_hand = in_hand::of(&caller);
+    match app.domains.check(&[domain], &in_hand, app.now().wall).await {
         Ok(_origin) => Ok(verified()),
         Err(error) => Err(refused(error)),
+    }
+}
+
+/// Whether a page may use this server, with its public token if it has one.
+async fn check_page(app: &App, token: Option<&str>, domain: &str) -> Result<(), auth::Error> {
+    let (page, now) = (&[domain][..], app.now().wall);
+    if let Some(token) = token {
+        return app
+            .public_tokens
+            .authenticate(token, page, now)
+            .await
+            .map(drop);
+    }
+    match app.domains.check_preflight(page).await {
+        Err(auth::Error::Forbidden(_)) => {
+            let in_hand = InHand::Nothing(app.settings.environment);
+            app.domains.check(page, &in_hand, now).await.map(drop)
+        }
+        checked => checked.map(drop),
     }
 }
 
@@ -84,12 +107,16 @@ fn verified() -> Response {
 
 /// Elements read a refusal as 400, whatever the reason; a store that is away stays a 503.
 fn refused(error: auth::Error) -> ApiError {
+    let message = error.to_string();
+    let unverified = ApiError::bad_request(message)
+        .with_code("domain_not_verified")
+        .with_param("domain");
     match error {
-        auth::Error::Invalid(_) | auth::Error::Forbidden(_) | auth::Error::Malformed(_) => {
-            ApiError::bad_request(error.to_string())
-                .with_code("domain_not_verified")
-                .with_param("domain")
-        }
+        auth::Error::Forbidden(refusal) => match *refusal {
+            Refusal::Origin(refusal) => unverified.with_origin(refusal),
+            _ => unverified,
+        },
+        auth::Error::Invalid(_) | auth::Error::Malformed(_) => unverified,
         error => error.into(),
     }
 }

@@ -6,6 +6,7 @@
 
 use auth::{
     Error, UnixTime,
+    access::Pass,
     audit::{AuditEvent, Door},
     client_secret::{IssuedSecret, NewChatSession},
     ports::OpenedBy,
@@ -15,7 +16,6 @@ use axum::{
     extract::{FromRequest, Request, State},
     response::{IntoResponse, Response},
 };
-use engine::WorkflowId;
 use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -141,10 +141,10 @@ async fn mint(
     if let Some(hosted) = &app.hosted_sessions {
         return mint_hosted(app, hosted, caller, source, workflow).await;
     }
-    let workflow = find_workflow(app, on_terms(caller, workflow)?)?;
+    let workflow = app.workflow(caller.pass(), workflow.as_deref(), None)?;
     let new = NewChatSession {
         identity: caller.identity(),
-        workflow,
+        workflow: workflow.id.to_string(),
         origins: Vec::new(),
         state: Map::new(),
         opened_by: OpenedBy::User,
@@ -156,19 +156,6 @@ async fn mint(
     app.audit
         .issued(source, Door::ClientSecret, caller.identity(), &issued);
     Ok(Minted::new(issued, now))
-}
-
-/// The workflow that a caller gets: where a rule names one, there is no other for them.
-fn on_terms(caller: &Caller, asked: Option<String>) -> Result<Option<String>, ApiError> {
-    match (&caller.terms().workflow, asked) {
-        (Some(own), Some(asked)) if *own != asked => Err(engine::Error::UnknownWorkflow {
-            id: asked,
-            version: None,
-        }
-        .into()),
-        (Some(own), _) => Ok(Some(own.clone())),
-        (None, asked) => Ok(asked),
-    }
 }
 
 /// `POST /api/chatkit/refresh`
@@ -257,11 +244,13 @@ async fn open_for_visitor(
 ) -> Result<IssuedSecret, ApiError> {
     let settings = SessionSettings {
         quotas: Some(token.quotas),
+        token_workflow: token.workflow.clone(),
         ..SessionSettings::default()
     };
+    let pass = Pass::PublicToken(token.workflow.as_deref());
     let new = NewChatSession {
         identity,
-        workflow: find_workflow(app, token.workflow.clone())?,
+        workflow: app.workflow(pass, None, None)?.id.to_string(),
         origins: Vec::new(),
         state: settings.into_state()?,
         opened_by: OpenedBy::PublicToken(token.id.clone()),
@@ -328,10 +317,4 @@ fn hosted_error(error: upstream::Error) -> ApiError {
             error,
         ),
     }
-}
-
-/// The configured workflow of that id, or the default one.
-fn find_workflow(app: &App, id: Option<String>) -> Result<String, ApiError> {
-    let id = id.map(WorkflowId::new);
-    Ok(app.engine.workflows.get(id.as_ref())?.id.to_string())
 }

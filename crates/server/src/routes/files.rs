@@ -56,7 +56,7 @@ pub(crate) async fn upload(
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.check_custom_door(&app)?;
-    let context = caller.context(&app, &headers);
+    let context = caller.context(&app, &headers)?;
     let rules = &context.uploads;
     // Before anything is read.
     if !rules.is_enabled {

@@ -70,7 +70,6 @@ async fn unknown_addresses_and_methods_are_told_in_words() {
         ("GET", "/api/chat", 405, "method_not_allowed"),
         ("DELETE", "/api/chatkit/start", 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),
-        ("GET", "/", 404, "unknown_path"),
         ("POST", "/dev/token", 404, "unknown_path"),
     ] {
         let answer = app

@@ -11,7 +11,7 @@ use std::{
 
 use auth::{
     ClientSecrets, Domains, Environment, FileLinks, Issuer, Issuers, LoginSessions, Origin,
-    PublicTokens, ServerKeys, Signer, UnixTime,
+    PublicTokens, ServerKeys, Signer, UnixTime, WorkflowAccess,
     audit::{AuditEntry, AuditQuery},
     claims::Audience,
     client_secret::ClientSecretLimits,
@@ -63,6 +63,10 @@ pub(crate) const APP_ORIGIN: &str = "https://app.example.com";
 pub(crate) const FOREIGN_ORIGIN: &str = "https://evil.example";
 /// The value of a session cookie that the issuer knows as the user `ada`.
 pub(crate) const GOOD_COOKIE: &str = "better-auth.session_token=good";
+/// The workflows that are configured: the default one, one that is open to all who sign in, two that a
+/// test's rules may give, and one that nobody gives.
+pub(crate) const WORKFLOWS: [&str; 5] =
+    ["wf_test", "wf_open", "wf_added", "wf_pinned", "wf_closed"];
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: i64 = 1_767_225_600;
 
@@ -109,8 +113,13 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_ip: u32,
+    /// Blocks of proxies whose word about their clients is taken.
+    pub(crate) trusted_proxies: Vec<&'static str>,
     pub(crate) relay_duration: Duration,
     pub(crate) rules: Vec<EntryRule>,
+    pub(crate) access: WorkflowAccess,
     pub(crate) uploads: UploadSettings,
 }
 
@@ -139,8 +148,13 @@ impl Default for Options {
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
+            max_connections: ServeOptions::default().max_connections,
+            max_connections_per_ip: ServeOptions::default().max_connections_per_ip,
+            trusted_proxies: Vec::new(),
             relay_duration: Duration::from_mins(10),
             rules: Vec::new(),
+            access: WorkflowAccess::new("wf_test", ["wf_open".to_owned()])
+                .with_project("shop", ["wf_added".to_owned()]),
             uploads: UploadSettings {
                 is_enabled: true,
                 visitors: true,
@@ -247,6 +261,11 @@ impl TestApp {
         let issuers =
             Arc::new(Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random).unwrap());
         let (model, relay) = model(&options);
+        let trusted_proxies: Vec<_> = options
+            .trusted_proxies
+            .iter()
+            .map(|block| block.parse().unwrap())
+            .collect();
         let app = App {
             engine: Engine {
                 store: store.clone(),
@@ -284,6 +303,7 @@ impl TestApp {
             }),
             development,
             rules: EntryRules::new(options.rules),
+            access: options.access,
             limits: Limits::new(options.rates),
             audit: Audit::new(store.clone()),
             settings: Settings {
@@ -297,7 +317,7 @@ impl TestApp {
                 body: options.body,
                 uploads: options.uploads,
                 keep_alive: options.keep_alive,
-                trusted_proxies: Vec::new(),
+                trusted_proxies: trusted_proxies.clone(),
             },
         };
         let state = AppState::new(app);
@@ -308,6 +328,9 @@ impl TestApp {
             state.engine.tasks.clone(),
             ServeOptions {
                 write_timeout: options.write_timeout,
+                max_connections: options.max_connections,
+                max_connections_per_ip: options.max_connections_per_ip,
+                trusted_proxies,
                 drain: Duration::from_millis(1),
                 ..ServeOptions::default()
             },
@@ -589,7 +612,12 @@ fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>) -> Workflows {
         titles: Titles::FirstMessage,
         ..first.clone()
     };
-    Workflows::new(vec![first, second]).unwrap()
+    let others = WORKFLOWS[1..].iter().map(|id| Workflow {
+        id: WorkflowId::new(*id),
+        ..first.clone()
+    });
+    let all = [first.clone(), second].into_iter().chain(others);
+    Workflows::new(all.collect()).unwrap()
 }
 
 fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {

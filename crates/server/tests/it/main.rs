@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod closed_by_default;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod credentials;

@@ -103,13 +103,18 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     assert_eq!(header_of(&answer, "access-control-allow-origin"), None);
     let body: Value = answer.json().await.unwrap();
     let message = body["error"]["message"].as_str().unwrap();
-    for part in [
-        FOREIGN_ORIGIN,
-        APP_ORIGIN,
-        "vestibule domain add https://evil.example --env live",
-    ] {
-        assert!(message.contains(part), "{message}");
-    }
+    assert!(message.contains(FOREIGN_ORIGIN), "{message}");
+    assert_eq!(
+        body["error"]["details"],
+        json!({
+            "origin": FOREIGN_ORIGIN,
+            "environment": "live",
+            "reason": "the origin https://evil.example is not registered for live",
+            "next": "run the command",
+            "command": "vestibule domain add https://evil.example --env live",
+            "registered": [APP_ORIGIN],
+        })
+    );
     let (_, list) = app
         .chat("ada", &json!({ "type": "threads.list", "params": {} }))
         .await;
@@ -117,6 +122,48 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     let refusals = app.state.credentials.list_refusals().await.unwrap();
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].origin, FOREIGN_ORIGIN);
+}
+
+#[tokio::test]
+async fn which_pages_are_registered_is_told_on_this_machine_only() {
+    let app = TestApp::start().await;
+    let is_told = async |name: Option<&str>| {
+        let mut request = app
+            .post("/v1/chatkit/domain_keys/verify")
+            .json(&json!({ "domain": FOREIGN_ORIGIN }));
+        if let Some(name) = name {
+            request = request.header(name, "203.0.113.5");
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("vestibule domain add"), "{text}");
+        text.contains(APP_ORIGIN)
+    };
+    assert!(is_told(None).await);
+    // Behind a proxy everybody seems to be on this machine.
+    for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
+        assert!(!is_told(Some(name)).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_preflight_is_logged_with_the_command_for_what_can_follow_it() {
+    let app = TestApp::start().await;
+    for (path, command) in [
+        (
+            "/api/chat",
+            "vestibule domain add https://evil.example --env live",
+        ),
+        (
+            "/api/chatkit/visitor",
+            "vestibule token create --origin https://evil.example --env live",
+        ),
+    ] {
+        let answer = preflight(&app, path, FOREIGN_ORIGIN).await;
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["details"]["command"], command);
+    }
 }
 
 #[tokio::test]
@@ -239,6 +286,50 @@ async fn r01_a_page_can_read_that_its_address_asked_too_often() {
             assert!(answer.headers().contains_key(header::RETRY_AFTER));
         }
     }
+}
+
+#[tokio::test]
+async fn o01_a_page_may_send_headers_of_its_own_except_those_of_proxies() {
+    let app = TestApp::start().await;
+    let ask = async |origin: &str, names: &str| {
+        app.request(Method::OPTIONS, "/api/chat")
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, names)
+            .send()
+            .await
+            .unwrap()
+    };
+    let added = [
+        "sentry-trace",
+        "baggage",
+        "traceparent",
+        "x-tenant",
+        "article-id",
+    ];
+    let answer = ask(APP_ORIGIN, &format!("authorization,{}", added.join(","))).await;
+    assert_eq!(answer.status(), 204);
+    let allowed = header_of(&answer, "access-control-allow-headers").unwrap();
+    let allowed: Vec<&str> = allowed.split(", ").collect();
+    for name in added.into_iter().chain(["authorization", "x-user-id"]) {
+        assert!(allowed.contains(&name), "{name}: {allowed:?}");
+    }
+
+    let refused = ask(APP_ORIGIN, "content-type,x-forwarded-for").await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(header_of(&refused, "access-control-allow-headers"), None);
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "header_not_allowed");
+    assert!(
+        body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("x-forwarded-for")
+    );
+
+    let foreign = ask(FOREIGN_ORIGIN, "x-tenant").await;
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(header_of(&foreign, "access-control-allow-headers"), None);
 }
 
 #[tokio::test]

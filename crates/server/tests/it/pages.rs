@@ -56,6 +56,56 @@ async fn the_element_is_served_to_every_page_and_kept_by_version() {
 }
 
 #[tokio::test]
+async fn without_a_demo_a_person_reads_what_this_is_and_the_operator_what_to_do_next() {
+    let app = TestApp::start().await;
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let page = async |forwarded: bool, accept: &str| {
+        let mut request = app.get("/").header(header::ACCEPT, accept);
+        if forwarded {
+            request = request.header("x-forwarded-for", "203.0.113.5");
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let policy = answer.headers()["content-security-policy"].clone();
+        let kind = answer.headers()["content-type"].clone();
+        (kind, policy, answer.text().await.unwrap())
+    };
+    let (kind, policy, text) = page(false, browser).await;
+    assert_eq!(kind, "text/html; charset=utf-8");
+    let policy = policy.to_str().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    for part in [
+        "Vestibule",
+        "door 2",
+        "https://id.example.com",
+        "/chatkit.js",
+        "vestibule doctor",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for secret in [&app.public_token, &app.server_key, &app.domain_key] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
+    // From anywhere else, only what it is.
+    let (_, _, text) = page(true, browser).await;
+    assert!(
+        text.contains("Vestibule") && !text.contains("id.example.com"),
+        "{text}"
+    );
+
+    let (kind, _, text) = page(false, "*/*").await;
+    assert_eq!(kind, "application/json");
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["name"], "vestibule");
+    assert!(told["operator"]["next"].is_array(), "{told}");
+    let (_, _, text) = page(true, "application/json").await;
+    assert!(!text.contains("operator"), "{text}");
+}
+
+#[tokio::test]
 async fn the_demo_page_is_strict_about_its_content() {
     let app = development().await;
     let page = app.get("/").send().await.unwrap();

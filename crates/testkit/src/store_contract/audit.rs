@@ -11,6 +11,7 @@ const ISSUER: &str = "https://issuer.example";
 fn refused(at: i64, reason: &str) -> AuditRecord {
     let event = AuditEvent::Refused {
         reason: reason.to_owned(),
+        command: Some("vestibule domain add https://app.example --env live".to_owned()),
     };
     AuditRecord::new(seconds(at), event)
 }

@@ -1,31 +1,26 @@
 //! The Chat Completions API (`POST {base}/chat/completions`), streamed: the form that nearly every
 //! model server understands.
 //!
-//! Source: the "Chat Completions" pages of OpenAI's API reference. Where compatible servers are
-//! known to differ, the lenient reading is taken: no `[DONE]`, no `index` or `id` on tool calls,
-//! reasoning under `reasoning_content` or `reasoning`.
+//! Source: the "Chat Completions" pages of OpenAI's API reference. Compatible servers differ in every
+//! field, so chunks are read leniently: text, tool calls and the end have to be there, in any of the
+//! forms that are about; nothing else can fail an answer.
 
+mod calls;
 mod request;
 
-use std::borrow::Cow;
-
 use async_trait::async_trait;
-use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall, Usage};
+use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
 use secrecy::SecretString;
-use serde::Deserialize;
 use serde_json::Value;
 
-use self::request::Body;
+use self::{calls::Calls, request::Body};
 use super::{
     Provider, ProviderConfig, failure,
+    lenient::{self, Reader},
     stream::{self, Decode, Events},
+    think::Splitter,
 };
 use crate::{error::Error, sse::Event};
-
-/// More calls than this in one answer are taken for a defect of the provider.
-const MAX_TOOL_CALLS: usize = 128;
-/// All arguments of one answer together, in bytes.
-const MAX_ARGUMENT_BYTES: usize = 1024 * 1024;
 
 /// A provider that speaks Chat Completions.
 #[derive(Debug, Clone)]
@@ -74,105 +69,14 @@ impl Model for ChatCompletions {
     }
 }
 
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    choices: Vec<Choice<'a>>,
-    #[serde(default)]
-    usage: Option<UsageBody>,
-    #[serde(borrow, default)]
-    error: Option<ErrorBody<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: u32,
-    #[serde(borrow, default)]
-    delta: Delta<'a>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize, Default)]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    content: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    refusal: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    reasoning: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<CallDelta<'a>>>,
-    #[serde(borrow, default)]
-    annotations: Option<Vec<Annotation<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct CallDelta<'a> {
-    #[serde(default)]
-    index: Option<u32>,
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    function: Option<CallFunctionDelta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct CallFunctionDelta<'a> {
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    arguments: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Annotation<'a> {
-    #[serde(borrow, default)]
-    url_citation: Option<UrlCitation<'a>>,
-}
-
-#[derive(Deserialize)]
-struct UrlCitation<'a> {
-    #[serde(borrow)]
-    url: Cow<'a, str>,
-    #[serde(borrow, default)]
-    title: Option<Cow<'a, str>>,
-    #[serde(default)]
-    end_index: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct UsageBody {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody<'a> {
-    /// A string at OpenAI, a number at some servers.
-    #[serde(default)]
-    code: Option<Value>,
-    #[serde(borrow, default)]
-    message: Option<Cow<'a, str>>,
-}
-
-struct PartialCall {
-    index: Option<u32>,
-    id: String,
-    name: String,
-    arguments: String,
-}
-
+/// Reads the chunks of an answer.
 pub(super) struct Decoder {
     api_key: Option<SecretString>,
-    calls: Vec<PartialCall>,
-    argument_bytes: usize,
-    /// `finish_reason`, once it has come: what follows it is only the token count.
+    reader: Reader,
+    text: Splitter,
+    calls: Calls,
+    has_said: bool,
+    /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
     usage: Option<Usage>,
 }
@@ -187,105 +91,79 @@ impl Decoder {
     pub(super) fn new(api_key: Option<SecretString>) -> Self {
         Self {
             api_key,
-            calls: Vec::new(),
-            argument_bytes: 0,
+            reader: Reader::default(),
+            text: Splitter::default(),
+            calls: Calls::default(),
+            has_said: false,
             finish: None,
             usage: None,
         }
     }
 
-    fn delta(&mut self, delta: Delta<'_>, events: &mut Events) -> Result<(), ModelError> {
-        for text in [delta.reasoning_content, delta.reasoning]
-            .into_iter()
-            .flatten()
+    /// One entry of `choices`: a `delta`, or the whole `message` from a server that does not stream.
+    fn choice(&mut self, choice: &mut Value, events: &mut Events) -> Result<(), ModelError> {
+        let reason = lenient::text(&choice["finish_reason"]).into_owned();
+        let is_delta = choice["delta"].is_object();
+        let part = if is_delta { "delta" } else { "message" };
+        // Servers that stream may repeat the whole message at the end.
+        if let Some(part) = choice.get_mut(part)
+            && (is_delta || !self.has_said)
         {
-            if !text.is_empty() {
-                events.push_back(ModelEvent::ReasoningDelta(text.into_owned()));
-                // A server that sends both fields says the same thing twice.
-                break;
-            }
+            self.part(part, events)?;
         }
-        // A refusal is the model's own words to the user, in a field of its own.
-        for text in [delta.content, delta.refusal].into_iter().flatten() {
-            if !text.is_empty() {
-                events.push_back(ModelEvent::TextDelta(text.into_owned()));
-            }
-        }
-        let citations = delta.annotations.into_iter().flatten();
-        for citation in citations.filter_map(|annotation| annotation.url_citation) {
-            events.push_back(ModelEvent::UrlCitation {
-                url: citation.url.into_owned(),
-                title: citation.title.unwrap_or_default().into_owned(),
-                index: citation.end_index,
-            });
-        }
-        for call in delta.tool_calls.into_iter().flatten() {
-            self.call(call)?;
+        match reason.as_str() {
+            "" => {}
+            "length" | "max_tokens" => self.finish = Some(Finish::Truncated),
+            "content_filter" => return Err(failure::of_event("content_filter", "", None)),
+            "error" => return Err(failure::of_event("error", "", None)),
+            _ => self.finish = Some(Finish::Whole),
         }
         Ok(())
     }
 
-    /// Adds a piece of a call to the call of the same index. Without an index, an id that has not
-    /// been seen begins a call, and anything else belongs to the last one.
-    fn call(&mut self, delta: CallDelta<'_>) -> Result<(), ModelError> {
-        let id = delta.id.filter(|id| !id.is_empty());
-        let position = match (delta.index, &id) {
-            (Some(index), _) => self.calls.iter().position(|call| call.index == Some(index)),
-            (None, Some(id)) => self.calls.iter().position(|call| call.id == **id),
-            (None, None) => self.calls.len().checked_sub(1),
-        };
-        let number = self.calls.len();
-        if position.is_none() {
-            if number >= MAX_TOOL_CALLS {
-                return Err(ModelError::Malformed("too many tool calls".into()));
-            }
-            self.calls.push(PartialCall {
-                index: delta.index,
-                id: String::new(),
-                name: String::new(),
-                arguments: String::new(),
-            });
+    fn part(&mut self, part: &mut Value, events: &mut Events) -> Result<(), ModelError> {
+        // A server that sends several of these fields says the same thing in each.
+        let reasoning = ["reasoning_content", "reasoning"]
+            .iter()
+            .map(|name| lenient::text(&part[name]))
+            .chain(std::iter::once(lenient::thinking(&part["content"])))
+            .find(|text| !text.is_empty());
+        if let Some(text) = reasoning {
+            events.push_back(ModelEvent::ReasoningDelta(text.into_owned()));
         }
-        let Some(call) = self.calls.get_mut(position.unwrap_or(number)) else {
-            return Ok(());
-        };
-        if call.id.is_empty()
-            && let Some(id) = id
-        {
-            call.id = id.into_owned();
+        // A refusal is the model's own words to the user, in a field of its own.
+        for name in ["content", "refusal"] {
+            let text = part
+                .get_mut(name)
+                .map(lenient::take_text)
+                .unwrap_or_default();
+            if !text.is_empty() {
+                self.has_said = true;
+                self.text.push(text, events);
+            }
         }
-        if let Some(function) = delta.function {
-            if call.name.is_empty() {
-                call.name = function.name.unwrap_or_default().into_owned();
+        for annotation in lenient::list(&part["annotations"]) {
+            let citation = &annotation["url_citation"];
+            let url = lenient::text(&citation["url"]);
+            if !url.is_empty() {
+                events.push_back(ModelEvent::UrlCitation {
+                    url: url.into_owned(),
+                    title: lenient::text(&citation["title"]).into_owned(),
+                    index: lenient::number(&citation["end_index"])
+                        .and_then(|index| index.try_into().ok()),
+                });
             }
-            let arguments = function.arguments.unwrap_or_default();
-            self.argument_bytes += arguments.len();
-            if self.argument_bytes > MAX_ARGUMENT_BYTES {
-                return Err(ModelError::Malformed(
-                    "the arguments of the tool calls are too long".into(),
-                ));
-            }
-            call.arguments.push_str(&arguments);
+        }
+        for call in lenient::list(&part["tool_calls"]) {
+            self.calls.push(call)?;
         }
         Ok(())
     }
 
     /// The calls, whole now, and the end.
     fn complete(&mut self, finish: Finish, events: &mut Events) -> Result<(), ModelError> {
-        for (number, call) in std::mem::take(&mut self.calls).into_iter().enumerate() {
-            if call.name.is_empty() {
-                return Err(ModelError::Malformed("a tool call has no name".into()));
-            }
-            events.push_back(ModelEvent::ToolCall(ToolCall {
-                call_id: if call.id.is_empty() {
-                    format!("call_{number}")
-                } else {
-                    call.id
-                },
-                name: call.name,
-                arguments: call.arguments,
-            }));
-        }
+        self.text.finish(events);
+        events.extend(self.calls.finish()?.into_iter().map(ModelEvent::ToolCall));
         events.push_back(ModelEvent::Completed {
             is_truncated: finish == Finish::Truncated,
             usage: self.usage,
@@ -296,50 +174,67 @@ impl Decoder {
 
 impl Decode for Decoder {
     fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError> {
-        if event.data == b"[DONE]" {
-            return self.end(events);
+        let data = event.data.trim_ascii();
+        if data.starts_with(b"[DONE]") {
+            // An end is an end, also after an answer that gave no reason for it.
+            let finish = self.finish.unwrap_or(Finish::Whole);
+            return self.complete(finish, events);
         }
-        let chunk: Chunk<'_> = serde_json::from_slice(event.data)
-            .map_err(|error| ModelError::Malformed(error.into()))?;
-        if let Some(error) = chunk.error {
-            let code = match error.code {
-                Some(Value::String(code)) => code,
-                Some(code) => code.to_string(),
-                None => String::new(),
-            };
-            return Err(failure::of_event(
-                &code,
-                error.message.as_deref().unwrap_or_default(),
-                self.api_key.as_ref(),
-            ));
+        // Keep-alives: empty data, `ping` and their like.
+        let Some(mut chunk) = self.reader.read(data) else {
+            return Ok(());
+        };
+        self.usage = usage_of(&chunk).or(self.usage);
+        if self.finish.is_some() {
+            return Ok(());
         }
-        if let Some(usage) = chunk.usage {
-            self.usage = Some(Usage {
-                input_tokens: usage.prompt_tokens,
-                output_tokens: usage.completion_tokens,
-            });
+        if let Some(error) = failure::in_event(&chunk["error"], self.api_key.as_ref()) {
+            return Err(error);
         }
+        let Some(choices) = chunk.get_mut("choices").and_then(Value::as_array_mut) else {
+            return Ok(());
+        };
         // One answer was asked for; others are not ours to mix in.
-        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
-            self.delta(choice.delta, events)?;
-            match choice.finish_reason.as_deref() {
-                None | Some("") => {}
-                Some("length") => self.finish = Some(Finish::Truncated),
-                Some("content_filter") => {
-                    return Err(failure::of_event("content_filter", "", None));
-                }
-                Some(_) => self.finish = Some(Finish::Whole),
-            }
+        for choice in choices
+            .iter_mut()
+            .filter(|choice| lenient::number(&choice["index"]).unwrap_or(0) == 0)
+        {
+            self.choice(choice, events)?;
         }
         Ok(())
     }
 
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError> {
-        match self.finish {
-            Some(finish) => self.complete(finish, events),
-            None => Err(ModelError::Malformed(
-                "the answer ended before its last chunk".into(),
-            )),
+        if let Some(finish) = self.finish {
+            return self.complete(finish, events);
         }
+        self.text.finish(events);
+        Err(stream::cut_off(self.reader.skipped()))
     }
+
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+}
+
+/// Token counts, wherever a server puts them.
+fn usage_of(chunk: &Value) -> Option<Usage> {
+    let first = &lenient::list(&chunk["choices"])
+        .first()
+        .unwrap_or(&Value::Null)["usage"];
+    [&chunk["usage"], first, &chunk["x_groq"]["usage"]]
+        .into_iter()
+        .find(|usage| usage.is_object())
+        .map(|usage| {
+            let count = |names: [&str; 2]| {
+                names
+                    .iter()
+                    .find_map(|name| lenient::number(&usage[name]))
+                    .unwrap_or(0)
+            };
+            Usage {
+                input_tokens: count(["prompt_tokens", "input_tokens"]),
+                output_tokens: count(["completion_tokens", "output_tokens"]),
+            }
+        })
 }

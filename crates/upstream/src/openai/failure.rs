@@ -78,26 +78,65 @@ pub(super) fn of_event(code: &str, message: &str, api_key: Option<&SecretString>
     classify(None, code, message, api_key)
 }
 
+/// An error that an event, or a document in place of a stream, has under `error`: an object, or the
+/// message alone. `None` where there is no error.
+pub(super) fn in_event(error: &Value, api_key: Option<&SecretString>) -> Option<ModelError> {
+    let is_error = match error {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
+    };
+    is_error.then(|| {
+        let (code, message) = code_and_message(error);
+        classify(None, &code, &message, api_key)
+    })
+}
+
 /// The code (or type) and the message of an error body, in any of the shapes that are about:
-/// `{"error":{…}}`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain text.
+/// `{"error":{…}}`, `[{"error":{…}}]`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain
+/// text.
 fn read_error(body: &[u8]) -> (String, String) {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return (String::new(), String::from_utf8_lossy(body).into_owned());
     };
-    let error = value.get("error").unwrap_or(&value);
+    let value = value
+        .as_array()
+        .and_then(|list| list.first())
+        .unwrap_or(&value);
+    let error = value.get("error").filter(|error| !error.is_null());
+    code_and_message(error.unwrap_or(value))
+}
+
+fn code_and_message(error: &Value) -> (String, String) {
     let text = |field: &str| match error.get(field) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    let code = Some(text("code")).filter(|code| !code.is_empty());
-    let message = ["message", "detail"]
-        .map(text)
-        .into_iter()
-        .find(|message| !message.is_empty());
+    let first = |fields: &[&str]| {
+        fields
+            .iter()
+            .map(|field| text(field))
+            .find(|text| !text.is_empty())
+    };
+    // A number says less than a name beside it.
+    let code = Some(text("code")).filter(|code| code.parse::<u16>().is_err() && !code.is_empty());
+    let is_event = error.get("type").is_some_and(|kind| kind == "error");
+    let kind = || {
+        first(if is_event {
+            &["status"]
+        } else {
+            &["status", "type"]
+        })
+    };
     (
-        code.unwrap_or_else(|| text("type")),
-        message.unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
+        match (code, text("code")) {
+            (Some(code), _) => code,
+            (None, number) if !number.is_empty() => number,
+            (None, _) => kind().unwrap_or_default(),
+        },
+        first(&["message", "detail"])
+            .unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
     )
 }
 
@@ -112,40 +151,63 @@ fn classify(
         code: mask(code, api_key),
         detail: mask(message, api_key),
     });
-    match code {
-        "context_length_exceeded" => return ModelError::TooLong(source),
-        "content_filter" | "content_policy_violation" | "invalid_prompt" => {
+    // Inside a stream, some servers give the status as the code.
+    let number = status.map_or_else(|| code.parse().ok(), |status| Some(status.as_u16()));
+    match code.to_ascii_lowercase().as_str() {
+        "context_length_exceeded" | "model_context_window_exceeded" => {
+            return ModelError::TooLong(source);
+        }
+        "content_filter"
+        | "content_policy_violation"
+        | "invalid_prompt"
+        | "data_inspection_failed" => {
             return ModelError::Declined(source);
         }
-        "rate_limit_exceeded" | "insufficient_quota" => return ModelError::RateLimited(source),
-        "invalid_api_key" | "model_not_found" => return ModelError::Misconfigured(source),
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "insufficient_quota"
+        | "resource_exhausted"
+        | "too_many_requests" => return ModelError::RateLimited(source),
+        "invalid_api_key" | "authentication_error" | "model_not_found" => {
+            return ModelError::Misconfigured(source);
+        }
         _ => {}
     }
-    let Some(status) = status else {
+    match number {
+        Some(413) => ModelError::TooLong(source),
+        None | Some(400 | 422 | 500..) if says_too_long(message) => ModelError::TooLong(source),
+        Some(429) => ModelError::RateLimited(source),
         // Inside a stream everything else is the provider's own trouble.
-        return ModelError::Unavailable(source);
-    };
-    match status.as_u16() {
-        413 => ModelError::TooLong(source),
-        400 | 422 if says_too_long(message) => ModelError::TooLong(source),
-        429 => ModelError::RateLimited(source),
-        408 | 409 | 425 | 500.. => ModelError::Unavailable(source),
+        None | Some(408 | 409 | 425 | 500..) => ModelError::Unavailable(source),
+        Some(_) if status.is_none() => ModelError::Unavailable(source),
         // 401, 403, 404, and whatever else the provider does not take from us; a redirect as well.
-        _ => ModelError::Misconfigured(source),
+        Some(_) => ModelError::Misconfigured(source),
     }
 }
 
-/// Compatible servers say it in words only.
+/// How providers say in words that the conversation does not fit, in lower case.
+const TOO_LONG: &[&str] = &[
+    "context length",                   // OpenAI, vLLM, SGLang, OpenRouter
+    "context window",                   // llama.cpp, LM Studio, Groq
+    "context size",                     // llama.cpp
+    "too many tokens",                  // Cohere, Hugging Face TGI
+    "prompt is too long",               // Anthropic
+    "input is too long",                // Amazon Bedrock
+    "maximum number of tokens",         // Gemini
+    "maximum prompt length",            // xAI
+    "max_seq_len",                      // SGLang, LightLLM
+    "max_model_len",                    // vLLM
+    "maximum allowed length",           // Mistral, DashScope
+    "range of input length",            // DashScope
+    "longer than the maximum",          // TensorRT-LLM, Ray Serve
+    "exceeds the token limit",          // GitHub Models, Azure AI Foundry
+    "tokens_limit_reached",             // GitHub Models
+    "inputs tokens + `max_new_tokens`", // Hugging Face TGI
+];
+
 fn says_too_long(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    [
-        "context length",
-        "context window",
-        "context size",
-        "too many tokens",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    TOO_LONG.iter().any(|words| message.contains(words))
 }
 
 /// Shortens a provider's text for the log and hides what looks like a credential: providers like
@@ -273,6 +335,51 @@ mod tests {
             name(&of_event("rate_limit_exceeded", "", None)),
             "rate limited"
         );
+    }
+
+    #[test]
+    fn an_error_inside_a_stream_is_told_apart_as_one_outside() {
+        for (error, expected) in [
+            (
+                r#"{"message":"Provider returned error","code":429}"#,
+                "rate limited",
+            ),
+            (r#"{"message":"busy","code":"429"}"#, "rate limited"),
+            (
+                r#"{"status":"RESOURCE_EXHAUSTED","message":"quota"}"#,
+                "rate limited",
+            ),
+            (
+                r#"{"message":"This model's maximum context length is 4096 tokens","type":"BadRequestError","code":400}"#,
+                "too long",
+            ),
+            (
+                r#"{"type":"overloaded_error","message":"Overloaded"}"#,
+                "unavailable",
+            ),
+            (r#""model runner has unexpectedly stopped""#, "unavailable"),
+            (r#"{"code":401,"message":"no"}"#, "unavailable"),
+        ] {
+            let value = serde_json::from_str(error).unwrap();
+            assert_eq!(name(&in_event(&value, None).unwrap()), expected, "{error}");
+        }
+        for none in ["null", "{}", "\"\"", "false"] {
+            assert!(
+                in_event(&serde_json::from_str(none).unwrap(), None).is_none(),
+                "{none}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_providers_way_to_say_too_long_is_known() {
+        for body in [
+            r#"{"error":{"message":"prompt is too long: 202095 tokens > 200000 maximum","type":"invalid_request_error","code":null}}"#,
+            r#"[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
+            r#"{"object":"error","message":"length of prompt_tokens (163280) must be less than max_seq_len (32768).","code":400}"#,
+        ] {
+            assert_eq!(kind(400, body), "too long", "{body}");
+        }
     }
 
     #[test]

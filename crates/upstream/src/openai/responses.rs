@@ -10,12 +10,12 @@ use std::{borrow::Cow, collections::HashSet};
 use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall, Usage};
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use self::request::Body;
 use super::{
     Provider, ProviderConfig, failure,
+    lenient::{self, Reader},
     stream::{self, Decode, Events},
 };
 use crate::{error::Error, sse::Event};
@@ -59,262 +59,229 @@ impl Model for Responses {
     }
 }
 
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct TextEvent<'a> {
-    #[serde(borrow)]
-    delta: Cow<'a, str>,
-    #[serde(default)]
-    output_index: u32,
-    #[serde(default)]
-    content_index: u32,
-}
-
-#[derive(Deserialize)]
-struct AnnotationEvent<'a> {
-    #[serde(borrow)]
-    annotation: AnnotationBody<'a>,
-    #[serde(default)]
-    output_index: u32,
-    #[serde(default)]
-    content_index: u32,
-}
-
-#[derive(Deserialize)]
-struct AnnotationBody<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    #[serde(borrow, default)]
-    url: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    title: Option<Cow<'a, str>>,
-    #[serde(default)]
-    end_index: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct ItemDone<'a> {
-    #[serde(borrow)]
-    item: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct FunctionCall<'a> {
-    #[serde(borrow)]
-    call_id: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    arguments: Cow<'a, str>,
-}
-
-/// The last event; of the answer that it repeats only the calls are looked at.
-#[derive(Deserialize)]
-struct Finished<'a> {
-    #[serde(borrow)]
-    response: FinishedBody<'a>,
-}
-
-#[derive(Deserialize)]
-struct FinishedBody<'a> {
-    #[serde(borrow, default)]
-    output: Vec<&'a RawValue>,
-    #[serde(default)]
-    usage: Option<UsageBody>,
-    #[serde(borrow, default)]
-    incomplete_details: Option<IncompleteDetails<'a>>,
-    #[serde(borrow, default)]
-    error: Option<ErrorBody<'a>>,
-}
-
-#[derive(Deserialize)]
-struct UsageBody {
-    #[serde(default)]
-    input_tokens: u64,
-    #[serde(default)]
-    output_tokens: u64,
-}
-
-#[derive(Deserialize)]
-struct IncompleteDetails<'a> {
-    #[serde(borrow, default)]
-    reason: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody<'a> {
-    #[serde(borrow, default)]
-    code: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    message: Option<Cow<'a, str>>,
-}
-
-/// Some servers put the error's fields into the event, some into an `error` object in it.
-#[derive(Deserialize)]
-struct ErrorEvent<'a> {
-    #[serde(borrow, default)]
-    error: Option<ErrorBody<'a>>,
-    #[serde(borrow, default)]
-    code: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    message: Option<Cow<'a, str>>,
-}
-
+/// Reads the events of an answer.
 pub(super) struct Decoder {
     api_key: Option<SecretString>,
-    /// Ids of the calls that were handed on.
+    reader: Reader,
+    /// Calls that were handed on, so that each is once, however often it is announced.
     calls: HashSet<String>,
     /// Characters of the answer so far.
     characters: u32,
     /// The content part that text was last added to, and where it starts in the answer. The
     /// provider counts citations within a part, we count them within the answer.
-    part: (u32, u32),
+    part: Part,
     part_start: u32,
+    /// Parts whose text has come.
+    told: HashSet<Part>,
+    /// Whether text comes in deltas. Servers that do not stream send it in the closing events only,
+    /// where the others repeat it.
+    has_deltas: bool,
+}
+
+/// A part of the answer: the index of the output item, and of the content within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Part {
+    output: u64,
+    content: u64,
+}
+
+impl Part {
+    fn of(event: &Value) -> Self {
+        Self {
+            output: lenient::number(&event["output_index"]).unwrap_or(0),
+            content: lenient::number(&event["content_index"]).unwrap_or(0),
+        }
+    }
 }
 
 impl Decoder {
     pub(super) fn new(api_key: Option<SecretString>) -> Self {
         Self {
             api_key,
+            reader: Reader::default(),
             calls: HashSet::new(),
             characters: 0,
-            part: (0, 0),
+            part: Part::default(),
             part_start: 0,
+            told: HashSet::new(),
+            has_deltas: false,
         }
     }
 
-    fn text(&mut self, delta: TextEvent<'_>, events: &mut Events) {
-        let part = (delta.output_index, delta.content_index);
+    fn text(&mut self, part: Part, text: String, events: &mut Events) {
+        if text.is_empty() {
+            return;
+        }
         if part != self.part {
+            // Two messages of one response are two paragraphs: a heading stays a heading.
+            if part.output != self.part.output && self.characters > 0 {
+                self.say("\n\n".to_owned(), events);
+            }
             self.part = part;
             self.part_start = self.characters;
         }
-        let characters = u32::try_from(delta.delta.chars().count()).unwrap_or(u32::MAX);
+        self.told.insert(part);
+        self.say(text, events);
+    }
+
+    fn say(&mut self, text: String, events: &mut Events) {
+        let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         self.characters = self.characters.saturating_add(characters);
-        if !delta.delta.is_empty() {
-            events.push_back(ModelEvent::TextDelta(delta.delta.into_owned()));
+        events.push_back(ModelEvent::TextDelta(text));
+    }
+
+    /// Text that a closing event has whole.
+    fn whole_text(&mut self, part: Part, text: &Value, events: &mut Events) {
+        if !self.has_deltas && !self.told.contains(&part) {
+            self.text(part, lenient::text(text).into_owned(), events);
         }
     }
 
-    fn citation(&self, event: AnnotationEvent<'_>, events: &mut Events) {
-        let annotation = event.annotation;
-        let Some(url) = annotation
-            .url
-            .filter(|_| annotation.r#type == "url_citation")
-        else {
+    fn citation(&self, event: &Value, events: &mut Events) {
+        let annotation = &event["annotation"];
+        let url = lenient::text(&annotation["url"]);
+        if url.is_empty() || annotation["type"] != "url_citation" {
             return;
-        };
-        let is_of_this_part = (event.output_index, event.content_index) == self.part;
-        let index = annotation.end_index.filter(|_| is_of_this_part);
+        }
+        let index = lenient::number(&annotation["end_index"])
+            .filter(|_| Part::of(event) == self.part)
+            .and_then(|index| u32::try_from(index).ok());
         events.push_back(ModelEvent::UrlCitation {
-            title: annotation.title.unwrap_or_default().into_owned(),
+            title: lenient::text(&annotation["title"]).into_owned(),
             url: url.into_owned(),
             index: index.map(|index| self.part_start.saturating_add(index).min(self.characters)),
         });
     }
 
-    fn item(&mut self, item: &RawValue, events: &mut Events) -> Result<(), ModelError> {
-        let item = item.get().as_bytes();
-        if read::<Head<'_>>(item)?.r#type != "function_call" {
-            return Ok(());
+    /// An output item that is complete.
+    fn item(&mut self, output: u64, item: &Value, events: &mut Events) -> Result<(), ModelError> {
+        match item["type"].as_str() {
+            Some("message") => {
+                for (content, part) in (0..).zip(lenient::list(&item["content"])) {
+                    self.whole_text(Part { output, content }, part, events);
+                }
+                Ok(())
+            }
+            Some("function_call") => self.call(item, events),
+            _ => Ok(()),
         }
-        let call: FunctionCall<'_> = read(item)?;
-        if self.calls.contains(&*call.call_id) {
+    }
+
+    fn call(&mut self, call: &Value, events: &mut Events) -> Result<(), ModelError> {
+        let name = lenient::text(&call["name"]);
+        if name.is_empty() {
+            return Err(ModelError::Malformed("a tool call has no name".into()));
+        }
+        let id = ["call_id", "id"]
+            .map(|name| lenient::text(&call[name]))
+            .into_iter()
+            .find(|id| !id.is_empty());
+        let id = id.map_or_else(|| format!("call_{}", self.calls.len()), Cow::into_owned);
+        if self.calls.contains(&id) {
             return Ok(());
         }
         if self.calls.len() >= MAX_TOOL_CALLS {
             return Err(ModelError::Malformed("too many tool calls".into()));
         }
-        self.calls.insert(call.call_id.to_string());
+        self.calls.insert(id.clone());
         events.push_back(ModelEvent::ToolCall(ToolCall {
-            call_id: call.call_id.into_owned(),
-            name: call.name.into_owned(),
-            arguments: call.arguments.into_owned(),
+            call_id: id,
+            name: name.into_owned(),
+            arguments: match &call["arguments"] {
+                object @ Value::Object(_) => object.to_string(),
+                other => lenient::text(other).into_owned(),
+            },
         }));
         Ok(())
     }
 
-    /// `response.completed` and `response.incomplete`.
-    fn finish(
-        &mut self,
-        finished: FinishedBody<'_>,
-        events: &mut Events,
-    ) -> Result<(), ModelError> {
-        let reason = finished.incomplete_details.map(|details| details.reason);
-        if reason.as_deref() == Some("content_filter") {
+    /// `response.completed` and `response.incomplete`, or the response of a server that does not
+    /// stream.
+    fn finish(&mut self, response: &Value, events: &mut Events) -> Result<(), ModelError> {
+        if let Some(error) = self.failed(response) {
+            return Err(error);
+        }
+        let reason = lenient::text(&response["incomplete_details"]["reason"]);
+        if reason == "content_filter" {
             return Err(failure::of_event("content_filter", "", None));
         }
-        // Some servers announce a call only here.
-        for item in finished.output {
-            self.item(item, events)?;
+        // Some servers announce text and calls only here.
+        let is_silent = self.characters == 0;
+        for (output, item) in (0..).zip(lenient::list(&response["output"])) {
+            if is_silent || item["type"] != "message" {
+                self.item(output, item, events)?;
+            }
         }
+        let usage = &response["usage"];
         events.push_back(ModelEvent::Completed {
-            is_truncated: reason.is_some(),
-            usage: finished.usage.map(|usage| Usage {
-                input_tokens: usage.input_tokens,
-                output_tokens: usage.output_tokens,
+            is_truncated: !reason.is_empty() || response["status"] == "incomplete",
+            usage: usage.is_object().then(|| Usage {
+                input_tokens: lenient::number(&usage["input_tokens"]).unwrap_or(0),
+                output_tokens: lenient::number(&usage["output_tokens"]).unwrap_or(0),
             }),
         });
         Ok(())
     }
 
-    fn failed(&self, error: Option<ErrorBody<'_>>) -> ModelError {
-        let (code, message) = error.map_or((None, None), |error| (error.code, error.message));
-        failure::of_event(
-            code.as_deref().unwrap_or_default(),
-            message.as_deref().unwrap_or_default(),
-            self.api_key.as_ref(),
-        )
+    /// Why a response failed, if it did.
+    fn failed(&self, response: &Value) -> Option<ModelError> {
+        let failed = matches!(response["status"].as_str(), Some("failed" | "cancelled"));
+        failure::in_event(&response["error"], self.api_key.as_ref())
+            .or_else(|| failed.then(|| failure::of_event("error", "", None)))
     }
 }
 
 impl Decode for Decoder {
     fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError> {
-        // The name saves reading the data twice, or at all; compatible servers may leave it out.
-        let head: Head<'_>;
-        let kind = match event.name {
-            [] if event.data == b"[DONE]" => return Ok(()),
-            [] => {
-                head = read(event.data)?;
-                head.r#type.as_bytes()
-            }
-            name => name,
+        let data = event.data.trim_ascii();
+        if data.starts_with(b"[DONE]") {
+            return Ok(());
+        }
+        let Some(mut body) = self.reader.read(data) else {
+            return Ok(());
         };
-        match kind {
+        let kind = body["type"]
+            .as_str()
+            .map_or(event.name, str::as_bytes)
+            .to_vec();
+        match kind.as_slice() {
             b"response.output_text.delta" | b"response.refusal.delta" => {
-                self.text(read(event.data)?, events);
+                let text = body.get_mut("delta").map(lenient::take_text);
+                let text = text.unwrap_or_default();
+                self.has_deltas |= !text.is_empty();
+                self.text(Part::of(&body), text, events);
+            }
+            b"response.output_text.done" => self.whole_text(Part::of(&body), &body["text"], events),
+            b"response.refusal.done" => self.whole_text(Part::of(&body), &body["refusal"], events),
+            b"response.content_part.done" => {
+                self.whole_text(Part::of(&body), &body["part"], events);
             }
             b"response.reasoning_summary_text.delta" | b"response.reasoning_text.delta" => {
-                let delta: TextEvent<'_> = read(event.data)?;
-                if !delta.delta.is_empty() {
-                    events.push_back(ModelEvent::ReasoningDelta(delta.delta.into_owned()));
+                let text = lenient::text(&body["delta"]);
+                if !text.is_empty() {
+                    events.push_back(ModelEvent::ReasoningDelta(text.into_owned()));
                 }
             }
-            b"response.output_text.annotation.added" => self.citation(read(event.data)?, events),
+            b"response.output_text.annotation.added" => self.citation(&body, events),
             b"response.output_item.done" => {
-                let done: ItemDone<'_> = read(event.data)?;
-                self.item(done.item, events)?;
+                self.item(Part::of(&body).output, &body["item"], events)?;
             }
             b"response.completed" | b"response.incomplete" => {
-                let finished: Finished<'_> = read(event.data)?;
-                self.finish(finished.response, events)?;
+                self.finish(&body["response"], events)?;
             }
             b"response.failed" => {
-                let finished: Finished<'_> = read(event.data)?;
-                return Err(self.failed(finished.response.error));
+                let failed = self.failed(&body["response"]);
+                return Err(failed.unwrap_or_else(|| failure::of_event("error", "", None)));
             }
             b"error" => {
-                let ErrorEvent {
-                    error,
-                    code,
-                    message,
-                } = read(event.data)?;
-                return Err(self.failed(error.or(Some(ErrorBody { code, message }))));
+                // The error's fields stand in the event, or in an object of it.
+                let error = failure::in_event(&body["error"], self.api_key.as_ref())
+                    .or_else(|| failure::in_event(&body, self.api_key.as_ref()));
+                return Err(error.unwrap_or_else(|| failure::of_event("error", "", None)));
+            }
+            // No event but the response itself, from a server that does not stream, or an error.
+            b"" if body["output"].is_array() || body["error"].is_object() => {
+                self.finish(&body, events)?;
             }
             // Starts, ends and tools of the provider's own: nothing that the answer needs.
             _ => {}
@@ -323,13 +290,6 @@ impl Decode for Decoder {
     }
 
     fn end(&mut self, _events: &mut Events) -> Result<(), ModelError> {
-        Err(ModelError::Malformed(
-            "the answer ended before its last event".into(),
-        ))
+        Err(stream::cut_off(self.reader.skipped()))
     }
-}
-
-/// One JSON text, borrowed where possible.
-fn read<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(data).map_err(|error| ModelError::Malformed(error.into()))
 }

@@ -14,7 +14,7 @@ use reqwest::Response;
 use tokio::time::Sleep;
 
 use super::failure;
-use crate::sse::{Event, EventParser, TooLong};
+use crate::sse::{BYTE_ORDER_MARK, Event, EventParser, TooLong};
 
 /// The largest event is the last one of the Responses API, which repeats request and answer.
 const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
@@ -36,6 +36,23 @@ pub(super) trait Decode: Unpin + Send + 'static {
 
     /// The body has ended; only an answer that can be complete without a last word is.
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError>;
+
+    /// Whether the answer is whole already, so that nothing which follows can fail it.
+    fn is_finished(&self) -> bool {
+        false
+    }
+}
+
+/// The failure of an answer that ended before it was whole. `skipped` is how many of its events could
+/// not be read.
+pub(super) fn cut_off(skipped: u32) -> ModelError {
+    ModelError::Malformed(match skipped {
+        0 => "the answer ended before its last event".into(),
+        _ => {
+            format!("the answer ended before its last event; {skipped} of its events were not JSON")
+                .into()
+        }
+    })
 }
 
 /// Reads the body of `response` with `decoder`.
@@ -45,7 +62,7 @@ pub(super) fn of<D: Decode>(
 ) -> Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send>> {
     Box::pin(ModelEvents {
         body: Box::pin(response.bytes_stream()),
-        parser: EventParser::new(MAX_EVENT_BYTES),
+        form: Form::Unknown(Vec::new()),
         decoder,
         events: VecDeque::new(),
         failure: None,
@@ -53,9 +70,18 @@ pub(super) fn of<D: Decode>(
     })
 }
 
+/// What the body is, by its first byte that is no blank: content types are wrong too often.
+enum Form {
+    /// Blanks so far.
+    Unknown(Vec<u8>),
+    Events(Box<EventParser>),
+    /// One JSON document, from a server that does not stream.
+    Document(Vec<u8>),
+}
+
 struct ModelEvents<B, D> {
     body: Pin<Box<B>>,
-    parser: EventParser,
+    form: Form,
     decoder: D,
     events: Events,
     /// Told after the events that came before it.
@@ -92,21 +118,14 @@ where
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let outcome = match self.body.as_mut().poll_next(context) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Ok(chunk))) => {
-                let (decoder, events) = (&mut self.decoder, &mut self.events);
-                self.parser
-                    .feed(&chunk, |event| {
-                        if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
-                            return Ok(());
-                        }
-                        decoder.event(event, events).map_err(Failure)
-                    })
-                    .map_err(|Failure(error)| error)
+            Poll::Ready(Some(Ok(chunk))) => self.feed(&chunk),
+            // After the last word, a connection that breaks has nothing left to break off.
+            Poll::Ready(Some(Err(error))) if !self.decoder.is_finished() => {
+                Err(failure::of_connection(error))
             }
-            Poll::Ready(Some(Err(error))) => Err(failure::of_connection(error)),
-            Poll::Ready(None) => {
+            Poll::Ready(Some(Err(_)) | None) => {
                 self.state = State::Ended;
-                self.decoder.end(&mut self.events)
+                self.end()
             }
         };
         if let Err(error) = outcome {
@@ -114,6 +133,64 @@ where
             self.state = State::Ended;
         }
         Poll::Ready(())
+    }
+
+    fn feed(&mut self, chunk: &[u8]) -> Result<(), ModelError> {
+        if let Form::Unknown(blanks) = &mut self.form {
+            blanks.extend_from_slice(chunk);
+            let start = blanks.strip_prefix(BYTE_ORDER_MARK).unwrap_or(blanks);
+            let Some(first) = start.trim_ascii_start().first() else {
+                blanks.clear();
+                return Ok(());
+            };
+            let is_document = *first == b'{';
+            let begun = std::mem::take(blanks);
+            self.form = if is_document {
+                Form::Document(Vec::new())
+            } else {
+                Form::Events(Box::new(EventParser::new(MAX_EVENT_BYTES)))
+            };
+            return self.feed(&begun);
+        }
+        let (decoder, events) = (&mut self.decoder, &mut self.events);
+        match &mut self.form {
+            Form::Unknown(_) => Ok(()),
+            Form::Events(parser) => parser
+                .feed(chunk, |event| {
+                    if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
+                        return Ok(());
+                    }
+                    decoder.event(event, events).map_err(Failure)
+                })
+                .map_err(|Failure(error)| error),
+            Form::Document(body) if body.len() + chunk.len() > MAX_EVENT_BYTES => {
+                let limit = MAX_EVENT_BYTES;
+                Err(ModelError::Malformed(TooLong { limit }.into()))
+            }
+            Form::Document(body) => {
+                body.extend_from_slice(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// The body is over: the event that it ended in, or the document, and then the end.
+    fn end(&mut self) -> Result<(), ModelError> {
+        match &mut self.form {
+            // A last event without the blank line behind it counts.
+            Form::Events(_) => self.feed(b"\n\n")?,
+            Form::Document(body) => {
+                let body = std::mem::take(body);
+                let data = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+                let event = Event { name: b"", data };
+                self.decoder.event(event, &mut self.events)?;
+            }
+            Form::Unknown(_) => {}
+        }
+        if matches!(self.events.back(), Some(ModelEvent::Completed { .. })) {
+            return Ok(());
+        }
+        self.decoder.end(&mut self.events)
     }
 
     /// Reads the body to its end, if that comes soon.
@@ -187,7 +264,7 @@ pub(super) fn decode(decoder: impl Decode, trace: &[u8], size: usize) -> String 
         .collect();
     let events = ModelEvents {
         body: Box::pin(futures::stream::iter(chunks)),
-        parser: EventParser::new(MAX_EVENT_BYTES),
+        form: Form::Unknown(Vec::new()),
         decoder,
         events: VecDeque::new(),
         failure: None,

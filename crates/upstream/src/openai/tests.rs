@@ -1,5 +1,7 @@
 //! Both APIs against recorded shapes, and over real HTTP against the scripted model server.
 
+mod tolerance;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -473,7 +475,7 @@ async fn rubbish_and_endless_events_are_refused() {
     let endless = format!("data: {}", "x".repeat(5 * 1024 * 1024));
     let cases = [
         ("text/html", "<html>hello</html>", "refused"),
-        ("application/json", "{}", "refused"),
+        ("application/json", "{}", "error"),
         ("text/event-stream", "data: <html>\n\n", "error"),
         (
             "text/event-stream",

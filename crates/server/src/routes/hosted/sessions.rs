@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use auth::{
     UnixTime,
+    access::Pass,
     audit::{Actor, AuditEvent, Door},
     client_secret::NewChatSession,
     ports::{ChatSessionRecord, End, EndReason, OpenedBy},
@@ -13,7 +14,6 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use engine::WorkflowId;
 use protocol::hosted::{
     ChatKitConfiguration, ChatSession, Enabled, FileUpload, History, RateLimits, SessionRequest,
     SessionStatus, SessionWorkflow, check_id,
@@ -40,7 +40,7 @@ pub(crate) async fn create(
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
     let request = SessionRequest::parse(&body)?;
-    check_workflow(&app, &request)?;
+    check_workflow(&app, &caller, &request)?;
     let now = app.now().wall;
     let lifetime = Duration::from_secs(request.expires_after_seconds.into());
     let identity = caller.user(&request.user, now.plus(lifetime))?;
@@ -104,10 +104,15 @@ pub(crate) async fn cancel(
     answer(session, "", now)
 }
 
-fn check_workflow(app: &App, request: &SessionRequest) -> Result<(), ApiError> {
-    let id = WorkflowId::new(request.workflow.id.as_str());
+fn check_workflow(
+    app: &App,
+    caller: &ServerCaller,
+    request: &SessionRequest,
+) -> Result<(), ApiError> {
+    let pass = Pass::ServerKey(caller.project().as_str());
+    let id = Some(request.workflow.id.as_str());
     let version = request.workflow.version.as_deref();
-    match app.engine.workflows.get_version(Some(&id), version) {
+    match app.workflow(pass, id, version) {
         Ok(_workflow) => Ok(()),
         Err(engine::Error::UnknownWorkflow { id, version }) => Err(not_found(match version {
             None => format!("Workflow with id '{id}' not found."),
@@ -140,6 +145,7 @@ fn settings_of(request: SessionRequest) -> SessionSettings {
             recent_threads: history.recent_threads.and_then(NonZeroU32::new),
         },
         quotas: None,
+        token_workflow: None,
     }
 }
 

@@ -1,0 +1,249 @@
+//! Tool calls, put together from their pieces.
+
+use std::collections::HashSet;
+
+use engine::ports::{ModelError, ToolCall};
+use serde_json::{Map, Value};
+
+use crate::openai::lenient;
+
+/// More calls than this in one answer are taken for a defect of the provider.
+const MAX_TOOL_CALLS: usize = 128;
+/// All arguments of one answer together, in bytes.
+const MAX_ARGUMENT_BYTES: usize = 1024 * 1024;
+
+/// The calls of one answer.
+///
+/// The API tells them apart by `index`. Servers that are only compatible leave it out, or number
+/// every call 0, or give each piece an id of its own; so index, id, name and whether a call is
+/// complete are looked at together.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    argument_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    index: Option<u64>,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+impl Call {
+    fn is_complete(&self) -> bool {
+        serde_json::from_str::<Map<String, Value>>(&self.arguments).is_ok()
+    }
+}
+
+impl Calls {
+    /// Adds a piece: an entry of `tool_calls`.
+    pub(super) fn push(&mut self, piece: &Value) -> Result<(), ModelError> {
+        let function = &piece["function"];
+        let index = lenient::number(&piece["index"]);
+        let id = lenient::text(&piece["id"]);
+        let name = lenient::text(&function["name"]);
+        let arguments = match &function["arguments"] {
+            // Some write them out as the object that they are.
+            object @ Value::Object(_) => object.to_string(),
+            other => lenient::text(other).into_owned(),
+        };
+        self.argument_bytes += arguments.len();
+        if self.argument_bytes > MAX_ARGUMENT_BYTES {
+            return Err(ModelError::Malformed(
+                "the arguments of the tool calls are too long".into(),
+            ));
+        }
+        let position = match self.position(index, &id, &name) {
+            Some(position) => position,
+            None if self.calls.len() >= MAX_TOOL_CALLS => {
+                return Err(ModelError::Malformed("too many tool calls".into()));
+            }
+            None => {
+                self.calls.push(Call {
+                    index,
+                    ..Call::default()
+                });
+                self.calls.len() - 1
+            }
+        };
+        let Some(call) = self.calls.get_mut(position) else {
+            return Ok(());
+        };
+        if call.id.is_empty() {
+            call.id.push_str(&id);
+        }
+        if call.name.is_empty() {
+            call.name.push_str(&name);
+        }
+        call.arguments.push_str(&arguments);
+        Ok(())
+    }
+
+    /// The call that a piece belongs to; `None` for a new one.
+    fn position(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
+        let is_named = |call: &Call| !id.is_empty() && call.id == id;
+        let by_id = self.calls.iter().rposition(|call| {
+            is_named(call) && (index.is_none() || call.index.is_none() || call.index == index)
+        });
+        if by_id.is_some() {
+            return by_id;
+        }
+        let position = match index {
+            Some(_) => self.calls.iter().rposition(|call| call.index == index),
+            None => self.calls.len().checked_sub(1),
+        }?;
+        let call = self.calls.get(position)?;
+        let has_other_id = !id.is_empty() && !call.id.is_empty();
+        let begins_anew = if has_other_id {
+            // An id of its own on each piece, without a name, is still the same call.
+            !name.is_empty() || call.is_complete()
+        } else {
+            !name.is_empty() && !call.name.is_empty() && call.is_complete()
+        };
+        (!begins_anew).then_some(position)
+    }
+
+    /// The calls, whole now, each with an id of its own.
+    pub(super) fn finish(&mut self) -> Result<Vec<ToolCall>, ModelError> {
+        let calls = std::mem::take(&mut self.calls);
+        let mut taken: HashSet<String> = calls.iter().map(|call| call.id.clone()).collect();
+        let mut used = HashSet::new();
+        calls
+            .into_iter()
+            .map(|call| {
+                if call.name.is_empty() {
+                    return Err(ModelError::Malformed("a tool call has no name".into()));
+                }
+                let mut call_id = call.id;
+                let mut number = used.len();
+                while call_id.is_empty() || !used.insert(call_id.clone()) {
+                    call_id = format!("call_{number}");
+                    number += 1;
+                    if !taken.insert(call_id.clone()) {
+                        call_id.clear();
+                    }
+                }
+                Ok(ToolCall {
+                    call_id,
+                    name: call.name,
+                    arguments: call.arguments,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn put_together(pieces: &[Value]) -> Vec<(String, String, String)> {
+        let mut calls = Calls::default();
+        for piece in pieces {
+            calls.push(piece).unwrap();
+        }
+        calls
+            .finish()
+            .unwrap()
+            .into_iter()
+            .map(|call| (call.call_id, call.name, call.arguments))
+            .collect()
+    }
+
+    macro_rules! piece {
+        ($index:tt, $id:tt, $name:tt, $arguments:tt $(,)?) => {
+            json!({ "index": $index, "id": $id, "function": { "name": $name, "arguments": $arguments } })
+        };
+    }
+
+    fn expected(calls: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+        calls
+            .iter()
+            .map(|(id, name, arguments)| {
+                (
+                    (*id).to_owned(),
+                    (*name).to_owned(),
+                    (*arguments).to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn parallel_calls_are_told_apart_however_they_are_numbered() {
+        let (rome, oslo) = (r#"{"city":"Rome"}"#, r#"{"city":"Oslo"}"#);
+        let two = expected(&[("a", "weather", rome), ("b", "weather", oslo)]);
+        for pieces in [
+            // As the API has it.
+            vec![
+                piece!(0, "a", "weather", rome),
+                piece!(1, "b", "weather", ""),
+                piece!(1, null, null, oslo),
+            ],
+            // All of them number 0 (Gemini).
+            vec![
+                piece!(0, "a", "weather", rome),
+                piece!(0, "b", "weather", oslo),
+            ],
+            // Numbers as text, arguments as objects.
+            vec![
+                piece!(
+                    "0",
+                    "a",
+                    "weather",
+                    { "city": "Rome" },
+                ),
+                piece!(
+                    "1",
+                    "b",
+                    "weather",
+                    { "city": "Oslo" },
+                ),
+            ],
+            // No numbers, id and name on each piece.
+            vec![
+                piece!(null, "a", "weather", r#"{"city":"#,),
+                piece!(null, "a", "weather", r#""Rome"}"#,),
+                piece!(null, "b", "weather", oslo),
+            ],
+            // In turns.
+            vec![
+                piece!(0, "a", "weather", ""),
+                piece!(1, "b", "weather", ""),
+                piece!(0, null, null, rome),
+                piece!(1, null, null, oslo),
+            ],
+        ] {
+            assert_eq!(put_together(&pieces), two, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn every_call_gets_an_id_of_its_own() {
+        let calls = put_together(&[
+            piece!(0, "", "x", "{}"),
+            piece!(0, "", "x", "{}"),
+            piece!(1, "call_0", "x", "{}"),
+            piece!(2, "call_0", "x", "{}"),
+        ]);
+        let ids: HashSet<&str> = calls.iter().map(|(id, ..)| id.as_str()).collect();
+        assert_eq!((calls.len(), ids.len()), (4, 4), "{calls:?}");
+        assert!(ids.contains("call_0"));
+    }
+
+    #[test]
+    fn pieces_with_an_id_each_are_one_call() {
+        assert_eq!(
+            put_together(&[
+                piece!(0, "a", "x", ""),
+                piece!(0, "b", null, "{\"n\":"),
+                piece!(0, "c", "", "1}"),
+            ]),
+            expected(&[("a", "x", "{\"n\":1}")])
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! What servers that are only compatible send: whatever is odd about the fields beside it, the text
+//! that a person reads is whole.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+const DONE: &str = "data: [DONE]\n\n";
+
+fn chunk(delta: &Value, finish: Option<&str>) -> String {
+    let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
+    let chunk = json!({ "id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice] });
+    format!("data: {chunk}\n\n")
+}
+
+fn text(text: &str) -> String {
+    chunk(&json!({ "content": text }), None)
+}
+
+fn stop() -> String {
+    chunk(&json!({}), Some("stop"))
+}
+
+/// What a person reads of a Chat Completions stream, or why it failed.
+fn chat(trace: &str) -> Result<String, String> {
+    read(&stream::decode(
+        chat_completions::Decoder::new(None),
+        trace.as_bytes(),
+        7,
+    ))
+}
+
+/// The same of the Responses API.
+fn responses(trace: &str) -> Result<String, String> {
+    read(&stream::decode(
+        responses::Decoder::new(None),
+        trace.as_bytes(),
+        7,
+    ))
+}
+
+fn read(told: &str) -> Result<String, String> {
+    let mut answer = String::new();
+    for line in told.lines() {
+        if let Some(text) = line
+            .strip_prefix("TextDelta(")
+            .and_then(|rest| rest.strip_suffix(')'))
+        {
+            answer += &serde_json::from_str::<String>(text).unwrap();
+        } else if line.starts_with("Completed") {
+            return Ok(answer);
+        } else if !line.starts_with("ReasoningDelta") {
+            return Err(line.to_owned());
+        }
+    }
+    Err("no end".to_owned())
+}
+
+#[test]
+fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
+    let usage = r#"data: {"choices":null,"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
+    let whole = json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hello" }, "finish_reason": "stop" }] });
+    let think =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"<think>hm</think>\\n\\nHel\"}}]}\n\n";
+    for (what, trace) in [
+        ("as it should be", [text("Hel"), text("lo"), stop(), DONE.into()].concat()),
+        ("no [DONE]", [text("Hello"), stop()].concat()),
+        ("[DONE] and no reason to finish", [text("Hello"), DONE.into()].concat()),
+        ("[DONE] with blanks", [text("Hello"), "data:  [DONE] \n\n".into()].concat()),
+        ("no blank line behind the last event", [text("Hello"), stop().trim_end().to_owned()].concat()),
+        ("a byte order mark, CRLF", format!("\u{feff}{}", [text("Hello"), stop()].concat()).replace('\n', "\r\n")),
+        ("empty data, pings, comments", ["data:\n\n".to_owned(), text("Hel"), ": hm\n\nevent: ping\ndata: ping\n\ndata: {}\n\n".into(), text("lo"), stop()].concat()),
+        ("the last delta is null", [text("Hello"), "data: {\"choices\":[{\"index\":0,\"delta\":null,\"finish_reason\":\"stop\"}]}\n\n".into()].concat()),
+        ("choices are null beside the usage", [text("Hello"), stop(), format!("{usage}\n\n"), DONE.into()].concat()),
+        ("nulls and numbers in side fields", [chunk(&json!({ "role": null, "content": "Hello", "tool_calls": null, "annotations": 7, "refusal": [] }), None), stop()].concat()),
+        ("content as a list", [chunk(&json!({ "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": "hm" }] }] }), None), chunk(&json!({ "content": [{ "type": "text", "text": "Hel" }] }), None), text("lo"), stop()].concat()),
+        ("no index", "data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
+        ("an index as text", "data: {\"choices\":[{\"index\":\"0\",\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
+        ("a field twice", "data: {\"id\":1,\"id\":2,\"choices\":[],\"choices\":[{\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
+        ("reasoning in the text", [think.to_owned(), text("lo"), stop()].concat()),
+        ("rubbish and an error after the finish", [text("Hello"), stop(), "data: {\"error\":{\"message\":\"late\"}}\n\ndata: [1\n\n".into()].concat()),
+        ("JSON in place of a stream", whole.to_string()),
+        ("the whole message at the end", [text("Hello"), format!("data: {whole}\n\n")].concat()),
+        ("nothing but the whole message", format!("data: {whole}\n\n{DONE}")),
+    ] {
+        assert_eq!(chat(&trace), Ok("Hello".to_owned()), "{what}");
+    }
+}
+
+#[test]
+fn what_has_no_end_broke_off_and_an_error_is_an_error() {
+    for (trace, said) in [
+        (text("Hello"), "ended before its last event"),
+        (String::new(), "ended before its last event"),
+        (
+            "data: <html>\n\n".to_owned(),
+            "1 of its events were not JSON",
+        ),
+        (
+            [text("Hello"), chunk(&json!({}), Some("error"))].concat(),
+            "unavailable",
+        ),
+        (
+            "data: {\"error\":\"model runner has unexpectedly stopped\"}\n\n".to_owned(),
+            "unavailable",
+        ),
+        (
+            "{\"error\":{\"message\":\"prompt is too long\"}}".to_owned(),
+            "too long",
+        ),
+        (
+            [text("Hello"), chunk(&json!({}), Some("content_filter"))].concat(),
+            "declined",
+        ),
+    ] {
+        let told = chat(&trace).unwrap_err();
+        assert!(told.contains(said), "{trace}: {told}");
+    }
+}
+
+fn event(kind: &str, mut fields: Value) -> String {
+    fields["type"] = json!(kind);
+    format!("event: {kind}\ndata: {fields}\n\n")
+}
+
+fn message(text: &str) -> Value {
+    json!({ "type": "message", "content": [{ "type": "output_text", "text": text, "annotations": [] }] })
+}
+
+#[test]
+fn an_answer_of_the_responses_api_is_whole_in_every_form_that_is_about() {
+    let delta = |text: &str, output: u32| {
+        let fields = json!({ "delta": text, "output_index": output, "content_index": 0 });
+        event("response.output_text.delta", fields)
+    };
+    let completed = |output: Value| {
+        let response = json!({ "status": "completed", "output": output });
+        event("response.completed", json!({ "response": response }))
+    };
+    let said = |text: &str| {
+        let fields = json!({ "output_index": 0, "content_index": 0, "text": text });
+        event("response.output_text.done", fields)
+    };
+    let item = event(
+        "response.output_item.done",
+        json!({ "output_index": 0, "item": message("Hello") }),
+    );
+    let reasoning = json!({ "type": "reasoning", "summary": [] });
+    for (what, trace) in [
+        ("as it should be", [delta("Hel", 0), delta("lo", 0), said("Hello"), item.clone(), completed(json!([message("Hello")]))].concat()),
+        ("behind reasoning, counted from 0", [delta("Hello", 0), completed(json!([reasoning, message("Hello")]))].concat()),
+        ("in the closing events only", [said("Hello"), item.clone(), completed(json!([message("Hello")]))].concat()),
+        ("in the item only", [item, completed(json!([]))].concat()),
+        ("at the end only", completed(json!([reasoning, message("Hello")]))),
+        ("JSON in place of a stream", json!({ "object": "response", "status": "completed", "error": null, "output": [message("Hello")] }).to_string()),
+        ("nulls", [event("response.created", json!({ "response": null })), delta("Hello", 0), event("response.completed", json!({ "response": null }))].concat()),
+        ("unnamed events", [delta("Hello", 0), completed(json!([]))].concat().replace("event: response.output_text.delta\n", "")),
+    ] {
+        assert_eq!(responses(&trace), Ok("Hello".to_owned()), "{what}");
+    }
+    let two = [
+        delta("Let me look.", 0),
+        delta("## Answer", 1),
+        completed(json!([])),
+    ]
+    .concat();
+    assert_eq!(responses(&two), Ok("Let me look.\n\n## Answer".to_owned()));
+}
+
+#[test]
+fn a_response_that_failed_is_an_error_however_it_says_so() {
+    for (trace, said) in [
+        (
+            event(
+                "response.completed",
+                json!({ "response": { "status": "failed", "error": { "code": "server_error", "message": "no" } } }),
+            ),
+            "unavailable",
+        ),
+        (
+            event(
+                "response.completed",
+                json!({ "response": { "status": "failed", "error": null } }),
+            ),
+            "unavailable",
+        ),
+        (
+            event("response.failed", json!({ "response": null })),
+            "unavailable",
+        ),
+        (
+            event(
+                "error",
+                json!({ "error": { "code": "rate_limit_exceeded" } }),
+            ),
+            "rate limit",
+        ),
+        (
+            event("error", json!({ "code": "context_length_exceeded" })),
+            "too long",
+        ),
+        (
+            "{\"error\":{\"code\":\"insufficient_quota\"}}".to_owned(),
+            "rate limit",
+        ),
+    ] {
+        let told = responses(&trace).unwrap_err();
+        assert!(told.contains(said), "{trace}: {told}");
+    }
+}
+
+/// The places in a chunk that are neither text, call nor end.
+const SIDE_FIELDS: &[&str] = &[
+    "/id",
+    "/object",
+    "/created",
+    "/model",
+    "/usage",
+    "/error",
+    "/system_fingerprint",
+    "/choices/0/index",
+    "/choices/0/logprobs",
+    "/choices/0/delta/role",
+    "/choices/0/delta/tool_calls",
+    "/choices/0/delta/refusal",
+    "/choices/0/delta/annotations",
+    "/choices/0/delta/reasoning_content",
+];
+
+/// What stands there instead: nothing that would be an error, a call or text of its own.
+fn oddity() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!(false)),
+        Just(json!(0)),
+        Just(json!("")),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!([null, 1, {}])),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_side_field_can_spoil_an_answer(
+        pieces in proptest::collection::vec("[a-zé😀 ]{1,6}", 1..5),
+        odd in proptest::collection::vec((0..SIDE_FIELDS.len(), oddity()), 0..6),
+        noise in proptest::collection::vec(prop_oneof![Just("data:\n\n"), Just(": x\n\n"), Just("data: ping\n\n"), Just("data: null\n\n"), Just("data: [7]\n\n")], 0..3),
+    ) {
+        let mut trace = noise.concat();
+        for piece in &pieces {
+            let mut body = json!({ "id": "x", "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }] });
+            for (place, value) in &odd {
+                let (parent, name) = SIDE_FIELDS[*place].rsplit_once('/').unwrap();
+                // A list of calls with rubbish in it is not a side field any more.
+                if (name == "tool_calls" && value.as_array().is_some_and(|list| !list.is_empty()))
+                    || (name == "index" && *value == json!(""))
+                {
+                    continue;
+                }
+                body.pointer_mut(parent).unwrap()[name] = value.clone();
+            }
+            trace.extend(["data: ", &body.to_string(), "\n\n"]);
+            trace += &noise.concat();
+        }
+        trace += &stop();
+        let expected = pieces.concat();
+        prop_assert_eq!(chat(&trace), Ok(expected));
+    }
+}

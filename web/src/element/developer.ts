@@ -1,0 +1,25 @@
+/**
+ * What the page's developer is told, and nobody else: the person at the screen reads one sentence, the
+ * reason and the command behind it go to the console.
+ */
+import { detailsOf, type RefusalDetails } from '../core/errors';
+
+/** Writes what the server said to the developer into the console. */
+export function tellDeveloper(error: unknown): void {
+  const details = detailsOf(error);
+  if (details === null) return;
+  // eslint-disable-next-line no-console -- whoever builds the page looks here first, and a person never does
+  console.error(`<openai-chatkit>: ${error instanceof Error ? error.message : ''}\n${linesOf(details).join('\n')}`);
+}
+
+/** The details as lines: why, what to do, the command, the pages that may come. */
+export function linesOf({ reason, next, command, registered }: RefusalDetails): string[] {
+  const lines = [reason, next, command === undefined ? undefined : `    ${command}`];
+  if (registered !== undefined) lines.push(`registered: ${registered.length === 0 ? 'none' : registered.join(', ')}`);
+  return lines.filter((line) => line !== undefined);
+}
+
+/** Whether the page comes from the developer's own machine. */
+export function isLocalPage(hostname: string): boolean {
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || /^127(?:\.\d{1,3}){3}$/.test(hostname) || hostname === '[::1]';
+}

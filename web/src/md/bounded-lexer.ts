@@ -1,0 +1,125 @@
+/**
+ * Marked's lexer with a bound on its work. Markdown's inline rules look for the other end of every
+ * marker, so text that is all markers costs the square of its length: 60 KB of `_a` took nine seconds.
+ *
+ * What a piece of text will cost is estimated before it is lexed, from its length and its markers; what
+ * would cost too much is shown as it came. The estimate is made of counts, so that the same text looks
+ * the same on every machine.
+ */
+import { Lexer, type Token, type TokensList } from 'marked';
+
+/** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
+const MAX_DEPTH = 20;
+/** For one paragraph, cell or heading: two thousand characters that are all markers, or a usual 10,000. */
+const MAX_INLINE_STEPS = 4_000_000;
+/** For a whole text: so much in any case, and so much more with each of its characters. */
+const BASE_STEPS = 4_000_000;
+const STEPS_PER_CHARACTER = 50;
+
+export class BoundedLexer extends Lexer {
+  /** Work done by the estimate; tests hold it to a limit. */
+  steps = 0;
+  #left: number;
+  #inlineLeft = 0;
+  #blockDepth = 0;
+  #inlineDepth = 0;
+
+  constructor(length: number) {
+    super({ gfm: true });
+    this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
+  }
+
+  override blockTokens(src: string, tokens?: Token[], clipped?: boolean): Token[];
+  override blockTokens(src: string, tokens?: TokensList, clipped?: boolean): TokensList;
+  override blockTokens(src: string, tokens: Token[] = [], clipped?: boolean): Token[] {
+    if (this.#blockDepth > MAX_DEPTH) {
+      tokens.push(plainBlock(src));
+      return tokens;
+    }
+    this.steps += src.length;
+    this.#blockDepth += 1;
+    try {
+      return super.blockTokens(src, tokens, clipped);
+    } finally {
+      this.#blockDepth -= 1;
+    }
+  }
+
+  override inlineTokens(src: string, tokens: Token[] = []): Token[] {
+    if (this.#inlineDepth === 0) this.#inlineLeft = Math.min(MAX_INLINE_STEPS, this.#left);
+    const steps = inlineSteps(src);
+    if (steps > this.#inlineLeft) {
+      tokens.push(plainText(src));
+      return tokens;
+    }
+    this.steps += steps;
+    this.#left -= steps;
+    this.#inlineLeft -= steps;
+    this.#inlineDepth += 1;
+    try {
+      return super.inlineTokens(src, tokens);
+    } finally {
+      this.#inlineDepth -= 1;
+    }
+  }
+}
+
+/** A paragraph of text in which nothing means anything. */
+function plainBlock(src: string): Token {
+  return { type: 'paragraph', raw: src, text: src, tokens: [plainText(src)] };
+}
+
+function plainText(src: string): Token {
+  return { type: 'text', raw: src, text: src, escaped: false };
+}
+
+/** How often a character is looked at, at worst. */
+function inlineSteps(src: string): number {
+  let markers = 1;
+  let steps = 0;
+  // The characters that an e-mail address may have before its `@`, which are tried from each of them.
+  let local = 0;
+  // The punctuation since the last blank, which is taken off the end of a bare address bit by bit.
+  let word = 0;
+  let punctuation = 0;
+  // A pair such as `**` is looked for as one; longer runs are tried at each of their lengths.
+  let run = 0;
+  for (let index = 0; index < src.length; index += 1) {
+    const code = src.charCodeAt(index);
+    const kind = KINDS[code] ?? LETTER;
+    run = index > 0 && src.charCodeAt(index - 1) === code ? run + 1 : 1;
+    if (kind === BLANK) {
+      steps += word * punctuation;
+      word = 0;
+      punctuation = 0;
+      local = 0;
+      continue;
+    }
+    word += 1;
+    if (kind === AT) {
+      steps += local * local;
+      local = 0;
+    } else local += 1;
+    if ((kind & MARKER) !== 0) markers += run === 2 ? 0 : run === 3 ? 2 : 1;
+    if ((kind & PUNCTUATION) !== 0) punctuation += 1;
+  }
+  return steps + word * punctuation + src.length * markers;
+}
+
+const LETTER = 0;
+const MARKER = 1;
+const PUNCTUATION = 2;
+const BLANK = 4;
+const AT = 8;
+
+const KINDS: Readonly<Record<number, number>> = kinds([
+  [' \t\n', BLANK],
+  ['@', AT],
+  ['[`<\\', MARKER],
+  ['*_~', MARKER | PUNCTUATION],
+  ['?!.,:;\'"()&', PUNCTUATION],
+]);
+
+function kinds(table: readonly (readonly [string, number])[]): Record<number, number> {
+  return Object.fromEntries(table.flatMap(([characters, kind]) => Array.from(characters, (character) => [character.charCodeAt(0), kind])));
+}
