@@ -27,10 +27,10 @@ def get(port: int, path: str) -> str:
     return ask(urllib.request.Request(f"http://127.0.0.1:{port}{path}"))
 
 
-def post(port: int, path: str, bearer: str) -> str:
-    """The body that an empty JSON document is answered with."""
+def post(port: int, path: str, bearer: str, body: str = "{}") -> str:
+    """The body that a JSON document is answered with."""
     headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
-    return ask(urllib.request.Request(f"http://127.0.0.1:{port}{path}", b"{}", headers))
+    return ask(urllib.request.Request(f"http://127.0.0.1:{port}{path}", body.encode(), headers))
 
 
 def ask(request: urllib.request.Request) -> str:
@@ -121,6 +121,19 @@ class Process:
             except OSError:
                 continue
             total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total
+
+    def forget_peak(self):
+        """From here on, `peak_kib` is the most memory since now."""
+        for pid in self.tree():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_kib(self) -> int:
+        """The most resident memory there was, in KiB."""
+        total = 0
+        for pid in self.tree():
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
         return total
 
     def descriptors(self) -> int:

@@ -57,6 +57,13 @@ COLUMNS = {
         ("during p50 µs", "during.whole_us.p50", "{:,.0f}"),
         ("p99 µs", "during.whole_us.p99", "{:,.0f}"),
     ],
+    "long-thread": [
+        ("peak MiB", "peak_mib", "{:.0f}"),
+        ("others' lists idle p50 µs", "before.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "before.whole_us.p99", "{:,.0f}"),
+        ("meanwhile p50 µs", "during.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "during.whole_us.p99", "{:,.0f}"),
+    ],
     "kept-alive": [
         ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
         ("first token max µs", "first_token_us.max", "{:,.0f}"),

@@ -5,11 +5,12 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from driver.processes import RIG_CORE, SERVER_CORE, Instructions, Process, core_busy_micros, get, post
-from driver.servers import Place, Server, token, tokens
+from driver.servers import Place, Server, create_thread, token, tokens
 
 Row = dict
 
@@ -204,6 +205,56 @@ def key_fetches(subject: Subject) -> int:
     return json.loads(get(subject.place.upstream, "/stats"))["key_fetches"]
 
 
+def long_thread(messages: int = 200, waves: int = 5) -> Callable[[Subject], Row]:
+    """One person's 16 turns at once in a thread of 52 MB, a few times over: how much memory that takes, and what it
+    does to somebody else, who looks at the list of their threads all the while; before it, the server is idle."""
+    message_bytes = 256 << 10
+    at_once = 16
+
+    def scenario(subject: Subject) -> Row:
+        place, path = subject.place, subject.server.path
+        user = token(place)
+        other = tokens(place, "bystander", 1, of="valid").read_text().strip()
+        thread = converse(place, user, "threads.create", "fake-1-0", "hello")
+        for _ in range(messages):
+            converse(place, user, "threads.add_user_message", "fake-1-0", "x" * message_bytes, thread)
+        listing = json.dumps({"type": "threads.list", "params": {}})
+        others = ("call", "--concurrency", 4, "--rate", 200, "--body", listing, "--bearer", other)
+        row = {"before": measure(subject, subject.load(*others, "--seconds", 5, path=path, bearer=False))}
+        subject.process.forget_peak()
+        command = subject.load(*others, "--seconds", 3 * waves, path=path, bearer=False)
+        core, server = core_busy_micros(SERVER_CORE), subject.process.cpu_micros()
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        question = ("threads.add_user_message", "fake-20-50000", "hello again", thread)
+        with ThreadPoolExecutor(at_once) as pool:
+            for _ in range(waves):
+                for turn in [pool.submit(converse, place, user, *question) for _ in range(at_once)]:
+                    turn.result()
+        output, client = finish(child)
+        row["during"] = json.loads(output)
+        elapsed = row["during"]["elapsed_us"]
+        core = core_busy_micros(SERVER_CORE) - core
+        server = subject.process.cpu_micros() - server
+        row["during"]["rig_busy"] = client / elapsed
+        row["during"]["others_busy"] = max(0.0, core - server) / elapsed
+        row |= together([row["before"], row["during"]])
+        row["peak_mib"] = subject.process.peak_kib() / 1024
+        return row
+
+    return scenario
+
+
+def converse(place: Place, user: str, kind: str, model: str, text: str, thread: str | None = None) -> str:
+    """Plays one turn to its end, whatever that is, and gives the thread's id."""
+    body = json.loads(create_thread(model))
+    body["type"] = kind
+    body["params"]["input"]["content"][0]["text"] = text
+    if thread:
+        body["params"]["thread_id"] = thread
+    answer = post(place.port, "/api/chat", user, json.dumps(body))
+    return thread or json.loads(answer.partition("data: ")[2].partition("\n")[0])["thread"]["id"]
+
+
 def together(parts) -> Row:
     """What makes a row of several loads valid or not."""
     parts = list(parts)
@@ -276,6 +327,7 @@ SCENARIOS = {
         Scenario("requests", small_requests, ("vestibule",)),
         Scenario("authentication", authentication(), ("vestibule", "fastapi-auth")),
         Scenario("flood", flood(), ("vestibule",)),
+        Scenario("long-thread", long_thread(), ("vestibule",), fresh=True),
         Scenario("kept-alive", kept_alive, ("direct", "limit", "vestibule")),
         Scenario("hold-1000", hold(1000), ("tcp", "nginx", "limit", "vestibule", "node"), fresh=True),
         Scenario("hold-5000", hold(5000), ("nginx", "limit", "vestibule"), fresh=True),
@@ -306,6 +358,7 @@ SMOKE = {
         Scenario("kept-alive", kept_alive, SMOKE_SERVERS),
         Scenario("smoke-authentication", authentication(0.5, 2_000), ("vestibule",)),
         Scenario("flood", flood(1, 1_000), ("vestibule",)),
+        Scenario("long-thread", long_thread(20, 1), ("vestibule",), fresh=True),
         Scenario("hold-200", hold(200), ("limit", "vestibule"), fresh=True),
     )
 }

@@ -93,8 +93,8 @@ fn behind_scheme<T: AsRef<str>>(values: &[T]) -> Result<Option<&str>, BearerErro
     }
 }
 
-/// The `b64token` of RFC 6750 §2.1. Every byte of every request's token is looked at, so it is done
-/// without a branch for each: then many are compared at once.
+/// The `b64token` of RFC 6750 §2.1. Branch-free, so that the compiler can vectorise it: every byte of
+/// every request's token passes through here.
 fn is_b64token(text: &str) -> bool {
     let is_all = |is_good: bool, &byte: &u8| {
         // `-`, `.` and `/` lie before the digits, and capital letters differ from small ones in one bit.
@@ -130,7 +130,7 @@ pub fn check_user_id<T: AsRef<str>>(values: &[T], identity: &Identity) -> Result
 
 /// Settles a request with both a token and a session cookie: both must be the same person.
 ///
-/// A cookie that travels along by itself must not be overruled unseen, nor overrule.
+/// Browsers attach the cookie on their own, so neither credential may silently win over the other.
 pub fn settle(token: &Identity, cookie: &Identity) -> Result<(), Error> {
     if token.is_same_user(cookie) {
         return Ok(());

@@ -13,6 +13,21 @@ use crate::{
     time::UnixTime,
 };
 
+/// What `events` of a logout token names (OIDC Back-Channel Logout 1.0 §2.4).
+pub(crate) const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+/// Claims that say something about a person who signed in (OIDC Core §2 and §5.1, RFC 7662 §2.2).
+const USER_CLAIMS: &[&str] = &[
+    "sid",
+    "auth_time",
+    "username",
+    "preferred_username",
+    "nickname",
+    "name",
+    "given_name",
+    "family_name",
+    "email",
+    "phone_number",
+];
 /// The latest time stamp that is accepted: the end of the year 9999.
 const LATEST_SECONDS: f64 = 253_402_300_799.0;
 
@@ -60,6 +75,8 @@ pub(crate) struct ClaimRules<'issuer> {
     pub(crate) required: &'issuer [ClaimRule],
     /// Whether the header says that this is an access token (RFC 9068).
     pub(crate) is_access_token: bool,
+    /// Whether clients may enter with tokens of their own.
+    pub(crate) are_machines_taken: bool,
     pub(crate) subject_claim: &'issuer str,
     pub(crate) leeway: Duration,
     pub(crate) max_token_age: Option<Duration>,
@@ -79,6 +96,7 @@ impl ClaimRules<'_> {
         claims: &'claims Map<String, Value>,
         now: UnixTime,
     ) -> Result<Accepted<'claims>, Rejection> {
+        check_use(claims)?;
         self.check_audience(claims)?;
         let expires_at = self.check_times(claims, now)?;
         self.check_profile(claims)?;
@@ -88,6 +106,7 @@ impl ClaimRules<'_> {
         if claims.contains_key("cnf") {
             return Err(Reason::SenderConstrained.into());
         }
+        self.check_person(claims)?;
         let subject = claims
             .get(self.subject_claim)
             .and_then(Value::as_str)
@@ -142,23 +161,27 @@ impl ClaimRules<'_> {
         let expires_at = numeric_date(claims.get("exp")).ok_or(Reason::MissingExpiry)?;
         if now >= expires_at.plus(self.leeway) {
             let ago = now.since(expires_at).as_secs();
-            return Err(
-                Rejection::new(Reason::Expired).with_detail(format!("it expired {ago} s ago"))
-            );
+            return Err(Rejection::new(Reason::Expired).with_detail(format!(
+                "by this server's clock it expired {ago} s ago, and {} s are allowed",
+                self.leeway.as_secs()
+            )));
         }
         let soonest = now.plus(self.leeway);
-        if let Some(claim) = claims.get("nbf")
-            && numeric_date(Some(claim)).is_none_or(|not_before| not_before > soonest)
-        {
-            return Err(Reason::NotYetValid.into());
-        }
-        let issued_at = match claims.get("iat") {
-            None => None,
-            Some(claim) => {
-                let issued_at = numeric_date(Some(claim)).filter(|issued_at| *issued_at <= soonest);
-                Some(issued_at.ok_or(Reason::IssuedInFuture)?)
-            }
+        let past = |name: &str, reason: Reason| match claims.get(name) {
+            None => Ok(None),
+            Some(claim) => match numeric_date(Some(claim)) {
+                Some(time) if time <= soonest => Ok(Some(time)),
+                Some(time) => Err(Rejection::new(reason).with_detail(format!(
+                    "`{name}` is {} s ahead of this server's clock, and {} s are allowed",
+                    time.since(now).as_secs(),
+                    self.leeway.as_secs()
+                ))),
+                None => Err(Rejection::new(reason)
+                    .with_detail(format!("`{name}` is not a usable number of seconds"))),
+            },
         };
+        past("nbf", Reason::NotYetValid)?;
+        let issued_at = past("iat", Reason::IssuedInFuture)?;
         if let Some(limit) = self.max_token_age {
             let issued_at = issued_at.ok_or(Reason::TooOld)?;
             let oldest = now.minus(limit).minus(self.leeway);
@@ -189,6 +212,14 @@ impl ClaimRules<'_> {
             let detail = format!("an access token (at+jwt) needs `{name}`");
             Err(Rejection::new(Reason::WrongClaim).with_detail(detail))
         })
+    }
+
+    /// A token that a client got for itself is nobody's login.
+    pub(crate) fn check_person(&self, claims: &Map<String, Value>) -> Result<(), Rejection> {
+        if self.are_machines_taken || !is_of_client(claims, self.subject_claim) {
+            return Ok(());
+        }
+        Err(Reason::MachineToken.into())
     }
 
     pub(crate) fn check_rule(
@@ -227,6 +258,47 @@ impl ClaimRules<'_> {
             | ClaimRule::InPast(_) => Ok(()),
         }
     }
+}
+
+/// Refuses what an issuer signs with the same keys to say something else than who somebody is: logout
+/// tokens, and every other security event (RFC 8417 §2.2), whose `events` are named by URIs.
+pub(crate) fn check_use(claims: &Map<String, Value>) -> Result<(), Rejection> {
+    let events = claims.get("events").and_then(Value::as_object);
+    let names: Vec<&String> = events
+        .map(|events| events.keys().collect())
+        .unwrap_or_default();
+    if !names.iter().any(|name| name.contains(':')) {
+        return Ok(());
+    }
+    let what = if names.iter().any(|name| *name == LOGOUT_EVENT) {
+        "it is a logout token, which goes to POST /api/chatkit/backchannel-logout"
+    } else {
+        "it reports a security event (`events`)"
+    };
+    Err(Rejection::new(Reason::WrongType).with_detail(what))
+}
+
+/// Whether a client is its own subject, with nothing said about a person (RFC 9068 §2.2: without a
+/// resource owner, `sub` is the client), or the issuer says so in its own way.
+fn is_of_client(claims: &Map<String, Value>, subject_claim: &str) -> bool {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let clients = || ["client_id", "azp"].into_iter().filter_map(text);
+    let is_client = |subject: &str| {
+        // Auth0 has a suffix there.
+        let subject = subject.strip_suffix("@clients").unwrap_or(subject);
+        clients().any(|client| client == subject)
+    };
+    let is_own_subject = [subject_claim, "sub"]
+        .into_iter()
+        .filter_map(text)
+        .any(is_client)
+        && !USER_CLAIMS.iter().any(|name| claims.contains_key(*name));
+    // Keycloak makes a user for each such client, and Entra ID an object, with ids of their own.
+    let is_service_account = text("preferred_username")
+        .and_then(|name| name.strip_prefix("service-account-"))
+        .is_some_and(|name| clients().any(|client| client.eq_ignore_ascii_case(name)));
+    let is_marked = text("gty") == Some("client-credentials") || text("idtyp") == Some("app");
+    is_own_subject || is_service_account || is_marked
 }
 
 /// A `NumericDate`: a number, not negative, before the year 10000; parts of a second are cut off.

@@ -27,6 +27,7 @@ use serde_json::Value;
 use crate::{
     encoding::parse_json_object,
     error::Error,
+    foreign::maker_of,
     identity::Environment,
     ports::{Digest, Random, RandomError},
     rejection::{Reason, Rejection},
@@ -86,6 +87,18 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// How long one is, where all of a kind are of one length.
+    fn length(self) -> Option<usize> {
+        match self {
+            Self::Jwt | Self::ClientSecret => None,
+            Self::PublicToken(_) | Self::DomainKey(_) | Self::ServerKey | Self::ResumeToken => {
+                Some(self.prefix().len() + RANDOM_DIGITS + 1 + CHECK_DIGITS)
+            }
+        }
+    }
+}
+
 /// The kinds that this server makes.
 const OWN_KINDS: [Kind; 7] = [
     Kind::ClientSecret,
@@ -98,7 +111,7 @@ const OWN_KINDS: [Kind; 7] = [
 ];
 
 /// Says which kind a text is. One of ours has to pass its check, so a typo ends here.
-pub fn classify(text: &str) -> Result<Kind, Reason> {
+pub fn classify(text: &str) -> Result<Kind, Rejection> {
     // Every prefix of ours has this in its place, and no compact JWS does.
     if text.as_bytes().get(1..3) != Some(b"k_") {
         return Ok(Kind::Jwt);
@@ -111,7 +124,7 @@ pub fn classify(text: &str) -> Result<Kind, Reason> {
         // issuer.
         let is_ours = text.starts_with("pk_") || text.starts_with("dk_");
         return if is_ours {
-            Err(Reason::Misspelled)
+            Err(misspelled(text, None))
         } else {
             Ok(Kind::Jwt)
         };
@@ -123,8 +136,37 @@ pub fn classify(text: &str) -> Result<Kind, Reason> {
     if is_good {
         Ok(kind)
     } else {
-        Err(Reason::Misspelled)
+        Err(misspelled(text, Some(kind)))
     }
+}
+
+/// Says which kind a text was meant to be and what is wrong with it, without repeating it.
+fn misspelled(text: &str, kind: Option<Kind>) -> Rejection {
+    let detail = match (maker_of(text), kind) {
+        (Some(maker), _) => format!("it begins like a key of {maker}"),
+        (None, None) => format!(
+            "it begins with {}, and behind that comes `live_` or `test_`",
+            text.chars().take(3).collect::<String>()
+        ),
+        (None, Some(kind)) => {
+            let (name, length) = (kind.name(), text.chars().count());
+            match kind.length() {
+                Some(whole) if whole != length => {
+                    format!(
+                        "it begins like a {name} and has {length} characters; a whole one has {whole}"
+                    )
+                }
+                _ => format!(
+                    "it begins like a {name} and has {length} characters, one of which at least is wrong: its check \
+                     digits do not fit"
+                ),
+            }
+        }
+    };
+    Rejection::new(Reason::Misspelled).with_detail(format!(
+        "{detail}; this server makes client secrets (ek_), public tokens (pk_live_, pk_test_), domain keys (dk_live_, \
+         dk_test_), server keys (sk_) and visitors' resume tokens (vk_)"
+    ))
 }
 
 /// Demands one kind.
@@ -235,7 +277,7 @@ pub fn expiry_of(client_secret: &str) -> Option<UnixTime> {
 }
 
 fn is_plain(kind: Kind, text: &str) -> bool {
-    if text.len() != kind.prefix().len() + RANDOM_DIGITS + 1 + CHECK_DIGITS {
+    if kind.length() != Some(text.len()) {
         return false;
     }
     let Some((body, check)) = text.split_at_checked(text.len() - CHECK_DIGITS) else {

@@ -1,14 +1,9 @@
-//! Strict forms of the two encodings that tokens are made of: base64url without padding, and JSON
-//! without duplicates.
-
-use std::fmt;
+//! The two encodings that tokens are made of, read strictly: base64url without padding, and JSON
+//! without duplicate members.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Number, Value, error::Category};
+use protocol::{RequestError, json};
+use serde_json::{Map, Value};
 
 /// Decodes base64url as RFC 7515 §2 wants it: no padding, no other characters, no stray bits in the
 /// last one.
@@ -24,24 +19,24 @@ pub(crate) fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
 /// Why a text is not acceptable as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonProblem {
-    /// Not one JSON value in UTF-8, or nested deeper than 128 levels, or a number that is not
-    /// finite.
+    /// Not one JSON value in UTF-8, or nested deeper than 100 levels, or with a number that is not
+    /// finite or the character U+0000.
     Malformed,
     /// An object names a member twice, at any level: parsers disagree about which one counts (RFC
     /// 7519 §4).
     Duplicate,
 }
 
-/// Parses JSON, and refuses an object that names a member twice, at any level.
+/// How deep JSON may nest.
+const MAX_DEPTH: usize = 100;
+
+/// Parses JSON strictly: see [`JsonProblem`] for what is refused.
 pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, JsonProblem> {
-    serde_json::from_slice::<Strict>(bytes)
-        .map(|strict| strict.0)
-        .map_err(|error| match error.classify() {
-            // Any value is acceptable data except a duplicate, so a data error can mean nothing
-            // else.
-            Category::Data => JsonProblem::Duplicate,
-            _ => JsonProblem::Malformed,
-        })
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonProblem::Malformed)?;
+    json::parse(text, MAX_DEPTH).map_err(|error| match error {
+        RequestError::DuplicateKey { .. } => JsonProblem::Duplicate,
+        _ => JsonProblem::Malformed,
+    })
 }
 
 /// Parses JSON that has to be an object, with the rules of [`parse_json`].
@@ -49,71 +44,6 @@ pub(crate) fn parse_json_object(bytes: &[u8]) -> Result<Map<String, Value>, Json
     match parse_json(bytes)? {
         Value::Object(object) => Ok(object),
         _ => Err(JsonProblem::Malformed),
-    }
-}
-
-/// A `Value` whose objects have no duplicate members.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON without duplicate members")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Strict(item)) = sequence.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
-        }
-        Ok(Value::Object(object))
     }
 }
 

@@ -7,8 +7,11 @@ use serde::Serialize;
 
 use crate::{
     access::{Reach, WorkflowAccess},
+    claims::check_use,
     error::Error,
+    foreign::maker_of,
     identity::{Identity, is_valid_subject},
+    introspection::is_opaque,
     issuer::{CheckedIssuer, Issuers, parse_claims},
     jwk::KeySource,
     jwks::{KeySet, NoKey},
@@ -97,7 +100,8 @@ pub async fn explain(
     token: &str,
     now: Now,
 ) -> Explanation {
-    let mut told = if issuers.opaque_for(token).is_some() {
+    let is_foreign = is_opaque(token) && maker_of(token).is_some();
+    let mut told = if is_foreign || issuers.opaque_for(token).is_some() {
         explain_opaque(issuers, token, now).await
     } else {
         explain_jwt(issuers, token, now).await
@@ -234,11 +238,8 @@ async fn explain_jwt(issuers: &Issuers, token: &str, now: Now) -> Explanation {
     told.note("alg", algorithm, |()| {
         format!("{} is one of {allowed}", header.algorithm)
     });
-    let typ = issuer
-        .rules
-        .typ
-        .check(header.typ.as_deref())
-        .map_err(Rejection::from);
+    let typ = issuer.rules.typ.check(header.typ.as_deref());
+    let typ = typ.and_then(|()| check_use(&claims));
     told.note("typ", typ, |()| {
         header.typ.as_deref().map_or("none".to_owned(), quote)
     });
@@ -279,6 +280,13 @@ fn explain_claims(
     };
     told.note("bearer", bearer, |()| {
         "not bound to a key of its holder".to_owned()
+    });
+    told.note("person", rules.check_person(claims), |()| {
+        if rules.are_machines_taken {
+            "clients may enter, too".to_owned()
+        } else {
+            "not a client's own token".to_owned()
+        }
     });
     let subject = claims
         .get(rules.subject_claim)

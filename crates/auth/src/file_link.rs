@@ -1,8 +1,8 @@
 //! Links to files: addresses that carry their own permission, for a while.
 //!
-//! An `<img>` sends no `Authorization` header, so the address itself has to say that it may be used: an HMAC over what it
-//! is good for, whose the file is, which one, and until when. It is good for that one file and purpose and nothing else,
-//! it is compared in constant time, and it ends by itself; when its file goes, it is good for nothing at once.
+//! An `<img>` sends no `Authorization` header, so the address itself has to carry the permission: an HMAC over the
+//! purpose, the owner, the file and the expiry. A link works for that one file and purpose only. It expires, and is
+//! dead as soon as its file is deleted.
 
 use aws_lc_rs::{digest, hmac};
 use secrecy::{ExposeSecret, SecretBox};
@@ -12,7 +12,7 @@ use crate::{
     time::UnixTime,
 };
 
-/// Sets the key apart from other uses of the same seed.
+/// Separates this key from other keys derived from the same seed.
 const LABEL: &[u8] = b"vestibule file links 1";
 
 /// What a link is good for.
@@ -33,7 +33,7 @@ impl Purpose {
     }
 }
 
-/// What a link says about itself; whoever checks it knows all of it from elsewhere, except the time.
+/// What a link is signed over. The checker knows all of it from elsewhere, except the expiry.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     /// What it is good for.
@@ -58,7 +58,7 @@ impl std::fmt::Debug for FileLinks {
 }
 
 impl FileLinks {
-    /// A key of its own, made from the server's seed: the same on every node that has the seed.
+    /// Derives the key from the server's seed, so that every node with that seed has the same one.
     pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Self {
         let seed = hmac::Key::new(hmac::HMAC_SHA256, seed.expose_secret());
         let key = hmac::sign(&seed, LABEL);
@@ -81,7 +81,7 @@ impl FileLinks {
     }
 }
 
-/// A fixed length whatever is in the fields, so that nothing can move from one into the next.
+/// Fields are hashed to a fixed length first, so that no byte can shift from one field into the next.
 fn message(claim: Claim<'_>) -> Vec<u8> {
     let mut message = Vec::with_capacity(3 * digest::SHA256_OUTPUT_LEN + 8);
     for field in [claim.purpose.label(), claim.owner, claim.id] {

@@ -78,12 +78,12 @@ pub enum InvalidIdentity {
 
 /// A verified identity: somebody at some issuer.
 ///
-/// Made only by the checks of this crate, so whoever holds one may act for it.
+/// Only the checks of this crate make one, so code that holds one may act for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     issuer: String,
     subject: String,
-    /// Made once: one identity, found in a cache, serves many requests.
+    /// Computed once, because one cached identity serves many requests.
     owner_key: Arc<str>,
     claims: Arc<Map<String, Value>>,
     environment: Environment,

@@ -1,26 +1,29 @@
 //! Opaque access tokens: their issuer is asked what they are worth (RFC 7662).
 //!
 //! A token goes to the issuer that its prefix names and to nobody else: whoever is asked about a
-//! token could use it. JWTs and this server's own credentials are never sent.
-//! Answers are kept for a short while, refusals for a shorter one, and questions about one token are
-//! asked once, however many requests wait for the answer.
+//! token could use it. JWTs, this server's own credentials and keys of known other makers are never
+//! sent, and what has no prefix only where the operator says so.
+//! Answers are cached briefly, refusals more briefly, and concurrent requests with one token share a
+//! single question.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use moka::future::Cache;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
+    budget::{Busy, Questions},
     claims::{Audience, ClaimRules},
     encoding::parse_json_object,
     error::Error,
+    foreign::maker_of,
     identity::Identity,
     issuer::{CheckedIssuer, ConfigError},
     ports::{ClientAuthMethod, Digest, Introspection, LookupError, SignOut, TokenIntrospection},
@@ -38,12 +41,26 @@ const MAX_QUESTIONS: usize = 32;
 /// How many requests may wait for their question, the running ones included. More than that is
 /// answered with 503, so that a flood of made-up tokens neither piles up here nor hits the issuer.
 const MAX_WAITING: usize = 512;
-/// How many tokens in a row may turn out to be worth nothing before the questions become rare …
-const FAILURES_AT_ONCE: u32 = 100;
-/// … and after how long one more may. Tokens that were good before are outside of this.
-const FAILURE_REFILL: Duration = Duration::from_millis(100);
 /// How much memory answers may take, in bytes.
 const ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Which texts may be an issuer's opaque tokens, and are shown to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpaqueShape {
+    /// Those that begin with this.
+    Prefix(String),
+    /// All that are no JWT and no key of a known other maker. One issuer alone can have this.
+    Any,
+}
+
+impl OpaqueShape {
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Prefix(prefix) => prefix,
+            Self::Any => "",
+        }
+    }
+}
 
 /// How an issuer's opaque tokens are checked.
 #[derive(Debug)]
@@ -58,8 +75,8 @@ pub struct IntrospectionRule {
     pub auth_method: ClientAuthMethod,
     /// For whom the tokens must be meant; opaque tokens often name their client only.
     pub audience: Audience,
-    /// What all of these tokens begin with; empty when one issuer alone has opaque tokens.
-    pub token_prefix: String,
+    /// Which tokens it is asked about.
+    pub shape: OpaqueShape,
     /// How long an answer is believed; revocation takes that long to be seen here.
     pub believed_for: Duration,
 }
@@ -76,6 +93,17 @@ impl IntrospectionRule {
         }
         if self.client_id.is_empty() {
             return Err("introspection needs the id of a client of the issuer");
+        }
+        if let OpaqueShape::Prefix(prefix) = &self.shape {
+            if prefix.is_empty() {
+                return Err("the prefix of its opaque tokens is empty");
+            }
+            if maker_of(prefix).is_some() {
+                return Err(
+                    "the prefix of its opaque tokens is what keys of another service begin with, and those are \
+                     shown to no issuer",
+                );
+            }
         }
         if self.believed_for > MAX_BELIEVED_FOR {
             return Err("an introspection's answer is believed for 300 s at most");
@@ -114,32 +142,12 @@ struct NoAnswer {
     retry_after: Duration,
 }
 
-/// How many questions about tokens that nobody knew were in vain lately, so that a flood of made-up
-/// tokens does not become a flood at the issuer.
-#[derive(Default)]
-struct Budget {
-    spent: u32,
-    refilled_at: Option<Instant>,
-}
-
-impl Budget {
-    /// How long to wait before one more such question; none when it may be asked.
-    fn wait(&mut self, now: Instant) -> Option<Duration> {
-        let since = self
-            .refilled_at
-            .map_or(Duration::MAX, |at| now.saturating_duration_since(at));
-        let refills = since.as_millis() / FAILURE_REFILL.as_millis().max(1);
-        self.spent = self
-            .spent
-            .saturating_sub(u32::try_from(refills).unwrap_or(u32::MAX));
-        if refills > 0 {
-            self.refilled_at = Some(now);
+impl From<Busy> for NoAnswer {
+    fn from(busy: Busy) -> Self {
+        Self {
+            message: busy.message.to_owned(),
+            retry_after: busy.retry_after,
         }
-        (self.spent >= FAILURES_AT_ONCE).then_some(FAILURE_REFILL)
-    }
-
-    fn spend(&mut self) {
-        self.spent = self.spent.saturating_add(1);
     }
 }
 
@@ -148,9 +156,7 @@ pub(crate) struct OpaqueTokens {
     issuers: Vec<Arc<CheckedIssuer>>,
     port: Arc<dyn TokenIntrospection>,
     answers: Cache<Digest, Answer>,
-    running: Semaphore,
-    waiting: Semaphore,
-    budget: Mutex<Budget>,
+    questions: Questions,
 }
 
 impl fmt::Debug for OpaqueTokens {
@@ -193,14 +199,13 @@ impl OpaqueTokens {
             issuers,
             port,
             answers,
-            running: Semaphore::new(MAX_QUESTIONS),
-            waiting: Semaphore::new(MAX_WAITING),
-            budget: Mutex::default(),
+            questions: Questions::new(MAX_QUESTIONS, MAX_WAITING),
         }))
     }
 
     pub(crate) async fn authenticate(
         &self,
+        client: Option<IpAddr>,
         token: &str,
         digest: Digest,
         now: Now,
@@ -214,7 +219,7 @@ impl OpaqueTokens {
             was_good = answer.outcome.is_ok();
             self.answers.invalidate(&digest).await;
         }
-        let question = self.ask(issuer, token, &digest, was_good, now);
+        let question = self.ask(issuer, client, token, &digest, was_good, now);
         let answer = self.answers.try_get_with(digest, question).await;
         let answer = answer.map_err(|problem| Error::Unavailable {
             message: format!(
@@ -224,10 +229,6 @@ impl OpaqueTokens {
             retry_after: problem.retry_after,
         })?;
         answer.outcome.map_err(Error::Invalid)
-    }
-
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The issuer whose prefix the token has.
@@ -243,7 +244,7 @@ impl OpaqueTokens {
         for issuer in &self.issuers {
             let token = format!("{}vestibule-asks-whether-you-are-there", prefix(issuer));
             let digest = sha256(token.as_bytes());
-            let answer = match self.authenticate(&token, digest, now).await {
+            let answer = match self.authenticate(None, &token, digest, now).await {
                 Err(Error::Invalid(_)) | Ok(_) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -267,6 +268,7 @@ impl OpaqueTokens {
     async fn ask(
         &self,
         issuer: &CheckedIssuer,
+        client: Option<IpAddr>,
         token: &str,
         digest: &Digest,
         was_good: bool,
@@ -279,20 +281,10 @@ impl OpaqueTokens {
         let Some(rule) = &issuer.rules.introspection else {
             return Err(unavailable("it has no introspection".to_owned(), None));
         };
-        let _place = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| unavailable("too many requests wait".to_owned(), None))?;
-        let _turn = self
-            .running
-            .acquire()
-            .await
-            .map_err(|error| unavailable(error.to_string(), None))?;
-        // Only now: what waited for its turn may have seen others fail.
-        if !was_good && let Some(wait) = self.budget().wait(now.monotonic) {
-            let message = "too many unknown tokens; it is asked again soon".to_owned();
-            return Err(unavailable(message, Some(wait)));
-        }
+        let place = self
+            .questions
+            .place(client, was_good, now.monotonic)
+            .await?;
         let question = Introspection {
             address: &rule.address,
             client_id: &rule.client_id,
@@ -326,7 +318,7 @@ impl OpaqueTokens {
                 Box::new(rejection.with_token(digest, None, Some(&issuer.rules.issuer)))
             });
         if outcome.is_err() {
-            self.budget().spend();
+            place.was_in_vain(now.monotonic);
         }
         Ok(Answer {
             believed_for: if outcome.is_ok() {
@@ -343,7 +335,7 @@ impl OpaqueTokens {
 
 fn prefix(issuer: &CheckedIssuer) -> &str {
     let rule = issuer.rules.introspection.as_ref();
-    rule.map_or("", |rule| &rule.token_prefix)
+    rule.map_or("", |rule| rule.shape.prefix())
 }
 
 /// Reads an answer (RFC 7662 §2.2) by the same rules as the claims of a token.
@@ -364,7 +356,7 @@ fn read_answer(
             "the answer about the token names the issuer {name}"
         ));
     }
-    // Whoever answers for refresh tokens as well says so here.
+    // Servers that answer for refresh tokens, too, say here which kind this is.
     if let Some(kind) = answer.get("token_type") {
         let is_bearer = |kind: &str| {
             kind.eq_ignore_ascii_case("bearer") || kind.eq_ignore_ascii_case("access_token")
@@ -378,6 +370,7 @@ fn read_answer(
         audience: &rule.audience,
         required: &issuer.rules.required_claims,
         is_access_token: false,
+        are_machines_taken: issuer.rules.are_machines_taken,
         subject_claim: &issuer.rules.subject_claim,
         leeway: issuer.rules.leeway,
         max_token_age: issuer.rules.max_token_age,

@@ -8,12 +8,13 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use moka::sync::Cache;
-use quick_cache::Weighter;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -21,6 +22,7 @@ use crate::{
     claims::{Audience, ClaimRule, ClaimRules},
     encoding::{JsonProblem, parse_json_object},
     error::Error,
+    foreign::maker_of,
     identity::{Environment, Identity, is_valid_issuer},
     introspection::{IntrospectionRule, OpaqueTokens, is_opaque},
     jwks::{KeyAddress, KeyCache, KeyCacheLimits, KeyHealth, KeySet, NoKey},
@@ -43,8 +45,6 @@ const VERIFIED_FOR: Duration = Duration::from_mins(1);
 const MAX_SEEN_SIGN_OUTS: u64 = 100_000;
 /// How much memory verified tokens may take, in bytes.
 const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
-/// How many tokens that is, to within a power of ten: the cache sizes its parts by it.
-const VERIFIED_TOKENS: usize = 32 * 1024;
 
 /// Where an issuer's keys come from.
 #[derive(Debug)]
@@ -74,15 +74,31 @@ pub enum TypRule {
 }
 
 impl TypRule {
-    pub(crate) fn check(&self, typ: Option<&str>) -> Result<(), Reason> {
+    pub(crate) fn check(&self, typ: Option<&str>) -> Result<(), Rejection> {
         let is = |expected: &str| typ.is_some_and(|typ| media_type(typ) == media_type(expected));
-        let is_expected = match self {
-            Self::AbsentOrJwt => typ.is_none() || is("jwt"),
-            Self::AccessToken => is(ACCESS_TOKEN),
-            Self::JwtOrAccessToken => typ.is_none() || is("jwt") || is(ACCESS_TOKEN),
-            Self::Exactly(expected) => is(expected),
+        let is_plain = typ.is_none() || is("jwt");
+        let (is_expected, expected) = match self {
+            Self::AbsentOrJwt => (is_plain, "none or JWT (`token_type = \"jwt\"`)"),
+            Self::AccessToken => (is(ACCESS_TOKEN), "at+jwt (`token_type = \"at+jwt\"`)"),
+            Self::JwtOrAccessToken => (
+                is_plain || is(ACCESS_TOKEN),
+                "none, JWT or at+jwt (`token_type = \"either\"`)",
+            ),
+            Self::Exactly(expected) => (is(expected), expected.as_str()),
         };
-        is_expected.then_some(()).ok_or(Reason::WrongType)
+        if is_expected {
+            return Ok(());
+        }
+        let came = typ.map_or_else(|| "none".to_owned(), quote);
+        let advice = match self {
+            Self::AbsentOrJwt if is(ACCESS_TOKEN) => {
+                "; if the issuer's access tokens are meant, set `token_type = \"either\"` for it"
+            }
+            Self::AccessToken if is_plain => "; an ID token is not meant for this server",
+            _ => "",
+        };
+        let detail = format!("its `typ` is {came}, expected {expected}{advice}");
+        Err(Rejection::new(Reason::WrongType).with_detail(detail))
     }
 }
 
@@ -113,6 +129,8 @@ pub struct Issuer {
     pub required_claims: Vec<ClaimRule>,
     /// Which `typ` its tokens may have.
     pub typ: TypRule,
+    /// Whether its clients may enter with tokens of their own, which name no person.
+    pub are_machines_taken: bool,
     /// The claim that names the user.
     pub subject_claim: String,
     /// By how much the clocks may differ; at most [`MAX_LEEWAY`].
@@ -148,6 +166,7 @@ impl Issuer {
             audience,
             required_claims: Vec::new(),
             typ: TypRule::AbsentOrJwt,
+            are_machines_taken: false,
             subject_claim: "sub".to_owned(),
             leeway: Duration::from_secs(30),
             max_token_age: None,
@@ -265,15 +284,16 @@ impl CheckedIssuer {
             audience: &self.rules.audience,
             required: &self.rules.required_claims,
             is_access_token: typ.is_some_and(|typ| media_type(typ) == ACCESS_TOKEN),
+            are_machines_taken: self.rules.are_machines_taken,
             subject_claim: &self.rules.subject_claim,
             leeway: self.rules.leeway,
             max_token_age: self.rules.max_token_age,
         }
     }
 
-    pub(crate) fn check_header(&self, header: &Header) -> Result<(), Reason> {
+    pub(crate) fn check_header(&self, header: &Header) -> Result<(), Rejection> {
         if !self.rules.algorithms.contains(&header.algorithm) {
-            return Err(Reason::AlgorithmNotAllowed);
+            return Err(Reason::AlgorithmNotAllowed.into());
         }
         self.rules.typ.check(header.typ.as_deref())
     }
@@ -286,17 +306,8 @@ struct Verified {
     issuer: Arc<CheckedIssuer>,
     epoch: u64,
     at: Instant,
-    weight: u64,
-}
-
-/// Weighs a verified token by the memory that it takes.
-#[derive(Clone)]
-struct InBytes;
-
-impl Weighter<Digest, Verified> for InBytes {
-    fn weight(&self, _: &Digest, verified: &Verified) -> u64 {
-        verified.weight
-    }
+    /// How much memory it takes, in bytes.
+    weight: u32,
 }
 
 impl Verified {
@@ -311,7 +322,7 @@ impl Verified {
 pub struct Issuers {
     by_name: HashMap<String, Arc<CheckedIssuer>>,
     by_alias: HashMap<String, Arc<CheckedIssuer>>,
-    verified: quick_cache::sync::Cache<Digest, Verified, InBytes>,
+    verified: Cache<Digest, Verified>,
     /// Ids of logout tokens that were used.
     pub(crate) seen_sign_outs: Cache<Digest, ()>,
     opaque: Option<OpaqueTokens>,
@@ -363,8 +374,10 @@ impl Issuers {
                 return Err(ConfigError::new(&name, "it is configured twice"));
             }
         }
-        let verified =
-            quick_cache::sync::Cache::with_weighter(VERIFIED_TOKENS, VERIFIED_BYTES, InBytes);
+        let verified = Cache::builder()
+            .max_capacity(VERIFIED_BYTES)
+            .weigher(|_: &Digest, verified: &Verified| verified.weight)
+            .build();
         let seen_sign_outs = Cache::builder()
             .max_capacity(MAX_SEEN_SIGN_OUTS)
             .time_to_live(REMEMBERED_FOR)
@@ -394,9 +407,20 @@ impl Issuers {
         Ok(self)
     }
 
-    /// Who a token speaks for. A token that was verified within the last minute costs one hash and
-    /// one look-up.
+    /// Who a token speaks for, where this machine itself wants to know.
     pub async fn authenticate(&self, token: &str, now: Now) -> Result<Arc<Identity>, Error> {
+        self.authenticate_for(None, token, now).await
+    }
+
+    /// Who a token speaks for. `client` is the address that brought it, by which limits go: an IPv6
+    /// address stands for its /64. A token that was verified within the last minute costs one hash
+    /// and one look-up.
+    pub async fn authenticate_for(
+        &self,
+        client: Option<IpAddr>,
+        token: &str,
+        now: Now,
+    ) -> Result<Arc<Identity>, Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLarge.into());
         }
@@ -406,9 +430,14 @@ impl Issuers {
         {
             return Ok(verified.identity);
         }
+        if let Some(maker) = maker_of(token).filter(|_| is_opaque(token)) {
+            let rejection = Rejection::new(Reason::ForeignKey)
+                .with_detail(format!("it begins like a key of {maker}"));
+            return Err(rejection.with_token(&digest, None, None).into());
+        }
         if let Some(opaque) = self.opaque_for(token) {
-            // Boxed, because it is rare and three times as large as all that is not.
-            return Box::pin(opaque.authenticate(token, digest, now)).await;
+            // Boxed: this future is rare, and three times the size of the usual one.
+            return Box::pin(opaque.authenticate(client, token, digest, now)).await;
         }
         let verified = self.verify(token, &digest, now).await?;
         let identity = Arc::clone(&verified.identity);
@@ -427,10 +456,8 @@ impl Issuers {
         })?;
         let refuse =
             |rejection: Rejection| rejection.with_token(digest, key_id, Some(&issuer.rules.issuer));
-        // Everything cheap comes before the key and the signature, which cost the most.
-        issuer
-            .check_header(jws.header())
-            .map_err(|reason| refuse(reason.into()))?;
+        // Cheap checks first: finding the key and checking the signature cost the most.
+        issuer.check_header(jws.header()).map_err(refuse)?;
         let accepted = issuer
             .claim_rules(jws.header())
             .check(&claims, now.wall)
@@ -439,8 +466,8 @@ impl Issuers {
         let epoch = issuer.keys.epoch();
         issuer.verify_signature(&jws, now, refuse).await?;
         let identity = issuer.identity(subject, claims, expires_at)?;
-        // A map of parsed claims takes a few times the room of their text.
-        let weight = token.len() as u64 * 4 + 1024;
+        // Parsed claims take a few times the memory of their text.
+        let weight = u32::try_from(token.len() * 4 + 1024).unwrap_or(u32::MAX);
         Ok(Verified {
             identity: Arc::new(identity),
             issuer: Arc::clone(issuer),
@@ -461,7 +488,8 @@ impl Issuers {
     /// Who is asked about a token that is not a JWT. JWTs are never sent anywhere: what cannot be
     /// verified here may be another issuer's.
     pub(crate) fn opaque_for(&self, token: &str) -> Option<&OpaqueTokens> {
-        self.opaque.as_ref().filter(|_| is_opaque(token))
+        let opaque = self.opaque.as_ref()?;
+        (is_opaque(token) && opaque.issuer_of(token).is_some()).then_some(opaque)
     }
 
     /// The row for these claims: an exact match of `iss`, before anything else is believed.
@@ -507,13 +535,11 @@ impl Issuers {
     /// of its own, so that no request waits for a refresh; without the loop, keys stay until their
     /// age limit.
     pub async fn refresh_due(&self, now: Now) -> Duration {
-        let mut next = Duration::from_hours(1);
-        for issuer in self.by_name.values() {
-            if let Some(due) = issuer.keys.refresh_due(now).await {
-                next = next.min(due);
-            }
-        }
-        next
+        // At once, so that an issuer which does not answer keeps no other waiting.
+        let issuers = self.by_name.values();
+        let due = join_all(issuers.map(|issuer| issuer.keys.refresh_due(now))).await;
+        let longest = Duration::from_hours(1);
+        due.into_iter().flatten().fold(longest, Duration::min)
     }
 
     /// Asks each issuer that has opaque tokens about one that nobody has ever made, by name: whether

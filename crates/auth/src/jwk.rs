@@ -1,8 +1,7 @@
 //! JSON Web Keys (RFC 7517): one key at a time, so that one bad key never spoils the others.
 //!
-//! Every key that leaves this module is for exactly one algorithm (RFC 8725bis §3.1), and has been
-//! parsed by the primitive that will use it, so that a malformed key fails here and not during a
-//! request.
+//! A key that leaves this module is for exactly one algorithm (RFC 8725bis §3.1), and the primitive
+//! that will use it has parsed it already, so that a malformed key fails here and not during a request.
 
 use std::fmt;
 
@@ -33,8 +32,8 @@ const P_25519: [u8; 32] = {
     p[31] = 0x7f;
     p
 };
-/// The y coordinates, little-endian, of the points whose order divides 8, in their reduced encoding:
-/// 0, 1, -1 and the two of order 8.
+/// The y coordinates, little-endian and reduced, of the points whose order divides 8: 0, 1, -1 and the
+/// two of order 8.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     [0; 32],
     {

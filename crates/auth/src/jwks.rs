@@ -1,10 +1,10 @@
 //! An issuer's key set, kept at hand: a key that is known costs neither a lock nor a request.
 //!
-//! An unknown key id is a question to the issuer, because issuers rotate keys without notice (some
-//! sign with a new key before anybody could have seen it). It is also what a forger can make up, so
-//! the questions are one at a time, within a budget, and the answers "no such key" are remembered
-//! for a while.
-//! An issuer that fails takes nothing away: old keys serve on until an age limit.
+//! An unknown key id makes us ask the issuer, because issuers rotate keys without notice (some sign
+//! with a new key before anybody could have seen it). A forger can make key ids up, so we ask one
+//! question at a time and within a budget, and remember for a while that there is no such key.
+//! When an issuer fails, its old keys stay in use until an age limit. Until it has given keys once,
+//! it is asked every few seconds, so that this server may start before the login server.
 
 use std::{
     sync::Arc,
@@ -22,6 +22,7 @@ mod x509;
 pub use set::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
 
 use crate::{
+    budget::{Bucket, Rate},
     encoding::parse_json_object,
     jwk::{Key, KeyProblem},
     jws::{Algorithm, Header},
@@ -51,7 +52,21 @@ pub struct KeyCacheLimits {
     pub missing_entries: u64,
     /// The longest pause after failures.
     pub longest_backoff: Duration,
+    /// The same for an issuer that has never given any keys: until then nobody of it can sign in.
+    pub longest_first_backoff: Duration,
 }
+
+impl KeyCacheLimits {
+    fn unknown_keys(&self) -> Rate {
+        Rate {
+            burst: self.unknown_burst,
+            refill: self.unknown_refill,
+        }
+    }
+}
+
+/// How often a failure that goes on is logged again.
+const LOGGED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 impl Default for KeyCacheLimits {
     fn default() -> Self {
@@ -65,6 +80,7 @@ impl Default for KeyCacheLimits {
             missing_ttl: Duration::from_secs(30),
             missing_entries: 1_024,
             longest_backoff: Duration::from_mins(1),
+            longest_first_backoff: Duration::from_secs(5),
         }
     }
 }
@@ -111,9 +127,9 @@ pub struct KeyHealth {
 struct Current {
     set: KeySet,
     fetched: Option<Fetched>,
-    /// Changes with every fetch: tells a waiter that somebody else has asked meanwhile.
+    /// Changes with every fetch, so that a waiter sees that another one has asked meanwhile.
     version: u64,
-    /// Changes when a key went away: whatever was verified before has to be verified again.
+    /// Changes when a key was removed: everything verified before has to be verified again.
     epoch: u64,
 }
 
@@ -123,15 +139,15 @@ struct Fetched {
     due: Instant,
 }
 
-/// What only the one who fetches may touch.
+/// State of the fetcher, behind its lock.
 #[derive(Default)]
 struct Fetching {
     jwks_address: Option<Url>,
     failures: u32,
     not_before: Option<Instant>,
     last_error: Option<String>,
-    spent: u32,
-    refilled_at: Option<Instant>,
+    logged_at: Option<Instant>,
+    unknown_keys: Bucket,
 }
 
 /// The cached keys of one issuer.
@@ -246,10 +262,9 @@ impl KeyCache {
         let due = fetching
             .not_before
             .map_or(due, |not_before| due.max(not_before));
-        if due <= now.monotonic
-            && let Err(problem) = self.refresh(&mut fetching, now).await
-        {
-            tracing::warn!(issuer = %self.issuer, ?problem, "the issuer's keys could not be fetched; those of before serve on, if there are any");
+        if due <= now.monotonic {
+            // A failure starts a pause, which is what comes next.
+            let _ = self.refresh(&mut fetching, now).await;
         }
         let due = self
             .current
@@ -334,18 +349,25 @@ impl KeyCache {
                     .unwrap_or(self.limits.default_ttl)
                     .clamp(self.limits.shortest_ttl, self.limits.longest_ttl);
                 self.replace(set, now, self.jittered(ttl));
+                if fetching.last_error.is_some() {
+                    tracing::info!(issuer = %self.issuer, "the issuer's keys are here again");
+                }
                 *fetching = Fetching {
                     jwks_address: fetching.jwks_address.take(),
-                    spent: fetching.spent,
-                    refilled_at: fetching.refilled_at,
+                    unknown_keys: std::mem::take(&mut fetching.unknown_keys),
                     ..Fetching::default()
                 };
                 Ok(())
             }
             Err(error) => {
                 fetching.failures = fetching.failures.saturating_add(1);
-                let pause = Duration::from_secs(1 << fetching.failures.min(6))
-                    .min(self.limits.longest_backoff);
+                let had_keys = self.current.load().fetched.is_some();
+                let longest = if had_keys {
+                    self.limits.longest_backoff
+                } else {
+                    self.limits.longest_first_backoff
+                };
+                let pause = Duration::from_secs(1 << fetching.failures.min(6)).min(longest);
                 // An issuer may ask for patience, but not for so much that its own rotation goes
                 // unnoticed.
                 let asked = error
@@ -354,6 +376,19 @@ impl KeyCache {
                     .min(self.limits.longest_ttl);
                 let pause = self.jittered(pause).max(asked);
                 fetching.not_before = Some(now.monotonic + pause);
+                if fetching.is_news(&error.message, now) {
+                    let until_then = if had_keys {
+                        "the keys of before are used until then"
+                    } else {
+                        "until then nobody can sign in with its tokens"
+                    };
+                    tracing::warn!(
+                        "failed to fetch the keys of issuer {}: {}; it is asked again in {} s, and {until_then}",
+                        self.issuer,
+                        error.message,
+                        pause.as_secs().max(1)
+                    );
+                }
                 fetching.last_error = Some(error.message.clone());
                 Err(NoKey::Unavailable {
                     message: error.message,
@@ -449,26 +484,7 @@ impl Fetching {
                 retry_after: wait,
             });
         }
-        let since = self.refilled_at.map_or(Duration::ZERO, |at| {
-            now.monotonic.saturating_duration_since(at)
-        });
-        if self.refilled_at.is_none() || self.spent == 0 {
-            self.refilled_at = Some(now.monotonic);
-        } else {
-            let refills =
-                u32::try_from(since.as_millis() / limits.unknown_refill.as_millis().max(1))
-                    .unwrap_or(u32::MAX);
-            let refills = refills.min(self.spent);
-            self.spent -= refills;
-            self.refilled_at = self
-                .refilled_at
-                .map(|at| at + limits.unknown_refill * refills);
-        }
-        if self.spent >= limits.unknown_burst {
-            let since = self.refilled_at.map_or(Duration::ZERO, |at| {
-                now.monotonic.saturating_duration_since(at)
-            });
-            let retry_after = limits.unknown_refill.saturating_sub(since);
+        if let Some(retry_after) = self.unknown_keys.wait(limits.unknown_keys(), now.monotonic) {
             let message =
                 "too many tokens with unknown keys; the issuer is asked again soon".to_owned();
             return Err(NoKey::Unavailable {
@@ -476,8 +492,22 @@ impl Fetching {
                 retry_after,
             });
         }
-        self.spent += 1;
+        self.unknown_keys.take(limits.unknown_keys(), now.monotonic);
         Ok(())
+    }
+
+    /// Whether a failure is worth a line in the log: it is another one than before, or has gone on
+    /// for a while.
+    fn is_news(&mut self, message: &str, now: Now) -> bool {
+        let is_same = self.last_error.as_deref() == Some(message);
+        let is_recent = self
+            .logged_at
+            .is_some_and(|at| now.monotonic.saturating_duration_since(at) < LOGGED_AGAIN_AFTER);
+        let is_news = !(is_same && is_recent);
+        if is_news {
+            self.logged_at = Some(now.monotonic);
+        }
+        is_news
     }
 }
 

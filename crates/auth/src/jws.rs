@@ -116,7 +116,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether whoever can verify can also sign: such keys come from the configuration only.
+    /// Whether the key that verifies also signs; such keys come from the configuration only.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
@@ -236,7 +236,7 @@ fn parse_header(bytes: &[u8]) -> Result<Header, Reason> {
         JsonProblem::Malformed => Reason::MalformedHeader,
         JsonProblem::Duplicate => Reason::DuplicateMember,
     })?;
-    // Whatever an extension changes about the token's meaning would go unnoticed (RFC 7515 §4.1.11,
+    // An extension can change what the token means, and we would not notice (RFC 7515 §4.1.11,
     // RFC 7797).
     if ["crit", "b64", "zip", "enc"]
         .iter()

@@ -30,14 +30,17 @@
 pub mod access;
 pub mod audit;
 pub mod bearer;
+mod budget;
 pub mod claims;
 pub mod client_secret;
+pub mod cookie;
 pub mod credential;
 pub mod domain;
 mod encoding;
 mod error;
 pub mod explain;
 pub mod file_link;
+mod foreign;
 pub mod identity;
 pub mod introspection;
 pub mod issuer;

@@ -1,16 +1,15 @@
 //! Back-channel logout: an issuer tells this server that somebody has signed out (OIDC
 //! Back-Channel Logout 1.0).
 //!
-//! A logout token is signed by the same keys as the user's tokens and says something else
-//! altogether, so each is refused where the other is meant: this one has a `typ` and an event of its
-//! own, and never a `nonce`.
+//! A logout token is signed with the same keys as a user's tokens and means something else, so each
+//! is refused where the other is expected. This one has its own `typ` and event, and never a `nonce`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::{
-    claims::{Audience, ClaimRules},
+    claims::{Audience, ClaimRules, LOGOUT_EVENT},
     error::Error,
     identity::{Identity, is_valid_subject},
     issuer::{CheckedIssuer, Issuers, TypRule, parse_claims},
@@ -21,8 +20,6 @@ use crate::{
     time::Now,
 };
 
-/// The member of `events` that makes a token a logout token (§2.4).
-const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// The `typ` of logout tokens (§2.4).
 const TYP: &str = "logout+jwt";
 /// How old a logout token may be, and how long it may live; issuers are asked for two minutes.
@@ -94,6 +91,7 @@ fn read(
         audience: &audience,
         required: &[],
         is_access_token: false,
+        are_machines_taken: false,
         subject_claim: &rules.subject_claim,
         leeway: rules.leeway,
         max_token_age: Some(MAX_AGE),
@@ -101,7 +99,9 @@ fn read(
     claim_rules.check_audience(claims)?;
     claim_rules.check_times(claims, now.wall)?;
     let not_a_logout = |text: &str| Rejection::new(Reason::NotALogout).with_detail(text.to_owned());
-    let event = claims.get("events").and_then(|events| events.get(EVENT));
+    let event = claims
+        .get("events")
+        .and_then(|events| events.get(LOGOUT_EVENT));
     if !event.is_some_and(Value::is_object) {
         return Err(not_a_logout("`events` does not name the logout event"));
     }

@@ -138,7 +138,7 @@ struct Advice {
 impl Advice {
     fn run(command: String, then: &str) -> Self {
         Self {
-            next: format!("run the command{then}"),
+            next: format!("run the command on the server{then}"),
             command: Some(command),
         }
     }

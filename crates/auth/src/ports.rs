@@ -225,6 +225,9 @@ pub struct Quotas {
     pub visitors_per_token_per_hour: u32,
     /// Messages per hour from one visitor.
     pub messages_per_visitor_per_hour: u32,
+    /// Messages per day from one IP address (IPv6: one /64); a tenth of the token's day when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_per_ip_per_day: Option<u32>,
     /// Messages per day through the whole token.
     pub messages_per_token_per_day: u32,
 }
@@ -236,8 +239,18 @@ impl Default for Quotas {
             visitors_per_ip_per_hour: 30,
             visitors_per_token_per_hour: 1_000,
             messages_per_visitor_per_hour: 60,
+            messages_per_ip_per_day: None,
             messages_per_token_per_day: 5_000,
         }
+    }
+}
+
+impl Quotas {
+    /// Messages per day from one address. Without a number of its own it is a part of the token's
+    /// day, so that no address can use that up alone.
+    pub fn messages_per_ip_per_day(&self) -> u32 {
+        self.messages_per_ip_per_day
+            .unwrap_or_else(|| self.messages_per_token_per_day.div_ceil(10))
     }
 }
 

@@ -69,6 +69,10 @@ pub enum Reason {
     WrongClaim,
     /// The token is bound to a key of its holder (`cnf`), which a bearer cannot prove.
     SenderConstrained,
+    /// The token was issued to a client for itself, and names no person.
+    MachineToken,
+    /// The text looks like a secret key that another service makes.
+    ForeignKey,
     /// The issuer says that the opaque token is not active (RFC 7662 §2.2).
     Inactive,
     /// The issuer says that the session cookie is worth nothing.
@@ -131,6 +135,8 @@ impl Reason {
         Self::BadSubject,
         Self::WrongClaim,
         Self::SenderConstrained,
+        Self::MachineToken,
+        Self::ForeignKey,
         Self::Inactive,
         Self::NoSession,
         Self::MalformedSession,
@@ -200,7 +206,7 @@ impl Reason {
             ),
             Self::WrongType => (
                 "wrong_type",
-                "the token's `typ` says that it is meant for something else; send the user's session or access token",
+                "the token is of a type that is not taken from its issuer; send the user's session or access token",
             ),
             Self::BadKeyId => (
                 "bad_key_id",
@@ -255,11 +261,11 @@ impl Reason {
             ),
             Self::NotYetValid => (
                 "not_yet_valid",
-                "the token is not valid yet (`nbf`); check the clocks",
+                "the token is not valid yet (`nbf`); compare the clocks of this server and of the issuer",
             ),
             Self::IssuedInFuture => (
                 "issued_in_future",
-                "the token was issued in the future (`iat`); check the clocks",
+                "the token was issued in the future (`iat`); compare the clocks of this server and of the issuer",
             ),
             Self::TooOld => (
                 "too_old",
@@ -277,6 +283,16 @@ impl Reason {
                 "sender_constrained",
                 "the token is bound to a key of its holder (`cnf`), which is not supported; ask for a bearer token",
             ),
+            Self::MachineToken => (
+                "machine_token",
+                "the token belongs to a client of the issuer and names no person; send the token of somebody who \
+                 signed in, or, where clients are meant to chat, set `machine_tokens = true` for the issuer",
+            ),
+            Self::ForeignKey => (
+                "foreign_key",
+                "this looks like a secret key of another service, and was shown to nobody; if a browser holds it, \
+                 revoke it there, and send the user's token",
+            ),
             Self::Inactive => (
                 "inactive",
                 "the issuer says that the token is not active: it has expired, was revoked, or is not an access \
@@ -291,7 +307,7 @@ impl Reason {
             Self::WrongKind => ("wrong_kind", "this kind of credential is not accepted here"),
             Self::Misspelled => (
                 "misspelled",
-                "the credential is not spelled like any that this server makes; copy it again, whole",
+                "the credential is not spelled like any that this server makes; copy it again, whole, or make a new one",
             ),
             Self::UnknownCredential => (
                 "unknown_credential",

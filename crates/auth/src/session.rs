@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,11 +13,12 @@ use std::{
 use jiff::Timestamp;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
     bearer::BearerError,
+    budget::Questions,
+    cookie,
     encoding::{JsonProblem, parse_json},
     error::Error,
     identity::{Environment, Identity},
@@ -77,8 +79,7 @@ pub struct LoginSessions {
     remembered: Cache<Digest, Remembered>,
     /// When each cookie was refused.
     refused: Cache<Digest, Instant>,
-    running: Semaphore,
-    waiting: Semaphore,
+    questions: Questions,
 }
 
 impl fmt::Debug for LoginSessions {
@@ -101,15 +102,16 @@ impl LoginSessions {
                 .support_invalidation_closures()
                 .build(),
             refused: Cache::new(MAX_REMEMBERED),
-            running: Semaphore::new(MAX_LOOKUPS),
-            waiting: Semaphore::new(MAX_WAITING),
+            questions: Questions::new(MAX_LOOKUPS, MAX_WAITING),
         }
     }
 
     /// Who is signed in by these `Cookie` header values; `None` when there is no session cookie
-    /// among them.
+    /// among them. `client` is the address that sent them, by which limits go: an IPv6 address
+    /// stands for its /64, and `None` is this machine itself.
     pub async fn authenticate(
         &self,
+        client: Option<IpAddr>,
         headers: &[impl AsRef<str>],
         now: Now,
     ) -> Result<Option<Arc<Identity>>, Error> {
@@ -121,7 +123,7 @@ impl LoginSessions {
             let Some(cookie) = first_cookie(headers, &rule.cookie_names)? else {
                 continue;
             };
-            match self.ask(issuer, rule, &cookie, now).await {
+            match self.ask(issuer, rule, client, &cookie, now).await {
                 // Two issuers may give their cookies the same name; the next one may know it.
                 Err(error @ Error::Invalid(_)) => refused = Some(error),
                 outcome => return outcome.map(Some),
@@ -160,12 +162,15 @@ impl LoginSessions {
         &self,
         issuer: &Issuer,
         rule: &SessionRule,
+        client: Option<IpAddr>,
         cookie: &str,
         now: Now,
     ) -> Result<Arc<Identity>, Error> {
         // The issuer is part of the key, so that no answer counts for another issuer.
         let digest = sha256(format!("{}\n{cookie}", issuer.issuer).as_bytes());
-        if let Some(remembered) = self.remembered.get(&digest)
+        let remembered = self.remembered.get(&digest);
+        let was_good = remembered.is_some();
+        if let Some(remembered) = remembered
             && now.wall < remembered.identity.expires_at()
             && now.monotonic.saturating_duration_since(remembered.at) < rule.believed_for
         {
@@ -183,19 +188,20 @@ impl LoginSessions {
             ),
             retry_after: retry_after.unwrap_or(Duration::from_secs(1)),
         };
-        let _place = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| unavailable("too many requests wait".to_owned(), None))?;
-        let _turn = self
-            .running
-            .acquire()
+        let place = self
+            .questions
+            .place(client, was_good, now.monotonic)
             .await
-            .map_err(|error| unavailable(error.to_string(), None))?;
+            .map_err(|busy| unavailable(busy.message.to_owned(), Some(busy.retry_after)))?;
+        let is_nobody = || {
+            self.remembered.invalidate(&digest);
+            self.refused.insert(digest, now.monotonic);
+            place.was_in_vain(now.monotonic);
+        };
         let body = match self.lookup.lookup(&rule.address, cookie).await {
             Ok(body) => body,
             Err(LookupError::Refused) => {
-                self.refused.insert(digest, now.monotonic);
+                is_nobody();
                 return Err(Reason::NoSession.into());
             }
             Err(LookupError::Unavailable {
@@ -205,7 +211,7 @@ impl LoginSessions {
         };
         let identity = Arc::new(read_session(&body, issuer, now.wall).map_err(|reason| {
             if reason == Reason::NoSession {
-                self.refused.insert(digest, now.monotonic);
+                is_nobody();
             }
             Rejection::new(reason).with_token(&digest, None, Some(&issuer.issuer))
         })?);
@@ -293,10 +299,7 @@ pub fn session_cookie(headers: &[impl AsRef<str>], name: &str) -> Result<Option<
     }
     // Place 0 is the plain name, place n + 1 is piece n.
     let mut pieces: [Option<&str>; MAX_COOKIE_CHUNKS + 1] = [None; MAX_COOKIE_CHUNKS + 1];
-    let pairs = headers
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    for (found, value) in pairs {
+    for (found, value) in cookie::pairs(headers) {
         let place = match found.strip_prefix(name) {
             Some("") => 0,
             Some(rest) => match rest

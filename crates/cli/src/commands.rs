@@ -128,9 +128,10 @@ impl Cli {
             Ok(code) => code,
             Err(error) => {
                 let text = format!("{error:#}");
-                say(&match is_json {
-                    true => error_document("failed", &text).to_string(),
-                    false => format!("error: {text}"),
+                say(&if is_json {
+                    error_document("failed", &text).to_string()
+                } else {
+                    format!("error: {text}")
                 });
                 ExitCode::FAILURE
             }

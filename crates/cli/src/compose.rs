@@ -9,7 +9,7 @@ mod models;
 mod rules;
 mod system;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
@@ -18,7 +18,7 @@ use auth::{
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::{Attachments, Engine, MediaTypes, ports::Files};
+use engine::{Attachments, CallerLimits, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate,
@@ -30,7 +30,7 @@ use upstream::{HttpPolicy, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
-    issuers::{client_of as issuer_client, issuers_of, rules as issuer_rules},
+    issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
     rules::{access as workflow_access, build as build_rules},
     system::{SystemClock, now, signing_seed, throwaway_key},
@@ -38,8 +38,8 @@ pub(crate) use crate::compose::{
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
     config::{
-        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawUploads, SecretIssuer,
-        Variables,
+        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken, RawUploads,
+        SecretIssuer, Variables,
     },
     telemetry::say,
 };
@@ -272,6 +272,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
         uploads: uploads(&config.uploads)?,
+        visitor_limits: visitor_limits(&doors.public_token),
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
@@ -296,6 +297,14 @@ fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
         media_types: MediaTypes::new(raw.media_types.clone()),
         duration: Duration::from_secs(raw.seconds.max(1)),
     })
+}
+
+fn visitor_limits(raw: &RawPublicToken) -> CallerLimits {
+    CallerLimits {
+        message_bytes: Some(raw.message_bytes).filter(|bytes| *bytes > 0),
+        history_tokens: Some(raw.history_tokens).filter(|tokens| *tokens > 0),
+        max_output_tokens: NonZeroU32::new(raw.max_output_tokens),
+    }
 }
 
 /// Test, when nobody else can sign in; else live.

@@ -20,8 +20,8 @@ use url::Url;
 pub(crate) use crate::config::raw::{
     EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
     RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity,
-    RawMcpServer, RawModel, RawModelChoices, RawRule, RawTitles, RawTokenUse, RawUploads,
-    RawWorkflow, SecretIssuer, TokenType,
+    RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawTitles,
+    RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.
@@ -114,6 +114,7 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         [
             &mut issuer.hmac_secret_file,
             &mut issuer.introspection_client_secret_file,
+            &mut issuer.exchange_client_secret_file,
         ]
     });
     let models = config

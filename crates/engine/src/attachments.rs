@@ -20,6 +20,7 @@ use crate::{
         FilesError, Interrupted, Links, ModelFile, ModelInput, ModelRequest, Quota, StoreError,
         size_in_words,
     },
+    tokens,
 };
 
 /// How much of a file is looked at to see what it is.
@@ -354,42 +355,48 @@ impl Attachments {
         page
     }
 
-    /// Gives a model the bytes of the files in its input, the newest first, as many as it may have.
-    pub(crate) async fn read_files(&self, owner: &Owner, request: &mut ModelRequest) {
-        let mut left = self.model_bytes;
-        let files = request
-            .input
-            .iter_mut()
-            .rev()
-            .flat_map(|input| match input {
-                ModelInput::User(message) => message.files.iter_mut(),
-                _ => [].iter_mut(),
-            });
-        for file in files {
-            match self.read(owner, file, left).await {
-                Ok(bytes) => left -= bytes,
-                // The answer goes on without it: the model is told its name.
-                Err(error) => {
+    /// Gives a model the bytes of the files in its input, the newest first, as many as it may have:
+    /// all of them within [`model_bytes`](Self::model_bytes), those of messages before the question
+    /// also within `earlier_tokens`. The others are only named.
+    pub(crate) async fn read_files(
+        &self,
+        owner: &Owner,
+        request: &mut ModelRequest,
+        earlier_tokens: u64,
+    ) {
+        let mut room = FileRoom {
+            bytes: self.model_bytes,
+            tokens: None,
+        };
+        for input in request.input.iter_mut().rev() {
+            let ModelInput::User(message) = input else {
+                continue;
+            };
+            for file in &mut message.files {
+                if let Err(error) = self.read(owner, file, &mut room).await {
+                    // The answer goes on without it: the model is told its name.
                     tracing::warn!(error = &*error, id = %file.id, "cannot read an attachment");
                 }
             }
+            room.tokens.get_or_insert(earlier_tokens);
         }
     }
 
-    /// Reads a file for a model, unless it is larger than `most` or nothing that models take. Gives its bytes' number.
+    /// Reads a file for a model, unless there is no room for it or it is nothing that models take.
     async fn read(
         &self,
         owner: &Owner,
         file: &mut ModelFile,
-        most: u64,
-    ) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+        room: &mut FileRoom,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let is_text = media::is_text(&file.media_type);
         let is_image = media::SHOWN_IMAGES.contains(&&*file.media_type);
         let is_pdf = file.media_type == media::PDF;
         let record = self.records.attachment(owner, &file.id).await?;
         file.size = Some(record.size);
-        if record.size > most || !(is_text || is_image || is_pdf) {
-            return Ok(0);
+        let tokens = tokens::of_file(file, record.size);
+        if !(is_text || is_image || is_pdf) || !room.take(record.size, tokens) {
+            return Ok(());
         }
         let chunks = self.files.get(record.file).await?;
         let bytes: BytesMut = chunks
@@ -406,7 +413,26 @@ impl Attachments {
         } else {
             Some(FileContent::Pdf(bytes.freeze()))
         };
-        Ok(record.size)
+        Ok(())
+    }
+}
+
+/// How much of files a model may still be given.
+struct FileRoom {
+    bytes: u64,
+    /// `None` for the files of the question itself, which only their bytes bound.
+    tokens: Option<u64>,
+}
+
+impl FileRoom {
+    /// Takes the room for a file, if there is enough.
+    fn take(&mut self, bytes: u64, tokens: u64) -> bool {
+        let has_room = bytes <= self.bytes && self.tokens.is_none_or(|left| tokens <= left);
+        if has_room {
+            self.bytes -= bytes;
+            self.tokens = self.tokens.map(|left| left - tokens);
+        }
+        has_room
     }
 }
 

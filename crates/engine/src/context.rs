@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 
-use crate::{attachments::UploadRules, workflow::WorkflowId};
+use crate::{attachments::UploadRules, limits::CallerLimits, workflow::WorkflowId};
 
 /// What the store's owner column holds: one person at one issuer, or one visitor of one token.
 ///
@@ -87,6 +87,8 @@ pub struct RequestContext {
     pub rules: SessionRules,
     /// Which files may be sent.
     pub uploads: UploadRules,
+    /// What this caller gets less of than the workflow allows.
+    pub limits: CallerLimits,
     /// BCP 47 tag from `Accept-Language`, where the client sent a single valid one.
     pub locale: Option<String>,
 }

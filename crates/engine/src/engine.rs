@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::{
     Attachment, ItemId, JsonObject, Page, Request, Thread, ThreadId, ThreadItem, ThreadMetadata,
     ThreadStatus,
-    item::UserMessageItem,
+    item::{InferenceOptions, UserMessageItem},
     request::{Order, UserMessageInput},
 };
 use tokio_util::task::TaskTracker;
@@ -15,7 +15,9 @@ use crate::{
     context::{Owner, RequestContext},
     error::Error,
     history,
-    ports::{Change, Clock, Ids, ModelInput, ModelRequest, PageQuery, Store},
+    ports::{
+        Change, Clock, Ids, ModelInput, ModelRequest, Newest, PageQuery, Store, size_in_words,
+    },
     run::TurnStream,
     turn::Start,
     turns::{Place, Turns},
@@ -187,20 +189,19 @@ impl Engine {
             allowed_image_domains: None,
             metadata: JsonObject::new(),
         };
+        // Whoever called has named the request in a span, and could not know this yet.
+        tracing::Span::current().record("thread", tracing::field::display(&thread.id));
         let message = self.user_message(&context, &thread.id, input).await?;
         self.store
             .create_thread(&context.owner, &thread, std::slice::from_ref(&message))
             .await?;
         let place = self.turns.enter(&thread.id).await;
-        let history = vec![message];
-        self.respond(
-            context,
-            &workflow,
-            thread,
-            history,
-            Begins::NewThread,
-            place,
-        )
+        let question = Question {
+            message,
+            earlier: Newest::default(),
+            begins: Begins::NewThread,
+        };
+        self.respond(context, &workflow, thread, question, place)
     }
 
     async fn add_user_message(
@@ -214,7 +215,7 @@ impl Engine {
         let workflow = self.workflow_for(&context, &input)?;
         let message = self.user_message(&context, &thread.id, input).await?;
         let place = self.turns.enter(&thread.id).await;
-        let mut history = self.history(&context, &workflow, &thread.id).await?;
+        let earlier = self.earlier(&context, &workflow, &thread.id, None).await?;
         let change = Change {
             put: vec![message.clone()],
             ..Change::default()
@@ -222,15 +223,12 @@ impl Engine {
         self.store
             .apply(&context.owner, &thread.id, &change)
             .await?;
-        history.push(message);
-        self.respond(
-            context,
-            &workflow,
-            thread,
-            history,
-            Begins::NewMessage,
-            place,
-        )
+        let question = Question {
+            message,
+            earlier,
+            begins: Begins::NewMessage,
+        };
+        self.respond(context, &workflow, thread, question, place)
     }
 
     async fn retry_after_item(
@@ -260,8 +258,13 @@ impl Engine {
             .apply(&context.owner, &thread.id, &change)
             .await?;
         self.remove_files();
-        let history = self.history(&context, &workflow, &thread.id).await?;
-        self.respond(context, &workflow, thread, history, Begins::Again, place)
+        let earlier = self.earlier(&context, &workflow, &thread.id, Some(item.id()));
+        let question = Question {
+            earlier: earlier.await?,
+            message: item,
+            begins: Begins::Again,
+        };
+        self.respond(context, &workflow, thread, question, place)
     }
 
     async fn rename_thread(
@@ -330,6 +333,19 @@ impl Engine {
                 param: Some("params.input.content".to_owned()),
             });
         }
+        let quoted = input.quoted_text.as_deref().map_or(0, str::len);
+        let said: usize = input.content.iter().map(|part| part.text().len()).sum();
+        if let Some(most) = context.limits.message_bytes
+            && quoted + said > most
+        {
+            return Err(Error::Invalid {
+                message: format!(
+                    "the message is longer than the {} it may have here; send a shorter one",
+                    size_in_words(most as u64)
+                ),
+                param: Some("params.input".to_owned()),
+            });
+        }
         let workflow = self.workflow_of(context)?;
         workflow.pick_model(input.inference_options.model.as_deref())?;
         Ok(Arc::clone(workflow))
@@ -362,66 +378,58 @@ impl Engine {
             .show_page(&context.owner, page, self.clock.now())
     }
 
-    /// The newest items of a thread, oldest first, as many as the workflow's limit allows.
-    async fn history(
+    /// What came before a question (the newest item of the thread where it is not named), as far as
+    /// the limits allow. Nothing else of the thread is read.
+    async fn earlier(
         &self,
         context: &RequestContext,
         workflow: &Workflow,
         thread: &ThreadId,
-    ) -> Result<Vec<ThreadItem>, Error> {
-        let mut wanted = workflow.limits.history_items;
-        let mut items = Vec::new();
-        let mut after = None;
-        while wanted > 0 {
-            let limit = wanted.min(PageQuery::MAX_LIMIT);
-            let query = PageQuery {
-                limit,
-                order: Order::Desc,
-                after,
-                before: None,
-            };
-            let page = self.store.items(&context.owner, thread, &query).await?;
-            items.extend(page.data);
-            wanted -= limit;
-            after = page.after.filter(|_| page.has_more);
-            if after.is_none() {
-                break;
-            }
-        }
-        items.reverse();
-        Ok(items)
+        question: Option<&ItemId>,
+    ) -> Result<Newest, Error> {
+        let limits = workflow.limits.for_caller(&context.limits);
+        let room = history::room(&limits);
+        let newest = self
+            .store
+            .newest_items(&context.owner, thread, question, room);
+        Ok(newest.await?)
     }
 
-    /// Begins the stream that answers the newest message of `history`, which is in the store.
+    /// Begins the stream that answers a question, which is in the store.
     fn respond(
         &self,
         context: RequestContext,
         workflow: &Arc<Workflow>,
         thread: ThreadMetadata,
-        history: Vec<ThreadItem>,
-        begins: Begins,
+        question: Question,
         place: Place,
     ) -> Result<Reply, Error> {
-        let newest = history.iter().rev().find_map(|item| match item {
-            ThreadItem::UserMessage(message) => Some(message),
-            _ => None,
-        });
-        let options = newest
-            .map(|message| message.inference_options.clone())
-            .unwrap_or_default();
+        let Question {
+            message,
+            earlier,
+            begins,
+        } = question;
+        let options = match &message {
+            ThreadItem::UserMessage(message) => message.inference_options.clone(),
+            _ => InferenceOptions::default(),
+        };
+        let limits = workflow.limits.for_caller(&context.limits);
+        let told = history::tell(&earlier, limits.history_tokens);
         let mut input = Vec::new();
         input.extend(
             workflow
                 .fill_user_context(&context.state_variables)
                 .map(ModelInput::Context),
         );
-        input.extend(history::model_input(&history));
+        input.extend(told.input);
+        input.extend(history::model_input(std::slice::from_ref(&message)));
         let request = ModelRequest {
             model: workflow.pick_model(options.model.as_deref())?,
             instructions: workflow.instructions.clone(),
             input,
             tools: Vec::new(),
             tool_choice: options.tool_choice.map(|choice| choice.id),
+            max_output_tokens: limits.max_output_tokens,
             locale: context.locale.clone(),
             end_user: context.owner.as_str().to_owned(),
         };
@@ -429,7 +437,7 @@ impl Engine {
             is_new: matches!(begins, Begins::NewThread),
             message: match begins {
                 Begins::NewThread | Begins::NewMessage => {
-                    let mut message = history.into_iter().next_back();
+                    let mut message = Some(message);
                     self.attachments
                         .show(&context.owner, &mut message, self.clock.now());
                     message
@@ -443,12 +451,24 @@ impl Engine {
             } else {
                 Titles::Off
             },
-            limits: workflow.limits,
+            limits,
         };
         Ok(Reply::Turn(TurnStream::start(
-            self, workflow, context, start, place,
+            self,
+            workflow,
+            context,
+            start,
+            told.tokens_left,
+            place,
         )))
     }
+}
+
+/// A message that is to be answered, with what came before it.
+struct Question {
+    message: ThreadItem,
+    earlier: Newest,
+    begins: Begins,
 }
 
 /// How a turn came about.

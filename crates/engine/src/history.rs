@@ -1,4 +1,4 @@
-//! A thread's items as a model is told them, and tool calls as a thread keeps them.
+//! A thread's items as a model is told them, as many as fit, and tool calls as a thread keeps them.
 
 use protocol::{
     ItemId, ThreadId, ThreadItem,
@@ -8,9 +8,64 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ports::{ModelFile, ModelInput, ToolCall, UserInput},
+    limits::TurnLimits,
+    ports::{ModelFile, ModelInput, Newest, Room, ToolCall, UserInput},
+    tokens,
     turn::Moment,
 };
+
+/// What the model is told where the beginning of a conversation is left out.
+const LEFT_OUT: &str = "Earlier messages of this conversation are left out here: it has grown too long to be told \
+     whole.";
+
+/// What an item takes in the store beside its text: ids, times, names of fields.
+const STORED_BYTES_PER_ITEM: u64 = 512;
+
+/// The part of a conversation before the question that a model is told.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) input: Vec<ModelInput>,
+    /// What is left of the budget, for files.
+    pub(crate) tokens_left: u64,
+}
+
+/// How much is read of a thread for these limits. Stored text is JSON, which can take twice as much
+/// as the text itself; what turns out to be too much, [`tell`] leaves out.
+pub(crate) fn room(limits: &TurnLimits) -> Room {
+    let text = u64::from(limits.history_tokens) * tokens::BYTES_PER_TOKEN;
+    Room {
+        items: limits.history_items,
+        bytes: 2 * text + STORED_BYTES_PER_ITEM * u64::from(limits.history_items),
+    }
+}
+
+/// Tells the newest items, as many as fit into the budget. A history that is cut is cut between
+/// items, so that no tool call loses its result, and begins with something that was said: results of
+/// tools without the question that led to them would only confuse.
+pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
+    let mut tokens_left = u64::from(budget);
+    let mut is_cut = earlier.has_more;
+    let mut told: Vec<Vec<ModelInput>> = Vec::new();
+    for item in earlier.items.iter().rev() {
+        let input = model_input(std::slice::from_ref(item));
+        let tokens = input.iter().map(tokens::of_input).sum();
+        let Some(left) = tokens_left.checked_sub(tokens) else {
+            is_cut = true;
+            break;
+        };
+        tokens_left = left;
+        told.push(input);
+    }
+    let mut input: Vec<ModelInput> = told.into_iter().rev().flatten().collect();
+    if is_cut {
+        let said =
+            |input: &ModelInput| matches!(input, ModelInput::User(_) | ModelInput::Assistant(_));
+        let first = input.iter().position(said).unwrap_or(input.len());
+        input.drain(..first);
+        input.insert(0, ModelInput::Context(LEFT_OUT.to_owned()));
+    }
+    Told { input, tokens_left }
+}
 
 /// What a tool call leaves in the thread: a hidden item that holds the call *and* its output, so
 /// that a history cut anywhere never has one without the other.
@@ -140,5 +195,146 @@ fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::{
+        Timestamp,
+        item::{AssistantContent, AssistantMessageItem, InferenceOptions, UserContent},
+    };
+
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().expect("a time")
+    }
+
+    fn asked(number: u128, text: &str) -> ThreadItem {
+        UserMessageItem {
+            id: ItemId::mint(number),
+            thread_id: ThreadId::mint(1),
+            created_at: at(),
+            content: vec![UserContent::Text {
+                text: text.to_owned(),
+            }],
+            attachments: Vec::new(),
+            quoted_text: None,
+            inference_options: InferenceOptions::default(),
+        }
+        .into()
+    }
+
+    fn answered(number: u128, text: &str) -> ThreadItem {
+        AssistantMessageItem {
+            id: ItemId::mint(number),
+            thread_id: ThreadId::mint(1),
+            created_at: at(),
+            content: vec![AssistantContent::new(text)],
+        }
+        .into()
+    }
+
+    fn used(number: u128, output: &str) -> ThreadItem {
+        let call = ToolCall {
+            call_id: format!("call-{number}"),
+            name: "look".to_owned(),
+            arguments: "{}".to_owned(),
+        };
+        let moment = Moment {
+            now: at(),
+            id: number,
+        };
+        tool_record(&ThreadId::mint(1), moment, &call, output, false)
+    }
+
+    fn all(items: Vec<ThreadItem>) -> Newest {
+        Newest {
+            items,
+            has_more: false,
+        }
+    }
+
+    fn left_out() -> ModelInput {
+        ModelInput::Context(LEFT_OUT.to_owned())
+    }
+
+    #[test]
+    fn what_fits_is_told_whole() {
+        let items = vec![asked(1, "hi"), used(2, "seen"), answered(3, "hello")];
+        let whole = model_input(&items);
+        let tokens: u64 = whole.iter().map(tokens::of_input).sum();
+        let budget = u32::try_from(tokens).expect("few");
+        let told = tell(&all(items.clone()), budget);
+        assert_eq!(
+            told,
+            Told {
+                input: whole,
+                tokens_left: 0
+            }
+        );
+        let one_less = tell(&all(items), budget - 1);
+        assert_eq!(
+            one_less.input,
+            [left_out(), ModelInput::Assistant("hello".to_owned())],
+            "a result without its question is of no use"
+        );
+    }
+
+    #[test]
+    fn the_model_is_told_that_the_store_had_more() {
+        let newest = Newest {
+            items: vec![answered(1, "hello")],
+            has_more: true,
+        };
+        let told = tell(&newest, 100);
+        assert_eq!(
+            told.input,
+            [left_out(), ModelInput::Assistant("hello".to_owned())]
+        );
+        let nothing = Newest {
+            items: Vec::new(),
+            has_more: true,
+        };
+        assert_eq!(tell(&nothing, 100).input, [left_out()]);
+        assert_eq!(tell(&Newest::default(), 0).input, []);
+    }
+
+    fn any_item() -> impl Strategy<Value = ThreadItem> {
+        (0..3, 0..1_000_u128, "[a-z ]{0,200}").prop_map(|(kind, number, text)| match kind {
+            0 => asked(number, &text),
+            1 => answered(number, &text),
+            _ => used(number, &text),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_history_keeps_to_its_budget_and_its_pairs(
+            items in prop::collection::vec(any_item(), 0..40),
+            budget in 0..2_000_u32,
+        ) {
+            let whole = model_input(&items);
+            let told = tell(&all(items), budget);
+            let (is_cut, kept) = match told.input.split_first() {
+                Some((first, rest)) if *first == left_out() => (true, rest),
+                _ => (false, &*told.input),
+            };
+            prop_assert!(whole.ends_with(kept), "the newest, in their order");
+            prop_assert_eq!(is_cut, kept.len() < whole.len());
+            let spent: u64 = kept.iter().map(tokens::of_input).sum();
+            prop_assert!(spent + told.tokens_left <= u64::from(budget));
+            for pair in kept.windows(2) {
+                let is_call = matches!(pair[0], ModelInput::ToolCall(_));
+                let is_output = matches!(pair[1], ModelInput::ToolOutput { .. });
+                prop_assert_eq!(is_call, is_output);
+            }
+            if is_cut {
+                let is_said = matches!(kept.first(), None | Some(ModelInput::User(_) | ModelInput::Assistant(_)));
+                prop_assert!(is_said);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 mod files;
 
-use std::pin::Pin;
+use std::{num::NonZeroU32, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,7 +29,8 @@ pub use files::{
 /// behind `after`. With `before` alone: the entries right before it. Entries are always in `order`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageQuery {
-    /// At most this many entries, 1 to [`PageQuery::MAX_LIMIT`].
+    /// At most this many entries, 1 to [`PageQuery::MAX_LIMIT`]. A page also ends, with `has_more`, before it takes more
+    /// than [`PageQuery::MAX_BYTES`]; it always has one entry, where there is one.
     pub limit: u32,
     /// Oldest first or newest first.
     pub order: Order,
@@ -45,11 +46,31 @@ impl PageQuery {
     pub const DEFAULT_LIMIT: u32 = 20;
     /// The official element asks for 9,999 threads at once; it gets this many and `has_more`.
     pub const MAX_LIMIT: u32 = 100;
+    /// How much a page may take in the store's own form: a hundred of the longest messages would be 25 MB.
+    pub const MAX_BYTES: u64 = 4 << 20;
 
     /// Whether the page is the one right before a place: then more entries lie before it.
     pub const fn is_backwards(&self) -> bool {
         self.after.is_none() && self.before.is_some()
     }
+}
+
+/// How much of a thread is read at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// At most this many items.
+    pub items: u32,
+    /// At most this many bytes, in the form in which the store keeps them.
+    pub bytes: u64,
+}
+
+/// The newest items of a thread.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Newest {
+    /// The items, oldest first.
+    pub items: Vec<ThreadItem>,
+    /// Whether there are older ones.
+    pub has_more: bool,
 }
 
 /// What one step of a turn writes. A store applies the whole of it or nothing, in one transaction.
@@ -135,6 +156,16 @@ pub trait Store: Send + Sync + 'static {
         thread: &ThreadId,
         query: &PageQuery,
     ) -> Result<Page<ThreadItem>, StoreError>;
+
+    /// The newest items of a thread that fit into this room, oldest first; of those before `before`,
+    /// where one is named. What does not fit is not read into memory, however long the thread is.
+    async fn newest_items(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        before: Option<&ItemId>,
+        room: Room,
+    ) -> Result<Newest, StoreError>;
 
     /// One item.
     async fn item(
@@ -244,6 +275,8 @@ pub struct ModelRequest {
     pub tools: Vec<ToolSpec>,
     /// The tool the user picked in the composer, which the model must use.
     pub tool_choice: Option<String>,
+    /// How many tokens the model may write, thoughts included; `None` leaves it to the provider.
+    pub max_output_tokens: Option<NonZeroU32>,
     /// BCP 47 tag of the user's language, where known.
     pub locale: Option<String>,
     /// A stable name for the end user, for the provider's abuse checks; adapters send a hash of it.

@@ -21,6 +21,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tracing::Instrument;
 
 use crate::{
     context::RequestContext,
@@ -63,6 +64,8 @@ struct Running {
     stop: FuturesUnordered<WaitForCancellationFutureOwned>,
     /// Given up when the last save is done.
     place: Option<Place>,
+    /// How many tokens files of earlier messages may take.
+    file_tokens: u64,
     /// Counts inputs, see [`Running::poll_input`].
     polls: u8,
     /// Where the last save runs: a body may be dropped outside of the runtime that polled it.
@@ -84,6 +87,7 @@ impl TurnStream {
         workflow: &Arc<Workflow>,
         context: RequestContext,
         start: Start,
+        file_tokens: u64,
         place: Place,
     ) -> Self {
         let thread = start.thread.id.clone();
@@ -103,6 +107,7 @@ impl TurnStream {
             deadline,
             stop: iter::once(place.stop().cancelled_owned()).collect(),
             place: Some(place),
+            file_tokens,
             polls: 0,
             runtime: Handle::current(),
         }))
@@ -124,7 +129,10 @@ impl Running {
                 let result = ready!(saving.poll_unpin(cx));
                 self.saving = None;
                 if let Err(error) = result {
-                    tracing::error!(error = &error as &dyn std::error::Error, thread = %self.thread, "failed to save a turn");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to save a turn"
+                    );
                     self.tell(Input::SaveFailed);
                 }
                 continue;
@@ -196,8 +204,11 @@ impl Running {
         let workflow = Arc::clone(&self.workflow);
         let context = Arc::clone(&self.context);
         let attachments = self.engine.attachments.clone();
+        let file_tokens = self.file_tokens;
         async move {
-            attachments.read_files(&context.owner, &mut request).await;
+            attachments
+                .read_files(&context.owner, &mut request, file_tokens)
+                .await;
             if may_use_tools {
                 request.tools = workflow.tools.list(&context).await;
             }
@@ -306,8 +317,6 @@ impl Running {
         self.work = Work::Nothing;
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            thread = %self.thread,
-            workflow = %self.workflow.id,
             "failed to get an answer from the model"
         );
         Input::ModelFailed(error)
@@ -330,15 +339,20 @@ impl Drop for Running {
         if saving.is_none() && changes.is_empty() {
             return;
         }
-        let (thread, place) = (self.thread.clone(), self.place.take());
+        let place = self.place.take();
         let last_words = async move {
             for write in saving.into_iter().chain(changes) {
                 if let Err(error) = write.await {
-                    tracing::error!(error = &error as &dyn std::error::Error, %thread, "failed to save a stopped turn");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to save a stopped turn"
+                    );
                 }
             }
             drop(place);
         };
+        // Under the names of the request, like everything that was reported before.
+        let last_words = last_words.in_current_span();
         self.engine.tasks.spawn_on(last_words, &self.runtime);
     }
 }

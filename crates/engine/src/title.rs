@@ -27,6 +27,7 @@ pub(crate) fn request(turn: &ModelRequest) -> ModelRequest {
         )],
         tools: Vec::new(),
         tool_choice: None,
+        max_output_tokens: turn.max_output_tokens,
         locale: turn.locale.clone(),
         end_user: turn.end_user.clone(),
     }

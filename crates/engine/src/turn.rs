@@ -10,6 +10,11 @@
 //!
 //! Whatever happens (a failure, a time-out, the user's "Stop"), what stands so far goes into a
 //! [`Effect::Save`] before the turn ends.
+//!
+//! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
+//! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
+
+mod tools;
 
 use std::collections::VecDeque;
 
@@ -20,11 +25,13 @@ use protocol::{
     source::{Source, UrlSource},
 };
 
+use self::tools::ToolUse;
 use crate::{
     history,
+    limits::TurnLimits,
     ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolEvent},
     title,
-    workflow::{Titles, TurnLimits},
+    workflow::Titles,
 };
 
 /// What a cancelled turn leaves in the thread, so that the model does not take it up again.
@@ -120,9 +127,7 @@ pub(crate) struct Turn {
     /// Bytes of text over all messages of this turn.
     answer_bytes: usize,
     is_reasoning: bool,
-    rounds: u32,
-    /// Tools asked for and not yet run; the first one is running while `Acting`.
-    calls: VecDeque<ToolCall>,
+    tools: ToolUse,
     /// Items that are not in the store yet.
     unsaved: Vec<ThreadItem>,
     awaits_title: bool,
@@ -169,9 +174,10 @@ impl Turn {
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
+        let tools = ToolUse::new(&limits);
         out.push_back(Effect::AskModel {
             request: Box::new(request.clone()),
-            may_use_tools: true,
+            may_use_tools: tools.is_offered(),
         });
         Self {
             thread,
@@ -181,8 +187,7 @@ impl Turn {
             message: None,
             answer_bytes: 0,
             is_reasoning: false,
-            rounds: 0,
-            calls: VecDeque::new(),
+            tools,
             unsaved: Vec::new(),
             awaits_title,
             is_thread_unsaved,
@@ -279,6 +284,11 @@ impl Turn {
                 let Some(part) = message.content.first_mut() else {
                     return;
                 };
+                // Citations are kept with the answer, so they count as part of it.
+                self.answer_bytes += url.len() + title.len();
+                if self.answer_bytes > self.limits.answer_bytes {
+                    return self.cut_answer(out);
+                }
                 let annotation = Annotation {
                     source: Source::Url(UrlSource {
                         title,
@@ -299,16 +309,20 @@ impl Turn {
                 let item_id = message.id.clone();
                 out.push_back(Effect::Emit(Event::ItemUpdated { item_id, update }));
             }
-            ModelEvent::ToolCall(call) => self.calls.push_back(call),
+            ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {
                 is_truncated,
                 usage: _,
             } => {
                 self.close_message(out);
-                if self.calls.is_empty() {
-                    self.complete(is_truncated, out);
-                } else {
+                if is_truncated {
+                    // The arguments of a call may have been cut off, too.
+                    self.tools.drop_calls();
+                }
+                if self.tools.current().is_some() {
                     self.act(out);
+                } else {
+                    self.complete(is_truncated, out);
                 }
             }
         }
@@ -351,10 +365,15 @@ impl Turn {
             },
         }));
         if self.answer_bytes > self.limits.answer_bytes {
-            self.calls.clear();
-            self.close_message(out);
-            self.complete(true, out);
+            self.cut_answer(out);
         }
+    }
+
+    /// Ends an answer that has grown too long.
+    fn cut_answer(&mut self, out: &mut VecDeque<Effect>) {
+        self.tools.drop_calls();
+        self.close_message(out);
+        self.complete(true, out);
     }
 
     /// Finishes the assistant's message, where one is open: saved before it is called done.
@@ -398,14 +417,13 @@ impl Turn {
 
     /// Starts the tools the model asked for.
     fn act(&mut self, out: &mut VecDeque<Effect>) {
-        self.rounds += 1;
-        self.calls.truncate(self.limits.tool_calls);
+        self.tools.begin_round();
         self.phase = Phase::Acting;
         self.call_next(out);
     }
 
     fn call_next(&mut self, out: &mut VecDeque<Effect>) {
-        if let Some(call) = self.calls.front() {
+        if let Some(call) = self.tools.current() {
             out.push_back(progress(format!("Using {}…", call.name)));
             out.push_back(Effect::CallTool(call.clone()));
             return;
@@ -414,10 +432,10 @@ impl Turn {
         // The user's choice of a tool is fulfilled by the first round.
         self.request.tool_choice = None;
         self.phase = Phase::Answering;
+        self.tools.end_round();
         out.push_back(Effect::AskModel {
             request: Box::new(self.request.clone()),
-            // Without tools the model has to answer with what it has.
-            may_use_tools: self.rounds < self.limits.tool_rounds,
+            may_use_tools: self.tools.is_offered(),
         });
     }
 
@@ -429,8 +447,11 @@ impl Turn {
     ) {
         match event {
             ToolEvent::Progress(text) => out.push_back(progress(text)),
-            ToolEvent::Done { output, is_error } => {
-                let Some(call) = self.calls.pop_front() else {
+            ToolEvent::Done {
+                mut output,
+                is_error,
+            } => {
+                let Some(call) = self.tools.finish(&mut output) else {
                     return;
                 };
                 self.unsaved.push(history::tool_record(
@@ -472,16 +493,25 @@ impl Turn {
 
     /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
     fn complete(&mut self, is_truncated: bool, out: &mut VecDeque<Effect>) {
+        let has_more_to_do = self.tools.has_refused();
         if self.answer_bytes == 0 {
-            return self.fail(&Failure::EMPTY, out);
+            return self.fail(
+                &match (is_truncated, has_more_to_do) {
+                    (true, _) => Failure::NO_ROOM,
+                    (false, true) => Failure::NO_ROUNDS,
+                    (false, false) => Failure::EMPTY,
+                },
+                out,
+            );
         }
         if is_truncated {
-            out.push_back(Effect::Emit(Event::Notice(NoticeEvent {
-                level: NoticeLevel::Warning,
-                message: "The answer was cut off at its length limit. Ask to continue it."
-                    .to_owned(),
-                title: None,
-            })));
+            out.push_back(notice(
+                "The answer was cut off at its length limit. Ask to continue it.",
+            ));
+        } else if has_more_to_do {
+            out.push_back(notice(
+                "The answer ended here because it has used its tools as often as it may. Ask to go on.",
+            ));
         }
         self.save(out);
         if self.awaits_title {
@@ -549,6 +579,14 @@ fn for_client(thread: &ThreadMetadata) -> Thread {
     Thread::for_client(thread.clone(), Page::default())
 }
 
+fn notice(message: &str) -> Effect {
+    Effect::Emit(Event::Notice(NoticeEvent {
+        level: NoticeLevel::Warning,
+        message: message.to_owned(),
+        title: None,
+    }))
+}
+
 fn progress(text: String) -> Effect {
     Effect::Emit(Event::ProgressUpdate { icon: None, text })
 }
@@ -568,6 +606,18 @@ impl Failure {
     const EMPTY: Self = Self {
         message: "The model gave an empty answer. Try again, or put the question differently.",
         allow_retry: true,
+    };
+    /// Models that think before they write can use up all they may write by thinking.
+    const NO_ROOM: Self = Self {
+        message: "The model reached its length limit before it could answer. Put the question more \
+                  narrowly, or ask for one part of it.",
+        allow_retry: false,
+    };
+    /// Trying again would do once more what the tools have done.
+    const NO_ROUNDS: Self = Self {
+        message: "The model has used its tools as often as it may in one answer, without coming to an \
+                  end. What was done so far is kept; ask to go on, or for less at once.",
+        allow_retry: false,
     };
     const TOO_SLOW: Self = Self {
         message: "The answer took longer than it may. What came so far is kept; try again.",

@@ -1,11 +1,12 @@
 //! A workflow: what OpenAI's hosted ChatKit calls by a `wf_…` id, here a table of the configuration.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use crate::{
     error::Error,
+    limits::TurnLimits,
     ports::{Model, Tools},
 };
 
@@ -76,36 +77,6 @@ pub enum Titles {
     FirstMessage,
     /// Nowhere: the thread stays untitled until somebody names it.
     Off,
-}
-
-/// Bounds of one turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TurnLimits {
-    /// How many of the newest items the model is told.
-    pub history_items: u32,
-    /// How often the model may ask for tools before it must answer.
-    pub tool_rounds: u32,
-    /// How many tools it may ask for in one round.
-    pub tool_calls: usize,
-    /// How long an answer may get, in bytes of UTF-8.
-    pub answer_bytes: usize,
-    /// How long a whole turn may take.
-    pub duration: Duration,
-    /// How long a title may take once the answer stands.
-    pub title_duration: Duration,
-}
-
-impl Default for TurnLimits {
-    fn default() -> Self {
-        Self {
-            history_items: 200,
-            tool_rounds: 10,
-            tool_calls: 16,
-            answer_bytes: 1 << 20,
-            duration: Duration::from_mins(10),
-            title_duration: Duration::from_secs(5),
-        }
-    }
 }
 
 impl Workflow {

@@ -166,6 +166,14 @@ impl House {
     }
 
     async fn with(answers: impl IntoIterator<Item = Vec<Step>>, titles: Titles) -> Self {
+        Self::within(answers, titles, TurnLimits::default()).await
+    }
+
+    async fn within(
+        answers: impl IntoIterator<Item = Vec<Step>>,
+        titles: Titles,
+        limits: TurnLimits,
+    ) -> Self {
         let store = store::connect("sqlite::memory:", store::Options::default())
             .await
             .expect("a store");
@@ -180,7 +188,7 @@ impl House {
             model_choices: ModelChoices::These(vec!["other".to_owned()]),
             tools: Arc::new(Echo),
             titles,
-            limits: TurnLimits::default(),
+            limits,
         };
         let engine = Engine {
             store: store.clone(),
@@ -246,6 +254,7 @@ fn context(who: &str) -> RequestContext {
         state_variables: Arc::new(Map::from_iter([("plan".to_owned(), json!("gold"))])),
         rules: SessionRules::default(),
         uploads: engine::UploadRules::default(),
+        limits: engine::CallerLimits::default(),
         locale: None,
     }
 }
@@ -360,6 +369,113 @@ async fn tools_act_as_the_user_and_stay_hidden_from_the_page() {
             output
         })
     );
+}
+
+#[tokio::test]
+async fn a_model_that_only_calls_tools_is_asked_once_more_than_it_has_rounds() {
+    // It calls whether tools are offered or not, and one that nobody offered, too.
+    let round = || vec![Step::Call("whoami"), Step::Call("unheard_of"), Step::Done];
+    let limits = TurnLimits {
+        tool_rounds: 3,
+        ..TurnLimits::default()
+    };
+    let house = House::within((0..50).map(|_| round()), Titles::Off, limits).await;
+    let events = house.turn("ada", create("who am I?")).await;
+    let asked = house.model.asked();
+    let offered: Vec<usize> = asked.iter().map(|request| request.tools.len()).collect();
+    assert_eq!(offered, [1, 1, 1, 0]);
+    let Some(Event::Error(error)) = events.last() else {
+        panic!("the person reads why it ended: {events:?}")
+    };
+    let message = error.message.as_deref().unwrap_or_default();
+    assert!(message.contains("as often as it may"), "{message}");
+    assert!(!error.allow_retry);
+}
+
+#[tokio::test]
+async fn a_long_conversation_is_told_from_its_newest_words_on() {
+    let limits = TurnLimits {
+        history_tokens: 100,
+        ..TurnLimits::default()
+    };
+    let answer = |text| vec![Step::Say(text), Step::Done];
+    let house = House::within(
+        [answer("one"), answer("two"), answer("three")],
+        Titles::Off,
+        limits,
+    )
+    .await;
+    let thread = created(&house.turn("ada", create(&"long ".repeat(100))).await).id;
+    for text in ["short", &"long ".repeat(1_000)] {
+        let more = json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input(text)}});
+        house.turn("ada", more).await;
+    }
+    let told = house.model.asked()[2].input.clone();
+    let [
+        ModelInput::Context(plan),
+        ModelInput::Context(note),
+        rest @ ..,
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!(plan, "Plan: gold.");
+    assert!(note.contains("left out"), "{note}");
+    assert_eq!(
+        rest,
+        [
+            ModelInput::Assistant("one".to_owned()),
+            ModelInput::User("short".into()),
+            ModelInput::Assistant("two".to_owned()),
+            // The question is told whole, however long.
+            ModelInput::User(long_question()),
+        ]
+    );
+    // An answer that is asked for again is told the same.
+    let question = house
+        .items("ada", &thread)
+        .await
+        .into_iter()
+        .rfind(|item| matches!(item, ThreadItem::UserMessage(_)))
+        .expect("the question");
+    let retry = json!({"type": "threads.retry_after_item", "params": {"thread_id": thread, "item_id": question.id()}});
+    house.turn("ada", retry).await;
+    assert_eq!(house.model.asked()[3].input, told);
+}
+
+fn long_question() -> engine::ports::UserInput {
+    "long ".repeat(1_000).into()
+}
+
+#[tokio::test]
+async fn callers_with_less_get_less() {
+    let house = House::new([vec![Step::Say("x"), Step::Done]]).await;
+    let ask = async |text: &str| {
+        let body = serde_json::to_vec(&create(text)).expect("JSON");
+        let envelope =
+            protocol::Envelope::parse(&body, &protocol::Limits::default()).expect("a request");
+        let context = RequestContext {
+            limits: engine::CallerLimits {
+                message_bytes: Some(2_048),
+                max_output_tokens: std::num::NonZeroU32::new(100),
+                ..engine::CallerLimits::default()
+            },
+            ..context("ada")
+        };
+        house.engine.handle(context, envelope.request).await
+    };
+    let Err(Error::Invalid { message, param }) = ask(&"x".repeat(2_049)).await else {
+        panic!("too long")
+    };
+    assert!(message.contains("longer than the 2 KB"), "{message}");
+    assert_eq!(param.as_deref(), Some("params.input"));
+    let Ok(Reply::Turn(turn)) = ask(&"x".repeat(2_048)).await else {
+        panic!("a stream")
+    };
+    turn.collect::<Vec<_>>().await;
+    let asked = house.model.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].max_output_tokens, std::num::NonZeroU32::new(100));
 }
 
 #[tokio::test]

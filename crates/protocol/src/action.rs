@@ -11,7 +11,7 @@ pub struct Action {
     /// The application's own name for what should happen.
     #[serde(rename = "type")]
     pub name: String,
-    /// Whatever belongs to it, with form values merged in by the element.
+    /// Its data, with form values merged in by the element.
     pub payload: Option<Value>,
 }
 

@@ -32,13 +32,13 @@ pub enum Event {
     ItemDone { item: ThreadItem },
     #[serde(rename = "thread.item.removed")]
     ItemRemoved { item_id: ItemId },
-    /// An item of the same id takes the place of the former one.
+    /// An item takes the place of the one with the same id.
     #[serde(rename = "thread.item.replaced")]
     ItemReplaced { item: ThreadItem },
     /// What the user may do while the stream runs.
     #[serde(rename = "stream_options")]
     StreamOptions { stream_options: StreamOptions },
-    /// A passing remark on what is going on.
+    /// A short-lived note about what is going on.
     #[serde(rename = "progress_update")]
     ProgressUpdate {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ pub enum ItemUpdate {
         /// The `id` of the component.
         component_id: String,
         delta: String,
-        /// Whether that was the last of it.
+        /// Whether that was all of it.
         done: bool,
     },
     /// A component of a widget is replaced.
@@ -219,7 +219,7 @@ pub enum ItemUpdate {
     },
 }
 
-/// The event of which there are as many as tokens: text added to a message.
+/// The event that comes once for each token: text added to a message.
 ///
 /// Writes the same bytes as [`Event::ItemUpdated`] with [`ItemUpdate::TextDelta`], but borrows what
 /// it is made of.

@@ -119,7 +119,7 @@ pub struct DeletedThread {
     pub deleted: bool,
 }
 
-/// Whole Unix seconds; what is less is cut off.
+/// Unix seconds, rounded down.
 fn seconds(time: Timestamp) -> i64 {
     time.as_microsecond().div_euclid(1_000_000)
 }

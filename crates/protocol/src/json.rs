@@ -8,11 +8,17 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::RequestError;
 
-/// Longest piece of what was sent that an error repeats, in characters.
+/// The most characters of the input that an error repeats.
 const EXCERPT: usize = 64;
 
-/// Reads one JSON value that nests at most `max_depth` levels of objects and lists.
-pub(crate) fn parse(text: &str, max_depth: usize) -> Result<Value, RequestError> {
+/// Reads one JSON value that nests at most `max_depth` levels of objects and lists, and in which no
+/// object names a member twice: parsers disagree about which one counts.
+///
+/// # Errors
+///
+/// [`RequestError::NotJson`], [`RequestError::TooDeep`], [`RequestError::DuplicateKey`], or
+/// [`RequestError::Invalid`] for the character U+0000.
+pub fn parse(text: &str, max_depth: usize) -> Result<Value, RequestError> {
     // serde's errors are text; the cell carries the fault itself past them.
     let fault = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);

@@ -20,7 +20,7 @@ pub mod hosted;
 pub mod icon;
 pub mod id;
 pub mod item;
-mod json;
+pub mod json;
 pub mod request;
 pub mod source;
 pub mod task;

@@ -6,7 +6,7 @@ use serde_with::skip_serializing_none;
 use crate::JsonObject;
 use crate::icon::IconName;
 
-/// Something an answer rests on.
+/// Something that an answer is based on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Source {

@@ -20,7 +20,7 @@ pub struct ThreadMetadata {
     pub status: ThreadStatus,
     /// Hosts that images in answers may come from; absent means the element's own rule.
     pub allowed_image_domains: Option<Vec<String>>,
-    /// Notes of the application. Not for the browser: see [`Thread::for_client`].
+    /// The application's notes. Not for the browser: see [`Thread::for_client`].
     #[serde(default)]
     pub metadata: JsonObject,
 }

@@ -68,7 +68,7 @@ macro_rules! widgets {
                 }
             }
 
-            /// What updates call this component.
+            /// The `id` by which updates refer to this component.
             pub fn id(&self) -> Option<&str> {
                 match self {
                     $(Self::$Component(component) => component.id.as_deref(),)*
@@ -102,7 +102,7 @@ widgets! {
     Col = "Col",
     /// A container whose controls are sent together.
     Form = "Form",
-    /// Room that pushes its neighbours apart.
+    /// Flexible space between its neighbours.
     Spacer = "Spacer",
     Divider = "Divider",
     /// Animates the change of its child.
@@ -122,7 +122,7 @@ widgets! {
     Button = "Button",
     Input = "Input",
     Textarea = "Textarea",
-    /// A choice from a list that unfolds.
+    /// A choice from a drop-down list.
     Select = "Select",
     DatePicker = "DatePicker",
     Checkbox = "Checkbox",

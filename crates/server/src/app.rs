@@ -1,6 +1,6 @@
 //! What every request needs, put together once by the composition root.
 
-use std::{ops::Deref, sync::Arc, time::Instant};
+use std::{collections::HashMap, ops::Deref, sync::Arc, time::Instant};
 
 use auth::{
     ClientSecrets, Domains, Issuers, LoginSessions, Now, PublicTokens, ServerKeys, Signer,
@@ -8,7 +8,10 @@ use auth::{
 };
 use engine::{Engine, Workflow, WorkflowId};
 use ipnet::IpNet;
-use upstream::{openai::sessions::SessionsApi, relay::Relay};
+use upstream::{
+    openai::sessions::SessionsApi,
+    relay::{Relay, RelayLimits},
+};
 
 use crate::{
     audit::Audit,
@@ -47,7 +50,7 @@ pub struct App {
     /// Mints door 1's secrets elsewhere (`issuer = "openai"`).
     pub hosted_sessions: Option<HostedSessions>,
     /// Where a body with `messages` goes.
-    pub relay: Option<RelayTarget>,
+    pub relay: Option<RelayTargets>,
     /// The demo page.
     pub demo: Option<Demo>,
     /// The development issuer.
@@ -72,14 +75,36 @@ pub struct HostedSessions {
     pub workflow: String,
 }
 
-/// Where a body with `messages` goes.
-pub struct RelayTarget {
-    /// The model.
-    pub relay: Relay,
-    /// The provider's name of it.
-    pub model: String,
+/// Where bodies with `messages` go, and how much they may ask for.
+pub struct RelayTargets {
+    /// What answers in the place of each workflow's first version, which is the one that logins get.
+    pub by_workflow: HashMap<WorkflowId, RelayTarget>,
     /// How long one answer may take.
     pub duration: std::time::Duration,
+    /// How much one request may ask for.
+    pub limits: RelayLimits,
+}
+
+/// The model of one workflow, behind the relay.
+pub struct RelayTarget {
+    /// What answers.
+    pub relay: Relay,
+    /// The provider's name of the model.
+    pub model: String,
+    /// Whose messages it takes.
+    pub takes: RelayTakes,
+}
+
+/// Whose plain messages a workflow takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayTakes {
+    /// Nobody's.
+    Nobody,
+    /// Those of people whom no rule pins to a workflow. Whoever is pinned was meant to get that
+    /// workflow's instructions and tools, and the relay has neither.
+    Unpinned,
+    /// Everybody's whom the workflow answers.
+    Everybody,
 }
 
 /// What the demo page is told.
@@ -113,6 +138,8 @@ pub struct Settings {
     pub body: BodyLimits,
     /// Which files people may send.
     pub uploads: UploadSettings,
+    /// What visitors get less of than a workflow allows.
+    pub visitor_limits: engine::CallerLimits,
     /// After this much silence a stream sends a comment.
     pub keep_alive: std::time::Duration,
     /// Proxies whose `X-Forwarded-For` is believed.

@@ -10,17 +10,19 @@ use axum::{
 };
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
+use upstream::openai::opaque_user;
 
 use crate::{
     address::{Address, Takes},
     app::AppState,
     audit, body,
-    caller::{self, Caller},
+    caller::{self, Caller, Trace},
     client_ip::{self, ClientIp, is_forwarded_by_stranger},
     cors::{self, Asking},
     error::{self, ApiError, ErrorReport},
     host,
+    report::RequestName,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,9 +46,10 @@ pub(crate) async fn around(
     let (app, address) = (&app, address.as_deref());
     // 1. A name for the request, so that a person can report an error without telling a secret.
     //    The span is for whoever looks closely (`log.filter` at `debug`).
-    let id = format!("req_{:032x}", app.engine.ids.next());
+    let id: Arc<str> = format!("req_{:032x}", app.engine.ids.next()).into();
+    request.extensions_mut().insert(RequestName(id.clone()));
     let line = (request.method().clone(), request.uri().clone());
-    let span = tracing::debug_span!("request", id, method = %line.0, path = line.1.path());
+    let span = tracing::debug_span!("request", id = &*id, method = %line.0, path = line.1.path());
     let mut asking = Asking::of(address, &request);
     let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
@@ -92,7 +95,9 @@ pub(crate) async fn around(
     if let Some(report) = response.extensions().get::<ErrorReport>() {
         let trace = response.extensions().get();
         let is_news = audit::refusal(app, report, &asking, client, trace);
-        span.in_scope(|| log(&id, &line, response.status(), report, is_news));
+        // What a conversation has said about itself: who speaks, in which thread and workflow.
+        let span = response.extensions().get::<Span>().unwrap_or(&span);
+        span.in_scope(|| log(&id, &line, response.status(), report, trace, is_news));
         if is_operator {
             error::tell_operator(&mut response);
         }
@@ -102,7 +107,7 @@ pub(crate) async fn around(
     asking.finish(headers);
     // 10. What every answer carries.
     security_headers(headers, app.settings.is_secure);
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
     response
@@ -148,6 +153,7 @@ fn log(
     (method, uri): &(Method, Uri),
     status: StatusCode,
     report: &ErrorReport,
+    trace: Option<&Trace>,
     is_news: bool,
 ) {
     let path = uri.path();
@@ -161,11 +167,18 @@ fn log(
             tracing::$level!(id, %method, path, status, code, cause $(, $more)*, message)
         };
     }
+    let user = || trace.map(|trace| opaque_user(trace.identity.owner_key()));
     // A refused sign-in is news for whoever sets the server up; other faults of clients are not.
     match (status, &report.rejection) {
-        (500.., _) => line!(error),
+        (500.., _) => {
+            let user = user();
+            line!(error, user);
+        }
         // An error that became an `error` event of a stream.
-        (200, _) => line!(warn),
+        (200, _) => {
+            let user = user();
+            line!(warn, user);
+        }
         (401 | 403, Some(rejection)) if is_news => {
             // What finds the token again in the issuer's log, without holding it.
             let issuer = rejection.issuer();

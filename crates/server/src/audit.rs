@@ -1,9 +1,9 @@
 //! What goes into the audit log, and how it gets there without keeping a request waiting.
 //!
-//! A request leaves a record in a bounded queue; [`Audit::run`] writes what has queued up, many at a time. When the
-//! queue is full, records are counted instead of kept, and the count becomes an entry of its own. Of equal refusals in
-//! one minute the first is written like everything else and the rest as one entry with their number, so that a flood of
-//! them makes the log neither long nor slow.
+//! A request puts a record into a bounded queue; [`Audit::run`] writes the queue in batches. When the queue is full,
+//! records are counted instead of kept, and the count becomes an entry of its own. Of identical refusals within a minute
+//! the first is written like any other record and the rest become one entry with a count, so a flood of them makes the
+//! log neither long nor slow.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -33,23 +33,23 @@ use crate::{
     error::ErrorReport,
 };
 
-/// How many records wait at most; about two megabytes.
+/// The most records that wait; about two megabytes.
 const MAX_WAITING: usize = 4_096;
 /// How many records share a write.
 const BATCH: usize = 256;
-/// How many different refusals are told apart in one minute. Beyond them only their reasons are.
+/// How many different refusals are told apart within a minute; beyond that, only reason and door are.
 const MAX_DIFFERENT: usize = 256;
 /// How long a record waits for others to share its write, since each write is a commit.
 const GATHERED_FOR: Duration = Duration::from_millis(20);
-/// How often counted refusals are looked at, in case nothing else happens.
+/// How often counted refusals are flushed when nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-/// How many logins are remembered, so that each is written down once.
+/// How many logins are remembered, so that each is recorded once.
 const MAX_LOGINS: u64 = 10_000;
 
 /// How many addresses are remembered that forwarded a request without being trusted.
 const MAX_STRANGERS: usize = 16;
 
-/// The way to the audit log.
+/// A handle to the audit log.
 pub struct Audit {
     store: Arc<dyn AuditStore>,
     waiting: Mutex<Waiting>,
@@ -61,7 +61,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// A log that is kept there.
+    /// A log kept in this store.
     pub fn new(store: Arc<dyn AuditStore>) -> Self {
         Self {
             store,
@@ -76,8 +76,7 @@ impl Audit {
         }
     }
 
-    /// Leaves a record to be written. Never waits, never fails. False for a refusal that came before in this minute: it
-    /// is only counted.
+    /// Queues a record. Never waits, never fails. `false` for a refusal already seen this minute, which is only counted.
     pub(crate) fn record(&self, record: AuditRecord) -> bool {
         let is_news = self.lock().add(record);
         if is_news {
@@ -86,8 +85,7 @@ impl Audit {
         is_news
     }
 
-    /// Leaves a record that a user came in by door 3, unless this very login came before. It is remembered by its user
-    /// and its end.
+    /// Records that a user came in by door 3, once for each login. A login is recognised by its user and its expiry.
     pub(crate) fn entered(&self, source: &Source, caller: &Caller) {
         let login = (caller.owner().clone(), caller.identity().expires_at());
         if self.logins.contains_key(&login) {
@@ -97,7 +95,7 @@ impl Audit {
         self.record(source.note(AuditEvent::Entered, Door::Custom, caller.identity()));
     }
 
-    /// Leaves a record that this address forwards requests and is not trusted to, once in the life of the process.
+    /// Records that this address forwards requests and is not trusted to, once in the life of the process.
     /// `doctor` tells the operator, whose proxy it may be.
     pub(crate) fn forwarded_by_stranger(&self, at: UnixTime, address: ClientIp) {
         let mut strangers = self
@@ -113,7 +111,7 @@ impl Audit {
         }
     }
 
-    /// Leaves a record of what somebody did who was let in.
+    /// Records what an admitted caller did.
     pub(crate) fn done(&self, source: &Source, caller: &Caller, event: AuditEvent) {
         let trace = caller.trace();
         let record = source.note(event, trace.door.unwrap_or(Door::Custom), caller.identity());
@@ -123,14 +121,14 @@ impl Audit {
         });
     }
 
-    /// Leaves a record of a file that came by a link, which says for whom but not by which door.
+    /// Records a file that came through a link, which says whose it is but not which door was used.
     pub(crate) fn uploaded_by_link(&self, source: &Source, owner: &Owner, id: &AttachmentId) {
         let file_id = id.as_str().to_owned();
         let record = source.trace(AuditEvent::FileUploaded { file_id });
         self.record(record.about(owner.issuer(), owner.subject()));
     }
 
-    /// Leaves a record of a secret that was minted, replaced, or told again.
+    /// Records that a secret was minted, rotated or repeated.
     pub(crate) fn issued(
         &self,
         source: &Source,
@@ -150,12 +148,12 @@ impl Audit {
         self.record(record.in_session(issued.session.id.as_str()));
     }
 
-    /// Writes what is waiting, and what was counted in the minutes before `now`. What cannot be written waits on.
+    /// Writes what is queued, and the counts of the minutes before `now`. What cannot be written stays queued.
     pub async fn write(&self, now: UnixTime) {
         self.write_until(Some(now)).await;
     }
 
-    /// Writes everything, at the end of the process.
+    /// Writes everything that is left, when the process ends.
     pub async fn close(&self) {
         self.write_until(None).await;
     }
@@ -175,12 +173,12 @@ impl Audit {
         }
     }
 
-    /// Removes entries from before this time. How many went.
+    /// Removes entries older than this, and returns how many.
     pub(crate) async fn purge(&self, before: UnixTime) -> Result<u64, StoreError> {
         self.store.purge_audit(before).await
     }
 
-    /// Writes for ever.
+    /// Writes until it is dropped.
     pub(crate) async fn run(&self, now: impl Fn() -> UnixTime) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -198,16 +196,16 @@ impl Audit {
     }
 }
 
-/// Records on their way.
+/// Records that have not been written yet.
 #[derive(Default)]
 struct Waiting {
     queue: VecDeque<AuditRecord>,
-    /// Refusals of a minute that came again, by what they have in common.
+    /// Repeated refusals of a minute, by what they have in common.
     repeated: HashMap<AuditRecord, Repeated>,
     dropped: u32,
 }
 
-/// How often a refusal came again, and when last.
+/// How often a refusal was repeated, and when last.
 struct Repeated {
     count: u32,
     last_at: UnixTime,
@@ -227,14 +225,14 @@ impl Waiting {
         true
     }
 
-    /// Counts a refusal that came before in this minute.
+    /// Counts a refusal already seen this minute.
     fn is_first_of_its_minute(&mut self, record: &AuditRecord) -> bool {
         let mut alike = AuditRecord {
             at: minute(record.at),
             ..record.clone()
         };
         if self.repeated.len() >= MAX_DIFFERENT && !self.repeated.contains_key(&alike) {
-            // Somebody changes what they send each time. Reasons, limits and doors are words of ours, so there are few.
+            // Somebody varies what they send. Reasons, limits and doors are our own words, so there are few of them.
             alike = AuditRecord::new(alike.at, alike.event.in_our_words()).through(alike.door);
         }
         if let Some(repeated) = self.repeated.get_mut(&alike) {
@@ -250,7 +248,7 @@ impl Waiting {
         true
     }
 
-    /// Some of what is to be written now, in order. Counts of minutes that are over are part of it; without a time, all.
+    /// The next batch to write, in order, including the counts of finished minutes; without a time, of all minutes.
     fn take(&mut self, now: Option<UnixTime>) -> Vec<AuditRecord> {
         let is_over = |alike: &AuditRecord| now.is_none_or(|now| alike.at < minute(now));
         for (alike, Repeated { count, last_at }) in
@@ -290,7 +288,7 @@ fn minute(time: UnixTime) -> UnixTime {
     UnixTime::from_seconds(time.seconds().div_euclid(60) * 60)
 }
 
-/// Where a request came from and when, for what its handler writes into the audit log.
+/// Where a request came from and when, for the records that its handler makes.
 pub(crate) struct Source {
     at: UnixTime,
     address: Option<ClientIp>,
@@ -310,12 +308,12 @@ impl FromRequestParts<AppState> for Source {
 }
 
 impl Source {
-    /// The address that limits are counted by.
+    /// The address that limits are counted against.
     pub(crate) fn address(&self) -> Option<ClientIp> {
         self.address
     }
 
-    /// That something happened to this user, or was done by them.
+    /// A record of something that this user did or that happened to them.
     pub(crate) fn note(&self, event: AuditEvent, door: Door, identity: &Identity) -> AuditRecord {
         AuditRecord {
             user: Some(user_of(identity)),
@@ -324,7 +322,7 @@ impl Source {
         }
     }
 
-    /// That something happened.
+    /// A record of something that happened.
     fn trace(&self, event: AuditEvent) -> AuditRecord {
         AuditRecord {
             origin: origin_of(&self.page),
@@ -334,7 +332,7 @@ impl Source {
     }
 }
 
-/// Writes down a refusal, when the answer is one. Whether it is the first of its kind in this minute.
+/// Records the answer if it is a refusal. Returns whether it is the first of its kind this minute.
 pub(crate) fn refusal(
     app: &AppState,
     report: &ErrorReport,
@@ -344,14 +342,14 @@ pub(crate) fn refusal(
 ) -> bool {
     let code = report.code.unwrap_or("unknown").to_owned();
     let event = match report.status {
-        // A page that asks about itself is told with a 400, and is refused all the same.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
-            if report.status != StatusCode::BAD_REQUEST || report.origin.is_some() =>
+        // A page that asks about itself is answered with a 400, and is refused all the same.
+        status
+            if report.origin.is_some()
+                || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
         {
-            let command = report.origin.as_ref().and_then(|refusal| refusal.command());
             AuditEvent::Refused {
                 reason: code,
-                command,
+                command: report.origin.as_ref().and_then(|refusal| refusal.command()),
             }
         }
         StatusCode::TOO_MANY_REQUESTS => AuditEvent::LimitReached {
@@ -378,7 +376,7 @@ fn user_of(identity: &Identity) -> AuditUser {
     }
 }
 
-/// The page, when what came as `Origin` is one: other text is not written down, whatever it is.
+/// The page, if the `Origin` header names one; no other text is ever recorded.
 fn origin_of(page: &PageOrigin) -> Option<String> {
     match page.values()[..] {
         [origin] => Origin::parse(origin)
@@ -388,7 +386,7 @@ fn origin_of(page: &PageOrigin) -> Option<String> {
     }
 }
 
-/// The door that an address belongs to, where it is one's alone.
+/// The door that an address belongs to, if it belongs to one only.
 fn door_at(path: &str) -> Option<Door> {
     match path {
         "/api/chatkit/start" | "/api/chatkit/refresh" => Some(Door::ClientSecret),

@@ -5,7 +5,7 @@
 
 mod server;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use auth::{
     Error, Identity, Now, Reason, Refusal, Rejection,
@@ -27,6 +27,7 @@ use crate::{
     address::Takes,
     app::App,
     body::{self, Form},
+    client_ip::ClientIp,
     cookie,
     cors::PageOrigin,
     error::ApiError,
@@ -179,6 +180,18 @@ impl Caller {
         matches!(self.entry, Entry::UserToken | Entry::SessionCookie)
     }
 
+    /// Whether it is an anonymous visitor of a public chat, by either of the two credentials.
+    pub(crate) fn is_visitor(&self) -> bool {
+        match &self.entry {
+            Entry::Visitor(_) => true,
+            Entry::ClientSecret(session) => match session.record.opened_by {
+                OpenedBy::PublicToken(_) => true,
+                OpenedBy::User | OpenedBy::ServerKey(_) => false,
+            },
+            Entry::UserToken | Entry::SessionCookie => false,
+        }
+    }
+
     /// Refuses those who come in by door 3 while it is closed.
     pub(crate) fn check_custom_door(&self, app: &App) -> Result<(), ApiError> {
         if self.is_by_login() {
@@ -220,6 +233,11 @@ impl Caller {
             rules: self.settings().rules(),
             state_variables: Arc::new(self.settings().state_variables.clone()),
             uploads: app.settings.uploads.rules_for(self),
+            limits: if self.is_visitor() {
+                app.settings.visitor_limits
+            } else {
+                engine::CallerLimits::default()
+            },
             locale: locale::of(headers),
         })
     }
@@ -280,6 +298,10 @@ pub(crate) async fn admit(
             .get::<PageOrigin>()
             .cloned()
             .unwrap_or_default(),
+        client: request
+            .extensions()
+            .get::<ClientIp>()
+            .map(|client| client.address()),
         method: request.method(),
         headers: request.headers(),
         subject_token: exchange.map(|exchange| exchange.subject_token.expose_secret()),
@@ -304,6 +326,8 @@ struct Admission<'request> {
     takes: &'request [Takes],
     now: Now,
     page: PageOrigin,
+    /// By whose budget issuers are asked.
+    client: Option<IpAddr>,
     method: &'request Method,
     headers: &'request HeaderMap,
     /// The token of a token exchange, which has no other place than the body.
@@ -345,7 +369,11 @@ impl Admission<'_> {
         let kind = classify(token).map_err(Error::from)?;
         let caller = match kind {
             Kind::Jwt if self.takes(Takes::UserToken) => {
-                let identity = self.app.issuers.authenticate(token, self.now).await?;
+                let identity = self
+                    .app
+                    .issuers
+                    .authenticate_for(self.client, token, self.now)
+                    .await?;
                 self.settle_with_cookie(&identity).await?;
                 Caller::admitted(identity, Entry::UserToken, &self.app.rules)?
             }
@@ -438,7 +466,11 @@ impl Admission<'_> {
             let in_hand = in_hand::by_cookie(self.app, &cookies);
             self.app.domains.check(&[], &in_hand, self.now.wall).await?;
         }
-        let signed_in = self.app.logins.authenticate(&cookies, self.now).await?;
+        let signed_in = self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await?;
         let identity = signed_in.ok_or_else(|| self.missing())?;
         let rules = &self.app.rules;
         Ok(Caller::admitted(identity, Entry::SessionCookie, rules)?)
@@ -451,7 +483,12 @@ impl Admission<'_> {
             return Ok(());
         }
         let cookies = texts(self.headers, &header::COOKIE);
-        match self.app.logins.authenticate(&cookies, self.now).await {
+        match self
+            .app
+            .logins
+            .authenticate(self.client, &cookies, self.now)
+            .await
+        {
             Ok(Some(signed_in)) => Ok(settle(identity, &signed_in)?),
             Ok(None) => Ok(()),
             Err(Error::Unavailable { message, .. }) => {
@@ -557,7 +594,7 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Malformed(_) => Self::bad_credentials_request(message),
-            Error::Invalid(rejection) => refused(rejection, message),
+            Error::Invalid(rejection) => refused(*rejection, message),
             Error::Forbidden(refusal) => match *refusal {
                 Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
                 Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
@@ -574,7 +611,7 @@ impl From<Error> for ApiError {
     }
 }
 
-fn refused(rejection: Box<Rejection>, message: String) -> ApiError {
+fn refused(rejection: Rejection, message: String) -> ApiError {
     let refusal = match rejection.reason() {
         Reason::WrongKind => ApiError::wrong_credential_kind(message),
         reason => ApiError::invalid_credential(message).with_code(reason.code()),

@@ -60,6 +60,11 @@ impl ClientIp {
         Self(canonical(client))
     }
 
+    /// The address that stands for the client; for IPv6, the first of its /64.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
+    }
+
     /// The site that an IPv6 address belongs to.
     pub(crate) fn site(self) -> Option<Site> {
         match self.0 {

@@ -21,12 +21,8 @@ const fn name(is_secure: bool) -> &'static str {
 /// The resume token in the request's cookies. Two different ones are none: one of them was planted.
 pub(crate) fn visitor(headers: &HeaderMap, is_secure: bool) -> Option<String> {
     let mut found: Option<&str> = None;
-    let values = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
+    let lines = headers.get_all(header::COOKIE).iter();
+    let values = auth::cookie::pairs(lines.filter_map(|value| value.to_str().ok()))
         .filter(|(found, _)| *found == name(is_secure))
         .map(|(_, value)| value);
     for value in values {

@@ -1,8 +1,8 @@
 //! The only map from errors to HTTP statuses, and the shape in which clients see them.
 //!
-//! The body is the one of the hosted API, `{"error":{"message","type","param","code"}}`, so that
+//! The body has the hosted API's shape, `{"error":{"message","type","param","code"}}`, so that
 //! code written against the official SDKs reads it. `message` is a sentence for the person who
-//! called; the cause goes to the log, once, in [`crate::around`]. Bodies of 5xx are constant.
+//! called, `details` is for the developer of their page, and the cause goes to the log, once, in [`crate::around`]. Bodies of 5xx are constant.
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -32,14 +32,20 @@ pub struct ApiError {
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
-    rejection: Option<Box<Rejection>>,
-    origin: Option<Box<OriginRefusal>>,
+    refused: Option<Box<Refused>>,
 }
 
-/// What the log gets to know about an error; rides in the response's extensions.
+/// What was refused, and why.
+#[derive(Debug)]
+enum Refused {
+    Credential(Rejection),
+    Page(OriginRefusal),
+}
+
+/// What the log is told about an error; travels in the response's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorReport {
-    /// What it means here, also where it is told in another form (OAuth answers 400).
+    /// The status as we mean it, even where the answer takes another form (OAuth always says 400).
     pub(crate) status: StatusCode,
     pub(crate) code: Option<&'static str>,
     pub(crate) message: String,
@@ -88,8 +94,7 @@ impl ApiError {
             challenge: None,
             retry_after: None,
             cause: None,
-            rejection: None,
-            origin: None,
+            refused: None,
         }
     }
 
@@ -122,7 +127,7 @@ impl ApiError {
         }
     }
 
-    /// 401: a credential of one kind came where another is meant.
+    /// 401: a credential of one kind came where another is expected.
     pub fn wrong_credential_kind(message: impl Into<String>) -> Self {
         Self::invalid_credential(message).with_code("wrong_credential_kind")
     }
@@ -145,12 +150,12 @@ impl ApiError {
         )
     }
 
-    /// 403: the page that asks is not on the allowlist.
+    /// 403: the calling page is not on the allowlist.
     pub fn origin_refused(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message).with_code("origin_not_allowed")
     }
 
-    /// 404: not there, or not there for this caller: the two do not differ.
+    /// 404: it does not exist, or not for this caller; the two look the same.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message).with_code("not_found")
     }
@@ -166,12 +171,12 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with_code("method_not_allowed")
     }
 
-    /// 409: what is there does not fit the request any more.
+    /// 409: the state of things no longer fits the request.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, message).with_code("conflict")
     }
 
-    /// 413: larger than this server reads.
+    /// 413: larger than this server accepts.
     pub fn too_large(limit_bytes: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -203,7 +208,7 @@ impl ApiError {
         .with_code("unsupported_media_type")
     }
 
-    /// 429 with the time after which it makes sense to try again.
+    /// 429, with the time after which trying again makes sense.
     pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -211,7 +216,7 @@ impl ApiError {
         }
     }
 
-    /// 502: what we call for the caller gave no usable answer.
+    /// 502: a service that we called gave no usable answer.
     pub fn bad_gateway(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
@@ -219,7 +224,7 @@ impl ApiError {
         }
     }
 
-    /// 503: it may work a little later.
+    /// 503: it may work in a moment.
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -227,7 +232,7 @@ impl ApiError {
         }
     }
 
-    /// 500: a defect. The client learns nothing but that.
+    /// 500: a defect of ours. The client learns nothing more.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
@@ -236,7 +241,7 @@ impl ApiError {
         }
     }
 
-    /// The code that programs can tell errors apart by; some errors of the hosted API have none.
+    /// The code by which programs tell errors apart; some errors of the hosted API have none.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Option<&'static str>>) -> Self {
         self.code = code.into();
@@ -259,19 +264,19 @@ impl ApiError {
 
     /// Why the credential does not hold, for the log.
     #[must_use]
-    pub(crate) fn with_rejection(mut self, rejection: Box<Rejection>) -> Self {
-        self.rejection = Some(rejection);
+    pub(crate) fn with_rejection(mut self, rejection: Rejection) -> Self {
+        self.refused = Some(Box::new(Refused::Credential(rejection)));
         self
     }
 
     /// Why the page may not use this server, for its developer and the log.
     #[must_use]
     pub(crate) fn with_origin(mut self, refusal: OriginRefusal) -> Self {
-        self.origin = Some(Box::new(refusal));
+        self.refused = Some(Box::new(Refused::Page(refusal)));
         self
     }
 
-    /// The status it is answered with.
+    /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -281,23 +286,28 @@ impl ApiError {
         &self.message
     }
 
-    /// What the log is told; takes the cause along.
+    /// What the log is told, cause included.
     pub(crate) fn into_report(self) -> ErrorReport {
+        let (rejection, origin) = match self.refused.map(|refused| *refused) {
+            Some(Refused::Credential(rejection)) => (Some(Arc::new(rejection)), None),
+            Some(Refused::Page(refusal)) => (None, Some(Arc::new(refusal))),
+            None => (None, None),
+        };
         ErrorReport {
+            rejection,
+            origin,
             code: self.code,
             status: self.status,
             message: self.message,
             param: self.param.map(String::from),
             cause: self.cause.map(Arc::from),
-            rejection: self.rejection.map(Arc::from),
-            origin: self.origin.map(Arc::from),
         }
     }
 }
 
 impl ApiError {
-    /// The error as OAuth clients read it (RFC 6749 §5.2, RFC 8693 §2.2.2): what is wrong with the
-    /// request is 400, whatever it is.
+    /// The error in OAuth's form (RFC 6749 §5.2, RFC 8693 §2.2.2), where every fault of the request
+    /// is a 400.
     pub(crate) fn into_oauth_response(mut self) -> Response {
         let error = match (self.code, self.status) {
             (Some(code @ ("unsupported_grant_type" | "invalid_target")), _) => code,
@@ -317,7 +327,8 @@ impl ApiError {
         let body = json!({ "error": error, "error_description": self.message });
         let response = (self.status, Json(body)).into_response();
         // This form has no place for details; its callers are servers, not pages.
-        self.origin = None;
+        self.refused
+            .take_if(|refused| matches!(**refused, Refused::Page(_)));
         let mut response = self.put_headers(response);
         if let Some(report) = response.extensions_mut().get_mut::<ErrorReport>() {
             report.status = status;
@@ -325,7 +336,7 @@ impl ApiError {
         response
     }
 
-    /// What every answer with an error has beside its body.
+    /// The headers of every error.
     fn put_headers(self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -353,7 +364,10 @@ impl IntoResponse for ApiError {
                 r#type: type_of(self.status),
                 param: self.param.as_deref(),
                 code: self.code,
-                details: self.origin.as_ref().map(|refusal| refusal.details(false)),
+                details: match self.refused.as_deref() {
+                    Some(Refused::Page(refusal)) => Some(refusal.details(false)),
+                    Some(Refused::Credential(_)) | None => None,
+                },
             },
         });
         let response = (self.status, body).into_response();
@@ -389,7 +403,7 @@ pub(crate) fn tell_operator(response: &mut Response) {
     *response.body_mut() = body.into_response().into_body();
 }
 
-/// What a user reads when the store cannot take a request now.
+/// When to try again after the store was busy.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 impl From<engine::Error> for ApiError {
@@ -431,7 +445,7 @@ impl From<engine::Error> for ApiError {
     }
 }
 
-/// A store of credentials that does not answer is no verdict on the credential: never a 401.
+/// A store that does not answer says nothing about the credential, so this is never a 401.
 impl From<auth::ports::StoreError> for ApiError {
     fn from(error: auth::ports::StoreError) -> Self {
         use auth::ports::StoreError;

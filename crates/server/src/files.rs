@@ -14,7 +14,6 @@ use std::{
 use auth::{
     FileLinks, UnixTime,
     file_link::{Claim, Purpose},
-    ports::OpenedBy,
 };
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
@@ -68,19 +67,17 @@ impl UploadSettings {
     /// What a caller may send: what the configuration allows, less what their session does not.
     pub(crate) fn rules_for(&self, caller: &Caller) -> UploadRules {
         let of_session = caller.settings().file_upload;
-        let (is_visitor, session) = match caller.entry() {
-            Entry::ClientSecret(session) => (
-                matches!(session.record.opened_by, OpenedBy::PublicToken(_)),
-                Some(session.record.id.clone()),
-            ),
-            Entry::Visitor(_) => (true, None),
-            Entry::UserToken | Entry::SessionCookie => (false, None),
+        let session = match caller.entry() {
+            Entry::ClientSecret(session) => Some(session.record.id.clone()),
+            Entry::Visitor(_) | Entry::UserToken | Entry::SessionCookie => None,
         };
         let session_bytes = of_session
             .max_file_size
             .map_or(u64::MAX, |megabytes| u64::from(megabytes) * MEGABYTE);
         UploadRules {
-            is_enabled: self.is_enabled && of_session.enabled && (self.visitors || !is_visitor),
+            is_enabled: self.is_enabled
+                && of_session.enabled
+                && (self.visitors || !caller.is_visitor()),
             max_file_bytes: self.max_file_bytes.min(session_bytes),
             max_files: self.max_files,
             max_owner_bytes: self.max_bytes_per_user,

@@ -24,6 +24,7 @@ mod in_hand;
 mod limits;
 mod locale;
 mod path;
+mod report;
 mod requested_headers;
 mod revocation;
 pub mod router;
@@ -33,11 +34,12 @@ mod serve;
 mod session_settings;
 mod sse;
 mod token_exchange;
-mod untraced;
 
 pub use crate::{
     address::{Pages, Takes},
-    app::{App, AppState, Demo, Doors, HostedSessions, RelayTarget, Settings},
+    app::{
+        App, AppState, Demo, Doors, HostedSessions, RelayTakes, RelayTarget, RelayTargets, Settings,
+    },
     audit::Audit,
     background::{background, purge_once},
     body::BodyLimits,

@@ -241,6 +241,7 @@ pub struct Limits {
     visitors: Limiter<(String, ClientIp)>,
     token_visitors: Limiter<String>,
     visitor_messages: Limiter<Arc<str>>,
+    address_messages: Limiter<(String, ClientIp)>,
     token_messages: Limiter<String>,
     session_requests: Limiter<String>,
 }
@@ -258,6 +259,7 @@ impl Limits {
             visitors: Limiter::new(hour),
             token_visitors: Limiter::new(hour),
             visitor_messages: Limiter::new(hour),
+            address_messages: Limiter::new(hour * 24),
             token_messages: Limiter::new(hour * 24),
             session_requests: Limiter::new(Duration::from_mins(1)),
             rates,
@@ -410,10 +412,12 @@ impl Limits {
             })
     }
 
-    /// Counts a message of a visitor, first against their own quota, then against their token's.
+    /// Counts a message of a visitor: first against their own quota, then against their address's, then
+    /// against the token's, so that whoever is refused takes nothing from those who share the next.
     pub(crate) fn visitor_message(
         &self,
         owner: &Arc<str>,
+        client: Option<ClientIp>,
         token_id: &str,
         quotas: &Quotas,
     ) -> Result<(), ApiError> {
@@ -431,6 +435,22 @@ impl Limits {
                 .with_code("quota_exceeded")
                 .with_param("messages_per_visitor_per_hour")
             })?;
+        if let Some(client) = client {
+            self.address_messages
+                .take(
+                    (token_id.to_owned(), client),
+                    Rate::per_day(quotas.messages_per_ip_per_day()),
+                )
+                .map_err(|wait| {
+                    ApiError::too_many(
+                        "this public chat has taken as many messages from your network address as \
+                         it may in a day; come back later",
+                        wait,
+                    )
+                    .with_code("quota_exceeded")
+                    .with_param("messages_per_ip_per_day")
+                })?;
+        }
         self.token_messages
             .take(
                 token_id.to_owned(),

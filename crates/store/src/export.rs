@@ -3,6 +3,7 @@
 use auth::audit::{AuditEntry, AuditQuery};
 use auth::ports::{ChatSessionFilter, ChatSessionRecord};
 use auth::time::UnixTime;
+use data_encoding::HEXLOWER;
 use engine::Owner;
 use engine::ports::{FileId, PageQuery, StoreError};
 use protocol::request::{FeedbackKind, Order};
@@ -195,7 +196,7 @@ async fn export_attachments<E: From<Error>>(
                 name: attachment.name,
                 media_type: attachment.media_type,
                 size: attachment.size,
-                sha256: attachment.sha256.map(hexadecimal),
+                sha256: attachment.sha256.map(|hash| HEXLOWER.encode(&hash)),
                 created_at: attachment.created_at,
                 session: attachment.session,
                 thread_id: attachment.thread_id,
@@ -203,16 +204,6 @@ async fn export_attachments<E: From<Error>>(
             })?;
         }
     }
-}
-
-fn hexadecimal(bytes: [u8; 32]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 async fn export_items<E: From<Error>>(

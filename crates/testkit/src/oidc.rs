@@ -8,6 +8,7 @@
 mod key;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -40,6 +41,10 @@ struct Shelves {
     tokens: HashMap<String, Value>,
     /// How often each path was asked for.
     asked: HashMap<String, usize>,
+    /// Which servers tokens are exchanged for, and how long the new ones live.
+    targets: Vec<String>,
+    exchanged_for: Option<u64>,
+    exchanges: usize,
     /// Where the client's id and secret are looked for.
     clients: ClientAuthMethod,
     /// What every request is answered with instead, and its `Retry-After`.
@@ -95,6 +100,15 @@ impl OidcServer {
     /// What will be said about an opaque token.
     pub fn know(&self, token: &str, answer: Value) {
         self.with(|shelves| shelves.tokens.insert(token.to_owned(), answer));
+    }
+
+    /// Exchanges the tokens that are known for tokens of these servers (RFC 8693), which live for so
+    /// many seconds, or for as long as nobody says.
+    pub fn exchange_for(&self, targets: &[&str], seconds: Option<u64>) {
+        self.with(|shelves| {
+            shelves.targets = targets.iter().map(|target| (*target).to_owned()).collect();
+            shelves.exchanged_for = seconds;
+        });
     }
 
     /// Where the client that asks about tokens has to say who it is; in the header at first.
@@ -158,7 +172,7 @@ async fn answer(
         return (status, [(header::RETRY_AFTER, retry_after.to_string())]).into_response();
     }
     if method == Method::POST {
-        return introspect(&shelves, &headers, &body);
+        return answer_client(&mut shelves, &headers, &body);
     }
     match shelves.documents.get(uri.path()) {
         Some(document) => (
@@ -170,8 +184,9 @@ async fn answer(
     }
 }
 
-/// RFC 7662 §2: only for the client, and an unknown token is not active.
-fn introspect(shelves: &Shelves, headers: &HeaderMap, body: &[u8]) -> Response {
+/// What only the client is answered: an exchange (RFC 8693), or what a token is worth (RFC 7662 §2),
+/// where an unknown one is not active.
+fn answer_client(shelves: &mut Shelves, headers: &HeaderMap, body: &[u8]) -> Response {
     let form: HashMap<_, _> = form_urlencoded::parse(body).collect();
     let header = headers.get(header::AUTHORIZATION);
     let is_client = match shelves.clients {
@@ -185,11 +200,47 @@ fn introspect(shelves: &Shelves, headers: &HeaderMap, body: &[u8]) -> Response {
         }
     };
     if !is_client {
-        return StatusCode::UNAUTHORIZED.into_response();
+        let refusal = axum::Json(json!({ "error": "invalid_client" }));
+        return (StatusCode::UNAUTHORIZED, refusal).into_response();
+    }
+    if form.contains_key("grant_type") {
+        return exchange(shelves, &form);
     }
     let token = form.get("token");
     let known = token.and_then(|token| shelves.tokens.get(token.as_ref()).cloned());
     axum::Json(known.unwrap_or_else(|| json!({ "active": false }))).into_response()
+}
+
+fn exchange(shelves: &mut Shelves, form: &HashMap<Cow<'_, str>, Cow<'_, str>>) -> Response {
+    const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+    let field = |name: &str| form.get(name).map(AsRef::as_ref);
+    // The description repeats what was sent, as some do.
+    let refuse = |code: &str| {
+        let refusal = json!({ "error": code, "error_description": format!("{form:?}") });
+        (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response()
+    };
+    if field("grant_type") != Some("urn:ietf:params:oauth:grant-type:token-exchange")
+        || field("subject_token_type") != Some(ACCESS_TOKEN)
+    {
+        return refuse("invalid_request");
+    }
+    let subject = field("subject_token").unwrap_or_default();
+    if !shelves.tokens.contains_key(subject) {
+        return refuse("invalid_grant");
+    }
+    let target = field("resource").or_else(|| field("audience"));
+    let Some(target) = target.filter(|name| shelves.targets.iter().any(|known| known == name))
+    else {
+        return refuse("invalid_target");
+    };
+    shelves.exchanges += 1;
+    axum::Json(json!({
+        "access_token": format!("{subject}/{target}/{}", shelves.exchanges),
+        "issued_token_type": ACCESS_TOKEN,
+        "token_type": "Bearer",
+        "expires_in": shelves.exchanged_for,
+    }))
+    .into_response()
 }
 
 /// A client whose requests all go to the local provider.

@@ -121,6 +121,8 @@ cases! { $
         an_unknown_cursor_is_not_found,
         a_list_of_threads_can_be_read_while_it_is_deleted,
         limits_are_kept_within_bounds,
+        a_page_ends_before_it_grows_too_large,
+        the_newest_items_are_read_as_far_as_they_fit,
     }
     attachments {
         the_bytes_of_an_attachment_come_once,

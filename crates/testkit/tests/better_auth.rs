@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use auth::claims::Audience;
-use auth::introspection::IntrospectionRule;
+use auth::introspection::{IntrospectionRule, OpaqueShape};
 use auth::jwks::KeyCacheLimits;
 use auth::ports::{ClientAuthMethod, KeyFetch, Random, SystemRandom};
 use auth::{Error, Issuer, Issuers, LoginSessions, Now, Reason, UnixTime};
@@ -183,7 +183,7 @@ async fn session_caches_are_not_tokens_and_their_cookies_are_asked_about() {
         // The browser sends both cookies; the session decides, and not the copy.
         let logins = LoginSessions::new(issuers, Arc::new(HttpSessionLookup::new(client())));
         let identity = logins
-            .authenticate(&[&account.cookie], now())
+            .authenticate(None, &[&account.cookie], now())
             .await
             .unwrap()
             .unwrap();
@@ -191,7 +191,7 @@ async fn session_caches_are_not_tokens_and_their_cookies_are_asked_about() {
         let copy_alone = format!("better-auth.session_data={cached}");
         assert!(
             logins
-                .authenticate(&[&copy_alone], now())
+                .authenticate(None, &[&copy_alone], now())
                 .await
                 .unwrap()
                 .is_none()
@@ -228,7 +228,7 @@ async fn start_oauth_with_logout(
         client_secret: known.secret.clone().into(),
         auth_method: ClientAuthMethod::Basic,
         audience: Audience::in_claim("azp", [known.id.clone()]),
-        token_prefix: String::new(),
+        shape: OpaqueShape::Any,
         believed_for: Duration::from_secs(30),
     });
     let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(client()));
@@ -351,7 +351,7 @@ async fn a_session_cookie_counts_until_its_session_ends() {
         )
     };
     let identity = sessions(&server)
-        .authenticate(&[&account.cookie], now())
+        .authenticate(None, &[&account.cookie], now())
         .await
         .unwrap()
         .unwrap();
@@ -363,7 +363,7 @@ async fn a_session_cookie_counts_until_its_session_ends() {
     assert_eq!(
         reason(
             sessions(&server)
-                .authenticate(&[&forged], now())
+                .authenticate(None, &[&forged], now())
                 .await
                 .map(Option::unwrap)
         ),
@@ -372,7 +372,7 @@ async fn a_session_cookie_counts_until_its_session_ends() {
 
     server.sign_out(&account).await.unwrap();
     let ended = sessions(&server)
-        .authenticate(&[&account.cookie], now())
+        .authenticate(None, &[&account.cookie], now())
         .await
         .map(Option::unwrap);
     assert_eq!(reason(ended), Reason::NoSession);

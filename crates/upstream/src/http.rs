@@ -92,6 +92,16 @@ impl HttpClient {
         })
     }
 
+    /// The same client and connections, under another rule about `http://` for other hosts than
+    /// loopback: what one address is allowed is no other's.
+    #[must_use]
+    pub fn with_insecure_http(&self, is_allowed: bool) -> Self {
+        Self {
+            client: self.client.clone(),
+            allow_insecure_http: is_allowed,
+        }
+    }
+
     /// A request to this address, once the address is allowed.
     pub(crate) fn request(&self, method: Method, url: &Url) -> Result<RequestBuilder, Error> {
         self.check(url)?;

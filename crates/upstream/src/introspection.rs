@@ -7,7 +7,7 @@ use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::{
@@ -46,7 +46,10 @@ impl TokenIntrospection for HttpTokenIntrospection {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form(&question));
         if question.auth_method == ClientAuthMethod::Basic {
-            request = request.header(AUTHORIZATION, basic(&question));
+            request = request.header(
+                AUTHORIZATION,
+                basic(question.client_id, question.client_secret),
+            );
         }
         let response = request
             .send()
@@ -79,12 +82,12 @@ fn form(question: &Introspection<'_>) -> String {
 
 /// HTTP Basic credentials of an OAuth client: both halves are form-encoded first (RFC 6749 §2.3.1),
 /// so that a colon in the id does no harm.
-fn basic(question: &Introspection<'_>) -> HeaderValue {
+pub(crate) fn basic(client_id: &str, client_secret: &SecretString) -> HeaderValue {
     let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!(
         "{}:{}",
-        encode(question.client_id),
-        encode(question.client_secret.expose_secret())
+        encode(client_id),
+        encode(client_secret.expose_secret())
     );
     let text = format!("Basic {}", STANDARD.encode(pair));
     // Base64 is always a good header value.

@@ -21,7 +21,9 @@ pub use error::Error;
 pub use http::{HttpClient, HttpPolicy};
 pub use introspection::HttpTokenIntrospection;
 pub use keys::HttpKeyFetch;
-pub use mcp::{ForwardedIdentity, IdentitySigner, McpServer, McpTools};
+pub use mcp::{
+    ExchangeClient, ForwardedIdentity, IdentitySigner, McpServer, McpTools, TokenExchange,
+};
 pub use openai::{ChatCompletions, ProviderConfig, Responses};
 pub use relay::Relay;
 pub use session::HttpSessionLookup;

@@ -4,10 +4,12 @@
 //! to that user: [`SessionKey`] is what keeps people apart, and there is no other way to a session.
 //!
 //! Not here yet, and where they go: servers over stdio become a second way to open a session (in
-//! `session.rs`); OAuth becomes a further [`ForwardedIdentity`]; asking the user before a call
-//! belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
+//! `session.rs`); OAuth with the user's consent becomes a further [`ForwardedIdentity`]; asking the
+//! user before a call belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
 //! [`ToolSpec`].
 
+mod exchange;
+mod failure;
 mod identity;
 mod name;
 mod session;
@@ -29,8 +31,14 @@ use tokio::{
 };
 use url::Url;
 
-pub use self::identity::IdentitySigner;
-use self::session::{McpTool, Session};
+pub use self::{
+    exchange::{ExchangeClient, TokenExchange},
+    identity::{IDENTITY_TYP, IdentitySigner},
+};
+use self::{
+    exchange::{ExchangeError, Exchanged, Target},
+    session::{McpTool, Session},
+};
 use crate::{
     error::Error,
     http::{HttpClient, HttpPolicy},
@@ -48,9 +56,11 @@ const BACK_OFF: Duration = Duration::from_secs(15);
 pub struct McpServer {
     /// The operator's name for it; in front of its tools' names where two servers' tools collide.
     pub name: String,
-    /// The address of its streamable HTTP endpoint. A signed identity names it as its audience,
-    /// letter by letter.
+    /// The address of its streamable HTTP endpoint.
     pub url: Url,
+    /// What tokens that are meant for it have in `aud`, where that is not its address. A signed
+    /// identity holds it letter by letter.
+    pub audience: Option<String>,
     /// How it learns who the user is.
     pub identity: ForwardedIdentity,
     /// Our own key for it, where the user's identity is not forwarded.
@@ -61,6 +71,8 @@ pub struct McpServer {
     pub total_timeout: Duration,
     /// How many bytes of a result the model is told.
     pub max_result_bytes: usize,
+    /// Whether it may be called by plain `http://` on another machine.
+    pub allow_insecure_http: bool,
 }
 
 impl McpServer {
@@ -69,12 +81,43 @@ impl McpServer {
         Self {
             name: name.into(),
             url,
+            audience: None,
             identity: ForwardedIdentity::Signed,
             api_key: None,
             call_timeout: Duration::from_mins(1),
             total_timeout: Duration::from_mins(5),
             max_result_bytes: 64 * 1024,
+            allow_insecure_http: false,
         }
+    }
+
+    /// What tokens that are meant for it have in `aud`.
+    fn audience(&self) -> &str {
+        self.audience.as_deref().unwrap_or(self.url.as_str())
+    }
+
+    /// Whether a token with these claims is meant for this server.
+    fn is_meant_by(&self, claims: &serde_json::Map<String, Value>) -> bool {
+        let own = canonical(self.audience());
+        let is_own = |value: &Value| value.as_str().is_some_and(|name| canonical(name) == own);
+        match claims.get("aud") {
+            Some(Value::Array(names)) => names.iter().any(is_own),
+            Some(name) => is_own(name),
+            None => false,
+        }
+    }
+}
+
+/// An audience in the one form that two spellings of an address share (RFC 8707 §2, and "Canonical
+/// Server URI" of MCP's authorization): scheme and host in lower case, no default port, no slash at
+/// the end. What is no web address is itself.
+fn canonical(audience: &str) -> String {
+    match Url::parse(audience) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            let text = url.as_str();
+            text.strip_suffix('/').unwrap_or(text).to_owned()
+        }
+        _ => audience.to_owned(),
     }
 }
 
@@ -83,9 +126,14 @@ impl McpServer {
 pub enum ForwardedIdentity {
     /// Nothing; all users are one to it.
     None,
-    /// The user's own token. Only for servers that the token is meant for: they could use it.
-    /// Behind doors 1 and 2 there is none, so the server is left out there.
+    /// The user's own token, where its `aud` names the server; the server is left out for users whose
+    /// token does not, and behind doors 1 and 2, where there is none.
     Token,
+    /// The user's own token, whomever it is meant for: a token passthrough, which the security guides
+    /// of MCP and OAuth forbid, because the server can then act for the user everywhere else.
+    AnyToken,
+    /// A token for this server alone, for which the user's own is exchanged at its issuer.
+    Exchanged,
     /// A short-lived token that we sign for this server alone.
     Signed,
 }
@@ -104,6 +152,7 @@ pub struct McpTools {
     servers: Vec<McpServer>,
     http: HttpClient,
     signer: Option<IdentitySigner>,
+    exchange: TokenExchange,
     clock: Arc<dyn Clock>,
     sessions: Cache<SessionKey, Arc<Slot>>,
 }
@@ -119,7 +168,10 @@ struct SessionKey {
 /// A place for one session. A slot belongs to one [`SessionKey`] for good, and its credential
 /// never changes: a new credential makes a new slot.
 struct Slot {
+    /// What the session is opened with, or what is exchanged for that.
     credential: Option<SecretString>,
+    /// What came for it, where it is exchanged; kept while the server cannot be reached.
+    exchanged: OnceCell<Exchanged>,
     /// When the credential is too old to be used; a signed one is renewed by then.
     deadline: Option<Instant>,
     session: OnceCell<Arc<Session>>,
@@ -150,7 +202,8 @@ impl McpTools {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         for server in &servers {
-            http.check(&server.url)?;
+            http.with_insecure_http(server.allow_insecure_http)
+                .check(&server.url)?;
             if server.identity == ForwardedIdentity::Signed && signer.is_none() {
                 return Err(Error::Configuration {
                     message: format!(
@@ -165,6 +218,7 @@ impl McpTools {
             servers,
             http,
             signer,
+            exchange: TokenExchange::default(),
             clock,
             sessions: Cache::builder()
                 .max_capacity(MAX_SESSIONS)
@@ -173,11 +227,27 @@ impl McpTools {
         })
     }
 
+    /// Where tokens are exchanged for servers that want [`ForwardedIdentity::Exchanged`].
+    #[must_use]
+    pub fn with_exchange(self, exchange: TokenExchange) -> Self {
+        Self { exchange, ..self }
+    }
+
     /// The user's slot for a server: the one at hand if it can still be used, else a fresh one.
     fn slot(&self, server: usize, context: &RequestContext) -> Result<Arc<Slot>, Trouble> {
         let config = self.servers.get(server).ok_or(Trouble::Gone)?;
         let token = match config.identity {
-            ForwardedIdentity::Token => Some(context.user.token.clone().ok_or(Trouble::NoToken)?),
+            ForwardedIdentity::Token
+            | ForwardedIdentity::AnyToken
+            | ForwardedIdentity::Exchanged => {
+                let token = context.user.token.clone().ok_or(Trouble::NoToken)?;
+                if config.identity == ForwardedIdentity::Token
+                    && !config.is_meant_by(&context.user.claims)
+                {
+                    return Err(Trouble::NotMeant);
+                }
+                Some(token)
+            }
             ForwardedIdentity::None => config.api_key.clone(),
             ForwardedIdentity::Signed => None,
         };
@@ -196,13 +266,14 @@ impl McpTools {
         let (credential, deadline) = match (&self.signer, config.identity) {
             (Some(signer), ForwardedIdentity::Signed) => {
                 let seconds = self.clock.now().as_jiff().as_second();
-                let token = signer.sign(context, &config.url, seconds)?;
+                let token = signer.sign(context, config.audience(), seconds)?;
                 (Some(token), Some(now + identity::RENEW_AFTER))
             }
             _ => (token, None),
         };
         let slot = Arc::new(Slot {
             credential,
+            exchanged: OnceCell::new(),
             deadline,
             session: OnceCell::new(),
             failed_until: Mutex::new(None),
@@ -222,7 +293,7 @@ impl McpTools {
         loop {
             let slot = self.slot(server, context)?;
             let config = self.servers.get(server).ok_or(Trouble::Gone)?;
-            let session = slot.session(config, &self.http).await?;
+            let session = slot.session(self, config, context).await?;
             match session.tools(is_refresh).await {
                 Ok(tools) => {
                     return Ok(Offer {
@@ -257,6 +328,11 @@ impl McpTools {
                         server = server.name,
                         "left out: the user came without a token"
                     );
+                }
+                Err(Trouble::BackingOff) => {
+                    // The reason was told when it failed.
+                    is_partial = true;
+                    tracing::debug!(server = server.name, "left alone for a while");
                 }
                 Err(error) => {
                     is_partial = true;
@@ -329,7 +405,9 @@ impl McpTools {
 
 impl Slot {
     fn is_usable(&self, now: Instant) -> bool {
+        let until = self.exchanged.get().map(|exchanged| exchanged.until);
         self.deadline.is_none_or(|deadline| now < deadline)
+            && until.is_none_or(|until| now < until)
             && self
                 .session
                 .get()
@@ -345,8 +423,9 @@ impl Slot {
     /// a failed one nobody tries again for a while.
     async fn session(
         &self,
+        tools: &McpTools,
         config: &McpServer,
-        http: &HttpClient,
+        context: &RequestContext,
     ) -> Result<&Arc<Session>, Trouble> {
         if let Some(session) = self.session.get() {
             return Ok(session);
@@ -357,10 +436,35 @@ impl Slot {
         }
         let opened = self
             .session
-            .get_or_try_init(|| Session::open(config, http, self.credential.as_ref()))
+            .get_or_try_init(|| async {
+                let credential = self.credential(tools, config, context).await?;
+                Session::open(config, &tools.http, credential).await
+            })
             .await;
         *failed_until = opened.is_err().then(|| Instant::now() + BACK_OFF);
         opened
+    }
+
+    /// What the server is shown.
+    async fn credential(
+        &self,
+        tools: &McpTools,
+        config: &McpServer,
+        context: &RequestContext,
+    ) -> Result<Option<&SecretString>, Trouble> {
+        let Some(own) = &self.credential else {
+            return Ok(None);
+        };
+        if config.identity != ForwardedIdentity::Exchanged {
+            return Ok(Some(own));
+        }
+        let target = match &config.audience {
+            Some(name) => Target::Audience(name),
+            None => Target::Resource(&config.url),
+        };
+        let asking = || tools.exchange.exchange(&context.user.issuer, own, target);
+        let exchanged = self.exchanged.get_or_try_init(asking).await?;
+        Ok(Some(&exchanged.token))
     }
 }
 
@@ -398,16 +502,23 @@ enum Trouble {
     Gone,
     #[error("the user came without a token of their own")]
     NoToken,
+    #[error(
+        "the user's token is not meant for it: set `identity = \"exchange\"`, or have the issuer \
+         name the server in the tokens' `aud`"
+    )]
+    NotMeant,
+    #[error("no token for it could be had")]
+    Exchange(#[from] ExchangeError),
     #[error("it failed a moment ago and is left alone for a while")]
     BackingOff,
     #[error("the user's identity could not be signed")]
     Signing(#[source] auth::Error),
     #[error("it did not answer in time")]
     TimedOut,
-    #[error("no session could be opened")]
-    Opening(#[source] Box<rmcp::service::ClientInitializeError>),
-    #[error("its tools could not be listed")]
-    Listing(#[source] Box<rmcp::ServiceError>),
+    #[error("no session could be opened: {0}")]
+    Opening(String),
+    #[error("its tools could not be listed: {0}")]
+    Listing(String),
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@ pub mod chat_completions;
 mod failure;
 mod history;
 mod lenient;
+mod marks;
 pub mod responses;
 pub mod sessions;
 mod stream;
 mod think;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use engine::ports::ModelError;
 use reqwest::{
     Method, Response,
@@ -25,7 +27,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
+use marks::Mark;
+
 pub use chat_completions::ChatCompletions;
+pub use marks::MarkKey;
 pub use responses::Responses;
 
 use crate::{
@@ -43,6 +48,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// Time-outs and which addresses are allowed.
     pub http: HttpPolicy,
+    /// Keeps what the application tells the model apart from what users write.
+    pub marks: MarkKey,
 }
 
 /// A provider that is ready to be asked; clones share its connections.
@@ -51,6 +58,7 @@ pub(crate) struct Provider {
     http: HttpClient,
     base_url: Arc<Url>,
     api_key: Option<SecretString>,
+    marks: MarkKey,
 }
 
 impl Provider {
@@ -61,6 +69,7 @@ impl Provider {
             http,
             base_url: Arc::new(config.base_url),
             api_key: config.api_key,
+            marks: config.marks,
         })
     }
 
@@ -101,6 +110,11 @@ impl Provider {
         Ok(response)
     }
 
+    /// The mark for the context of one end user.
+    fn mark(&self, end_user: &str) -> Mark {
+        self.marks.mark(end_user)
+    }
+
     /// What is masked in a text that goes to the log.
     pub(crate) fn api_key(&self) -> Option<&SecretString> {
         self.api_key.as_ref()
@@ -112,19 +126,14 @@ pub(crate) fn connection_failure(error: reqwest::Error) -> ModelError {
     failure::of_connection(error)
 }
 
-/// The name under which a provider knows an end user: always the same for one user, and nothing
-/// that says who it is. 32 hexadecimal digits; OpenAI takes 64 characters at most.
-pub(crate) fn opaque_user(name: &str) -> String {
+/// The name under which a provider and the log know a person: always the same for one person, and
+/// nothing that says who it is. 32 hexadecimal digits; OpenAI takes 64 characters at most.
+pub fn opaque_user(name: &str) -> String {
     if name.is_empty() {
         return String::new();
     }
     let hash = digest::digest(&digest::SHA256, name.as_bytes());
-    let mut opaque = String::with_capacity(32);
-    for byte in hash.as_ref().iter().take(16) {
-        // Writing to a string cannot fail.
-        let _ = write!(opaque, "{byte:02x}");
-    }
-    opaque
+    HEXLOWER.encode(&hash.as_ref()[..16])
 }
 
 /// Whether the provider found the request itself wrong.

@@ -4,48 +4,25 @@
 //! frame by frame, unread; for every other model the same frames are made from its events, so that
 //! the relay works whatever is configured.
 
+mod request;
+
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use engine::ports::{Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream};
 use futures::{Stream, StreamExt, stream};
-use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::time::{Sleep, sleep};
 
+pub use self::request::RelayLimits;
+use self::request::{Fields, OUTPUT_FIELDS, check};
 use crate::{openai::ChatCompletions, sse::FrameSplitter};
 
 /// An unfinished frame that is longer than this ends the stream.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
-/// More messages than this are taken for a mistake.
-const MAX_MESSAGES: usize = 2_000;
-const EVENT_STREAM: &str = "text/event-stream";
+const DONE_MARK: &[u8] = b"[DONE]";
 const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
-
-/// Fields that are passed on as the client sent them. What decides who pays for what (`model`,
-/// `n`, `user`, `service_tier` and the like) is not the client's to say.
-const PASSED_FIELDS: &[&str] = &[
-    "frequency_penalty",
-    "max_completion_tokens",
-    "max_tokens",
-    "messages",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "reasoning_effort",
-    "response_format",
-    "seed",
-    "stop",
-    "stream_options",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_p",
-    "verbosity",
-];
-
-/// Fields that clients send out of habit and that are replaced without a word.
-const REPLACED_FIELDS: &[&str] = &["model", "stream", "user"];
 
 /// What answers behind the relay.
 #[derive(Clone)]
@@ -69,17 +46,13 @@ pub struct RelayContext {
     pub created_at: i64,
     /// How long the whole answer may take.
     pub duration: Duration,
+    /// How much the request may ask for.
+    pub limits: RelayLimits,
 }
 
-/// The head of a relayed answer, whose status is 200, and its stream.
-pub struct RelayAnswer {
-    /// The answer's content type, as the provider gave it.
-    pub content_type: String,
-    /// Whole frames. A stream that breaks off says so in a last frame, `data: {"error":{…}}`.
-    pub frames: Frames,
-}
-
-type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+/// A relayed answer: whole frames of an event stream. One that breaks off says so in its last frame,
+/// `data: {"error":{…}}`, and has no `[DONE]`.
+pub type Frames = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// Why a request was not relayed.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +71,10 @@ pub enum RelayError {
 }
 
 impl RelayError {
-    fn invalid(message: impl Into<String>, param: &str) -> Self {
+    fn invalid(message: impl Into<String>, param: impl Into<String>) -> Self {
         Self::Invalid {
             message: message.into(),
-            param: Some(param.to_owned()),
+            param: Some(param.into()),
         }
     }
 }
@@ -109,84 +82,41 @@ impl RelayError {
 impl Relay {
     /// Relays a request's JSON body, once: what fails is told and never tried again, because nobody
     /// here can know how much of it the provider has already done.
-    pub async fn answer(
-        &self,
-        context: &RelayContext,
-        body: &[u8],
-    ) -> Result<RelayAnswer, RelayError> {
-        let fields = check(body)?;
+    pub async fn answer(&self, context: &RelayContext, body: &[u8]) -> Result<Frames, RelayError> {
+        let fields = check(body, context.limits)?;
         let mut late = Box::pin(sleep(context.duration));
-        let answer = tokio::select! {
-            answer = self.begin(context, fields) => answer?,
+        let frames = tokio::select! {
+            frames = self.begin(context, fields) => frames?,
             () = &mut late => return Err(ModelError::TimedOut.into()),
         };
-        Ok(RelayAnswer {
-            frames: until(late, answer.frames),
-            ..answer
-        })
+        Ok(until(late, frames))
     }
 
-    async fn begin(
-        &self,
-        context: &RelayContext,
-        fields: Fields,
-    ) -> Result<RelayAnswer, RelayError> {
+    async fn begin(&self, context: &RelayContext, fields: Fields) -> Result<Frames, RelayError> {
         match self {
             Self::PassOn(model) => pass_on(model, context, fields).await,
             Self::Translate(model) => {
                 let request = translate(context, fields)?;
                 let events = model.respond(request).await?;
-                Ok(RelayAnswer {
-                    content_type: EVENT_STREAM.to_owned(),
-                    frames: Box::pin(written(context.clone(), events)),
-                })
+                Ok(Box::pin(written(context.clone(), events)))
             }
         }
     }
-}
-
-type Fields = Map<String, Value>;
-
-/// The request's fields, once it is clear that each may be there.
-fn check(body: &[u8]) -> Result<Fields, RelayError> {
-    let fields: Fields = serde_json::from_slice(body).map_err(|error| RelayError::Invalid {
-        message: format!("send a JSON object with `messages`: {error}"),
-        param: None,
-    })?;
-    let messages = fields.get("messages").and_then(Value::as_array);
-    if !matches!(messages.map(Vec::len), Some(1..=MAX_MESSAGES)) {
-        return Err(RelayError::invalid(
-            format!("`messages` must be a list of 1 to {MAX_MESSAGES} messages"),
-            "messages",
-        ));
-    }
-    if fields.get("stream") == Some(&Value::Bool(false)) {
-        return Err(RelayError::invalid(
-            "the relay always streams; leave `stream` out or set it to true",
-            "stream",
-        ));
-    }
-    for name in fields.keys().map(String::as_str) {
-        if !PASSED_FIELDS.contains(&name) && !REPLACED_FIELDS.contains(&name) {
-            let shown: String = name.chars().take(64).collect();
-            return Err(RelayError::invalid(
-                format!("the relay does not pass on `{shown}`; leave it out"),
-                &shown,
-            ));
-        }
-    }
-    Ok(fields)
 }
 
 async fn pass_on(
     model: &ChatCompletions,
     context: &RelayContext,
     mut fields: Fields,
-) -> Result<RelayAnswer, RelayError> {
+) -> Result<Frames, RelayError> {
     fields.insert("model".to_owned(), context.model.as_str().into());
     fields.insert("stream".to_owned(), true.into());
     let user = crate::openai::opaque_user(&context.end_user);
     fields.insert("user".to_owned(), user.into());
+    if !OUTPUT_FIELDS.iter().any(|name| fields.contains_key(*name)) {
+        let name = model.output_field().to_owned();
+        fields.insert(name, context.limits.max_tokens.into());
+    }
     let answer = model.provider().post("chat/completions", &fields).await;
     let response = answer.map_err(|error| {
         if crate::openai::is_of_request(&error) {
@@ -202,38 +132,66 @@ async fn pass_on(
         }
         RelayError::Model(error)
     })?;
-    let content_type = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or(EVENT_STREAM)
-        .to_owned();
-    let state = Some((
-        Box::pin(response.bytes_stream()),
-        FrameSplitter::new(MAX_FRAME_BYTES),
-    ));
-    let frames = stream::unfold(state, |state| async move {
-        let (mut body, mut splitter) = state?;
-        loop {
-            let failure = match body.next().await {
-                None => {
-                    let rest = splitter.finish();
-                    return (!rest.is_empty()).then_some((rest, None));
-                }
-                Some(Ok(chunk)) => match splitter.push(chunk) {
-                    Ok(None) => continue,
-                    Ok(Some(frames)) => return Some((frames, Some((body, splitter)))),
-                    Err(error) => ModelError::Malformed(error.into()),
-                },
-                Some(Err(error)) => crate::openai::connection_failure(error),
-            };
-            return Some((broken_off(&failure), None));
-        }
+    let state = Some(Passing {
+        body: Box::pin(response.bytes_stream()),
+        splitter: FrameSplitter::new(MAX_FRAME_BYTES),
+        is_complete: false,
     });
-    Ok(RelayAnswer {
-        content_type,
-        frames: Box::pin(frames),
-    })
+    Ok(Box::pin(stream::unfold(state, |state| async move {
+        let mut passing = state?;
+        let (frames, is_last) = passing.next().await?;
+        Some((frames, (!is_last).then_some(passing)))
+    })))
+}
+
+/// A provider's stream on its way through.
+struct Passing<S> {
+    body: S,
+    splitter: FrameSplitter,
+    /// Whether the provider has said that the answer is complete.
+    is_complete: bool,
+}
+
+impl<S: Stream<Item = reqwest::Result<Bytes>> + Unpin> Passing<S> {
+    /// The next whole frames, and whether they are the last.
+    async fn next(&mut self) -> Option<(Bytes, bool)> {
+        let failure = loop {
+            match self.body.next().await {
+                Some(Ok(chunk)) => match self.splitter.push(chunk) {
+                    Ok(None) => {}
+                    Ok(Some(frames)) => {
+                        self.is_complete = self.is_complete || says_complete(&frames);
+                        return Some((frames, false));
+                    }
+                    Err(error) => break ModelError::Malformed(error.into()),
+                },
+                Some(Err(error)) => break crate::openai::connection_failure(error),
+                None => {
+                    let rest = self.splitter.take_rest();
+                    if rest.trim_ascii().ends_with(DONE_MARK) {
+                        return Some((DONE, true)); // Some servers forget the last empty line.
+                    }
+                    if self.is_complete && rest.trim_ascii().is_empty() {
+                        return None;
+                    }
+                    // Half a frame could not be read by anybody.
+                    break ModelError::Malformed("the answer broke off".into());
+                }
+            }
+        };
+        Some((broken_off(&failure), true))
+    }
+}
+
+/// Whether frames hold the end of an answer: `[DONE]`, or the reason why it is finished, for servers
+/// that leave `[DONE]` out. Within a text of the answer, quotes have a backslash in front.
+fn says_complete(frames: &[u8]) -> bool {
+    const REASON: &[u8] = b"\"finish_reason\":";
+    frames.trim_ascii_end().ends_with(DONE_MARK)
+        || memchr::memmem::find_iter(frames, REASON).any(|place| {
+            let after = frames.get(place + REASON.len()..).unwrap_or_default();
+            after.trim_ascii_start().starts_with(b"\"")
+        })
 }
 
 /// The frames that come before it is late; then the stream breaks off.
@@ -280,7 +238,7 @@ struct ContentPart {
 }
 
 /// The messages as a question for any model. What a client calls a system message comes from a
-/// browser, so it informs the model and does not instruct it.
+/// browser, so it is told as what it is: something that the user wrote.
 fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest, RelayError> {
     if fields.contains_key("tools") {
         return Err(RelayError::invalid(
@@ -289,8 +247,11 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
         ));
     }
     let messages = fields.remove("messages").unwrap_or_default();
-    let messages: Vec<Message> = serde_json::from_value(messages).map_err(|error| {
-        RelayError::invalid(format!("a message cannot be read: {error}"), "messages")
+    let messages: Vec<Message> = serde_json::from_value(messages).map_err(|_| {
+        RelayError::invalid(
+            "each message needs a `role` and a `content` of text",
+            "messages",
+        )
     })?;
     let input = messages.into_iter().map(|message| {
         let text = match message.content {
@@ -306,9 +267,8 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
             None => String::new(),
         };
         match message.role.as_str() {
-            "user" => Ok(ModelInput::User(text.into())),
+            "user" | "system" | "developer" => Ok(ModelInput::User(text.into())),
             "assistant" => Ok(ModelInput::Assistant(text)),
-            "system" | "developer" => Ok(ModelInput::Context(text)),
             _ => Err(RelayError::invalid(
                 "a message's `role` must be user, assistant or system",
                 "messages",
@@ -321,6 +281,7 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
         input: input.collect::<Result<_, _>>()?,
         tools: Vec::new(),
         tool_choice: None,
+        max_output_tokens: None,
         locale: None,
         end_user: context.end_user.clone(),
     })

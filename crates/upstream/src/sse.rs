@@ -236,8 +236,8 @@ impl FrameSplitter {
     }
 
     /// What is left at the end of the stream: an unfinished frame, or nothing.
-    pub fn finish(self) -> Bytes {
-        self.carry.freeze()
+    pub fn take_rest(&mut self) -> Bytes {
+        self.carry.split().freeze()
     }
 }
 

@@ -1,14 +1,14 @@
 //! Who asks: the short-lived token that Vestibule signs for every tool call.
 //!
 //! Vestibule has verified the person and says so in a JWT (`EdDSA`) whose issuer is Vestibule and
-//! whose audience is this MCP server. The public key is at `/.well-known/jwks.json`. So this
+//! whose audience is this MCP server, of a type (`typ`) that no other token has. The public key is at `/.well-known/jwks.json`. So this
 //! server needs no secret, no user table, and never sees the person's own login token.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use auth::claims::Audience;
-use auth::issuer::{Issuer, Issuers, Keys};
+use auth::claims::{Audience, ClaimRule};
+use auth::issuer::{Issuer, Issuers, Keys, TypRule};
 use auth::jwks::KeyCacheLimits;
 use auth::jws::Algorithm;
 use auth::ports::{KeyFetch, Random, SystemRandom};
@@ -17,6 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use upstream::mcp::IDENTITY_TYP;
 use upstream::{HttpClient, HttpKeyFetch, HttpPolicy};
 use url::Url;
 
@@ -42,12 +43,15 @@ pub struct Verifier {
 impl Verifier {
     /// Believes tokens that the Vestibule at `vestibule` signed for `audience`.
     pub fn vestibule(vestibule: &Url, audience: &str) -> anyhow::Result<Self> {
-        let issuer = Issuer::new(
+        let mut issuer = Issuer::new(
             vestibule.origin().ascii_serialization(),
             Keys::Jwks(vestibule.join("/.well-known/jwks.json")?),
             &[Algorithm::EdDsa],
             Audience::aud([audience]),
         );
+        // Only tokens that were made for an MCP server, each with a name of its own.
+        issuer.typ = TypRule::Exactly(IDENTITY_TYP.to_owned());
+        issuer.required_claims = vec![ClaimRule::Present("jti".to_owned())];
         // Vestibule puts the person's own issuer and id into `sub`: "<issuer> <id>".
         Self::new(issuer, |token| token.subject().to_owned())
     }

@@ -26,6 +26,7 @@ use todo_mcp::identity::Verifier;
 use todo_mcp::tasks::Tasks;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use upstream::mcp::IDENTITY_TYP;
 use url::Url;
 
 /// A Vestibule's key on a server of its own, and the task server that believes it.
@@ -70,12 +71,16 @@ impl World {
 
     /// A token as Vestibule makes it; `changes` replaces claims.
     fn token(&self, subject: &str, changes: &Value) -> String {
-        let mut claims = json!({ "iss": self.issuer, "aud": self.mcp_url, "sub": format!("https://app.example.com {subject}"), "iat": now(), "exp": now() + 60 });
+        let mut claims = json!({ "iss": self.issuer, "aud": self.mcp_url, "sub": format!("https://app.example.com {subject}"), "iat": now(), "exp": now() + 60, "jti": "1" });
         for (name, value) in changes.as_object().expect("an object") {
             claims[name] = value.clone();
         }
         let claims: Map<String, Value> = serde_json::from_value(claims).expect("an object");
-        self.signer.sign(&claims, None).expect("it signs")
+        self.sign(&claims, Some(IDENTITY_TYP))
+    }
+
+    fn sign(&self, claims: &Map<String, Value>, typ: Option<&str>) -> String {
+        self.signer.sign(claims, typ).expect("it signs")
     }
 
     async fn client(&self, subject: &str) -> Client {
@@ -323,11 +328,11 @@ async fn requests_without_a_good_token_are_refused() {
     let world = World::start().await;
     let stranger =
         Signer::from_seed(&SecretBox::new(Box::new([8; 32]))).expect("a seed makes a key");
-    let forged =
-        json!({ "iss": world.issuer, "aud": world.mcp_url, "sub": "ada", "exp": now() + 60 });
-    let forged = stranger
-        .sign(forged.as_object().expect("an object"), None)
-        .expect("it signs");
+    let forged = json!({ "iss": world.issuer, "aud": world.mcp_url, "sub": "ada", "exp": now() + 60, "jti": "1" });
+    let good = forged.as_object().expect("an object");
+    // As good as the others, but not made for an MCP server.
+    let other_kinds = [None, Some("JWT"), Some("at+jwt")].map(|typ| world.sign(good, typ));
+    let forged = stranger.sign(good, Some(IDENTITY_TYP)).expect("it signs");
     let cases = [
         (None, 401),
         (Some("Basic YTpi".to_owned()), 400),
@@ -357,12 +362,20 @@ async fn requests_without_a_good_token_are_refused() {
         (
             Some(format!(
                 "Bearer {}",
+                world.token("ada", &json!({ "jti": null }))
+            )),
+            401,
+        ),
+        (
+            Some(format!(
+                "Bearer {}",
                 world.token("ada", &json!({ "sub": 5 }))
             )),
             401,
         ),
     ];
-    for (authorization, expected) in cases {
+    let others = other_kinds.map(|token| (Some(format!("Bearer {token}")), 401));
+    for (authorization, expected) in cases.into_iter().chain(others) {
         let (status, body) = world.post(authorization.as_deref()).await;
         assert_eq!(status, expected, "{authorization:?} gave {body}");
         assert!(!body.contains("add_task"));

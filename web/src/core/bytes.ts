@@ -20,7 +20,7 @@ export interface UploadJob {
 export type SendBytes = (bytes: Bytes, job: UploadJob) => Promise<Response>;
 type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** Whoever sends for longer than this has lost the connection. */
+/** An upload that takes longer than this has lost its connection. */
 const LONGEST_MS = 15 * 60_000;
 /** A `Response` with one of these must not have a body, not even an empty one. */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);

@@ -1,6 +1,6 @@
 /**
- * Asks our own server whether this page may use it, so that a refusal is seen at once and in words.
- * Only the server that the integration named is asked: nothing else is ever called.
+ * Asks our own server whether this page may use it, so that a refusal shows up at once and in words.
+ * Only the server that the integration named is asked; nothing else is ever called.
  */
 import { errorOf } from './client';
 import { DomainRefusedError } from './errors';

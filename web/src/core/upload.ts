@@ -17,7 +17,7 @@ export interface Uploader {
   readonly discard: (id: string) => Promise<void>;
 }
 
-/** What a file is called that the browser knows nothing about. */
+/** The media type of a file that the browser cannot place. */
 const UNKNOWN_TYPE = 'application/octet-stream';
 
 export function uploaderOf(client: ChatClient, upload: (discard: Uploader['discard']) => Upload): Uploader {
@@ -25,7 +25,7 @@ export function uploaderOf(client: ChatClient, upload: (discard: Uploader['disca
     try {
       await client.request('attachments.delete', { attachment_id: id }, new AbortController().signal);
     } catch {
-      // Nobody waits for it, and what is left over is forgotten after a day.
+      // Nobody waits for this, and the server forgets what is left over after a day.
     }
   };
   return { upload: upload(discard), discard };

@@ -224,7 +224,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     return options;
   }
 
-  /** A new partner at the other end: nothing of the old conversation may stay on the screen. */
+  /** Another server or credential: nothing of the old conversation may stay on the screen. */
   #connect(first: boolean): void {
     if (!first) {
       this.#chat.reset();

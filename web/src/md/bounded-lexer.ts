@@ -3,8 +3,8 @@
  * marker, so text that is all markers costs the square of its length: 60 KB of `_a` took nine seconds.
  *
  * What a piece of text will cost is estimated before it is lexed, from its length and its markers; what
- * would cost too much is shown as it came. The estimate is made of counts, so that the same text looks
- * the same on every machine.
+ * would cost too much is shown as plain text. The estimate only counts, so the same text looks the same
+ * on every machine.
  */
 import { Lexer, type Token, type TokensList } from 'marked';
 

@@ -162,7 +162,7 @@ export class MarkdownView {
     if (code === null) return false;
     this.#host.replaceChild(node, block.node);
     block.node = node;
-    // Only a closed fence has a text to compare: one that never closes is built anew at the end.
+    // Only a closed fence has text to compare; one that never closes is rebuilt at the end.
     block.token = { type: 'code', raw: '', text: '' };
     const codeStart = this.#base + line.length;
     this.#fence = {
@@ -251,7 +251,7 @@ export class MarkdownView {
   }
 }
 
-/** Raw text decides, except that blank lines at the end belong to nobody, and that lists turn loose late. */
+/** Compares the raw text, except for blank lines at the end; lists may become loose late. */
 function isSameBlock(left: Token, right: Token): boolean {
   if (left.type !== right.type || left.raw.replace(/\n+$/, '') !== right.raw.replace(/\n+$/, '')) return false;
   if (left.type === 'code') return (left as { text?: string }).text === (right as { text?: string }).text;

@@ -1,13 +1,13 @@
 /**
  * The files of the message that is being written, as a list of small state machines:
  * `waiting → uploading → done`, or `failed`, from where a person may try again. Pure: a step that does
- * not fit the state changes nothing, so what comes late for a removed file is harmless.
+ * not fit the state changes nothing, so late news about a removed file is harmless.
  */
 import type { Attachment } from '../core/protocol';
 
 export type DraftState =
   | { readonly at: 'waiting' }
-  /** `null` while nobody knows how far it is. */
+  /** `null` while the progress is unknown. */
   | { readonly at: 'uploading'; readonly progress: number | null }
   | { readonly at: 'done'; readonly attachment: Attachment }
   | { readonly at: 'failed'; readonly message: string; readonly mayRetry: boolean };

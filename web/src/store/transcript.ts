@@ -94,7 +94,7 @@ export function addOptimistic(state: Transcript, item: ThreadItem): Transcript {
   };
 }
 
-/** Ends a turn: what only describes work in progress goes, and nothing is being written any more. */
+/** Ends a turn: signs of work in progress are removed, and nothing counts as being written any more. */
 export function endTurn(state: Transcript): Transcript {
   const entries = state.entries.some(({ live }) => live)
     ? state.entries.map((entry) => (entry.live ? { key: entry.key, item: entry.item } : entry))

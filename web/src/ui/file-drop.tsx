@@ -41,7 +41,7 @@ export function useFileDrop(): FileDrop {
       event.preventDefault();
       const { files, hasFolder } = filesOf(event.dataTransfer);
       ui.attachments.add(files);
-      // Under the list of conversations nobody would see what came of it.
+      // Behind the list of conversations nobody would see the result.
       ui.chat.hideHistory();
       if (hasFolder) ui.chat.toast.value = ui.t('attach.folder');
     },

@@ -35,6 +35,7 @@ impl Case {
             audience: &self.audience,
             required: &self.required,
             is_access_token: false,
+            are_machines_taken: false,
             subject_claim: self.subject_claim,
             leeway: Duration::from_secs(self.leeway),
             max_token_age: self.max_token_age.map(Duration::from_secs),
@@ -427,6 +428,7 @@ fn j09_details_quote_and_shorten_what_the_token_says() {
         audience: &audience,
         required: &[],
         is_access_token: false,
+        are_machines_taken: false,
         subject_claim: "sub",
         leeway: Duration::ZERO,
         max_token_age: None,
@@ -446,6 +448,7 @@ fn access_tokens_have_what_rfc_9068_demands() {
         audience: &audience,
         required: &[],
         is_access_token: true,
+        are_machines_taken: false,
         subject_claim: "sub",
         leeway: Duration::ZERO,
         max_token_age: None,
@@ -460,5 +463,104 @@ fn access_tokens_have_what_rfc_9068_demands() {
             claims.extend(bad.map(|bad| (name.to_owned(), bad)));
             assert!(rules.check(&claims, NOW).is_err(), "{name}: {claims:?}");
         }
+    }
+}
+
+#[test]
+fn j03_j04_a_clock_that_is_off_is_told_by_how_much() {
+    let audience = Audience::aud(["https://chat.example"]);
+    let rules = ClaimRules {
+        audience: &audience,
+        required: &[],
+        is_access_token: false,
+        are_machines_taken: false,
+        subject_claim: "sub",
+        leeway: Duration::from_secs(30),
+        max_token_age: None,
+    };
+    let told = |name: &str, seconds: i64| {
+        let claims = claims_with(name, json!(NOW.seconds() + seconds));
+        rules.check(&claims, NOW).unwrap_err().to_string()
+    };
+    for (name, seconds, expected) in [
+        ("nbf", 120, "120 s ahead of this server's clock"),
+        ("iat", 31, "31 s ahead of this server's clock"),
+        ("exp", -45, "expired 45 s ago"),
+    ] {
+        let text = told(name, seconds);
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("clock") && text.contains("30 s"), "{text}");
+    }
+}
+
+#[test]
+fn j08_what_reports_an_event_is_no_login() {
+    let case = Case::default();
+    for (events, expected) in [
+        (json!({ LOGOUT_EVENT: {} }), Err(Reason::WrongType)),
+        (
+            json!({ LOGOUT_EVENT: {}, "https://x.example/e": {} }),
+            Err(Reason::WrongType),
+        ),
+        (
+            json!({ "https://schemas.openid.net/secevent/caep/event-type/session-revoked": {} }),
+            Err(Reason::WrongType),
+        ),
+        (json!({ "urn:example:event": {} }), Err(Reason::WrongType)),
+        // An application's own claim of that name.
+        (json!(["concert"]), Ok("user-1".to_owned())),
+        (json!({ "concert": true }), Ok("user-1".to_owned())),
+    ] {
+        let claims = claims_with("events", events.clone());
+        assert_eq!(case.check(&claims), expected, "{events}");
+    }
+}
+
+#[test]
+fn j07_a_clients_own_token_is_no_person() {
+    let audience = Audience::aud(["https://chat.example"]);
+    let check = |claims: &Value, are_machines_taken: bool| {
+        let mut all = object(good_claims());
+        all.extend(object(claims.clone()));
+        let rules = ClaimRules {
+            audience: &audience,
+            required: &[],
+            is_access_token: false,
+            are_machines_taken,
+            subject_claim: "sub",
+            leeway: Duration::from_secs(30),
+            max_token_age: None,
+        };
+        rules
+            .check(&all, NOW)
+            .map(drop)
+            .map_err(|rejection| rejection.reason())
+    };
+    for machine in [
+        json!({ "sub": "app", "client_id": "app" }),
+        json!({ "sub": "app", "azp": "app" }),
+        json!({ "sub": "app", "client_id": "app", "scope": "chat", "jti": "1" }),
+        json!({ "sub": "app@clients", "azp": "app", "gty": "client-credentials" }),
+        json!({ "sub": "app@clients", "azp": "app" }),
+        json!({ "sub": "0d1c", "azp": "0aa1", "idtyp": "app" }),
+        json!({ "sub": "5f0e", "azp": "Reports", "preferred_username": "service-account-reports" }),
+    ] {
+        assert_eq!(
+            check(&machine, false),
+            Err(Reason::MachineToken),
+            "{machine}"
+        );
+        assert_eq!(check(&machine, true), Ok(()), "{machine}");
+    }
+    for person in [
+        json!({ "client_id": "app", "azp": "app" }),
+        json!({ "sub": "app", "client_id": "app", "email": "app@example.com" }),
+        json!({ "sub": "app", "azp": "app", "sid": "1" }),
+        json!({ "sub": "service-account-x", "azp": "app", "preferred_username": "service-account-x" }),
+        json!({ "sub": "ada@clients", "azp": "app" }),
+        json!({ "idtyp": "user", "gty": "password" }),
+        json!({ "client_id": 7, "sub": "7" }),
+    ] {
+        assert_eq!(check(&person, false), Ok(()), "{person}");
     }
 }

@@ -21,6 +21,45 @@ fn specimens() -> Vec<(Kind, String)> {
         .collect()
 }
 
+fn reason_of(text: &str) -> Reason {
+    classify(text).unwrap_err().reason()
+}
+
+#[test]
+fn what_is_misspelled_is_told_without_being_repeated() {
+    let secret = "QpX7dLs9vTn2BkW4rYc8";
+    for (text, told) in [
+        (
+            format!("sk_{secret}"),
+            "begins like a server key (sk_) and has 23 characters; a whole one has 53",
+        ),
+        (
+            format!("pk_live_{secret}"),
+            "has 28 characters; a whole one has 58",
+        ),
+        (
+            format!("pk_prod_{secret}"),
+            "behind that comes `live_` or `test_`",
+        ),
+        (
+            format!("ek_{secret}"),
+            "begins like a client secret (ek_) and has 23 characters",
+        ),
+        (
+            format!("sk_{}_{}", "x".repeat(43), "y".repeat(6)),
+            "check digits do not fit",
+        ),
+        (format!("sk_live_{secret}"), "a key of Stripe"),
+    ] {
+        let message = classify(&text).unwrap_err().to_string();
+        assert!(message.contains(told), "{message}");
+        for kind in OWN_KINDS {
+            assert!(message.contains(kind.prefix()), "{message}");
+        }
+        assert!(!message.contains(secret), "{message}");
+    }
+}
+
 #[test]
 fn s01_credentials_have_their_published_form() {
     for (kind, text) in specimens() {
@@ -79,7 +118,7 @@ fn s01_every_typo_is_found_before_the_database_is_asked() {
             let mut typo = text.clone().into_bytes();
             typo[index] = if typo[index] == b'x' { b'y' } else { b'x' };
             let typo = String::from_utf8(typo).unwrap();
-            assert_eq!(classify(&typo), Err(Reason::Misspelled), "{text} -> {typo}");
+            assert_eq!(reason_of(&typo), Reason::Misspelled, "{text} -> {typo}");
         }
         for other in [
             &text[..text.len() - 1],
@@ -92,7 +131,7 @@ fn s01_every_typo_is_found_before_the_database_is_asked() {
                 || other.starts_with("dk_")
                 || other.starts_with("sk_")
             {
-                assert_eq!(classify(other), Err(Reason::Misspelled), "{other}");
+                assert_eq!(reason_of(other), Reason::Misspelled, "{other}");
             }
         }
     }
@@ -108,7 +147,7 @@ fn s01_every_typo_is_found_before_the_database_is_asked() {
         "ek_é",
         "sk_ééééééééééééééééééééééé",
     ] {
-        assert_eq!(classify(short), Err(Reason::Misspelled), "{short}");
+        assert_eq!(reason_of(short), Reason::Misspelled, "{short}");
     }
 }
 
@@ -119,8 +158,8 @@ fn s10_no_kind_passes_for_another() {
         for other in OWN_KINDS.into_iter().filter(|other| *other != kind) {
             // The check covers the prefix, so a relabelled credential is a typo.
             assert_eq!(
-                classify(&format!("{}{rest}", other.prefix())),
-                Err(Reason::Misspelled),
+                reason_of(&format!("{}{rest}", other.prefix())),
+                Reason::Misspelled,
                 "{kind:?} as {other:?}"
             );
             let refused = demand(&text, |wanted| wanted == other).unwrap_err();

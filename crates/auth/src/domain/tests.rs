@@ -392,7 +392,7 @@ async fn a_refusal_says_what_came_what_is_registered_and_what_to_run() {
     assert_eq!(
         told(domains.check(&["https://new.example"], &LIVE, NOW).await),
         "the origin https://new.example is not registered for live (registered: none); \
-         run the command: vestibule domain add https://new.example --env live",
+         run the command on the server: vestibule domain add https://new.example --env live",
     );
     for number in 0..12 {
         domains

@@ -231,7 +231,8 @@ impl Issuer {
         if !is_guid(tenant) {
             return Err(ConfigError::new(
                 tenant,
-                "a tenant's id is a GUID; `common`, `organizations` and domain names are not accepted",
+                "a tenant's id is a GUID like 11111111-2222-3333-4444-555555555555, whole (Entra ID's overview page \
+                 shows it as Tenant ID); `common`, `organizations` and domain names are not accepted",
             ));
         }
         let tenant = tenant.to_ascii_lowercase();

@@ -178,6 +178,78 @@ async fn t08_typ_is_what_the_issuer_is_configured_for() {
 }
 
 #[tokio::test]
+async fn t08_a_refused_typ_is_told_with_what_can_be_set() {
+    for (rule, typ, expected) in [
+        (
+            TypRule::AbsentOrJwt,
+            Some("at+jwt"),
+            "set `token_type = \"either\"`",
+        ),
+        (
+            TypRule::AbsentOrJwt,
+            Some("logout+jwt"),
+            "its `typ` is \"logout+jwt\", expected none or JWT",
+        ),
+        (
+            TypRule::AccessToken,
+            None,
+            "its `typ` is none, expected at+jwt (`token_type = \"at+jwt\"`)",
+        ),
+        (
+            TypRule::AccessToken,
+            Some("JWT"),
+            "an ID token is not meant for this server",
+        ),
+        (
+            TypRule::JwtOrAccessToken,
+            Some("dpop+jwt"),
+            "`token_type = \"either\"`",
+        ),
+    ] {
+        let text = rule.check(typ).unwrap_err().to_string();
+        assert!(text.contains(expected), "{text}");
+        // Only a plain access token is something that could be meant.
+        assert_eq!(
+            text.contains("; if the issuer's access"),
+            typ == Some("at+jwt"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn j08_a_logout_token_is_no_login_whatever_its_typ() {
+    let key = TestKey::ed25519();
+    let fetch = Arc::new(TestFetch::default());
+    fetch.answer(JWKS, jwks(&[key.jwk("k")]));
+    for typ in [
+        TypRule::AbsentOrJwt,
+        TypRule::JwtOrAccessToken,
+        TypRule::AccessToken,
+    ] {
+        let issuers = issuers_with(vec![Issuer { typ, ..row() }], &fetch).unwrap();
+        for header in [None, Some("JWT"), Some("at+jwt"), Some("logout+jwt")] {
+            let mut claims = claims_with(
+                "events",
+                json!({ "http://schemas.openid.net/event/backchannel-logout": {} }),
+            );
+            let texts = [("client_id", "app"), ("jti", "1"), ("sid", "s")];
+            claims.extend(texts.map(|(name, value)| (name.to_owned(), json!(value))));
+            let mut protected = json!({ "alg": "EdDSA", "kid": "k" });
+            if let Some(typ) = header {
+                protected["typ"] = typ.into();
+            }
+            let token = key.token_with(&protected, Value::Object(claims).to_string());
+            assert_eq!(
+                reason(issuers.authenticate(&token, now()).await),
+                Err(Reason::WrongType),
+                "{header:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn j08_access_and_id_tokens_of_one_key_are_not_mixed_up() {
     let key = TestKey::ed25519();
     let fetch = Arc::new(TestFetch::default());
@@ -313,7 +385,8 @@ async fn b05_verified_tokens_take_a_bounded_room() {
         let token = key.token("k", &Value::Object(claims));
         issuers.authenticate(&token, now()).await.unwrap();
     }
-    let room = issuers.verified.weight();
+    issuers.verified.run_pending_tasks();
+    let room = issuers.verified.weighted_size();
     assert!(
         (VERIFIED_BYTES / 2..=VERIFIED_BYTES).contains(&room),
         "{room} bytes"
@@ -349,7 +422,8 @@ async fn b05_forged_tokens_are_never_cached() {
             Err(Reason::BadSignature)
         );
     }
-    assert_eq!(issuers.verified.len(), 0);
+    issuers.verified.run_pending_tasks();
+    assert_eq!(issuers.verified.entry_count(), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{encoding::encode_base64url, testing::TestKey};
+use crate::{encoding::encode_base64url, jws::CompactJws, rejection::Reason, testing::TestKey};
 
 const ALL: &[Algorithm] = Algorithm::ALL;
 
@@ -251,6 +251,31 @@ fn k05_an_ed25519_point_has_one_encoding_and_is_not_of_small_order() {
             Err(KeyProblem::BadParts),
             "{jwk}"
         );
+    }
+}
+
+/// Whether a y coordinate has a point is found out when a signature is checked, and not before.
+#[test]
+fn k05_an_ed25519_key_that_is_no_point_verifies_nothing() {
+    let mut x = [0; 32];
+    x[0] = 2;
+    let jwk = with(TestKey::ed25519().jwk("k"), "x", json!(encode_base64url(x)));
+    let key = Key::from_jwk(
+        jwk.as_object().unwrap(),
+        &[Algorithm::EdDsa],
+        KeySource::Fetched,
+    )
+    .unwrap();
+    let identity = [&[1][..], &[0; 63]].concat();
+    for signature in [identity, vec![0; 64], TestKey::ed25519().sign_bytes(b"x")] {
+        let input = format!(
+            "{}.{}",
+            encode_base64url(br#"{"alg":"EdDSA"}"#),
+            encode_base64url("{}")
+        );
+        let token = format!("{input}.{}", encode_base64url(signature));
+        let outcome = CompactJws::parse(&token).unwrap().verify(&key);
+        assert_eq!(outcome, Err(Reason::BadSignature));
     }
 }
 

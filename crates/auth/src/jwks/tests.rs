@@ -301,8 +301,10 @@ async fn w04_every_failure_keeps_the_old_keys_and_backs_off() {
 #[tokio::test]
 async fn w04_pauses_grow_and_retry_after_counts() {
     let fetch = Arc::new(TestFetch::default());
+    fetch.answer(ADDRESS, keys(&["a"]));
     fetch.fail(ADDRESS, None);
-    let (cache, mut moment) = (cache(&fetch), now());
+    let (cache, start) = (cache(&fetch), now());
+    let mut moment = start.plus(cache.refresh_due(start).await.unwrap());
     let mut pauses = Vec::new();
     for _ in 0..10 {
         let pause = cache.refresh_due(moment).await.unwrap();
@@ -328,6 +330,47 @@ async fn w04_pauses_grow_and_retry_after_counts() {
         cache.refresh_due(moment.plus(seconds(120))).await,
         Some(seconds(900))
     );
+}
+
+#[tokio::test]
+async fn w09_an_issuer_that_was_never_there_is_asked_again_within_seconds() {
+    let fetch = Arc::new(TestFetch::default());
+    fetch.fail(ADDRESS, None);
+    let (cache, start) = (cache(&fetch), now());
+    let mut moment = start;
+    for _ in 0..30 {
+        let pause = cache.refresh_due(moment).await.unwrap();
+        assert!((1..=5).contains(&pause.as_secs()), "{pause:?}");
+        moment = moment.plus(pause);
+        // Requests in between ask nothing of their own before the pause is over.
+        let before = fetch.fetches();
+        let early = moment.plus(Duration::ZERO);
+        let early = Now::new(early.wall, early.monotonic.checked_sub(pause / 2).unwrap());
+        assert!(is_unavailable(
+            &cache.key(&header(Some("a")), true, early).await
+        ));
+        assert_eq!(fetch.fetches(), before);
+    }
+    fetch.replace(ADDRESS, keys(&["a"]));
+    cache.refresh_due(moment).await;
+    assert!(cache.key(&header(Some("a")), true, moment).await.is_ok());
+}
+
+#[tokio::test]
+async fn w02_without_any_keys_requests_stay_within_the_budget_too() {
+    let fetch = Arc::new(TestFetch::default());
+    fetch.fail(ADDRESS, None);
+    let (cache, start) = (cache(&fetch), now());
+    for second in 0..120 {
+        for _ in 0..10 {
+            let outcome = cache
+                .key(&header(Some("a")), true, start.plus(seconds(second)))
+                .await;
+            assert!(is_unavailable(&outcome));
+        }
+    }
+    // Six at once, and then one in ten seconds.
+    assert!((6..=18).contains(&fetch.fetches()), "{}", fetch.fetches());
 }
 
 #[tokio::test]

@@ -281,7 +281,7 @@ fn t09_kid_is_a_short_string() {
         "*)(uid=*",
         "k\r\nX: y",
         "../../etc/passwd",
-        "k\u{0}",
+        "k\u{1}",
         " k",
         &"k".repeat(256),
     ] {
@@ -293,6 +293,9 @@ fn t09_kid_is_a_short_string() {
             "{kid:?}"
         );
     }
+    // No JSON that is read here holds U+0000.
+    let token = key.token_with(&json!({ "alg": "EdDSA", "kid": "k\u{0}" }), "x");
+    assert_eq!(parse(&token), Err(Reason::MalformedHeader));
 }
 
 #[test]

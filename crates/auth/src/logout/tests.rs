@@ -42,7 +42,7 @@ fn good() -> Value {
     json!({
         "iss": "https://issuer.example", "aud": CLIENT, "sub": "user-1", "sid": "login-1",
         "jti": "1", "iat": NOW.seconds() - 5, "exp": NOW.seconds() + 115,
-        "events": { EVENT: {} },
+        "events": { LOGOUT_EVENT: {} },
     })
 }
 
@@ -127,8 +127,11 @@ async fn everything_else_is_refused_with_its_reason() {
         (json!({ "iat": NOW.seconds() + 60 }), Reason::IssuedInFuture),
         (json!({ "events": null }), Reason::NotALogout),
         (json!({ "events": { "other": {} } }), Reason::NotALogout),
-        (json!({ "events": [EVENT] }), Reason::NotALogout),
-        (json!({ "events": { EVENT: true } }), Reason::NotALogout),
+        (json!({ "events": [LOGOUT_EVENT] }), Reason::NotALogout),
+        (
+            json!({ "events": { LOGOUT_EVENT: true } }),
+            Reason::NotALogout,
+        ),
         (json!({ "nonce": "n" }), Reason::NotALogout),
         (json!({ "nonce": "" }), Reason::NotALogout),
         (json!({ "jti": null }), Reason::NotALogout),

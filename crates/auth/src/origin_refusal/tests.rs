@@ -145,7 +145,7 @@ fn three_readers_read_what_is_theirs() {
             "origin": APP,
             "environment": "test",
             "reason": "the origin https://app.example is not registered for test",
-            "next": "run the command",
+            "next": "run the command on the server",
             "command": "vestibule domain add https://app.example --env test",
         })
     );
@@ -157,7 +157,7 @@ fn three_readers_read_what_is_theirs() {
     assert_eq!(
         refusal.for_operator(),
         "the origin https://app.example is not registered for test (registered: https://known.example); \
-         run the command: vestibule domain add https://app.example --env test"
+         run the command on the server: vestibule domain add https://app.example --env test"
     );
 }
 

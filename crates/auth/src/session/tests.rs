@@ -81,12 +81,12 @@ async fn w10_of_two_issuers_with_one_cookie_name_the_one_that_knows_it_counts() 
     let lookup = answering(good_answer());
     let sessions = sessions_at(&lookup, &["https://b.example", "https://a.example"]);
     *lookup.problem.lock().unwrap() = Some(LookupError::Refused);
-    let outcome = reason(sessions.authenticate(&[COOKIE], now()).await);
+    let outcome = reason(sessions.authenticate(None, &[COOKIE], now()).await);
     assert_eq!(outcome, Ok(Some("https://b.example user-1".to_owned())));
     *lookup.answer.lock().unwrap() = Some(b"null".to_vec());
     let other = ["better-auth.session_token=other"];
     assert_eq!(
-        reason(sessions.authenticate(&other, now()).await),
+        reason(sessions.authenticate(None, &other, now()).await),
         Err(Reason::NoSession)
     );
     assert_eq!(lookup.asked.lock().unwrap().len(), 4);
@@ -102,14 +102,14 @@ async fn a_refused_cookie_is_not_asked_about_again_for_a_while() {
         let later = |seconds| Now::new(NOW, first.monotonic + Duration::from_secs(seconds));
         for (seconds, asked) in [(0, 1), (4, 1), (5, 2), (9, 2)] {
             assert_eq!(
-                reason(sessions.authenticate(&[COOKIE], later(seconds)).await),
+                reason(sessions.authenticate(None, &[COOKIE], later(seconds)).await),
                 Err(Reason::NoSession)
             );
             assert_eq!(lookup.asked.lock().unwrap().len(), asked, "{seconds} s");
         }
         let other = ["better-auth.session_token=other"];
         *lookup.answer.lock().unwrap() = Some(good_answer().into_bytes());
-        assert!(sessions.authenticate(&other, later(9)).await.is_ok());
+        assert!(sessions.authenticate(None, &other, later(9)).await.is_ok());
     }
 }
 
@@ -136,7 +136,11 @@ async fn a_session_becomes_the_same_identity_as_its_token() {
     let lookup = answering(good_answer());
     let sessions = sessions(&lookup);
     let identity = sessions
-        .authenticate(&["a=1; better-auth.session_token=abc.def%3D; b=2"], now())
+        .authenticate(
+            None,
+            &["a=1; better-auth.session_token=abc.def%3D; b=2"],
+            now(),
+        )
         .await
         .unwrap()
         .unwrap();
@@ -149,11 +153,11 @@ async fn a_session_becomes_the_same_identity_as_its_token() {
         [format!("https://issuer.example/get-session {COOKIE}")]
     );
     assert_eq!(
-        reason(sessions.authenticate(&[""; 0], now()).await),
+        reason(sessions.authenticate(None, &[""; 0], now()).await),
         Ok(None)
     );
     assert_eq!(
-        reason(sessions.authenticate(&["other=1"], now()).await),
+        reason(sessions.authenticate(None, &["other=1"], now()).await),
         Ok(None)
     );
 }
@@ -204,7 +208,7 @@ async fn an_answer_of_200_is_not_yet_a_session() {
     ] {
         let lookup = answering(answer.to_string());
         assert_eq!(
-            reason(sessions(&lookup).authenticate(&[COOKIE], now()).await),
+            reason(sessions(&lookup).authenticate(None, &[COOKIE], now()).await),
             Err(expected),
             "{answer}"
         );
@@ -215,7 +219,7 @@ async fn an_answer_of_200_is_not_yet_a_session() {
         "{\"user\":{\"id\":\"a\"},\"user\":{\"id\":\"b\"}}",
     ] {
         let outcome = sessions(&answering(body))
-            .authenticate(&[COOKIE], now())
+            .authenticate(None, &[COOKIE], now())
             .await;
         assert_eq!(reason(outcome), Err(Reason::MalformedSession), "{body}");
     }
@@ -227,7 +231,7 @@ async fn a_refusal_is_invalid_and_a_failure_is_unavailable() {
     let sessions = sessions(&lookup);
     *lookup.problem.lock().unwrap() = Some(LookupError::Refused);
     assert_eq!(
-        reason(sessions.authenticate(&[COOKIE], now()).await),
+        reason(sessions.authenticate(None, &[COOKIE], now()).await),
         Err(Reason::NoSession)
     );
     let retry_after = Some(Duration::from_secs(5));
@@ -236,12 +240,39 @@ async fn a_refusal_is_invalid_and_a_failure_is_unavailable() {
         retry_after,
     });
     let later = now().plus(REFUSED_FOR);
-    let outcome = sessions.authenticate(&[COOKIE], later).await;
+    let outcome = sessions.authenticate(None, &[COOKIE], later).await;
     assert!(
         matches!(outcome, Err(Error::Unavailable { retry_after, .. }) if retry_after.as_secs() == 5),
         "{outcome:?}"
     );
-    assert!(sessions.authenticate(&[COOKIE], later).await.is_ok());
+    assert!(sessions.authenticate(None, &[COOKIE], later).await.is_ok());
+}
+
+#[tokio::test]
+async fn r02_one_address_that_guesses_cookies_shuts_out_itself_alone() {
+    let lookup = answering("null");
+    let (sessions, moment) = (sessions(&lookup), now());
+    let guess = async |client: &str, cookie: String| {
+        let cookie = format!("better-auth.session_token={cookie}");
+        let client = Some(client.parse().unwrap());
+        sessions.authenticate(client, &[cookie], moment).await
+    };
+    let mut asked = 0;
+    for number in 0..1_000 {
+        match guess("192.0.2.1", number.to_string()).await {
+            Err(Error::Invalid(_)) => asked += 1,
+            Err(Error::Unavailable { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(lookup.asked.lock().unwrap().len(), asked);
+    assert!(asked < 100, "{asked}");
+    *lookup.answer.lock().unwrap() = Some(good_answer().into_bytes());
+    assert!(guess("192.0.2.2", "own".to_owned()).await.is_ok());
+    assert!(
+        guess("192.0.2.1", "own".to_owned()).await.is_ok(),
+        "known meanwhile"
+    );
 }
 
 #[tokio::test]
@@ -251,7 +282,7 @@ async fn answers_are_believed_for_seconds() {
     for second in [0, 5, 9] {
         assert!(
             sessions
-                .authenticate(&[COOKIE], start.plus(Duration::from_secs(second)))
+                .authenticate(None, &[COOKIE], start.plus(Duration::from_secs(second)))
                 .await
                 .is_ok()
         );
@@ -260,7 +291,7 @@ async fn answers_are_believed_for_seconds() {
     *lookup.answer.lock().unwrap() = Some(b"null".to_vec());
     for (second, count) in [(10, 2), (14, 2), (15, 3)] {
         let outcome = sessions
-            .authenticate(&[COOKIE], start.plus(Duration::from_secs(second)))
+            .authenticate(None, &[COOKIE], start.plus(Duration::from_secs(second)))
             .await;
         assert_eq!(reason(outcome), Err(Reason::NoSession));
         assert_eq!(lookup.asked.lock().unwrap().len(), count);
@@ -281,7 +312,7 @@ async fn questions_are_bounded() {
         let sessions = Arc::clone(&sessions);
         tasks.spawn(async move {
             let cookie = format!("better-auth.session_token=user{number}");
-            sessions.authenticate(&[&cookie], now()).await.is_ok()
+            sessions.authenticate(None, &[&cookie], now()).await.is_ok()
         });
     }
     let mut outcomes = Vec::new();

@@ -162,7 +162,7 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
     match live.count() {
         0 => {}
         count if doors.public_token.enabled => {
-            ways.push(format!("visitors by {count} public tokens"))
+            ways.push(format!("visitors by {count} public tokens"));
         }
         _ => {}
     }

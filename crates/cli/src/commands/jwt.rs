@@ -12,11 +12,12 @@ use anyhow::{Context, bail, ensure};
 use auth::{
     Issuer, Issuers, Now,
     claims::Audience,
-    explain::{Explanation, check_signature, explain},
-    issuer::Keys,
+    explain::{Explanation, Step, check_signature, explain},
+    issuer::{Keys, TypRule},
     jwk::KeySource,
     jwks::KeySet,
     jws::Algorithm,
+    ports::KeyFetch,
     rule::EntryRules,
 };
 use url::Url;
@@ -72,11 +73,14 @@ pub(crate) async fn run(command: Jwt, workplace: &Workplace<'_>) -> anyhow::Resu
         return check_signatures(std::io::stdin().lock(), &keys);
     }
     let token = read_token(std::io::stdin().lock())?;
-    let issuers = issuers(&options, workplace)?;
+    let (issuers, found) = issuers(&options, workplace).await?;
     let rules = rules(&options, &issuers, workplace)?;
     let access = compose::workflow_access(&workplace.config)?;
     let now = Now::new(now(), Instant::now());
-    let told = explain(&issuers, &rules, &access, &token, now).await;
+    let mut told = explain(&issuers, &rules, &access, &token, now).await;
+    if let Some(found) = found {
+        told.steps.insert(0, found);
+    }
     workplace.output.print(&told, describe)?;
     Ok(told.ok)
 }
@@ -126,7 +130,12 @@ fn read_token(mut input: impl BufRead) -> anyhow::Result<String> {
     Ok(token.to_owned())
 }
 
-fn issuers(options: &Check, workplace: &Workplace<'_>) -> anyhow::Result<Issuers> {
+/// Who judges, and what had to be found out about it.
+async fn issuers(
+    options: &Check,
+    workplace: &Workplace<'_>,
+) -> anyhow::Result<(Issuers, Option<Step>)> {
+    let mut found = None;
     let mut rules = match &options.issuer {
         None => {
             let rules = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
@@ -136,7 +145,11 @@ fn issuers(options: &Check, workplace: &Workplace<'_>) -> anyhow::Result<Issuers
             );
             rules
         }
-        Some(name) => vec![named_issuer(name, options, workplace)?],
+        Some(name) => {
+            let (issuer, step) = named_issuer(name, options, workplace).await?;
+            found = step;
+            vec![issuer]
+        }
     };
     if let Some(file) = &options.jwks {
         let text = fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
@@ -147,19 +160,98 @@ fn issuers(options: &Check, workplace: &Workplace<'_>) -> anyhow::Result<Issuers
             .with_context(|| format!("failed to understand {}", file.display()))?;
         issuer.keys = Keys::Configured(set);
     }
-    compose::issuers_of(rules, &workplace.config)
+    Ok((compose::issuers_of(rules, &workplace.config)?, found))
 }
 
 /// The configured rules of an issuer, or usual ones made from its address.
-fn named_issuer(name: &str, options: &Check, workplace: &Workplace<'_>) -> anyhow::Result<Issuer> {
+async fn named_issuer(
+    name: &str,
+    options: &Check,
+    workplace: &Workplace<'_>,
+) -> anyhow::Result<(Issuer, Option<Step>)> {
     let configured = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
     if let Some(issuer) = configured.into_iter().find(|issuer| issuer.issuer == name) {
-        return Ok(issuer);
+        return Ok((issuer, None));
     }
     if options.better_auth {
-        let url = Url::parse(name).with_context(|| format!("{name} is not an address"))?;
-        return Ok(Issuer::better_auth(&url)?);
+        return Ok((better_auth(name, options)?, None));
     }
+    let usual = usual_issuer(name, options);
+    if options.jwks.is_some() {
+        return Ok((usual, None));
+    }
+    find_keys(usual, options, &compose::key_fetch(&workplace.config)?).await
+}
+
+fn better_auth(name: &str, options: &Check) -> anyhow::Result<Issuer> {
+    let url = Url::parse(name).with_context(|| format!("{name} is not an address"))?;
+    let mut issuer = Issuer::better_auth(&url)?;
+    if !options.audience.is_empty() {
+        issuer.audience = Audience::aud(&options.audience);
+    }
+    Ok(issuer)
+}
+
+/// Where the issuer has its keys: what its discovery document says, else where those that have none
+/// keep them.
+async fn find_keys(
+    mut issuer: Issuer,
+    options: &Check,
+    fetch: &impl KeyFetch,
+) -> anyhow::Result<(Issuer, Option<Step>)> {
+    let Some(discovery) = issuer.key_address()? else {
+        return Ok((issuer, None));
+    };
+    let Err(problem) = fetch.fetch(&discovery).await else {
+        return Ok((issuer, None));
+    };
+    let step = |ok, detail| {
+        let name = "discovery";
+        Some(Step { name, ok, detail })
+    };
+    let name = issuer.issuer.clone();
+    let mut asked = vec![discovery];
+    if let Ok(better_auth) = better_auth(&name, options)
+        && let Some(address) = better_auth.key_address()?
+    {
+        if has_keys(&address, &better_auth.algorithms, fetch).await {
+            let told = format!(
+                "none; its keys are at {address}, where Better Auth has them. It is configured by BETTER_AUTH_URL={name}"
+            );
+            return Ok((better_auth, step(true, told)));
+        }
+        asked.push(address);
+    }
+    let well_known = format!("{}/.well-known/jwks.json", name.trim_end_matches('/'));
+    if let Ok(address) = Url::parse(&well_known) {
+        if has_keys(&address, &issuer.algorithms, fetch).await {
+            let told =
+                format!("none; its keys are at {address}. Configure `jwks_uri = \"{address}\"`");
+            issuer.keys = Keys::Jwks(address);
+            return Ok((issuer, step(true, told)));
+        }
+        asked.push(address);
+    }
+    let asked: Vec<&str> = asked.iter().map(Url::as_str).collect();
+    let told = format!(
+        "no keys of this issuer were found at {} ({}). A Better Auth server is configured by BETTER_AUTH_URL, \
+         its address; any other without discovery by `jwks_uri`",
+        asked.join(", "),
+        problem.message
+    );
+    Ok((issuer, step(false, told)))
+}
+
+async fn has_keys(address: &Url, algorithms: &[Algorithm], fetch: &impl KeyFetch) -> bool {
+    let Ok(fetched) = fetch.fetch(address).await else {
+        return false;
+    };
+    KeySet::parse(&fetched.body, algorithms, KeySource::Fetched)
+        .is_ok_and(|set| !set.keys().is_empty())
+}
+
+/// The rules that most issuers go by.
+fn usual_issuer(name: &str, options: &Check) -> Issuer {
     let audience = match &options.audience[..] {
         [] => vec![name.to_owned()],
         named => named.to_vec(),
@@ -172,12 +264,10 @@ fn named_issuer(name: &str, options: &Check, workplace: &Workplace<'_>) -> anyho
         Algorithm::Es512,
         Algorithm::EdDsa,
     ];
-    Ok(Issuer::new(
-        name,
-        Keys::Discovery,
-        &algorithms,
-        Audience::aud(audience),
-    ))
+    Issuer {
+        typ: TypRule::JwtOrAccessToken,
+        ..Issuer::new(name, Keys::Discovery, &algorithms, Audience::aud(audience))
+    }
 }
 
 fn describe(told: &Explanation) -> String {
@@ -196,4 +286,108 @@ fn describe(told: &Explanation) -> String {
         text.push_str(&told.reason);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use async_trait::async_trait;
+    use auth::ports::{FetchError, FetchedKeys};
+
+    use super::*;
+
+    /// Serves these documents, and nothing else.
+    struct Documents(HashMap<&'static str, &'static str>);
+
+    #[async_trait]
+    impl KeyFetch for Documents {
+        async fn fetch(&self, url: &Url) -> Result<FetchedKeys, FetchError> {
+            let document = self.0.get(url.as_str()).ok_or_else(|| FetchError {
+                message: "the issuer answered 404 Not Found".to_owned(),
+                retry_after: None,
+            })?;
+            Ok(FetchedKeys {
+                body: document.as_bytes().to_vec(),
+                max_age: None,
+            })
+        }
+    }
+
+    async fn find(
+        name: &str,
+        documents: &[(&'static str, &'static str)],
+    ) -> (Issuer, Option<Step>) {
+        let options = Check {
+            issuer: Some(name.to_owned()),
+            audience: Vec::new(),
+            better_auth: false,
+            jwks: None,
+            signature_only: false,
+        };
+        let documents = Documents(documents.iter().copied().collect());
+        find_keys(usual_issuer(name, &options), &options, &documents)
+            .await
+            .unwrap()
+    }
+
+    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","alg":"EdDSA",
+        "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[tokio::test]
+    async fn a_better_auth_server_is_found_by_where_its_keys_are() {
+        for (name, keys) in [
+            (
+                "https://app.example.com",
+                "https://app.example.com/api/auth/jwks",
+            ),
+            (
+                "https://app.example.com/",
+                "https://app.example.com/api/auth/jwks",
+            ),
+            (
+                "https://app.example.com/auth",
+                "https://app.example.com/auth/jwks",
+            ),
+        ] {
+            let (issuer, step) = find(name, &[(keys, KEYS)]).await;
+            assert_eq!(issuer.issuer, "https://app.example.com");
+            let step = step.unwrap();
+            assert!(step.ok);
+            assert!(step.detail.contains(keys), "{}", step.detail);
+            assert!(
+                step.detail.contains(&format!("BETTER_AUTH_URL={name}")),
+                "{}",
+                step.detail
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn other_issuers_keep_their_keys_where_they_say_or_where_most_do() {
+        let discovery = "https://id.example.com/.well-known/openid-configuration";
+        let (issuer, step) = find("https://id.example.com/", &[(discovery, "{}")]).await;
+        assert!(step.is_none());
+        assert!(matches!(issuer.keys, Keys::Discovery));
+        let keys = "https://id.example.com/.well-known/jwks.json";
+        let (issuer, step) = find("https://id.example.com/", &[(keys, KEYS)]).await;
+        assert_eq!(issuer.key_address().unwrap().unwrap().as_str(), keys);
+        assert!(step.unwrap().detail.contains("jwks_uri"));
+    }
+
+    #[tokio::test]
+    async fn an_issuer_without_keys_is_told_with_what_was_tried() {
+        let (_, step) = find("https://app.example.com", &[]).await;
+        let step = step.unwrap();
+        assert!(!step.ok);
+        for expected in [
+            "/.well-known/openid-configuration",
+            "/api/auth/jwks",
+            "404",
+            "BETTER_AUTH_URL",
+            "jwks_uri",
+        ] {
+            assert!(step.detail.contains(expected), "{}", step.detail);
+        }
+    }
 }

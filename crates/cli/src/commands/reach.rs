@@ -1,7 +1,7 @@
 //! Asks everything that the server calls out to, as a first login and a first message would: issuers, models,
 //! MCP servers. Shared by `doctor` and `config check --online`.
 
-use std::{sync::Arc, time::Instant};
+use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
 use auth::{Issuer, Issuers, Now};
 use engine::{
@@ -215,6 +215,8 @@ async fn first_word(workflow: &Workflow) -> Result<(), ModelError> {
         input: vec![ModelInput::User("Say: yes".into())],
         tools: Vec::new(),
         tool_choice: None,
+        // Models that think count their thoughts.
+        max_output_tokens: NonZeroU32::new(256),
         locale: None,
         end_user: "vestibule doctor".to_owned(),
     };
@@ -251,6 +253,7 @@ async fn list_tools(workflow: &Workflow) -> Vec<String> {
         state_variables: Arc::default(),
         rules: SessionRules::default(),
         uploads: engine::UploadRules::default(),
+        limits: engine::CallerLimits::default(),
         locale: None,
     };
     let tools = workflow.tools.list(&context).await;

@@ -45,6 +45,9 @@ pub(crate) enum Token {
         /// Messages per hour from one visitor
         #[arg(long, value_name = "N", default_value_t = Quotas::default().messages_per_visitor_per_hour)]
         messages_per_visitor_per_hour: u32,
+        /// Messages per day from one address; a tenth of what the whole token may have when absent
+        #[arg(long, value_name = "N")]
+        messages_per_ip_per_day: Option<u32>,
         /// Messages per day through the whole token
         #[arg(long, value_name = "N", default_value_t = Quotas::default().messages_per_token_per_day)]
         messages_per_token_per_day: u32,
@@ -72,12 +75,14 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
             visitors_per_ip_per_hour,
             visitors_per_token_per_hour,
             messages_per_visitor_per_hour,
+            messages_per_ip_per_day,
             messages_per_token_per_day,
         } => {
             let quotas = Quotas {
                 visitors_per_ip_per_hour,
                 visitors_per_token_per_hour,
                 messages_per_visitor_per_hour,
+                messages_per_ip_per_day,
                 messages_per_token_per_day,
             };
             let new = NewPublicToken {

@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use auth::{
     Environment, Issuer, Issuers,
     claims::{Audience, ClaimRule},
-    introspection::IntrospectionRule,
+    introspection::{IntrospectionRule, OpaqueShape},
     issuer::{Keys, TypRule},
     jwk::Key,
     jwks::{KeyCacheLimits, KeySet},
@@ -16,7 +16,10 @@ use auth::{
     ports::{ClientAuthMethod, KeyFetch, SessionLookup},
 };
 use secrecy::{ExposeSecret, SecretSlice};
-use upstream::{HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, HttpTokenIntrospection};
+use upstream::{
+    ExchangeClient, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup,
+    HttpTokenIntrospection, TokenExchange,
+};
 use url::Url;
 
 use crate::{
@@ -78,6 +81,11 @@ fn client(raw: &[RawIssuer]) -> anyhow::Result<HttpClient> {
     })?)
 }
 
+/// Asks for keys as the server would.
+pub(crate) fn key_fetch(config: &RawConfig) -> anyhow::Result<HttpKeyFetch> {
+    Ok(HttpKeyFetch::new(client(&config.issuers)?))
+}
+
 fn over(rules: Vec<Issuer>, http: &HttpClient) -> anyhow::Result<Issuers> {
     let fetch: Arc<dyn KeyFetch> = Arc::new(HttpKeyFetch::new(http.clone()));
     let issuers = Issuers::new(rules, KeyCacheLimits::default(), &fetch, &random())?;
@@ -107,6 +115,70 @@ pub(crate) fn rules(raw: &[RawIssuer], variables: &Variables) -> anyhow::Result<
     Ok(issuers)
 }
 
+/// The clients that exchange users' tokens for those of tool servers.
+pub(crate) fn token_exchange(
+    raw: &[RawIssuer],
+    variables: &Variables,
+) -> anyhow::Result<TokenExchange> {
+    let mut exchange = TokenExchange::default();
+    for (index, raw) in raw.iter().enumerate() {
+        let context = || format!("failed to use [[issuers]] number {}", index + 1);
+        let Some(client) = exchange_client(raw, variables).with_context(context)? else {
+            continue;
+        };
+        for issuer in of_table(raw, variables).with_context(context)? {
+            exchange.add(issuer.issuer, client.clone());
+        }
+    }
+    Ok(exchange)
+}
+
+fn exchange_client(
+    raw: &RawIssuer,
+    variables: &Variables,
+) -> anyhow::Result<Option<ExchangeClient>> {
+    let secret = config::secret(
+        "exchange_client_secret",
+        variables,
+        raw.exchange_client_secret_env.as_deref(),
+        raw.exchange_client_secret_file.as_deref(),
+    )?;
+    let (client_id, client_secret) = match (&raw.exchange_client_id, secret) {
+        (Some(id), Some(secret)) => (id.clone(), secret),
+        (None, None) if raw.exchange_url.is_none() => return Ok(None),
+        _ => bail!(
+            "token exchange needs `exchange_client_id` and `exchange_client_secret_env` or \
+             `exchange_client_secret_file`: the issuer exchanges tokens for its clients only"
+        ),
+    };
+    let http = HttpClient::new(&HttpPolicy {
+        allow_insecure_http: raw.allow_insecure_http,
+        ..HttpPolicy::DOCUMENT
+    })?;
+    let address = raw
+        .exchange_url
+        .as_deref()
+        .map(|address| parse_url("exchange_url", address))
+        .transpose()?;
+    if let Some(address) = &address {
+        http.check(address)?;
+    }
+    Ok(Some(ExchangeClient {
+        address,
+        client_id,
+        client_secret,
+        auth_method: auth_method(raw.exchange_auth_method),
+        http,
+    }))
+}
+
+fn auth_method(raw: RawClientAuthMethod) -> ClientAuthMethod {
+    match raw {
+        RawClientAuthMethod::Basic => ClientAuthMethod::Basic,
+        RawClientAuthMethod::Post => ClientAuthMethod::Post,
+    }
+}
+
 /// The issuers of one table: one, except for the tenants of Entra ID.
 fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer>> {
     let mut issuers = match raw.preset {
@@ -125,6 +197,7 @@ fn of_table(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Vec<Issuer
         issuer.required_claims.extend(
             required.map(|(claim, value)| ClaimRule::OneOf(claim.clone(), vec![value.clone()])),
         );
+        issuer.are_machines_taken = raw.machine_tokens;
         issuer.introspection = introspection(raw, issuer, variables)?;
         issuer.logout_audience.clone_from(&raw.logout_audience);
     }
@@ -182,14 +255,25 @@ fn introspection(
         address: parse_url("introspection_url", &address)?,
         client_id,
         client_secret,
-        auth_method: match raw.introspection_auth_method {
-            RawClientAuthMethod::Basic => ClientAuthMethod::Basic,
-            RawClientAuthMethod::Post => ClientAuthMethod::Post,
-        },
+        auth_method: auth_method(raw.introspection_auth_method),
         audience,
-        token_prefix: raw.opaque_token_prefix.clone(),
+        shape: opaque_shape(raw)?,
         believed_for: Duration::from_secs(raw.introspection_seconds),
     }))
+}
+
+/// Which tokens the issuer is asked about: never everything by accident.
+fn opaque_shape(raw: &RawIssuer) -> anyhow::Result<OpaqueShape> {
+    match (&raw.opaque_token_prefix[..], raw.introspect_unprefixed) {
+        ("", true) => Ok(OpaqueShape::Any),
+        ("", false) => bail!(
+            "introspection needs `opaque_token_prefix`, what the issuer's opaque tokens begin with, so that it is \
+             shown no other token; if they have no prefix, `introspect_unprefixed = true` shows it everything that \
+             is no JWT"
+        ),
+        (prefix, false) => Ok(OpaqueShape::Prefix(prefix.to_owned())),
+        (_, true) => bail!("set `opaque_token_prefix` or `introspect_unprefixed`, not both"),
+    }
 }
 
 fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
@@ -224,10 +308,11 @@ fn custom(raw: &RawIssuer, variables: &Variables) -> anyhow::Result<Issuer> {
     let mut issuer = Issuer::new(name, keys, &algorithms, audience);
     issuer.subject_claim.clone_from(&raw.subject_claim);
     issuer.is_key_id_required = raw.kid_required;
-    issuer.typ = match raw.token_type {
-        TokenType::Jwt => TypRule::AbsentOrJwt,
-        TokenType::AccessToken => TypRule::AccessToken,
-        TokenType::Either => TypRule::JwtOrAccessToken,
+    issuer.typ = match (raw.token_type, raw.discovery) {
+        (Some(TokenType::Jwt), _) | (None, false) => TypRule::AbsentOrJwt,
+        (Some(TokenType::AccessToken), _) => TypRule::AccessToken,
+        // Whoever has a discovery document is an OAuth server, and most of those write `at+jwt`.
+        (Some(TokenType::Either), _) | (None, true) => TypRule::JwtOrAccessToken,
     };
     Ok(issuer)
 }

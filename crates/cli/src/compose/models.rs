@@ -2,29 +2,37 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
-use auth::{Origin, Signer};
+use auth::{
+    Origin, Signer,
+    ports::{Random, SystemRandom},
+};
 use engine::{
     ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
     ports::{Clock, Model, Tools},
 };
 use secrecy::SecretString;
-use server::RelayTarget;
+use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
     ChatCompletions, Demo, ForwardedIdentity, HttpClient, HttpPolicy, IdentitySigner, McpServer,
     McpTools, ProviderConfig, Relay, Responses,
     mcp::HTTP_POLICY,
-    openai::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    relay::RelayLimits,
 };
 use url::Url;
 
-use crate::config::{
-    self, ModelKind, RawConfig, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawTitles,
-    RawWorkflow, Variables,
+use crate::{
+    compose::{issuers, random},
+    config::{
+        self, ModelKind, RawConfig, RawIssuer, RawMcpIdentity, RawMcpServer, RawModel,
+        RawModelChoices, RawPassthrough, RawTitles, RawWorkflow, Variables,
+    },
 };
 
 /// Where OpenAI's API is.
@@ -34,12 +42,17 @@ const DEFAULT_OPENAI_MODEL: &str = "gpt-5-mini";
 /// The workflow that is there when none is configured.
 pub(crate) const DEFAULT_WORKFLOW: &str = "wf_demo";
 
+/// How long an answer may get by default. Models behind the Responses API think before they write, and
+/// both counts. Servers of the other kind often refuse a number that leaves no room for the question.
+const RESPONSES_OUTPUT_TOKENS: Option<NonZeroU32> = NonZeroU32::new(16_384);
+const COMPLETIONS_OUTPUT_TOKENS: Option<NonZeroU32> = NonZeroU32::new(4_096);
+
 /// What answers, ready to be asked.
 pub(crate) struct BuiltModels {
     /// The workflows, the default one first.
     pub(crate) workflows: Workflows,
     /// Behind door 3's relay.
-    pub(crate) relay: Option<RelayTarget>,
+    pub(crate) relay: Option<RelayTargets>,
     /// For the banner: each workflow with its model, in words.
     pub(crate) summary: Vec<String>,
     /// Whether nothing but the demo model answers.
@@ -52,6 +65,8 @@ struct BuiltModel {
     relay: Relay,
     name: String,
     words: String,
+    /// How long an answer may get where a workflow says nothing.
+    output_tokens: Option<NonZeroU32>,
     is_demo: bool,
 }
 
@@ -91,7 +106,8 @@ pub(crate) fn build(
     };
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
-        signer: IdentitySigner::new(signer.clone(), own.as_str()),
+        issuers: &config.issuers,
+        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
         clock,
         variables,
     };
@@ -110,7 +126,18 @@ pub(crate) fn build(
         let version = raw.version.as_deref();
         let version = version.map_or_else(String::new, |version| format!(", version {version},"));
         let words = &models[model].words;
-        summary.push(format!("{}{version} answers with {words}", raw.id));
+        summary.push(if config.workflows.is_empty() {
+            let reason = match config.models.is_empty() && !models[model].is_demo {
+                true => ", because OPENAI_API_KEY is set",
+                false => "",
+            };
+            format!(
+                "the default workflow answers with {words}{reason} (its id is {}, whatever answers)",
+                raw.id
+            )
+        } else {
+            format!("{}{version} answers with {words}", raw.id)
+        });
         workflows.push(built);
     }
     let relay = relay(config, raw_workflows, first_model, &models)?;
@@ -162,6 +189,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             model,
             name: "demo".to_owned(),
             words: "the built-in demo model, which needs no key".to_owned(),
+            output_tokens: None,
             is_demo: true,
         });
     }
@@ -188,17 +216,23 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             allow_insecure_http: raw.allow_insecure_http,
             ..HttpPolicy::STREAM
         },
+        marks: mark_key()?,
     };
     let words = format!("{} at {base_url}", raw.model);
-    let (model, relay): (Arc<dyn Model>, Relay) = match raw.kind {
+    let (model, relay, output_tokens): (Arc<dyn Model>, Relay, _) = match raw.kind {
         ModelKind::ChatCompletions => {
             let model = ChatCompletions::new(provider, ChatCompletionsOptions::default())?;
-            (Arc::new(model.clone()), Relay::PassOn(model))
+            let relay = Relay::PassOn(model.clone());
+            (Arc::new(model), relay, COMPLETIONS_OUTPUT_TOKENS)
         }
         ModelKind::OpenAiResponses | ModelKind::Demo => {
             let model: Arc<dyn Model> =
                 Arc::new(Responses::new(provider, ResponsesOptions::default())?);
-            (model.clone(), Relay::Translate(model))
+            (
+                model.clone(),
+                Relay::Translate(model),
+                RESPONSES_OUTPUT_TOKENS,
+            )
         }
     };
     Ok(BuiltModel {
@@ -206,8 +240,18 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         relay,
         name: raw.model.clone(),
         words,
+        output_tokens,
         is_demo: false,
     })
+}
+
+/// Keeps what the application tells the model apart from what users write, while this process runs.
+fn mark_key() -> anyhow::Result<MarkKey> {
+    let mut random = [0; 32];
+    SystemRandom
+        .fill(&mut random)
+        .context("the system gives no random numbers")?;
+    Ok(MarkKey::new(&random))
 }
 
 /// The configured key; without one, `OPENAI_API_KEY` where OpenAI's own address is meant. It is not
@@ -266,7 +310,13 @@ fn workflow(
         },
         limits: TurnLimits {
             history_items: raw.history_items,
+            history_tokens: raw.history_tokens,
             tool_rounds: raw.tool_rounds,
+            tool_bytes: raw.tool_bytes,
+            max_output_tokens: match raw.max_output_tokens {
+                Some(tokens) => NonZeroU32::new(tokens),
+                None => built.output_tokens,
+            },
             answer_bytes: raw.answer_bytes,
             duration: Duration::from_secs(raw.turn_seconds.max(1)),
             ..TurnLimits::default()
@@ -302,27 +352,45 @@ fn relay(
     workflows: &[RawWorkflow],
     first_model: &str,
     models: &HashMap<String, BuiltModel>,
-) -> anyhow::Result<Option<RelayTarget>> {
+) -> anyhow::Result<Option<RelayTargets>> {
     let door = &config.doors.custom;
     if !door.relay {
         return Ok(None);
     }
-    let id = door
-        .relay_model
-        .as_deref()
-        .or_else(|| workflows.first()?.model.as_deref())
-        .unwrap_or(first_model);
-    let built = find_model(id, models).context("doors.custom.relay_model")?;
-    Ok(Some(RelayTarget {
-        relay: built.relay.clone(),
-        model: built.name.clone(),
+    ensure!(
+        door.relay_max_tokens > 0 && door.relay_choices > 0,
+        "doors.custom.relay_max_tokens and relay_choices must be at least 1; `relay = false` switches \
+         the relay off"
+    );
+    let mut by_workflow = HashMap::new();
+    for raw in workflows {
+        let built = find_model(raw.model.as_deref().unwrap_or(first_model), models)?;
+        by_workflow
+            .entry(WorkflowId::new(raw.id.as_str()))
+            .or_insert_with(|| RelayTarget {
+                relay: built.relay.clone(),
+                model: built.name.clone(),
+                takes: match raw.relay {
+                    None => RelayTakes::Unpinned,
+                    Some(true) => RelayTakes::Everybody,
+                    Some(false) => RelayTakes::Nobody,
+                },
+            });
+    }
+    Ok(Some(RelayTargets {
+        by_workflow,
         duration: Duration::from_secs(door.relay_seconds.max(1)),
+        limits: RelayLimits {
+            max_tokens: door.relay_max_tokens,
+            choices: door.relay_choices,
+        },
     }))
 }
 
 /// Makes the tools of a workflow out of the configured servers.
 struct Toolbox<'config> {
     servers: &'config [RawMcpServer],
+    issuers: &'config [RawIssuer],
     signer: IdentitySigner,
     clock: Arc<dyn Clock>,
     variables: &'config Variables,
@@ -331,20 +399,24 @@ struct Toolbox<'config> {
 impl Toolbox<'_> {
     fn tools(&self, names: &[String]) -> anyhow::Result<Arc<dyn Tools>> {
         let mut servers = Vec::new();
-        let mut allow_insecure_http = false;
         for name in names {
             let Some(raw) = self.servers.iter().find(|server| server.name == *name) else {
                 bail!("`tools` names `{name}`, which is not one of [[mcp_servers]]");
             };
             servers.push(self.server(raw)?);
-            allow_insecure_http |= raw.allow_insecure_http;
         }
-        let http = HttpClient::new(&HttpPolicy {
-            allow_insecure_http,
-            ..HTTP_POLICY
-        })?;
+        let exchange = issuers::token_exchange(self.issuers, self.variables)?;
+        ensure!(
+            !exchange.is_empty()
+                || !servers
+                    .iter()
+                    .any(|server| server.identity == ForwardedIdentity::Exchanged),
+            "`identity = \"exchange\"` needs a client that exchanges tokens: set `exchange_client_id` \
+             and its secret in [[issuers]]"
+        );
+        let http = HttpClient::new(&HTTP_POLICY)?;
         let tools = McpTools::new(servers, http, Some(self.signer.clone()), self.clock.clone())?;
-        Ok(Arc::new(tools))
+        Ok(Arc::new(tools.with_exchange(exchange)))
     }
 
     fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {
@@ -357,12 +429,21 @@ impl Toolbox<'_> {
             raw.api_key_file.as_deref(),
         )
         .with_context(|| format!("failed to use [[mcp_servers]] `{}`", raw.name))?;
+        ensure!(
+            raw.passthrough.is_none() || raw.identity == RawMcpIdentity::Token,
+            "[[mcp_servers]] `{}`: `passthrough` means nothing without `identity = \"token\"`",
+            raw.name
+        );
         Ok(McpServer {
-            identity: match raw.identity {
-                RawMcpIdentity::Signed => ForwardedIdentity::Signed,
-                RawMcpIdentity::Token => ForwardedIdentity::Token,
-                RawMcpIdentity::None => ForwardedIdentity::None,
+            identity: match (raw.identity, raw.passthrough) {
+                (RawMcpIdentity::Signed, _) => ForwardedIdentity::Signed,
+                (RawMcpIdentity::Exchange, _) => ForwardedIdentity::Exchanged,
+                (RawMcpIdentity::Token, None) => ForwardedIdentity::Token,
+                (RawMcpIdentity::Token, Some(RawPassthrough::IKnow)) => ForwardedIdentity::AnyToken,
+                (RawMcpIdentity::None, _) => ForwardedIdentity::None,
             },
+            audience: raw.audience.clone(),
+            allow_insecure_http: raw.allow_insecure_http,
             api_key,
             call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
             total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),

@@ -6,11 +6,12 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use auth::{
     Signer, UnixTime,
     ports::{Random, SystemRandom},
 };
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use engine::ports::{Clock, Ids};
 use protocol::Timestamp;
 use secrecy::SecretBox;
@@ -55,7 +56,7 @@ pub(crate) type Seed = SecretBox<[u8; 32]>;
 /// it when it is missing.
 pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
     let seed = match fs::read_to_string(path) {
-        Ok(text) => from_hex(text.trim()).with_context(|| {
+        Ok(text) => read_seed(text.trim()).with_context(|| {
             format!(
                 "server.signing_key_file {} is not 64 hexadecimal digits",
                 path.display()
@@ -63,7 +64,7 @@ pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
         })?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let seed = new_seed()?;
-            write_privately(path, &to_hex(&seed))
+            write_privately(path, &HEXLOWER.encode(&seed))
                 .with_context(|| format!("failed to write {}", path.display()))?;
             seed
         }
@@ -105,23 +106,11 @@ pub(crate) fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn to_hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex(text: &str) -> anyhow::Result<[u8; 32]> {
-    ensure!(text.len() == 64 && text.is_ascii(), "the length is wrong");
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16)?;
-    }
-    Ok(bytes)
+fn read_seed(text: &str) -> anyhow::Result<[u8; 32]> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes())?;
+    bytes
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("the length is wrong"))
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub(crate) struct RawLog {
 impl Default for RawLog {
     fn default() -> Self {
         Self {
-            filter: "info,rusqlite_migration=warn".to_owned(),
+            filter: "info".to_owned(),
             format: LogFormat::Text,
         }
     }
@@ -133,7 +133,8 @@ pub(crate) struct RawIssuer {
     pub(crate) algorithms: Vec<String>,
     pub(crate) required_claims: BTreeMap<String, serde_json::Value>,
     pub(crate) subject_claim: String,
-    pub(crate) token_type: TokenType,
+    pub(crate) token_type: Option<TokenType>,
+    pub(crate) machine_tokens: bool,
     pub(crate) leeway_seconds: u64,
     pub(crate) max_token_age_seconds: u64,
     pub(crate) kid_required: bool,
@@ -147,6 +148,12 @@ pub(crate) struct RawIssuer {
     pub(crate) introspection_audience: Vec<String>,
     pub(crate) introspection_seconds: u64,
     pub(crate) opaque_token_prefix: String,
+    pub(crate) introspect_unprefixed: bool,
+    pub(crate) exchange_client_id: Option<String>,
+    pub(crate) exchange_client_secret_env: Option<String>,
+    pub(crate) exchange_client_secret_file: Option<PathBuf>,
+    pub(crate) exchange_auth_method: RawClientAuthMethod,
+    pub(crate) exchange_url: Option<String>,
     pub(crate) allow_insecure_http: bool,
 }
 
@@ -174,7 +181,8 @@ impl Default for RawIssuer {
             algorithms: Vec::new(),
             required_claims: BTreeMap::new(),
             subject_claim: "sub".to_owned(),
-            token_type: TokenType::Jwt,
+            token_type: None,
+            machine_tokens: false,
             leeway_seconds: 30,
             max_token_age_seconds: 0,
             kid_required: false,
@@ -188,6 +196,12 @@ impl Default for RawIssuer {
             introspection_audience: Vec::new(),
             introspection_seconds: 30,
             opaque_token_prefix: String::new(),
+            introspect_unprefixed: false,
+            exchange_client_id: None,
+            exchange_client_secret_env: None,
+            exchange_client_secret_file: None,
+            exchange_auth_method: RawClientAuthMethod::Basic,
+            exchange_url: None,
             allow_insecure_http: false,
         }
     }
@@ -382,6 +396,9 @@ pub(crate) struct RawPublicToken {
     pub(crate) enabled: bool,
     pub(crate) lifetime_seconds: u64,
     pub(crate) forget_visitors_after_days: u32,
+    pub(crate) message_bytes: usize,
+    pub(crate) history_tokens: u32,
+    pub(crate) max_output_tokens: u32,
 }
 
 impl Default for RawPublicToken {
@@ -390,6 +407,9 @@ impl Default for RawPublicToken {
             enabled: true,
             lifetime_seconds: 3_600,
             forget_visitors_after_days: 90,
+            message_bytes: 8 << 10,
+            history_tokens: 8_000,
+            max_output_tokens: 2_048,
         }
     }
 }
@@ -400,8 +420,9 @@ impl Default for RawPublicToken {
 pub(crate) struct RawCustom {
     pub(crate) enabled: bool,
     pub(crate) relay: bool,
-    pub(crate) relay_model: Option<String>,
     pub(crate) relay_seconds: u64,
+    pub(crate) relay_max_tokens: u64,
+    pub(crate) relay_choices: u64,
 }
 
 impl Default for RawCustom {
@@ -409,8 +430,9 @@ impl Default for RawCustom {
         Self {
             enabled: true,
             relay: true,
-            relay_model: None,
             relay_seconds: 600,
+            relay_max_tokens: 16_384,
+            relay_choices: 1,
         }
     }
 }
@@ -469,9 +491,13 @@ pub(crate) struct RawWorkflow {
     pub(crate) model: Option<String>,
     pub(crate) models: RawModelChoices,
     pub(crate) tools: Vec<String>,
+    pub(crate) relay: Option<bool>,
     pub(crate) titles: RawTitles,
     pub(crate) history_items: u32,
+    pub(crate) history_tokens: u32,
     pub(crate) tool_rounds: u32,
+    pub(crate) tool_bytes: usize,
+    pub(crate) max_output_tokens: Option<u32>,
     pub(crate) answer_bytes: usize,
     pub(crate) turn_seconds: u64,
 }
@@ -487,9 +513,13 @@ impl Default for RawWorkflow {
             model: None,
             models: RawModelChoices::These(Vec::new()),
             tools: Vec::new(),
+            relay: None,
             titles: RawTitles::Model,
             history_items: 200,
+            history_tokens: 32_000,
             tool_rounds: 10,
+            tool_bytes: 1 << 20,
+            max_output_tokens: None,
             answer_bytes: 1 << 20,
             turn_seconds: 600,
         }
@@ -533,6 +563,8 @@ pub(crate) struct RawMcpServer {
     pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) identity: RawMcpIdentity,
+    pub(crate) audience: Option<String>,
+    pub(crate) passthrough: Option<RawPassthrough>,
     pub(crate) api_key_env: Option<String>,
     pub(crate) api_key_file: Option<PathBuf>,
     pub(crate) timeout_seconds: u64,
@@ -547,6 +579,8 @@ impl Default for RawMcpServer {
             name: String::new(),
             url: String::new(),
             identity: RawMcpIdentity::Signed,
+            audience: None,
+            passthrough: None,
             api_key_env: None,
             api_key_file: None,
             timeout_seconds: 60,
@@ -565,8 +599,18 @@ pub(crate) enum RawMcpIdentity {
     Signed,
     /// The user's own token.
     Token,
+    /// A token that the issuer gives for the user's own.
+    Exchange,
     /// Not at all.
     None,
+}
+
+/// `passthrough`: that the operator knows what it means to give away tokens that are meant for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RawPassthrough {
+    /// `"i-know"`
+    IKnow,
 }
 
 /// `[uploads]`

@@ -158,3 +158,58 @@ fn shells_and_readers_get_their_files() {
     assert!(folder.join("vestibule-domain-add.1").exists());
     assert!(!house.path("data").exists());
 }
+
+#[test]
+fn what_answers_is_said_as_it_is() {
+    let house = House::new();
+    let check = |key: Option<&str>| {
+        let mut command = house.command(&["config", "check"]);
+        command.envs(key.map(|key| ("OPENAI_API_KEY", key)));
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let said = check(Some("sk-test"));
+    assert!(said.contains("answers with gpt-5-mini"), "{said}");
+    assert!(said.contains("because OPENAI_API_KEY is set"), "{said}");
+    assert!(!said.contains("wf_demo answers"), "{said}");
+    let said = check(None);
+    assert!(
+        said.contains("answers with the built-in demo model"),
+        "{said}"
+    );
+}
+
+#[test]
+fn tool_servers_are_configured_without_giving_tokens_away() {
+    let house = House::new();
+    let check = |table: &str| {
+        let config = format!(
+            "[[mcp_servers]]\nname = \"one\"\nurl = \"http://one.example.com/mcp\"\n\
+             allow_insecure_http = true\n[[mcp_servers]]\nname = \"two\"\n{table}\n"
+        );
+        fs::write(house.path("vestibule.toml"), config).unwrap();
+        house.run_with(&["config", "check"], "")
+    };
+    let local = "url = \"http://127.0.0.1:9000/mcp\"\n";
+    for (table, words) in [
+        ("url = \"http://two.example.com/mcp\"", "two.example.com"),
+        (
+            &format!("{local}passthrough = \"i-know\""),
+            "identity = \"token\"",
+        ),
+        (
+            &format!("{local}identity = \"token\"\npassthrough = \"yes\""),
+            "i-know",
+        ),
+        (
+            &format!("{local}identity = \"exchange\""),
+            "exchange_client_id",
+        ),
+    ] {
+        let error = errors(&check(table));
+        assert!(error.contains(words), "{table}: {error}");
+    }
+    let allowed = check(&format!(
+        "{local}identity = \"token\"\npassthrough = \"i-know\""
+    ));
+    assert!(allowed.status.success(), "{}", errors(&allowed));
+}

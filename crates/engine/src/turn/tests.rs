@@ -29,6 +29,7 @@ fn start(titles: Titles) -> Start {
             input: vec![ModelInput::User("buy milk, please".into())],
             tools: Vec::new(),
             tool_choice: Some("add".to_owned()),
+            max_output_tokens: None,
             locale: None,
             end_user: "u".to_owned(),
         },
@@ -37,6 +38,7 @@ fn start(titles: Titles) -> Start {
             tool_rounds: 2,
             tool_calls: 2,
             answer_bytes: 64,
+            tool_bytes: 64,
             ..TurnLimits::default()
         },
     }
@@ -50,8 +52,12 @@ struct Play {
 
 impl Play {
     fn new(titles: Titles) -> Self {
+        Self::of(start(titles))
+    }
+
+    fn of(start: Start) -> Self {
         let mut out = VecDeque::new();
-        let turn = Turn::start(start(titles), &mut out);
+        let turn = Turn::start(start, &mut out);
         Self {
             turn,
             effects: out.into(),
@@ -272,6 +278,125 @@ fn rounds_and_calls_are_bounded() {
         "created options ask \
          progress call:a progress call:b save[hidden_context_item,hidden_context_item] ask \
          progress call:a progress call:b save[hidden_context_item,hidden_context_item] ask-without-tools"
+    );
+}
+
+#[test]
+fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
+    let two_rounds = || {
+        Play::new(Titles::Off)
+            .tool("a")
+            .completed()
+            .tool_done("")
+            .tool("a")
+            .completed()
+            .tool_done("")
+    };
+    let silent = two_rounds().tool("a").completed();
+    assert!(
+        silent.line().ends_with("ask-without-tools error end"),
+        "{}",
+        silent.line()
+    );
+    let error = silent.error().expect("an error event");
+    assert!(!error.allow_retry, "the tools would act once more");
+    let message = error.message.as_deref().unwrap_or_default();
+    assert!(message.contains("tools as often as it may"), "{message}");
+
+    let talkative = two_rounds().text("So far…").tool("a").completed();
+    assert!(
+        talkative
+            .line()
+            .ends_with("save[assistant_message] done notice end"),
+        "{}",
+        talkative.line()
+    );
+    let obedient = two_rounds().text("Done.").completed();
+    assert!(
+        obedient
+            .line()
+            .ends_with("save[assistant_message] done end"),
+        "{}",
+        obedient.line()
+    );
+}
+
+#[test]
+fn without_rounds_the_model_never_hears_of_tools() {
+    let mut start = start(Titles::Off);
+    start.limits.tool_rounds = 0;
+    let play = Play::of(start).tool("a").completed();
+    assert_eq!(play.line(), "created options ask-without-tools error end");
+}
+
+#[test]
+fn results_are_cut_where_the_turn_has_no_more_room_and_end_the_use_of_tools() {
+    let play = Play::new(Titles::Off)
+        .tool("a")
+        .completed()
+        .tool_done(&"é".repeat(100));
+    let Some(Effect::AskModel {
+        request,
+        may_use_tools: false,
+    }) = play.effects.last()
+    else {
+        panic!("asks once more: {}", play.line())
+    };
+    let Some(ModelInput::ToolOutput { output, .. }) = request.input.last() else {
+        panic!("the result comes last")
+    };
+    let (kept, note) = output.split_once('\n').expect("a note");
+    assert_eq!(kept, "é".repeat(30), "64 bytes, less 3 for the call");
+    assert!(note.contains("140 more bytes"), "{note}");
+}
+
+#[test]
+fn what_was_cut_off_is_not_acted_on() {
+    let truncated = || {
+        Input::Model(ModelEvent::Completed {
+            is_truncated: true,
+            usage: None,
+        })
+    };
+    let play = Play::new(Titles::Off)
+        .text("I'll")
+        .tool("a")
+        .on(truncated());
+    assert!(
+        play.line()
+            .ends_with("save[assistant_message] done notice end"),
+        "{}",
+        play.line()
+    );
+    // A model can use up all it may write by thinking.
+    let play = Play::new(Titles::Off).on(truncated());
+    assert_eq!(play.line(), "created options ask error end");
+    let message = play.error().and_then(|error| error.message.as_deref());
+    assert!(
+        message.is_some_and(|message| message.contains("length limit")),
+        "{message:?}"
+    );
+}
+
+#[test]
+fn citations_count_as_part_of_the_answer() {
+    let cite = || {
+        Input::Model(ModelEvent::UrlCitation {
+            url: "https://example.com/".to_owned(),
+            title: "Example".to_owned(),
+            index: None,
+        })
+    };
+    let play = Play::new(Titles::Off)
+        .text("See")
+        .on(cite())
+        .on(cite())
+        .on(cite());
+    assert!(
+        play.line()
+            .ends_with("cite cite part-done save[assistant_message] done notice end"),
+        "{}",
+        play.line()
     );
 }
 
@@ -551,5 +676,54 @@ proptest! {
             }
         }
         prop_assert_eq!(play.turn.is_ended(), ends == 1);
+    }
+
+    /// However a model behaves and whatever its tools give, a turn is finite: in questions to the
+    /// model, in items and in bytes. A title is one question more, at most.
+    #[test]
+    fn no_model_and_no_tool_can_make_a_turn_larger_than_its_limits(
+        tool_rounds in 0..4_u32,
+        tool_calls in 0..4_usize,
+        inputs in prop::collection::vec(
+            prop_oneof![
+                4 => "[a-z]{1,40}".prop_map(|name| Input::Model(ModelEvent::ToolCall(call(&name)))),
+                3 => "[a-z]{0,40}".prop_map(|output| Input::Tool(ToolEvent::Done { output, is_error: false })),
+                2 => any_input(),
+                3 => made(|| Input::Model(ModelEvent::Completed { is_truncated: false, usage: None })),
+            ],
+            0..120,
+        ),
+    ) {
+        let mut start = start(Titles::Model);
+        start.limits.tool_rounds = tool_rounds;
+        start.limits.tool_calls = tool_calls;
+        start.limits.tool_bytes = 500;
+        let limits = start.limits;
+        let mut play = Play::of(start);
+        for input in inputs {
+            play = play.on(input);
+        }
+        let count = |is: fn(&Effect) -> bool| play.effects.iter().filter(|effect| is(effect)).count();
+        let rounds = tool_rounds as usize;
+        let asked = count(|effect| matches!(effect, Effect::AskModel { .. }));
+        prop_assert!(asked <= rounds + 1, "asked {asked} times");
+        let titles = count(|effect| matches!(effect, Effect::AskTitle(_)));
+        prop_assert!(titles <= 1);
+        let called = count(|effect| matches!(effect, Effect::CallTool(_)));
+        prop_assert!(called <= rounds * tool_calls, "called {called} tools");
+        let saved = play.saved();
+        // The calls, a message for each question, and a note that the person stopped it.
+        prop_assert!(saved.len() <= rounds * tool_calls + rounds + 2);
+        let bytes: usize = saved
+            .iter()
+            .map(|item| match item {
+                ThreadItem::AssistantMessage(message) => message.content.iter().map(|part| part.text.len()).sum(),
+                ThreadItem::HiddenContext(hidden) => hidden.content.to_string().len(),
+                _ => 0,
+            })
+            .sum();
+        // JSON around each call, and the last delta of the answer.
+        let around = saved.len() * 300;
+        prop_assert!(bytes <= limits.tool_bytes + limits.answer_bytes + 12 + around, "{bytes}");
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn check_user(param: &str, name: &str) -> Result<(), ParameterError> 
     Ok(())
 }
 
-/// The fields of an object that are not read yet. `null` is the same as absent.
+/// The fields of an object that have not been read yet. `null` is the same as absent.
 pub(super) struct Fields {
     path: String,
     rest: Map<String, Value>,
@@ -283,7 +283,7 @@ impl Fields {
         Ok(Some(fields.rest))
     }
 
-    /// Refuses what nobody has asked for.
+    /// Refuses the fields that were not read.
     pub(super) fn finish(self) -> Result<(), ParameterError> {
         match self.rest.keys().next() {
             None => Ok(()),

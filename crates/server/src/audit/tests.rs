@@ -86,7 +86,17 @@ fn a_flood_of_equal_refusals_is_two_entries_a_minute() {
 fn a_flood_of_different_refusals_is_bounded_too() {
     let mut waiting = Waiting::default();
     for address in 0..10_000 {
-        waiting.add(refused(1, "bad_signature", address));
+        // The command is made of the origin that somebody sent.
+        let event = AuditEvent::Refused {
+            reason: "origin_not_allowed".to_owned(),
+            command: Some(format!(
+                "vestibule domain add https://{address}.example --env live"
+            )),
+        };
+        waiting.add(AuditRecord {
+            event,
+            ..refused(1, "", address)
+        });
     }
     assert!(waiting.repeated.len() <= MAX_DIFFERENT + 1);
     let all = taken(&mut waiting, None);

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use auth::{
-    Error, Identity, Reason, Refusal, UnixTime,
+    Error, Identity, Refusal, Rejection, UnixTime,
     bearer::server_key,
     credential::{Kind, classify},
     ports::ServerKeyRecord,
@@ -68,7 +68,7 @@ pub(super) async fn admit(admission: &Admission<'_>) -> Result<ServerCaller, Api
         )
         .with_code(None));
     };
-    match classify(shown).map_err(incorrect)? {
+    match classify(shown).map_err(|rejection| incorrect(&rejection))? {
         Kind::ServerKey | Kind::Jwt if admission.page.is_present() => {
             return Err(Error::from(Refusal::ServerKeyInBrowser).into());
         }
@@ -81,16 +81,16 @@ pub(super) async fn admit(admission: &Admission<'_>) -> Result<ServerCaller, Api
             project: Project::new(issuer_of(&key)),
             key: Arc::new(key),
         }),
-        Err(Error::Invalid(rejection)) => Err(incorrect(rejection.reason())),
+        Err(Error::Invalid(rejection)) => Err(incorrect(&rejection)),
         Err(error) => Err(error.into()),
     }
 }
 
-fn incorrect(reason: Reason) -> ApiError {
-    tracing::info!(reason = reason.code(), "a server key was refused");
-    let sentence = reason.sentence();
+fn incorrect(rejection: &Rejection) -> ApiError {
+    let code = rejection.reason().code();
+    tracing::info!(reason = code, "a server key was refused");
     ApiError::invalid_credential(format!(
-        "Incorrect API key provided: {sentence}. `vestibule key list` shows this server's keys."
+        "Incorrect API key provided: {rejection}. `vestibule key list` shows this server's keys."
     ))
     .with_code("invalid_api_key")
 }

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -109,15 +110,9 @@ fn is_current(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 }
 
 fn etag(file: &EmbeddedFile) -> HeaderValue {
-    let mut text = String::with_capacity(34);
-    text.push('"');
-    for byte in &file.metadata.sha256_hash()[..16] {
-        use std::fmt::Write;
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text.push('"');
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("\"unknown\""))
+    let digest = HEXLOWER.encode(&file.metadata.sha256_hash()[..16]);
+    HeaderValue::try_from(format!("\"{digest}\""))
+        .unwrap_or(HeaderValue::from_static("\"unknown\""))
 }
 
 fn bytes(file: EmbeddedFile) -> Bytes {

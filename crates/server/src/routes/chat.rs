@@ -11,7 +11,6 @@ use engine::Reply;
 use http::HeaderMap;
 use protocol::{Envelope, Limits, Request, RequestError};
 use serde::{Deserialize, de::IgnoredAny};
-use tracing::{Dispatch, instrument::WithSubscriber};
 
 use crate::{
     app::{App, AppState},
@@ -20,9 +19,9 @@ use crate::{
     caller::{Caller, Entry},
     error::ApiError,
     limits::RunningTurn,
+    report::{Report, Reported, RequestName},
     routes::relay,
     sse::{self, EventStream},
-    untraced::Untraced,
 };
 
 /// `POST /api/chat` and `POST /chatkit`
@@ -30,6 +29,7 @@ pub(crate) async fn chat(
     State(app): State<AppState>,
     caller: Caller,
     source: Source,
+    request: RequestName,
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
@@ -38,9 +38,9 @@ pub(crate) async fn chat(
         app.audit.entered(&source, &caller);
     }
     if caller.is_by_login() && is_relay(&body) {
-        return relay::answer(&app, &caller, &source, body).await;
+        return relay::answer(&app, &caller, &source, &request, body).await;
     }
-    converse(&app, &caller, &source, &headers, &body).await
+    converse(&app, &caller, (&source, &request), &headers, &body).await
 }
 
 /// `POST /v1/chatkit/conversation`
@@ -48,10 +48,11 @@ pub(crate) async fn conversation(
     State(app): State<AppState>,
     caller: Caller,
     source: Source,
+    request: RequestName,
     headers: HeaderMap,
     JsonBytes(body): JsonBytes,
 ) -> Result<Response, ApiError> {
-    converse(&app, &caller, &source, &headers, &body).await
+    converse(&app, &caller, (&source, &request), &headers, &body).await
 }
 
 /// Whether a body is a Chat Completions request: it has `messages` and no `type`.
@@ -72,7 +73,7 @@ fn is_relay(body: &[u8]) -> bool {
 async fn converse(
     app: &App,
     caller: &Caller,
-    source: &Source,
+    (source, name): (&Source, &RequestName),
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
@@ -87,12 +88,24 @@ async fn converse(
     } else {
         None
     };
-    let is_traced = caller.settings().tracing;
-    let handled = app.engine.handle(caller.context(app, headers)?, request);
-    let reply = if is_traced {
-        handled.await
+    let context = caller.context(app, headers)?;
+    let workflow = context.workflow.clone();
+    let workflow = workflow
+        .as_ref()
+        .unwrap_or_else(|| app.engine.workflows.default_id());
+    let thread = request.thread_id().cloned();
+    let report = || Report::of(name, caller, workflow, thread.as_ref());
+    let handled = app.engine.handle(context, request);
+    let (reply, report) = if is_streaming {
+        let report = report();
+        (report.on(handled).await, report)
     } else {
-        handled.with_subscriber(Dispatch::none()).await
+        let reply = handled.await;
+        // Most of these requests are small and have nothing to report.
+        let report = reply
+            .as_ref()
+            .map_or_else(|_| report(), |_| Report::Nowhere);
+        (reply, report)
     };
     if let (Ok(_), Some(file_id)) = (&reply, removed_file) {
         app.audit
@@ -101,10 +114,7 @@ async fn converse(
     match reply {
         Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
         Ok(Reply::Turn(events)) => Ok(EventStream {
-            events: Untraced {
-                stream: events,
-                is_traced,
-            },
+            events: Reported::new(events, report),
             keep_alive: app.settings.keep_alive,
             running,
             revoked: match caller.entry() {
@@ -118,11 +128,15 @@ async fn converse(
         .into_response()),
         Err(error) => {
             let error = ApiError::from(error);
-            if is_streaming && error.status().is_server_error() {
-                Ok(sse::failed(error))
+            let mut response = if is_streaming && error.status().is_server_error() {
+                sse::failed(error)
             } else {
-                Err(error)
+                error.into_response()
+            };
+            if let Some(span) = report.span() {
+                response.extensions_mut().insert(span.clone());
             }
+            Ok(response)
         }
     }
 }
@@ -143,13 +157,18 @@ pub(crate) fn count_turn(
     }
     match caller.entry() {
         Entry::Visitor(token) => {
-            app.limits
-                .visitor_message(caller.owner(), &token.id, &token.quotas)?;
+            app.limits.visitor_message(
+                caller.owner(),
+                source.address(),
+                &token.id,
+                &token.quotas,
+            )?;
         }
         Entry::ClientSecret(session) => match &session.record.opened_by {
             OpenedBy::PublicToken(token) => {
                 let quotas = session.settings.quotas.unwrap_or_default();
-                app.limits.visitor_message(caller.owner(), token, &quotas)?;
+                app.limits
+                    .visitor_message(caller.owner(), source.address(), token, &quotas)?;
             }
             OpenedBy::User | OpenedBy::ServerKey(_) => {}
         },

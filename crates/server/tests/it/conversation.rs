@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use auth::rule::{EntryRule, Outcome, Terms};
 use futures::StreamExt;
 use reqwest::header;
 use serde_json::{Value, json};
-use server::{Doors, Rate, Rates};
+use server::{Doors, Rate, Rates, RelayTakes};
 use testkit::fake_model::{FakeModel, Reply};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -403,6 +404,69 @@ async fn the_plain_relay_passes_frames_on_and_stores_nothing() {
         .chat("ada", &json!({ "type": "threads.list", "params": {} }))
         .await;
     assert!(list.contains("\"data\":[]"), "{list}");
+}
+
+#[tokio::test]
+async fn the_relay_cuts_what_is_asked_for_and_names_what_it_refuses() {
+    let (app, model) = with_model([Reply::text(["ok"])]).await;
+    let messages = json!([{ "role": "user", "content": "hi" }]);
+    let greedy = json!({ "messages": messages, "max_completion_tokens": 1_000_000, "n": 64 });
+    let (status, text) = app.chat("ada", &greedy).await;
+    assert_eq!(status, 200, "{text}");
+    let sent = &model.requests()[0].body;
+    assert_eq!(
+        (&sent["max_completion_tokens"], &sent["n"]),
+        (&json!(1_000), &json!(1))
+    );
+    let costly = json!({ "messages": messages, "tools": [{ "type": "web_search" }] });
+    let (status, text) = app.chat("ada", &costly).await;
+    assert_eq!(status, 400, "{text}");
+    let error: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(error["error"]["param"], "tools[0].type");
+    assert_eq!(model.requests().len(), 1);
+}
+
+/// Whoever is pinned to a workflow was meant to get its instructions and tools.
+#[tokio::test]
+async fn the_relay_answers_pinned_people_where_their_workflow_allows_it() {
+    let body = json!({ "messages": [{ "role": "user", "content": "hi" }] });
+    for (takes, pin, expected) in [
+        (RelayTakes::Unpinned, None, 200),
+        (RelayTakes::Unpinned, Some("wf_test"), 403),
+        (RelayTakes::Everybody, None, 200),
+        (RelayTakes::Everybody, Some("wf_test"), 200),
+        (RelayTakes::Everybody, Some("wf_pinned"), 403),
+        (RelayTakes::Nobody, None, 403),
+        (RelayTakes::Nobody, Some("wf_test"), 403),
+    ] {
+        let model = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+        let terms = Terms {
+            workflow: pin.map(str::to_owned),
+            ..Terms::default()
+        };
+        let app = TestApp::with(Options {
+            model: Some(model.base_url()),
+            relay_takes: takes,
+            rules: vec![EntryRule {
+                name: "all".to_owned(),
+                issuer: None,
+                conditions: Vec::new(),
+                outcome: Outcome::Enter(terms),
+            }],
+            ..Options::default()
+        })
+        .await;
+        let (status, text) = app.chat("ada", &body).await;
+        assert_eq!(status, expected, "{takes:?} {pin:?}: {text}");
+        let asked = usize::from(expected == 200);
+        assert_eq!(model.requests().len(), asked, "{takes:?} {pin:?}");
+        if expected == 403 {
+            assert!(
+                text.contains("relay_off") && text.contains("relay = true"),
+                "{text}"
+            );
+        }
+    }
 }
 
 /// What fails before the stream has its own status, says what to do in words that hold nothing of

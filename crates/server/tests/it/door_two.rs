@@ -226,6 +226,7 @@ async fn messages_are_counted_by_visitor_and_by_token() {
     let app = TestApp::with(Options {
         quotas: Quotas {
             messages_per_visitor_per_hour: 2,
+            messages_per_ip_per_day: Some(0),
             messages_per_token_per_day: 3,
             ..Quotas::default()
         },
@@ -247,6 +248,53 @@ async fn messages_are_counted_by_visitor_and_by_token() {
         429,
         "the token's day is used up"
     );
+}
+
+#[tokio::test]
+async fn one_address_cannot_use_up_a_public_tokens_day() {
+    let app = TestApp::with(Options {
+        quotas: Quotas {
+            messages_per_token_per_day: 20,
+            ..Quotas::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let mut taken = 0;
+    let full = loop {
+        // A new visitor each time, so that only the address is the same.
+        let visitor = secret(visit(&app, None).await).await;
+        match say(&app, &visitor, &new_message("hi")).await {
+            (200, _) => taken += 1,
+            (status, body) => break (status, body),
+        }
+        assert!(taken < 20, "the token's whole day");
+    };
+    assert_eq!(taken, 2, "a tenth");
+    let (status, body) = full;
+    assert_eq!(status, 429);
+    assert!(body.contains("messages_per_ip_per_day"), "{body}");
+}
+
+#[tokio::test]
+async fn a_visitors_message_is_shorter_than_a_users() {
+    let app = TestApp::start().await;
+    let visitor = secret(visit(&app, None).await).await;
+    let (status, body) = say(&app, &visitor, &new_message(&"x".repeat(8 * 1024))).await;
+    assert_eq!(status, 200, "{body}");
+    let too_long = new_message(&"x".repeat(8 * 1024 + 1));
+    let (status, body) = say(&app, &visitor, &too_long).await;
+    assert_eq!(status, 400, "{body}");
+    assert!(body.contains("longer than the 8 KB"), "{body}");
+    let user = app.token_with(json!({}));
+    let answer = app
+        .post("/api/chat")
+        .bearer_auth(user)
+        .json(&too_long)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A whole server on a free port, and what a test needs to talk to it.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -25,8 +26,8 @@ use auth::{
     session::SessionRule,
 };
 use engine::{
-    Attachments, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId,
-    Workflows,
+    Attachments, CallerLimits, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow,
+    WorkflowId, Workflows,
     ports::{Clock, Ids, Model},
 };
 use protocol::Timestamp;
@@ -38,8 +39,8 @@ use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
-    HostedSessions, Limits, Rate, Rates, RelayTarget, Revocations, ServeOptions, Settings,
-    UploadSettings,
+    HostedSessions, Limits, Rate, Rates, RelayTakes, RelayTarget, RelayTargets, Revocations,
+    ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
 use tempfile::TempDir;
@@ -47,7 +48,10 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use upstream::{
     ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
-    ProviderConfig, Relay, mcp::HTTP_POLICY, openai::chat_completions::ChatCompletionsOptions,
+    ProviderConfig, Relay,
+    mcp::HTTP_POLICY,
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions},
+    relay::RelayLimits,
 };
 use url::Url;
 
@@ -118,9 +122,12 @@ pub(crate) struct Options {
     /// Blocks of proxies whose word about their clients is taken.
     pub(crate) trusted_proxies: Vec<&'static str>,
     pub(crate) relay_duration: Duration,
+    pub(crate) relay_takes: RelayTakes,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) access: WorkflowAccess,
     pub(crate) uploads: UploadSettings,
+    pub(crate) turn_limits: TurnLimits,
+    pub(crate) visitor_limits: CallerLimits,
 }
 
 impl Default for Options {
@@ -152,6 +159,7 @@ impl Default for Options {
             max_connections_per_ip: ServeOptions::default().max_connections_per_ip,
             trusted_proxies: Vec::new(),
             relay_duration: Duration::from_mins(10),
+            relay_takes: RelayTakes::Unpinned,
             rules: Vec::new(),
             access: WorkflowAccess::new("wf_test", ["wf_open".to_owned()])
                 .with_project("shop", ["wf_added".to_owned()]),
@@ -165,6 +173,11 @@ impl Default for Options {
                     ["image/png", "application/pdf", "text/*"].map(str::to_owned),
                 ),
                 duration: Duration::from_secs(30),
+            },
+            turn_limits: TurnLimits::default(),
+            visitor_limits: CallerLimits {
+                message_bytes: Some(8 << 10),
+                ..CallerLimits::default()
             },
         }
     }
@@ -269,7 +282,7 @@ impl TestApp {
         let app = App {
             engine: Engine {
                 store: store.clone(),
-                workflows: Arc::new(workflows(&model, &clock)),
+                workflows: Arc::new(workflows(&model, &clock, options.turn_limits)),
                 attachments: Attachments {
                     records: store.clone(),
                     files: Arc::new(LocalFiles::new(folder.path().join("files"))),
@@ -292,10 +305,20 @@ impl TestApp {
             revocations: Revocations::default(),
             signer: signer.clone(),
             hosted_sessions: options.hosted,
-            relay: Some(RelayTarget {
-                relay,
-                model: "fake".to_owned(),
+            relay: Some(RelayTargets {
+                by_workflow: HashMap::from([(
+                    WorkflowId::new("wf_test"),
+                    RelayTarget {
+                        relay,
+                        model: "fake".to_owned(),
+                        takes: options.relay_takes,
+                    },
+                )]),
                 duration: options.relay_duration,
+                limits: RelayLimits {
+                    max_tokens: 1_000,
+                    choices: 1,
+                },
             }),
             demo: options.development.then(|| Demo {
                 public_token: Some(public_token.clone()),
@@ -311,6 +334,7 @@ impl TestApp {
                 doors: options.doors,
                 secret_lifetime: Duration::from_mins(1),
                 visitor_secret_lifetime: Duration::from_mins(1),
+                visitor_limits: options.visitor_limits,
                 audit_kept: Some(Duration::from_hours(24 * 30)),
                 visitors_kept: Some(Duration::from_hours(24 * 30)),
                 is_secure: options.secure,
@@ -597,14 +621,18 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
             idle_timeout: Some(options.idle_timeout),
             ..HttpPolicy::STREAM
         },
+        marks: MarkKey::new(&[7; 32]),
     };
     let model = ChatCompletions::new(config, ChatCompletionsOptions::default()).unwrap();
     (Arc::new(model.clone()), Relay::PassOn(model))
 }
 
 /// The default workflow, and a second version of it that is told about the user and names threads.
-fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>) -> Workflows {
-    let first = workflow(model.clone(), clock.clone());
+fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>, limits: TurnLimits) -> Workflows {
+    let first = Workflow {
+        limits,
+        ..workflow(model.clone(), clock.clone())
+    };
     let second = Workflow {
         version: Some("2".to_owned()),
         instructions: "Be long.".to_owned(),

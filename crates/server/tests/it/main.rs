@@ -31,6 +31,8 @@ mod hosted_rules;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod issuer_budgets;
+#[cfg(test)]
 mod origins;
 #[cfg(test)]
 mod pages;

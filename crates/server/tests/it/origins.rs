@@ -110,7 +110,7 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
             "origin": FOREIGN_ORIGIN,
             "environment": "live",
             "reason": "the origin https://evil.example is not registered for live",
-            "next": "run the command",
+            "next": "run the command on the server",
             "command": "vestibule domain add https://evil.example --env live",
             "registered": [APP_ORIGIN],
         })

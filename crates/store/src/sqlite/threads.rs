@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use engine::ports::{Change, PageQuery, Store, StoreError};
+use engine::ports::{Change, Newest, PageQuery, Room, Store, StoreError};
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
@@ -93,6 +93,22 @@ impl Store for Sqlite {
         self.read(move |connection| page_of_items(connection, &owner, &thread, &query))
             .await
             .map_err(StoreError::from)
+    }
+
+    async fn newest_items(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        before: Option<&ItemId>,
+        room: Room,
+    ) -> Result<Newest, StoreError> {
+        let (owner, thread, before) = (owner.clone(), thread.clone(), before.cloned());
+        self.read(move |connection| {
+            let thread = find_thread(connection, &owner, &thread)?;
+            newest_items(connection, thread, before.as_ref(), room)
+        })
+        .await
+        .map_err(StoreError::from)
     }
 
     async fn item(
@@ -396,6 +412,39 @@ pub(super) fn page_of_items(
     read_page(connection, sql, query, params, read_stored)
 }
 
+/// Reads backwards and stops at the first item that does not fit: SQLite gives rows one at a time, so nothing else of
+/// the thread is in memory.
+fn newest_items(
+    connection: &Connection,
+    thread: ThreadKey,
+    before: Option<&ItemId>,
+    room: Room,
+) -> Result<Newest, Error> {
+    let before = before
+        .map(|item| find_item(connection, thread, item.as_str()))
+        .transpose()?
+        .unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(
+        "SELECT version, data FROM items WHERE thread = ?1 AND key < ?2 ORDER BY key DESC",
+    )?;
+    let mut rows = statement.query(params![thread.0, before])?;
+    let mut newest = Newest::default();
+    let mut left = room.bytes;
+    while let Some(row) = rows.next()? {
+        let is_full = newest.items.len() >= room.items as usize;
+        match left.checked_sub(stored_bytes(row)?) {
+            Some(rest) if !is_full => left = rest,
+            _ => {
+                newest.has_more = true;
+                break;
+            }
+        }
+        newest.items.push(read_stored(row)?);
+    }
+    newest.items.reverse();
+    Ok(newest)
+}
+
 /// Where a thread stands in the lists by time.
 type Place = (i64, String);
 
@@ -459,6 +508,7 @@ fn travels(query: &PageQuery) -> Order {
 }
 
 /// Runs a statement whose last parameter is the limit, and reads one row more than wanted to see whether there are more.
+/// A page that would take too much memory ends early; the next one goes on from there.
 fn read_page<T>(
     connection: &Connection,
     sql: &str,
@@ -472,16 +522,17 @@ fn read_page<T>(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(params))?;
     let mut page = Page::empty();
-    let mut last_id = None;
+    let mut last_id: Option<String> = None;
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
-        if page.data.len() == limit as usize {
+        bytes += stored_bytes(row)?;
+        let is_full = page.data.len() == limit as usize || bytes > PageQuery::MAX_BYTES;
+        if is_full && !page.data.is_empty() {
             page.has_more = true;
             break;
         }
         page.data.push(read(row)?);
-        if page.data.len() == limit as usize {
-            last_id = Some(row.get("id")?);
-        }
+        last_id = Some(row.get("id")?);
     }
     if query.is_backwards() {
         page.data.reverse();
@@ -499,6 +550,12 @@ fn read_one<T: DeserializeOwned>(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params)?;
     rows.next()?.ok_or(Error::NotFound).and_then(read_stored)
+}
+
+/// What a row of `version` and `data` takes.
+fn stored_bytes(row: &Row<'_>) -> Result<u64, Error> {
+    let data = row.get_ref(1)?.as_bytes().map_err(Error::internal)?;
+    Ok(data.len() as u64)
 }
 
 /// Reads a row that begins with `version` and `data`.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use engine::Owner;
-use engine::ports::{Change, PageQuery, Store, StoreError};
+use engine::ports::{Change, PageQuery, Room, Store, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use protocol::request::Order;
@@ -317,5 +317,76 @@ pub(super) async fn limits_are_kept_within_bounds(database: &dyn TestDatabase) {
             .await
             .unwrap();
         assert_eq!((page.data.len(), page.has_more), (expected, true));
+    }
+}
+
+pub(super) async fn a_page_ends_before_it_grows_too_large(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    // Three of them fit into a page; one is too large for any page, and is a page of its own.
+    let third = usize::try_from(PageQuery::MAX_BYTES).unwrap() / 3 - 1_000;
+    let texts = [third, third, third, third, 5 * third, third];
+    let long: Vec<_> = (0..)
+        .zip(texts)
+        .map(|(number, bytes)| item(1, number, &"x".repeat(bytes)))
+        .collect();
+    store
+        .create_thread(&owner("a"), &thread(1), &long)
+        .await
+        .unwrap();
+    for (order, expected) in [(Order::Asc, [3, 1, 1, 1]), (Order::Desc, [1, 1, 3, 1])] {
+        let mut query = first(20, order);
+        let mut pages = Vec::new();
+        loop {
+            let page = store
+                .items(&owner("a"), &thread_id(1), &query)
+                .await
+                .unwrap();
+            pages.push(page.data.len());
+            assert_eq!(page.has_more, page.after.is_some());
+            query.after = page.after;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, expected, "{order:?}");
+    }
+}
+
+pub(super) async fn the_newest_items_are_read_as_far_as_they_fit(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let texts = [400, 10, 4_000, 20, 30];
+    let all: Vec<_> = (0..)
+        .zip(texts)
+        .map(|(number, bytes)| item(1, number, &"x".repeat(bytes)))
+        .collect();
+    store
+        .create_thread(&owner("a"), &thread(1), &all)
+        .await
+        .unwrap();
+    let read = async |owner: &Owner, before: Option<u128>, items, bytes| {
+        let before = before.map(item_id);
+        store
+            .newest_items(owner, &thread_id(1), before.as_ref(), Room { items, bytes })
+            .await
+    };
+    for (before, most, bytes, expected, has_more) in [
+        (None, 9, 1 << 20, 0..5, false),
+        (None, 5, 1 << 20, 0..5, false),
+        (None, 4, 1 << 20, 1..5, true),
+        (None, 0, 1 << 20, 5..5, true),
+        // What is too large ends it, and nothing behind that is taken in its place.
+        (None, 9, 2_000, 3..5, true),
+        (None, 9, 10, 5..5, true),
+        (Some(3), 9, 1 << 20, 0..3, false),
+        (Some(2), 1, 1 << 20, 1..2, true),
+        (Some(0), 9, 1 << 20, 0..0, false),
+    ] {
+        let newest = read(&owner("a"), before, most, bytes).await.unwrap();
+        assert_eq!(newest.items, all[expected], "{before:?} {most} {bytes}");
+        assert_eq!(newest.has_more, has_more, "{before:?} {most} {bytes}");
+    }
+    for (owner, before) in [(owner("b"), None), (owner("a"), Some(404))] {
+        let missing = read(&owner, before, 9, 1 << 20).await;
+        assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");
     }
 }

@@ -1,10 +1,14 @@
 //! Opaque tokens, which their issuer is asked about (RFC 7662).
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use auth::{
-    Error, Issuer, Now, Reason, claims::Audience, introspection::IntrospectionRule, issuer::Keys,
-    jws::Algorithm, ports::ClientAuthMethod,
+    Error, Issuer, Now, Reason,
+    claims::Audience,
+    introspection::{IntrospectionRule, OpaqueShape},
+    issuer::Keys,
+    jws::Algorithm,
+    ports::ClientAuthMethod,
 };
 use serde_json::{Value, json};
 use testkit::oidc::{CLIENT_ID, CLIENT_SECRET, OidcServer, SigningKey};
@@ -12,7 +16,7 @@ use url::Url;
 
 use crate::{API, SECONDS, issuers, now, outcome, times, try_issuers, with};
 
-/// An issuer with opaque tokens; its JWTs are never asked about.
+/// An issuer with opaque tokens, all of them when they have no prefix; its JWTs are never asked about.
 fn opaque(name: &str, prefix: &str) -> Issuer {
     let keys = Keys::Jwks(Url::parse(&format!("{name}/keys")).unwrap());
     let mut issuer = Issuer::new(name, keys, &[Algorithm::EdDsa], Audience::aud([API]));
@@ -22,7 +26,10 @@ fn opaque(name: &str, prefix: &str) -> Issuer {
         client_secret: CLIENT_SECRET.into(),
         auth_method: ClientAuthMethod::Basic,
         audience: Audience::aud([API]),
-        token_prefix: prefix.to_owned(),
+        shape: match prefix {
+            "" => OpaqueShape::Any,
+            prefix => OpaqueShape::Prefix(prefix.to_owned()),
+        },
         believed_for: Duration::from_secs(30),
     });
     issuer
@@ -178,11 +185,11 @@ async fn answers_are_kept_for_a_short_while_and_asked_for_once() {
     assert_eq!(asked(), 2);
 
     // Past `exp` nothing is believed any more, however fresh.
-    server.know("short", active(json!({ "exp": SECONDS + 5 })));
-    issuers.authenticate("short", start).await.unwrap();
+    server.know("short", active(json!({ "exp": SECONDS + 40 })));
+    issuers.authenticate("short", later).await.unwrap();
     assert!(
         issuers
-            .authenticate("short", start.plus(Duration::from_secs(36)))
+            .authenticate("short", start.plus(Duration::from_secs(71)))
             .await
             .is_err()
     );
@@ -243,34 +250,106 @@ async fn two_issuers_without_prefixes_cannot_both_have_opaque_tokens() {
 }
 
 #[tokio::test]
-async fn a_flood_of_made_up_tokens_does_not_flood_the_issuer() {
+async fn keys_of_other_makers_are_shown_to_nobody() {
+    let server = OidcServer::start().await.unwrap();
+    let issuers = issuers(&server, vec![opaque("https://id.example", "")]);
+    for key in [
+        "sk-proj-abcdefghijklmnopqrstuvwxyz",
+        "sk-ant-api03-abcdefghijklmnopqrstuvwxyz",
+        "sk_live_abcdefghijklmnopqrstuvwxyz",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "gho_abcdefghijklmnopqrstuvwxyz0123456789",
+        "github_pat_abcdefghijklmnopqrstuvwxyz",
+        "xoxb-1234-5678-abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "glpat-abcdefghijklmnopqrst",
+    ] {
+        server.know(key, active(json!({})));
+        assert_eq!(
+            outcome(&issuers, key).await,
+            Err(Reason::ForeignKey),
+            "{key}"
+        );
+    }
+    assert_eq!(server.asked_in_all(), 0);
+    // Nor can a prefix be set that would have them shown.
+    for prefix in ["sk-", "sk-proj-", "ghp_", "xoxb-", "AKIA"] {
+        let rules = vec![opaque("https://id.example", prefix)];
+        let message = try_issuers(&server, rules).unwrap_err().to_string();
+        assert!(message.contains("another service"), "{prefix}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_own_opaque_token_is_no_person() {
+    let server = OidcServer::start().await.unwrap();
+    let machine = active(json!({ "sub": "app", "client_id": "app" }));
+    server.know("machine", machine.clone());
+    server.know("person", with(&machine, json!({ "username": "app" })));
+    let closed = issuers(&server, vec![opaque("https://id.example", "")]);
+    assert_eq!(outcome(&closed, "machine").await, Err(Reason::MachineToken));
+    assert!(outcome(&closed, "person").await.is_ok());
+    let open = Issuer {
+        are_machines_taken: true,
+        ..opaque("https://id.example", "")
+    };
+    let open = issuers(&server, vec![open]);
+    assert!(outcome(&open, "machine").await.is_ok());
+}
+
+#[tokio::test]
+async fn r02_a_flood_of_made_up_tokens_floods_neither_the_issuer_nor_other_addresses() {
     let server = OidcServer::start().await.unwrap();
     let issuers = issuers(&server, vec![opaque("https://id.example", "")]);
     let asked = || server.asked("https://id.example/introspect");
+    let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
     server.know("good", active(json!({})));
+    server.know("other", active(json!({ "sub": "2" })));
     let flood = async |moment: Now| {
-        let tokens = (0..1_000).map(|number| format!("made-up-{number}-{:?}", moment.wall));
-        let tokens: Vec<String> = tokens.collect();
-        let asked = tokens
-            .iter()
-            .map(|token| issuers.authenticate(token, moment));
-        let outcomes = futures::future::join_all(asked).await;
-        assert!(outcomes.iter().all(Result::is_err));
-        outcomes
-            .last()
-            .is_some_and(|last| matches!(last, Err(Error::Unavailable { .. })))
+        for round in 0..50 {
+            let tokens =
+                (0..20).map(|number| format!("made-up-{round}-{number}-{:?}", moment.wall));
+            let tokens: Vec<String> = tokens.collect();
+            let asked = tokens
+                .iter()
+                .map(|token| issuers.authenticate_for(address(1), token, moment));
+            let outcomes = futures::future::join_all(asked).await;
+            assert!(outcomes.iter().all(Result::is_err));
+        }
+        let last = issuers
+            .authenticate_for(address(1), "one-more", moment)
+            .await;
+        matches!(last, Err(Error::Unavailable { .. }))
     };
     let start = now();
-    issuers.authenticate("good", start).await.unwrap();
+    issuers
+        .authenticate_for(address(1), "good", start)
+        .await
+        .unwrap();
     assert!(flood(start).await);
     // Those that were under way at once count as well; the rest is not asked about.
-    assert!(asked() <= 1 + 100 + 32, "{}", asked());
+    assert!(asked() <= 1 + 60 + 8, "{}", asked());
+    // Everybody else comes in as before, with tokens that were never seen, too.
+    issuers
+        .authenticate_for(address(2), "other", start)
+        .await
+        .unwrap();
+    let unknown = issuers.authenticate_for(address(2), "unknown", start).await;
+    assert!(matches!(unknown, Err(Error::Invalid(_))), "{unknown:?}");
     // The budget comes back by itself; and when it is used up, whoever was known before is asked
     // about all the same.
-    let later = start.plus(Duration::from_secs(31));
+    let (before, later) = (asked(), start.plus(Duration::from_secs(31)));
     assert!(flood(later).await);
+    assert!(
+        (60..=68).contains(&(asked() - before)),
+        "{}",
+        asked() - before
+    );
     let before = asked();
-    assert!((150..=2 * 133).contains(&before), "{before}");
-    issuers.authenticate("good", later).await.unwrap();
+    issuers
+        .authenticate_for(address(1), "good", later)
+        .await
+        .unwrap();
     assert_eq!(asked(), before + 1);
 }

@@ -42,6 +42,7 @@ fn request(input: Vec<ModelInput>, tools: Vec<ToolSpec>) -> ModelRequest {
         input,
         tools,
         tool_choice: None,
+        max_output_tokens: None,
         locale: None,
         end_user: String::new(),
     }

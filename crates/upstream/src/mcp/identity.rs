@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use auth::Signer;
+use auth::{Signer, ports::Random};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::RequestContext;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use super::Trouble;
 
@@ -15,14 +15,19 @@ const LIFETIME_SECONDS: i64 = 600;
 /// When the next one is signed, so that nobody is handed one that ends at once.
 pub(super) const RENEW_AFTER: Duration = Duration::from_mins(5);
 
+/// The `typ` of these tokens, so that nobody takes one for a token of another kind (RFC 8725 §3.11).
+pub const IDENTITY_TYP: &str = "vestibule-mcp+jwt";
+
 /// Signs identities for tool servers (RFC 7519).
 ///
-/// `iss` is our public address and `aud` the server's, so the token is worth nothing elsewhere.
+/// `iss` is our public address and `aud` the server's, so the token is worth nothing elsewhere; `jti`
+/// makes each one different, and finds it again in a server's log.
 /// `sub` is unique among all our users: the user's issuer, a space, the issuer's name for them.
 /// Both parts are there by themselves as well, in `user.issuer` and `user.id`.
 #[derive(Clone)]
 pub struct IdentitySigner {
     signer: Arc<Signer>,
+    random: Arc<dyn Random>,
     issuer: String,
 }
 
@@ -36,10 +41,11 @@ impl fmt::Debug for IdentitySigner {
 }
 
 impl IdentitySigner {
-    /// Takes the key, whose public half is in our JWK set, and our public address.
-    pub fn new(signer: Arc<Signer>, issuer: impl Into<String>) -> Self {
+    /// Takes the key, whose public half is in our JWK set, chance, and our public address.
+    pub fn new(signer: Arc<Signer>, random: Arc<dyn Random>, issuer: impl Into<String>) -> Self {
         Self {
             signer,
+            random,
             issuer: issuer.into(),
         }
     }
@@ -48,14 +54,15 @@ impl IdentitySigner {
     pub(super) fn sign(
         &self,
         context: &RequestContext,
-        audience: &Url,
+        audience: &str,
         now: i64,
     ) -> Result<SecretString, Trouble> {
         let mut claims = Map::new();
         let mut claim = |name: &str, value: Value| claims.insert(name.to_owned(), value);
         claim("iss", self.issuer.as_str().into());
-        claim("aud", audience.as_str().into());
+        claim("aud", audience.into());
         claim("sub", context.owner.as_str().into());
+        claim("jti", self.token_id()?.into());
         claim("iat", now.into());
         claim("exp", (now + LIFETIME_SECONDS).into());
         claim(
@@ -64,8 +71,17 @@ impl IdentitySigner {
         );
         let token = self
             .signer
-            .sign(&claims, Some("JWT"))
+            .sign(&claims, Some(IDENTITY_TYP))
             .map_err(Trouble::Signing)?;
         Ok(token.into())
+    }
+
+    /// 128 bits of chance.
+    fn token_id(&self) -> Result<String, Trouble> {
+        let mut bytes = [0; 16];
+        self.random
+            .fill(&mut bytes)
+            .map_err(|error| Trouble::Signing(auth::Error::Internal(error.into())))?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
 }

@@ -23,13 +23,14 @@ use rmcp::{
     },
     service::{NotificationContext, PeerRequestOptions, RunningService},
     transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
+        StreamableHttpClientTransport,
+        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{McpServer, Trouble};
+use super::{McpServer, Trouble, failure};
 use crate::http::HttpClient;
 
 /// How long opening a session or listing its tools may take: a turn waits for it.
@@ -40,8 +41,9 @@ const LIST_AGE: Duration = Duration::from_mins(1);
 const MAX_TOOLS: usize = 256;
 /// Every list comes in pages, and a server may have no end of them.
 const MAX_PAGES: usize = 16;
-/// The longest message that is read from a server, in bytes.
-const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message that is read from a server, in bytes. A result may be longer than what a model
+/// is told of it, so that it can be cut; what is longer than this is not read at all.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest line of progress that a user is shown, in characters.
 const MAX_PROGRESS_CHARS: usize = 200;
 /// Stands for content of a kind that the protocol did not have when this was written.
@@ -110,7 +112,7 @@ impl Session {
         let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
-            .map_err(|error| Trouble::Opening(Box::new(error)))?;
+            .map_err(|error| Trouble::Opening(failure::of_opening(&error)))?;
         Ok(Arc::new(Self {
             service,
             tools: Mutex::new(None),
@@ -149,7 +151,7 @@ impl Session {
                 .service
                 .list_tools(Some(params))
                 .await
-                .map_err(|error| Trouble::Listing(Box::new(error)))?;
+                .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
             let room = MAX_TOOLS - tools.len();
             tools.extend(page.tools.into_iter().take(room).map(|tool| McpTool {
                 name: tool.name.into_owned(),
@@ -181,7 +183,7 @@ impl Session {
         let handle = peer
             .send_cancellable_request(request, options)
             .await
-            .map_err(|error| failure(server, &error))?;
+            .map_err(|error| told(server, &error))?;
         let listener = self.service.service();
         let progress = listener.progress.subscribe(handle.progress_token.clone());
         let running = Running {
@@ -229,7 +231,7 @@ impl Running {
             return match answer {
                 Ok(result) => self.done(result),
                 Err(error) => ToolEvent::Done {
-                    output: failure(&self.server, &error),
+                    output: told(&self.server, &error),
                     is_error: true,
                 },
             };
@@ -274,23 +276,51 @@ impl Drop for CancelOnDrop {
 }
 
 /// What is said to the model when a call fails; the rest goes to the log.
-fn failure(server: &McpServer, error: &ServiceError) -> String {
+fn told(server: &McpServer, error: &ServiceError) -> String {
     match error {
         ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
         ServiceError::Timeout { timeout } => format!(
             "The tool did not answer within {} seconds. It may still have done its work.",
             timeout.as_secs_f32()
         ),
+        error if is_too_large(error) => {
+            "The tool's result is too large to be read. Ask it for less at once.".to_owned()
+        }
+        // What a stream that holds too much looks like from here, among other things.
+        ServiceError::TransportClosed => {
+            tracing::warn!(
+                server = server.name,
+                "a tool server's connection ended during a call"
+            );
+            "The connection to the tool ended before its result was there. The result may have been \
+             too large: ask for less at once, or go on without it."
+                .to_owned()
+        }
         error => {
             tracing::warn!(
                 server = server.name,
-                error = error as &dyn std::error::Error,
+                error = failure::of_service(error),
                 "a tool call failed"
             );
             "The tool could not be reached. Go on without it, or tell the user to try again later."
                 .to_owned()
         }
     }
+}
+
+/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`].
+fn is_too_large(error: &ServiceError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if matches!(
+            error.downcast_ref(),
+            Some(StreamableHttpError::<reqwest::Error>::ResponseBodyTooLarge { .. })
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A line for the user, if the progress says anything that a person can read.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex as SyncMutex};
 
+use auth::ports::ClientAuthMethod;
 use axum::{Router, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::{
@@ -24,6 +25,7 @@ use rmcp::{
 };
 use secrecy::SecretBox;
 use serde_json::json;
+use testkit::oidc::{self, OidcServer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::*;
@@ -198,7 +200,8 @@ impl Clock for FixedClock {
 fn tools(servers: Vec<McpServer>) -> McpTools {
     let seed = SecretBox::new(Box::new([7; 32]));
     let signer = Arc::new(auth::Signer::from_seed(&seed).unwrap());
-    let signer = IdentitySigner::new(signer, "https://chat.example.com");
+    let random = Arc::new(auth::ports::SystemRandom);
+    let signer = IdentitySigner::new(signer, random, "https://chat.example.com");
     let http = HttpClient::new(&HTTP_POLICY).unwrap();
     McpTools::new(servers, http, Some(signer), Arc::new(FixedClock)).unwrap()
 }
@@ -216,6 +219,7 @@ fn user(id: &str) -> RequestContext {
         state_variables: Arc::default(),
         rules: SessionRules::default(),
         uploads: engine::UploadRules::default(),
+        limits: engine::CallerLimits::default(),
         locale: None,
     }
 }
@@ -292,7 +296,7 @@ async fn servers_without_sessions_work_as_well() {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     let tools = tools(vec![McpServer {
-        identity: ForwardedIdentity::Token,
+        identity: ForwardedIdentity::AnyToken,
         ..McpServer::new("todo", url.parse().unwrap())
     }]);
     let (_, output, _) = run(&tools, &user("ada"), "whoami", "{}").await;
@@ -322,7 +326,7 @@ async fn progress_reaches_the_user() {
 #[tokio::test]
 async fn each_user_is_told_apart_even_when_all_call_at_once() {
     let server = Server::start(&["whoami"]).await;
-    for identity in [ForwardedIdentity::Token, ForwardedIdentity::Signed] {
+    for identity in [ForwardedIdentity::AnyToken, ForwardedIdentity::Signed] {
         let tools = tools(vec![server.config("todo", identity)]);
         let people: Vec<_> = (0..8)
             .map(|number| user(&format!("user-{number}")))
@@ -335,7 +339,7 @@ async fn each_user_is_told_apart_even_when_all_call_at_once() {
                 assert!(!is_error, "{output}");
                 let token = output.strip_prefix("Bearer ").unwrap();
                 match identity {
-                    ForwardedIdentity::Token => {
+                    ForwardedIdentity::AnyToken => {
                         assert_eq!(token, format!("token-of-{}", person.user.id));
                     }
                     _ => assert_eq!(claims(token)["sub"], person.owner.as_str()),
@@ -346,13 +350,22 @@ async fn each_user_is_told_apart_even_when_all_call_at_once() {
     }
 }
 
+/// The token that a server is shown.
+async fn shown(tools: &McpTools, context: &RequestContext) -> String {
+    let (_, output, is_error) = run(tools, context, "whoami", "{}").await;
+    assert!(!is_error, "{output}");
+    output.strip_prefix("Bearer ").unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_signed_identity_is_for_one_server_and_for_minutes() {
     let server = Server::start(&["whoami"]).await;
-    let tools = tools(vec![server.config("todo", ForwardedIdentity::Signed)]);
-    let (_, output, _) = run(&tools, &user("ada"), "whoami", "{}").await;
+    let signing = || tools(vec![server.config("todo", ForwardedIdentity::Signed)]);
+    let token = shown(&signing(), &user("ada")).await;
+    let mut told = claims(&token);
+    let id = told.as_object_mut().unwrap().remove("jti").unwrap();
     assert_eq!(
-        claims(output.strip_prefix("Bearer ").unwrap()),
+        told,
         json!({
             "iss": "https://chat.example.com", "aud": server.url().as_str(),
             "sub": "https://id.example.com ada",
@@ -360,12 +373,233 @@ async fn a_signed_identity_is_for_one_server_and_for_minutes() {
             "iat": 1_795_343_497, "exp": 1_795_344_097,
         })
     );
+    // 128 bits, and others each time.
+    assert_eq!(id.as_str().unwrap().len(), 22);
+    assert_ne!(claims(&shown(&signing(), &user("ada")).await)["jti"], id);
+    let header = token.split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    assert_eq!(header["typ"], "vestibule-mcp+jwt");
+    // Whatever the server calls itself.
+    let named = McpServer {
+        audience: Some("urn:example:todo".to_owned()),
+        ..server.config("todo", ForwardedIdentity::Signed)
+    };
+    let token = shown(&tools(vec![named]), &user("ada")).await;
+    assert_eq!(claims(&token)["aud"], "urn:example:todo");
+}
+
+#[test]
+fn a_token_is_meant_for_the_server_that_its_audience_names() {
+    let server = |audience: Option<&str>| McpServer {
+        audience: audience.map(str::to_owned),
+        ..McpServer::new("todo", "https://Todo.example.com:443/mcp/".parse().unwrap())
+    };
+    for (audience, aud, is_meant) in [
+        (None, json!("https://todo.example.com/mcp"), true),
+        (None, json!("HTTPS://todo.EXAMPLE.com:443/mcp/"), true),
+        (
+            None,
+            json!(["https://chat.example.com", "https://todo.example.com/mcp"]),
+            true,
+        ),
+        (None, json!("https://todo.example.com"), false),
+        (None, json!("https://todo.example.com/MCP"), false),
+        (None, json!("https://todo.example.com/mcp/admin"), false),
+        (None, json!("https://todo.example.com:8443/mcp"), false),
+        (None, json!("http://todo.example.com/mcp"), false),
+        (None, json!("https://chat.example.com"), false),
+        (None, json!(null), false),
+        (None, json!({}), false),
+        (None, json!([]), false),
+        (Some("todo"), json!(["todo"]), true),
+        (Some("todo"), json!("Todo"), false),
+        (Some("todo"), json!("https://todo.example.com/mcp"), false),
+    ] {
+        let claims = json!({ "aud": aud });
+        let answer = server(audience).is_meant_by(claims.as_object().unwrap());
+        assert_eq!(answer, is_meant, "{audience:?} {aud}");
+    }
+    assert!(!server(None).is_meant_by(&serde_json::Map::new()));
+}
+
+#[tokio::test]
+async fn a_token_that_is_meant_for_others_stays_here() {
+    let server = Server::start(&["whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::Token)]);
+    let with_audience = |aud: &str| {
+        let mut ada = user("ada");
+        ada.user.claims = Arc::new(json!({ "aud": aud }).as_object().unwrap().clone());
+        ada
+    };
+    let ada = with_audience(server.url().as_str());
+    assert_eq!(shown(&tools, &ada).await, "token-of-ada");
+    // An open session does not stand in for it.
+    let ada = with_audience("https://chat.example.com");
+    assert_eq!(names(&tools, &ada).await, Vec::<String>::new());
+    let refused = tools.offer(0, &ada, false).await.err().unwrap().to_string();
+    assert!(refused.contains("identity = \"exchange\""), "{refused}");
+}
+
+/// A person of a real issuer, and tools that exchange their token there.
+struct Exchanging {
+    issuer: OidcServer,
+    tools: McpTools,
+    ada: RequestContext,
+}
+
+impl Exchanging {
+    async fn at(server: McpServer, method: ClientAuthMethod) -> Self {
+        let issuer = OidcServer::start().await.unwrap();
+        issuer.take_clients(method);
+        let name = format!("{}/id", issuer.base_url());
+        let document = json!({ "issuer": name, "token_endpoint": format!("{name}/token") });
+        issuer
+            .publish("http://id/.well-known/openid-configuration", &document)
+            .unwrap();
+        issuer.know("token-of-ada", json!({ "active": true }));
+        let mut exchange = TokenExchange::default();
+        let client = ExchangeClient {
+            address: None,
+            client_id: oidc::CLIENT_ID.to_owned(),
+            client_secret: oidc::CLIENT_SECRET.into(),
+            auth_method: method,
+            http: HttpClient::new(&HttpPolicy::DOCUMENT).unwrap(),
+        };
+        exchange.add(&name, client);
+        let mut ada = user("ada");
+        ada.user.issuer = name;
+        Self {
+            issuer,
+            tools: tools(vec![server]).with_exchange(exchange),
+            ada,
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.issuer.asked("http://id/token")
+    }
+
+    /// Why the server is of no use to somebody, with all causes.
+    async fn trouble(&self, context: &RequestContext) -> String {
+        let error = self.tools.offer(0, context, false).await.err().unwrap();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", cause.unwrap_or_default())
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_exchanged_once_for_each_user_and_server() {
+    let server = Server::start(&["whoami"]).await;
+    let url = server.url().to_string();
+    for method in [ClientAuthMethod::Basic, ClientAuthMethod::Post] {
+        let config = server.config("todo", ForwardedIdentity::Exchanged);
+        let mut world = Exchanging::at(config, method).await;
+        world.issuer.exchange_for(&[&url], Some(300));
+        let calls = (0..8).map(|_| shown(&world.tools, &world.ada));
+        for token in join_all(calls).await {
+            assert_eq!(token, format!("token-of-ada/{url}/1"));
+        }
+        assert_eq!(world.asked(), 1);
+        // Another token may stand for other rights.
+        world.issuer.know("newer", json!({ "active": true }));
+        world.ada.user.token = Some("newer".into());
+        assert_eq!(
+            shown(&world.tools, &world.ada).await,
+            format!("newer/{url}/2")
+        );
+        // Without one there is nothing to exchange, and nothing of before is used.
+        world.ada.user.token = None;
+        assert!(names(&world.tools, &world.ada).await.is_empty());
+        assert_eq!(world.asked(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_exchanged_token_is_replaced_before_it_ends() {
+    let server = Server::start(&["whoami"]).await;
+    let config = McpServer {
+        audience: Some("todo".to_owned()),
+        ..server.config("todo", ForwardedIdentity::Exchanged)
+    };
+    let world = Exchanging::at(config, ClientAuthMethod::Basic).await;
+    world.issuer.exchange_for(&["todo"], Some(0));
+    assert_eq!(shown(&world.tools, &world.ada).await, "token-of-ada/todo/1");
+    assert_eq!(shown(&world.tools, &world.ada).await, "token-of-ada/todo/2");
+    world.issuer.exchange_for(&["todo"], None);
+    assert_eq!(shown(&world.tools, &world.ada).await, "token-of-ada/todo/3");
+    assert_eq!(shown(&world.tools, &world.ada).await, "token-of-ada/todo/3");
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_says_what_to_do_and_repeats_nothing() {
+    let server = Server::start(&["whoami"]).await;
+    let world = || {
+        let config = server.config("todo", ForwardedIdentity::Exchanged);
+        Exchanging::at(config, ClientAuthMethod::Basic)
+    };
+    let refused = world().await;
+    let trouble = refused.trouble(&refused.ada).await;
+    assert!(
+        trouble.contains("invalid_target") && trouble.contains("`audience`"),
+        "{trouble}"
+    );
+    assert!(!trouble.contains("token-of-ada"), "{trouble}");
+    let asked = refused.asked();
+    assert!(refused.tools.list(&refused.ada).await.is_empty());
+    assert_eq!(refused.asked(), asked, "it is left alone for a while");
+
+    let stranger = world().await;
+    stranger.issuer.take_clients(ClientAuthMethod::Post);
+    let trouble = stranger.trouble(&stranger.ada).await;
+    assert!(
+        trouble.contains("invalid_client") && trouble.contains("secret"),
+        "{trouble}"
+    );
+
+    let away = world().await;
+    away.issuer.fail(Some((503, 1)));
+    let trouble = away.trouble(&away.ada).await;
+    assert!(
+        trouble.contains("503") && trouble.contains("exchange_url"),
+        "{trouble}"
+    );
+
+    let elsewhere = world().await;
+    let trouble = elsewhere.trouble(&user("ada")).await;
+    assert!(trouble.contains("exchange_client_id"), "{trouble}");
+    assert_eq!(elsewhere.issuer.asked_in_all(), 0);
+
+    let other = world().await;
+    let document =
+        json!({ "issuer": "https://id.example.com", "token_endpoint": "https://a.example" });
+    other
+        .issuer
+        .publish("http://id/.well-known/openid-configuration", &document)
+        .unwrap();
+    let trouble = other.trouble(&other.ada).await;
+    assert!(trouble.contains("another issuer"), "{trouble}");
+}
+
+/// What passes through the library and what a server says in its errors is people's.
+#[test]
+fn what_went_wrong_is_told_without_what_was_said() {
+    let error = ErrorData::invalid_params("my diary", Some(json!("my diary")));
+    let said = [
+        failure::of_service(&rmcp::ServiceError::McpError(error.clone())),
+        failure::of_opening(&rmcp::service::ClientInitializeError::JsonRpcError(error)),
+        failure::of_opening(&rmcp::service::ClientInitializeError::ConnectionClosed(
+            "my diary".to_owned(),
+        )),
+    ];
+    for text in said {
+        assert!(!text.is_empty() && !text.contains("diary"), "{text}");
+    }
 }
 
 #[tokio::test]
 async fn a_new_token_takes_the_place_of_the_old_one() {
     let server = Server::start(&["whoami"]).await;
-    let tools = tools(vec![server.config("todo", ForwardedIdentity::Token)]);
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::AnyToken)]);
     let mut ada = user("ada");
     run(&tools, &ada, "whoami", "{}").await;
     ada.user.token = Some("a-newer-token".into());
@@ -384,7 +618,7 @@ async fn colliding_names_get_their_servers_in_front() {
     let second = Server::start(&["whoami", "a", "b"]).await;
     let tools = tools(vec![
         first.config("one", ForwardedIdentity::None),
-        second.config("two", ForwardedIdentity::Token),
+        second.config("two", ForwardedIdentity::AnyToken),
     ]);
     let ada = user("ada");
     assert_eq!(
@@ -428,6 +662,20 @@ async fn a_large_result_is_cut_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_result_of_several_megabytes_is_cut_and_one_that_cannot_be_read_is_told() {
+    let server = Server::start(&["big", "whoami"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let (_, output, is_error) = run(&tools, &user("ada"), "big", r#"{"size":2500000}"#).await;
+    assert!(!is_error && output.len() < 70_000);
+    assert!(output.ends_with("more bytes]"), "{}", output.len());
+
+    let (_, output, is_error) = run(&tools, &user("ada"), "big", r#"{"size":4500000}"#).await;
+    assert!(is_error && output.contains("too large"), "{output}");
+    let (_, output, is_error) = run(&tools, &user("ada"), "whoami", "{}").await;
+    assert_eq!((&*output, is_error), ("nobody", false), "the session lives");
+}
+
+#[tokio::test]
 async fn a_slow_tool_is_given_up_and_cancelled() {
     let server = Server::start(&["wait"]).await;
     let mut config = server.config("todo", ForwardedIdentity::None);
@@ -460,7 +708,7 @@ async fn dropping_the_call_cancels_it() {
 #[tokio::test]
 async fn a_call_outlives_the_session_that_takes_its_place() {
     let server = Server::start(&["gate", "whoami"]).await;
-    let tools = tools(vec![server.config("todo", ForwardedIdentity::Token)]);
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::AnyToken)]);
     let mut ada = user("ada");
     let mut events = tools.call(&ada, call("gate", "{}")).await;
     let mut waiting = server.shared.waiting.subscribe();
@@ -539,6 +787,7 @@ async fn the_demo_assistant_uses_them() {
         input: vec![ModelInput::User("list my tasks".into())],
         tools: tools.list(&ada).await,
         tool_choice: None,
+        max_output_tokens: None,
         locale: None,
         end_user: String::new(),
     };
@@ -564,6 +813,30 @@ async fn the_demo_assistant_uses_them() {
     });
     let text: String = text.collect().await;
     assert!(text.starts_with("list_tasks of 2"), "{text}");
+}
+
+#[test]
+fn plain_http_that_one_server_may_use_is_no_siblings() {
+    let server = |name: &str, is_allowed| McpServer {
+        allow_insecure_http: is_allowed,
+        identity: ForwardedIdentity::None,
+        ..McpServer::new(
+            name,
+            format!("http://{name}.example.com/mcp").parse().unwrap(),
+        )
+    };
+    let build = |servers| {
+        let http = HttpClient::new(&HTTP_POLICY).unwrap();
+        McpTools::new(servers, http, None, Arc::new(FixedClock)).err()
+    };
+    assert!(build(vec![server("one", true)]).is_none());
+    for servers in [
+        vec![server("one", true), server("two", false)],
+        vec![server("two", false), server("one", true)],
+    ] {
+        let message = build(servers).unwrap().to_string();
+        assert!(message.contains("two.example.com"), "{message}");
+    }
 }
 
 #[test]

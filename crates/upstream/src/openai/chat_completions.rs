@@ -55,12 +55,24 @@ impl ChatCompletions {
     pub(crate) fn provider(&self) -> &Provider {
         &self.provider
     }
+
+    /// The parameter that bounds an answer. OpenAI's newer models refuse `max_tokens`; many other
+    /// servers know nothing else.
+    pub(crate) fn output_field(&self) -> &'static str {
+        let host = self.provider.base_url.host_str().unwrap_or_default();
+        if host == "api.openai.com" || host.ends_with(".openai.azure.com") {
+            "max_completion_tokens"
+        } else {
+            "max_tokens"
+        }
+    }
 }
 
 #[async_trait]
 impl Model for ChatCompletions {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        let body = Body::new(&request, self.options);
+        let mark = self.provider.mark(&request.end_user);
+        let body = Body::new(&request, self.options, self.output_field(), &mark);
         let response = self.provider.post("chat/completions", &body).await?;
         Ok(stream::of(
             response,

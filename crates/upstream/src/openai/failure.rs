@@ -12,17 +12,64 @@ use crate::http::{describe, read_prefix};
 
 /// Enough for any error object; the rest of a longer body is not read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The longest code that is taken for one.
+const MAX_CODE_BYTES: usize = 64;
 /// How much of a provider's own words the log gets.
 const MAX_DETAIL_CHARS: usize = 500;
 
 /// A provider's refusal, for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("the provider answered {} `{code}`: {detail}", place(*.status))]
+#[error("the provider answered {} `{code}`{}", place(*.status), after_colon(.detail))]
 struct Refusal {
     /// The HTTP status; `None` for a refusal inside the stream.
     status: Option<StatusCode>,
     code: String,
     detail: String,
+}
+
+impl Refusal {
+    /// A provider's words are kept where they are about our key, the model's name or a limit. Others
+    /// may repeat what somebody wrote, so of those there is the code alone, if it looks like one.
+    fn new(
+        status: Option<StatusCode>,
+        code: &str,
+        message: &str,
+        api_key: Option<&SecretString>,
+    ) -> Self {
+        let is_about_us = matches!(
+            status,
+            Some(
+                StatusCode::UNAUTHORIZED
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::NOT_FOUND
+                    | StatusCode::TOO_MANY_REQUESTS
+            )
+        );
+        let is_name = code.len() <= MAX_CODE_BYTES
+            && code
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+        Self {
+            status,
+            code: if is_name {
+                mask(code, api_key)
+            } else {
+                String::new()
+            },
+            detail: if is_about_us {
+                mask(message, api_key)
+            } else {
+                String::new()
+            },
+        }
+    }
+}
+
+fn after_colon(detail: &str) -> String {
+    match detail {
+        "" => String::new(),
+        detail => format!(": {detail}"),
+    }
 }
 
 fn place(status: Option<StatusCode>) -> String {
@@ -65,12 +112,7 @@ pub(super) async fn of_answer(response: Response, api_key: Option<&SecretString>
 pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>) -> String {
     let status = response.status();
     let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
-    let refusal = Refusal {
-        status: Some(status),
-        code: mask(&code, api_key),
-        detail: mask(&message, api_key),
-    };
-    refusal.to_string()
+    Refusal::new(Some(status), &code, &message, api_key).to_string()
 }
 
 /// An error that was reported inside the stream.
@@ -146,11 +188,7 @@ fn classify(
     message: &str,
     api_key: Option<&SecretString>,
 ) -> ModelError {
-    let source = Box::new(Refusal {
-        status,
-        code: mask(code, api_key),
-        detail: mask(message, api_key),
-    });
+    let source = Box::new(Refusal::new(status, code, message, api_key));
     // Inside a stream, some servers give the status as the code.
     let number = status.map_or_else(|| code.parse().ok(), |status| Some(status.as_u16()));
     match code.to_ascii_lowercase().as_str() {
@@ -402,6 +440,24 @@ mod tests {
             "the provider answered 401 Unauthorized `invalid_api_key`: Incorrect API key: [hidden] \
              Or \"[hidden]\", key=[hidden], [hidden]?"
         );
+    }
+
+    #[test]
+    fn words_that_may_repeat_the_conversation_are_not_for_the_log() {
+        let body = r#"{"error":{"code":"invalid_value","message":"Invalid value: 'my diary'"}}"#;
+        let log = |status| {
+            let (code, message) = read_error(body.as_bytes());
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = classify(Some(status), &code, &message, None);
+            error.source().unwrap().to_string()
+        };
+        for status in [400, 413, 422, 500, 529] {
+            let text = log(status);
+            assert!(text.ends_with("`invalid_value`"), "{text}");
+        }
+        assert!(log(404).contains("diary"), "about the name of the model");
+        let told = of_event("my diary", "my diary", None);
+        assert!(!told.source().unwrap().to_string().contains("diary"));
     }
 
     #[test]

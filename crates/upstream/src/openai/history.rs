@@ -3,10 +3,10 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::{
-    FileContent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolSpec, UserInput,
-};
+use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
 use serde_json::{Map, Value, json};
+
+use super::Mark;
 
 /// One entry of the conversation in the words that both APIs share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +18,23 @@ pub(super) enum Entry<'a> {
         /// A user's only.
         files: &'a [ModelFile],
     },
-    Call(&'a ToolCall),
+    Call {
+        call_id: &'a str,
+        name: &'a str,
+        arguments: Cow<'a, str>,
+    },
     Output {
         call_id: &'a str,
-        output: &'a str,
+        output: Cow<'a, str>,
     },
 }
 
 /// The conversation as it may be sent: with the user's language in front, and without tool calls
 /// that have no output and outputs that have no call. Providers refuse a whole conversation for
 /// one of those, and a turn that was cut short can leave one.
-pub(super) fn entries(request: &ModelRequest) -> Vec<Entry<'_>> {
+///
+/// Only what the application says stands between `mark`s, whatever anybody writes.
+pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'a>> {
     let mut called = HashSet::new();
     let mut answered = HashSet::new();
     for input in &request.input {
@@ -44,7 +50,7 @@ pub(super) fn entries(request: &ModelRequest) -> Vec<Entry<'_>> {
     };
     let language = request.locale.as_deref().and_then(|locale| {
         let text = format!("The user's language setting: {locale}");
-        message("user", context(&text).into())
+        message("user", mark.context(&text).into())
     });
     let entries = request.input.iter().filter_map(|input| match input {
         // A compatible server may refuse an empty message, and it says nothing anyway.
@@ -52,24 +58,28 @@ pub(super) fn entries(request: &ModelRequest) -> Vec<Entry<'_>> {
         ModelInput::User(said) if said.text.is_empty() && said.files.is_empty() => None,
         ModelInput::User(UserInput { text, files }) => Some(Entry::Message {
             role: "user",
-            text: text.into(),
+            text: mark.foreign(text),
             files,
         }),
-        ModelInput::Assistant(text) => message("assistant", text.into()),
-        ModelInput::Context(text) => message("user", context(text).into()),
-        ModelInput::ToolCall(call) => answered
-            .contains(call.call_id.as_str())
-            .then_some(Entry::Call(call)),
-        ModelInput::ToolOutput { call_id, output } => called
-            .contains(call_id.as_str())
-            .then_some(Entry::Output { call_id, output }),
+        ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
+        ModelInput::Context(text) => message("user", mark.context(text).into()),
+        ModelInput::ToolCall(call) => {
+            answered
+                .contains(call.call_id.as_str())
+                .then(|| Entry::Call {
+                    call_id: &call.call_id,
+                    name: &call.name,
+                    arguments: mark.foreign(&call.arguments),
+                })
+        }
+        ModelInput::ToolOutput { call_id, output } => {
+            called.contains(call_id.as_str()).then(|| Entry::Output {
+                call_id,
+                output: mark.foreign(output),
+            })
+        }
     });
     language.into_iter().chain(entries).collect()
-}
-
-/// Context is sent with the user's rank, marked: it informs, and has no say over instructions.
-fn context(text: &str) -> String {
-    format!("<context>\n{text}\n</context>")
 }
 
 /// A part of a user's message that has files.
@@ -81,15 +91,15 @@ pub(super) enum Part<'a> {
         url: String,
     },
     Document {
-        name: &'a str,
+        name: Cow<'a, str>,
         /// The bytes, as a `data:` address.
         url: String,
     },
 }
 
 /// A user's message in parts: the files, then what is said about them.
-pub(super) fn parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Vec<Part<'a>> {
-    let mut parts: Vec<Part<'a>> = files.iter().map(part).collect();
+pub(super) fn parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'a>> = files.iter().map(|file| part(file, mark)).collect();
     if !text.is_empty() {
         parts.push(Part::Text(text));
     }
@@ -97,12 +107,13 @@ pub(super) fn parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Vec<Part<
 }
 
 /// What models take differs; all take text, and images and PDF are what our two APIs take besides.
-fn part(file: &ModelFile) -> Part<'_> {
+fn part<'a>(file: &'a ModelFile, mark: &Mark) -> Part<'a> {
     let ModelFile {
         name, media_type, ..
     } = file;
-    // A name must not end the mark that it stands in.
-    let mark = name.replace(['"', '<', '>', '&'], "_");
+    let name = mark.foreign(name);
+    // A name must not end the tag that it stands in.
+    let tag_name = name.replace(['"', '<', '>', '&'], "_");
     match &file.content {
         Some(FileContent::Image(bytes)) => Part::Image {
             url: data_url(media_type, bytes),
@@ -112,10 +123,14 @@ fn part(file: &ModelFile) -> Part<'_> {
             url: data_url(media_type, bytes),
         },
         Some(FileContent::Text(text)) => Part::Text(
-            format!("<file name=\"{mark}\" type=\"{media_type}\">\n{text}\n</file>").into(),
+            format!(
+                "<file name=\"{tag_name}\" type=\"{media_type}\">\n{}\n</file>",
+                mark.foreign(text)
+            )
+            .into(),
         ),
         None => Part::Text(
-            format!("<file name=\"{mark}\" type=\"{media_type}\">(not shown)</file>").into(),
+            format!("<file name=\"{tag_name}\" type=\"{media_type}\">(not shown)</file>").into(),
         ),
     }
 }

@@ -50,7 +50,8 @@ impl Responses {
 #[async_trait]
 impl Model for Responses {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        let body = Body::new(&request, self.options);
+        let mark = self.provider.mark(&request.end_user);
+        let body = Body::new(&request, self.options, &mark);
         let response = self.provider.post("responses", &body).await?;
         Ok(stream::of(
             response,

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use testkit::fake_model::{FakeModel, Reply};
 
-use super::*;
+use serde_json::Value;
+
+use super::{request::MAX_MESSAGES, *};
 use crate::{
     Demo, HttpPolicy, ProviderConfig, Responses,
-    openai::{chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
 };
 
 fn context() -> RelayContext {
@@ -17,6 +19,10 @@ fn context() -> RelayContext {
         answer_id: "chatcmpl-0f3a".to_owned(),
         created_at: 1_795_343_497,
         duration: Duration::from_mins(10),
+        limits: RelayLimits {
+            max_tokens: 1_000,
+            choices: 2,
+        },
     }
 }
 
@@ -25,6 +31,7 @@ fn config(model: &FakeModel) -> ProviderConfig {
         base_url: model.base_url().parse().unwrap(),
         api_key: Some("sk-test-key".into()),
         http: HttpPolicy::STREAM,
+        marks: MarkKey::new(&[7; 32]),
     }
 }
 
@@ -38,11 +45,8 @@ fn body() -> String {
 }
 
 async fn frames(relay: &Relay, body: &str) -> Vec<String> {
-    let answer = relay.answer(&context(), body.as_bytes()).await.unwrap();
-    assert!(answer.content_type.starts_with(EVENT_STREAM));
-    let frames = answer
-        .frames
-        .map(|frame| String::from_utf8(frame.to_vec()).unwrap());
+    let frames = relay.answer(&context(), body.as_bytes()).await.unwrap();
+    let frames = frames.map(|frame| String::from_utf8(frame.to_vec()).unwrap());
     frames.collect().await
 }
 
@@ -80,7 +84,8 @@ async fn the_client_does_not_choose_the_model_or_the_user() {
     assert_eq!(
         request.body,
         json!({"messages": [{"role": "user", "content": "hi"}], "model": "gpt-test",
-            "user": crate::openai::opaque_user("user-0f3a"), "temperature": 0.5, "stream": true})
+            "user": crate::openai::opaque_user("user-0f3a"), "temperature": 0.5, "stream": true,
+            "max_tokens": 1_000})
     );
 }
 
@@ -103,7 +108,43 @@ async fn a_bad_request_is_refused_in_words_and_never_sent() {
         (r#"{"messages":"hi"}"#, Some("messages")),
         (many.as_str(), Some("messages")),
         (r#"{"messages":[1],"stream":false}"#, Some("stream")),
-        (r#"{"messages":[1],"n":100}"#, Some("n")),
+        (
+            r#"{"messages":[1],"service_tier":"priority"}"#,
+            Some("service_tier"),
+        ),
+        (
+            r#"{"messages":[1],"web_search_options":{}}"#,
+            Some("web_search_options"),
+        ),
+        (r#"{"messages":[1]}"#, Some("messages[0]")),
+        (
+            r#"{"messages":[{"content":{}}]}"#,
+            Some("messages[0].content"),
+        ),
+        (
+            r#"{"messages":[{},{"content":[{"type":"text"},{"type":"input_audio"}]}]}"#,
+            Some("messages[1].content[1].type"),
+        ),
+        (
+            r#"{"messages":[{"content":[{"type":"file"}]}]}"#,
+            Some("messages[0].content[0].type"),
+        ),
+        (
+            r#"{"messages":[{}],"tools":[{"type":"function"},{"type":"web_search"}]}"#,
+            Some("tools[1].type"),
+        ),
+        (r#"{"messages":[{}],"tools":{}}"#, Some("tools")),
+        (
+            r#"{"messages":[{}],"tool_choice":{"type":"custom"}}"#,
+            Some("tool_choice"),
+        ),
+        (r#"{"messages":[{}],"n":0}"#, Some("n")),
+        (r#"{"messages":[{}],"n":1.5}"#, Some("n")),
+        (r#"{"messages":[{}],"max_tokens":-1}"#, Some("max_tokens")),
+        (
+            r#"{"messages":[{}],"max_completion_tokens":"all"}"#,
+            Some("max_completion_tokens"),
+        ),
     ] {
         let Err(RelayError::Invalid { param, .. }) =
             pass_on(&model).answer(&context(), body.as_bytes()).await
@@ -113,6 +154,132 @@ async fn a_bad_request_is_refused_in_words_and_never_sent() {
         assert_eq!(param.as_deref(), field, "{body:.200}");
     }
     assert!(model.requests().is_empty());
+}
+
+/// A message with an image at each of these addresses.
+fn with_images<'a>(addresses: impl IntoIterator<Item = &'a str>) -> String {
+    let parts: Vec<Value> = addresses
+        .into_iter()
+        .map(|url| json!({"type": "image_url", "image_url": {"url": url}}))
+        .collect();
+    json!({"messages": [{"role": "user", "content": parts}]}).to_string()
+}
+
+#[tokio::test]
+async fn an_image_is_sent_along_or_lies_at_a_public_https_address() {
+    let model = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+    let relay = pass_on(&model);
+    let long = format!("https://a.example/{}", "x".repeat(2_048));
+    for address in [
+        "",
+        "http://a.example/cat.png",
+        "file:///etc/passwd",
+        "data:text/html,<p>",
+        "https://127.0.0.1/cat.png",
+        "https://[::1]/cat.png",
+        "https://2130706433/cat.png",
+        "https://metadata/cat.png",
+        "https://localhost./cat.png",
+        "https://a.localhost/cat.png",
+        "https://user@a.example/cat.png",
+        "gopher://a.example",
+        long.as_str(),
+    ] {
+        let refused = relay
+            .answer(&context(), with_images([address]).as_bytes())
+            .await;
+        let Some(RelayError::Invalid { param, .. }) = refused.err() else {
+            panic!("{address:.60} was not refused");
+        };
+        let field = "messages[0].content[0].image_url.url";
+        assert_eq!(param.as_deref(), Some(field), "{address:.60}");
+    }
+    let many = with_images([DATA_IMAGE; 17]);
+    let refused = relay.answer(&context(), many.as_bytes()).await;
+    let Some(RelayError::Invalid { param, .. }) = refused.err() else {
+        panic!("17 images were not refused");
+    };
+    assert_eq!(param.as_deref(), Some("messages[0].content[16]"));
+    frames(
+        &relay,
+        &with_images([DATA_IMAGE, "https://a.example/cat.png"]),
+    )
+    .await;
+    model.assert_all_used();
+}
+
+const DATA_IMAGE: &str = "data:image/png;base64,iVBORw0KGgo=";
+
+#[tokio::test]
+async fn lengths_and_choices_are_cut_to_what_is_allowed() {
+    for (asked, sent) in [
+        (json!({}), json!({"max_tokens": 1_000})),
+        (
+            json!({"max_tokens": null, "n": null}),
+            json!({"max_tokens": 1_000}),
+        ),
+        (json!({"max_tokens": 7}), json!({"max_tokens": 7})),
+        (
+            json!({"max_completion_tokens": u64::MAX, "n": 100}),
+            json!({"max_completion_tokens": 1_000, "n": 2}),
+        ),
+        (
+            json!({"max_tokens": 1_001, "max_completion_tokens": 5, "n": 1}),
+            json!({"max_tokens": 1_000, "max_completion_tokens": 5, "n": 1}),
+        ),
+    ] {
+        let model = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+        let mut body = asked.clone();
+        body["messages"] = json!([{"role": "user", "content": "hi"}]);
+        frames(&pass_on(&model), &body.to_string()).await;
+        let request = model.requests().remove(0).body;
+        let bounds: Value = ["max_tokens", "max_completion_tokens", "n"]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), request.get(name)?.clone())))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        assert_eq!(bounds, sent, "{asked}");
+    }
+}
+
+/// A provider's stream can end without a word, or in the middle of one: that is told too.
+#[tokio::test]
+async fn an_answer_that_just_ends_is_told_to_be_broken() {
+    let half = "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+    let quoted = half.replace("Hel", "\\\"finish_reason\\\":\\\"stop\\\" [DONE]");
+    let finished = "data: {\"choices\":[{\"delta\":{},\"finish_reason\": \"stop\"}]}\n\n";
+    for (sent, is_whole) in [
+        (half.to_owned(), false),
+        (quoted, false),
+        (format!("{half}data: {{\"choi"), false),
+        (format!("{half}{finished}data: {{\"choi"), false),
+        (String::new(), false),
+        (format!("{half}{finished}"), true),
+        (format!("{half}{finished}data: [DONE]\n\n"), true),
+        (format!("{half}data: [DONE]\r\n\r\n"), true),
+        (format!("{half}data: [DONE]"), true),
+        (
+            format!("{half}{finished}data: {{\"choices\":[],\"usage\":{{}}}}\n\n"),
+            true,
+        ),
+    ] {
+        let reply = Reply::raw(sent.clone()).without_ending();
+        let model = FakeModel::scripted([reply]).await.unwrap();
+        let frames = frames(&pass_on(&model), &body()).await;
+        let whole = frames.concat();
+        if is_whole {
+            assert!(!whole.contains("stream_error"), "{sent}: {whole}");
+            assert_eq!(whole.contains("[DONE]"), sent.contains("[DONE]"), "{whole}");
+        } else {
+            assert_eq!(
+                last_error(&frames)["code"],
+                "stream_error",
+                "{sent}: {whole}"
+            );
+            assert!(!whole.ends_with("[DONE]\n\n"), "{whole}");
+            assert!(!whole.contains("{\"choi\n"), "{whole}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -152,7 +319,6 @@ async fn an_answer_ends_when_it_has_taken_as_long_as_it_may() {
     for (count, relay) in (1..).zip(relays) {
         let answer = relay.answer(&short, body().as_bytes()).await.unwrap();
         let frames: Vec<String> = answer
-            .frames
             .map(|frame| String::from_utf8(frame.to_vec()).unwrap())
             .collect()
             .await;
@@ -207,7 +373,7 @@ async fn leaving_the_relay_leaves_the_provider() {
         .answer(&context(), body().as_bytes())
         .await
         .unwrap();
-    answer.frames.next().await.unwrap();
+    answer.next().await.unwrap();
     drop(answer);
     model.wait_for_disconnects(1).await;
 }

@@ -231,7 +231,7 @@ proptest! {
                 passed.extend_from_slice(&frames);
             }
         }
-        passed.extend_from_slice(&splitter.finish());
+        passed.extend_from_slice(&splitter.take_rest());
         prop_assert_eq!(passed, text.into_bytes());
     }
 }

@@ -23,6 +23,7 @@ const COMMON: &[&str] = &[
     "preset",
     "environment",
     "required_claims",
+    "machine_tokens",
     "leeway_seconds",
     "max_token_age_seconds",
     "logout_audience",
@@ -35,6 +36,12 @@ const COMMON: &[&str] = &[
     "introspection_audience",
     "introspection_seconds",
     "opaque_token_prefix",
+    "introspect_unprefixed",
+    "exchange_client_id",
+    "exchange_client_secret_env",
+    "exchange_client_secret_file",
+    "exchange_auth_method",
+    "exchange_url",
     "allow_insecure_http",
 ];
 

@@ -3,8 +3,13 @@
 use super::*;
 
 fn variables() -> Variables {
-    [("SECRET", "0123456789abcdef0123456789abcdef")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    ["SECRET", "SUPABASE_JWT_SECRET"]
+        .map(|name| {
+            (
+                name.to_owned(),
+                "0123456789abcdef0123456789abcdef".to_owned(),
+            )
+        })
         .into_iter()
         .collect()
 }
@@ -101,8 +106,15 @@ fn each_tenant_of_entra_is_an_issuer_of_its_own() {
     .unwrap();
     assert_eq!(issuers.len(), 2);
     assert_eq!(issuers[1].leeway, Duration::from_secs(5));
-    let message = refusal("preset = 'entra'\naudience = ['x']\ntenants = ['common']");
-    assert!(message.contains("GUID"), "{message}");
+    for short in ["common", "11111111-2222-…", "11111111"] {
+        let message = refusal(&format!(
+            "preset = 'entra'\naudience = ['x']\ntenants = ['{short}']"
+        ));
+        assert!(
+            message.contains("GUID like 11111111-2222-3333-4444-555555555555"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -145,7 +157,7 @@ fn a_key_that_would_not_be_looked_at_is_an_error() {
 
 #[test]
 fn introspection_knows_its_address_or_asks_for_it() {
-    let client = "introspection_client_id = 'c'\nintrospection_client_secret_env = 'SECRET'";
+    let client = "introspection_client_id = 'c'\nintrospection_client_secret_env = 'SECRET'\nopaque_token_prefix = 'oat_'";
     let keycloak = "preset = 'keycloak'\nurl = 'https://k.example/realms/r'\naudience = ['x']";
     let plain = "issuer = 'https://a.example'\ndiscovery = true\naudience = ['x']";
     let issuers = read(&format!("[[issuers]]\n{keycloak}\n{client}")).unwrap();
@@ -169,4 +181,79 @@ fn introspection_knows_its_address_or_asks_for_it() {
     let insecure = "introspection_url = 'http://a.example/introspect'";
     let message = refusal(&format!("{plain}\n{client}\n{insecure}"));
     assert!(message.contains("not encrypted"), "{message}");
+}
+
+#[test]
+fn what_the_readme_says_about_each_login_loads_as_it_stands() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, table) = readme.split_once("| login | lines |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains('`')).collect();
+    assert!(rows.len() >= 11, "{rows:?}");
+    for row in rows {
+        let (_, lines) = row.trim_matches('|').split_once('|').unwrap();
+        let lines: Vec<&str> = lines.split('`').skip(1).step_by(2).collect();
+        let text = format!("[[issuers]]\n{}", lines.join("\n"));
+        let config = config::parse(&text).unwrap();
+        let issuers = rules(&config.issuers, &variables()).unwrap();
+        issuers_of(issuers, &config).unwrap();
+    }
+}
+
+#[test]
+fn an_issuer_with_discovery_writes_access_tokens_by_the_standard() {
+    let typ = |text: &str| {
+        let text = format!("[[issuers]]\nissuer = 'https://a.example'\naudience = ['x']\n{text}");
+        read(&text).unwrap().remove(0).typ
+    };
+    let jwks = "jwks_uri = 'https://a.example/keys'";
+    for (text, expected) in [
+        ("discovery = true".to_owned(), TypRule::JwtOrAccessToken),
+        (
+            "discovery = true\ntoken_type = 'jwt'".to_owned(),
+            TypRule::AbsentOrJwt,
+        ),
+        (
+            "discovery = true\ntoken_type = 'at+jwt'".to_owned(),
+            TypRule::AccessToken,
+        ),
+        (jwks.to_owned(), TypRule::AbsentOrJwt),
+        (
+            format!("{jwks}\ntoken_type = 'either'"),
+            TypRule::JwtOrAccessToken,
+        ),
+    ] {
+        assert_eq!(typ(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_issuer_is_shown_what_may_be_its_own_and_nothing_by_accident() {
+    let keycloak = "preset = 'keycloak'\nurl = 'https://k.example/realms/r'\naudience = ['x']\n\
+                    introspection_client_id = 'c'\nintrospection_client_secret_env = 'SECRET'";
+    let shape = |text: &str| {
+        let issuers = read(&format!("[[issuers]]\n{keycloak}\n{text}")).unwrap();
+        issuers[0].introspection.as_ref().unwrap().shape.clone()
+    };
+    assert_eq!(
+        shape("opaque_token_prefix = 'oat_'"),
+        OpaqueShape::Prefix("oat_".to_owned())
+    );
+    assert_eq!(shape("introspect_unprefixed = true"), OpaqueShape::Any);
+    let message = refusal(keycloak);
+    assert!(
+        message.contains("`opaque_token_prefix`")
+            && message.contains("introspect_unprefixed = true"),
+        "{message}"
+    );
+    let both = format!("{keycloak}\nopaque_token_prefix = 'a'\nintrospect_unprefixed = true");
+    assert!(refusal(&both).contains("not both"));
+}
+
+#[test]
+fn machine_tokens_are_taken_where_the_operator_says_so() {
+    let better_auth = "[[issuers]]\npreset = 'better-auth'\nurl = 'https://a.example'";
+    assert!(!read(better_auth).unwrap()[0].are_machines_taken);
+    let open = format!("{better_auth}\nmachine_tokens = true");
+    assert!(read(&open).unwrap()[0].are_machines_taken);
 }

@@ -1,6 +1,6 @@
 //! What is sent to `POST {base}/chat/completions`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::ChatCompletionsOptions;
 use crate::openai::{
+    Mark,
     history::{self, Entry, Part},
     opaque_user,
 };
@@ -23,6 +24,10 @@ pub(super) struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "String::is_empty")]
     user: String,
 }
@@ -65,7 +70,7 @@ struct ImageUrl {
 
 #[derive(Serialize)]
 struct File<'a> {
-    filename: &'a str,
+    filename: Cow<'a, str>,
     file_data: String,
 }
 
@@ -90,7 +95,7 @@ struct Call<'a> {
 #[derive(Serialize)]
 struct CallFunction<'a> {
     name: &'a str,
-    arguments: &'a str,
+    arguments: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -118,10 +123,16 @@ struct ToolChoiceFunction<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, options: ChatCompletionsOptions) -> Self {
+    /// `output` says by which parameter this server is told how long an answer may get.
+    pub(super) fn new(
+        request: &'a ModelRequest,
+        options: ChatCompletionsOptions,
+        output: &str,
+        mark: &Mark,
+    ) -> Self {
         Self {
             model: &request.model,
-            messages: messages(request),
+            messages: messages(request, mark),
             tools: request
                 .tools
                 .iter()
@@ -142,6 +153,10 @@ impl<'a> Body<'a> {
             stream_options: options.wants_usage.then_some(StreamOptions {
                 include_usage: true,
             }),
+            max_tokens: request.max_output_tokens.filter(|_| output == "max_tokens"),
+            max_completion_tokens: request
+                .max_output_tokens
+                .filter(|_| output == "max_completion_tokens"),
             user: opaque_user(&request.end_user),
         }
     }
@@ -149,28 +164,30 @@ impl<'a> Body<'a> {
 
 /// Instructions first, then the conversation; calls that belong together become one message, as
 /// this API wants each call answered right after the message that holds it.
-fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
+fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
     let mut messages = Vec::with_capacity(request.input.len() + 2);
-    if !request.instructions.is_empty() {
-        messages.push(Message::new("system", Cow::from(&*request.instructions)));
+    let instructions = mark.instructions(request);
+    if !instructions.is_empty() {
+        messages.push(Message::new("system", instructions));
     }
-    for entry in history::entries(request) {
+    for entry in history::entries(request, mark) {
         match entry {
             Entry::Message { role, text, files } => messages.push(match files {
                 [] => Message::new(role, text),
                 files => Message {
-                    content: Some(content_parts(text, files)),
+                    content: Some(content_parts(text, files, mark)),
                     ..Message::new(role, None)
                 },
             }),
-            Entry::Call(call) => {
+            Entry::Call {
+                call_id,
+                name,
+                arguments,
+            } => {
                 let call = Call {
-                    id: &call.call_id,
+                    id: call_id,
                     r#type: "function",
-                    function: CallFunction {
-                        name: &call.name,
-                        arguments: &call.arguments,
-                    },
+                    function: CallFunction { name, arguments },
                 };
                 match messages.last_mut() {
                     Some(last) if last.role == "assistant" => last.tool_calls.push(call),
@@ -182,7 +199,7 @@ fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
                 }
             }
             Entry::Output { call_id, output } => {
-                let mut message = Message::new("tool", Cow::from(output));
+                let mut message = Message::new("tool", output);
                 message.tool_call_id = Some(call_id);
                 messages.push(message);
             }
@@ -191,8 +208,8 @@ fn messages(request: &ModelRequest) -> Vec<Message<'_>> {
     messages
 }
 
-fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Content<'a> {
-    let parts = history::parts(text, files).into_iter();
+fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
+    let parts = history::parts(text, files, mark).into_iter();
     Content::Parts(
         parts
             .map(|part| match part {

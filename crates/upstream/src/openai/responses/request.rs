@@ -1,6 +1,6 @@
 //! What is sent to `POST {base}/responses`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::ResponsesOptions;
 use crate::openai::{
+    Mark,
     history::{self, Entry, Part},
     opaque_user,
 };
@@ -16,7 +17,7 @@ use crate::openai::{
 pub(super) struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    instructions: &'a str,
+    instructions: Cow<'a, str>,
     input: Vec<InputItem<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
@@ -24,6 +25,8 @@ pub(super) struct Body<'a> {
     tool_choice: Option<ToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "String::is_empty")]
     safety_identifier: String,
     store: bool,
@@ -40,11 +43,11 @@ enum InputItem<'a> {
     FunctionCall {
         call_id: &'a str,
         name: &'a str,
-        arguments: &'a str,
+        arguments: Cow<'a, str>,
     },
     FunctionCallOutput {
         call_id: &'a str,
-        output: &'a str,
+        output: Cow<'a, str>,
     },
 }
 
@@ -67,7 +70,7 @@ enum InputPart<'a> {
     },
     #[serde(rename = "input_file")]
     File {
-        filename: &'a str,
+        filename: Cow<'a, str>,
         file_data: String,
     },
 }
@@ -94,13 +97,13 @@ struct Reasoning {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, options: ResponsesOptions) -> Self {
+    pub(super) fn new(request: &'a ModelRequest, options: ResponsesOptions, mark: &Mark) -> Self {
         Self {
             model: &request.model,
-            instructions: &request.instructions,
-            input: history::entries(request)
+            instructions: mark.instructions(request),
+            input: history::entries(request, mark)
                 .into_iter()
-                .map(input_item)
+                .map(|entry| input_item(entry, mark))
                 .collect(),
             tools: request
                 .tools
@@ -120,6 +123,7 @@ impl<'a> Body<'a> {
             reasoning: options
                 .wants_reasoning_summary
                 .then_some(Reasoning { summary: "auto" }),
+            max_output_tokens: request.max_output_tokens,
             safety_identifier: opaque_user(&request.end_user),
             store: false,
             stream: true,
@@ -127,26 +131,30 @@ impl<'a> Body<'a> {
     }
 }
 
-fn input_item(entry: Entry<'_>) -> InputItem<'_> {
+fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> InputItem<'a> {
     match entry {
         Entry::Message { role, text, files } => InputItem::Message {
             role,
-            content: content(text, files),
+            content: content(text, files, mark),
         },
-        Entry::Call(call) => InputItem::FunctionCall {
-            call_id: &call.call_id,
-            name: &call.name,
-            arguments: &call.arguments,
+        Entry::Call {
+            call_id,
+            name,
+            arguments,
+        } => InputItem::FunctionCall {
+            call_id,
+            name,
+            arguments,
         },
         Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
     }
 }
 
-fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile]) -> Content<'a> {
+fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
     if files.is_empty() {
         return Content::Text(text);
     }
-    let parts = history::parts(text, files).into_iter();
+    let parts = history::parts(text, files, mark).into_iter();
     Content::Parts(
         parts
             .map(|part| match part {
