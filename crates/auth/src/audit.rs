@@ -113,11 +113,13 @@ pub enum AuditEvent {
     },
     /// More happened than could be written down; `count` says how much more.
     EventsDropped,
+    /// Somebody who is not a trusted proxy forwarded a request: first sight of that address since the server's start.
+    UntrustedProxy,
 }
 
 impl AuditEvent {
     /// Every kind, as it is written.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 21] = [
         "entered",
         "session_opened",
         "visitor_created",
@@ -138,6 +140,7 @@ impl AuditEvent {
         "file_uploaded",
         "file_deleted",
         "events_dropped",
+        "untrusted_proxy",
     ];
 
     /// Which kind it is, as it is written.
@@ -163,6 +166,7 @@ impl AuditEvent {
             Self::FileUploaded { .. } => 17,
             Self::FileDeleted { .. } => 18,
             Self::EventsDropped => 19,
+            Self::UntrustedProxy => 20,
         };
         Self::KINDS[place]
     }
@@ -421,6 +425,7 @@ mod tests {
             AuditEvent::FileUploaded { file_id: id() },
             AuditEvent::FileDeleted { file_id: id() },
             AuditEvent::EventsDropped,
+            AuditEvent::UntrustedProxy,
         ];
         let kinds: HashSet<_> = samples.iter().map(AuditEvent::kind).collect();
         assert_eq!(kinds, HashSet::from(AuditEvent::KINDS));

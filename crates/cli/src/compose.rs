@@ -9,7 +9,7 @@ mod models;
 mod rules;
 mod system;
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
@@ -30,10 +30,10 @@ use upstream::{HttpPolicy, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
-    issuers::{issuers_of, key_fetch, rules as issuer_rules},
+    issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
     rules::{access as workflow_access, build as build_rules},
-    system::{SystemClock, now, throwaway_key},
+    system::{SystemClock, now, signing_seed, throwaway_key},
 };
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
@@ -41,6 +41,7 @@ use crate::{
         self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken, RawUploads,
         SecretIssuer, Variables,
     },
+    telemetry::say,
 };
 
 /// What `serve` runs.
@@ -53,7 +54,27 @@ pub(crate) struct Composed {
     pub(crate) banner: String,
 }
 
-/// Opens the database that the configuration names; every command goes through here.
+/// The file of the database that the configuration names, when there is none yet.
+pub(crate) fn missing_database(config: &RawConfig) -> anyhow::Result<Option<PathBuf>> {
+    let url = &config.storage.url;
+    let file =
+        store::file_of(url).with_context(|| format!("failed to open storage.url `{url}`"))?;
+    let Some(file) = file else { return Ok(None) };
+    let file = std::path::absolute(file)?;
+    Ok((!file.try_exists()?).then_some(file))
+}
+
+/// Opens the database that the configuration names, and makes it, in words, when there is none.
+pub(crate) async fn make_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
+    let missing = missing_database(config)?;
+    let store = open_store(config).await?;
+    if let Some(file) = missing {
+        say(&format!("made a new database: {}", file.display()));
+    }
+    Ok(store)
+}
+
+/// Opens the database that the configuration names; whoever wants none to be made looks first.
 pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let url = &config.storage.url;
     store::connect(url, store::Options::default())
@@ -109,9 +130,9 @@ pub(crate) async fn compose(
     let public_url = public_url(&config, address)?;
     let own = Origin::parse(&public_url.origin().ascii_serialization())
         .context("server.public_url is not an origin")?;
-    let store = open_store(&config).await?;
+    let store = make_store(&config).await?;
     let clock = Arc::new(SystemClock);
-    let seed = system::signing_seed(&config.server.signing_key_file)?;
+    let seed = signing_seed(&config.server.signing_key_file)?;
     let signer = Arc::new(Signer::from_seed(&seed)?);
     let file_addresses = Arc::new(FileAddresses::new(FileLinks::from_seed(&seed), &public_url));
     let development = config

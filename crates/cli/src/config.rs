@@ -69,8 +69,9 @@ pub(crate) struct Overrides {
 
 /// Reads the file (when there is one), the environment and the flags into one configuration.
 pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Result<RawConfig> {
-    let mut config = match find_file(variables, overrides) {
-        Some(path) => read_file(&path)?,
+    let file = find_file(variables, overrides);
+    let mut config = match &file {
+        Some(path) => read_file(path)?,
         None => RawConfig::default(),
     };
     config.dev.enabled |= overrides.dev;
@@ -78,10 +79,59 @@ pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Resu
     if let Some(listen) = &overrides.listen {
         config.server.listen.clone_from(listen);
     }
+    if let Some(folder) = file.as_deref().and_then(Path::parent) {
+        resolve(&mut config, folder);
+    }
     Ok(config)
 }
 
-fn find_file(variables: &Variables, overrides: &Overrides) -> Option<PathBuf> {
+/// Relative paths are below the configuration file's folder, so that every command means the same files wherever it
+/// is started. Without a file they are below the working folder.
+fn resolve(config: &mut RawConfig, folder: &Path) {
+    // `./vestibule.toml` is in the working folder, which needs no name.
+    if folder.as_os_str().is_empty() || folder == Path::new(".") {
+        return;
+    }
+    // Without `./` in the middle: people read these paths in messages.
+    let join = |path: &Path| folder.join(path).components().collect::<PathBuf>();
+    for path in paths(config) {
+        *path = join(path);
+    }
+    if let Ok(Some(path)) = store::file_of(&config.storage.url)
+        && let Some(path) = join(&path).to_str()
+    {
+        config.storage.url = format!("sqlite://{path}");
+    }
+}
+
+/// Every path of the configuration.
+pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf> {
+    let always = [
+        &mut config.server.signing_key_file,
+        &mut config.storage.files,
+    ];
+    let issuers = config.issuers.iter_mut().flat_map(|issuer| {
+        [
+            &mut issuer.hmac_secret_file,
+            &mut issuer.introspection_client_secret_file,
+            &mut issuer.exchange_client_secret_file,
+        ]
+    });
+    let models = config
+        .models
+        .iter_mut()
+        .map(|model| &mut model.api_key_file);
+    let servers = config
+        .mcp_servers
+        .iter_mut()
+        .map(|server| &mut server.api_key_file);
+    let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
+    let optional = issuers.chain(models).chain(servers).chain(door).flatten();
+    always.into_iter().chain(optional)
+}
+
+/// The configuration file that is read: the one that is named, else the usual one, if it is there.
+pub(crate) fn find_file(variables: &Variables, overrides: &Overrides) -> Option<PathBuf> {
     overrides
         .file
         .clone()

@@ -8,8 +8,6 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::{commands::Cli, config::Variables};
 
 #[cfg(not(target_env = "msvc"))]
@@ -18,12 +16,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.run(Variables::of_process()).await {
-        Ok(code) => code,
-        Err(error) => {
-            telemetry::say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+    match Cli::of_process() {
+        Ok(cli) => cli.run(Variables::of_process()).await,
+        Err(code) => code,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     app::AppState,
     audit, body,
     caller::{self, Caller, Trace},
-    client_ip::{self, ClientIp},
+    client_ip::{self, ClientIp, is_forwarded_by_stranger},
     cors::{self, Asking},
     error::{self, ApiError, ErrorReport},
     host, refused_origins,
@@ -73,6 +73,10 @@ pub(crate) async fn around(
             return cors::answer_options(app, &mut asking, address, request.headers()).await;
         }
         request.extensions_mut().insert(client);
+        let trusted = &app.settings.trusted_proxies;
+        if is_forwarded_by_stranger(peer.ip(), request.headers(), trusted) {
+            app.audit.forwarded_by_stranger(app.now().wall, client);
+        }
         // 6. Pages that are not on the allowlist are refused before anything happens.
         asking.check(app, request.headers()).await?;
         if asking.page().is_present() {

@@ -6,7 +6,7 @@
 //! log neither long nor slow.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -46,6 +46,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many logins are remembered, so that each is recorded once.
 const MAX_LOGINS: u64 = 10_000;
 
+/// How many addresses are remembered that forwarded a request without being trusted.
+const MAX_STRANGERS: usize = 16;
+
 /// A handle to the audit log.
 pub struct Audit {
     store: Arc<dyn AuditStore>,
@@ -54,6 +57,7 @@ pub struct Audit {
     /// One writer at a time, so that entries keep their order.
     writing: tokio::sync::Mutex<()>,
     logins: Cache<(Arc<str>, UnixTime), ()>,
+    strangers: Mutex<HashSet<ClientIp>>,
 }
 
 impl Audit {
@@ -68,6 +72,7 @@ impl Audit {
                 .max_capacity(MAX_LOGINS)
                 .time_to_live(Duration::from_hours(24))
                 .build(),
+            strangers: Mutex::default(),
         }
     }
 
@@ -88,6 +93,22 @@ impl Audit {
         }
         self.logins.insert(login, ());
         self.record(source.note(AuditEvent::Entered, Door::Custom, caller.identity()));
+    }
+
+    /// Records that this address forwards requests and is not trusted to, once in the life of the process.
+    /// `doctor` tells the operator, whose proxy it may be.
+    pub(crate) fn forwarded_by_stranger(&self, at: UnixTime, address: ClientIp) {
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Anybody can be one, so there is a bound.
+        if strangers.len() < MAX_STRANGERS && strangers.insert(address) {
+            self.record(AuditRecord {
+                address: Some(address.to_string()),
+                ..AuditRecord::new(at, AuditEvent::UntrustedProxy)
+            });
+        }
     }
 
     /// Records what an admitted caller did.

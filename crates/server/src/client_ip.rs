@@ -99,6 +99,16 @@ pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
     peer.to_canonical().is_loopback() && !is_forwarded
 }
 
+/// Whether a request was forwarded by somebody who is not trusted: by a proxy that the configuration forgot, or by
+/// nobody, when a client made the header up.
+pub(crate) fn is_forwarded_by_stranger(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted_proxies: &[IpNet],
+) -> bool {
+    headers.contains_key("x-forwarded-for") && !is_trusted(peer.to_canonical(), trusted_proxies)
+}
+
 /// As the audit log has it: an IPv6 address is written as the block that it counts as.
 impl fmt::Display for ClientIp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

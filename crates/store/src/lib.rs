@@ -10,10 +10,12 @@ mod address;
 mod error;
 mod export;
 mod files;
+mod people;
 mod rows;
 mod sqlite;
 mod upkeep;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::address::Address;
 pub use crate::error::Error;
 pub use crate::export::{Record, export_user};
 pub use crate::files::LocalFiles;
+pub use crate::people::People;
 use crate::sqlite::Sqlite;
 pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
 
@@ -92,4 +95,23 @@ pub async fn connect(url: &str, options: Options) -> Result<Arc<dyn Database>, E
     });
     let database = opened.await.map_err(Error::internal)??;
     Ok(Arc::new(database))
+}
+
+/// The file that an address names; `None` for a database that is no file.
+pub fn file_of(url: &str) -> Result<Option<PathBuf>, Error> {
+    Ok(match Address::parse(url)? {
+        Address::SqliteFile(path) => Some(path),
+        Address::SqliteMemory => None,
+    })
+}
+
+/// The defects of the database that an address names, in its own words; none when it is sound. Reads all of it, changes
+/// nothing, and makes nothing that is not there.
+pub async fn examine(url: &str, options: Options) -> Result<Vec<String>, Error> {
+    let Some(path) = file_of(url)? else {
+        return Ok(Vec::new());
+    };
+    tokio::task::spawn_blocking(move || sqlite::examine(&path, options.patience))
+        .await
+        .map_err(Error::internal)?
 }

@@ -5,12 +5,14 @@
 //! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `sqlite/audit.rs`: what happened, append-only
+//! - `sqlite/examine.rs`: whether a file is sound
 //! - `sqlite/upkeep.rs`: what an operator needs
 //! - `sqlite/schema.rs`, `migrations/sqlite/`: the tables
 
 mod attachments;
 mod audit;
 mod credentials;
+mod examine;
 mod queue;
 mod schema;
 mod threads;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::error::Error;
+pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, Options};
 

@@ -13,7 +13,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use reqwest::{Certificate, ClientBuilder, Method, RequestBuilder, Response, header::RETRY_AFTER};
+use reqwest::{
+    Certificate, ClientBuilder, Method, RequestBuilder, Response,
+    header::{DATE, RETRY_AFTER},
+};
 use url::{Host, Url};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
@@ -109,6 +112,14 @@ impl HttpClient {
     /// on every call.
     pub fn check(&self, url: &Url) -> Result<(), Error> {
         check_url(url, self.allow_insecure_http)
+    }
+
+    /// What a server calls its time (the `Date` of its answer, whatever that is), to compare clocks with.
+    pub async fn date(&self, url: &Url) -> Result<Option<String>, Error> {
+        let sent = self.request(Method::GET, url)?.send().await;
+        let response = sent.map_err(|error| Error::Unavailable(describe(error)))?;
+        let date = response.headers().get(DATE);
+        Ok(date.and_then(|date| date.to_str().ok()).map(str::to_owned))
     }
 
     /// The bare client, for a library that sends requests itself. Check the address first.

@@ -4,15 +4,15 @@ use std::{num::NonZero, time::Duration};
 
 use anyhow::Context;
 use auth::{
-    UnixTime,
-    audit::{Actor, AuditEntry, AuditEvent, AuditQuery, AuditStore, Door},
+    Operator, UnixTime,
+    audit::{Actor, AuditEntry, AuditEvent, AuditQuery, Door},
 };
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::{
     commands::{
-        output::{line, table},
+        output::{line, row_line, table},
         workplace::{Workplace, date},
     },
     compose::now,
@@ -62,14 +62,14 @@ pub(crate) struct Audit {
 
 /// Carries it out.
 pub(crate) async fn run(command: Audit, workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    let database = workplace.database().await?;
+    let operator = workplace.operator().await?;
     let is_json = workplace.output.is_json();
     let mut query = query(&command)?;
     if is_json && command.limit.is_none() {
-        print_rest(&*database, &mut query, is_json).await?;
+        print_rest(&operator, &mut query, is_json).await?;
     } else {
         let limit = command.limit.map_or(SHOWN, NonZero::get);
-        let entries = newest(&*database, &query, limit).await?;
+        let entries = newest(&operator, &query, limit).await?;
         query.after = entries.last().map(|entry| entry.id);
         if is_json {
             print_each(&entries, is_json)?;
@@ -84,7 +84,7 @@ pub(crate) async fn run(command: Audit, workplace: &Workplace<'_>) -> anyhow::Re
     if command.follow {
         loop {
             tokio::time::sleep(LOOK).await;
-            print_rest(&*database, &mut query, is_json).await?;
+            print_rest(&operator, &mut query, is_json).await?;
         }
     }
     Ok(())
@@ -126,7 +126,7 @@ fn point_in_time(text: &str) -> anyhow::Result<UnixTime> {
 
 /// The newest entries, oldest first.
 async fn newest(
-    store: &dyn AuditStore,
+    operator: &Operator,
     query: &AuditQuery,
     limit: usize,
 ) -> anyhow::Result<Vec<AuditEntry>> {
@@ -137,7 +137,7 @@ async fn newest(
     let mut entries = Vec::new();
     while entries.len() < limit {
         let page = u32::try_from(limit - entries.len()).map_or(PAGE, |left| left.min(PAGE));
-        let more = store.list_audit(&query, page).await?;
+        let more = operator.audit(&query, page).await?;
         let Some(last) = more.last() else { break };
         query.after = Some(last.id);
         entries.extend(more);
@@ -148,12 +148,12 @@ async fn newest(
 
 /// Prints what comes after the query's last entry, oldest first, without ever holding all of it.
 async fn print_rest(
-    store: &dyn AuditStore,
+    operator: &Operator,
     query: &mut AuditQuery,
     is_json: bool,
 ) -> anyhow::Result<()> {
     loop {
-        let entries = store.list_audit(query, PAGE).await?;
+        let entries = operator.audit(query, PAGE).await?;
         let Some(last) = entries.last() else {
             return Ok(());
         };
@@ -167,7 +167,7 @@ fn print_each(entries: &[AuditEntry], is_json: bool) -> anyhow::Result<()> {
         line(&if is_json {
             describe(entry)?.to_string()
         } else {
-            row(entry).join("  ")
+            row_line(row(entry))
         })?;
     }
     Ok(())

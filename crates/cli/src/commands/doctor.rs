@@ -1,195 +1,214 @@
-//! `vestibule doctor`: looks at everything the server needs, and says what to mend.
+//! `vestibule doctor`: looks at everything the server needs, and says what to mend. It changes nothing, and makes
+//! nothing that is not there.
 
-use std::{fmt::Write, sync::Arc, time::Instant};
+mod machine;
 
-use auth::Now;
-use engine::{Owner, RequestContext, SessionRules, User, Workflow};
-use serde::Serialize;
+use auth::{
+    Operator,
+    audit::{AuditEvent, AuditQuery},
+};
+use ipnet::IpNet;
 use serde_json::json;
+use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    commands::workplace::Workplace,
-    compose::{self, BuiltModels, now},
+    commands::{findings::Findings, reach, workplace::Workplace},
+    compose::{self, now},
 };
 
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    name: String,
-    ok: bool,
-    /// What was found, or what to do.
-    detail: String,
-}
-
-/// Everything that was looked at.
-#[derive(Debug, Default, Serialize)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn note<T>(
-        &mut self,
-        name: impl Into<String>,
-        result: anyhow::Result<T>,
-        detail: impl FnOnce(&T) -> String,
-    ) -> Option<T> {
-        let (ok, detail, value) = match result {
-            Ok(value) => (true, detail(&value), Some(value)),
-            Err(error) => (false, format!("{error:#}"), None),
-        };
-        self.0.push(Finding {
-            name: name.into(),
-            ok,
-            detail,
-        });
-        value
-    }
-}
+/// How far back proxies that nobody trusts are looked for.
+const LATELY: Duration = Duration::from_hours(7 * 24);
 
 /// Carries it out. Whether everything is well.
 pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
-    let mut findings = Findings::default();
-    let built = compose::check(&workplace.config, workplace.variables);
-    let built = findings.note("configuration", built, |built| built.summary.join("; "));
-    look_at_database(&mut findings, workplace).await;
-    look_at_issuers(&mut findings, workplace).await;
-    if let Some(built) = built {
-        look_at_tools(&mut findings, workplace, &built).await;
+    let mut findings = Findings::new(workplace.output);
+    let built = match compose::check(&workplace.config, workplace.variables) {
+        Ok(built) => {
+            findings.good("configuration", built.summary.join("; "));
+            Some(built)
+        }
+        Err(error) => {
+            findings.wrong(
+                "configuration",
+                format!("{error:#}"),
+                "the server does not start with it",
+                "change it as it says; `vestibule config print --default` explains every key",
+            );
+            None
+        }
+    };
+    machine::look(&mut findings, &workplace.config);
+    if look_at_database(&mut findings, workplace).await {
+        match workplace.operator().await {
+            Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,
+            Err(error) => unreadable(&mut findings, &error),
+        }
     }
-    let is_well = findings.0.iter().all(|finding| finding.ok);
+    if let Some(built) = built {
+        reach::look(&mut findings, workplace, &built).await;
+    }
+    let is_well = findings.are_good();
     let value = json!({"ok": is_well, "findings": findings});
-    workplace.output.print(&value, |_| describe(&findings))?;
+    workplace.output.print(&value, |_| findings.describe())?;
     Ok(is_well)
 }
 
-async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) {
+/// Whether the database can be worked with.
+async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) -> bool {
     let url = &workplace.config.storage.url;
-    let opened = findings.note("database", workplace.database().await, |_| {
-        format!("{url} opens")
-    });
-    let Some(database) = opened else { return };
-    let checked = database.check().await.map_err(Into::into);
-    findings.note("database", checked, |()| {
-        "can be read and written".to_owned()
-    });
-    let domains = compose::domains(&database, Vec::new())
-        .list()
-        .await
-        .map_err(Into::into);
-    findings.note("domains", domains, |domains| match domains.len() {
-        0 => "none registered: only pages on this machine may come; `vestibule domain add ORIGIN --env live`"
-            .to_owned(),
+    if let Err(error) = workplace.check_database_is_there() {
+        let text = format!("{error:#}");
+        let (what, advice) = text.split_once("; ").unwrap_or((&text, ""));
+        findings.wrong(
+            "database",
+            what,
+            "nothing can be kept, and nobody let in",
+            advice,
+        );
+        return false;
+    }
+    if let Ok(Some(file)) = store::file_of(url)
+        && let Some(defect) = machine::foreign_log(&file)
+    {
+        // Opening it would put what is in the log into the file.
+        findings.wrong(
+            "database",
+            defect,
+            "opened together, the one spoils the other",
+            format!("stop the server, move {}-wal and {0}-shm away, and restore the database from a backup", file.display()),
+        );
+        return false;
+    }
+    let options = store::Options::default();
+    let examined = store::examine(url, options);
+    match findings.wait("the database's pages", examined).await {
+        Some(Ok(defects)) if defects.is_empty() => findings.good("pages", "sound"),
+        Some(Ok(defects)) => return corrupt(findings, &defects.join("; ")),
+        Some(Err(error)) => return corrupt(findings, &format!("{:#}", anyhow::Error::from(error))),
+        None => findings.good(
+            "pages",
+            "too many to look at in 20 s; `sqlite3 FILE 'pragma quick_check'` takes its time",
+        ),
+    }
+    let strict = store::Options {
+        migrations: store::MigrationPolicy::Require,
+        ..options
+    };
+    let checked = match store::connect(url, strict).await {
+        Ok(database) => database.check().await,
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(()) => {
+            findings.good("database", format!("{url} can be read and written"));
+            true
+        }
+        Err(error) => {
+            unreadable(findings, &error.into());
+            false
+        }
+    }
+}
+
+fn corrupt(findings: &mut Findings, defects: &str) -> bool {
+    findings.wrong(
+        "pages",
+        format!("the database is corrupt: {defects}"),
+        "conversations are lost or wrong, and it can get worse with every write",
+        "stop the server, keep a copy of the files, and restore the last backup",
+    );
+    false
+}
+
+fn unreadable(findings: &mut Findings, error: &anyhow::Error) {
+    findings.wrong(
+        "database",
+        format!("{error:#}"),
+        "nothing can be kept, and nobody let in",
+        "see that this user may write the file and its folder, and that the disk is not full",
+    );
+}
+
+/// Whether anybody can come in, and whether limits count the right addresses.
+async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, operator: &Operator) {
+    let looked = async {
+        let tokens = operator.tokens().await?;
+        let keys = operator.keys().await?;
+        let domains = operator.domains().await?;
+        let query = AuditQuery {
+            kind: Some(AuditEvent::UntrustedProxy.kind().to_owned()),
+            since: Some(now().minus(LATELY)),
+            is_newest_first: true,
+            ..AuditQuery::default()
+        };
+        let proxies = operator.audit(&query, 100).await?;
+        Ok::<_, auth::OperatorError>((tokens, keys, domains, proxies))
+    };
+    let (tokens, keys, domains, proxies) = match looked.await {
+        Ok(looked) => looked,
+        Err(error) => return unreadable(findings, &error.into()),
+    };
+    let config = &workplace.config;
+    let doors = &config.doors;
+    let takes_logins = doors.client_secret.enabled || doors.custom.enabled;
+    let mut ways = Vec::new();
+    if takes_logins && !config.issuers.is_empty() {
+        ways.push(format!("people of {} issuers", config.issuers.len()));
+    }
+    if config.dev.enabled {
+        ways.push("the two people of the development mode".to_owned());
+    }
+    let live = tokens.iter().filter(|token| token.revoked_at.is_none());
+    match live.count() {
+        0 => {}
+        count if doors.public_token.enabled => {
+            ways.push(format!("visitors by {count} public tokens"));
+        }
+        _ => {}
+    }
+    match keys.iter().filter(|key| key.revoked_at.is_none()).count() {
+        0 => {}
+        count => ways.push(format!("servers with {count} keys")),
+    }
+    if ways.is_empty() {
+        findings.wrong(
+            "doors",
+            "nobody can come in: no issuer, no public token, no server key",
+            "the chat answers everybody with a refusal",
+            "set BETTER_AUTH_URL or add [[issuers]], or run `vestibule token create`; `vestibule serve --dev` is for trying out",
+        );
+    } else {
+        findings.good("doors", format!("open to {}", ways.join(", ")));
+    }
+    findings.good("domains", match domains.len() {
+        0 => "none registered: only pages on this machine may come; `vestibule domain add ORIGIN --env live`".to_owned(),
         count => format!("{count} registered"),
     });
-}
-
-/// Fetches every issuer's keys, as the first login would.
-async fn look_at_issuers(findings: &mut Findings, workplace: &Workplace<'_>) {
-    let rules = compose::issuer_rules(&workplace.config.issuers, workplace.variables);
-    let Some(rules) = findings.note("issuers", rules, |rules| match rules.len() {
-        0 => {
-            "none configured: nobody can sign in; set BETTER_AUTH_URL or add [[issuers]]".to_owned()
-        }
-        count => format!("{count} configured"),
-    }) else {
-        return;
-    };
-    let Some(issuers) = findings.note(
-        "issuers",
-        compose::issuers_of(rules, &workplace.config),
-        |_| "their rules are good".to_owned(),
-    ) else {
-        return;
-    };
-    let now = Now::new(now(), Instant::now());
-    for (name, answer) in issuers.introspection_health(now).await {
-        let answer = answer.map_err(|error| match error {
-            auth::Error::Unavailable { message, .. } => anyhow::anyhow!(message),
-            other => other.into(),
-        });
-        findings.note(format!("introspection of {name}"), answer, |()| {
-            "answers about opaque tokens".to_owned()
-        });
-    }
-    issuers.refresh_due(now).await;
-    for (name, health) in issuers.health(now).await {
-        let keys = if health.keys > 0 {
-            Ok(health.keys)
-        } else {
-            let error = health
-                .last_error
-                .unwrap_or_else(|| "it has no usable key".to_owned());
-            Err(anyhow::anyhow!(
-                "{error}; check its address, and that it runs"
-            ))
-        };
-        findings.note(format!("issuer {name}"), keys, |count| {
-            format!("{count} usable keys")
-        });
-    }
-}
-
-/// Asks every MCP server for its tools, as a turn of nobody in particular.
-async fn look_at_tools(findings: &mut Findings, workplace: &Workplace<'_>, built: &BuiltModels) {
-    for raw in &workplace.config.workflows {
-        let id = engine::WorkflowId::new(raw.id.as_str());
-        let Ok(workflow) = built.workflows.get(Some(&id)) else {
-            continue;
-        };
-        if raw.tools.is_empty() {
-            continue;
-        }
-        let tools = list_tools(workflow).await;
-        let found = if tools.is_empty() {
-            Err(anyhow::anyhow!(
-                "no tool answers; check that the MCP servers {} run at their addresses",
-                raw.tools.join(", ")
-            ))
-        } else {
-            Ok(tools)
-        };
-        findings.note(format!("tools of {}", raw.id), found, |tools| {
-            tools.join(", ")
-        });
-    }
-}
-
-async fn list_tools(workflow: &Workflow) -> Vec<String> {
-    let context = RequestContext {
-        owner: Owner::new("vestibule:doctor nobody"),
-        user: User {
-            id: "nobody".to_owned(),
-            issuer: "vestibule:doctor".to_owned(),
-            claims: Arc::default(),
-            token: None,
-        },
-        workflow: None,
-        state_variables: Arc::default(),
-        rules: SessionRules::default(),
-        uploads: engine::UploadRules::default(),
-        limits: engine::CallerLimits::default(),
-        locale: None,
-    };
-    workflow
-        .tools
-        .list(&context)
-        .await
+    let mut unknown: Vec<_> = proxies
         .into_iter()
-        .map(|tool| tool.name)
-        .collect()
+        .filter_map(|entry| entry.record.address)
+        .filter(|address| !is_trusted(address, &config.server.trusted_proxies))
+        .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    if !unknown.is_empty() {
+        findings.wrong(
+            "proxies",
+            format!("X-Forwarded-For came from {}, which is not in server.trusted_proxies", unknown.join(", ")),
+            "if that is your proxy, everybody behind it counts as one address, and they share its limits",
+            "add your proxy's address to server.trusted_proxies and start the server again; otherwise somebody only tried",
+        );
+    }
 }
 
-fn describe(findings: &Findings) -> String {
-    let mut text = String::new();
-    for finding in &findings.0 {
-        let mark = if finding.ok { "ok  " } else { "FAIL" };
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{mark}  {:<14} {}", finding.name, finding.detail);
-    }
-    text.push_str(
-        match findings.0.iter().filter(|finding| !finding.ok).count() {
-            0 => "everything is well",
-            _ => "mend what failed, then run `vestibule doctor` again",
-        },
-    );
-    text
+/// Whether an address of the audit log is trusted by now. IPv6 stands there with its `/64`.
+fn is_trusted(address: &str, trusted: &[String]) -> bool {
+    let address = address.split('/').next().unwrap_or(address);
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    trusted
+        .iter()
+        .filter_map(|block| block.parse::<IpNet>().ok())
+        .any(|block| block.contains(&address))
 }

@@ -1,6 +1,6 @@
 //! `vestibule domain`: which pages may embed the chat.
 
-use auth::{audit::AuditEvent, ports::DomainRecord};
+use auth::ports::DomainRecord;
 use serde_json::json;
 
 use crate::{
@@ -27,8 +27,12 @@ pub(crate) enum Domain {
         env: EnvironmentArgument,
     },
     /// Lists registered origins, and those that were refused lately
+    #[command(after_help = "Examples:\n  vestibule domain list\n  vestibule domain list --json")]
     List,
     /// Removes an origin; its key works no more, from the next request on
+    #[command(
+        after_help = "Example:\n  vestibule domain remove https://app.example.com --env live"
+    )]
     Remove {
         /// The origin as it is listed
         #[arg(value_name = "ORIGIN")]
@@ -41,26 +45,17 @@ pub(crate) enum Domain {
 
 /// Carries it out.
 pub(crate) async fn run(command: Domain, workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    let domains = workplace.domains().await?;
+    let operator = workplace.operator().await?;
     match command {
         Domain::Add { origin, env } => {
-            let store = workplace.credentials().await?;
-            let is_new = store.find_domain(&origin, env.into()).await?.is_none();
-            let domain = domains.add(&origin, env.into(), now()).await?;
-            if is_new {
-                let event = AuditEvent::DomainAdded {
-                    domain: domain.origin.clone(),
-                    environment: domain.environment,
-                };
-                workplace.record_event(event).await?;
-            }
+            let domain = operator.add_domain(&origin, env.into(), now()).await?;
             workplace
                 .output
                 .print(&describe(&domain), |_| domain.key.clone())
         }
         Domain::List => {
-            let registered = domains.list().await?;
-            let refused = domains.refusals().await?;
+            let registered = operator.domains().await?;
+            let refused = operator.refused_origins().await?;
             let value = json!({
                 "domains": registered.iter().map(describe).collect::<Vec<_>>(),
                 "refused": refused.iter().map(|refusal| json!({
@@ -97,16 +92,11 @@ pub(crate) async fn run(command: Domain, workplace: &Workplace<'_>) -> anyhow::R
             })
         }
         Domain::Remove { origin, env } => {
-            let is_removed = domains.remove(&origin, env.into()).await?;
+            let is_removed = operator.remove_domain(&origin, env.into(), now()).await?;
             anyhow::ensure!(
                 is_removed,
                 "{origin} is not registered for this environment; see `vestibule domain list`"
             );
-            let event = AuditEvent::DomainRemoved {
-                domain: origin.clone(),
-                environment: env.into(),
-            };
-            workplace.record_event(event).await?;
             workplace
                 .output
                 .print(&json!({"origin": origin, "removed": true}), |_| {

@@ -1,4 +1,4 @@
-//! `vestibule migrate`: brings the database's tables up to date.
+//! `vestibule migrate`: makes the database, or brings its tables up to date.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::commands::workplace::Workplace;
 
 /// Carries it out. Opening the database does the work; `serve` does the same at its start.
 pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    workplace.database().await?;
+    workplace.database_or_new().await?;
     let url = &workplace.config.storage.url;
     workplace
         .output

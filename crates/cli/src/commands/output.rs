@@ -1,9 +1,17 @@
 //! What commands print: tables and sentences for people, one JSON document with `--json`.
+//!
+//! Much of it was written by others: labels, user ids, origins of strangers' pages. On a terminal none
+//! of that may move the cursor, change the direction of writing, or pretend to be a line of ours.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use anyhow::Context;
 use serde::Serialize;
+use serde_json::{Value, json};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The widest cell of a table, in columns of a terminal. What is cut is whole in `--json`.
+const WIDEST_CELL: usize = 60;
 
 /// Where a command's result goes, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +45,68 @@ impl Output {
     }
 }
 
+/// Why a command failed, as `--json` says it: the shape of the server's errors, on one line.
+pub(crate) fn error_document(kind: &str, message: &str) -> Value {
+    json!({"error": {"message": message, "type": kind}})
+}
+
 /// Prints one line to standard output; a reader that closed it (`| head`) is an error that ends the command.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("failed to write the result")
+}
+
+/// A text that others wrote, as a terminal may have it: on one line, and nothing in it but what can be seen.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_unseen(character) {
+            plain.extend(character.escape_unicode());
+        } else {
+            plain.push(character);
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// Whether a character does something else than stand there: controls, line ends, marks of direction,
+/// and what has no width. (Marks that combine with the letter before them stay: languages need them.)
+fn is_unseen(character: char) -> bool {
+    let is_mark_of_direction = matches!(character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let has_no_width = matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    let is_line_end = matches!(character, '\u{2028}' | '\u{2029}');
+    character.is_control() || is_line_end || is_mark_of_direction || has_no_width
+}
+
+/// A cell: plain, and no wider than a table can bear.
+fn cell(text: &str) -> String {
+    let text = plain(text);
+    if text.width() <= WIDEST_CELL {
+        return text.into_owned();
+    }
+    let mut cut = String::new();
+    let mut width = 0;
+    for character in text.chars() {
+        width += character.width().unwrap_or(0);
+        if width >= WIDEST_CELL {
+            break;
+        }
+        cut.push(character);
+    }
+    cut.push('…');
+    cut
+}
+
+/// One row that stands alone, as `audit --follow` prints it.
+pub(crate) fn row_line<const N: usize>(row: [String; N]) -> String {
+    row.map(|text| cell(&text)).join("  ")
 }
 
 /// Columns that line up, with a heading; `empty` when there are no rows.
@@ -48,19 +115,22 @@ pub(crate) fn table<const N: usize>(
     rows: impl IntoIterator<Item = [String; N]>,
     empty: &str,
 ) -> String {
-    let rows: Vec<[String; N]> = rows.into_iter().collect();
+    let rows: Vec<[String; N]> = rows
+        .into_iter()
+        .map(|row| row.map(|text| cell(&text)))
+        .collect();
     if rows.is_empty() {
         return empty.to_owned();
     }
     let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
+        let cells = rows.iter().map(|row| row[column].width());
         cells.chain([heading[column].len()]).max().unwrap_or(0)
     });
     let line = |cells: [&str; N]| {
         let mut line = String::new();
         for (cell, width) in cells.into_iter().zip(widths) {
             line.push_str(cell);
-            let padding = width + 2 - cell.chars().count();
+            let padding = width + 2 - cell.width();
             line.extend(std::iter::repeat_n(' ', padding));
         }
         line.trim_end().to_owned()
@@ -81,12 +151,41 @@ mod tests {
     fn columns_line_up_whatever_the_script() {
         let rows = [
             ["Ångström".to_owned(), "1".to_owned()],
-            ["b".to_owned(), "22".to_owned()],
+            ["東京".to_owned(), "22".to_owned()],
         ];
         assert_eq!(
             table(["name", "n"], rows, "none"),
-            "name      n\nÅngström  1\nb         22"
+            "name      n\nÅngström  1\n東京      22"
         );
         assert_eq!(table(["name"], [], "none"), "none");
+    }
+
+    #[test]
+    fn what_others_wrote_does_nothing_to_a_terminal() {
+        for (hostile, shown) in [
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("a\nID  fake", "a\\u{a}ID  fake"),
+            ("live\u{202e}tset", "live\\u{202e}tset"),
+            ("ad\u{200b}a", "ad\\u{200b}a"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
+            ("é e\u{301} 東京 🙂", "é e\u{301} 東京 🙂"),
+        ] {
+            assert_eq!(plain(hostile), shown);
+            let shown = table(["A"], [[hostile.to_owned()]], "");
+            assert_eq!(shown.lines().count(), 2, "{shown:?}");
+            assert!(!shown.contains('\u{1b}'), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn long_cells_are_cut_to_their_width_and_show_it() {
+        for long in ["x".repeat(61), "東".repeat(40), "\u{1b}".repeat(100)] {
+            let shown = cell(&long);
+            assert!(shown.width() <= WIDEST_CELL, "{shown}");
+            assert!(shown.ends_with('…'), "{shown}");
+        }
+        let fits = "x".repeat(60);
+        assert_eq!(cell(&fits), fits);
     }
 }

@@ -1,8 +1,8 @@
 //! `vestibule serve`: puts the server together, says in words what stands, and runs it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -14,6 +14,11 @@ use crate::{
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    vestibule serve --dev                                    # try it out, with nothing configured\n  \
+    BETTER_AUTH_URL=http://localhost:3000 vestibule serve    # with your own login\n  \
+    vestibule serve --config /etc/vestibule.toml --listen 0.0.0.0:8000\n\n\
+    `vestibule config print --default` prints the manual.")]
 pub(crate) struct Options {
     /// Where to listen, as ADDRESS:PORT (port 0 takes a free one).
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -38,9 +43,7 @@ pub(crate) async fn run(
     let mut config = config::load(variables, &overrides)?;
     start_log(&config.log)?;
     open_files::provide(&mut config);
-    let listener = TcpListener::bind(&config.server.listen)
-        .await
-        .with_context(|| format!("failed to listen on {}", config.server.listen))?;
+    let listener = listen(&config.server.listen).await?;
     let address = listener.local_addr()?;
     if config.dev.enabled && !address.ip().is_loopback() {
         bail!(
@@ -71,6 +74,28 @@ pub(crate) async fn run(
     app.audit.close().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the address, or says what can be done about it.
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let port = address.rsplit_once(':').map_or(address, |(_, port)| port);
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "another program listens there (`lsof -i :{port}` names it; perhaps Vestibule is running already); stop it, \
+                 or take another port: --listen 127.0.0.1:0 takes a free one"
+            ),
+            ErrorKind::PermissionDenied => "ports below 1024 are for the system's own programs; take a higher one by --listen, \
+                 and put a proxy before it"
+                .to_owned(),
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; 127.0.0.1 is for this machine alone, 0.0.0.0 for all of its addresses"
+                    .to_owned()
+            }
+            _ => "it must be ADDRESS:PORT, like 127.0.0.1:8000".to_owned(),
+        };
+        anyhow::Error::from(error).context(format!("failed to listen on {address}: {hint}"))
+    })
 }
 
 /// Ctrl-C, or SIGTERM where there is such a thing.

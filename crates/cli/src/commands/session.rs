@@ -1,8 +1,8 @@
 //! `vestibule session`: chat sessions that client secrets opened.
 
 use auth::{
-    audit::{AuditEvent, AuditRecord},
-    ports::{ChatSessionFilter, ChatSessionRecord, CredentialStore, End, EndReason},
+    operator::Person,
+    ports::{ChatSessionFilter, ChatSessionRecord, End, EndReason},
 };
 use serde_json::{Value, json};
 
@@ -21,6 +21,9 @@ const LISTED: u32 = 100;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Session {
     /// Lists sessions, newest first
+    #[command(
+        after_help = "Examples:\n  vestibule session list --live\n  vestibule session list --issuer https://id.example.com --subject 42"
+    )]
     List {
         #[command(flatten)]
         user: UserFilter,
@@ -63,7 +66,7 @@ impl UserFilter {
 
 /// Carries it out.
 pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    let store = workplace.credentials().await?;
+    let operator = workplace.operator().await?;
     match command {
         Session::List { user, live, after } => {
             let filter = ChatSessionFilter {
@@ -71,7 +74,7 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
                 live_at: live.then(now),
                 after,
             };
-            let sessions = store.list_chat_sessions(&filter, LISTED).await?;
+            let sessions = operator.sessions(&filter, LISTED).await?;
             let value = json!({"sessions": sessions.iter().map(describe).collect::<Vec<_>>()});
             workplace.output.print(&value, |_| {
                 table(
@@ -92,24 +95,13 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
         }
         Session::Revoke { id, user } => {
             let ended = match (id, user.owner()) {
-                (Some(id), _) => {
-                    let ended = u64::from(end(&*store, &id).await?);
-                    if let Some(session) = store.find_chat_session(&id).await?
-                        && let Some(record) = ended_record(ended)
-                    {
-                        let record = record.about(&session.issuer, &session.subject);
-                        workplace.record(record.in_session(id)).await?;
-                    }
-                    ended
-                }
+                (Some(id), _) => u64::from(operator.end_session(&id, now()).await?),
                 (None, Some((issuer, subject))) => {
-                    let ended = store
-                        .end_chat_sessions_of(&issuer, &subject, revoked())
-                        .await?;
-                    if let Some(record) = ended_record(ended) {
-                        workplace.record(record.about(&issuer, &subject)).await?;
-                    }
-                    ended
+                    let person = Person {
+                        issuer: &issuer,
+                        subject: &subject,
+                    };
+                    operator.end_sessions_of(person, now()).await?
                 }
                 (None, None) => {
                     anyhow::bail!("name a session, or a user by --issuer and --subject")
@@ -123,23 +115,6 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
                     many => format!("ended {many} sessions"),
                 })
         }
-    }
-}
-
-async fn end(store: &dyn CredentialStore, id: &str) -> anyhow::Result<bool> {
-    Ok(store.end_chat_session(id, revoked()).await?)
-}
-
-/// What the audit log is told; nothing when nothing ended.
-fn ended_record(sessions: u64) -> Option<AuditRecord> {
-    let reason = EndReason::Revoked;
-    (sessions > 0).then(|| AuditRecord::new(now(), AuditEvent::SessionEnded { reason, sessions }))
-}
-
-fn revoked() -> End {
-    End {
-        at: now(),
-        reason: EndReason::Revoked,
     }
 }
 

@@ -1,7 +1,6 @@
 //! `vestibule token`: public tokens, the door for visitors.
 
 use auth::{
-    audit::AuditEvent,
     ports::{PublicTokenRecord, Quotas},
     public_token::NewPublicToken,
 };
@@ -11,9 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     commands::{
         output::table,
-        workplace::{EnvironmentArgument, Workplace, date},
+        workplace::{EnvironmentArgument, Workplace, date, pages_of},
     },
     compose::now,
+    telemetry::say,
 };
 
 /// What to do with public tokens.
@@ -27,7 +27,7 @@ pub(crate) enum Token {
         /// A page that may use it; repeat for more. Is registered as with `domain add`
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
-        /// Which environment it is for
+        /// Which pages it is for: live ones that people use, or those under development (all of localhost)
         #[arg(long, default_value = "live")]
         env: EnvironmentArgument,
         /// The workflow that answers; the configured default when absent
@@ -53,8 +53,10 @@ pub(crate) enum Token {
         messages_per_token_per_day: u32,
     },
     /// Lists public tokens by their first characters
+    #[command(after_help = "Examples:\n  vestibule token list\n  vestibule token list --json")]
     List,
     /// Revokes a token; its visitors' sessions end at once
+    #[command(after_help = "Example:\n  vestibule token revoke pkt_…")]
     Revoke {
         /// The id as it is listed, `pkt_…`
         id: String,
@@ -63,7 +65,7 @@ pub(crate) enum Token {
 
 /// Carries it out.
 pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    let tokens = workplace.tokens().await?;
+    let operator = workplace.operator().await?;
     match command {
         Token::Create {
             origin: origins,
@@ -90,19 +92,24 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
                 workflow,
                 quotas,
             };
-            let (token, record) = tokens.create(new, now()).await?;
-            let event = AuditEvent::TokenCreated {
-                token_id: record.id.clone(),
-            };
-            workplace.record_event(event).await?;
+            let (token, record) = operator.create_token(new, now()).await?;
             let mut value = describe(&record);
             value["token"] = json!(token.expose_secret());
+            value["for"] = json!(pages_of(record.environment));
             workplace
                 .output
-                .print(&value, |_| token.expose_secret().to_owned())
+                .print(&value, |_| token.expose_secret().to_owned())?;
+            if !workplace.output.is_json() {
+                let environment = record.environment;
+                say(&format!(
+                    "a {environment} token, for {}",
+                    pages_of(environment)
+                ));
+            }
+            Ok(())
         }
         Token::List => {
-            let records = tokens.list().await?;
+            let records = operator.tokens().await?;
             let value = json!({"tokens": records.iter().map(describe).collect::<Vec<_>>()});
             workplace.output.print(&value, |_| {
                 table(
@@ -122,16 +129,11 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
             })
         }
         Token::Revoke { id } => {
-            let is_revoked = tokens.revoke(&id, now()).await?;
+            let is_revoked = operator.revoke_token(&id, now()).await?;
             anyhow::ensure!(
                 is_revoked,
                 "there is no live token {id}; see `vestibule token list`"
             );
-            workplace
-                .record_event(AuditEvent::TokenRevoked {
-                    token_id: id.clone(),
-                })
-                .await?;
             workplace
                 .output
                 .print(&json!({"id": id, "revoked": true}), |_| {

@@ -7,13 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use auth::{
-    audit::{AuditEvent, AuditRecord},
-    identity::owner_key,
-};
+use auth::identity::owner_key;
 use engine::{
     Owner,
-    attachments::remove_files,
     ports::{FileId, Files},
 };
 use futures::TryStreamExt;
@@ -22,7 +18,10 @@ use serde_json::json;
 use store::Record;
 
 use crate::{
-    commands::{output::line, workplace::Workplace},
+    commands::{
+        output::{line, plain},
+        workplace::{PersonArguments, Workplace},
+    },
     compose::{self, now},
     telemetry::say,
 };
@@ -36,7 +35,7 @@ pub(crate) enum User {
     )]
     Export {
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
         /// Also writes the files that the person sent into this folder, each under its attachment's id
         #[arg(long, value_name = "FOLDER")]
         files: Option<PathBuf>,
@@ -47,58 +46,45 @@ pub(crate) enum User {
     )]
     Forget {
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
         /// Says that you mean it: there is no way back
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// A person, by who vouches for them and under which name.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Person {
-    /// The issuer of the person's tokens (`iss`); for a visitor `visitor:<token id>`
-    #[arg(long)]
-    issuer: String,
-    /// The issuer's name for the person (`sub`); for a visitor `vis_…`
-    #[arg(long)]
-    subject: String,
-}
-
 /// Carries it out.
 pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Result<()> {
-    let database = workplace.database().await?;
+    let operator = workplace.operator().await?;
     match command {
         User::Export { person, files } => {
+            let person = person.person();
+            let database = workplace.database().await?;
+            let owner = Owner::new(owner_key(person.issuer, person.subject));
             let mut attachments = Vec::new();
             let mut is_known = false;
-            store::export_user(
-                &*database,
-                &owner(&person),
-                |record| -> anyhow::Result<()> {
-                    is_known = true;
-                    if let Record::Attachment {
-                        id,
-                        file,
-                        sha256: Some(_),
-                        ..
-                    } = &record
-                    {
-                        attachments.push((id.clone(), *file));
-                    }
-                    line(&serde_json::to_string(&record)?)
-                },
-            )
+            store::export_user(&*database, &owner, |record| -> anyhow::Result<()> {
+                is_known = true;
+                if let Record::Attachment {
+                    id,
+                    file,
+                    sha256: Some(_),
+                    ..
+                } = &record
+                {
+                    attachments.push((id.clone(), *file));
+                }
+                line(&serde_json::to_string(&record)?)
+            })
             .await?;
             // Nobody is written down only because somebody asked for them.
             if is_known {
-                let record = AuditRecord::new(now(), AuditEvent::UserExported);
-                let record = record.about(&person.issuer, &person.subject);
-                workplace.record(record).await?;
+                operator.exported(person, now()).await?;
             } else {
                 say(&format!(
                     "Nothing is kept about {} of {}.",
-                    person.subject, person.issuer
+                    plain(person.subject),
+                    plain(person.issuer)
                 ));
             }
             match files {
@@ -113,18 +99,10 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                 yes,
                 "this cannot be undone; say --yes to do it, or `user export` first"
             );
-            let forgotten = database.forget_user(&owner(&person)).await?;
-            let files = compose::files(&workplace.config);
-            let removed = remove_files(&*database, &*files).await?;
-            // Not whom: that is part of what was forgotten.
-            let event = AuditEvent::UserForgotten {
-                threads: forgotten.threads,
-                chat_sessions: forgotten.chat_sessions,
-            };
-            workplace.record_event(event).await?;
+            let forgotten = operator.forget(person.person(), now()).await?;
             let value = json!({
                 "attachments": forgotten.attachments,
-                "files": removed,
+                "files": forgotten.files,
                 "threads": forgotten.threads,
                 "chat_sessions": forgotten.chat_sessions,
                 "visitors": forgotten.visitors,
@@ -137,10 +115,6 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
             })
         }
     }
-}
-
-fn owner(person: &Person) -> Owner {
-    Owner::new(owner_key(&person.issuer, &person.subject))
 }
 
 /// Copies files into a folder. Their names are ours: what a person called a file is in its record.

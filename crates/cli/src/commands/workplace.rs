@@ -1,14 +1,13 @@
-//! What the credential commands work on: the same database as the server's, while it runs.
+//! What commands work on: the configuration, and the same database as the server's, while it runs.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use anyhow::Context;
+use anyhow::ensure;
 use auth::{
-    Domains, Environment, PublicTokens, ServerKeys, UnixTime,
-    audit::{Actor, AuditEvent, AuditRecord},
-    ports::CredentialStore,
+    Environment, Operator, UnixTime,
+    operator::{self, Person},
 };
-use store::Database;
+use store::{Database, People};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -22,6 +21,8 @@ pub(crate) struct Workplace<'variables> {
     pub(crate) config: RawConfig,
     pub(crate) variables: &'variables Variables,
     pub(crate) output: Output,
+    /// The configuration file that was read.
+    file: Option<PathBuf>,
     database: OnceCell<Arc<dyn Database>>,
 }
 
@@ -36,63 +37,85 @@ impl<'variables> Workplace<'variables> {
             config: config::load(variables, overrides)?,
             variables,
             output,
+            file: config::find_file(variables, overrides),
             database: OnceCell::new(),
         })
     }
 
-    /// The database, opened once.
+    /// The database, opened once. A command makes none: one that was started in another folder than the server
+    /// would print keys that the server does not know.
     pub(crate) async fn database(&self) -> anyhow::Result<Arc<dyn Database>> {
-        let open = || compose::open_store(&self.config);
+        let open = async || {
+            self.check_database_is_there()?;
+            compose::open_store(&self.config).await
+        };
         self.database.get_or_try_init(open).await.cloned()
     }
 
-    /// Writes into the audit log what was just done, and who did it.
-    pub(crate) async fn record(&self, record: AuditRecord) -> anyhow::Result<()> {
-        let record = record.by(Actor::Operator(operator(self.variables)));
-        self.database()
-            .await?
-            .append_audit(&[record])
-            .await
-            .context("it was done, but could not be written into the audit log")
+    /// Says what to do when the database is not there yet, or somewhere else.
+    pub(crate) fn check_database_is_there(&self) -> anyhow::Result<()> {
+        let Some(path) = compose::missing_database(&self.config)? else {
+            return Ok(());
+        };
+        let source = if self.variables.get("DATABASE_URL").is_some() {
+            "as DATABASE_URL says".to_owned()
+        } else {
+            match &self.file {
+                Some(file) => format!("as {} says", file.display()),
+                None => "the usual place below the working folder; no configuration file was read"
+                    .to_owned(),
+            }
+        };
+        anyhow::bail!(
+            "there is no database at {} ({source}); name the server's configuration by --config FILE or its database by \
+             DATABASE_URL, or make a new one with `vestibule serve` or `vestibule migrate`",
+            path.display()
+        )
     }
 
-    /// The same about an event that concerns no user.
-    pub(crate) async fn record_event(&self, event: AuditEvent) -> anyhow::Result<()> {
-        self.record(AuditRecord::new(compose::now(), event)).await
+    /// The database, made when it is not there yet.
+    pub(crate) async fn database_or_new(&self) -> anyhow::Result<Arc<dyn Database>> {
+        let open = async || compose::make_store(&self.config).await;
+        self.database.get_or_try_init(open).await.cloned()
     }
 
-    /// The database as the credentials' port.
-    pub(crate) async fn credentials(&self) -> anyhow::Result<Arc<dyn CredentialStore>> {
-        Ok(compose::credentials(&self.database().await?))
+    /// Whoever is at the command line, at work on the database.
+    pub(crate) async fn operator(&self) -> anyhow::Result<Operator> {
+        let database = self.database().await?;
+        let files = compose::files(&self.config);
+        let ports = operator::Ports {
+            credentials: database.clone(),
+            audit: database.clone(),
+            people: Arc::new(People::new(database, files)),
+            random: compose::random(),
+        };
+        Ok(Operator::new(ports, name_of_operator(self.variables)))
     }
+}
 
-    /// The domain allowlist.
-    pub(crate) async fn domains(&self) -> anyhow::Result<Arc<Domains>> {
-        Ok(compose::domains(&self.database().await?, Vec::new()))
-    }
+/// A person, by who vouches for them and under which name.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PersonArguments {
+    /// The issuer of the person's tokens (`iss`); for a visitor `visitor:<token id>`
+    #[arg(long)]
+    issuer: String,
+    /// The issuer's name for the person (`sub`); for a visitor `vis_…`
+    #[arg(long)]
+    subject: String,
+}
 
-    /// Public tokens.
-    pub(crate) async fn tokens(&self) -> anyhow::Result<PublicTokens> {
-        let store = self.database().await?;
-        let domains = compose::domains(&store, Vec::new());
-        Ok(PublicTokens::new(
-            compose::credentials(&store),
-            compose::random(),
-            domains,
-        ))
-    }
-
-    /// Server keys.
-    pub(crate) async fn keys(&self) -> anyhow::Result<ServerKeys> {
-        Ok(ServerKeys::new(
-            self.credentials().await?,
-            compose::random(),
-        ))
+impl PersonArguments {
+    /// Who it is.
+    pub(crate) fn person(&self) -> Person<'_> {
+        Person {
+            issuer: &self.issuer,
+            subject: &self.subject,
+        }
     }
 }
 
 /// Who is at the command line, as the machine knows them. The number cannot be made up; the name is for people.
-fn operator(variables: &Variables) -> String {
+fn name_of_operator(variables: &Variables) -> String {
     let name = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .find_map(|variable| variables.get(variable))
@@ -114,7 +137,7 @@ pub(crate) fn date(time: UnixTime) -> String {
 }
 
 /// `--env live|test`
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum EnvironmentArgument {
     /// Pages that people use.
     Live,
@@ -129,4 +152,25 @@ impl From<EnvironmentArgument> for Environment {
             EnvironmentArgument::Test => Self::Test,
         }
     }
+}
+
+/// Where a credential of an environment works, in words.
+pub(crate) fn pages_of(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Live => {
+            "pages registered with `vestibule domain add ORIGIN --env live`; not for pages on localhost"
+        }
+        Environment::Test => {
+            "pages on this machine (localhost), and those registered with `vestibule domain add ORIGIN --env test`"
+        }
+    }
+}
+
+/// Refuses what is not in the environment for trying out.
+pub(crate) fn only_for_test(flag: &str, environment: EnvironmentArgument) -> anyhow::Result<()> {
+    ensure!(
+        environment == EnvironmentArgument::Test,
+        "{flag} is for trying out only; say --env test, too"
+    );
+    Ok(())
 }

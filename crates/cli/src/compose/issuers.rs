@@ -68,6 +68,11 @@ pub(crate) fn issuers_of(rules: Vec<Issuer>, config: &RawConfig) -> anyhow::Resu
     over(rules, &client(&config.issuers)?)
 }
 
+/// The client that asks the configured issuers.
+pub(crate) fn client_of(config: &RawConfig) -> anyhow::Result<HttpClient> {
+    client(&config.issuers)
+}
+
 /// One client for all issuers: an address that was not allowed was refused by [`rules`].
 fn client(raw: &[RawIssuer]) -> anyhow::Result<HttpClient> {
     Ok(HttpClient::new(&HttpPolicy {

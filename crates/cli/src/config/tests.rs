@@ -125,7 +125,8 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     ]);
     let config = load(&environment, &overrides).unwrap();
     assert_eq!(config.server.listen, "127.0.0.1:2");
-    assert_eq!(config.storage.url, "sqlite://file.db");
+    let url = format!("sqlite://{}/file.db", folder.path().display());
+    assert_eq!(config.storage.url, url);
     assert_eq!(
         config.issuers[0].url.as_deref(),
         Some("http://127.0.0.1:3000")
@@ -186,4 +187,44 @@ fn a_login_server_on_this_machine_has_users_of_the_test_environment() {
         .unwrap();
         assert_eq!(config.issuers[0].environment, environment, "{url}");
     }
+}
+
+/// A key that names a file and is not in `paths` fails here.
+#[test]
+fn relative_paths_are_below_the_configuration_files_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vestibule.toml");
+    let manual: Vec<String> = manual_with_examples()
+        .lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((key, _)) if key.ends_with("_file") => format!("{key} = \"./secrets/{key}\""),
+            _ => line.to_owned(),
+        })
+        .collect();
+    fs::write(&file, manual.join("\n")).unwrap();
+    let overrides = Overrides {
+        file: Some(file),
+        ..Overrides::default()
+    };
+    let config = load(&Variables::default(), &overrides).unwrap();
+    let url = format!("sqlite://{}/data/vestibule.db", folder.path().display());
+    assert_eq!(config.storage.url, url);
+    assert_eq!(config.storage.files, folder.path().join("data/files"));
+    let mut seen = 0;
+    for line in toml::to_string(&config).unwrap().lines() {
+        if let Some((key, value)) = line.split_once(" = ")
+            && key.ends_with("_file")
+        {
+            let expected = folder.path().join("secrets").join(key);
+            assert_eq!(value.trim_matches('"'), expected.to_str().unwrap(), "{key}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6, "{seen}");
+
+    let elsewhere = variables(&[("DATABASE_URL", "sqlite:///var/lib/vestibule.db")]);
+    let config = load(&elsewhere, &overrides).unwrap();
+    assert_eq!(config.storage.url, "sqlite:///var/lib/vestibule.db");
+    let none = load(&Variables::default(), &Overrides::default()).unwrap();
+    assert_eq!(none.storage.url, "sqlite://./data/vestibule.db");
 }

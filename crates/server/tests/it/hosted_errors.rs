@@ -303,7 +303,7 @@ async fn a_key_from_elsewhere_works_on_servers_addresses_and_nowhere_else() {
     let now = app.state.now().wall;
     for key in ["sk-proj-0123456789abcdef", "My API Key"] {
         let keys = &app.state.server_keys;
-        keys.import(&key.into(), "", "moved", Environment::Live, now)
+        keys.import_weak(&key.into(), "", "moved", now)
             .await
             .unwrap();
         open(&app, key, "ada", json!({})).await;

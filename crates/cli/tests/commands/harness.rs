@@ -1,0 +1,184 @@
+//! A folder to run commands in, and a server that runs beside them.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder to run in.
+pub(crate) struct House {
+    pub(crate) folder: TempDir,
+}
+
+impl House {
+    /// With an empty database.
+    pub(crate) fn new() -> Self {
+        let house = Self::empty();
+        house.run(&["migrate"]);
+        house
+    }
+
+    /// Without anything.
+    pub(crate) fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear();
+        command
+    }
+
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read its input may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and gives what it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, "");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            errors(&output)
+        );
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.run(&[arguments, &["--json"]].concat())).unwrap()
+    }
+
+    /// Runs a command that must fail, and gives what it complained about.
+    pub(crate) fn refuse(&self, arguments: &[&str]) -> String {
+        let output = self.run_with(arguments, "");
+        assert!(!output.status.success(), "{arguments:?} succeeded");
+        errors(&output)
+    }
+
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        let mut child = self
+            .command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_once("is ready: http://")
+                    .map(|(_, address)| address.to_owned())
+            })
+            .expect("the server says where it is");
+        // Keeps the pipe open and empty, so that the server never waits for a reader of its log.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Server { child, address }
+    }
+}
+
+pub(crate) fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running server, stopped when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// One HTTP/1.1 exchange by hand: status and body.
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
+        let mut stream = self.begin(path, headers, body);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    }
+
+    /// Sends a text file as the element does; its id.
+    pub(crate) fn upload(&self, headers: &[(&str, &str)], text: &str) -> String {
+        let form = format!(
+            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"list.txt\"\r\n\
+             Content-Type: text/plain\r\n\r\n{text}\r\n--cut--\r\n"
+        );
+        let kind = "multipart/form-data; boundary=cut";
+        let mut stream = self.send("/v1/chatkit/files", headers, kind, &form);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{answer}");
+        let file: Value = serde_json::from_str(body).unwrap();
+        file["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request; the answer is there to be read as it comes.
+    pub(crate) fn begin(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TcpStream {
+        self.send(path, headers, "application/json", &body.to_string())
+    }
+
+    pub(crate) fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        kind: &str,
+        body: &str,
+    ) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
+            self.address,
+            body.len()
+        );
+        for (name, value) in headers {
+            request.extend([name, ": ", value, "\r\n"]);
+        }
+        stream
+            .write_all(format!("{request}\r\n{body}").as_bytes())
+            .unwrap();
+        stream
+    }
+}
+
+impl Server {
+    /// Stops it in order, so that everything is written.
+    pub(crate) fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,9 @@
+//! The commands as people run them: the real binary, a real database, and a real server beside it.
+#![cfg(test)]
+
+mod audit;
+mod credentials;
+mod doctor;
+mod harness;
+mod jwt;
+mod setting;
