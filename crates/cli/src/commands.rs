@@ -1,6 +1,7 @@
 //! The command line: what it understands and who carries it out. One file for each command.
 
 mod audit;
+mod backup;
 mod config;
 mod doctor;
 mod domain;
@@ -66,6 +67,10 @@ enum Command {
     Config(config::Config),
     /// Brings the database's tables up to date; `serve` does it, too.
     Migrate,
+    /// Copies the database and all files into a new folder, while the server runs.
+    Backup(backup::Backup),
+    /// Puts a backup in the place of the database and the files, while the server does not run.
+    Restore(backup::Restore),
     /// Looks at everything the server needs, and says what to mend.
     Doctor,
 }
@@ -90,11 +95,15 @@ impl Cli {
             Command::Token(command) => token::run(command, &workplace).await.map(|()| true)?,
             Command::Key(command) => key::run(command, &workplace).await.map(|()| true)?,
             Command::Session(command) => session::run(command, &workplace).await.map(|()| true)?,
-            Command::User(command) => user::run(command, &workplace).await.map(|()| true)?,
+            Command::User(command) => user::run(command, &workplace).await?,
             Command::Audit(command) => audit::run(command, &workplace).await.map(|()| true)?,
             Command::Jwt(command) => jwt::run(command, &workplace).await?,
             Command::Config(command) => config::run(&command, &workplace).map(|()| true)?,
             Command::Migrate => migrate::run(&workplace).await.map(|()| true)?,
+            Command::Backup(command) => backup::run(&command, &workplace).await?,
+            Command::Restore(command) => {
+                backup::restore(&command, &workplace).await.map(|()| true)?
+            }
             Command::Doctor => doctor::run(&workplace).await?,
         };
         Ok(if is_good {

@@ -38,8 +38,8 @@ pub(crate) use crate::compose::{
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
     config::{
-        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawUploads, SecretIssuer,
-        Variables,
+        self, Durability, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawUploads,
+        SecretIssuer, Variables,
     },
 };
 
@@ -56,7 +56,14 @@ pub(crate) struct Composed {
 /// Opens the database that the configuration names; every command goes through here.
 pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let url = &config.storage.url;
-    store::connect(url, store::Options::default())
+    let options = store::Options {
+        durability: match config.storage.durability {
+            Durability::Power => store::Durability::Power,
+            Durability::Process => store::Durability::Process,
+        },
+        ..store::Options::default()
+    };
+    store::connect(url, options)
         .await
         .with_context(|| format!("failed to open storage.url `{url}`"))
 }
@@ -142,6 +149,7 @@ pub(crate) async fn compose(
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
             turns: engine::Turns::default(),
+            max_message_bytes: config.limits.message_bytes_per_user,
         },
         credentials: credentials(&store),
         logins: LoginSessions::new(issuers.set.clone(), issuers.sessions),
@@ -160,6 +168,7 @@ pub(crate) async fn compose(
         rules,
         limits: Limits::new(rates(&config.limits)),
         audit: Audit::new(store.clone()),
+        readiness: server::Readiness::default(),
         settings: settings(&config, &public_url)?,
     };
     Ok(Composed {
@@ -244,13 +253,13 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             bytes: config.limits.request_bytes,
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
-        uploads: uploads(&config.uploads)?,
+        uploads: uploads(&config.uploads, &config.limits)?,
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
 }
 
-fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
+fn uploads(raw: &RawUploads, limits: &RawLimits) -> anyhow::Result<UploadSettings> {
     for media_type in &raw.media_types {
         let is_whole = media_type
             .split_once('/')
@@ -266,6 +275,7 @@ fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
         max_file_bytes: raw.max_file_bytes,
         max_files: raw.max_files,
         max_bytes_per_user: raw.max_bytes_per_user,
+        max_unsent_files: limits.unsent_files_per_user,
         media_types: MediaTypes::new(raw.media_types.clone()),
         duration: Duration::from_secs(raw.seconds.max(1)),
     })

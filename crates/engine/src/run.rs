@@ -125,7 +125,8 @@ impl Running {
                 self.saving = None;
                 if let Err(error) = result {
                     tracing::error!(error = &error as &dyn std::error::Error, thread = %self.thread, "failed to save a turn");
-                    self.tell(Input::SaveFailed);
+                    let is_storage_full = matches!(error, StoreError::Full(_));
+                    self.tell(Input::SaveFailed { is_storage_full });
                 }
                 continue;
             }

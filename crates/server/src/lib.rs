@@ -21,6 +21,7 @@ mod files;
 mod limits;
 mod locale;
 mod path;
+mod readiness;
 mod revocation;
 pub mod router;
 mod routes;
@@ -40,6 +41,7 @@ pub use crate::{
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
+    readiness::Readiness,
     revocation::Revocations,
     serve::{ServeOptions, serve},
 };

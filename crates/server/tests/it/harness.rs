@@ -112,6 +112,9 @@ pub(crate) struct Options {
     pub(crate) relay_duration: Duration,
     pub(crate) rules: Vec<EntryRule>,
     pub(crate) uploads: UploadSettings,
+    /// Where the database and the files are; a new folder when absent.
+    pub(crate) folder: Option<std::path::PathBuf>,
+    pub(crate) max_message_bytes: u64,
 }
 
 impl Default for Options {
@@ -147,11 +150,14 @@ impl Default for Options {
                 max_file_bytes: 1_000_000,
                 max_files: 3,
                 max_bytes_per_user: 3_000_000,
+                max_unsent_files: 100,
                 media_types: MediaTypes::new(
                     ["image/png", "application/pdf", "text/*"].map(str::to_owned),
                 ),
                 duration: Duration::from_secs(30),
             },
+            folder: None,
+            max_message_bytes: u64::MAX,
         }
     }
 }
@@ -179,7 +185,10 @@ impl TestApp {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = match &options.folder {
+            Some(folder) => tempfile::tempdir_in(folder).unwrap(),
+            None => tempfile::tempdir().unwrap(),
+        };
         let url = format!("sqlite://{}/test.db", folder.path().display());
         let store = store::connect(&url, store::Options::default())
             .await
@@ -261,6 +270,7 @@ impl TestApp {
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
                 turns: engine::Turns::default(),
+                max_message_bytes: options.max_message_bytes,
             },
             credentials: credentials.clone(),
             logins: LoginSessions::new(issuers.clone(), Arc::new(HttpSessionLookup::new(http))),
@@ -272,6 +282,7 @@ impl TestApp {
             file_addresses,
             revocations: Revocations::default(),
             signer: signer.clone(),
+            readiness: server::Readiness::default(),
             hosted_sessions: options.hosted,
             relay: Some(RelayTarget {
                 relay,

@@ -37,4 +37,6 @@ mod rules;
 #[cfg(test)]
 mod sign_out;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod token_exchange;

@@ -2,7 +2,7 @@
 
 mod domains;
 pub(super) mod keys;
-mod sessions;
+pub(super) mod sessions;
 
 use async_trait::async_trait;
 use auth::identity::{Environment, Identity};
@@ -27,8 +27,9 @@ impl CredentialStore for Sqlite {
         limit: u32,
     ) -> Result<OpeningOutcome, StoreError> {
         let (session, secret) = (EncodedSession::new(session)?, secret.clone());
-        let outcome =
-            self.write(move |connection| sessions::insert(connection, &session, &secret, limit));
+        let outcome = self.write_for_good(move |connection| {
+            sessions::insert(connection, &session, &secret, limit)
+        });
         Ok(outcome.await?)
     }
 
@@ -49,7 +50,7 @@ impl CredentialStore for Sqlite {
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let (current, owner, rotation) = (*current, owner.clone(), rotation.clone());
-        let outcome = self.write(move |connection| {
+        let outcome = self.write_for_good(move |connection| {
             sessions::rotate(connection, &current, &owner, &rotation, expires_at)
         });
         Ok(outcome.await?)
@@ -73,7 +74,7 @@ impl CredentialStore for Sqlite {
 
     async fn end_chat_session(&self, id: &str, end: End) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let ended = self.write(move |connection| sessions::end(connection, &id, end));
+        let ended = self.write_for_good(move |connection| sessions::end(connection, &id, end));
         Ok(ended.await?)
     }
 
@@ -84,8 +85,9 @@ impl CredentialStore for Sqlite {
         end: End,
     ) -> Result<u64, StoreError> {
         let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-        let ended =
-            self.write(move |connection| sessions::end_all_of(connection, &issuer, &subject, end));
+        let ended = self.write_for_good(move |connection| {
+            sessions::end_all_of(connection, &issuer, &subject, end)
+        });
         Ok(ended.await?)
     }
 
@@ -95,8 +97,9 @@ impl CredentialStore for Sqlite {
         end: End,
     ) -> Result<u64, StoreError> {
         let sign_out = sign_out.clone();
-        let ended =
-            self.write(move |connection| sessions::end_all_of_login(connection, &sign_out, end));
+        let ended = self.write_for_good(move |connection| {
+            sessions::end_all_of_login(connection, &sign_out, end)
+        });
         Ok(ended.await?)
     }
 
@@ -114,7 +117,7 @@ impl CredentialStore for Sqlite {
 
     async fn insert_public_token(&self, token: &PublicTokenRecord) -> Result<(), StoreError> {
         let token = token.clone();
-        let inserted = self.write(move |connection| keys::insert(connection, &token));
+        let inserted = self.write_for_good(move |connection| keys::insert(connection, &token));
         Ok(inserted.await?)
     }
 
@@ -133,14 +136,16 @@ impl CredentialStore for Sqlite {
 
     async fn revoke_public_token(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let revoked =
-            self.write(move |connection| keys::revoke::<PublicTokenRecord>(connection, &id, now));
+        let revoked = self.write_for_good(move |connection| {
+            keys::revoke::<PublicTokenRecord>(connection, &id, now)
+        });
         Ok(revoked.await?)
     }
 
     async fn insert_visitor(&self, visitor: &VisitorRecord) -> Result<(), StoreError> {
         let visitor = visitor.clone();
-        let inserted = self.write(move |connection| keys::insert_visitor(connection, &visitor));
+        let inserted =
+            self.write_for_good(move |connection| keys::insert_visitor(connection, &visitor));
         Ok(inserted.await?)
     }
 
@@ -161,7 +166,7 @@ impl CredentialStore for Sqlite {
 
     async fn remove_visitor(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let removed = self.write(move |connection| keys::remove_visitor(connection, &id));
+        let removed = self.write_for_good(move |connection| keys::remove_visitor(connection, &id));
         Ok(removed.await?)
     }
 
@@ -179,7 +184,7 @@ impl CredentialStore for Sqlite {
 
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError> {
         let key = key.clone();
-        let inserted = self.write(move |connection| keys::insert(connection, &key));
+        let inserted = self.write_for_good(move |connection| keys::insert(connection, &key));
         Ok(inserted.await?)
     }
 
@@ -198,14 +203,16 @@ impl CredentialStore for Sqlite {
 
     async fn revoke_server_key(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let revoked =
-            self.write(move |connection| keys::revoke::<ServerKeyRecord>(connection, &id, now));
+        let revoked = self.write_for_good(move |connection| {
+            keys::revoke::<ServerKeyRecord>(connection, &id, now)
+        });
         Ok(revoked.await?)
     }
 
     async fn insert_domain(&self, domain: &DomainRecord) -> Result<DomainRecord, StoreError> {
         let domain = domain.clone();
-        let registered = self.write(move |connection| domains::insert(connection, &domain));
+        let registered =
+            self.write_for_good(move |connection| domains::insert(connection, &domain));
         Ok(registered.await?)
     }
 
@@ -235,8 +242,8 @@ impl CredentialStore for Sqlite {
         environment: Environment,
     ) -> Result<bool, StoreError> {
         let origin = origin.to_owned();
-        let removed =
-            self.write(move |connection| domains::remove(connection, &origin, environment));
+        let removed = self
+            .write_for_good(move |connection| domains::remove(connection, &origin, environment));
         Ok(removed.await?)
     }
 

@@ -60,7 +60,11 @@ impl TestDatabase for File {
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 9] = [
+const WANTED_WHOLE: [&str; 12] = [
+    // All that is kept about one person, found by the person, then put in order.
+    "FROM threads WHERE owner = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    "FROM chat_sessions WHERE issuer = ?1 AND subject = ?2 AND key > ?3 ORDER BY key LIMIT ?4",
+    "WHERE party.issuer = ?1 AND party.subject = ?2 AND log.key > ?3 ORDER BY log.key LIMIT ?4",
     // One person's audit entries and sessions, found by the person, then put in order.
     "AND party.subject = :subject",
     "FROM chat_sessions AS session WHERE key < :before AND issuer = :issuer AND subject = :subject",
