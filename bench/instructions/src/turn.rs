@@ -143,6 +143,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         ids: Arc::new(Counter(AtomicU32::new(0))),
         tasks: TaskTracker::new(),
         turns: engine::Turns::default(),
+                max_message_bytes: u64::MAX,
     })
 }
 

@@ -38,6 +38,9 @@ pub enum Error {
     /// Something is broken on this side (500).
     #[error("the credential cannot be checked or made")]
     Internal(#[source] Cause),
+    /// Nothing can be written down any more: [`StoreError::Full`] or [`StoreError::Lost`] (507).
+    #[error(transparent)]
+    Storage(StoreError),
 }
 
 /// Why a good credential may not be used for this.
@@ -98,6 +101,7 @@ impl From<StoreError> for Error {
                 message: format!("the credential store is unavailable: {cause}"),
                 retry_after: Duration::from_secs(1),
             },
+            StoreError::Full(_) | StoreError::Lost(_) => Self::Storage(error),
             StoreError::Conflict | StoreError::Internal(_) => Self::Internal(Box::new(error)),
         }
     }

@@ -78,6 +78,9 @@ pub enum OperatorError {
     /// The database cannot answer now; the same call may work later.
     #[error("the database cannot answer now; try again in a moment")]
     Unavailable(#[source] Cause),
+    /// Nothing can be written down any more: [`StoreError::Full`] or [`StoreError::Lost`].
+    #[error(transparent)]
+    Storage(StoreError),
     /// It was done, and the audit log does not say so.
     #[error("it was done, but could not be written into the audit log")]
     NotRecorded(#[source] StoreError),
@@ -91,6 +94,7 @@ impl From<StoreError> for OperatorError {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::Internal(cause) => Self::Internal(cause),
+            StoreError::Full(_) | StoreError::Lost(_) => Self::Storage(error),
             StoreError::Conflict => Self::Internal(Box::new(error)),
         }
     }
@@ -101,6 +105,7 @@ impl From<Error> for OperatorError {
         match error {
             Error::Unusable(text) => Self::Unusable(text),
             Error::Unavailable { message, .. } => Self::Unavailable(message.into()),
+            Error::Storage(error) => error.into(),
             Error::Internal(cause) => Self::Internal(cause),
             // These are about credentials that somebody presents; an operator presents none.
             Error::Malformed(_) | Error::Invalid(_) | Error::Forbidden(_) => {

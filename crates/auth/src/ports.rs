@@ -37,6 +37,12 @@ pub enum StoreError {
     /// The database answered something that cannot be right; trying again does not help.
     #[error("the credential store is broken")]
     Internal(#[source] Cause),
+    /// There is no room left to write; the operator has to make some.
+    #[error("the credential store is full")]
+    Full(#[source] Cause),
+    /// The database that was opened has been removed or replaced.
+    #[error("the credential store was removed or replaced while it was in use")]
+    Lost(#[source] Cause),
 }
 
 /// What opened a chat session; revoking it ends the sessions that it opened.

@@ -1,6 +1,7 @@
 //! The command line: what it understands and who carries it out. One file for each command.
 
 mod audit;
+mod backup;
 mod completions;
 mod config;
 mod doctor;
@@ -84,6 +85,10 @@ enum Command {
     /// Makes the database, or brings its tables up to date; `serve` does it, too.
     #[command(after_help = "Example:\n  vestibule migrate --config /etc/vestibule.toml")]
     Migrate,
+    /// Copies the database and all files into a new folder, while the server runs.
+    Backup(backup::Backup),
+    /// Puts a backup in the place of the database and the files, while the server does not run.
+    Restore(backup::Restore),
     /// Looks at everything the server needs, and says what to mend.
     #[command(
         after_help = "Examples:\n  vestibule doctor\n  vestibule doctor --json   # exit code 1 when something is wrong"
@@ -158,11 +163,15 @@ impl Cli {
             Command::Token(command) => token::run(command, &workplace).await.map(|()| true)?,
             Command::Key(command) => key::run(command, &workplace).await.map(|()| true)?,
             Command::Session(command) => session::run(command, &workplace).await.map(|()| true)?,
-            Command::User(command) => user::run(command, &workplace).await.map(|()| true)?,
+            Command::User(command) => user::run(command, &workplace).await?,
             Command::Audit(command) => audit::run(command, &workplace).await.map(|()| true)?,
             Command::Jwt(command) => jwt::run(command, &workplace).await?,
             Command::Config(command) => config::run(&command, &workplace).await?,
             Command::Migrate => migrate::run(&workplace).await.map(|()| true)?,
+            Command::Backup(command) => backup::run(&command, &workplace).await?,
+            Command::Restore(command) => {
+                backup::restore(&command, &workplace).await.map(|()| true)?
+            }
             Command::Doctor => doctor::run(&workplace).await?,
         };
         Ok(if is_good {

@@ -38,8 +38,8 @@ pub(crate) use crate::compose::{
 use crate::{
     compose::{development::DevelopmentParts, system::SystemIds},
     config::{
-        self, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken, RawUploads,
-        SecretIssuer, Variables,
+        self, Durability, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken,
+        RawUploads, SecretIssuer, Variables,
     },
     telemetry::say,
 };
@@ -77,7 +77,14 @@ pub(crate) async fn make_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Dat
 /// Opens the database that the configuration names; whoever wants none to be made looks first.
 pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let url = &config.storage.url;
-    store::connect(url, store::Options::default())
+    let options = store::Options {
+        durability: match config.storage.durability {
+            Durability::Power => store::Durability::Power,
+            Durability::Process => store::Durability::Process,
+        },
+        ..store::Options::default()
+    };
+    store::connect(url, options)
         .await
         .with_context(|| format!("failed to open storage.url `{url}`"))
 }
@@ -164,6 +171,7 @@ pub(crate) async fn compose(
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
             turns: engine::Turns::default(),
+            max_message_bytes: config.limits.message_bytes_per_user,
         },
         credentials: credentials(&store),
         logins: LoginSessions::new(issuers.set.clone(), issuers.sessions),
@@ -183,6 +191,7 @@ pub(crate) async fn compose(
         access,
         limits: Limits::new(rates(&config.limits)),
         audit: Audit::new(store.clone()),
+        readiness: server::Readiness::default(),
         settings: settings(&config, &public_url)?,
     };
     let trusted_proxies = app.settings.trusted_proxies.clone();
@@ -271,14 +280,14 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             bytes: config.limits.request_bytes,
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
-        uploads: uploads(&config.uploads)?,
+        uploads: uploads(&config.uploads, &config.limits)?,
         visitor_limits: visitor_limits(&doors.public_token),
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
 }
 
-fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
+fn uploads(raw: &RawUploads, limits: &RawLimits) -> anyhow::Result<UploadSettings> {
     for media_type in &raw.media_types {
         let is_whole = media_type
             .split_once('/')
@@ -294,6 +303,7 @@ fn uploads(raw: &RawUploads) -> anyhow::Result<UploadSettings> {
         max_file_bytes: raw.max_file_bytes,
         max_files: raw.max_files,
         max_bytes_per_user: raw.max_bytes_per_user,
+        max_unsent_files: limits.unsent_files_per_user,
         media_types: MediaTypes::new(raw.media_types.clone()),
         duration: Duration::from_secs(raw.seconds.max(1)),
     })

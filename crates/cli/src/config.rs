@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
-    EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
+    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
     RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity,
     RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawTitles,
     RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,

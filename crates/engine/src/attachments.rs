@@ -60,6 +60,8 @@ pub struct UploadRules {
     pub session: Option<String>,
     /// Most files of that session.
     pub max_session_files: Option<u32>,
+    /// Most files of one owner that no message holds yet.
+    pub max_unsent_files: u32,
 }
 
 /// A file that somebody wants to send, as they describe it.
@@ -133,10 +135,7 @@ impl Engine {
             Err(FilesError::Exists) => return Err(already_sent()),
             Err(error) => {
                 self.give_up(owner, &record).await;
-                return Err(match error {
-                    FilesError::Interrupted(reason) => Error::Upload(reason),
-                    error => Error::Storage(error),
-                });
+                return Err(error.into());
             }
         };
         if let Err(error) = records.complete(owner, &record.id, kept).await {
@@ -197,6 +196,7 @@ impl Engine {
         let quota = Quota {
             bytes: rules.max_owner_bytes,
             session_files: rules.max_session_files,
+            unsent_files: rules.max_unsent_files,
         };
         let records = &self.attachments.records;
         match records.announce(&context.owner, &record, quota).await? {
@@ -208,6 +208,10 @@ impl Engine {
             Announced::TooMany => Err(Error::UploadQuota(format!(
                 "this chat session may send {} files and has; start a new session",
                 rules.max_session_files.unwrap_or_default()
+            ))),
+            Announced::TooManyUnsent => Err(Error::UploadQuota(format!(
+                "you have {} files that were never sent; send or remove some of them first",
+                rules.max_unsent_files
             ))),
         }
     }

@@ -44,6 +44,8 @@ pub struct Engine {
     pub tasks: TaskTracker,
     /// The turns that run now; at most one in each thread.
     pub turns: Turns,
+    /// Most bytes that one person's messages may take in the store, with the answers to them.
+    pub max_message_bytes: u64,
 }
 
 /// The answer to a request.
@@ -191,6 +193,7 @@ impl Engine {
         };
         // Whoever called has named the request in a span, and could not know this yet.
         tracing::Span::current().record("thread", tracing::field::display(&thread.id));
+        self.check_room(&context).await?;
         let message = self.user_message(&context, &thread.id, input).await?;
         self.store
             .create_thread(&context.owner, &thread, std::slice::from_ref(&message))
@@ -213,6 +216,7 @@ impl Engine {
         let thread = self.store.thread(&context.owner, thread).await?;
         check_open(&thread.status)?;
         let workflow = self.workflow_for(&context, &input)?;
+        self.check_room(&context).await?;
         let message = self.user_message(&context, &thread.id, input).await?;
         let place = self.turns.enter(&thread.id).await;
         let earlier = self.earlier(&context, &workflow, &thread.id, None).await?;
@@ -349,6 +353,16 @@ impl Engine {
         let workflow = self.workflow_of(context)?;
         workflow.pick_model(input.inference_options.model.as_deref())?;
         Ok(Arc::clone(workflow))
+    }
+
+    /// Refuses a new message of a person whose conversations take all the room that one person may have. Messages that come
+    /// at the same moment may go a little beyond it.
+    async fn check_room(&self, context: &RequestContext) -> Result<(), Error> {
+        let limit = self.max_message_bytes;
+        if self.store.message_bytes(&context.owner).await? >= limit {
+            return Err(Error::MessageQuota { limit });
+        }
+        Ok(())
     }
 
     async fn user_message(

@@ -1,8 +1,8 @@
 //! Why the engine could not do what was asked, by what the caller can do about it.
 
-use crate::ports::{FilesError, Interrupted, StoreError};
+use crate::ports::{FilesError, Interrupted, StoreError, size_in_words};
 
-/// One error for the whole crate. The text of every variant but the last three may be shown to the
+/// One error for the whole crate. The text of every variant but `Storage` and `Internal` may be shown to the
 /// person who asked: it says what to do next and holds nothing of anybody else.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,12 +50,42 @@ pub enum Error {
     /// The store cannot take it now.
     #[error("the store is busy; try again in a moment")]
     Busy(#[source] StoreError),
-    /// The storage of files is out of order, or full.
+    /// The storage of files is out of order.
     #[error("an internal error occurred")]
     Storage(#[source] FilesError),
     /// A defect, or a broken store.
     #[error("an internal error occurred")]
     Internal(#[source] StoreError),
+    /// The person's conversations take all the room that one person may have.
+    #[error(
+        "your conversations take more than the {} you may keep here; delete some of them, then send this again",
+        size_in_words(*.limit)
+    )]
+    MessageQuota {
+        /// Most bytes.
+        limit: u64,
+    },
+    /// Neither messages nor files can be kept, until the operator makes room.
+    #[error(
+        "the server's storage is full, so nothing can be saved; tell whoever runs this chat, and try again later"
+    )]
+    StorageFull(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database was taken away under the running server.
+    #[error(
+        "the server has lost its database, so nothing can be saved; tell whoever runs this chat, and try again later"
+    )]
+    StorageLost(#[source] StoreError),
+}
+
+impl From<FilesError> for Error {
+    fn from(error: FilesError) -> Self {
+        match error {
+            FilesError::NotFound => Self::NoSuchFile,
+            FilesError::Interrupted(reason) => Self::Upload(reason),
+            FilesError::Full(_) => Self::StorageFull(Box::new(error)),
+            FilesError::Exists | FilesError::Internal(_) => Self::Storage(error),
+        }
+    }
 }
 
 impl From<StoreError> for Error {
@@ -64,6 +94,8 @@ impl From<StoreError> for Error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::Internal(_) => Self::Internal(error),
+            StoreError::Full(_) => Self::StorageFull(Box::new(error)),
+            StoreError::Lost(_) => Self::StorageLost(error),
         }
     }
 }

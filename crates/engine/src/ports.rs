@@ -114,6 +114,12 @@ pub enum StoreError {
     /// Anything else: a defect, or a broken database.
     #[error("the store failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no room left to write; the operator has to make some.
+    #[error("the storage is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database that was opened has been removed or replaced, so nothing that is written now would be found again.
+    #[error("the database was removed or replaced while it was in use")]
+    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Where conversations are kept. Every method takes the [`Owner`], and every query carries it:
@@ -195,6 +201,13 @@ pub trait Store: Send + Sync + 'static {
         kind: FeedbackKind,
         at: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Bytes of all the owner's messages, questions and answers. Costs one lookup, however many there are.
+    async fn message_bytes(&self, owner: &Owner) -> Result<u64, StoreError>;
+
+    /// Whether the store can keep something now. It really writes, to the database that was opened, whose tables must be
+    /// those that this build works with; for whoever asks whether the server can do its work.
+    async fn probe(&self) -> Result<(), StoreError>;
 }
 
 /// One thing said or done so far, as a model is told it.

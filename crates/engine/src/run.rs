@@ -133,7 +133,8 @@ impl Running {
                         error = &error as &dyn std::error::Error,
                         "failed to save a turn"
                     );
-                    self.tell(Input::SaveFailed);
+                    let is_storage_full = matches!(error, StoreError::Full(_));
+                    self.tell(Input::SaveFailed { is_storage_full });
                 }
                 continue;
             }

@@ -55,7 +55,10 @@ pub(crate) enum Input {
     /// A title was written, or could not be.
     Title(Option<String>),
     /// What was to be saved could not be.
-    SaveFailed,
+    SaveFailed {
+        /// Because there is no room left.
+        is_storage_full: bool,
+    },
     /// The turn took longer than it may.
     TimedOut,
     /// The user stopped it, or left.
@@ -213,7 +216,9 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         match (input, &self.phase) {
-            (Input::SaveFailed, _) => self.on_save_failed(out),
+            (Input::SaveFailed { is_storage_full }, _) => {
+                self.on_save_failed(is_storage_full, out);
+            }
             (_, Phase::Ended) => {}
             (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
             (Input::ModelFailed(error), Phase::Answering) => self.fail(&Failure::from(&error), out),
@@ -247,7 +252,7 @@ impl Turn {
     }
 
     /// What could not be saved is not tried again, and nothing that depends on it is said.
-    fn on_save_failed(&mut self, out: &mut VecDeque<Effect>) {
+    fn on_save_failed(&mut self, is_storage_full: bool, out: &mut VecDeque<Effect>) {
         let is_item_due = out
             .iter()
             .any(|effect| matches!(effect, Effect::Emit(Event::ItemDone { .. })));
@@ -260,7 +265,12 @@ impl Turn {
         self.message = None;
         self.is_thread_unsaved = false;
         self.awaits_title = false;
-        self.fail(&Failure::NOT_SAVED, out);
+        let failure = if is_storage_full {
+            Failure::STORAGE_FULL
+        } else {
+            Failure::NOT_SAVED
+        };
+        self.fail(&failure, out);
     }
 
     fn on_model(
@@ -626,6 +636,10 @@ impl Failure {
     const NOT_SAVED: Self = Self {
         message: "The answer could not be saved. Copy what you need, and try again in a moment.",
         allow_retry: true,
+    };
+    const STORAGE_FULL: Self = Self {
+        message: "The answer could not be saved: the server's storage is full. Copy what you need, and tell whoever runs this chat.",
+        allow_retry: false,
     };
 }
 

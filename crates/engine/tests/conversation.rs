@@ -203,6 +203,7 @@ impl House {
             ids: Arc::new(Counting(AtomicU64::new(1))),
             tasks: TaskTracker::new(),
             turns: Turns::default(),
+            max_message_bytes: u64::MAX,
         };
         Self { engine, model }
     }

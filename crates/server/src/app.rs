@@ -63,6 +63,8 @@ pub struct App {
     pub limits: Limits,
     /// What happened, for those who ask later.
     pub audit: Audit,
+    /// Whether the server can do its work.
+    pub readiness: crate::readiness::Readiness,
     /// The rest of the configuration.
     pub settings: Settings,
 }

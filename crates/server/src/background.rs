@@ -7,6 +7,8 @@ use crate::{app::AppState, error::Cause};
 
 /// Shortest pause between two looks at the issuers' keys, whatever they say.
 const SHORTEST_KEY_PAUSE: Duration = Duration::from_secs(5);
+/// How often the server looks whether it can do its work.
+const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// How often what has run out is removed.
 const PURGE_PAUSE: Duration = Duration::from_mins(10);
 
@@ -15,6 +17,7 @@ pub async fn background(app: AppState) {
     tokio::join!(
         refresh_keys(&app),
         purge(&app),
+        watch(&app),
         app.revocations.run(&*app.credentials),
         app.audit.run(|| app.now().wall),
     );
@@ -24,6 +27,14 @@ async fn refresh_keys(app: &AppState) {
     loop {
         let next = app.issuers.refresh_due(app.now()).await;
         tokio::time::sleep(next.max(SHORTEST_KEY_PAUSE)).await;
+    }
+}
+
+/// Looks whether the server can do its work, so that the log says so also where nobody asks.
+async fn watch(app: &AppState) {
+    loop {
+        app.readiness.problems(app).await;
+        tokio::time::sleep(WATCH_PAUSE).await;
     }
 }
 

@@ -670,6 +670,7 @@ impl From<Error> for ApiError {
                 retry_after,
             } => Self::unavailable(message, retry_after).with_cause(cause),
             // What the caller of a function got wrong is our defect here: handlers pass no free text.
+            Error::Storage(error) => error.into(),
             Error::Unusable(_) | Error::Internal(_) => Self::internal(error),
         }
     }

@@ -232,6 +232,18 @@ impl ApiError {
         }
     }
 
+    /// 507: there is nothing wrong with the request, and nowhere to keep what it brings.
+    fn cannot_store(
+        code: &'static str,
+        message: impl Into<String>,
+        cause: impl Into<Cause>,
+    ) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(StatusCode::INSUFFICIENT_STORAGE, message).with_code(code)
+        }
+    }
+
     /// 500: a defect of ours. The client learns nothing more.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self {
@@ -441,6 +453,11 @@ impl From<engine::Error> for ApiError {
             Error::Storage(cause) => Self::internal(cause),
             Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
             Error::Internal(cause) => Self::internal(cause),
+            Error::MessageQuota { .. } => {
+                Self::conflict(message).with_code("storage_limit_reached")
+            }
+            Error::StorageFull(cause) => Self::cannot_store("storage_full", message, cause),
+            Error::StorageLost(cause) => Self::cannot_store("storage_lost", message, cause),
         }
     }
 }
@@ -454,6 +471,16 @@ impl From<auth::ports::StoreError> for ApiError {
                 Self::unavailable("the store is busy; try again in a moment", BUSY_RETRY)
                     .with_cause(error)
             }
+            StoreError::Full(_) => Self::cannot_store(
+                "storage_full",
+                "the server's storage is full, so nothing can be saved; the operator has to make room",
+                error,
+            ),
+            StoreError::Lost(_) => Self::cannot_store(
+                "storage_lost",
+                "the server has lost its database, so nothing can be saved; the operator has to restart it",
+                error,
+            ),
             StoreError::Conflict | StoreError::Internal(_) => Self::internal(error),
         }
     }

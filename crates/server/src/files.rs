@@ -57,6 +57,8 @@ pub struct UploadSettings {
     pub max_files: usize,
     /// Most bytes of all files of one person.
     pub max_bytes_per_user: u64,
+    /// Most files of one person that no message holds yet.
+    pub max_unsent_files: u32,
     /// Which types.
     pub media_types: MediaTypes,
     /// How long one file may take to arrive.
@@ -84,6 +86,7 @@ impl UploadSettings {
             media_types: self.media_types.clone(),
             session,
             max_session_files: of_session.max_files,
+            max_unsent_files: self.max_unsent_files,
         }
     }
 }

@@ -24,6 +24,7 @@ mod in_hand;
 mod limits;
 mod locale;
 mod path;
+mod readiness;
 mod refused_origins;
 mod report;
 mod requested_headers;
@@ -48,6 +49,7 @@ pub use crate::{
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
+    readiness::Readiness,
     revocation::Revocations,
     serve::{ServeOptions, serve},
 };

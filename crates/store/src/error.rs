@@ -1,5 +1,7 @@
 //! What can go wrong in a store, by what the caller can do about it.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The engine's own error, kept for the log. Shared, because one failed commit is told to many callers.
@@ -44,14 +46,50 @@ pub enum Error {
     /// Locked by another process, or more work than it can do; the same call may work later.
     #[error("the database is busy")]
     Busy(#[source] Cause),
-    /// A defect, a full disk or a broken database; trying again does not help.
+    /// A defect or a broken database; trying again does not help.
     #[error("the database failed")]
     Internal(#[source] Cause),
+    /// The disk, or what this user may have of it, is full.
+    #[error("the storage is full: make room where the database is")]
+    Full(#[source] Cause),
+    /// A file of the open database was removed, or another one has taken its place.
+    #[error(
+        "{} was removed or replaced while it was in use, and nothing is saved any more: stop the server, put the \
+         database back or restore a backup, then start the server again",
+        .file.display()
+    )]
+    Lost {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// Beside a database that has no log of recent writes of its own, there is one of another database. SQLite would
+    /// write its pages into this one.
+    #[error(
+        "{} belongs to another database than {}, which was put in its place: move that file away, and the one that ends \
+         in -shm, then start again",
+        .log.display(),
+        .database.display()
+    )]
+    ForeignLog {
+        /// The database.
+        database: PathBuf,
+        /// The log beside it.
+        log: PathBuf,
+    },
 }
 
 impl Error {
     pub(crate) fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Arc::new(cause))
+    }
+
+    /// What the system says about a file.
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        if crate::durable::is_full(&error) {
+            Self::Full(Arc::new(error))
+        } else {
+            Self::internal(error)
+        }
     }
 
     pub(crate) fn busy(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -65,7 +103,10 @@ impl From<Error> for engine::ports::StoreError {
             Error::NotFound => Self::NotFound,
             Error::Busy(cause) => Self::Busy(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
+            Error::Full(cause) => Self::Full(Box::new(cause)),
+            lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::Conflict
+            | Error::ForeignLog { .. }
             | Error::Address(_)
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
@@ -79,7 +120,10 @@ impl From<Error> for auth::ports::StoreError {
             Error::Conflict => Self::Conflict,
             Error::Busy(cause) => Self::Unavailable(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
+            Error::Full(cause) => Self::Full(Box::new(cause)),
+            lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::NotFound
+            | Error::ForeignLog { .. }
             | Error::Address(_)
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),

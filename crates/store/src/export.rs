@@ -1,22 +1,17 @@
 //! Everything that is kept about one user, record by record.
 
-use auth::audit::{AuditEntry, AuditQuery};
-use auth::ports::{ChatSessionFilter, ChatSessionRecord};
+use auth::audit::AuditEntry;
+use auth::ports::ChatSessionRecord;
 use auth::time::UnixTime;
 use data_encoding::HEXLOWER;
 use engine::Owner;
-use engine::ports::{FileId, PageQuery, StoreError};
-use protocol::request::{FeedbackKind, Order};
+use engine::ports::{AttachmentRecord, FileId, StoreError};
+use protocol::request::FeedbackKind;
 use protocol::{AttachmentId, ItemId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use serde::Serialize;
 
 use crate::Database;
 use crate::error::Error;
-
-/// Audit entries that are read at a time.
-const AUDIT_ENTRIES_AT_A_TIME: u32 = 500;
-/// Sessions that are read at a time.
-const SESSIONS_AT_A_TIME: u32 = 100;
 
 /// One record of an export. As JSON, `record` says which kind it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,161 +83,112 @@ pub enum Record {
     },
 }
 
-/// Hands over everything that is kept about a user, oldest threads first, without ever holding all of it.
+/// Which records of a user are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Chat sessions.
+    ChatSessions,
+    /// Attachments.
+    Attachments,
+    /// Entries of the audit log.
+    Audit,
+    /// Threads, without their items.
+    Threads,
+    /// The items of a thread, named by the number of its row.
+    Items {
+        /// The number.
+        thread: i64,
+    },
+    /// Thumbs for those items.
+    Feedback {
+        /// The number.
+        thread: i64,
+    },
+}
+
+/// A record that is there and cannot be read: spoiled, or of a form that only a newer build knows.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the {what} {name} cannot be read")]
+pub struct Unreadable {
+    /// What it is.
+    pub what: &'static str,
+    /// Its id.
+    pub name: String,
+    /// What is wrong with it.
+    #[source]
+    pub cause: Error,
+}
+
+/// Records, each with the number of its row.
+pub type Rows = Vec<(i64, Result<Record, Unreadable>)>;
+
+impl From<AttachmentRecord> for Record {
+    fn from(attachment: AttachmentRecord) -> Self {
+        Self::Attachment {
+            id: attachment.id,
+            name: attachment.name,
+            media_type: attachment.media_type,
+            size: attachment.size,
+            sha256: attachment.sha256.map(|hash| HEXLOWER.encode(&hash)),
+            created_at: attachment.created_at,
+            session: attachment.session,
+            thread_id: attachment.thread_id,
+            file: attachment.file,
+        }
+    }
+}
+
+/// Hands over everything that is kept about a user, oldest threads first, without ever holding all of it. A record that
+/// cannot be read is handed over as such, and the next ones follow.
 ///
-/// Stops at the first error of `take`. [`Error::NotFound`] means that threads were deleted meanwhile: begin again.
+/// Stops at the first error of `take`.
 pub async fn export_user<E: From<Error>>(
     database: &dyn Database,
     owner: &Owner,
-    mut take: impl FnMut(Record) -> Result<(), E>,
+    mut take: impl FnMut(Result<Record, Unreadable>) -> Result<(), E>,
 ) -> Result<(), E> {
     if let Some(visitor) = database.visitor(owner).await? {
-        take(Record::Visitor {
+        take(Ok(Record::Visitor {
             id: visitor.id,
             public_token_id: visitor.public_token_id,
             created_at: visitor.created_at,
             last_seen_at: visitor.last_seen_at,
-        })?;
+        }))?;
     }
-    export_sessions(database, owner, &mut take).await?;
-    export_attachments(database, owner, &mut take).await?;
-    export_audit(database, owner, &mut take).await?;
-
-    let mut query = first_page();
-    loop {
-        let page = database.threads(owner, &query).await.map_err(Error::from)?;
-        for thread in page.data {
-            let id = thread.id.clone();
-            take(Record::Thread { thread })?;
-            export_items(database, owner, &id, &mut take).await?;
-        }
-        if !page.has_more {
-            return Ok(());
-        }
-        query.after = page.after;
+    for kind in [Kind::ChatSessions, Kind::Attachments, Kind::Audit] {
+        export_rows(database, owner, kind, &mut take).await?;
     }
-}
-
-async fn export_audit<E: From<Error>>(
-    database: &dyn Database,
-    owner: &Owner,
-    take: &mut impl FnMut(Record) -> Result<(), E>,
-) -> Result<(), E> {
-    let Some((issuer, subject)) = owner.as_str().split_once(' ') else {
-        return Ok(());
-    };
-    let mut query = AuditQuery {
-        issuer: Some(issuer.to_owned()),
-        subject: Some(subject.to_owned()),
-        ..AuditQuery::default()
-    };
-    loop {
-        let entries = database
-            .list_audit(&query, AUDIT_ENTRIES_AT_A_TIME)
-            .await
-            .map_err(Error::from)?;
-        let Some(last) = entries.last() else {
-            return Ok(());
-        };
-        query.after = Some(last.id);
-        for entry in entries {
-            take(Record::Audit { entry })?;
-        }
-    }
-}
-
-async fn export_sessions<E: From<Error>>(
-    database: &dyn Database,
-    owner: &Owner,
-    take: &mut impl FnMut(Record) -> Result<(), E>,
-) -> Result<(), E> {
-    let Some((issuer, subject)) = owner.as_str().split_once(' ') else {
-        return Ok(());
-    };
-    let mut filter = ChatSessionFilter {
-        owner: Some((issuer.to_owned(), subject.to_owned())),
-        ..ChatSessionFilter::default()
-    };
-    loop {
-        let sessions = database
-            .list_chat_sessions(&filter, SESSIONS_AT_A_TIME)
-            .await
-            .map_err(Error::from)?;
-        let Some(last) = sessions.last() else {
-            return Ok(());
-        };
-        filter.after = Some(last.id.clone());
-        for session in sessions {
-            take(Record::ChatSession { session })?;
-        }
-    }
-}
-
-async fn export_attachments<E: From<Error>>(
-    database: &dyn Database,
-    owner: &Owner,
-    take: &mut impl FnMut(Record) -> Result<(), E>,
-) -> Result<(), E> {
     let mut after = i64::MIN;
     loop {
-        let attachments = database.attachments(owner, after).await?;
-        let Some((last, _)) = attachments.last() else {
+        let threads = database.records(owner, Kind::Threads, after).await?;
+        let Some((last, _)) = threads.last() else {
             return Ok(());
         };
         after = *last;
-        for (_, attachment) in attachments {
-            take(Record::Attachment {
-                id: attachment.id,
-                name: attachment.name,
-                media_type: attachment.media_type,
-                size: attachment.size,
-                sha256: attachment.sha256.map(|hash| HEXLOWER.encode(&hash)),
-                created_at: attachment.created_at,
-                session: attachment.session,
-                thread_id: attachment.thread_id,
-                file: attachment.file,
-            })?;
+        for (thread, record) in threads {
+            take(record)?;
+            export_rows(database, owner, Kind::Items { thread }, &mut take).await?;
+            export_rows(database, owner, Kind::Feedback { thread }, &mut take).await?;
         }
     }
 }
 
-async fn export_items<E: From<Error>>(
+async fn export_rows<E: From<Error>>(
     database: &dyn Database,
     owner: &Owner,
-    thread: &ThreadId,
-    take: &mut impl FnMut(Record) -> Result<(), E>,
+    kind: Kind,
+    take: &mut impl FnMut(Result<Record, Unreadable>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut query = first_page();
+    let mut after = i64::MIN;
     loop {
-        let page = database
-            .items(owner, thread, &query)
-            .await
-            .map_err(Error::from)?;
-        for item in page.data {
-            take(Record::Item { item })?;
+        let rows = database.records(owner, kind, after).await?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(());
+        };
+        after = *last;
+        for (_, record) in rows {
+            take(record)?;
         }
-        if !page.has_more {
-            break;
-        }
-        query.after = page.after;
-    }
-    for feedback in database.feedback(owner, thread).await? {
-        take(Record::Feedback {
-            thread_id: thread.clone(),
-            item_id: feedback.item_id,
-            kind: feedback.kind,
-            at: feedback.at,
-        })?;
-    }
-    Ok(())
-}
-
-fn first_page() -> PageQuery {
-    PageQuery {
-        limit: PageQuery::MAX_LIMIT,
-        order: Order::Asc,
-        after: None,
-        before: None,
     }
 }
 
@@ -251,7 +197,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Busy(cause) => Self::Busy(cause.into()),
-            StoreError::Internal(cause) => Self::Internal(cause.into()),
+            StoreError::Internal(cause) | StoreError::Lost(cause) => Self::Internal(cause.into()),
+            StoreError::Full(cause) => Self::Full(cause.into()),
         }
     }
 }
@@ -261,7 +208,10 @@ impl From<auth::ports::StoreError> for Error {
         match error {
             auth::ports::StoreError::Conflict => Self::Conflict,
             auth::ports::StoreError::Unavailable(cause) => Self::Busy(cause.into()),
-            auth::ports::StoreError::Internal(cause) => Self::Internal(cause.into()),
+            auth::ports::StoreError::Internal(cause) | auth::ports::StoreError::Lost(cause) => {
+                Self::Internal(cause.into())
+            }
+            auth::ports::StoreError::Full(cause) => Self::Full(cause.into()),
         }
     }
 }

@@ -4,17 +4,19 @@
 //! `.part`; it gets its name once it is whole and on the disk. Whoever removes a file removes its `.part` too, so what a
 //! crash leaves behind goes with its attachment.
 
-use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use engine::ports::{BytesIn, BytesOut, FileId, Files, FilesError, Kept};
 use futures::StreamExt;
-use tokio::fs::{self, DirBuilder, File};
+use tempfile::NamedTempFile;
+use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
+
+use crate::durable;
 
 /// How much is read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -33,6 +35,11 @@ impl LocalFiles {
         }
     }
 
+    /// Where the whole of a file is.
+    pub(crate) fn place_of(&self, file: FileId) -> PathBuf {
+        self.folder_of(file).join(file.to_string())
+    }
+
     /// The last digits are random, so the folders fill evenly.
     fn folder_of(&self, file: FileId) -> PathBuf {
         self.folder.join(format!("{:02x}", file.0 & 0xff))
@@ -43,9 +50,8 @@ impl LocalFiles {
 impl Files for LocalFiles {
     async fn put(&self, file: FileId, bytes: &mut BytesIn<'_>) -> Result<Kept, FilesError> {
         let folder = self.folder_of(file);
-        make_folder(&folder).await.map_err(failed)?;
-        let whole = folder.join(file.to_string());
-        let (part, mut output) = Part::create(folder.join(format!("{file}.part"))).await?;
+        let whole = self.place_of(file);
+        let (part, mut output) = create_part(folder, file).await?;
         // Asked once the part is ours: from now on nobody else can put the whole there.
         if fs::try_exists(&whole).await.map_err(failed)? {
             return Err(FilesError::Exists);
@@ -59,13 +65,7 @@ impl Files for LocalFiles {
             output.write_all(&chunk).await.map_err(failed)?;
         }
         output.flush().await.map_err(failed)?;
-        output.sync_all().await.map_err(failed)?;
-        part.becomes(&whole).await.map_err(failed)?;
-        // A name is on the disk when its folder is.
-        if cfg!(unix) {
-            let folder = File::open(&folder).await.map_err(failed)?;
-            folder.sync_all().await.map_err(failed)?;
-        }
+        blocking(move || durable::publish(part, &whole)).await?;
         let sha256 = sha256.finish();
         let sha256 = sha256
             .as_ref()
@@ -75,7 +75,7 @@ impl Files for LocalFiles {
     }
 
     async fn get(&self, file: FileId) -> Result<BytesOut, FilesError> {
-        let whole = self.folder_of(file).join(file.to_string());
+        let whole = self.place_of(file);
         match File::open(whole).await {
             Ok(file) => Ok(ReaderStream::with_capacity(file, READ_BYTES).boxed()),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(FilesError::NotFound),
@@ -95,66 +95,41 @@ impl Files for LocalFiles {
     }
 }
 
-/// A file that is being written. It is removed when nothing comes of it.
-struct Part(Option<PathBuf>);
-
-impl Part {
-    /// Makes the file, for this user only. Fails where there is one: somebody else is writing it.
-    async fn create(path: PathBuf) -> Result<(Self, File), FilesError> {
-        // Both in one piece of work: when nobody waits for it any more, its result is dropped, and the file goes.
-        let created = tokio::task::spawn_blocking(move || {
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt;
-                options.mode(0o600);
-            }
-            let file = options.open(&path)?;
-            Ok((Self(Some(path)), File::from_std(file)))
-        });
-        match created.await {
-            Ok(Ok(created)) => Ok(created),
-            Ok(Err(error)) if io::Error::kind(&error) == ErrorKind::AlreadyExists => {
-                Err(FilesError::Exists)
-            }
-            Ok(Err(error)) => Err(failed(error)),
-            Err(error) => Err(FilesError::Internal(Box::new(error))),
-        }
-    }
-
-    async fn becomes(mut self, whole: &Path) -> io::Result<()> {
-        if let Some(part) = &self.0 {
-            fs::rename(part, whole).await?;
-        }
-        self.0 = None;
-        Ok(())
-    }
+/// A file that is being written, and a handle to write it with; it is removed when nothing comes of it. For this user only.
+/// Fails where there is one: somebody else is writing it.
+async fn create_part(folder: PathBuf, file: FileId) -> Result<(NamedTempFile, File), FilesError> {
+    // All in one piece of work: when nobody waits for it any more, its result is dropped, and the file goes.
+    blocking(move || {
+        durable::make_folder(&folder)?;
+        let part = tempfile::Builder::new()
+            .prefix(&file.to_string())
+            .suffix(".part")
+            .rand_bytes(0)
+            .tempfile_in(folder)?;
+        let output = File::from_std(part.as_file().try_clone()?);
+        Ok((part, output))
+    })
+    .await
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        // One system call; a file that is gone already is what was wanted.
-        if let Some(part) = &self.0
-            && let Err(error) = std::fs::remove_file(part)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(%error, part = %part.display(), "cannot remove what is left of a broken-off upload");
-        }
+/// Does what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, FilesError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(failed),
+        Err(error) => Err(FilesError::Internal(Box::new(error))),
     }
-}
-
-/// Makes a folder for this user only. What exists keeps the rights that the operator gave it.
-async fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    builder.mode(0o700);
-    builder.create(folder).await
 }
 
 fn failed(error: io::Error) -> FilesError {
-    FilesError::Internal(Box::new(error))
+    if durable::is_full(&error) {
+        FilesError::Full(Box::new(error))
+    } else if error.kind() == ErrorKind::AlreadyExists {
+        FilesError::Exists
+    } else {
+        FilesError::Internal(Box::new(error))
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 //! The bytes of files are beside it, in [`LocalFiles`].
 
 mod address;
+mod backup;
+mod durable;
 mod error;
 mod export;
 mod files;
@@ -20,12 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
+pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
+pub use crate::durable::write_new_file;
 pub use crate::error::Error;
-pub use crate::export::{Record, export_user};
+pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
 pub use crate::files::LocalFiles;
 pub use crate::people::People;
 use crate::sqlite::Sqlite;
-pub use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
+pub use crate::upkeep::{Forgotten, Upkeep};
 
 /// How to open a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +64,15 @@ pub enum MigrationPolicy {
 }
 
 /// What an answered write survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Durability {
-    /// The end of this process, however sudden. A power failure may take the last moments with it, but never spoils
-    /// what is older. Four times the writes of [`Power`](Self::Power) (SQLite in WAL mode: `synchronous = NORMAL`),
-    /// and what is at stake is the end of a chat.
-    #[default]
+    /// The end of this process, however sudden. A power cut may take the last moments of conversations with it, but never
+    /// spoils what is older (SQLite in WAL mode: `synchronous = NORMAL`). What lets people in, what shuts them out, and
+    /// what they had forgotten survive it all the same.
     Process,
-    /// A power failure too: every commit waits for the disk (`synchronous = FULL`).
+    /// A power cut too: every commit waits for the disk (`synchronous = FULL`). What it costs is in
+    /// docs/decisions/0023.
+    #[default]
     Power,
 }
 

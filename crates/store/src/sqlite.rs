@@ -13,6 +13,8 @@ mod attachments;
 mod audit;
 mod credentials;
 mod examine;
+mod export;
+mod place;
 mod queue;
 mod schema;
 mod threads;
@@ -21,7 +23,8 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -29,8 +32,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use crate::durable;
 use crate::error::Error;
 pub(crate) use crate::sqlite::examine::examine;
+use crate::sqlite::place::Place;
+pub(crate) use crate::sqlite::place::beside;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, Options};
 
@@ -48,12 +54,17 @@ pub(crate) struct Sqlite {
     writer: Writer,
     /// None for a database in memory, which is one connection's own: the writer reads for everybody.
     readers: Option<Readers>,
+    /// What conversations survive; everything else survives a power cut.
+    durability: Durability,
+    /// Where it is; nowhere for a database in memory.
+    path: Option<PathBuf>,
 }
 
 impl Sqlite {
     /// Opens a file, and makes it with its folder when it is not there. Blocks.
     pub(crate) fn open_file(path: &Path, options: Options) -> Result<Self, Error> {
-        create_privately(path).map_err(Error::internal)?;
+        create_privately(path).map_err(Error::from_io)?;
+        refuse_foreign_log(path)?;
         let mut writer = connect(path, options)?;
         schema::prepare(&mut writer, options.migrations)?;
         let count = thread::available_parallelism().map_or(1, NonZero::get);
@@ -65,8 +76,10 @@ impl Sqlite {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self {
-            writer: Writer::start(writer, options.patience)?,
+            writer: Writer::start(writer, Place::of(path)?, options.patience)?,
             readers: Some(Readers::start(readers, options.patience)?),
+            durability: options.durability,
+            path: Some(path.to_owned()),
         })
     }
 
@@ -76,17 +89,28 @@ impl Sqlite {
         configure(&connection, options)?;
         schema::prepare(&mut connection, options.migrations)?;
         Ok(Self {
-            writer: Writer::start(connection, options.patience)?,
+            writer: Writer::start(connection, Place::default(), options.patience)?,
             readers: None,
+            durability: options.durability,
+            path: None,
         })
     }
 
-    /// Runs work that may change something; see [`Writer::run`].
+    /// Runs work that may change something, and survives what the operator chose; see [`Writer::run`].
     async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.run(work).await
+        self.writer.run(self.durability, work).await
+    }
+
+    /// The same for what must survive a power cut whatever the operator chose: a key that was handed out, a revocation,
+    /// a person who was forgotten.
+    async fn write_for_good<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writer.run(Durability::Power, work).await
     }
 
     /// Runs work that only reads; see [`Readers::run`].
@@ -96,7 +120,7 @@ impl Sqlite {
     ) -> Result<T, Error> {
         match &self.readers {
             Some(readers) => readers.run(work).await,
-            None => self.writer.run(work).await,
+            None => self.writer.run(self.durability, work).await,
         }
     }
 }
@@ -104,20 +128,66 @@ impl Sqlite {
 /// Makes the file and its folder for this user only: it holds conversations.
 /// What exists keeps the rights that the operator gave it.
 fn create_privately(path: &Path) -> std::io::Result<()> {
-    let mut folder = DirBuilder::new();
-    folder.recursive(true);
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    durable::make_folder(folder)?;
     let mut file = OpenOptions::new();
-    file.write(true).create(true);
+    file.write(true).create_new(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        folder.mode(0o700);
+        use std::os::unix::fs::OpenOptionsExt;
         file.mode(0o600);
     }
-    if let Some(parent) = path.parent() {
-        folder.create(parent)?;
+    match file.open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(_file) => durable::sync_folder(folder),
     }
-    file.open(path).map(drop)
+}
+
+/// A backup has no log of recent writes, and its header says so. When somebody puts one in the place of a database whose
+/// log stays behind, SQLite would write that log's pages into it.
+pub(crate) fn refuse_foreign_log(path: &Path) -> Result<(), Error> {
+    /// Where the header says how the file is written, and what it says of a file without a log (1; 2 is with a log).
+    const WRITE_VERSION: usize = 18;
+    let log = beside(path, "-wal");
+    if !std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let mut header = [0; WRITE_VERSION + 1];
+    let mut file = File::open(path).map_err(Error::internal)?;
+    match file.read_exact(&mut header) {
+        Ok(()) if header[WRITE_VERSION] == 2 => Ok(()),
+        // Another version, or an empty file: neither has a log of its own.
+        Ok(()) => Err(Error::ForeignLog {
+            database: path.to_owned(),
+            log,
+        }),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(Error::ForeignLog {
+            database: path.to_owned(),
+            log,
+        }),
+        Err(error) => Err(Error::internal(error)),
+    }
+}
+
+/// Fails with [`Error::Busy`] while anybody has the database open. A broken one is in nobody's use.
+pub(crate) fn refuse_in_use(path: &Path) -> Result<(), Error> {
+    if !path.exists() || refuse_foreign_log(path).is_err() {
+        return Ok(());
+    }
+    let flags =
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    // Everybody who has it open holds a lock, which this one is not granted beside.
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    match connection
+        .execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
+        .map_err(Error::from)
+    {
+        Err(error @ Error::Busy(_)) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn connect(path: &Path, options: Options) -> Result<Connection, Error> {
@@ -163,11 +233,8 @@ fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
     connection.pragma_update(None, "secure_delete", true)?;
     // Sorts, and the pages that a savepoint could bring back: in a file, they took more writes than the data itself.
     connection.pragma_update(None, "temp_store", "memory")?;
-    let synchronous = match options.durability {
-        Durability::Process => "normal",
-        Durability::Power => "full",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    // The writer says for each of its commits what it survives.
+    queue::set_durability(connection, Durability::Power)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     Ok(())
 }
@@ -179,11 +246,19 @@ impl From<rusqlite::Error> for Error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::busy(error),
                 _ if is_duplicate(failure.extended_code) => Self::Conflict,
+                _ if is_full(failure) => Self::Full(std::sync::Arc::new(error)),
                 _ => Self::internal(error),
             },
             _ => Self::internal(error),
         }
     }
+}
+
+/// Full, or no room for the index of the log. (Where the file system says that this user's share is used up, SQLite reports
+/// a write that failed, like that of a broken disk.)
+fn is_full(failure: rusqlite::ffi::Error) -> bool {
+    failure.code == ErrorCode::DiskFull
+        || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
 }
 
 fn is_duplicate(code: i32) -> bool {

@@ -110,6 +110,8 @@ cases! { $
         another_node_sees_a_write_at_once,
         a_restart_keeps_everything,
         every_kind_of_text_comes_back_as_it_was,
+        bytes_of_messages_are_counted_whatever_adds_or_removes_them,
+        a_probe_finds_a_store_that_works,
     }
     isolation {
         a_foreign_thread_is_as_missing_as_one_that_never_was,
@@ -131,6 +133,7 @@ cases! { $
         a_message_holds_its_owners_unused_uploads_only,
         attachments_go_with_their_message,
         unsent_attachments_are_purged,
+        unsent_attachments_are_bounded,
     }
     projects {
         a_project_sees_the_threads_of_all_its_users,

@@ -65,7 +65,10 @@ pub(crate) async fn run(
         server::router::router(&app),
         turns,
         serve_options,
-        stop_signal(),
+        async {
+            stop_signal().await;
+            app.readiness.drain();
+        },
     );
     tokio::select! {
         () = serving => {}

@@ -54,7 +54,8 @@ pub(crate) enum User {
 }
 
 /// Carries it out.
-pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Result<()> {
+/// Whether all of it could be read.
+pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Result<bool> {
     let operator = workplace.operator().await?;
     match command {
         User::Export { person, files } => {
@@ -63,8 +64,17 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
             let owner = Owner::new(owner_key(person.issuer, person.subject));
             let mut attachments = Vec::new();
             let mut is_known = false;
+            let mut unreadable = 0_u32;
             store::export_user(&*database, &owner, |record| -> anyhow::Result<()> {
                 is_known = true;
+                let record = match record {
+                    Ok(record) => record,
+                    Err(error) => {
+                        unreadable += 1;
+                        say(&format!("skipped: {:#}", anyhow::Error::from(error)));
+                        return Ok(());
+                    }
+                };
                 if let Record::Attachment {
                     id,
                     file,
@@ -87,12 +97,16 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                     plain(person.issuer)
                 ));
             }
-            match files {
-                Some(folder) => {
-                    write_files(&*compose::files(&workplace.config), &attachments, &folder).await
-                }
-                None => Ok(()),
+            if let Some(folder) = files {
+                let files = compose::files(&workplace.config);
+                unreadable += write_files(&*files, &attachments, &folder).await?;
             }
+            if unreadable > 0 {
+                say(&format!(
+                    "{unreadable} records or files could not be read and were left out; all others are there"
+                ));
+            }
+            Ok(unreadable == 0)
         }
         User::Forget { person, yes } => {
             ensure!(
@@ -112,27 +126,37 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                     "removed {} threads, {} attachments and {} chat sessions",
                     forgotten.threads, forgotten.attachments, forgotten.chat_sessions
                 )
-            })
+            })?;
+            Ok(true)
         }
     }
 }
 
-/// Copies files into a folder. Their names are ours: what a person called a file is in its record.
+/// Copies files into a folder. Their names are ours: what a person called a file is in its record. Says how many could not
+/// be read.
 async fn write_files(
     files: &dyn Files,
     attachments: &[(AttachmentId, FileId)],
     folder: &Path,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<u32> {
+    let mut unreadable = 0;
     fs::create_dir_all(folder)
         .with_context(|| format!("failed to make the folder {}", folder.display()))?;
     for (id, file) in attachments {
         let path = folder.join(id.as_str());
+        let mut bytes = match files.get(*file).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                unreadable += 1;
+                say(&format!("skipped: the bytes of {}: {error}", id.as_str()));
+                continue;
+            }
+        };
         let mut output = fs::File::create(&path)
             .with_context(|| format!("failed to write {}", path.display()))?;
-        let mut bytes = files.get(*file).await?;
         while let Some(chunk) = bytes.try_next().await? {
             output.write_all(&chunk)?;
         }
     }
-    Ok(())
+    Ok(unreadable)
 }

@@ -11,7 +11,7 @@ use auth::{
 use secrecy::{ExposeSecret, SecretBox};
 use server::{Development, DevelopmentUser};
 
-use crate::compose::system::{new_seed, now, write_privately};
+use crate::compose::system::{new_seed, now};
 
 /// Where the demo page's public token is kept, so that visitors come back after a restart. Public
 /// tokens are no secret.
@@ -83,7 +83,7 @@ pub(crate) async fn public_token(
         quotas: Quotas::default(),
     };
     let (token, _record) = tokens.create(new, now()).await?;
-    write_privately(&path, token.expose_secret())
+    store::write_new_file(&path, format!("{}\n", token.expose_secret()).as_bytes())
         .with_context(|| format!("failed to write {}", path.display()))?;
     Ok(token.expose_secret().to_owned())
 }

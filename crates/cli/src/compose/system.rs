@@ -1,12 +1,8 @@
 //! The real clock, the real chance, and the signing key on disk.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-};
+use std::{fs, io::ErrorKind, path::Path};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use auth::{
     Signer, UnixTime,
     ports::{Random, SystemRandom},
@@ -55,26 +51,47 @@ pub(crate) type Seed = SecretBox<[u8; 32]>;
 /// Reads the seed of the key that signs identities for MCP servers, and of the one that signs addresses of files; makes
 /// it when it is missing.
 pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
-    let seed = match fs::read_to_string(path) {
-        Ok(text) => read_seed(text.trim()).with_context(|| {
-            format!(
-                "server.signing_key_file {} is not 64 hexadecimal digits",
-                path.display()
-            )
-        })?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let seed = match read_seed(path)? {
+        Some(seed) => seed,
+        None => {
             let seed = new_seed()?;
-            write_privately(path, &HEXLOWER.encode(&seed))
-                .with_context(|| format!("failed to write {}", path.display()))?;
-            seed
-        }
-        Err(error) => {
-            return Err(error).with_context(|| {
-                format!("failed to read server.signing_key_file {}", path.display())
-            });
+            match store::write_new_file(path, format!("{}\n", HEXLOWER.encode(&seed)).as_bytes()) {
+                Ok(()) => seed,
+                // Another server was faster, and its key is the one that stays.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    read_seed(path)?.context("the signing key was there and is gone")?
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("failed to write {}", path.display()));
+                }
+            }
         }
     };
     Ok(SecretBox::new(Box::new(seed)))
+}
+
+/// Reads the seed; none where there is no file. Says what to do about a file that is no key.
+pub(crate) fn read_seed(path: &Path) -> anyhow::Result<Option<[u8; 32]>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| {
+            format!("failed to read server.signing_key_file {}", path.display())
+        })?,
+    };
+    ensure!(
+        !text.trim().is_empty(),
+        "server.signing_key_file {} is empty: put it back from a copy, or remove it, and a new key is made (addresses of \
+         files and tokens for MCP servers that were handed out before then end)",
+        path.display()
+    );
+    from_hex(text.trim()).map(Some).with_context(|| {
+        format!(
+            "server.signing_key_file {} is not 64 hexadecimal digits: put it back from a copy, or remove it, and a new key \
+             is made",
+            path.display()
+        )
+    })
 }
 
 /// A key for trying things out, which is kept nowhere.
@@ -89,24 +106,7 @@ pub(crate) fn new_seed() -> anyhow::Result<[u8; 32]> {
     Ok(seed)
 }
 
-/// Writes a new file that only this user can read, with its folder.
-pub(crate) fn write_privately(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    writeln!(file, "{text}")?;
-    Ok(())
-}
-
-fn read_seed(text: &str) -> anyhow::Result<[u8; 32]> {
+fn from_hex(text: &str) -> anyhow::Result<[u8; 32]> {
     let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes())?;
     bytes
         .try_into()
@@ -132,7 +132,10 @@ mod tests {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{mode:o}");
         }
-        fs::write(&path, "rubbish").unwrap();
-        assert!(signing_key(&path).is_err());
+        for (content, expected) in [("rubbish", "64 hexadecimal digits"), ("", "is empty")] {
+            fs::write(&path, content).unwrap();
+            let error = signing_key(&path).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

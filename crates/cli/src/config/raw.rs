@@ -70,6 +70,17 @@ impl Default for RawServer {
 pub(crate) struct RawStorage {
     pub(crate) url: String,
     pub(crate) files: PathBuf,
+    pub(crate) durability: Durability,
+}
+
+/// What a saved message survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Durability {
+    /// A power cut.
+    Power,
+    /// The end of the process.
+    Process,
 }
 
 impl Default for RawStorage {
@@ -77,6 +88,7 @@ impl Default for RawStorage {
         Self {
             url: "sqlite://./data/vestibule.db".to_owned(),
             files: PathBuf::from("./data/files"),
+            durability: Durability::Power,
         }
     }
 }
@@ -663,6 +675,8 @@ pub(crate) struct RawLimits {
     pub(crate) turns_per_user_at_once: usize,
     pub(crate) turns_per_ip_at_once: usize,
     pub(crate) turns_at_once: usize,
+    pub(crate) message_bytes_per_user: u64,
+    pub(crate) unsent_files_per_user: u32,
 }
 
 impl Default for RawLimits {
@@ -676,6 +690,8 @@ impl Default for RawLimits {
             turns_per_user_at_once: 16,
             turns_per_ip_at_once: 256,
             turns_at_once: 4_000,
+            message_bytes_per_user: 256 << 20,
+            unsent_files_per_user: 100,
         }
     }
 }

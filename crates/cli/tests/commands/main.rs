@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod audit;
+mod backup;
 mod credentials;
 mod doctor;
 mod harness;

@@ -70,6 +70,8 @@ pub struct Quota {
     pub bytes: u64,
     /// Files that came through the record's session.
     pub session_files: Option<u32>,
+    /// Files of the owner that no message holds yet, announced ones included.
+    pub unsent_files: u32,
 }
 
 /// What became of an announced file.
@@ -81,6 +83,8 @@ pub enum Announced {
     NoSpace,
     /// The session has sent [`Quota::session_files`].
     TooMany,
+    /// The owner has [`Quota::unsent_files`] that were never sent.
+    TooManyUnsent,
 }
 
 /// What is known about attachments. As everywhere, one of another owner is [`StoreError::NotFound`].
@@ -199,9 +203,12 @@ pub enum FilesError {
     /// The bytes ended early, and nothing was kept.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-    /// A full disk, or a storage that is out of order.
+    /// A storage that is out of order.
     #[error("the file storage failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no room left for its bytes; the operator has to make some.
+    #[error("the file storage is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Where bytes are kept: a folder now, an object store behind the same three calls.

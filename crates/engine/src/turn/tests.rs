@@ -501,7 +501,9 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
 
 #[test]
 fn what_cannot_be_saved_is_told() {
-    let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed);
+    let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed {
+        is_storage_full: false,
+    });
     assert!(play.line().ends_with("delta error end"), "{}", play.line());
 }
 
@@ -520,7 +522,13 @@ fn an_answer_whose_last_save_fails_is_never_called_done() {
             now: thread().created_at,
             id: 7,
         };
-        play.turn.on(Input::SaveFailed, &moment, &mut waiting);
+        play.turn.on(
+            Input::SaveFailed {
+                is_storage_full: false,
+            },
+            &moment,
+            &mut waiting,
+        );
         play.effects.extend(waiting);
         assert!(
             play.line()
@@ -625,7 +633,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         2 => any::<bool>().prop_map(|is_error| Input::Tool(ToolEvent::Done { output: "o".to_owned(), is_error })),
         1 => made(|| Input::ToolEnded),
         1 => prop::option::of("[a-z]{0,9}").prop_map(Input::Title),
-        1 => made(|| Input::SaveFailed),
+        1 => made(|| Input::SaveFailed { is_storage_full: false }),
         1 => made(|| Input::TimedOut),
         1 => made(|| Input::Cancelled),
     ]

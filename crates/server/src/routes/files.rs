@@ -141,7 +141,7 @@ pub(crate) async fn content(
     let bytes = match app.engine.attachments.files.get(record.file).await {
         Ok(bytes) => bytes,
         Err(FilesError::NotFound) => return Err(dead_link()),
-        Err(error) => return Err(Error::Storage(error).into()),
+        Err(error) => return Err(Error::from(error).into()),
     };
     let is_shown = SHOWN_IMAGES.contains(&&*record.media_type);
     let media_type = if is_shown {

@@ -1,21 +1,51 @@
 //! Liveness and readiness, for whoever watches the process.
 
+use std::net::SocketAddr;
+
 use axum::{
     Json,
-    extract::State,
+    extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
+use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
-use crate::{app::AppState, error::ApiError};
+use crate::app::AppState;
+
+/// What proxies leave. Behind one that runs on this machine, everybody comes from here.
+const TRACES_OF_PROXIES: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: it can also do its work, as far as that can be told without doing any.
-pub(crate) async fn ready(State(app): State<AppState>) -> Result<Response, ApiError> {
-    app.credentials.list_refusals().await?;
-    Ok(Json(json!({ "status": "ready" })).into_response())
+/// `GET /readyz`: it can also do its work. What is wrong is told to this machine only: it names issuers and files.
+pub(crate) async fn ready(
+    State(app): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    let problems = app.readiness.problems(&app).await;
+    let (status, mut body) = if problems.is_empty() {
+        (StatusCode::OK, json!({ "status": "ready" }))
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({ "status": "not ready" }),
+        )
+    };
+    let is_from_here = peer.ip().to_canonical().is_loopback()
+        && !TRACES_OF_PROXIES
+            .iter()
+            .any(|name| headers.contains_key(*name));
+    if is_from_here && !problems.is_empty() {
+        body["problems"] = json!(problems);
+    }
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        http::HeaderValue::from_static("no-store"),
+    );
+    response
 }

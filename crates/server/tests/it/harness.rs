@@ -128,6 +128,9 @@ pub(crate) struct Options {
     pub(crate) uploads: UploadSettings,
     pub(crate) turn_limits: TurnLimits,
     pub(crate) visitor_limits: CallerLimits,
+    /// Where the database and the files are; a new folder when absent.
+    pub(crate) folder: Option<std::path::PathBuf>,
+    pub(crate) max_message_bytes: u64,
 }
 
 impl Default for Options {
@@ -169,6 +172,7 @@ impl Default for Options {
                 max_file_bytes: 1_000_000,
                 max_files: 3,
                 max_bytes_per_user: 3_000_000,
+                max_unsent_files: 100,
                 media_types: MediaTypes::new(
                     ["image/png", "application/pdf", "text/*"].map(str::to_owned),
                 ),
@@ -179,6 +183,8 @@ impl Default for Options {
                 message_bytes: Some(8 << 10),
                 ..CallerLimits::default()
             },
+            folder: None,
+            max_message_bytes: u64::MAX,
         }
     }
 }
@@ -206,7 +212,10 @@ impl TestApp {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = match &options.folder {
+            Some(folder) => tempfile::tempdir_in(folder).unwrap(),
+            None => tempfile::tempdir().unwrap(),
+        };
         let url = format!("sqlite://{}/test.db", folder.path().display());
         let store = store::connect(&url, store::Options::default())
             .await
@@ -293,6 +302,7 @@ impl TestApp {
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
                 turns: engine::Turns::default(),
+                max_message_bytes: options.max_message_bytes,
             },
             credentials: credentials.clone(),
             logins: LoginSessions::new(issuers.clone(), Arc::new(HttpSessionLookup::new(http))),
@@ -304,6 +314,7 @@ impl TestApp {
             file_addresses,
             revocations: Revocations::default(),
             signer: signer.clone(),
+            readiness: server::Readiness::default(),
             hosted_sessions: options.hosted,
             relay: Some(RelayTargets {
                 by_workflow: HashMap::from([(

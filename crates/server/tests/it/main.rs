@@ -43,6 +43,8 @@ mod rules;
 #[cfg(test)]
 mod sign_out;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod token_exchange;
 #[cfg(test)]
 mod workflow_access;

@@ -1,5 +1,7 @@
 //! The promises of the `Files` port, on a real folder.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use engine::ports::Interrupted;
 use futures::{TryStreamExt, stream};

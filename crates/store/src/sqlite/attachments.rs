@@ -149,13 +149,14 @@ fn announce(
     description: &Stored,
     quota: Quota,
 ) -> Result<Announced, Error> {
-    let (all, of_session): (i64, i64) = connection
+    let (all, of_session, unsent): (i64, i64, i64) = connection
         .prepare_cached(
-            "SELECT coalesce(sum(size), 0), count(*) FILTER (WHERE session = ?2)
+            "SELECT coalesce(sum(size), 0), count(*) FILTER (WHERE session = ?2),
+                 count(*) FILTER (WHERE item IS NULL)
              FROM attachments WHERE owner = ?1",
         )?
         .query_row(params![owner.as_str(), record.session], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
     if quota
         .session_files
@@ -165,6 +166,9 @@ fn announce(
     }
     if all.saturating_add(bytes(record.size)) > bytes(quota.bytes) {
         return Ok(Announced::NoSpace);
+    }
+    if unsent >= i64::from(quota.unsent_files) {
+        return Ok(Announced::TooManyUnsent);
     }
     connection
         .prepare_cached(
@@ -210,26 +214,6 @@ pub(super) fn tie(
     Ok(())
 }
 
-/// All attachments of an owner after this key, in the order in which they came, some at a time.
-pub(super) fn some_of_owner(
-    connection: &Connection,
-    owner: &Owner,
-    after: i64,
-) -> Result<Vec<(i64, AttachmentRecord)>, Error> {
-    connection
-        .prepare_cached(
-            "SELECT a.owner, a.id, a.file, a.session, a.size, a.sha256, a.created_at, a.version,
-                 a.data, threads.id, a.key
-             FROM attachments a LEFT JOIN items ON items.key = a.item
-                 LEFT JOIN threads ON threads.key = items.thread
-             WHERE a.owner = ?1 AND a.key > ?2 ORDER BY a.key LIMIT ?3",
-        )?
-        .query_and_then(params![owner.as_str(), after, BATCH], |row| {
-            Ok((row.get(10)?, read_record(row)?.1))
-        })?
-        .collect()
-}
-
 /// Removes an owner's attachments, some at a time; those of messages too.
 pub(super) fn forget_some(connection: &Connection, owner: &Owner) -> Result<u64, Error> {
     let rows = connection
@@ -262,7 +246,7 @@ fn find(
         .ok_or(Error::NotFound)?
 }
 
-fn read_record(row: &Row<'_>) -> Result<(Owner, AttachmentRecord), Error> {
+pub(super) fn read_record(row: &Row<'_>) -> Result<(Owner, AttachmentRecord), Error> {
     let id: String = row.get(1)?;
     let file: String = row.get(2)?;
     let size: i64 = row.get(4)?;

@@ -187,7 +187,7 @@ fn value<T: ToSql>(value: Option<&T>) -> Option<&dyn ToSql> {
     value.map(|value| value as &dyn ToSql)
 }
 
-fn read_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
+pub(super) fn read_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
     let details: Details = rows::decode(row.get(4)?, &row.get::<_, String>(5)?)?;
     let door = row
         .get::<_, Option<String>>(2)?

@@ -2,7 +2,7 @@
 
 mod domains;
 pub(super) mod keys;
-mod sessions;
+pub(super) mod sessions;
 
 use async_trait::async_trait;
 use auth::identity::{Environment, Identity};
@@ -27,8 +27,9 @@ impl CredentialStore for Sqlite {
         limit: u32,
     ) -> Result<OpeningOutcome, StoreError> {
         let (session, secret) = (EncodedSession::new(session)?, secret.clone());
-        let outcome =
-            self.write(move |connection| sessions::insert(connection, &session, &secret, limit));
+        let outcome = self.write_for_good(move |connection| {
+            sessions::insert(connection, &session, &secret, limit)
+        });
         Ok(outcome.await?)
     }
 
@@ -51,7 +52,7 @@ impl CredentialStore for Sqlite {
     ) -> Result<RotationOutcome, StoreError> {
         let (current, owner, rotation) = (*current, owner.clone(), rotation.clone());
         let workflow = workflow.to_owned();
-        let outcome = self.write(move |connection| {
+        let outcome = self.write_for_good(move |connection| {
             sessions::rotate(
                 connection, &current, &owner, &workflow, &rotation, expires_at,
             )
@@ -89,7 +90,7 @@ impl CredentialStore for Sqlite {
 
     async fn end_chat_session(&self, id: &str, end: End) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let ended = self.write(move |connection| sessions::end(connection, &id, end));
+        let ended = self.write_for_good(move |connection| sessions::end(connection, &id, end));
         Ok(ended.await?)
     }
 
@@ -100,8 +101,9 @@ impl CredentialStore for Sqlite {
         end: End,
     ) -> Result<u64, StoreError> {
         let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-        let ended =
-            self.write(move |connection| sessions::end_all_of(connection, &issuer, &subject, end));
+        let ended = self.write_for_good(move |connection| {
+            sessions::end_all_of(connection, &issuer, &subject, end)
+        });
         Ok(ended.await?)
     }
 
@@ -111,8 +113,9 @@ impl CredentialStore for Sqlite {
         end: End,
     ) -> Result<u64, StoreError> {
         let sign_out = sign_out.clone();
-        let ended =
-            self.write(move |connection| sessions::end_all_of_login(connection, &sign_out, end));
+        let ended = self.write_for_good(move |connection| {
+            sessions::end_all_of_login(connection, &sign_out, end)
+        });
         Ok(ended.await?)
     }
 
@@ -130,7 +133,7 @@ impl CredentialStore for Sqlite {
 
     async fn insert_public_token(&self, token: &PublicTokenRecord) -> Result<(), StoreError> {
         let token = token.clone();
-        let inserted = self.write(move |connection| keys::insert(connection, &token));
+        let inserted = self.write_for_good(move |connection| keys::insert(connection, &token));
         Ok(inserted.await?)
     }
 
@@ -149,14 +152,16 @@ impl CredentialStore for Sqlite {
 
     async fn revoke_public_token(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let revoked =
-            self.write(move |connection| keys::revoke::<PublicTokenRecord>(connection, &id, now));
+        let revoked = self.write_for_good(move |connection| {
+            keys::revoke::<PublicTokenRecord>(connection, &id, now)
+        });
         Ok(revoked.await?)
     }
 
     async fn insert_visitor(&self, visitor: &VisitorRecord) -> Result<(), StoreError> {
         let visitor = visitor.clone();
-        let inserted = self.write(move |connection| keys::insert_visitor(connection, &visitor));
+        let inserted =
+            self.write_for_good(move |connection| keys::insert_visitor(connection, &visitor));
         Ok(inserted.await?)
     }
 
@@ -202,7 +207,7 @@ impl CredentialStore for Sqlite {
 
     async fn remove_visitor(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let removed = self.write(move |connection| keys::remove_visitor(connection, &id));
+        let removed = self.write_for_good(move |connection| keys::remove_visitor(connection, &id));
         Ok(removed.await?)
     }
 
@@ -220,7 +225,7 @@ impl CredentialStore for Sqlite {
 
     async fn insert_server_key(&self, key: &ServerKeyRecord) -> Result<(), StoreError> {
         let key = key.clone();
-        let inserted = self.write(move |connection| keys::insert(connection, &key));
+        let inserted = self.write_for_good(move |connection| keys::insert(connection, &key));
         Ok(inserted.await?)
     }
 
@@ -239,14 +244,16 @@ impl CredentialStore for Sqlite {
 
     async fn revoke_server_key(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let revoked =
-            self.write(move |connection| keys::revoke::<ServerKeyRecord>(connection, &id, now));
+        let revoked = self.write_for_good(move |connection| {
+            keys::revoke::<ServerKeyRecord>(connection, &id, now)
+        });
         Ok(revoked.await?)
     }
 
     async fn insert_domain(&self, domain: &DomainRecord) -> Result<DomainRecord, StoreError> {
         let domain = domain.clone();
-        let registered = self.write(move |connection| domains::insert(connection, &domain));
+        let registered =
+            self.write_for_good(move |connection| domains::insert(connection, &domain));
         Ok(registered.await?)
     }
 
@@ -276,8 +283,8 @@ impl CredentialStore for Sqlite {
         environment: Environment,
     ) -> Result<bool, StoreError> {
         let origin = origin.to_owned();
-        let removed =
-            self.write(move |connection| domains::remove(connection, &origin, environment));
+        let removed = self
+            .write_for_good(move |connection| domains::remove(connection, &origin, environment));
         Ok(removed.await?)
     }
 

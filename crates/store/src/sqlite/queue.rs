@@ -9,6 +9,7 @@
 //! woke it. So a writer with company lets others go on before it looks what has queued up, and has a whole group answered
 //! by the runtime, which is woken once for it (docs/decisions/0004).
 
+use std::cell::Cell;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::Durability;
 use crate::error::Error;
+use crate::sqlite::place::Place;
 
 /// How much work may wait for each kind of thread; a request waits for at most one piece of it.
 const QUEUE_LENGTH: usize = 1024;
@@ -28,8 +31,12 @@ type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// One caller's work inside a group.
 trait Write: Send {
+    /// What it survives once it is acknowledged.
+    fn durability(&self) -> Durability;
     /// Does the work, perhaps for the second time, and keeps its result.
     fn run(&mut self, connection: &Connection) -> Ran;
+    /// Why the work could not be done, when it could not.
+    fn error(&self) -> Option<&Error>;
     /// Keeps the reason why the work could not be done or is not there any more.
     fn fail(&mut self, error: Error);
     /// Tells the caller the result, once the commit is through.
@@ -49,6 +56,7 @@ enum Ran {
 }
 
 struct Task<T, W> {
+    durability: Durability,
     work: W,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
@@ -56,12 +64,20 @@ struct Task<T, W> {
 }
 
 impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W> {
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
     fn run(&mut self, connection: &Connection) -> Ran {
         match self.result.insert((self.work)(connection)) {
             Ok(_) => Ran::Well,
             Err(Error::NotFound | Error::Conflict) => Ran::Refused,
             Err(_) => Ran::Failed,
         }
+    }
+
+    fn error(&self) -> Option<&Error> {
+        self.result.as_ref()?.as_ref().err()
     }
 
     fn fail(&mut self, error: Error) {
@@ -87,12 +103,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. The connection is its own from now on.
-    pub(super) fn start(connection: Connection, patience: Duration) -> Result<Self, Error> {
+    pub(super) fn start(
+        connection: Connection,
+        place: Place,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let database = Writable::new(connection, place)?;
         let threads = Threads::start(
             "store-writer",
-            vec![connection],
+            vec![database],
             patience,
-            |connection, queue| {
+            |database, queue| {
                 let mut is_company_likely = false;
                 while let Ok(first) = next_for_group(queue, is_company_likely) {
                     let mut group = vec![first];
@@ -102,24 +123,28 @@ impl Writer {
                         group.push(next);
                     }
                     is_company_likely = group.len() > 1;
-                    commit_group(connection, &mut group);
-                    Committed(group).acknowledge();
+                    for mut group in by_durability(group) {
+                        commit_group(database, &mut group);
+                        Committed(group).acknowledge();
+                    }
                 }
             },
         )?;
         Ok(Self { threads })
     }
 
-    /// Does the work in a transaction and answers after its commit. An error undoes this work and no other. The work may
+    /// Does the work in a transaction and answers after its commit, which survives what is asked for. An error undoes this work and no other. The work may
     /// be undone and done again, so it does nothing but speak with the database.
     ///
     /// Once it is queued it is done, even if the caller goes away: a write is never half wanted.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        durability: Durability,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let task = Task {
+            durability,
             work,
             result: None,
             reply,
@@ -128,6 +153,57 @@ impl Writer {
         self.threads.push(Box::new(task)).await?;
         answer.await.map_err(Error::internal)?
     }
+}
+
+/// What the writer has of the database.
+struct Writable {
+    connection: Connection,
+    place: Place,
+    /// What the next commit survives.
+    durability: Cell<Durability>,
+}
+
+impl Writable {
+    fn new(connection: Connection, place: Place) -> Result<Self, Error> {
+        set_durability(&connection, Durability::Power)?;
+        Ok(Self {
+            connection,
+            place,
+            durability: Cell::new(Durability::Power),
+        })
+    }
+
+    /// Makes sure that what is committed next is found again.
+    fn prepare(&self, durability: Durability) -> Result<(), Error> {
+        self.place.check()?;
+        if self.durability.get() != durability {
+            set_durability(&self.connection, durability)?;
+            self.durability.set(durability);
+        }
+        Ok(())
+    }
+}
+
+/// What later commits of a connection survive. Not inside of a transaction.
+pub(super) fn set_durability(connection: &Connection, durability: Durability) -> Result<(), Error> {
+    let synchronous = match durability {
+        // The log of recent writes reaches the disk when it is copied to its places.
+        Durability::Process => "normal",
+        // It reaches the disk with each commit.
+        Durability::Power => "full",
+    };
+    Ok(connection.pragma_update(None, "synchronous", synchronous)?)
+}
+
+/// Takes a group apart by what its work survives, so that nobody waits for the disk because of somebody else. What waits
+/// comes last, and has the rest reach the disk with it.
+fn by_durability(group: Vec<Box<dyn Write>>) -> impl Iterator<Item = Vec<Box<dyn Write>>> {
+    let (process, power): (Vec<_>, Vec<_>) = group
+        .into_iter()
+        .partition(|work| work.durability() == Durability::Process);
+    [process, power]
+        .into_iter()
+        .filter(|group| !group.is_empty())
 }
 
 /// The first work of the next group. When it had to be waited for, whoever is about to queue more on this core does so
@@ -166,8 +242,14 @@ impl Drop for Committed {
 ///
 /// A savepoint copies each page that is touched, for each caller, in case the work ends half-way. That is rare: work that
 /// is refused has nearly always changed nothing yet. So the group runs without, and again with savepoints if need be.
-fn commit_group(connection: &Connection, group: &mut [Box<dyn Write>]) {
-    let committed = run_together(connection, group)
+fn commit_group(database: &Writable, group: &mut [Box<dyn Write>]) {
+    let connection = &database.connection;
+    let durability = group
+        .first()
+        .map_or(Durability::Power, |work| work.durability());
+    let committed = database
+        .prepare(durability)
+        .and_then(|()| run_together(connection, group))
         .and_then(|outcome| match outcome {
             Outcome::Whole => Ok(()),
             Outcome::HalfDone => {
@@ -175,7 +257,7 @@ fn commit_group(connection: &Connection, group: &mut [Box<dyn Write>]) {
                 run_apart(connection, group)
             }
         })
-        .and_then(|()| still_in_transaction(connection))
+        .and_then(|()| still_in_transaction(connection, None))
         .and_then(|()| execute(connection, "COMMIT"));
     if let Err(error) = committed {
         for work in group {
@@ -203,7 +285,7 @@ fn run_together(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result
     for work in group {
         let changes = connection.total_changes();
         let ran = work.run(connection);
-        still_in_transaction(connection)?;
+        still_in_transaction(connection, work.error())?;
         let is_whole = match ran {
             Ran::Well => true,
             Ran::Refused => connection.total_changes() == changes,
@@ -221,7 +303,7 @@ fn run_apart(connection: &Connection, group: &mut [Box<dyn Write>]) -> Result<()
     for work in group {
         execute(connection, "SAVEPOINT step")?;
         let ran = work.run(connection);
-        still_in_transaction(connection)?;
+        still_in_transaction(connection, work.error())?;
         if ran != Ran::Well {
             execute(connection, "ROLLBACK TO step")?;
         }
@@ -235,12 +317,16 @@ fn begin(connection: &Connection) -> Result<(), Error> {
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// On a full disk or a read error SQLite itself gives up the transaction of the whole group.
-fn still_in_transaction(connection: &Connection) -> Result<(), Error> {
-    if connection.is_autocommit() {
-        return Err(Error::internal(TransactionLost));
+/// On a full disk or a read error SQLite itself gives up the transaction of the whole group. All of it is told why, where
+/// the work in which it happened knows.
+fn still_in_transaction(connection: &Connection, error: Option<&Error>) -> Result<(), Error> {
+    if !connection.is_autocommit() {
+        return Ok(());
     }
-    Ok(())
+    Err(match error {
+        Some(error @ Error::Full(_)) => error.clone(),
+        _ => Error::internal(TransactionLost),
+    })
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -302,20 +388,21 @@ struct Threads<Job> {
 }
 
 impl<Job: Send + 'static> Threads<Job> {
-    fn start(
+    /// Starts one thread for each of what they work on.
+    fn start<Tool: Send + 'static>(
         name: &str,
-        connections: Vec<Connection>,
+        tools: Vec<Tool>,
         patience: Duration,
-        run: fn(&Connection, &Receiver<Job>),
+        run: fn(&Tool, &Receiver<Job>),
     ) -> Result<Self, Error> {
         let (queue, jobs) = async_channel::bounded(QUEUE_LENGTH);
-        let handles = connections
+        let handles = tools
             .into_iter()
-            .map(|connection| {
+            .map(|tool| {
                 let jobs = jobs.clone();
                 thread::Builder::new()
                     .name(name.to_owned())
-                    .spawn(move || run(&connection, &jobs))
+                    .spawn(move || run(&tool, &jobs))
             })
             .collect::<Result<_, _>>()
             .map_err(Error::internal)?;
@@ -377,7 +464,7 @@ mod tests {
 
     async fn numbers(writer: &Writer) -> Vec<u32> {
         writer
-            .run(|connection| {
+            .run(Durability::Process, |connection| {
                 let numbers = connection
                     .prepare("SELECT number FROM numbers ORDER BY number")?
                     .query_map([], |row| row.get(0))?
@@ -395,14 +482,17 @@ mod tests {
     {
         let (begin, mut begun) = unbounded_channel();
         let (release, held) = mpsc::channel::<()>();
-        let hold = writer.run(move |_| {
+        let hold = writer.run(Durability::Process, move |_| {
             begin.send(()).unwrap();
             held.recv().unwrap();
             Ok(())
         });
         let queue_then_release = async {
             begun.recv().await.unwrap();
-            let mut calls = Box::pin(join_all(work.into_iter().map(|work| writer.run(work))));
+            let mut calls = Box::pin(join_all(
+                work.into_iter()
+                    .map(|work| writer.run(Durability::Process, work)),
+            ));
             assert!(futures::poll!(&mut calls).is_pending()); // Polled once: all are queued.
             release.send(()).unwrap();
             calls.await
@@ -414,7 +504,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_fails_takes_no_other_of_its_group_with_it() {
-        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        let writer = Writer::start(connection(), Place::default(), PATIENCE).unwrap();
         let work = (0..6)
             .map(|number| {
                 move |connection: &Connection| {
@@ -438,7 +528,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_group_runs_again_only_when_something_may_be_left() {
-        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        let writer = Writer::start(connection(), Place::default(), PATIENCE).unwrap();
         let failed = Error::internal(ThreadGone);
         for (leaves_something, cause, runs) in [
             (false, Error::NotFound, 1),
@@ -486,7 +576,7 @@ mod tests {
                  CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED);",
             )
             .unwrap();
-        let writer = Writer::start(connection, PATIENCE).unwrap();
+        let writer = Writer::start(connection, Place::default(), PATIENCE).unwrap();
         let work = (0..3)
             .map(|number| {
                 move |connection: &Connection| {
@@ -500,7 +590,7 @@ mod tests {
         let results = run_as_group(&writer, work).await;
         assert!(results.iter().all(Result::is_err), "{results:?}");
         writer
-            .run(|connection| insert(connection, 7))
+            .run(Durability::Process, |connection| insert(connection, 7))
             .await
             .unwrap();
         assert_eq!(numbers(&writer).await, [7]);
@@ -508,7 +598,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_transaction_is_told_to_the_whole_group() {
-        let writer = Writer::start(connection(), PATIENCE).unwrap();
+        let writer = Writer::start(connection(), Place::default(), PATIENCE).unwrap();
         let work = (0..5)
             .map(|number| {
                 move |connection: &Connection| {
@@ -527,7 +617,7 @@ mod tests {
         assert_eq!(numbers(&writer).await, [0_u32; 0]);
         // And the next one works.
         writer
-            .run(|connection| insert(connection, 7))
+            .run(Durability::Process, |connection| insert(connection, 7))
             .await
             .unwrap();
         assert_eq!(numbers(&writer).await, [7]);
@@ -542,17 +632,22 @@ mod tests {
                 .unwrap()
         };
         let (first, second) = (runtime(), runtime());
-        let writer = std::sync::Arc::new(Writer::start(connection(), PATIENCE).unwrap());
+        let writer =
+            std::sync::Arc::new(Writer::start(connection(), Place::default(), PATIENCE).unwrap());
         let (begin, begun) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
         let call = |runtime: &tokio::runtime::Runtime, number| {
             let writer = writer.clone();
-            runtime.spawn(async move { writer.run(move |c| insert(c, number)).await })
+            runtime.spawn(async move {
+                writer
+                    .run(Durability::Process, move |c| insert(c, number))
+                    .await
+            })
         };
         let holder = writer.clone();
         second.spawn(async move {
             holder
-                .run(move |_| {
+                .run(Durability::Process, move |_| {
                     begin.send(()).unwrap();
                     held.recv().unwrap();
                     Ok(())
@@ -576,21 +671,22 @@ mod tests {
 
     #[tokio::test]
     async fn work_waits_for_a_place_and_then_gives_up() {
-        let writer = Writer::start(connection(), Duration::from_millis(10)).unwrap();
+        let writer =
+            Writer::start(connection(), Place::default(), Duration::from_millis(10)).unwrap();
         let (begin, mut begun) = unbounded_channel();
         let (release, held) = mpsc::channel::<()>();
-        let mut hold = Box::pin(writer.run(move |_| {
+        let mut hold = Box::pin(writer.run(Durability::Process, move |_| {
             begin.send(()).unwrap();
             held.recv().unwrap();
             Ok(())
         }));
         assert!(futures::poll!(&mut hold).is_pending());
         begun.recv().await.unwrap(); // The thread is busy, and the queue empty.
-        let calls = (0..QUEUE_LENGTH).map(|_| writer.run(|_| Ok(())));
+        let calls = (0..QUEUE_LENGTH).map(|_| writer.run(Durability::Process, |_| Ok(())));
         let mut calls = Box::pin(join_all(calls));
         assert!(futures::poll!(&mut calls).is_pending());
 
-        let one_too_many = writer.run(|_| Ok(())).await;
+        let one_too_many = writer.run(Durability::Process, |_| Ok(())).await;
         assert!(
             matches!(one_too_many, Err(Error::Busy(_))),
             "{one_too_many:?}"
@@ -607,9 +703,10 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE numbers (number INTEGER)")
             .unwrap();
-        let writer = Writer::start(connection, PATIENCE).unwrap();
+        let writer = Writer::start(connection, Place::default(), PATIENCE).unwrap();
         {
-            let calls = (0..50).map(|number| writer.run(move |c| insert(c, number)));
+            let calls =
+                (0..50).map(|number| writer.run(Durability::Process, move |c| insert(c, number)));
             assert!(futures::poll!(Box::pin(join_all(calls))).is_pending());
         }
         drop(writer);

@@ -24,6 +24,9 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!(
         "../../migrations/sqlite/0010_visitor_resume.sql"
     )),
+    M::up(include_str!(
+        "../../migrations/sqlite/0011_message_bytes.sql"
+    )),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();
@@ -62,6 +65,26 @@ fn migrate(connection: &mut Connection, found: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes the tables' version that is there, which must be the one of this build: a real write that changes nothing.
+pub(super) fn probe(connection: &Connection) -> Result<(), Error> {
+    let found: u32 = connection
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    let version = found;
+    let found = version as usize;
+    match found.cmp(&LATEST) {
+        Ordering::Greater => Err(Error::TooNew {
+            found,
+            known: LATEST,
+        }),
+        Ordering::Less => Err(Error::Outdated {
+            found,
+            needed: LATEST,
+        }),
+        Ordering::Equal => Ok(connection.pragma_update(None, "user_version", version)?),
+    }
+}
+
 fn version(connection: &Connection) -> Result<usize, Error> {
     Ok(MIGRATIONS.current_version(connection)?.into())
 }
@@ -78,6 +101,29 @@ impl From<rusqlite_migration::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_of_messages_that_were_there_before_the_upgrade_are_counted() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut connection, 10).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO threads (key, owner, id, created_at, version, data)
+                 VALUES (1, 'ada', 'a', 0, 1, '{}'), (2, 'ada', 'b', 0, 1, '{}'), (3, 'bob', 'a', 0, 1, '{}');
+                 INSERT INTO items (thread, id, version, data)
+                 VALUES (1, 'a', 1, '12345'), (1, 'b', 1, 'ää'), (2, 'a', 1, '1'), (3, 'a', 1, '12');",
+            )
+            .unwrap();
+        prepare(&mut connection, MigrationPolicy::Apply).unwrap();
+        let bytes: Vec<(String, i64)> = connection
+            .prepare("SELECT owner, bytes FROM message_bytes ORDER BY owner")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(bytes, [("ada".to_owned(), 10), ("bob".to_owned(), 2)]);
+    }
 
     #[test]
     fn logins_of_open_sessions_are_found_after_the_upgrade() {

@@ -60,7 +60,13 @@ impl TestDatabase for File {
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 9] = [
+const WANTED_WHOLE: [&str; 13] = [
+    // An upgrade, once.
+    "FROM items JOIN threads ON threads.key = items.thread GROUP BY threads.owner",
+    // All that is kept about one person, found by the person, then put in order.
+    "FROM threads WHERE owner = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    "FROM chat_sessions WHERE issuer = ?1 AND subject = ?2 AND key > ?3 ORDER BY key LIMIT ?4",
+    "WHERE party.issuer = ?1 AND party.subject = ?2 AND log.key > ?3 ORDER BY log.key LIMIT ?4",
     // One person's audit entries and sessions, found by the person, then put in order.
     "AND party.subject = :subject",
     "FROM chat_sessions AS session WHERE key < :before AND issuer = :issuer AND subject = :subject",
@@ -143,7 +149,8 @@ async fn every_statement_finds_its_rows_by_an_index() {
 #[tokio::test]
 async fn an_audit_entry_cannot_be_replaced() {
     use auth::audit::{AuditEvent, AuditQuery, AuditRecord, AuditStore};
-    let database = File::new().open();
+    let file = File::new();
+    let database = file.open();
     let entry = AuditRecord::new(auth::UnixTime::from_seconds(10), AuditEvent::SecretReused);
     let entries = [entry];
     database.append_audit(&entries).await.unwrap();

@@ -10,12 +10,12 @@ use engine::ports::{Change, Newest, PageQuery, Room, Store, StoreError};
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
-use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::rows::{self, Stored};
-use crate::sqlite::{Sqlite, attachments};
+use crate::sqlite::{Sqlite, attachments, schema};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -209,6 +209,23 @@ impl Store for Sqlite {
         })
         .await
         .map_err(StoreError::from)
+    }
+
+    async fn message_bytes(&self, owner: &Owner) -> Result<u64, StoreError> {
+        let owner = owner.clone();
+        self.read(move |connection| {
+            let bytes: Option<i64> = connection
+                .prepare_cached("SELECT bytes FROM message_bytes WHERE owner = ?1")?
+                .query_row([owner.as_str()], |row| row.get(0))
+                .optional()?;
+            Ok(bytes.map_or(0, |bytes| u64::try_from(bytes).unwrap_or_default()))
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.write(schema::probe).await.map_err(StoreError::from)
     }
 }
 
@@ -559,7 +576,7 @@ fn stored_bytes(row: &Row<'_>) -> Result<u64, Error> {
 }
 
 /// Reads a row that begins with `version` and `data`.
-fn read_stored<T: DeserializeOwned>(row: &Row<'_>) -> Result<T, Error> {
+pub(super) fn read_stored<T: DeserializeOwned>(row: &Row<'_>) -> Result<T, Error> {
     rows::decode(
         row.get(0)?,
         row.get_ref(1)?.as_str().map_err(Error::internal)?,

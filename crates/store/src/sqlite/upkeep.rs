@@ -1,20 +1,24 @@
 //! What an operator needs, in SQLite.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use auth::ports::VisitorRecord;
 use auth::time::UnixTime;
 use engine::Owner;
-use engine::ports::AttachmentRecord;
 use protocol::request::FeedbackKind;
-use protocol::{ThreadId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::Options;
 use crate::error::Error;
+use crate::export::{Kind, Rows};
 use crate::sqlite::Sqlite;
 use crate::sqlite::attachments;
 use crate::sqlite::audit;
 use crate::sqlite::credentials::keys;
-use crate::upkeep::{FeedbackRecord, Forgotten, Upkeep};
+use crate::sqlite::export;
+use crate::sqlite::schema;
+use crate::upkeep::{Forgotten, Upkeep};
 
 /// Threads that are removed in one step; each may have thousands of items.
 const FORGET_BATCH: u32 = 20;
@@ -30,28 +34,7 @@ impl Upkeep for Sqlite {
             Ok(())
         })
         .await?;
-        // A transaction without changes: takes the write lock and lets it go.
-        self.write(|_connection| Ok(())).await
-    }
-
-    async fn feedback(
-        &self,
-        owner: &Owner,
-        thread: &ThreadId,
-    ) -> Result<Vec<FeedbackRecord>, Error> {
-        let (owner, thread) = (owner.clone(), thread.clone());
-        self.read(move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT items.id, feedback.kind, feedback.at
-                     FROM items JOIN feedback ON feedback.item = items.key
-                     WHERE items.thread = (SELECT key FROM threads WHERE owner = ?1 AND id = ?2)
-                     ORDER BY items.key",
-                )?
-                .query_and_then(params![owner.as_str(), thread.as_str()], read_feedback)?
-                .collect()
-        })
-        .await
+        self.write(schema::probe).await
     }
 
     async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error> {
@@ -63,25 +46,27 @@ impl Upkeep for Sqlite {
         .await
     }
 
-    async fn attachments(
-        &self,
-        owner: &Owner,
-        after: i64,
-    ) -> Result<Vec<(i64, AttachmentRecord)>, Error> {
+    async fn records(&self, owner: &Owner, kind: Kind, after: i64) -> Result<Rows, Error> {
         let owner = owner.clone();
-        self.read(move |connection| attachments::some_of_owner(connection, &owner, after))
+        self.read(move |connection| export::some_rows(connection, &owner, &kind, after))
             .await
+    }
+
+    async fn copy_to(&self, file: &Path) -> Result<(), Error> {
+        let (path, file) = (self.path.clone(), file.to_owned());
+        let copied = tokio::task::spawn_blocking(move || copy(path.as_deref(), &file));
+        copied.await.map_err(Error::internal)?
     }
 
     async fn forget_user(&self, owner: &Owner) -> Result<Forgotten, Error> {
         let whose = owner.clone();
         let mut forgotten = self
-            .write(move |connection| forget_credentials(connection, &whose))
+            .write_for_good(move |connection| forget_credentials(connection, &whose))
             .await?;
         loop {
             let whose = owner.clone();
             let removed = self
-                .write(move |connection| attachments::forget_some(connection, &whose))
+                .write_for_good(move |connection| attachments::forget_some(connection, &whose))
                 .await?;
             if removed == 0 {
                 break;
@@ -91,7 +76,7 @@ impl Upkeep for Sqlite {
         loop {
             let whose = owner.clone();
             let threads = self
-                .write(move |connection| forget_some_threads(connection, &whose))
+                .write_for_good(move |connection| forget_some_threads(connection, &whose))
                 .await?;
             if threads == 0 {
                 break;
@@ -177,17 +162,24 @@ fn forget_some_threads(connection: &Connection, owner: &Owner) -> Result<u64, Er
     Ok(threads as u64)
 }
 
-fn read_feedback(row: &Row<'_>) -> Result<FeedbackRecord, Error> {
-    let (item_id, kind) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
-    Ok(FeedbackRecord {
-        item_id: item_id.parse().map_err(Error::internal)?,
-        kind: match kind.as_str() {
-            "positive" => FeedbackKind::Positive,
-            "negative" => FeedbackKind::Negative,
-            _ => return Err(Error::internal(UnknownKind)),
-        },
-        at: Timestamp::from_microsecond(row.get(2)?).map_err(Error::internal)?,
-    })
+/// On a connection of its own: it takes long, reads everything, and must write one file.
+fn copy(path: Option<&Path>, file: &Path) -> Result<(), Error> {
+    let path = path.ok_or(Error::Address("a database in memory cannot be copied"))?;
+    let target = file.to_str().ok_or(Error::Address(
+        "SQLite can write only files whose path is UTF-8",
+    ))?;
+    super::create_privately(file).map_err(Error::from_io)?;
+    let connection = super::connect(path, Options::default())?;
+    connection.execute("VACUUM INTO ?1", [target])?;
+    Ok(())
+}
+
+pub(super) fn feedback_kind(name: &str) -> Result<FeedbackKind, Error> {
+    match name {
+        "positive" => Ok(FeedbackKind::Positive),
+        "negative" => Ok(FeedbackKind::Negative),
+        _ => Err(Error::internal(UnknownKind)),
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@ use super::{Stores, TestDatabase};
 const PLENTY: Quota = Quota {
     bytes: u64::MAX,
     session_files: None,
+    unsent_files: u32::MAX,
 };
 
 fn kept(size: u64) -> Kept {
@@ -103,6 +104,7 @@ pub(super) async fn quotas_count_what_is_announced(database: &dyn TestDatabase) 
     let quota = Quota {
         bytes: 100,
         session_files: Some(2),
+        unsent_files: u32::MAX,
     };
     let announce = async |who: &str, number, size, session: &str| {
         let record = AttachmentRecord {
@@ -263,4 +265,38 @@ pub(super) async fn unsent_attachments_are_purged(database: &dyn TestDatabase) {
     }
     bytes_to_go.sort_unstable();
     assert_eq!(bytes_to_go, (2..240).collect::<Vec<_>>());
+}
+
+pub(super) async fn unsent_attachments_are_bounded(database: &dyn TestDatabase) {
+    let stores = database.open().await;
+    let store = stores.attachments;
+    let ada = owner("ada");
+    let quota = Quota {
+        unsent_files: 2,
+        ..PLENTY
+    };
+    let announce = async |who: &str, number| {
+        store
+            .announce(&owner(who), &attachment(number, 5), quota)
+            .await
+            .unwrap()
+    };
+    assert_eq!(announce("ada", 1).await, Announced::Accepted);
+    assert_eq!(announce("ada", 2).await, Announced::Accepted);
+    assert_eq!(announce("ada", 3).await, Announced::TooManyUnsent);
+    assert_eq!(announce("grace", 4).await, Announced::Accepted);
+    // One that was sent is a message's, and one that was removed is nobody's.
+    store
+        .complete(&ada, &AttachmentId::mint(1), kept(5))
+        .await
+        .unwrap();
+    assert_eq!(announce("ada", 5).await, Announced::TooManyUnsent);
+    stores
+        .threads
+        .create_thread(&ada, &thread(1), &[message(1, 1, &[1])])
+        .await
+        .unwrap();
+    assert_eq!(announce("ada", 6).await, Announced::Accepted);
+    store.discard(&ada, &AttachmentId::mint(2)).await.unwrap();
+    assert_eq!(announce("ada", 7).await, Announced::Accepted);
 }

@@ -500,3 +500,78 @@ pub(super) async fn every_kind_of_text_comes_back_as_it_was(database: &dyn TestD
         .unwrap();
     assert_eq!(all_items(&*store, &owner("a"), 1).await, written);
 }
+
+pub(super) async fn bytes_of_messages_are_counted_whatever_adds_or_removes_them(
+    database: &dyn TestDatabase,
+) {
+    let store = database.open().await.threads;
+    let ada = owner("ada");
+    let bytes = async || store.message_bytes(&ada).await.unwrap();
+    assert_eq!(bytes().await, 0);
+    let short = items(1, 1..=3);
+    store.create_thread(&ada, &thread(1), &short).await.unwrap();
+    let three = bytes().await;
+    // Whatever the form costs, the text is in it.
+    assert!(three >= 3 * "item 1".len() as u64, "{three}");
+    // Another thread of the same owner adds to it, one of another owner does not.
+    store
+        .create_thread(&ada, &thread(2), &items(2, 1..=1))
+        .await
+        .unwrap();
+    let grace = owner("grace");
+    store
+        .create_thread(&grace, &thread(1), &short)
+        .await
+        .unwrap();
+    let four = bytes().await;
+    assert!(four > three, "{four}");
+    assert_eq!(store.message_bytes(&grace).await.unwrap(), three);
+    // A longer text in the same place counts by the difference.
+    put(
+        &*store,
+        "ada",
+        2,
+        vec![item(
+            2,
+            1,
+            "item 1, and a hundred more: ".repeat(10).as_str(),
+        )],
+    )
+    .await;
+    let longer = bytes().await;
+    assert_eq!(longer - four, 280 - "item 1".len() as u64);
+    put(&*store, "ada", 2, items(2, 1..=1)).await;
+    assert_eq!(bytes().await, four);
+    // What goes is given back: single items, the end of a thread, and whole threads.
+    let change = Change {
+        truncate_after: Some(item_id(2)),
+        remove: vec![item_id(1)],
+        ..Change::default()
+    };
+    store.apply(&ada, &thread_id(1), &change).await.unwrap();
+    assert_eq!(bytes().await, four - 2 * (three / 3));
+    store.delete_thread(&ada, &thread_id(1)).await.unwrap();
+    assert_eq!(bytes().await, four - three);
+    store.delete_thread(&ada, &thread_id(2)).await.unwrap();
+    assert_eq!(bytes().await, 0);
+    assert_eq!(store.message_bytes(&grace).await.unwrap(), three);
+}
+
+pub(super) async fn a_probe_finds_a_store_that_works(database: &dyn TestDatabase) {
+    let stores = database.open().await;
+    stores
+        .threads
+        .create_thread(&owner("a"), &thread(1), &[])
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        stores.threads.probe().await.unwrap();
+    }
+    assert!(
+        stores
+            .threads
+            .thread(&owner("a"), &thread_id(1))
+            .await
+            .is_ok()
+    );
+}

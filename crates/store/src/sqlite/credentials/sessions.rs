@@ -411,7 +411,7 @@ fn insert_secret(
 }
 
 /// Reads a row that begins with `version`, `data`, `ended_at` and `ended_because`.
-fn read_session(row: &Row<'_>) -> Result<ChatSessionRecord, Error> {
+pub(in crate::sqlite) fn read_session(row: &Row<'_>) -> Result<ChatSessionRecord, Error> {
     let mut session: ChatSessionRecord = rows::decode(row.get(0)?, &row.get::<_, String>(1)?)?;
     let reason = row.get::<_, Option<String>>(3)?;
     if let (Some(at), Some(reason)) = (read_optional_time(row, 2)?, reason) {
