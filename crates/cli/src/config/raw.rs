@@ -123,6 +123,10 @@ pub(crate) enum LogFormat {
 /// `[[issuers]]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the file, by its own name"
+)]
 pub(crate) struct RawIssuer {
     pub(crate) preset: Option<IssuerPreset>,
     pub(crate) url: Option<String>,

@@ -13,6 +13,10 @@ struct Browser<'app> {
 }
 
 impl<'app> Browser<'app> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that plays the browser, at an address of its choice"
+    )]
     fn at(app: &'app TestApp, last: u8) -> Self {
         let client = reqwest::Client::builder()
             .local_address(Some(Ipv4Addr::new(127, 0, 0, last).into()))
