@@ -28,7 +28,7 @@ impl Door {
     }
 
     /// A connection that gets a place of its own at once.
-    async fn seat(&self, address: &str) -> Place {
+    fn seat(&self, address: &str) -> Place {
         let place = self
             .enter(address)
             .now_or_never()
@@ -62,7 +62,7 @@ async fn whoever_waited_longest_for_a_client_makes_room() {
     let door = Door::new(3, 0);
     let mut places = Vec::new();
     for number in 1..=3 {
-        places.push(door.seat(&format!("192.0.2.{number}")).await);
+        places.push(door.seat(&format!("192.0.2.{number}")));
         tokio::time::advance(GRACE).await;
     }
     // The first has sent a request since, so the second is the one that was silent for longest.
@@ -83,7 +83,7 @@ async fn whoever_waited_longest_for_a_client_makes_room() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_at_work_and_one_that_has_just_come_are_left_alone() {
     let door = Door::new(2, 0);
-    let (busy, fresh) = (door.seat("192.0.2.1").await, door.seat("192.0.2.2").await);
+    let (busy, fresh) = (door.seat("192.0.2.1"), door.seat("192.0.2.2"));
     let at_work = busy.begin(&mut request(None));
     let mut next = Box::pin(door.enter("192.0.2.3"));
     assert!(poll!(&mut next).is_pending());
@@ -109,7 +109,7 @@ async fn a_connection_at_work_and_one_that_has_just_come_are_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_makes_room_and_one_that_goes_on_does_not() {
     let door = Door::new(1, 0);
-    let place = door.seat("192.0.2.1").await;
+    let place = door.seat("192.0.2.1");
     let at_work = place.begin(&mut request(None));
     let (send, receive) = mpsc::unbounded::<Result<&str, std::io::Error>>();
     let mut body = at_work.arriving(AnyBody::from_stream(receive));
@@ -135,7 +135,7 @@ async fn a_body_that_does_not_come_makes_room_and_one_that_goes_on_does_not() {
 #[tokio::test(start_paused = true)]
 async fn an_address_that_has_its_share_shuts_out_nobody_else() {
     let door = Door::new(1_000, 2);
-    let places = [door.seat("192.0.2.1").await, door.seat("192.0.2.1").await];
+    let places = [door.seat("192.0.2.1"), door.seat("192.0.2.1")];
     let work = places
         .each_ref()
         .map(|place| place.begin(&mut request(None)));
@@ -149,14 +149,14 @@ async fn an_address_that_has_its_share_shuts_out_nobody_else() {
         overflow.push(place);
     }
     assert!(door.enter("192.0.2.1").await.is_none());
-    let other = door.seat("192.0.2.2").await;
+    let other = door.seat("192.0.2.2");
     let mut asked = request(None);
     other.begin(&mut asked);
     assert!(!is_full(&asked));
     // One of them has its answer and says nothing more: it makes room for its own address.
     drop(work);
     tokio::time::advance(GRACE).await;
-    let third = door.seat("192.0.2.1").await;
+    let third = door.seat("192.0.2.1");
     assert_eq!(places.iter().filter(|place| place.is_given_up()).count(), 1);
     assert!(!other.is_given_up());
     drop((places, overflow, third, other));
@@ -169,7 +169,7 @@ async fn ipv6_counts_by_network_and_with_more_room_by_site() {
     let mut places = Vec::new();
     for network in 0..4 {
         for host in 1..=2 {
-            let place = door.seat(&format!("2001:db8:1:{network}::{host}")).await;
+            let place = door.seat(&format!("2001:db8:1:{network}::{host}"));
             places.push((place.begin(&mut request(None)), place));
         }
         let third = door.enter(&format!("2001:db8:1:{network}::3")).await;
@@ -177,7 +177,7 @@ async fn ipv6_counts_by_network_and_with_more_room_by_site() {
     }
     let site = door.enter("2001:db8:1:ffff::1").await.unwrap();
     assert!(site.is_overflow(), "the site has its share");
-    door.seat("2001:db8:2::1").await;
+    door.seat("2001:db8:2::1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,7 @@ async fn a_trusted_proxy_has_no_share_and_its_clients_count_by_requests() {
     let door = Door::new(1_000, 2);
     let mut places = Vec::new();
     for _ in 0..10 {
-        places.push(door.seat("10.0.0.1").await);
+        places.push(door.seat("10.0.0.1"));
     }
     let begin = |number: usize, client: Option<&str>| {
         let mut asked = request(client);
