@@ -144,6 +144,7 @@ async fn seed_files(
         let quota = Quota {
             bytes: u64::MAX,
             session_files: None,
+            unsent_files: u32::MAX,
         };
         store.announce(owner, &record, quota).await?;
         let kept = Kept {

@@ -123,7 +123,7 @@ impl ChatSessionRecord {
     /// the earlier one did.
     #[must_use]
     pub fn renewed(mut self, login: &Identity, workflow: &str) -> Self {
-        self.claims = (**login.claims()).clone();
+        self.claims.clone_from(login.claims());
         workflow.clone_into(&mut self.workflow);
         self
     }

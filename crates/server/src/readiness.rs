@@ -52,7 +52,7 @@ impl Readiness {
                     problems: problems.clone(),
                 });
                 log_change(
-                    before.map(|look| look.problems).unwrap_or_default(),
+                    &before.map(|look| look.problems).unwrap_or_default(),
                     &problems,
                 );
                 problems
@@ -89,7 +89,7 @@ async fn look(app: &App) -> Vec<String> {
     problems
 }
 
-fn log_change(before: Vec<String>, problems: &[String]) {
+fn log_change(before: &[String], problems: &[String]) {
     if before == problems {
         return;
     }

@@ -323,12 +323,11 @@ fn copy_files(
         let file: String = row.get(1).map_err(Error::from)?;
         let sha256: [u8; 32] = row.get(2).map_err(Error::from)?;
         let file = file.parse().map_err(Error::internal)?;
-        match copy_file(&from.place_of(file), &to.place_of(file), &sha256)? {
-            Some(size) => copied = (copied.0 + 1, copied.1 + size),
-            None => {
-                let attachment = id.parse().map_err(Error::internal)?;
-                suspects.push((id, attachment));
-            }
+        if let Some(size) = copy_file(&from.place_of(file), &to.place_of(file), &sha256)? {
+            copied = (copied.0 + 1, copied.1 + size);
+        } else {
+            let attachment = id.parse().map_err(Error::internal)?;
+            suspects.push((id, attachment));
         }
     }
     Ok((copied, suspects))

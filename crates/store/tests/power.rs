@@ -6,8 +6,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stderr,
-    clippy::print_stdout,
     reason = "helpers of tests fail like tests"
 )]
 
@@ -197,7 +197,7 @@ fn skip() {
     );
 }
 
-async fn check_files(folder: &Path) {
+fn check_files(folder: &Path) {
     assert_eq!(fs::read(folder.join("keys/signing.key")).unwrap(), b"a key");
     let upload = folder.join(format!("files/07/{}", FileId(7)));
     assert_eq!(fs::read(upload).unwrap(), b"a file");
@@ -209,7 +209,7 @@ async fn under_power_nothing_acknowledged_is_lost_in_a_power_cut() {
     let Some((disk, acknowledged)) = after_a_power_cut("power", folder.path()) else {
         return skip();
     };
-    check_files(&disk.mounted).await;
+    check_files(&disk.mounted);
     let database = connect(&url(&disk.mounted), Options::default())
         .await
         .unwrap();
@@ -225,7 +225,7 @@ async fn credentials_survive_a_power_cut_whatever_was_chosen() {
     let Some((disk, acknowledged)) = after_a_power_cut("process", folder.path()) else {
         return skip();
     };
-    check_files(&disk.mounted).await;
+    check_files(&disk.mounted);
     let database = connect(&url(&disk.mounted), Options::default())
         .await
         .unwrap();
@@ -240,6 +240,10 @@ async fn credentials_survive_a_power_cut_whatever_was_chosen() {
 /// `TMPDIR=/var/lib cargo test --release -p store --test power -- --ignored --nocapture what_power_costs`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, which prints"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "callers at once; nothing has to wait for them at a shutdown"
+)]
 async fn what_power_costs() {
     const ROUNDS: u128 = 300;
     for callers in [1_u128, 16, 128] {
@@ -250,7 +254,6 @@ async fn what_power_costs() {
                 ..Options::default()
             };
             let database = connect(&url(folder.path()), options).await.unwrap();
-            #[expect(clippy::disallowed_methods, reason = "it measures")]
             let begun = std::time::Instant::now();
             join_all((0..callers).map(|caller| {
                 let database = database.clone();

@@ -1,6 +1,6 @@
 //! `vestibule backup` and `vestibule restore`: everything that the server keeps, in a folder, and back.
 
-use std::path::PathBuf;
+use std::{iter, path::PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
@@ -67,13 +67,14 @@ pub(crate) async fn restore(command: &Restore, workplace: &Workplace<'_>) -> any
         .context("nothing was restored")?;
     let value = json!({ "backup": restored.backup, "moved": restored.moved });
     workplace.output.print(&value, |_| {
-        let mut text = format!(
+        let done = format!(
             "restored {} conversations with {} messages and {} files; start the server",
             restored.backup.threads, restored.backup.items, restored.backup.files
         );
-        for moved in &restored.moved {
-            text.push_str(&format!("\nwhat was there before is {}", moved.display()));
-        }
-        text
+        let moved = restored
+            .moved
+            .iter()
+            .map(|moved| format!("what was there before is {}", moved.display()));
+        iter::once(done).chain(moved).collect::<Vec<_>>().join("\n")
     })
 }

@@ -53,22 +53,21 @@ pub(crate) type Seed = SecretBox<[u8; 32]>;
 pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
     let seed = match read_seed(path)? {
         Some(seed) => seed,
-        None => {
-            let seed = new_seed()?;
-            match store::write_new_file(path, format!("{}\n", HEXLOWER.encode(&seed)).as_bytes()) {
-                Ok(()) => seed,
-                // Another server was faster, and its key is the one that stays.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    read_seed(path)?.context("the signing key was there and is gone")?
-                }
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("failed to write {}", path.display()));
-                }
-            }
-        }
+        None => make_seed(path)?,
     };
     Ok(SecretBox::new(Box::new(seed)))
+}
+
+/// Makes a seed, unless another server was faster: then its key is the one that stays.
+fn make_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
+    let seed = new_seed()?;
+    match store::write_new_file(path, format!("{}\n", HEXLOWER.encode(&seed)).as_bytes()) {
+        Ok(()) => Ok(seed),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            read_seed(path)?.context("the signing key was there and is gone")
+        }
+        Err(error) => Err(error).with_context(|| format!("failed to write {}", path.display())),
+    }
 }
 
 /// Reads the seed; none where there is no file. Says what to do about a file that is no key.

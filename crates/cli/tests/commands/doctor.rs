@@ -34,8 +34,8 @@ fn wrong(house: &House, arguments: &[&str]) -> Vec<(String, String)> {
 
 /// The text of the one thing that is wrong.
 #[track_caller]
-fn only(found: Vec<(String, String)>, name: &str) -> String {
-    let [(what, text)] = &found[..] else {
+fn only(found: &[(String, String)], name: &str) -> String {
+    let [(what, text)] = found else {
         panic!("{found:?}")
     };
     assert_eq!(what, name, "{text}");
@@ -53,7 +53,7 @@ fn good() -> House {
 #[test]
 fn nobody_can_come_in_until_there_is_a_way() {
     let house = House::new();
-    let text = only(wrong(&house, &["doctor"]), "doors");
+    let text = only(&wrong(&house, &["doctor"]), "doors");
     assert!(text.contains("vestibule token create"), "{text}");
     house.run(&["key", "create"]);
     let text = house.run(&["doctor"]);
@@ -70,7 +70,7 @@ fn a_corrupt_page_is_found() {
     // The second page and those after it; the header stays.
     file.seek(SeekFrom::Start(4_096)).unwrap();
     file.write_all(&[0xa5; 3 * 4_096]).unwrap();
-    let text = only(wrong(&house, &["doctor"]), "pages");
+    let text = only(&wrong(&house, &["doctor"]), "pages");
     assert!(
         text.contains("corrupt") && text.contains("backup"),
         "{text}"
@@ -89,7 +89,7 @@ fn a_log_from_before_a_restore_is_found_and_nothing_is_opened() {
     let restored = fs::metadata(house.path("data/vestibule.db")).unwrap();
     file.set_modified(restored.modified().unwrap() - hour)
         .unwrap();
-    let text = only(wrong(&house, &["doctor"]), "database");
+    let text = only(&wrong(&house, &["doctor"]), "database");
     assert!(text.contains("from before a restore"), "{text}");
     assert_eq!(fs::metadata(&log).unwrap().len(), 64, "it was left alone");
 
@@ -97,7 +97,7 @@ fn a_log_from_before_a_restore_is_found_and_nothing_is_opened() {
     header[8..12].copy_from_slice(&1_024_u32.to_be_bytes());
     (&file).rewind().unwrap();
     (&file).write_all(&header).unwrap();
-    let text = only(wrong(&house, &["doctor"]), "database");
+    let text = only(&wrong(&house, &["doctor"]), "database");
     assert!(text.contains("belongs to another database"), "{text}");
 }
 
@@ -135,7 +135,7 @@ fn files_that_others_can_read_are_found() {
         "nobody can enter the folder"
     );
     open("data", 0o755);
-    let text = only(wrong(&house, &["doctor"]), "rights");
+    let text = only(&wrong(&house, &["doctor"]), "rights");
     assert!(
         text.contains("vestibule.db") && text.contains("chmod"),
         "{text}"
@@ -243,7 +243,7 @@ fn a_proxy_that_nobody_trusts_is_found() {
     server.post("/api/chatkit/start", &forwarded, &json!({}));
     // Entries are in order, and this one comes after it.
     server.stop();
-    let text = only(wrong(&house, &["doctor"]), "proxies");
+    let text = only(&wrong(&house, &["doctor"]), "proxies");
     assert!(
         text.contains("127.0.0.1") && text.contains("server.trusted_proxies"),
         "{text}"

@@ -309,7 +309,11 @@ pub(super) async fn of_two_replacements_of_a_resume_token_one_counts(database: &
     let other_node = database.open().await.credentials;
     store.insert_visitor(&visitor("vis_1", 1)).await.unwrap();
     let replace = |number: u64, nonce: u8, next: u64| {
-        let node = if next % 2 == 0 { &store } else { &other_node };
+        let node = if next.is_multiple_of(2) {
+            &store
+        } else {
+            &other_node
+        };
         async move {
             let (current, next) = (digest(number), digest(next));
             node.replace_resume(&current, &[nonce; 32], &next, seconds(50))
