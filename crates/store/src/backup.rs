@@ -216,7 +216,8 @@ fn restore_now(
     }
     let new_database = copy_into_part(&source, path)?;
     let mut moved = Vec::new();
-    for old in occupied {
+    // Looking whether anybody uses the database may have finished off its log.
+    for old in self::occupied(path, files) {
         let new = beside(&old, aside.unwrap_or_default());
         fs::rename(&old, &new).map_err(about(&old))?;
         moved.push(new);

@@ -51,9 +51,11 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// A SQLite database.
 pub(crate) struct Sqlite {
-    writer: Writer,
     /// None for a database in memory, which is one connection's own: the writer reads for everybody.
+    /// Before the writer, so that they close first: the last connection finishes off the log, and two
+    /// that close at once would each leave that to the other.
     readers: Option<Readers>,
+    writer: Writer,
     /// What conversations survive; everything else survives a power cut.
     durability: Durability,
     /// Where it is; nowhere for a database in memory.

@@ -14,6 +14,7 @@
 mod attachments;
 mod audit;
 mod credentials;
+mod domains;
 mod isolation;
 mod openers;
 mod paging;
@@ -140,6 +141,11 @@ cases! { $
         a_project_sees_nothing_of_others,
         pages_between_two_places_are_the_list_between_them,
     }
+    domains {
+        an_origin_is_registered_once_for_each_environment,
+        a_removed_domain_is_gone_on_every_node,
+        refusals_are_counted_and_bounded,
+    }
     credentials {
         a_secret_is_found_with_its_session,
         the_same_id_or_digest_twice_is_a_conflict,
@@ -155,9 +161,6 @@ cases! { $
         sessions_of_a_login_end_with_it,
         sessions_are_listed_newest_first,
         expired_sessions_and_secrets_are_purged,
-        an_origin_is_registered_once_for_each_environment,
-        a_removed_domain_is_gone_on_every_node,
-        refusals_are_counted_and_bounded,
     }
     audit {
         audit_entries_come_back_as_they_were,

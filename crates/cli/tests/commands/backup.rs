@@ -31,7 +31,7 @@ fn a_backup_is_made_while_the_server_runs_and_restored_when_it_does_not() {
 
 #[test]
 fn an_empty_signing_key_is_named_at_the_start() {
-    let house = House::new();
+    let house = House::empty();
     fs::create_dir(house.path("data")).unwrap();
     fs::write(house.path("data/signing.key"), "").unwrap();
     let refused = house.refuse(&["serve", "--listen", "127.0.0.1:0"]);

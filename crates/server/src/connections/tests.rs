@@ -1,3 +1,5 @@
+//! Shares, places and who makes room, on a paused clock.
+
 use axum::body::Body as AnyBody;
 use futures::{FutureExt, channel::mpsc, poll};
 
