@@ -21,7 +21,7 @@ use auth::{
 use engine::{Attachments, CallerLimits, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
 use server::{
-    App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, HostedSessions, Limits, Rate,
+    App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions, Rate,
     Rates, Revocations, ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
@@ -183,7 +183,7 @@ pub(crate) async fn compose(
         file_addresses,
         revocations: Revocations::default(),
         signer,
-        hosted_sessions: hosted_sessions(door, variables)?,
+        openai_sessions: openai_sessions(door, variables)?,
         relay: models.relay,
         demo,
         development: development.map(DevelopmentParts::into_issuer),
@@ -227,7 +227,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     rules::build(config, &issuers.set)?;
     rules::access(config)?;
     secret_limits(&config.doors.client_secret)?;
-    hosted_sessions(&config.doors.client_secret, variables)?;
+    openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
     let signer = Arc::new(throwaway_key()?);
     build_models(config, &own, &signer, Arc::new(SystemClock), variables)
@@ -355,10 +355,10 @@ fn rates(raw: &RawLimits) -> Rates {
     }
 }
 
-fn hosted_sessions(
+fn openai_sessions(
     raw: &RawClientSecret,
     variables: &Variables,
-) -> anyhow::Result<Option<HostedSessions>> {
+) -> anyhow::Result<Option<OpenAiSessions>> {
     if raw.issuer == SecretIssuer::Vestibule {
         return Ok(None);
     }
@@ -388,7 +388,7 @@ fn hosted_sessions(
         ..HttpPolicy::DOCUMENT
     };
     let api = SessionsApi::new(base, key, &policy)?;
-    Ok(Some(HostedSessions { api, workflow }))
+    Ok(Some(OpenAiSessions { api, workflow }))
 }
 
 /// The demo page and what it needs. With `--dev` its token and its key are real ones of this store.

@@ -48,7 +48,7 @@ pub struct App {
     /// Signs the users' identity for MCP servers; its public half is served.
     pub signer: Arc<Signer>,
     /// Mints door 1's secrets elsewhere (`issuer = "openai"`).
-    pub hosted_sessions: Option<HostedSessions>,
+    pub openai_sessions: Option<OpenAiSessions>,
     /// Where a body with `messages` goes.
     pub relay: Option<RelayTargets>,
     /// The demo page.
@@ -70,7 +70,7 @@ pub struct App {
 }
 
 /// OpenAI's sessions API as the one who mints door 1's secrets.
-pub struct HostedSessions {
+pub struct OpenAiSessions {
     /// The client for that API.
     pub api: SessionsApi,
     /// The workflow at OpenAI.

@@ -19,7 +19,7 @@ use crate::{
     audit, body,
     caller::{self, Caller, Trace},
     client_ip::{self, ClientIp, is_forwarded_by_stranger},
-    cors::{self, Asking},
+    cors::{self, PageCheck},
     error::{self, ApiError, ErrorReport},
     host, refused_origins,
     report::RequestName,
@@ -50,7 +50,7 @@ pub(crate) async fn around(
     request.extensions_mut().insert(RequestName(id.clone()));
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id = &*id, method = %line.0, path = line.1.path());
-    let mut asking = Asking::of(address, &request);
+    let mut page_check = PageCheck::of(address, &request);
     let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
 
     // 2. Who counts: the client behind the proxies that are trusted.
@@ -62,7 +62,7 @@ pub(crate) async fn around(
         if let Err(error) = app.limits.request(client, &request) {
             if request.method() != Method::OPTIONS {
                 // Only so that a page on the allowlist may read when to try again.
-                let _ = asking.check(app, request.headers()).await;
+                let _ = page_check.check(app, request.headers()).await;
             }
             return Err(error);
         }
@@ -70,7 +70,7 @@ pub(crate) async fn around(
         if request.method() == Method::OPTIONS
             && let Some(address) = address
         {
-            return cors::answer_options(app, &mut asking, address, request.headers()).await;
+            return cors::answer_options(app, &mut page_check, address, request.headers()).await;
         }
         request.extensions_mut().insert(client);
         let trusted = &app.settings.trusted_proxies;
@@ -78,9 +78,9 @@ pub(crate) async fn around(
             app.audit.forwarded_by_stranger(app.now().wall, client);
         }
         // 6. Pages that are not on the allowlist are refused before anything happens.
-        asking.check(app, request.headers()).await?;
-        if asking.page().is_present() {
-            request.extensions_mut().insert(asking.page().clone());
+        page_check.check(app, request.headers()).await?;
+        if page_check.page().is_present() {
+            request.extensions_mut().insert(page_check.page().clone());
         }
         // 7. The guard and the handler. A panic is our defect, not the end of the connection's
         //    other requests.
@@ -94,7 +94,7 @@ pub(crate) async fn around(
     // 8. Errors are logged here and nowhere else, and refusals written down.
     if let Some(report) = response.extensions().get::<ErrorReport>() {
         let trace = response.extensions().get();
-        let is_news = audit::refusal(app, report, &asking, client, trace);
+        let is_news = audit::refusal(app, report, &page_check, client, trace);
         // What a conversation has said about itself: who speaks, in which thread and workflow.
         let span = response.extensions().get::<Span>().unwrap_or(&span);
         span.in_scope(|| log(&id, &line, response.status(), report, trace, is_news));
@@ -105,7 +105,7 @@ pub(crate) async fn around(
     }
     let headers = response.headers_mut();
     // 9. Pages may read the answer only when they may ask at all.
-    asking.finish(headers);
+    page_check.finish(headers);
     // 10. What every answer carries.
     security_headers(headers, app.settings.is_secure);
     if let Ok(id) = HeaderValue::from_str(&id) {

@@ -29,7 +29,7 @@ use crate::{
     app::AppState,
     caller::{Caller, Trace},
     client_ip::ClientIp,
-    cors::{Asking, PageOrigin},
+    cors::{PageCheck, PageOrigin},
     error::ErrorReport,
 };
 
@@ -336,7 +336,7 @@ impl Source {
 pub(crate) fn refusal(
     app: &AppState,
     report: &ErrorReport,
-    asking: &Asking,
+    page_check: &PageCheck,
     client: ClientIp,
     trace: Option<&Trace>,
 ) -> bool {
@@ -361,9 +361,9 @@ pub(crate) fn refusal(
         user: trace.map(|trace| user_of(&trace.identity)),
         door: trace
             .and_then(|trace| trace.door)
-            .or_else(|| door_at(asking.path()?)),
+            .or_else(|| door_at(page_check.path()?)),
         session_id: trace.and_then(|trace| Some(trace.session.as_ref()?.record.id.clone())),
-        origin: origin_of(asking.page()),
+        origin: origin_of(page_check.page()),
         address: Some(client.to_string()),
         ..AuditRecord::new(app.now().wall, event)
     })

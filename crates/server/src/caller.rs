@@ -8,7 +8,7 @@ mod server;
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use auth::{
-    Error, Identity, InHand, Now, Origin, Reason, Refusal, Rejection,
+    Error, Identity, InHand, Now, Origin, Refusal,
     access::Pass,
     audit::Door,
     bearer::{bearer, check_user_id, settle},
@@ -650,36 +650,4 @@ pub(crate) fn texts<'headers>(
             Err(_) => String::from_utf8_lossy(value.as_bytes()),
         })
         .collect()
-}
-
-/// Statuses for the reasons of `auth`; nothing in that crate knows about HTTP.
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        let message = error.to_string();
-        match error {
-            Error::Malformed(_) => Self::bad_credentials_request(message),
-            Error::Invalid(rejection) => refused(*rejection, message),
-            Error::Forbidden(refusal) => match *refusal {
-                Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
-                Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
-                Refusal::Denied(_) => Self::forbidden("entry_denied", message),
-                Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),
-            },
-            Error::Unavailable {
-                message: cause,
-                retry_after,
-            } => Self::unavailable(message, retry_after).with_cause(cause),
-            // What the caller of a function got wrong is our defect here: handlers pass no free text.
-            Error::Storage(error) => error.into(),
-            Error::Unusable(_) | Error::Internal(_) => Self::internal(error),
-        }
-    }
-}
-
-fn refused(rejection: Rejection, message: String) -> ApiError {
-    let refusal = match rejection.reason() {
-        Reason::WrongKind => ApiError::wrong_credential_kind(message),
-        reason => ApiError::invalid_credential(message).with_code(reason.code()),
-    };
-    refusal.with_rejection(rejection)
 }

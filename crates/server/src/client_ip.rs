@@ -89,14 +89,15 @@ impl ClientIp {
 /// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
 /// which everybody seems to be here.
 pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
-    let is_forwarded = headers.keys().any(|name| {
-        let name = name.as_str();
-        name == "forwarded"
-            || name == "via"
-            || name.starts_with("x-forwarded-")
-            || name == "x-real-ip"
-    });
-    peer.to_canonical().is_loopback() && !is_forwarded
+    peer.to_canonical().is_loopback() && !is_passed_on(headers)
+}
+
+/// Whether a proxy says that it passed the request on.
+pub(crate) fn is_passed_on(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
+            || name.as_str().starts_with("x-forwarded-")
+    })
 }
 
 /// Whether a request was forwarded by somebody who is not trusted: by a proxy that the configuration forgot, or by

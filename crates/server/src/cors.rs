@@ -39,7 +39,7 @@ impl PageOrigin {
 }
 
 /// One request's question to the allowlist, and what came of it.
-pub(crate) struct Asking {
+pub(crate) struct PageCheck {
     /// The matched path of the route table.
     path: Option<&'static str>,
     pages: Pages,
@@ -49,7 +49,7 @@ pub(crate) struct Asking {
     allowed: Option<HeaderValue>,
 }
 
-impl Asking {
+impl PageCheck {
     /// Takes what is needed from a request to this address, where there is one.
     pub(crate) fn of(address: Option<&Address>, request: &Request) -> Self {
         let headers = request.headers();
@@ -116,17 +116,17 @@ impl Asking {
 /// may send the headers it wants to.
 pub(crate) async fn answer_options(
     app: &App,
-    asking: &mut Asking,
+    page_check: &mut PageCheck,
     address: &Address,
     preflight: &HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    if asking.is_preflight {
-        asking.check(app, preflight).await?;
+    if page_check.is_preflight {
+        page_check.check(app, preflight).await?;
     }
     let headers = response.headers_mut();
-    if asking.is_preflight && asking.allowed.is_some() {
+    if page_check.is_preflight && page_check.allowed.is_some() {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_METHODS,
             address.methods.clone(),

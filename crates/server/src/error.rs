@@ -1,8 +1,12 @@
-//! The only map from errors to HTTP statuses, and the shape in which clients see them.
+//! What clients are told when something cannot be done, and in which shape. Which error of which crate
+//! means which of these is in [`map`].
 //!
-//! The body has the hosted API's shape, `{"error":{"message","type","param","code"}}`, so that
-//! code written against the official SDKs reads it. `message` is a sentence for the person who
-//! called, `details` is for the developer of their page, and the cause goes to the log, once, in [`crate::around`]. Bodies of 5xx are constant.
+//! The body has the hosted API's shape, `{"error":{"message","type","param","code"}}`, so that code
+//! written against the official SDKs reads it. `message` is a sentence for the person who called,
+//! `details` is for the developer of their page, and the cause goes to the log, once, in
+//! [`crate::around`]. Bodies of 5xx are constant.
+
+mod map;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -14,7 +18,6 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use engine::ports::Interrupted;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -267,6 +270,13 @@ impl ApiError {
         self
     }
 
+    fn with_optional_param(self, param: Option<impl Into<String>>) -> Self {
+        match param {
+            Some(param) => self.with_param(param),
+            None => self,
+        }
+    }
+
     /// The cause, for the log.
     #[must_use]
     pub fn with_cause(mut self, cause: impl Into<Cause>) -> Self {
@@ -413,75 +423,4 @@ pub(crate) fn tell_operator(response: &mut Response) {
         },
     });
     *response.body_mut() = body.into_response().into_body();
-}
-
-/// When to try again after the store was busy.
-const BUSY_RETRY: Duration = Duration::from_secs(1);
-
-impl From<engine::Error> for ApiError {
-    fn from(error: engine::Error) -> Self {
-        use engine::Error;
-        let message = error.to_string();
-        match error {
-            Error::NotFound | Error::NoSuchFile => Self::not_found(message),
-            Error::Invalid { message, param } => {
-                let error = Self::bad_request(message);
-                match param {
-                    Some(param) => error.with_param(param),
-                    None => error,
-                }
-            }
-            Error::Conflict(_) => Self::conflict(message),
-            Error::UnknownWorkflow { .. } => Self::not_found(message)
-                .with_code("workflow_not_found")
-                .with_param("workflow"),
-            Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),
-            Error::UploadsDisabled => {
-                Self::bad_request(message).with_code("chatkit.file_upload_disabled")
-            }
-            Error::Upload(reason) => match reason {
-                Interrupted::WrongType => {
-                    Self::bad_request(message).with_code("chatkit.file_upload_type_rejected")
-                }
-                Interrupted::TooLarge { .. } => Self::file_too_large(message),
-                Interrupted::TooSlow => Self::too_slow(),
-                Interrupted::BrokeOff => Self::bad_request(message),
-            },
-            Error::UploadQuota(_) => {
-                Self::bad_request(message).with_code("chatkit.file_upload_limit_reached")
-            }
-            Error::Storage(cause) => Self::internal(cause),
-            Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
-            Error::Internal(cause) => Self::internal(cause),
-            Error::MessageQuota { .. } => {
-                Self::conflict(message).with_code("storage_limit_reached")
-            }
-            Error::StorageFull(cause) => Self::cannot_store("storage_full", message, cause),
-            Error::StorageLost(cause) => Self::cannot_store("storage_lost", message, cause),
-        }
-    }
-}
-
-/// A store that does not answer says nothing about the credential, so this is never a 401.
-impl From<auth::ports::StoreError> for ApiError {
-    fn from(error: auth::ports::StoreError) -> Self {
-        use auth::ports::StoreError;
-        match error {
-            StoreError::Unavailable(_) => {
-                Self::unavailable("the store is busy; try again in a moment", BUSY_RETRY)
-                    .with_cause(error)
-            }
-            StoreError::Full(_) => Self::cannot_store(
-                "storage_full",
-                "the server's storage is full, so nothing can be saved; the operator has to make room",
-                error,
-            ),
-            StoreError::Lost(_) => Self::cannot_store(
-                "storage_lost",
-                "the server has lost its database, so nothing can be saved; the operator has to restart it",
-                error,
-            ),
-            StoreError::Conflict | StoreError::Internal(_) => Self::internal(error),
-        }
-    }
 }

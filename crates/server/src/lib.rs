@@ -40,7 +40,7 @@ mod token_exchange;
 pub use crate::{
     address::{Pages, Takes},
     app::{
-        App, AppState, Demo, Doors, HostedSessions, RelayTakes, RelayTarget, RelayTargets, Settings,
+        App, AppState, Demo, Doors, OpenAiSessions, RelayTakes, RelayTarget, RelayTargets, Settings,
     },
     audit::Audit,
     background::{background, purge_once},

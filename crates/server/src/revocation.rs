@@ -21,16 +21,16 @@ use tokio::sync::watch;
 /// How often the store is asked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What a stream stands and falls with.
+/// The credential that a stream runs for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Ground {
+enum Watched {
     /// A chat session, by its id.
     Session(String),
     /// A public token whose visitor asked without a session, by what it is looked up by.
     PublicToken(Digest),
 }
 
-impl Ground {
+impl Watched {
     async fn holds(&self, store: &dyn CredentialStore) -> Result<bool, StoreError> {
         Ok(match self {
             Self::Session(id) => store
@@ -48,24 +48,24 @@ impl Ground {
 /// The credentials that streams run for at the moment.
 #[derive(Clone, Default)]
 pub struct Revocations {
-    watched: Arc<Mutex<HashMap<Ground, watch::Sender<bool>>>>,
+    watched: Arc<Mutex<HashMap<Watched, watch::Sender<bool>>>>,
 }
 
 impl Revocations {
     /// A future that resolves when the session is found to be ended.
     pub(crate) fn of_session(&self, id: &str) -> BoxFuture<'static, ()> {
-        self.of(Ground::Session(id.to_owned()))
+        self.of(Watched::Session(id.to_owned()))
     }
 
     /// A future that resolves when the public token is found to be revoked.
     pub(crate) fn of_public_token(&self, token: &PublicTokenRecord) -> BoxFuture<'static, ()> {
-        self.of(Ground::PublicToken(token.digest))
+        self.of(Watched::PublicToken(token.digest))
     }
 
-    fn of(&self, ground: Ground) -> BoxFuture<'static, ()> {
+    fn of(&self, credential: Watched) -> BoxFuture<'static, ()> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let mut receiver = watched
-            .entry(ground)
+            .entry(credential)
             .or_insert_with(|| watch::channel(false).0)
             .subscribe();
         async move {
@@ -89,10 +89,10 @@ impl Revocations {
 
     /// Asks the store once about every credential that a stream runs for.
     pub async fn look(&self, store: &dyn CredentialStore) {
-        for ground in self.live() {
-            match ground.holds(store).await {
+        for credential in self.live() {
+            match credential.holds(store).await {
                 Ok(true) => {}
-                Ok(false) => self.end(&ground),
+                Ok(false) => self.end(&credential),
                 // The next tick asks again; a store that is away revokes nobody.
                 Err(error) => tracing::warn!(%error, "cannot tell whether a stream was revoked"),
             }
@@ -100,15 +100,15 @@ impl Revocations {
     }
 
     /// What has a stream; forgets the rest.
-    fn live(&self) -> Vec<Ground> {
+    fn live(&self) -> Vec<Watched> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|_, sender| sender.receiver_count() > 0);
         watched.keys().cloned().collect()
     }
 
-    fn end(&self, ground: &Ground) {
+    fn end(&self, credential: &Watched) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = watched.remove(ground) {
+        if let Some(sender) = watched.remove(credential) {
             sender.send_replace(true);
         }
     }

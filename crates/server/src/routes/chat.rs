@@ -9,7 +9,7 @@ use axum::{
 };
 use engine::Reply;
 use http::HeaderMap;
-use protocol::{Envelope, Limits, Request, RequestError};
+use protocol::{Envelope, Limits, Request};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
@@ -175,21 +175,6 @@ pub(crate) fn count_turn(
         Entry::UserToken | Entry::SessionCookie => {}
     }
     Ok(running)
-}
-
-impl From<RequestError> for ApiError {
-    fn from(error: RequestError) -> Self {
-        let param = error.param().map(str::to_owned);
-        let code = error.code();
-        let error = match error {
-            RequestError::TooLarge { limit } => Self::too_large(limit),
-            error => Self::bad_request(error.to_string()).with_code(code),
-        };
-        match param {
-            Some(param) => error.with_param(param),
-            None => error,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     app::AppState,
     body::JsonBody,
+    client_ip::is_passed_on,
     development::{Development, DevelopmentUser},
     error::ApiError,
 };
@@ -107,14 +108,6 @@ fn is_local_host(headers: &HeaderMap) -> bool {
     };
     host.to_str().is_ok_and(|host| {
         Origin::parse(&format!("http://{host}")).is_ok_and(|origin| origin.is_local())
-    })
-}
-
-/// Whether a proxy says that it passed the request on.
-fn is_passed_on(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| {
-        matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
-            || name.as_str().starts_with("x-forwarded-")
     })
 }
 

@@ -24,7 +24,7 @@ use serde_json::Map;
 use upstream::openai::sessions::{SessionRequest, SessionWorkflow};
 
 use crate::{
-    app::{App, AppState, HostedSessions},
+    app::{App, AppState, OpenAiSessions},
     audit::Source,
     body::JsonBody,
     caller::{self, Caller, Login, PublicTokenCaller},
@@ -139,8 +139,8 @@ async fn mint(
 ) -> Result<Minted, ApiError> {
     app.settings.doors.check_client_secret()?;
     app.limits.secret(caller.owner())?;
-    if let Some(hosted) = &app.hosted_sessions {
-        return mint_hosted(app, hosted, caller.identity(), source, workflow).await;
+    if let Some(hosted) = &app.openai_sessions {
+        return mint_at_openai(app, hosted, caller.identity(), source, workflow).await;
     }
     let workflow = app.workflow(caller.pass(), workflow.as_deref(), None)?;
     let new = NewChatSession {
@@ -173,10 +173,10 @@ pub(crate) async fn refresh(
             .with_param("currentClientSecret")
     })?;
     let Login { identity, verdict } = login;
-    if let Some(hosted) = &app.hosted_sessions {
+    if let Some(hosted) = &app.openai_sessions {
         verdict.map_err(Error::from)?;
         // OpenAI has no rotation: another secret is minted, for the user who was checked just now.
-        let minted = mint_hosted(&app, hosted, &identity, &source, body.workflow).await?;
+        let minted = mint_at_openai(&app, hosted, &identity, &source, body.workflow).await?;
         return Ok(minted.into_response());
     }
     let now = app.now().wall;
@@ -313,9 +313,9 @@ async fn open_for_visitor(
     Ok(app.client_secrets.open(new, now).await?)
 }
 
-async fn mint_hosted(
+async fn mint_at_openai(
     app: &App,
-    hosted: &HostedSessions,
+    hosted: &OpenAiSessions,
     identity: &Identity,
     source: &Source,
     workflow: Option<String>,
@@ -337,7 +337,7 @@ async fn mint_hosted(
         user: identity.owner_key().to_owned(),
         expires_after: None,
     };
-    let minted = hosted.api.create(&request).await.map_err(hosted_error)?;
+    let minted = hosted.api.create(&request).await?;
     let event = AuditEvent::SessionOpened {
         workflow: hosted.workflow.clone(),
         displaced: 0,
@@ -350,24 +350,4 @@ async fn mint_hosted(
         expires_at,
         now: app.now().wall,
     })
-}
-
-fn hosted_error(error: upstream::Error) -> ApiError {
-    use upstream::Error;
-    let retry = std::time::Duration::from_secs(5);
-    match error {
-        Error::Refused { message } => ApiError::bad_request(message),
-        Error::RateLimited { retry_after } => ApiError::too_many(
-            "OpenAI takes no more sessions for the moment; try again later",
-            retry_after.unwrap_or(retry),
-        ),
-        Error::Unavailable(_) => {
-            ApiError::unavailable("OpenAI cannot be reached; try again later", retry)
-                .with_cause(error)
-        }
-        Error::Configuration { .. } | Error::Malformed(_) => ApiError::bad_gateway(
-            "OpenAI did not open a session; the operator finds the reason in the server's log",
-            error,
-        ),
-    }
 }

@@ -8,7 +8,6 @@ pub(crate) mod threads;
 
 use axum::extract::FromRequestParts;
 use http::{HeaderName, request::Parts};
-use protocol::hosted::ParameterError;
 
 use crate::error::ApiError;
 
@@ -38,16 +37,6 @@ impl<S: Sync> FromRequestParts<S> for Beta {
              header 'OpenAI-Beta: chatkit_beta=v1'.",
         )
         .with_code("invalid_beta"))
-    }
-}
-
-impl From<ParameterError> for ApiError {
-    fn from(error: ParameterError) -> Self {
-        let refused = Self::bad_request(error.to_string()).with_code(error.code());
-        match error.param() {
-            Some(param) => refused.with_param(param),
-            None => refused,
-        }
     }
 }
 

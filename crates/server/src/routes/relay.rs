@@ -1,13 +1,11 @@
 //! The plain relay: a Chat Completions body goes to the configured model and its event stream comes
 //! back, frames whole, after the same check of the caller. Nothing is stored.
 
-use std::time::Duration;
-
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use engine::{WorkflowId, ports::ModelError};
+use engine::WorkflowId;
 use futures::StreamExt;
-use upstream::relay::{RelayContext, RelayError};
+use upstream::relay::RelayContext;
 
 use crate::{
     app::{App, RelayTakes, RelayTarget, RelayTargets},
@@ -71,41 +69,4 @@ pub(crate) async fn answer(
         Ok::<Bytes, std::convert::Infallible>(frame)
     });
     Ok(sse::event_stream(Body::from_stream(frames)))
-}
-
-impl From<RelayError> for ApiError {
-    fn from(error: RelayError) -> Self {
-        match error {
-            RelayError::Invalid { message, param } => {
-                let error = Self::bad_request(message);
-                match param {
-                    Some(param) => error.with_param(param),
-                    None => error,
-                }
-            }
-            RelayError::Model(error) => of_model(error),
-        }
-    }
-}
-
-fn of_model(error: ModelError) -> ApiError {
-    let retry = Duration::from_secs(5);
-    match error {
-        ModelError::TooLong(_) => {
-            ApiError::bad_request("the messages are too long for the model; send fewer")
-        }
-        ModelError::Declined(_) => ApiError::bad_request("the model declined to answer this"),
-        ModelError::RateLimited(_) => ApiError::too_many(
-            "the model takes no more requests for the moment; try again in a little while",
-            retry,
-        ),
-        ModelError::Unavailable(_) | ModelError::TimedOut => {
-            ApiError::unavailable("the model is out of reach; try again in a moment", retry)
-        }
-        ModelError::Misconfigured(_) | ModelError::Malformed(_) => ApiError::bad_gateway(
-            "the model gave no usable answer; the operator finds the reason in the server's log",
-            "see the cause",
-        ),
-    }
-    .with_cause(error)
 }

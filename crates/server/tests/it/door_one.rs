@@ -9,7 +9,7 @@ use axum::{Json, Router, extract::State, routing::post};
 use http::{HeaderMap, StatusCode};
 use reqwest::header;
 use serde_json::{Value, json};
-use server::HostedSessions;
+use server::OpenAiSessions;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use upstream::{HttpPolicy, openai::sessions::SessionsApi};
@@ -248,7 +248,7 @@ async fn hosted(status: StatusCode) -> (TestApp, SessionsServer) {
     let base = format!("http://{address}/v1").parse().unwrap();
     let api = SessionsApi::new(base, "sk-openai".to_owned().into(), &HttpPolicy::DOCUMENT).unwrap();
     let app = TestApp::with(Options {
-        hosted: Some(HostedSessions {
+        hosted: Some(OpenAiSessions {
             api,
             workflow: "wf_hosted".to_owned(),
         }),

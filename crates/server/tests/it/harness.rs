@@ -39,7 +39,7 @@ use secrecy::{ExposeSecret, SecretBox};
 use serde_json::{Map, Value, json};
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Development, DevelopmentUser, Doors, FileAddresses,
-    HostedSessions, Limits, Rate, Rates, RelayTakes, RelayTarget, RelayTargets, Revocations,
+    Limits, OpenAiSessions, Rate, Rates, RelayTakes, RelayTarget, RelayTargets, Revocations,
     ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
@@ -108,7 +108,7 @@ pub(crate) struct Options {
     pub(crate) body: BodyLimits,
     pub(crate) keep_alive: Duration,
     pub(crate) quotas: Quotas,
-    pub(crate) hosted: Option<HostedSessions>,
+    pub(crate) hosted: Option<OpenAiSessions>,
     pub(crate) development: bool,
     pub(crate) secure: bool,
     /// The address of a model server; without one the demo model answers.
@@ -315,7 +315,7 @@ impl TestApp {
             revocations: Revocations::default(),
             signer: signer.clone(),
             readiness: server::Readiness::default(),
-            hosted_sessions: options.hosted,
+            openai_sessions: options.hosted,
             relay: Some(RelayTargets {
                 by_workflow: HashMap::from([(
                     WorkflowId::new("wf_test"),

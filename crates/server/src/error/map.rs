@@ -1,0 +1,186 @@
+//! The only map from errors of other crates to HTTP statuses: one impl for each of their error types.
+
+use std::time::Duration;
+
+use auth::{Reason, Refusal, Rejection};
+use engine::ports::{Interrupted, ModelError};
+use protocol::{RequestError, hosted::ParameterError};
+use upstream::relay::RelayError;
+
+use crate::error::ApiError;
+
+/// When to try again after the store was busy.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+impl From<engine::Error> for ApiError {
+    fn from(error: engine::Error) -> Self {
+        use engine::Error;
+        let message = error.to_string();
+        match error {
+            Error::NotFound | Error::NoSuchFile => Self::not_found(message),
+            Error::Invalid { message, param } => {
+                Self::bad_request(message).with_optional_param(param)
+            }
+            Error::Conflict(_) => Self::conflict(message),
+            Error::UnknownWorkflow { .. } => Self::not_found(message)
+                .with_code("workflow_not_found")
+                .with_param("workflow"),
+            Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),
+            Error::UploadsDisabled => {
+                Self::bad_request(message).with_code("chatkit.file_upload_disabled")
+            }
+            Error::Upload(reason) => match reason {
+                Interrupted::WrongType => {
+                    Self::bad_request(message).with_code("chatkit.file_upload_type_rejected")
+                }
+                Interrupted::TooLarge { .. } => Self::file_too_large(message),
+                Interrupted::TooSlow => Self::too_slow(),
+                Interrupted::BrokeOff => Self::bad_request(message),
+            },
+            Error::UploadQuota(_) => {
+                Self::bad_request(message).with_code("chatkit.file_upload_limit_reached")
+            }
+            Error::Storage(cause) => Self::internal(cause),
+            Error::Busy(cause) => Self::unavailable(message, BUSY_RETRY).with_cause(cause),
+            Error::Internal(cause) => Self::internal(cause),
+            Error::MessageQuota { .. } => {
+                Self::conflict(message).with_code("storage_limit_reached")
+            }
+            Error::StorageFull(cause) => Self::cannot_store("storage_full", message, cause),
+            Error::StorageLost(cause) => Self::cannot_store("storage_lost", message, cause),
+        }
+    }
+}
+
+/// A store that does not answer says nothing about the credential, so this is never a 401.
+impl From<auth::ports::StoreError> for ApiError {
+    fn from(error: auth::ports::StoreError) -> Self {
+        use auth::ports::StoreError;
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::unavailable("the store is busy; try again in a moment", BUSY_RETRY)
+                    .with_cause(error)
+            }
+            StoreError::Full(_) => Self::cannot_store(
+                "storage_full",
+                "the server's storage is full, so nothing can be saved; the operator has to make room",
+                error,
+            ),
+            StoreError::Lost(_) => Self::cannot_store(
+                "storage_lost",
+                "the server has lost its database, so nothing can be saved; the operator has to restart it",
+                error,
+            ),
+            StoreError::Conflict | StoreError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+/// Statuses for the reasons of `auth`; nothing in that crate knows about HTTP.
+impl From<auth::Error> for ApiError {
+    fn from(error: auth::Error) -> Self {
+        use auth::Error;
+        let message = error.to_string();
+        match error {
+            Error::Malformed(_) => Self::bad_credentials_request(message),
+            Error::Invalid(rejection) => refused(*rejection, message),
+            Error::Forbidden(refusal) => match *refusal {
+                Refusal::Origin(refusal) => Self::origin_refused(message).with_origin(refusal),
+                Refusal::UserIdMismatch => Self::forbidden("user_id_mismatch", message),
+                Refusal::Denied(_) => Self::forbidden("entry_denied", message),
+                Refusal::ServerKeyInBrowser => Self::forbidden("server_key_in_browser", message),
+            },
+            Error::Unavailable {
+                message: cause,
+                retry_after,
+            } => Self::unavailable(message, retry_after).with_cause(cause),
+            Error::Storage(error) => error.into(),
+            // What the caller of a function got wrong is our defect here: handlers pass no free text.
+            Error::Unusable(_) | Error::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+fn refused(rejection: Rejection, message: String) -> ApiError {
+    let refusal = match rejection.reason() {
+        Reason::WrongKind => ApiError::wrong_credential_kind(message),
+        reason => ApiError::invalid_credential(message).with_code(reason.code()),
+    };
+    refusal.with_rejection(rejection)
+}
+
+impl From<RelayError> for ApiError {
+    fn from(error: RelayError) -> Self {
+        match error {
+            RelayError::Invalid { message, param } => {
+                Self::bad_request(message).with_optional_param(param)
+            }
+            RelayError::Model(error) => of_model(error),
+        }
+    }
+}
+
+fn of_model(error: ModelError) -> ApiError {
+    let retry = Duration::from_secs(5);
+    match error {
+        ModelError::TooLong(_) => {
+            ApiError::bad_request("the messages are too long for the model; send fewer")
+        }
+        ModelError::Declined(_) => ApiError::bad_request("the model declined to answer this"),
+        ModelError::RateLimited(_) => ApiError::too_many(
+            "the model takes no more requests for the moment; try again in a little while",
+            retry,
+        ),
+        ModelError::Unavailable(_) | ModelError::TimedOut => {
+            ApiError::unavailable("the model is out of reach; try again in a moment", retry)
+        }
+        ModelError::Misconfigured(_) | ModelError::Malformed(_) => ApiError::bad_gateway(
+            "the model gave no usable answer; the operator finds the reason in the server's log",
+            "see the cause",
+        ),
+    }
+    .with_cause(error)
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        let param = error.param().map(str::to_owned);
+        let code = error.code();
+        let error = match error {
+            RequestError::TooLarge { limit } => Self::too_large(limit),
+            error => Self::bad_request(error.to_string()).with_code(code),
+        };
+        error.with_optional_param(param)
+    }
+}
+
+impl From<ParameterError> for ApiError {
+    fn from(error: ParameterError) -> Self {
+        Self::bad_request(error.to_string())
+            .with_code(error.code())
+            .with_optional_param(error.param())
+    }
+}
+
+/// What OpenAI's sessions API said, where door 1's secrets come from there.
+impl From<upstream::Error> for ApiError {
+    fn from(error: upstream::Error) -> Self {
+        use upstream::Error;
+        let retry = Duration::from_secs(5);
+        match error {
+            Error::Refused { message } => Self::bad_request(message),
+            Error::RateLimited { retry_after } => Self::too_many(
+                "OpenAI takes no more sessions for the moment; try again later",
+                retry_after.unwrap_or(retry),
+            ),
+            Error::Unavailable(_) => {
+                Self::unavailable("OpenAI cannot be reached; try again later", retry)
+                    .with_cause(error)
+            }
+            Error::Configuration { .. } | Error::Malformed(_) => Self::bad_gateway(
+                "OpenAI did not open a session; the operator finds the reason in the server's log",
+                error,
+            ),
+        }
+    }
+}
