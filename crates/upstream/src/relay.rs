@@ -6,7 +6,7 @@
 
 mod request;
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use engine::ports::{Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream};
@@ -246,6 +246,11 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
             "tools",
         ));
     }
+    let asked = OUTPUT_FIELDS
+        .iter()
+        .filter_map(|name| fields.get(*name)?.as_u64())
+        .min()
+        .unwrap_or(context.limits.max_tokens);
     let messages = fields.remove("messages").unwrap_or_default();
     let messages: Vec<Message> = serde_json::from_value(messages).map_err(|_| {
         RelayError::invalid(
@@ -281,7 +286,7 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
         input: input.collect::<Result<_, _>>()?,
         tools: Vec::new(),
         tool_choice: None,
-        max_output_tokens: None,
+        max_output_tokens: NonZeroU32::new(asked.try_into().unwrap_or(u32::MAX)),
         locale: None,
         end_user: context.end_user.clone(),
     })

@@ -417,6 +417,7 @@ async fn other_models_are_translated() {
     assert_eq!(sent.get("instructions"), None);
     assert_eq!(sent["input"][0]["role"], "user");
     assert_eq!(sent["input"][1]["content"], "hi there");
+    assert_eq!(sent["max_output_tokens"], 1_000);
     model.assert_all_used();
 }
 
