@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use engine::ports::{Clock, Ids, Links, ToolCall, ToolSpec, ToolStream, Tools};
-use engine::workflow::{ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows};
-use engine::{Attachments, Engine, Owner, Reply, RequestContext, SessionRules, UploadRules, User};
+use engine::{
+    Attachments, CallerLimits, Engine, ModelChoices, Owner, Reply, RequestContext, SessionRules,
+    Titles, TurnLimits, UploadRules, User, Workflow, WorkflowId, Workflows,
+};
 use futures::StreamExt as _;
 use protocol::attachment::{UploadDescriptor, UploadMethod};
 use protocol::request::{Envelope, Limits};
@@ -20,7 +22,7 @@ use store::LocalFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use upstream::openai::chat_completions::ChatCompletionsOptions;
+use upstream::openai::{MarkKey, chat_completions::ChatCompletionsOptions};
 use upstream::{ChatCompletions, HttpPolicy, ProviderConfig};
 
 const TOKENS: u32 = 200;
@@ -109,6 +111,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         base_url: format!("http://{model}/v1").parse()?,
         api_key: None,
         http: HttpPolicy::STREAM,
+        marks: MarkKey::new(&[7; 32]),
     };
     let workflow = Workflow {
         id: WorkflowId::new("wf_count"),
@@ -143,7 +146,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         ids: Arc::new(Counter(AtomicU32::new(0))),
         tasks: TaskTracker::new(),
         turns: engine::Turns::default(),
-                max_message_bytes: u64::MAX,
+        max_message_bytes: u64::MAX,
     })
 }
 
@@ -160,6 +163,7 @@ fn context() -> RequestContext {
         state_variables: Arc::new(Map::new()),
         rules: SessionRules::default(),
         uploads: UploadRules::default(),
+        limits: CallerLimits::default(),
         locale: None,
     }
 }

@@ -389,7 +389,11 @@ async fn call(arguments: CallArguments) -> Result<()> {
         let mut connection = None;
         while now_micros() < deadline {
             let number = sent.replace(sent.get() + 1);
-            let place = if is_once { number } else { number % requests.len() };
+            let place = if is_once {
+                number
+            } else {
+                number % requests.len()
+            };
             let Some(request) = requests.get(place) else {
                 break;
             };
