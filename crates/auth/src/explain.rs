@@ -318,7 +318,7 @@ async fn explain_signature(
                 NoKey::Refused(reason) => told.fail("key", reason.code(), reason.sentence()),
                 NoKey::Unavailable { message, .. } => told.fail("key", "keys_unavailable", message),
             }
-            for skipped in issuer.keys.health(now).await.skipped {
+            for skipped in issuer.keys.health(now).skipped {
                 let name = skipped
                     .key_id
                     .as_deref()

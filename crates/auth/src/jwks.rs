@@ -281,9 +281,15 @@ impl KeyCache {
     }
 
     /// How the keys are.
-    pub(crate) async fn health(&self, now: Now) -> KeyHealth {
+    pub(crate) fn health(&self, now: Now) -> KeyHealth {
         let current = self.current.load_full();
-        let last_error = self.fetching.lock().await.last_error.clone();
+        // Whoever holds the lock may be waiting for the issuer, and nobody who only asks how the keys are
+        // waits for it, too.
+        let last_error = self
+            .fetching
+            .try_lock()
+            .ok()
+            .and_then(|fetching| fetching.last_error.clone());
         let age = match (&self.address, current.fetched) {
             (None, _) => Some(Duration::ZERO),
             (Some(_), fetched) => {

@@ -14,7 +14,7 @@ use crate::{
     identity::{Identity, is_valid_subject},
     issuer::{CheckedIssuer, Issuers, TypRule, parse_claims},
     jws::{CompactJws, MAX_TOKEN_BYTES},
-    ports::SignOut,
+    ports::{Digest, SignOut},
     rejection::{Reason, Rejection},
     sha256,
     time::Now,
@@ -62,13 +62,30 @@ impl Issuers {
         let (sign_out, token_id) = read.map_err(refuse)?;
         issuer.verify_signature(&jws, now, refuse).await?;
         // Only after the signature: nobody else can fill this memory.
-        let seen = sha256(format!("{}\n{token_id}", issuer.rules.issuer).as_bytes());
+        let seen = seen_key(&issuer.rules.issuer, &token_id);
         if !self.seen_sign_outs.entry(seen).or_insert(()).is_fresh() {
             return Err(refuse(Reason::Replayed.into()).into());
         }
         self.forget(&sign_out);
         Ok(sign_out)
     }
+
+    /// What a logout token asked for could not be done: its issuer may send it again, as issuers do
+    /// after an answer that is no success.
+    pub fn sign_out_failed(&self, token: &str) {
+        let claims = CompactJws::parse(token).and_then(|jws| parse_claims(jws.payload()));
+        if let Ok(claims) = claims
+            && let Ok(issuer) = self.choose(&claims)
+            && let Some(token_id) = claims.get("jti").and_then(Value::as_str)
+        {
+            let seen = seen_key(&issuer.rules.issuer, token_id);
+            self.seen_sign_outs.invalidate(&seen);
+        }
+    }
+}
+
+fn seen_key(issuer: &str, token_id: &str) -> Digest {
+    sha256(format!("{issuer}\n{token_id}").as_bytes())
 }
 
 /// Every check but the signature; also gives the token's id.

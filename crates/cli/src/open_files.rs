@@ -76,7 +76,15 @@ pub(crate) fn provide(config: &mut RawConfig) {
         );
     }
     config.server.max_connections = usize::try_from(connections).unwrap_or(usize::MAX);
+    config.server.max_connections_per_ip = share(config.server.max_connections_per_ip, connections);
     config.limits.turns_at_once = usize::try_from(turns).unwrap_or(usize::MAX);
+}
+
+/// What one address may hold of so many connections: half of them at most, so that the other half is
+/// there for others. 0 is no limit, as it is configured.
+fn share(configured: u32, connections: u64) -> u32 {
+    let half = u32::try_from(connections / 2).unwrap_or(u32::MAX).max(1);
+    configured.min(half)
 }
 
 /// Raises the soft limit to so many, if it is lower. The limit that holds from now on.
@@ -145,6 +153,23 @@ mod tests {
                     connections: 1,
                     turns: 1
                 }
+            );
+        }
+    }
+
+    #[test]
+    fn one_address_never_has_all_connections() {
+        for (configured, connections, share_of_one) in [
+            (256, 10_000, 256),
+            (256, 96, 48),
+            (256, 1, 1),
+            (8, 96, 8),
+            (0, 96, 0),
+        ] {
+            assert_eq!(
+                share(configured, connections),
+                share_of_one,
+                "{connections}"
             );
         }
     }

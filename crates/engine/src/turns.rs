@@ -36,20 +36,30 @@ pub(crate) struct Place {
 }
 
 impl Turns {
-    /// Takes the place in a thread, after the turn that has it now has ended.
+    /// Takes the place in a thread, after the turn that has it now has ended. Of several that wait, one
+    /// takes it, and the others have that one end.
     pub(crate) async fn enter(&self, thread: &ThreadId) -> Place {
-        let former = self.lock().get(thread).cloned();
-        if let Some(former) = former {
+        let mut overdue = None;
+        loop {
+            let former = {
+                let mut turns = self.lock();
+                match turns.get(thread) {
+                    Some(former) if overdue.as_ref() != Some(&former.gone) => former.clone(),
+                    // What comes after the time is up is the former turn's loss, not this one's.
+                    None | Some(_) => {
+                        let signals = Signals::default();
+                        turns.insert(thread.clone(), signals.clone());
+                        return Place {
+                            turns: self.clone(),
+                            thread: thread.clone(),
+                            signals,
+                        };
+                    }
+                }
+            };
             former.stop.cancel();
-            // What comes after the time is up is the former turn's loss, not this one's.
-            let _ = tokio::time::timeout(PATIENCE, former.gone.cancelled()).await;
-        }
-        let signals = Signals::default();
-        self.lock().insert(thread.clone(), signals.clone());
-        Place {
-            turns: self.clone(),
-            thread: thread.clone(),
-            signals,
+            let gone = tokio::time::timeout(PATIENCE, former.gone.cancelled()).await;
+            overdue = gone.is_err().then_some(former.gone);
         }
     }
 
@@ -77,5 +87,41 @@ impl Drop for Place {
         }
         drop(turns);
         self.signals.gone.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_several_that_wait_one_takes_the_place_and_the_next_has_it_end() {
+        let (turns, thread) = (Turns::default(), ThreadId::mint(1));
+        let first = turns.enter(&thread).await;
+        let mut one = pin!(turns.enter(&thread));
+        let mut other = pin!(turns.enter(&thread));
+        assert!(poll!(&mut one).is_pending() && poll!(&mut other).is_pending());
+        assert!(first.stop().is_cancelled());
+        drop(first);
+        let one = one.await;
+        assert!(!one.stop().is_cancelled());
+        assert!(poll!(&mut other).is_pending());
+        assert!(one.stop().is_cancelled());
+        drop(one);
+        assert!(!other.await.stop().is_cancelled());
+        assert!(turns.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_does_not_end_is_waited_for_a_while_only() {
+        let (turns, thread) = (Turns::default(), ThreadId::mint(1));
+        let stalled = turns.enter(&thread).await;
+        let next = turns.enter(&thread).await;
+        drop(stalled);
+        assert!(!next.stop().is_cancelled() && !turns.lock().is_empty());
     }
 }

@@ -71,6 +71,6 @@ fn report(what: &str, purged: Result<u64, Cause>) {
     match purged {
         Ok(0) => {}
         Ok(count) => tracing::debug!(what, count, "removed what has run out"),
-        Err(error) => tracing::warn!(what, %error, "cannot remove what has run out"),
+        Err(error) => tracing::warn!(what, error = &*error, "cannot remove what has run out"),
     }
 }

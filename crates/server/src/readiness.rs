@@ -78,7 +78,7 @@ async fn look(app: &App) -> Vec<String> {
             PATIENCE.as_secs()
         )),
     }
-    for (issuer, health) in app.issuers.health(app.now()).await {
+    for (issuer, health) in app.issuers.health(app.now()) {
         if health.keys == 0 {
             let why = health
                 .last_error

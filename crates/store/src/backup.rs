@@ -215,18 +215,30 @@ fn restore_now(
         });
     }
     let new_database = copy_into_part(&source, path)?;
-    let mut moved = Vec::new();
     // Looking whether anybody uses the database may have finished off its log.
-    for old in self::occupied(path, files) {
-        let new = beside(&old, aside.unwrap_or_default());
-        fs::rename(&old, &new).map_err(about(&old))?;
-        moved.push(new);
-    }
+    let moved = move_aside(self::occupied(path, files), aside.unwrap_or_default())?;
     if copied.0 > 0 {
         give_name(new_files, files)?;
     }
     durable::publish(new_database, path).map_err(about(path))?;
     Ok(Restored { backup, moved })
+}
+
+/// Moves all of it to the same names with `aside` behind them, or none of it: a folder that is a disk of its own cannot be
+/// moved, for instance.
+fn move_aside(all: Vec<PathBuf>, aside: &str) -> Result<Vec<PathBuf>, BackupError> {
+    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for old in all {
+        let new = beside(&old, aside);
+        if let Err(error) = fs::rename(&old, &new) {
+            for (old, new) in &moved {
+                fs::rename(new, old).map_err(about(new))?;
+            }
+            return Err(about(&old)(error));
+        }
+        moved.push((old, new));
+    }
+    Ok(moved.into_iter().map(|(_, new)| new).collect())
 }
 
 /// What is where a database and its files are to go.

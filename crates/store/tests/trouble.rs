@@ -324,6 +324,28 @@ async fn a_restore_replaces_nothing_unasked_and_nothing_in_use() {
 }
 
 #[tokio::test]
+async fn a_restore_that_cannot_move_everything_moves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, files) = fill(folder.path()).await;
+    let to = folder.path().join("backup");
+    backup(&*database, &files, &to).await.unwrap();
+    drop(database);
+    let place = folder.path().join("data/vestibule.db");
+    let kept = folder.path().join("data/files");
+    // A folder cannot take the name of one that holds something.
+    fs::create_dir(folder.path().join("data/files.old")).unwrap();
+    fs::write(folder.path().join("data/files.old/something"), "").unwrap();
+    let refused = restore(&to, &url(&place), &kept, Some(".old")).await;
+    assert!(
+        matches!(refused, Err(BackupError::Io { .. })),
+        "{refused:?}"
+    );
+    assert!(place.exists());
+    assert!(!folder.path().join("data/vestibule.db.old").exists());
+    assert_eq!(threads(&*open(&place).await).await, 2);
+}
+
+#[tokio::test]
 async fn a_spoiled_backup_is_not_restored() {
     let folder = tempfile::tempdir().unwrap();
     let (database, files) = fill(folder.path()).await;

@@ -288,7 +288,7 @@ async fn w04_every_failure_keeps_the_old_keys_and_backs_off() {
         let pause = cache.refresh_due(later).await.unwrap();
         assert!((1..=2).contains(&pause.as_secs()), "{pause:?}");
         assert_eq!(fetch.fetches(), 2);
-        assert!(cache.health(later).await.last_error.is_some());
+        assert!(cache.health(later).last_error.is_some());
         assert!(cache.key(&header(Some("a")), true, later).await.is_ok());
         assert!(is_unavailable(
             &cache.key(&header(Some("b")), true, later).await
@@ -391,7 +391,7 @@ async fn w05_keys_end_at_the_age_limit_and_removed_keys_at_the_next_refresh() {
     assert!(is_unavailable(
         &cache.key(&header(Some("a")), true, late).await
     ));
-    assert_eq!(cache.health(late).await.keys, 0);
+    assert_eq!(cache.health(late).keys, 0);
 
     let epoch = cache.epoch();
     fetch.replace(ADDRESS, keys(&["b"]));
@@ -406,6 +406,19 @@ async fn w05_keys_end_at_the_age_limit_and_removed_keys_at_the_next_refresh() {
         NoKey::Refused(Reason::UnknownKey)
     );
     assert_ne!(cache.epoch(), epoch);
+}
+
+#[tokio::test]
+async fn w04_how_the_keys_are_is_told_while_the_issuer_is_asked() {
+    let fetch = Arc::new(TestFetch::default());
+    fetch.answer(ADDRESS, keys(&["a"]));
+    let (cache, start) = (cache(&fetch), now());
+    cache.refresh_due(start).await;
+    let late = start.plus(seconds(3_600));
+    let mut asking = std::pin::pin!(cache.refresh_due(late));
+    assert!(futures::poll!(&mut asking).is_pending());
+    assert_eq!(cache.health(late).keys, 1);
+    asking.await;
 }
 
 #[tokio::test]
@@ -523,7 +536,7 @@ async fn discovery_must_be_about_the_configured_issuer() {
             // The last good address stands in when discovery fails later.
             fetch.replace(discovery, "broken");
             cache.refresh_due(now().plus(seconds(3_600))).await;
-            assert_eq!(cache.health(now()).await.last_error, None);
+            assert_eq!(cache.health(now()).last_error, None);
         }
     }
 }

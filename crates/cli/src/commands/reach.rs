@@ -82,7 +82,7 @@ async fn look_at_keys(findings: &mut Findings, issuers: &Issuers, now: Now) {
         );
         return;
     }
-    for (name, health) in issuers.health(now).await {
+    for (name, health) in issuers.health(now) {
         let label = format!("issuer {name}");
         if health.keys > 0 {
             findings.good(label, format!("usable keys: {}", health.keys));

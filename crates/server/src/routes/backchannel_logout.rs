@@ -37,6 +37,7 @@ async fn carry_out(app: &AppState, form: &Form) -> Result<(), ApiError> {
         .credentials
         .end_chat_sessions_of_login(&sign_out, end)
         .await
+        .inspect_err(|_| app.issuers.sign_out_failed(token))
         .map_err(auth::Error::from)?;
     if ended > 0 {
         let event = AuditEvent::SessionEnded {

@@ -10,10 +10,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
-use crate::app::AppState;
-
-/// What proxies leave. Behind one that runs on this machine, everybody comes from here.
-const TRACES_OF_PROXIES: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
+use crate::{app::AppState, client_ip::is_on_this_machine};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> &'static str {
@@ -35,11 +32,7 @@ pub(crate) async fn ready(
             json!({ "status": "not ready" }),
         )
     };
-    let is_from_here = peer.ip().to_canonical().is_loopback()
-        && !TRACES_OF_PROXIES
-            .iter()
-            .any(|name| headers.contains_key(*name));
-    if is_from_here && !problems.is_empty() {
+    if is_on_this_machine(peer.ip(), &headers) && !problems.is_empty() {
         body["problems"] = json!(problems);
     }
     let mut response = (status, Json(body)).into_response();

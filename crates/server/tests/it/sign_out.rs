@@ -130,3 +130,20 @@ async fn s11_a_sign_out_at_the_issuer_ends_the_answers_that_are_being_written() 
     let found = events(&answer.text().await.unwrap());
     assert_eq!(found.last().unwrap()["type"], "error");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sign_out_that_could_not_be_kept_may_be_sent_again() {
+    let app = TestApp::start().await;
+    let one = secret(&app, json!({ "sub": "ada", "sid": "1" })).await;
+    let token = app.logout_token(&json!({ "sub": "ada", "sid": "1" }));
+    let (file, away) = (app.folder().join("test.db"), app.folder().join("away.db"));
+    std::fs::rename(&file, &away).unwrap();
+    let (code, answer) = sign_out(&app, &token).await;
+    assert!(code >= 500, "{code} {answer}");
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(sign_out(&app, &token).await, (200, String::new()));
+    assert_eq!(status(&app, &one).await, (401, json!("revoked")));
+    // What was done is not done again.
+    assert_eq!(sign_out(&app, &token).await.0, 400);
+}

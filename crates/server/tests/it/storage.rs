@@ -59,7 +59,13 @@ async fn a_lost_database_is_told_at_once_and_nothing_is_acknowledged() {
         problem.contains("test.db was removed or replaced"),
         "{problem}"
     );
-    for proxy in ["forwarded", "x-forwarded-for", "via"] {
+    for proxy in [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "via",
+    ] {
         let told = readiness(&app, Some(proxy)).await;
         assert_eq!(told, (503, json!({"status": "not ready"})), "{proxy}");
     }

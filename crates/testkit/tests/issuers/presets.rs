@@ -291,7 +291,7 @@ async fn j07_firebase() {
             Err(Reason::UnknownKey)
         );
     }
-    let health = case.issuers.health(now()).await;
+    let health = case.issuers.health(now());
     assert_eq!(
         (health[0].1.keys, health[0].1.skipped.len()),
         (1, 4),

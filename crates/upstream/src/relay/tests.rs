@@ -242,6 +242,25 @@ async fn lengths_and_choices_are_cut_to_what_is_allowed() {
     }
 }
 
+#[tokio::test]
+async fn lengths_are_cut_for_models_that_are_translated_too() {
+    for (asked, sent) in [
+        (json!({}), 1_000),
+        (json!({"max_tokens": null}), 1_000),
+        (json!({"max_tokens": 7}), 7),
+        (json!({"max_completion_tokens": u64::MAX}), 1_000),
+        (json!({"max_tokens": 9, "max_completion_tokens": 5}), 5),
+    ] {
+        let model = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+        let provider = Responses::new(config(&model), ResponsesOptions::default()).unwrap();
+        let mut body = asked.clone();
+        body["messages"] = json!([{"role": "user", "content": "hi"}]);
+        frames(&Relay::Translate(Arc::new(provider)), &body.to_string()).await;
+        let request = model.requests().remove(0).body;
+        assert_eq!(request["max_output_tokens"], sent, "{asked}");
+    }
+}
+
 /// A provider's stream can end without a word, or in the middle of one: that is told too.
 #[tokio::test]
 async fn an_answer_that_just_ends_is_told_to_be_broken() {
