@@ -344,8 +344,13 @@ impl ClientSecrets {
                 "a derived client secret does not match its record".into(),
             ));
         }
-        // The same secret, but perhaps a later login, and that one counts from now on.
-        let renewed = session.clone().renewed(identity, workflow);
+        // The same secret, but perhaps a later login, and that one counts from now on. An earlier one,
+        // of a request that was overtaken, changes nothing.
+        let renewed = if issued_at(identity.claims()) < issued_at(&session.claims) {
+            session.clone()
+        } else {
+            session.clone().renewed(identity, workflow)
+        };
         if renewed != session
             && !self
                 .store
@@ -489,6 +494,11 @@ fn derive(presented: &str, nonce: &[u8; 32], expires_at: UnixTime) -> Result<Sec
         }
     }
     Err(Error::Internal("no client secret could be derived".into()))
+}
+
+/// When a login was, as its issuer says (`iat`); `None`, which is before every other, where it does not.
+fn issued_at(claims: &Map<String, Value>) -> Option<i64> {
+    claims.get("iat")?.as_i64()
 }
 
 #[cfg(test)]

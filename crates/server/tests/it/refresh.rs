@@ -4,6 +4,7 @@ use auth::{
     ports::EndReason,
     rule::{Condition, EntryRule, Outcome, Test},
 };
+use engine::ports::Clock;
 use reqwest::header;
 use serde_json::{Value, json};
 use testkit::fake_model::{FakeModel, Reply};
@@ -106,6 +107,21 @@ async fn a_retry_gets_the_same_answer_and_its_login_counts_as_the_latest() {
     sign_out(&app, "2").await;
     assert_eq!(status(&app, &secret_of(&one)).await, 200);
     sign_out(&app, "3").await;
+    assert_eq!(status(&app, &secret_of(&one)).await, 401);
+}
+
+#[tokio::test]
+async fn a_request_that_was_overtaken_brings_no_earlier_login_back() {
+    let app = app().await;
+    let now = app.clock.now().as_jiff().as_second();
+    let login = |sid: &str, age: i64| json!({ "sid": sid, "iat": now - age });
+    let first = start(&app, login("1", 20), json!({})).await;
+    let (_, one) = refresh(&app, login("2", 10), &first).await;
+    let (code, again) = refresh(&app, login("1", 20), &first).await;
+    assert_eq!((code, secret_of(&again)), (200, secret_of(&one)));
+    sign_out(&app, "1").await;
+    assert_eq!(status(&app, &secret_of(&one)).await, 200);
+    sign_out(&app, "2").await;
     assert_eq!(status(&app, &secret_of(&one)).await, 401);
 }
 
