@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     commands::{
-        output::{Output, error_document},
+        output::{Output, ReaderLeft, error_document},
         workplace::Workplace,
     },
     config::{Overrides, Variables},
@@ -131,6 +131,7 @@ impl Cli {
         let is_json = self.json;
         match self.carry_out(variables).await {
             Ok(code) => code,
+            Err(error) if error.is::<ReaderLeft>() => ExitCode::SUCCESS,
             Err(error) => {
                 let text = format!("{error:#}");
                 say(&if is_json {

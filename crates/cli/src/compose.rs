@@ -13,13 +13,14 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Dura
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    ClientSecrets, Domains, Environment, FileLinks, LoginSessions, Origin, PublicTokens,
+    ClientSecrets, Domains, Environment, FileLinks, Issuer, LoginSessions, Origin, PublicTokens,
     ServerKeys, Signer,
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
 use engine::{Attachments, CallerLimits, Engine, MediaTypes, ports::Files};
 use ipnet::IpNet;
+use secrecy::SecretBox;
 use server::{
     App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions, Rate,
     Rates, Revocations, ServeOptions, Settings, UploadSettings,
@@ -33,10 +34,13 @@ pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
     rules::{access as workflow_access, build as build_rules},
-    system::{SystemClock, now, signing_seed, throwaway_key},
+    system::{SystemClock, now, signing_seed},
 };
 use crate::{
-    compose::{development::DevelopmentParts, system::SystemIds},
+    compose::{
+        development::DevelopmentParts,
+        system::{SystemIds, read_seed, throwaway_key},
+    },
     config::{
         self, Durability, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken,
         RawUploads, SecretIssuer, Variables,
@@ -155,7 +159,16 @@ pub(crate) async fn compose(
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
     let demo = demo(&config, &own, &domains, &public_tokens).await?;
-    let banner = banner::banner(&config, &own, &models, development.is_some(), variables);
+    let tokens = public_tokens.list().await?;
+    let has_token = tokens.iter().any(|token| token.revoked_at.is_none());
+    let banner = banner::banner(
+        &config,
+        &own,
+        &models,
+        development.is_some(),
+        has_token,
+        variables,
+    );
     let door = &config.doors.client_secret;
     let app = App {
         engine: Engine {
@@ -209,19 +222,31 @@ pub(crate) async fn compose(
     })
 }
 
+/// The rules of everybody who may vouch for users, as a command next to the server can go by them: those that are
+/// configured, and the development issuer when it is on.
+pub(crate) fn all_issuer_rules(
+    config: &RawConfig,
+    variables: &Variables,
+) -> anyhow::Result<Vec<Issuer>> {
+    let mut rules = issuer_rules(&config.issuers, variables)?;
+    if config.dev.enabled {
+        let public_url = public_url(config, listen_address(config)?)?;
+        let own = Origin::parse(&public_url.origin().ascii_serialization())?;
+        rules.push(development::rules_from_outside(&own)?);
+    }
+    Ok(rules)
+}
+
+fn listen_address(config: &RawConfig) -> anyhow::Result<SocketAddr> {
+    let listen = &config.server.listen;
+    listen
+        .parse()
+        .with_context(|| format!("server.listen `{listen}` is not ADDRESS:PORT"))
+}
+
 /// Builds what can be built without a port and a database, to see whether the configuration is good.
 pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result<BuiltModels> {
-    let address = config
-        .server
-        .listen
-        .parse::<SocketAddr>()
-        .with_context(|| {
-            format!(
-                "server.listen `{}` is not ADDRESS:PORT",
-                config.server.listen
-            )
-        })?;
-    let public_url = public_url(config, address)?;
+    let public_url = public_url(config, listen_address(config)?)?;
     let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     let issuers = issuers::build(&config.issuers, None, variables)?;
     rules::build(config, &issuers.set)?;
@@ -229,8 +254,22 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     secret_limits(&config.doors.client_secret)?;
     openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
-    let signer = Arc::new(throwaway_key()?);
+    let signer = Arc::new(key_at_hand(config)?);
     build_models(config, &own, &signer, Arc::new(SystemClock), variables)
+}
+
+/// Whether there is a key that signs identities for MCP servers; none is made.
+pub(crate) fn has_signing_key(config: &RawConfig) -> anyhow::Result<bool> {
+    Ok(read_seed(&config.server.signing_key_file)?.is_some())
+}
+
+/// The server's own key, where it can be read, so that whoever is asked knows it; else one that nobody knows.
+fn key_at_hand(config: &RawConfig) -> anyhow::Result<Signer> {
+    match read_seed(&config.server.signing_key_file) {
+        Ok(Some(seed)) => Ok(Signer::from_seed(&SecretBox::new(Box::new(seed)))?),
+        // What is wrong with the file is told by whoever needs the key.
+        Ok(None) | Err(_) => throwaway_key(),
+    }
 }
 
 /// Where browsers reach this server. Behind `0.0.0.0` nobody can be reached, so `localhost` stands
@@ -259,11 +298,7 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
     }
     let doors = &config.doors;
     Ok(Settings {
-        doors: Doors {
-            client_secret: doors.client_secret.enabled,
-            public_token: doors.public_token.enabled,
-            custom: doors.custom.enabled,
-        },
+        doors: open_doors(config),
         secret_lifetime: lifetime(
             "doors.client_secret.lifetime_seconds",
             doors.client_secret.lifetime_seconds,
@@ -285,6 +320,16 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
         keep_alive: Duration::from_secs(config.server.keep_alive_seconds.max(1)),
         trusted_proxies,
     })
+}
+
+/// Which doors the configuration opens.
+fn open_doors(config: &RawConfig) -> Doors {
+    let doors = &config.doors;
+    Doors {
+        client_secret: doors.client_secret.enabled,
+        public_token: doors.public_token.enabled,
+        custom: doors.custom.enabled,
+    }
 }
 
 fn uploads(raw: &RawUploads, limits: &RawLimits) -> anyhow::Result<UploadSettings> {

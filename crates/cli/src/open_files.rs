@@ -68,7 +68,7 @@ pub(crate) fn provide(config: &mut RawConfig) {
              server.max_connections and limits.turns_at_once"
         );
     } else {
-        tracing::info!(
+        tracing::debug!(
             limit,
             connections,
             turns,

@@ -160,6 +160,21 @@ pub struct Doors {
 }
 
 impl Doors {
+    /// What to say about each of the three: open, closed, or what it waits for.
+    pub fn states(self, can_sign_in: bool, has_token: bool) -> [&'static str; 3] {
+        let state = |is_open: bool, needs: &'static str, is_there: bool| match (is_open, is_there) {
+            (false, _) => "closed in the configuration",
+            (true, false) => needs,
+            (true, true) => "open",
+        };
+        let login = "waits for a login (an issuer)";
+        [
+            state(self.client_secret, login, can_sign_in),
+            state(self.public_token, "waits for a token", has_token),
+            state(self.custom, login, can_sign_in),
+        ]
+    }
+
     /// Refuses what belongs to door 1 while it is closed.
     pub(crate) fn check_client_secret(self) -> Result<(), ApiError> {
         check_open(self.client_secret, "client_secret")

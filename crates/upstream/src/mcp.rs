@@ -178,6 +178,19 @@ struct Slot {
     failed_until: Mutex<Option<Instant>>,
 }
 
+/// What a server answers to whoever looks whether it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAnswer {
+    /// Its tools, by the names that it gives them.
+    Tools(Vec<String>),
+    /// It is asked with a user's own token only, and there was none.
+    NeedsUser,
+    /// It refuses whoever asked with the status 401.
+    Unauthorized,
+    /// What went wrong, in words.
+    Failed(String),
+}
+
 /// What one server offers a user.
 struct Offer {
     server: usize,
@@ -231,6 +244,24 @@ impl McpTools {
     #[must_use]
     pub fn with_exchange(self, exchange: TokenExchange) -> Self {
         Self { exchange, ..self }
+    }
+
+    /// Asks one server for its tools, to see whether it works. `None` when there is no server of this name.
+    pub async fn ask(&self, name: &str, context: &RequestContext) -> Option<ServerAnswer> {
+        let server = self.servers.iter().position(|server| server.name == name)?;
+        Some(match self.offer(server, context, false).await {
+            Ok(offer) => {
+                let names = offer.tools.iter().map(|tool| tool.name.clone());
+                ServerAnswer::Tools(names.collect())
+            }
+            Err(Trouble::NoToken) => ServerAnswer::NeedsUser,
+            Err(Trouble::Opening(text) | Trouble::Listing(text))
+                if failure::is_unauthorized(&text) =>
+            {
+                ServerAnswer::Unauthorized
+            }
+            Err(error) => ServerAnswer::Failed(error.to_string()),
+        })
     }
 
     /// The user's slot for a server: the one at hand if it can still be used, else a fresh one.

@@ -1,13 +1,13 @@
 //! `vestibule completions` and `vestibule man`: what shells and readers want to know about the commands.
 
-use std::{fs, io::Write, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man as Page;
 
-use crate::commands::Cli;
+use crate::commands::{Cli, output};
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -46,9 +46,6 @@ pub(crate) fn man(options: &Man) -> anyhow::Result<ExitCode> {
 }
 
 fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(text)
-        .context("failed to write the result")?;
+    output::write(text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -95,7 +95,7 @@ fn rules(
     if options.issuer.is_none() {
         return compose::build_rules(&workplace.config, issuers);
     }
-    let all = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
+    let all = compose::all_issuer_rules(&workplace.config, workplace.variables)?;
     let all = compose::issuers_of(all, &workplace.config)?;
     compose::build_rules(&workplace.config, &all)
 }
@@ -138,7 +138,7 @@ async fn issuers(
     let mut found = None;
     let mut rules = match &options.issuer {
         None => {
-            let rules = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
+            let rules = compose::all_issuer_rules(&workplace.config, workplace.variables)?;
             ensure!(
                 !rules.is_empty(),
                 "no issuer is configured; name one: vestibule jwt check --issuer URL, or set BETTER_AUTH_URL"
@@ -169,7 +169,7 @@ async fn named_issuer(
     options: &Check,
     workplace: &Workplace<'_>,
 ) -> anyhow::Result<(Issuer, Option<Step>)> {
-    let configured = compose::issuer_rules(&workplace.config.issuers, workplace.variables)?;
+    let configured = compose::all_issuer_rules(&workplace.config, workplace.variables)?;
     if let Some(issuer) = configured.into_iter().find(|issuer| issuer.issuer == name) {
         return Ok((issuer, None));
     }

@@ -3,14 +3,19 @@
 //! Much of it was written by others: labels, user ids, origins of strangers' pages. On a terminal none
 //! of that may move the cursor, change the direction of writing, or pretend to be a line of ours.
 
-use std::{borrow::Cow, io::Write};
+use std::{
+    borrow::Cow,
+    error::Error,
+    fmt,
+    io::{ErrorKind, Write},
+};
 
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The widest cell of a table, in columns of a terminal. What is cut is whole in `--json`.
+/// The widest cell of a table but the last of a row, in columns of a terminal. What is cut is whole in `--json`.
 const WIDEST_CELL: usize = 60;
 
 /// Where a command's result goes, and in which form.
@@ -50,9 +55,31 @@ pub(crate) fn error_document(kind: &str, message: &str) -> Value {
     json!({"error": {"message": message, "type": kind}})
 }
 
-/// Prints one line to standard output; a reader that closed it (`| head`) is an error that ends the command.
+/// Standard output was closed by its reader (`| head`), who has what they wanted: nothing is wrong, and nothing more
+/// is to be done.
+#[derive(Debug)]
+pub(crate) struct ReaderLeft;
+
+impl fmt::Display for ReaderLeft {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("standard output was closed")
+    }
+}
+
+impl Error for ReaderLeft {}
+
+/// Prints one line to standard output; [`ReaderLeft`] when nobody reads it any more.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("failed to write the result")
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes to standard output; [`ReaderLeft`] when nobody reads it any more.
+pub(crate) fn write(text: &[u8]) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
+        written => written.context("failed to write the result"),
+    }
 }
 
 /// A text that others wrote, as a terminal may have it: on one line, and nothing in it but what can be seen.
@@ -104,9 +131,22 @@ fn cell(text: &str) -> String {
     cut
 }
 
+/// A row's cells. The last one is whole: nothing stands beside it, and it may be what there is to do.
+fn cells<const N: usize>(row: [String; N]) -> [String; N] {
+    let mut column = 0;
+    row.map(|text| {
+        column += 1;
+        if column == N {
+            plain(&text).into_owned()
+        } else {
+            cell(&text)
+        }
+    })
+}
+
 /// One row that stands alone, as `audit --follow` prints it.
 pub(crate) fn row_line<const N: usize>(row: [String; N]) -> String {
-    row.map(|text| cell(&text)).join("  ")
+    cells(row).join("  ")
 }
 
 /// Columns that line up, with a heading; `empty` when there are no rows.
@@ -115,10 +155,7 @@ pub(crate) fn table<const N: usize>(
     rows: impl IntoIterator<Item = [String; N]>,
     empty: &str,
 ) -> String {
-    let rows: Vec<[String; N]> = rows
-        .into_iter()
-        .map(|row| row.map(|text| cell(&text)))
-        .collect();
+    let rows: Vec<[String; N]> = rows.into_iter().map(cells).collect();
     if rows.is_empty() {
         return empty.to_owned();
     }
@@ -176,6 +213,17 @@ mod tests {
             assert_eq!(shown.lines().count(), 2, "{shown:?}");
             assert!(!shown.contains('\u{1b}'), "{shown:?}");
         }
+    }
+
+    #[test]
+    fn the_last_cell_of_a_row_is_whole_and_still_does_nothing_to_a_terminal() {
+        let long = format!("{}\u{1b}", "x".repeat(200));
+        let whole = format!("{}\\u{{1b}}", "x".repeat(200));
+        let row = || ["y".repeat(61), long.clone()];
+        let shown = table(["A", "B"], [row()], "");
+        assert!(shown.ends_with(&whole), "{shown}");
+        assert!(!shown.contains(&"y".repeat(61)), "{shown}");
+        assert!(row_line(row()).ends_with(&whole));
     }
 
     #[test]

@@ -10,10 +10,12 @@ use engine::{
 };
 use futures::TryStreamExt;
 use jiff::fmt::rfc2822::DateTimeParser;
+use upstream::{McpTools, mcp::ServerAnswer};
 
 use crate::{
     commands::{findings::Findings, workplace::Workplace},
     compose::{self, BuiltModels, now},
+    config::{RawConfig, RawMcpIdentity, RawMcpServer},
 };
 
 /// How far clocks may differ; `leeway_seconds` of an issuer is as much.
@@ -165,8 +167,10 @@ async fn look_at_models(findings: &mut Findings, built: &BuiltModels, workplace:
                 .map(|server| server.name.clone())
                 .collect(),
         };
-        if !names.is_empty() {
-            look_at_tools(findings, workflow, &names).await;
+        let tools = built.tools.iter().find(|(owner, _)| *owner == workflow.id);
+        if let Some((_, tools)) = tools.filter(|_| !names.is_empty()) {
+            let label = format!("tools of {}", workflow.id);
+            look_at_tools(findings, label, tools, &names, &workplace.config).await;
         }
     }
 }
@@ -224,24 +228,100 @@ async fn first_word(workflow: &Workflow) -> Result<(), ModelError> {
     answer.try_next().await.map(drop)
 }
 
-async fn look_at_tools(findings: &mut Findings, workflow: &Workflow, names: &[String]) {
-    let label = format!("tools of {}", workflow.id);
-    let servers = names.join(", ");
-    let tools = findings.wait(&label, list_tools(workflow)).await;
-    match tools.filter(|tools| !tools.is_empty()) {
-        Some(tools) => findings.good(label, tools.join(", ")),
-        None => findings.wrong(
+/// Asks each server for its tools, as a turn of nobody in particular would.
+async fn look_at_tools(
+    findings: &mut Findings,
+    label: String,
+    tools: &McpTools,
+    names: &[String],
+    config: &RawConfig,
+) {
+    let context = nobody();
+    let mut good = Vec::new();
+    let mut wrong = Vec::new();
+    let mut advice = Vec::new();
+    for name in names {
+        let raw = config.mcp_servers.iter().find(|raw| raw.name == *name);
+        if raw.is_some_and(|raw| raw.identity == RawMcpIdentity::Signed) {
+            match compose::has_signing_key(config) {
+                Ok(true) => {}
+                Ok(false) => {
+                    good.push(format!(
+                        "{name}: not tried: there is no signing key yet; the first `serve` makes it"
+                    ));
+                    continue;
+                }
+                Err(error) => {
+                    wrong.push(format!("{name}: not tried: {error:#}"));
+                    advice.push("mend server.signing_key_file as it says".to_owned());
+                    continue;
+                }
+            }
+        }
+        match findings
+            .wait(&label, tools.ask(name, &context))
+            .await
+            .flatten()
+        {
+            Some(ServerAnswer::Tools(tools)) if !tools.is_empty() => good.push(tools.join(", ")),
+            Some(ServerAnswer::NeedsUser) => good.push(format!(
+                "{name}: not tried: it is asked with a user's own token only"
+            )),
+            Some(ServerAnswer::Unauthorized) => {
+                wrong.push(format!(
+                    "{name} does not take the credential that it was shown (401)"
+                ));
+                advice.push(credential_advice(name, raw));
+            }
+            Some(ServerAnswer::Failed(problem)) => {
+                wrong.push(format!("{name}: {problem}"));
+                advice.push(format!(
+                    "check that the MCP server {name} runs at its `url`"
+                ));
+            }
+            Some(ServerAnswer::Tools(_)) => {
+                wrong.push(format!("{name} has no tools"));
+                advice.push(format!("give {name} a tool, or take it out of `tools`"));
+            }
+            None => {
+                wrong.push(format!("{name}: no answer in 20 s"));
+                advice.push(format!(
+                    "check that the MCP server {name} runs at its `url`"
+                ));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        findings.good(label, good.join("; "));
+    } else {
+        findings.wrong(
             label,
-            format!("no tool of {servers} answers"),
-            "the assistant cannot act, and goes on without these tools",
-            format!("check that the MCP servers {servers} run at their `url`"),
-        ),
+            wrong.join("; "),
+            "the assistant cannot use these tools, and goes on without them",
+            advice.join("; "),
+        );
     }
 }
 
-/// The tools of a turn of nobody in particular.
-async fn list_tools(workflow: &Workflow) -> Vec<String> {
-    let context = RequestContext {
+/// What to do about a server that refuses what it was shown.
+fn credential_advice(name: &str, raw: Option<&RawMcpServer>) -> String {
+    match raw.map(|raw| raw.identity) {
+        Some(RawMcpIdentity::Signed) => format!(
+            "it runs; see that {name} takes the tokens of this server: its keys are at server.public_url, below \
+             /.well-known/jwks.json (while `serve` runs), and `aud` is `audience`, or else the `url`, letter by letter"
+        ),
+        Some(RawMcpIdentity::None) => {
+            format!("it runs; check `api_key_env` or `api_key_file` of {name}, or its `identity`")
+        }
+        Some(RawMcpIdentity::Token | RawMcpIdentity::Exchange) | None => {
+            format!("it runs; check whose tokens {name} takes")
+        }
+    }
+}
+
+/// A turn of nobody in particular.
+fn nobody() -> RequestContext {
+    RequestContext {
         owner: Owner::new("vestibule:doctor nobody"),
         user: User {
             id: "nobody".to_owned(),
@@ -255,7 +335,5 @@ async fn list_tools(workflow: &Workflow) -> Vec<String> {
         uploads: engine::UploadRules::default(),
         limits: engine::CallerLimits::default(),
         locale: None,
-    };
-    let tools = workflow.tools.list(&context).await;
-    tools.into_iter().map(|tool| tool.name).collect()
+    }
 }

@@ -95,7 +95,14 @@ pub(crate) async fn run(command: Session, workplace: &Workplace<'_>) -> anyhow::
         }
         Session::Revoke { id, user } => {
             let ended = match (id, user.owner()) {
-                (Some(id), _) => u64::from(operator.end_session(&id, now()).await?),
+                (Some(id), _) => {
+                    let is_ended = operator.end_session(&id, now()).await?;
+                    anyhow::ensure!(
+                        is_ended,
+                        "there is no live session {id}; see `vestibule session list --live`"
+                    );
+                    1
+                }
                 (None, Some((issuer, subject))) => {
                     let person = Person {
                         issuer: &issuer,

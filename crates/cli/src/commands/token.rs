@@ -95,16 +95,17 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
             let (token, record) = operator.create_token(new, now()).await?;
             let mut value = describe(&record);
             value["token"] = json!(token.expose_secret());
-            value["for"] = json!(pages_of(record.environment));
+            let pages = if record.origins.is_empty() {
+                pages_of(record.environment).to_owned()
+            } else {
+                format!("{}, which is registered now", record.origins.join(" and "))
+            };
+            value["for"] = json!(pages);
             workplace
                 .output
                 .print(&value, |_| token.expose_secret().to_owned())?;
             if !workplace.output.is_json() {
-                let environment = record.environment;
-                say(&format!(
-                    "a {environment} token, for {}",
-                    pages_of(environment)
-                ));
+                say(&format!("a {} token, for {pages}", record.environment));
             }
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use auth::Origin;
 
 use crate::{
-    compose::models::BuiltModels,
+    compose::{models::BuiltModels, open_doors},
     config::{RawConfig, SecretIssuer, Variables},
 };
 
@@ -18,17 +18,12 @@ pub(crate) fn banner(
     own: &Origin,
     models: &BuiltModels,
     is_development: bool,
+    has_token: bool,
     variables: &Variables,
 ) -> String {
-    let doors = &config.doors;
     let can_sign_in = is_development || !config.issuers.is_empty();
-    let state =
-        |is_enabled: bool, needs_login: bool| match (is_enabled, needs_login && !can_sign_in) {
-            (false, _) => "closed in the configuration",
-            (true, true) => "waits for an issuer",
-            (true, false) => "open",
-        };
-    let minted_by = match doors.client_secret.issuer {
+    let [first, second, third] = open_doors(config).states(can_sign_in, has_token);
+    let minted_by = match config.doors.client_secret.issuer {
         SecretIssuer::Vestibule => "",
         SecretIssuer::OpenAi => " (secrets are minted by OpenAI)",
     };
@@ -41,18 +36,9 @@ pub(crate) fn banner(
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{indent}{text_of_line}");
     };
-    line(format!(
-        "door 1  client secret    {}{minted_by}",
-        state(doors.client_secret.enabled, true)
-    ));
-    line(format!(
-        "door 2  public token     {}",
-        state(doors.public_token.enabled, false)
-    ));
-    line(format!(
-        "door 3  custom endpoint  {}",
-        state(doors.custom.enabled, true)
-    ));
+    line(format!("door 1  client secret    {first}{minted_by}"));
+    line(format!("door 2  public token     {second}"));
+    line(format!("door 3  custom endpoint  {third}"));
     line(format!("element {own}/chatkit.js"));
     line(format!(
         "API     {own}/v1 for servers with a key (vestibule key create)"

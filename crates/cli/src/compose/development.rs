@@ -10,6 +10,7 @@ use auth::{
 };
 use secrecy::{ExposeSecret, SecretBox};
 use server::{Development, DevelopmentUser};
+use url::Url;
 
 use crate::compose::system::{new_seed, now};
 
@@ -44,6 +45,19 @@ impl DevelopmentParts {
         issuer.environment = Environment::Test;
         Ok(issuer)
     }
+}
+
+/// The development issuer as others see it, while a server with this address runs: its keys are asked for there.
+pub(crate) fn rules_from_outside(own: &Origin) -> anyhow::Result<Issuer> {
+    let keys = Url::parse(&format!("{own}/dev/jwks.json"))?;
+    let mut issuer = Issuer::new(
+        format!("{own}/dev"),
+        Keys::Jwks(keys),
+        &[Algorithm::EdDsa],
+        Audience::aud([own.to_string()]),
+    );
+    issuer.environment = Environment::Test;
+    Ok(issuer)
 }
 
 /// A new development issuer. Its key lives as long as the process; pages fetch new tokens by themselves.

@@ -14,7 +14,7 @@ use auth::{
 };
 use engine::{
     ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
-    ports::{Clock, Model, Tools},
+    ports::{Clock, Model},
 };
 use secrecy::SecretString;
 use server::{RelayTakes, RelayTarget, RelayTargets};
@@ -51,6 +51,8 @@ const COMPLETIONS_OUTPUT_TOKENS: Option<NonZeroU32> = NonZeroU32::new(4_096);
 pub(crate) struct BuiltModels {
     /// The workflows, the default one first.
     pub(crate) workflows: Workflows,
+    /// The tools of each workflow, to ask one server at a time whether it works.
+    pub(crate) tools: Vec<(WorkflowId, Arc<McpTools>)>,
     /// Behind door 3's relay.
     pub(crate) relay: Option<RelayTargets>,
     /// For the banner: each workflow with its model, in words.
@@ -112,6 +114,7 @@ pub(crate) fn build(
         variables,
     };
     let mut workflows = Vec::new();
+    let mut tools = Vec::new();
     let mut summary = Vec::new();
     let mut names = HashSet::new();
     for raw in raw_workflows {
@@ -120,8 +123,11 @@ pub(crate) fn build(
             "[[workflows]] `{}` is there twice; give one of them another `id` or `version`",
             raw.id
         );
-        let built = workflow(raw, first_model, &models, &toolbox)
-            .with_context(|| format!("failed to use [[workflows]] `{}`", raw.id))?;
+        let context = || format!("failed to use [[workflows]] `{}`", raw.id);
+        let of_workflow = Arc::new(toolbox.tools(&raw.tools).with_context(context)?);
+        let built =
+            workflow(raw, first_model, &models, of_workflow.clone()).with_context(context)?;
+        tools.push((built.id.clone(), of_workflow));
         let model = raw.model.as_deref().unwrap_or(first_model);
         let version = raw.version.as_deref();
         let version = version.map_or_else(String::new, |version| format!(", version {version},"));
@@ -144,6 +150,7 @@ pub(crate) fn build(
     let relay = relay(config, raw_workflows, first_model, &models)?;
     Ok(BuiltModels {
         workflows: Workflows::new(workflows).context("there is no workflow")?,
+        tools,
         relay,
         summary,
         is_demo_only: models.values().all(|model| model.is_demo),
@@ -281,7 +288,7 @@ fn workflow(
     raw: &RawWorkflow,
     first_model: &str,
     models: &HashMap<String, BuiltModel>,
-    toolbox: &Toolbox<'_>,
+    tools: Arc<McpTools>,
 ) -> anyhow::Result<Workflow> {
     ensure!(
         raw.version.as_deref() != Some(""),
@@ -303,7 +310,7 @@ fn workflow(
             RawModelChoices::Any(_) => ModelChoices::Any,
             RawModelChoices::These(names) => ModelChoices::These(names.clone()),
         },
-        tools: toolbox.tools(&raw.tools)?,
+        tools,
         titles: match raw.titles {
             RawTitles::Model => Titles::Model,
             RawTitles::FirstMessage => Titles::FirstMessage,
@@ -398,7 +405,7 @@ struct Toolbox<'config> {
 }
 
 impl Toolbox<'_> {
-    fn tools(&self, names: &[String]) -> anyhow::Result<Arc<dyn Tools>> {
+    fn tools(&self, names: &[String]) -> anyhow::Result<McpTools> {
         let mut servers = Vec::new();
         for name in names {
             let Some(raw) = self.servers.iter().find(|server| server.name == *name) else {
@@ -417,7 +424,7 @@ impl Toolbox<'_> {
         );
         let http = HttpClient::new(&HTTP_POLICY)?;
         let tools = McpTools::new(servers, http, Some(self.signer.clone()), self.clock.clone())?;
-        Ok(Arc::new(tools.with_exchange(exchange)))
+        Ok(tools.with_exchange(exchange))
     }
 
     fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {

@@ -4,9 +4,27 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     net::TcpListener,
+    sync::Arc,
 };
 
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::IntoResponse,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool},
+    service::RequestContext,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
+};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::harness::{House, errors};
 
@@ -154,7 +172,7 @@ fn what_cannot_be_reached_is_found_by_doctor_and_by_config_check_online() {
         format!(
             "[[issuers]]\nissuer = \"http://{nobody}\"\ndiscovery = true\naudience = [\"chat\"]\n\
              [[models]]\nid = \"local\"\nkind = \"chat-completions\"\nbase_url = \"http://{nobody}/v1\"\nmodel = \"small\"\n\
-             [[mcp_servers]]\nname = \"todo\"\nurl = \"http://{nobody}/mcp\"\n"
+             [[mcp_servers]]\nname = \"todo\"\nidentity = \"none\"\nurl = \"http://{nobody}/mcp\"\n"
         ),
     )
     .unwrap();
@@ -212,6 +230,90 @@ fn a_model_that_refuses_the_key_and_a_clock_that_is_off_are_found() {
     assert!(found[0].1.contains("ahead of"), "{found:?}");
     assert!(found[1].1.contains("401"), "{found:?}");
     assert!(found[2].1.contains("check the key"), "{found:?}");
+}
+
+/// A tool server with one tool, for whoever shows a token signed with this key.
+#[derive(Clone)]
+struct Tools;
+
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let schema = Arc::new(json!({"type": "object"}).as_object().cloned().unwrap());
+        Ok(ListToolsResult::with_all_items(vec![Tool::new(
+            "add_todo", "adds", schema,
+        )]))
+    }
+}
+
+async fn tool_server(key_id: String, tasks: &mut JoinSet<()>) -> std::net::SocketAddr {
+    let service = StreamableHttpService::new(
+        || Ok(Tools),
+        Arc::new(LocalSessionManager::default()),
+        StreamableHttpServerConfig::default(),
+    );
+    let guard = middleware::from_fn(move |request: Request, next: Next| {
+        let key_id = key_id.clone();
+        async move {
+            let shown = request.headers().get("authorization");
+            let head = shown.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+            let head = head.and_then(|token| token.split('.').next()).unwrap_or("");
+            let head = URL_SAFE_NO_PAD.decode(head).unwrap_or_default();
+            if String::from_utf8_lossy(&head).contains(&key_id) {
+                next.run(request).await
+            } else {
+                StatusCode::UNAUTHORIZED.into_response()
+            }
+        }
+    });
+    let router = Router::new().nest_service("/mcp", service).layer(guard);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tool_servers_are_asked_with_the_servers_own_key_or_not_at_all() {
+    let house = good();
+    let configure = |address| {
+        let text = format!("[[mcp_servers]]\nname = \"todo\"\nurl = \"http://{address}/mcp\"\n");
+        fs::write(house.path("vestibule.toml"), text).unwrap();
+    };
+    configure(refusing());
+    let text = house.run(&["doctor"]);
+    assert!(
+        text.contains("not tried: there is no signing key yet"),
+        "{text}"
+    );
+    assert!(!house.path("data/signing.key").exists(), "none is made");
+
+    let server = house.serve(&[]);
+    let keys = format!("http://{}/.well-known/jwks.json", server.address);
+    let keys = reqwest::get(keys).await.unwrap().text().await.unwrap();
+    server.stop();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    let key_id = keys["keys"][0]["kid"].as_str().unwrap().to_owned();
+    let mut tasks = JoinSet::new();
+    configure(tool_server(key_id, &mut tasks).await);
+    for arguments in [&["doctor"][..], &["config", "check", "--online"]] {
+        let text = house.run(arguments);
+        assert!(text.contains("add_todo"), "{text}");
+    }
+
+    configure(refusing());
+    let text = only(&wrong(&house, &["doctor"]), "tools of wf_demo");
+    assert!(
+        text.contains("401") && text.contains("jwks.json") && !text.contains("runs at its"),
+        "{text}"
+    );
 }
 
 #[cfg(unix)]

@@ -52,6 +52,22 @@ fn a_token_is_explained_step_by_step() {
 }
 
 #[test]
+fn the_development_issuers_tokens_can_be_checked() {
+    let house = House::new();
+    let server = house.serve(&["--dev"]);
+    let (_, body) = server.post("/dev/token", &[], &json!({"user": "ada"}));
+    let token = serde_json::from_str::<Value>(&body).unwrap()["token"].clone();
+    let configuration = format!(
+        "[server]\nlisten = \"{}\"\n[dev]\nenabled = true\n",
+        server.address
+    );
+    fs::write(house.path("vestibule.toml"), configuration).unwrap();
+    let output = house.run_with(&["jwt", "check", "--json"], token.as_str().unwrap());
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told} {}", errors(&output));
+}
+
+#[test]
 fn signatures_are_checked_line_by_line() {
     let house = House::new();
     let key = r#"{"kty":"oct","alg":"HS256","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;

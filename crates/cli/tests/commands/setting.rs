@@ -213,3 +213,39 @@ fn tool_servers_are_configured_without_giving_tokens_away() {
     ));
     assert!(allowed.status.success(), "{}", errors(&allowed));
 }
+
+#[test]
+fn the_banner_says_what_each_door_waits_for_and_nothing_that_only_the_log_needs() {
+    let house = House::new();
+    let start = || {
+        let mut child = house
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+        let mut said = String::new();
+        for line in lines.map_while(Result::ok) {
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("next  ") {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        said
+    };
+    let said = start();
+    for line in [
+        "client secret    waits for a login (an issuer)",
+        "public token     waits for a token",
+        "custom endpoint  waits for a login (an issuer)",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    assert!(!said.contains("enough files"), "{said}");
+    house.run(&["token", "create", "--env", "test"]);
+    let said = start();
+    assert!(said.contains("public token     open"), "{said}");
+}

@@ -104,28 +104,13 @@ async fn for_operator(app: &App) -> Result<ForOperator, ApiError> {
     let working_keys = keys.iter().filter(|key| key.revoked_at.is_none());
     let (tokens, keys) = (working_tokens.count(), working_keys.count());
 
-    let doors = app.settings.doors;
-    let state = |is_open: bool, needs: &'static str, is_there: bool| match (is_open, is_there) {
-        (false, _) => "closed in the configuration",
-        (true, false) => needs,
-        (true, true) => "open",
-    };
     let can_sign_in = !issuers.is_empty();
-    let waits = "waits for a login (an issuer)";
+    let [first, second, third] = app.settings.doors.states(can_sign_in, tokens > 0);
     let fact = |what, value: String| Fact { what, value };
     let configured = vec![
-        fact(
-            "door 1, client secret",
-            state(doors.client_secret, waits, can_sign_in).to_owned(),
-        ),
-        fact(
-            "door 2, public token",
-            state(doors.public_token, "waits for a token", tokens > 0).to_owned(),
-        ),
-        fact(
-            "door 3, custom endpoint",
-            state(doors.custom, waits, can_sign_in).to_owned(),
-        ),
+        fact("door 1, client secret", first.to_owned()),
+        fact("door 2, public token", second.to_owned()),
+        fact("door 3, custom endpoint", third.to_owned()),
         fact("hosted API", format!("{keys} server keys")),
         fact(
             "logins",

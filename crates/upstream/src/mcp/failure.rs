@@ -43,7 +43,13 @@ pub(super) fn of_opening(error: &ClientInitializeError) -> String {
     }
 }
 
+/// Whether these are the words for the status 401.
+pub(super) fn is_unauthorized(text: &str) -> bool {
+    text == UNAUTHORIZED
+}
+
 const NOT_MCP: &str = "its answer is not MCP over streamable HTTP; is the `url` right?";
+const UNAUTHORIZED: &str = "it does not take the credential that it was shown (401)";
 const UNKNOWN: &str = "the connection failed";
 
 fn of_answer(code: i32) -> String {
@@ -56,9 +62,12 @@ fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> String {
     };
     match error {
         StreamableHttpError::Client(error) => of_connection(error),
+        StreamableHttpError::HttpStatus(answer) if answer.status == 401 => UNAUTHORIZED.to_owned(),
         StreamableHttpError::HttpStatus(answer) => format!("it answered {}", answer.status),
-        StreamableHttpError::AuthRequired(_) => {
-            "it does not take the credential that it was shown (401)".to_owned()
+        StreamableHttpError::AuthRequired(_) => UNAUTHORIZED.to_owned(),
+        // A 401 that does not say what it wants (`WWW-Authenticate`) comes as text, which begins with the status.
+        StreamableHttpError::UnexpectedServerResponse(text) if text.starts_with("HTTP 401") => {
+            UNAUTHORIZED.to_owned()
         }
         StreamableHttpError::InsufficientScope(_) => {
             "the credential that it was shown may not do this (403)".to_owned()
