@@ -129,7 +129,7 @@ impl PublicTokens {
         }
         if new.origins.is_empty() && new.environment == Environment::Live {
             return Err(Error::Unusable(
-                "a live token needs the origins of its pages: --origin https://…".to_owned(),
+                "a live token needs the origins of its pages: --origin https://…; for pages on this machine, make a test token: --env test".to_owned(),
             ));
         }
         check_label(&new.label)?;

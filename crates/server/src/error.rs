@@ -165,7 +165,7 @@ impl ApiError {
 
     /// 404 for a path that is not in the route table.
     pub fn unknown_path() -> Self {
-        Self::not_found("there is nothing at this address; the README lists the server's addresses")
+        Self::not_found("there is nothing at this address; check the path (pages use /api/chatkit/… and /api/chat, servers /v1/chatkit/…)")
             .with_code("unknown_path")
     }
 

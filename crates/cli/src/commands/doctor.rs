@@ -153,7 +153,7 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
     let takes_logins = doors.client_secret.enabled || doors.custom.enabled;
     let mut ways = Vec::new();
     if takes_logins && !config.issuers.is_empty() {
-        ways.push(format!("people of {} issuers", config.issuers.len()));
+        ways.push(format!("people (issuers: {})", config.issuers.len()));
     }
     if config.dev.enabled {
         ways.push("the two people of the development mode".to_owned());
@@ -162,13 +162,13 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
     match live.count() {
         0 => {}
         count if doors.public_token.enabled => {
-            ways.push(format!("visitors by {count} public tokens"));
+            ways.push(format!("visitors (public tokens: {count})"));
         }
         _ => {}
     }
     match keys.iter().filter(|key| key.revoked_at.is_none()).count() {
         0 => {}
-        count => ways.push(format!("servers with {count} keys")),
+        count => ways.push(format!("servers (keys: {count})")),
     }
     if ways.is_empty() {
         findings.wrong(

@@ -19,7 +19,7 @@ pub(crate) enum Domain {
         after_help = "Examples:\n  vestibule domain add https://app.example.com --env live\n  vestibule domain add https://preview.example.com --env test"
     )]
     Add {
-        /// Scheme, host and port as the browser's address bar shows them: <https://app.example.com>
+        /// Scheme, host and port as the browser's address bar shows them, like `https://app.example.com`
         #[arg(value_name = "ORIGIN")]
         origin: String,
         /// Which environment it is for

@@ -85,7 +85,7 @@ async fn look_at_keys(findings: &mut Findings, issuers: &Issuers, now: Now) {
     for (name, health) in issuers.health(now).await {
         let label = format!("issuer {name}");
         if health.keys > 0 {
-            findings.good(label, format!("{} usable keys", health.keys));
+            findings.good(label, format!("usable keys: {}", health.keys));
             continue;
         }
         findings.wrong(

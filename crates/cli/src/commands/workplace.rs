@@ -62,7 +62,7 @@ impl<'variables> Workplace<'variables> {
         } else {
             match &self.file {
                 Some(file) => format!("as {} says", file.display()),
-                None => "the usual place below the working folder; no configuration file was read"
+                None => "the usual place in the working folder, as no configuration file was read"
                     .to_owned(),
             }
         };

@@ -133,7 +133,7 @@ pub(crate) fn build(
                 ""
             };
             format!(
-                "the default workflow answers with {words}{reason} (its id is {}, whatever answers)",
+                "the default workflow answers with {words}{reason} (its id is always {})",
                 raw.id
             )
         } else {

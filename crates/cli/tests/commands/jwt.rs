@@ -48,7 +48,7 @@ fn a_token_is_explained_step_by_step() {
         "the token is not repeated"
     );
 
-    assert!(house.run(&["doctor"]).contains("1 usable keys"));
+    assert!(house.run(&["doctor"]).contains("usable keys: 1"));
 }
 
 #[test]

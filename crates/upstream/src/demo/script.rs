@@ -41,10 +41,10 @@ const CODE: &str = "A function in Rust:\n\n```rust\n/// The greatest common divi
     assert_eq!(gcd(48, 36), 12);\n```\n\nAnd a command:\n\n```sh\nvestibule domain add \
     https://app.example.com --env live\n```";
 
-const TABLE: &str = "| door | who comes in | how |\n|:--|:--|--:|\n\
-    | 1 | people of an app with a login | client secret |\n\
-    | 2 | anybody | public token |\n\
-    | 3 | people with a token of your issuer | custom endpoint |";
+const TABLE: &str = "| door | who comes in |\n|:--|:--|\n\
+    | 1, client secret | people of an app with a login |\n\
+    | 2, public token | anybody |\n\
+    | 3, custom endpoint | people with a token of your issuer |";
 
 const PARAGRAPH: &str = "A vestibule is the room between the street and the house. Whoever comes in \
     is greeted there, says who they are, and is shown to the right door. Nobody lives in it, and \

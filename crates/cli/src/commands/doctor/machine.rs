@@ -93,8 +93,8 @@ fn look_at_key(findings: &mut Findings, config: &RawConfig) {
                 format!("{error:#}")
             },
             "the server does not start; addresses of files and tokens for MCP servers are signed with it",
-            "restore it from a backup, or see that this user may read it; if it is lost, remove it: a new one is made at \
-             the next start, and addresses of files that were handed out before end",
+            "see that this user may read it, or put it back from a copy of yours (`vestibule backup` leaves it out); if it is \
+             lost, remove it: a new one is made at the next start, and the file addresses handed out so far stop working",
         ),
     }
 }
