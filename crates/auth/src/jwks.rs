@@ -282,8 +282,9 @@ impl KeyCache {
 
     /// How the keys are.
     pub(crate) async fn health(&self, now: Now) -> KeyHealth {
-        let current = self.current.load_full();
+        // Keys that are on their way are waited for, so they are looked at after that.
         let last_error = self.fetching.lock().await.last_error.clone();
+        let current = self.current.load_full();
         let age = match (&self.address, current.fetched) {
             (None, _) => Some(Duration::ZERO),
             (Some(_), fetched) => {

@@ -268,6 +268,38 @@ async fn w03_missing_keys_are_remembered_for_a_while_and_not_without_end() {
 }
 
 #[tokio::test]
+async fn keys_that_land_while_they_are_looked_at_are_seen() {
+    let fetch = Arc::new(TestFetch::default());
+    fetch.answer(ADDRESS, keys(&["a"]));
+    let (cache, start) = (cache(&fetch), now());
+    // The look begins while the keys are on their way.
+    let (_, health) = tokio::join!(cache.refresh_due(start), cache.health(start));
+    assert_eq!(health.keys, 1);
+    assert_eq!(health.last_error, None);
+}
+
+#[tokio::test]
+async fn keys_of_the_configuration_are_there_from_the_start() {
+    for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
+        let set = jwks(&[TestKey::of(algorithm).jwk("a")]);
+        let set = KeySet::parse(&set, &[algorithm], KeySource::Configured).unwrap();
+        let fetch = Arc::new(TestFetch::default());
+        let cache = KeyCache::configured(
+            "https://issuer.example",
+            set,
+            KeyCacheLimits::default(),
+            Arc::<TestFetch>::clone(&fetch),
+            Arc::new(TestRandom::default()),
+        );
+        for at in [now(), now().plus(seconds(1_000_000))] {
+            let health = cache.health(at).await;
+            assert_eq!((health.keys, health.last_error), (1, None));
+        }
+        assert_eq!(fetch.fetches(), 0);
+    }
+}
+
+#[tokio::test]
 async fn w04_every_failure_keeps_the_old_keys_and_backs_off() {
     let oversized = vec![b' '; MAX_SET_BYTES + 1];
     let bodies: [&[u8]; 6] = [
