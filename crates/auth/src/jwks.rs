@@ -282,14 +282,14 @@ impl KeyCache {
 
     /// How the keys are.
     pub(crate) fn health(&self, now: Now) -> KeyHealth {
-        let current = self.current.load_full();
         // Whoever holds the lock may be waiting for the issuer, and nobody who only asks how the keys are
-        // waits for it, too.
+        // waits for it, too. The keys are looked at after that: they may have come just now.
         let last_error = self
             .fetching
             .try_lock()
             .ok()
             .and_then(|fetching| fetching.last_error.clone());
+        let current = self.current.load_full();
         let age = match (&self.address, current.fetched) {
             (None, _) => Some(Duration::ZERO),
             (Some(_), fetched) => {

@@ -79,6 +79,8 @@ pub enum OriginCause {
     NotRegistered(Origin),
     /// The origin is not one of those that the public token is for.
     NotForToken(Origin),
+    /// The chat session was opened for other origins than this one.
+    NotForSession(Origin),
     /// The domain key belongs to another origin, or to nobody any more.
     WrongKey(Origin),
     /// The key or token is for an environment that this deployment does not serve.
@@ -88,9 +90,10 @@ pub enum OriginCause {
 impl OriginCause {
     fn origin(&self) -> Option<&Origin> {
         match self {
-            Self::NotRegistered(origin) | Self::NotForToken(origin) | Self::WrongKey(origin) => {
-                Some(origin)
-            }
+            Self::NotRegistered(origin)
+            | Self::NotForToken(origin)
+            | Self::NotForSession(origin)
+            | Self::WrongKey(origin) => Some(origin),
             Self::Missing
             | Self::Repeated
             | Self::Opaque
@@ -158,6 +161,11 @@ impl OriginRefusal {
             in_hand,
             registered,
         }
+    }
+
+    /// A page that shows the client secret of a session which was opened for other pages.
+    pub fn not_for_session(origin: Origin, in_hand: InHand, origins: Vec<String>) -> Self {
+        Self::new(OriginCause::NotForSession(origin), in_hand, origins)
     }
 
     /// What is wrong.
@@ -246,6 +254,9 @@ impl OriginRefusal {
             OriginCause::NotForToken(origin) => {
                 format!("the public token is not for the origin {origin}")
             }
+            OriginCause::NotForSession(origin) => {
+                format!("the chat session of this client secret is not for the origin {origin}")
+            }
             OriginCause::WrongKey(origin) => {
                 format!("the domain key does not belong to the origin {origin}")
             }
@@ -255,6 +266,11 @@ impl OriginRefusal {
     /// The one place where advice is made.
     fn advice(&self) -> Option<Advice> {
         let origin = self.cause.origin()?;
+        if matches!(self.cause, OriginCause::NotForSession(_)) {
+            return Some(Advice::words(format!(
+                "open a new chat session from {origin}; a client secret works only on the pages that its session was opened for"
+            )));
+        }
         let environment = self.in_hand.environment();
         if environment == Environment::Live && origin.is_local() {
             return Some(self.advice_on_this_machine(origin));
@@ -322,6 +338,11 @@ impl std::error::Error for OriginRefusal {}
 
 impl fmt::Display for OriginRefusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.cause, OriginCause::NotForSession(_)) {
+            return formatter.write_str(
+                "this chat session is bound to other origins; start a new one from this page",
+            );
+        }
         match self.cause.origin() {
             Some(origin) => write!(
                 formatter,

@@ -42,24 +42,61 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
         let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
-            // The text of serde's data errors may repeat what was sent; its place does not.
-            let message = if error.is_data() {
-                format!(
-                    "the request body does not have the fields this address takes (line {}, column {})",
-                    error.line(),
-                    error.column()
-                )
-            } else {
-                format!(
-                    "the request body is not valid JSON (line {}, column {})",
-                    error.line(),
-                    error.column()
-                )
-            };
-            ApiError::bad_request(message).with_code("invalid_json")
-        })
+        parse(bytes).map(Self)
     }
+}
+
+/// Reads a document; an error names the field at fault and never repeats what was in it.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Serde reads a list as the fields in their order, which is no form that anybody was told of.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let refusal = ApiError::bad_request("the request body is a list; send an object");
+        return Err(refusal.with_code("invalid_json"));
+    }
+    let mut document = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+        let path = error.path().to_string();
+        (error.into_inner(), (path != ".").then_some(path))
+    });
+    let read = read.and_then(|value| match document.end() {
+        Ok(()) => Ok(value),
+        Err(error) => Err((error, None)),
+    });
+    read.map_err(|(error, field)| refuse(&error, field))
+}
+
+fn refuse(error: &serde_json::Error, field: Option<String>) -> ApiError {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let refusal = if !error.is_data() {
+        ApiError::bad_request(format!("the request body is not valid JSON ({place})"))
+    } else if let Some(field) = field {
+        let text = error.to_string();
+        let message = match expected(&text) {
+            Some(expected) => format!("`{field}` has to be {expected} ({place})"),
+            None => format!("`{field}` is not as this address takes it ({place})"),
+        };
+        ApiError::bad_request(message).with_param(field)
+    } else if let Some(field) = missing(&error.to_string()) {
+        ApiError::bad_request(format!("the request body has no `{field}`")).with_param(field)
+    } else {
+        ApiError::bad_request(format!(
+            "the request body does not have the fields this address takes ({place})"
+        ))
+    };
+    refusal.with_code("invalid_json")
+}
+
+/// What serde expected, without the value it got: that may be a secret.
+fn expected(message: &str) -> Option<&str> {
+    let (_, expected) = message.rsplit_once(", expected ")?;
+    let (expected, _place) = expected.rsplit_once(" at line ")?;
+    Some(expected)
+}
+
+/// The field that serde missed; its name is ours.
+fn missing(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("missing field `")?;
+    rest.split_once('`').map(|(field, _)| field)
 }
 
 /// Somebody who has shown no credential says what fits in here, or nothing; it is held in memory

@@ -14,6 +14,7 @@ use auth::{
     bearer::{bearer, check_user_id, settle},
     client_secret::ChatSession,
     credential::{Kind, classify},
+    origin_refusal::OriginRefusal,
     ports::{ChatSessionRecord, OpenedBy, PublicTokenRecord},
     rule::{EntryRules, Terms},
 };
@@ -554,7 +555,8 @@ impl Admission<'_> {
         if !self.page.is_present() || matches!(caller.entry, Entry::Visitor(_)) {
             return Ok(());
         }
-        let origin = self.check_origin(&in_hand::of(caller)).await?;
+        let in_hand = in_hand::of(caller);
+        let origin = self.check_origin(&in_hand).await?;
         let (Some(origin), Entry::ClientSecret(session)) = (origin, &caller.entry) else {
             return Ok(());
         };
@@ -571,9 +573,8 @@ impl Admission<'_> {
             }
         };
         if is_bound_elsewhere {
-            return Err(ApiError::origin_refused(
-                "this chat session is bound to other origins; start a new one from this page",
-            ));
+            let refusal = OriginRefusal::not_for_session(origin, in_hand, record.origins.clone());
+            return Err(Error::from(refusal).into());
         }
         Ok(())
     }
@@ -594,7 +595,19 @@ impl Admission<'_> {
     }
 
     fn missing(&self) -> ApiError {
-        ApiError::unauthenticated(format!("this address needs {}", wanted(self.takes)))
+        let takes = format!("this address needs {}", wanted(self.takes));
+        let is_for_people = self.takes.iter().any(|kind| match kind {
+            Takes::UserToken | Takes::SessionCookie | Takes::ClientSecret | Takes::Visitor => true,
+            Takes::SubjectToken | Takes::DeniedLogin | Takes::PublicToken | Takes::ServerKey => {
+                false
+            }
+        });
+        if is_for_people {
+            ApiError::unauthenticated("you are not signed in; sign in and try again")
+                .with_takes(takes)
+        } else {
+            ApiError::unauthenticated(takes)
+        }
     }
 
     fn wrong_kind(&self, kind: Kind) -> ApiError {

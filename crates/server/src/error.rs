@@ -43,6 +43,8 @@ pub struct ApiError {
 enum Refused {
     Credential(Rejection),
     Page(OriginRefusal),
+    /// No credential came; what would do, as a sentence.
+    NoCredential(String),
 }
 
 /// What the log is told about an error; travels in the response's extensions.
@@ -74,7 +76,15 @@ struct Detail<'a> {
     code: Option<&'a str>,
     /// For the page's developer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<Details<'a>>,
+    details: Option<ForDeveloper<'a>>,
+}
+
+/// `error.details`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ForDeveloper<'a> {
+    Page(Details<'a>),
+    NoCredential { takes: &'a str },
 }
 
 /// Challenges of RFC 6750 §3: without credentials there is no error code.
@@ -298,6 +308,13 @@ impl ApiError {
         self
     }
 
+    /// What the address takes, for the page's developer, where the message is for a person.
+    #[must_use]
+    pub(crate) fn with_takes(mut self, takes: String) -> Self {
+        self.refused = Some(Box::new(Refused::NoCredential(takes)));
+        self
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -313,7 +330,7 @@ impl ApiError {
         let (rejection, origin) = match self.refused.map(|refused| *refused) {
             Some(Refused::Credential(rejection)) => (Some(Arc::new(rejection)), None),
             Some(Refused::Page(refusal)) => (None, Some(Arc::new(refusal))),
-            None => (None, None),
+            Some(Refused::NoCredential(_)) | None => (None, None),
         };
         ErrorReport {
             rejection,
@@ -387,7 +404,12 @@ impl IntoResponse for ApiError {
                 param: self.param.as_deref(),
                 code: self.code,
                 details: match self.refused.as_deref() {
-                    Some(Refused::Page(refusal)) => Some(refusal.details(false)),
+                    Some(Refused::Page(refusal)) => {
+                        Some(ForDeveloper::Page(refusal.details(false)))
+                    }
+                    Some(Refused::NoCredential(takes)) => {
+                        Some(ForDeveloper::NoCredential { takes })
+                    }
                     Some(Refused::Credential(_)) | None => None,
                 },
             },
@@ -419,7 +441,7 @@ pub(crate) fn tell_operator(response: &mut Response) {
             r#type: type_of(report.status),
             param: report.param.as_deref(),
             code: report.code,
-            details: Some(refusal.details(true)),
+            details: Some(ForDeveloper::Page(refusal.details(true))),
         },
     });
     *response.body_mut() = body.into_response().into_body();

@@ -37,7 +37,9 @@ pub(crate) async fn find(app: &App, path: Option<&str>, headers: &HeaderMap) -> 
             return by_cookie(app, &texts(headers, &header::COOKIE));
         }
         // A preflight shows no credential, but only one kind can follow it here.
-        Ok(None) if path == Some("/api/chatkit/visitor") => return some_public_token(app).await,
+        Ok(None) if path == Some("/api/chatkit/visitor") => {
+            return some_public_token(app, &texts(headers, &header::ORIGIN)).await;
+        }
         Ok(None) | Err(_) => return unknown,
     };
     let now = app.now();
@@ -94,23 +96,24 @@ fn of_session(session: &ChatSessionRecord, identity: &auth::Identity) -> InHand 
     }
 }
 
-/// A public token, of the environment that all of this server's are of; of live, where there are both.
-async fn some_public_token(app: &App) -> InHand {
+/// A public token, of the environment that all of this server's are of. Where there are both, a page
+/// over plain http has one of test, since no such page can be live; others have one of live.
+async fn some_public_token(app: &App, origins: &[Cow<'_, str>]) -> InHand {
     let tokens = app.public_tokens.list().await.unwrap_or_default();
-    let mut working = tokens.iter().filter(|token| token.revoked_at.is_none());
-    let is_test = match working.next() {
-        Some(first) => {
-            first.environment == Environment::Test
-                && working.all(|token| token.environment == Environment::Test)
-        }
-        None => app.settings.environment == Environment::Test,
+    let are_of = |environment| {
+        tokens
+            .iter()
+            .any(|token| token.revoked_at.is_none() && token.environment == environment)
+    };
+    let is_plain = origins.iter().any(|origin| origin.starts_with("http:"));
+    let environment = match (are_of(Environment::Live), are_of(Environment::Test)) {
+        (false, false) => app.settings.environment,
+        (true, true) if is_plain => Environment::Test,
+        (true, _) => Environment::Live,
+        (false, true) => Environment::Test,
     };
     InHand::PublicToken {
-        environment: if is_test {
-            Environment::Test
-        } else {
-            Environment::Live
-        },
+        environment,
         workflow: None,
     }
 }

@@ -1,14 +1,14 @@
 //! Who may put refused origins on the operator's list, and how many.
 //!
 //! An `Origin` header costs nothing to make up, and the list has room for few. So a network address
-//! names a few origins in a day, each once a minute, and cannot push out what others named.
+//! names a few origins in a day, each once a minute for an environment, and cannot push out what others named.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use auth::origin_refusal::OriginCause;
+use auth::{Environment, origin_refusal::OriginCause};
 use moka::sync::Cache;
 use tokio::time::Instant;
 
@@ -32,6 +32,8 @@ pub(crate) struct RefusedOrigins {
 
 struct Named {
     origin: String,
+    /// Whose list refused it: a preflight can only guess, and the request after it knows.
+    environment: Environment,
     counted_at: Instant,
 }
 
@@ -47,11 +49,20 @@ impl Default for RefusedOrigins {
 }
 
 impl RefusedOrigins {
-    /// Whether the origin that this client came from is written down now.
-    fn counts(&self, client: ClientIp, origin: &str, now: Instant) -> bool {
+    /// Whether the origin that this client came from is written down now, for this environment.
+    fn counts(
+        &self,
+        client: ClientIp,
+        origin: &str,
+        environment: Environment,
+        now: Instant,
+    ) -> bool {
         let named = self.named.get_with(client.network(), Arc::default);
         let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = named.iter_mut().find(|known| known.origin == origin) {
+        if let Some(known) = named
+            .iter_mut()
+            .find(|known| known.origin == origin && known.environment == environment)
+        {
             let counts = now.duration_since(known.counted_at) >= ONCE_IN;
             if counts {
                 known.counted_at = now;
@@ -62,6 +73,7 @@ impl RefusedOrigins {
         if has_room {
             named.push(Named {
                 origin: origin.to_owned(),
+                environment,
                 counted_at: now,
             });
         }
@@ -79,7 +91,8 @@ pub(crate) async fn note(app: &App, report: &ErrorReport, client: ClientIp) {
         return;
     };
     let refused = &app.limits.refused_origins;
-    if !refused.counts(client, origin.as_str(), Instant::now()) {
+    let environment = refusal.environment();
+    if !refused.counts(client, origin.as_str(), environment, Instant::now()) {
         return;
     }
     if let Err(error) = app.domains.note_refusal(refusal, app.now().wall).await {
@@ -99,7 +112,8 @@ mod tests {
     fn an_address_names_few_origins_and_takes_nothing_from_others() {
         let (origins, now) = (RefusedOrigins::default(), Instant::now());
         let counts = |address: &str, number: usize| {
-            origins.counts(client(address), &format!("https://{number}.example"), now)
+            let origin = format!("https://{number}.example");
+            origins.counts(client(address), &origin, Environment::Live, now)
         };
         let noted = (0..1_000).filter(|number| counts("192.0.2.1", *number));
         assert_eq!(noted.count(), MAX_ORIGINS);
@@ -116,8 +130,24 @@ mod tests {
         let (origins, start) = (RefusedOrigins::default(), Instant::now());
         let counted = (0..=180).filter(|seconds| {
             let now = start + Duration::from_secs(*seconds);
-            origins.counts(client("192.0.2.1"), "https://app.example", now)
+            origins.counts(
+                client("192.0.2.1"),
+                "https://app.example",
+                Environment::Live,
+                now,
+            )
         });
         assert_eq!(counted.collect::<Vec<_>>(), [0, 60, 120, 180]);
+    }
+
+    #[test]
+    fn an_origin_counts_for_each_environment_that_refuses_it() {
+        let (origins, now) = (RefusedOrigins::default(), Instant::now());
+        let counts = |environment| {
+            origins.counts(client("192.0.2.1"), "https://app.example", environment, now)
+        };
+        assert!(counts(Environment::Live));
+        assert!(counts(Environment::Test));
+        assert!(!counts(Environment::Test));
     }
 }

@@ -3,7 +3,8 @@
  * Only the server that the integration named is asked; nothing else is ever called.
  */
 import { errorOf } from './client';
-import { DomainRefusedError } from './errors';
+import { DomainRefusedError, RequestError } from './errors';
+import type { Transport } from './transport';
 
 export interface DomainCheck {
   readonly serverUrl: string;
@@ -15,6 +16,29 @@ export interface DomainCheck {
 /** The check of the custom door. Only keys of ours (`dk_…`) are checked. */
 export async function checkDomainKey(domainKey: string, check: DomainCheck): Promise<void> {
   if (domainKey.startsWith('dk_')) await ask({ domain_key: domainKey, domain: check.pageOrigin }, check);
+}
+
+/**
+ * A transport that asks for the reason when no answer comes: a browser keeps the refusal of a page that
+ * is not allowed from the page itself, and what is left looks like a broken line.
+ */
+export function withReason(transport: Transport, check: DomainCheck): Transport {
+  return {
+    send: async (request) => {
+      try {
+        return await transport.send(request);
+      } catch (error) {
+        if (error instanceof TypeError && !request.signal.aborted) await checkPage(check, null).catch(refuse);
+        throw error;
+      }
+    },
+  };
+}
+
+/** The refusal as the answer that the page could not read. */
+function refuse(error: unknown): never {
+  if (!(error instanceof DomainRefusedError)) throw error;
+  throw new RequestError(error.message, { status: 403, code: 'origin_not_allowed', forUser: true, details: error.details });
 }
 
 /**

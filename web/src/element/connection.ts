@@ -5,7 +5,7 @@
 import { fromCallback, SecretKeeper } from '../core/auth';
 import { bytesThroughPage, sendByXhr } from '../core/bytes';
 import { ChatClient } from '../core/client';
-import { checkDomainKey, checkPage, type DomainCheck } from '../core/domain';
+import { checkDomainKey, checkPage, withReason, type DomainCheck } from '../core/domain';
 import { RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
 import { customTransport, hostedTransport } from '../core/transport';
@@ -38,7 +38,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
       return now.door === 'custom' ? now.fetch : null;
     };
     const serverOrigin = new URL(api.url).origin;
-    const client = clientOf(customTransport(api.url, () => ownFetch() ?? pageFetch));
+    const client = clientOf(withReason(customTransport(api.url, () => ownFetch() ?? pageFetch), domainCheck(serverOrigin)));
     const send = bytesThroughPage(ownFetch, [location.origin, serverOrigin], sendByXhr);
     return {
       client,

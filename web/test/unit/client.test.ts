@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { SecretKeeper, expiryOf, fromCallback, type ClientSecret } from '../../src/core/auth';
 import { ChatClient } from '../../src/core/client';
-import { checkDomainKey, checkPage } from '../../src/core/domain';
+import { checkDomainKey, checkPage, withReason } from '../../src/core/domain';
 import { RequestError } from '../../src/core/errors';
 import type { RetryEnvironment } from '../../src/core/retry';
 import { customTransport, hostedTransport, type Transport } from '../../src/core/transport';
@@ -222,6 +222,22 @@ describe('the domain key', () => {
     expect(fetch.mock.calls[0]?.[1].body).toBe('{"domain":"https://app.example"}');
     await expect(checkPage({ serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() }, 'pk_test_x')).rejects.toThrow();
     expect(fetch.mock.calls[1]?.[1].body).toBe('{"domain":"https://app.example","client_token":"pk_test_x"}');
+  });
+
+  test('a request without an answer asks whether the page is refused', async () => {
+    const broken = new TypeError('Failed to fetch');
+    const send = vi.fn(() => Promise.reject(broken));
+    const outgoing = { body: '{}', streaming: false, locale: 'en', signal: signal() };
+    const through = (answer: () => Promise<Response>) => {
+      const fetch = vi.fn<(url: string, init: RequestInit) => Promise<Response>>(answer);
+      const check = { serverUrl: 'https://chat.example', pageOrigin: 'https://app.example', fetch, log: vi.fn() };
+      return { fetch, sent: withReason({ send }, check).send(outgoing) };
+    };
+    const refused = through(() => Promise.resolve(json({ error: { message: 'not open to this page', details: { next: 'run it' } } }, 400)));
+    await expect(refused.sent).rejects.toMatchObject({ name: 'RequestError', message: 'not open to this page', forUser: true, details: { next: 'run it' } });
+    expect(refused.fetch.mock.calls[0]?.[1].body).toBe('{"domain":"https://app.example"}');
+    await expect(through(() => Promise.resolve(json({ verified: true }))).sent).rejects.toBe(broken);
+    await expect(through(() => Promise.reject(new TypeError('x'))).sent).rejects.toBe(broken);
   });
 
   test.each([

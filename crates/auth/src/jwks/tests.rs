@@ -267,6 +267,27 @@ async fn w03_missing_keys_are_remembered_for_a_while_and_not_without_end() {
     );
 }
 
+#[test]
+fn keys_of_the_configuration_are_there_from_the_start() {
+    for algorithm in [Algorithm::Hs256, Algorithm::EdDsa] {
+        let set = jwks(&[TestKey::of(algorithm).jwk("a")]);
+        let set = KeySet::parse(&set, &[algorithm], KeySource::Configured).unwrap();
+        let fetch = Arc::new(TestFetch::default());
+        let cache = KeyCache::configured(
+            "https://issuer.example",
+            set,
+            KeyCacheLimits::default(),
+            Arc::<TestFetch>::clone(&fetch),
+            Arc::new(TestRandom::default()),
+        );
+        for at in [now(), now().plus(seconds(1_000_000))] {
+            let health = cache.health(at);
+            assert_eq!((health.keys, health.last_error), (1, None));
+        }
+        assert_eq!(fetch.fetches(), 0);
+    }
+}
+
 #[tokio::test]
 async fn w04_every_failure_keeps_the_old_keys_and_backs_off() {
     let oversized = vec![b' '; MAX_SET_BYTES + 1];

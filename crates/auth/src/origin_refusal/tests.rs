@@ -188,3 +188,23 @@ fn a_word_stays_one_word_in_a_shell() {
         assert_eq!(shell_word(text), word);
     }
 }
+
+#[test]
+fn a_page_with_the_secret_of_another_pages_session_is_told_what_to_do() {
+    let origin = Origin::parse(APP).unwrap();
+    let bound = vec!["https://known.example".to_owned()];
+    let refusal =
+        OriginRefusal::not_for_session(origin, InHand::ServerKey(Environment::Live), bound);
+    assert_eq!(
+        refusal.to_string(),
+        "this chat session is bound to other origins; start a new one from this page"
+    );
+    let details = serde_json::to_value(refusal.details(false)).unwrap();
+    assert_eq!(details["origin"], APP);
+    assert_eq!(
+        details["next"],
+        "open a new chat session from https://app.example; a client secret works only on the pages that its session was opened for"
+    );
+    assert!(details.get("command").is_none(), "{details}");
+    assert!(details.get("registered").is_none(), "{details}");
+}

@@ -4,6 +4,8 @@
 //! Answers hold a secret and are never kept by anybody (`Cache-Control: no-store`, which is what every
 //! answer of this server has unless it says otherwise).
 
+use std::fmt;
+
 use auth::{
     Error, Identity, Refusal, UnixTime,
     access::Pass,
@@ -19,7 +21,7 @@ use axum::{
 };
 use http::{HeaderMap, header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 use serde_json::Map;
 use upstream::openai::sessions::{SessionRequest, SessionWorkflow};
 
@@ -38,6 +40,7 @@ use crate::{
 /// Unknown fields are ignored: pages in the wild send notes of their own.
 #[derive(Deserialize)]
 pub(crate) struct StartBody {
+    #[serde(default, deserialize_with = "workflow_name")]
     workflow: Option<String>,
 }
 
@@ -45,7 +48,38 @@ pub(crate) struct StartBody {
 pub(crate) struct RefreshBody {
     #[serde(rename = "currentClientSecret", alias = "current_client_secret")]
     current_client_secret: Option<SecretString>,
+    #[serde(default, deserialize_with = "workflow_name")]
     workflow: Option<String>,
+}
+
+/// Reads the id of a workflow; who sends the hosted API's object `{"id": …}` is told of the text.
+fn workflow_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Name;
+
+    impl<'de> Visitor<'de> for Name {
+        type Value = Option<String>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the workflow's id as text, such as \"wf_support\"")
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_str(self)
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+    }
+
+    deserializer.deserialize_option(Name)
 }
 
 #[derive(Serialize)]

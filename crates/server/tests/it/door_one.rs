@@ -94,6 +94,77 @@ async fn curl_may_start_with_the_content_type_that_it_sends_by_itself() {
 }
 
 #[tokio::test]
+async fn who_is_not_signed_in_is_told_so_and_the_developer_what_the_address_takes() {
+    let app = TestApp::start().await;
+    for request in [
+        app.post("/api/chatkit/start"),
+        app.post("/api/chatkit/refresh"),
+        app.post("/api/chat"),
+        app.post("/v1/chatkit/conversation"),
+        app.get("/api/chatkit/me"),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 401);
+        let address = answer.url().path().to_owned();
+        let body: Value = answer.json().await.unwrap();
+        let error = &body["error"];
+        assert_eq!(
+            error["message"], "you are not signed in; sign in and try again",
+            "{address}"
+        );
+        let takes = error["details"]["takes"].as_str().unwrap();
+        assert!(takes.starts_with("this address needs "), "{takes}");
+    }
+    // Who calls with a server key is a developer.
+    let answer = app.post("/v1/chatkit/sessions").send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("this address needs a server key"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_is_refused_by_the_name_of_the_field_at_fault() {
+    let app = TestApp::start().await;
+    for (body, param, words) in [
+        (
+            json!({ "workflow": { "id": "wf_news" } }),
+            json!("workflow"),
+            "`workflow` has to be the workflow's id as text, such as \"wf_support\" (",
+        ),
+        (
+            json!({ "workflow": 77 }),
+            json!("workflow"),
+            "`workflow` has to be the workflow's id as text",
+        ),
+        (json!([]), Value::Null, "the request body is a list"),
+        (json!(7), Value::Null, "the request body does not have"),
+    ] {
+        let answer = app
+            .post("/api/chatkit/start")
+            .bearer_auth(app.token("ada"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 400, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        let error = &answer["error"];
+        let message = error["message"].as_str().unwrap();
+        assert_eq!(error["param"], param, "{message}");
+        assert!(message.starts_with(words), "{message}");
+        assert!(
+            !message.contains("wf_news") && !message.contains("77"),
+            "{message}"
+        );
+    }
+    // A page without a preference may say so.
+    let answer = app
+        .post("/api/chatkit/start")
+        .bearer_auth(app.token("ada"))
+        .json(&json!({ "workflow": null }));
+    assert_eq!(answer.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn s06_refresh_is_rotation_with_an_honest_retry() {
     let app = TestApp::start().await;
     let first = app.client_secret("ada").await;

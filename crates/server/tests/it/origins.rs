@@ -124,6 +124,39 @@ async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     assert_eq!(refusals[0].origin, FOREIGN_ORIGIN);
 }
 
+/// The server has a public token of either environment; a preflight does not say which will follow.
+#[tokio::test]
+async fn a_page_over_plain_http_is_listed_for_test_since_it_cannot_be_live() {
+    let app = TestApp::start().await;
+    let plain = "http://evil.example:8123";
+    for origin in [plain, FOREIGN_ORIGIN] {
+        let answer = preflight(&app, "/api/chatkit/visitor", origin).await;
+        assert_eq!(answer.status(), 403);
+    }
+    // The preflight was taken for live; the request knows better, and the list has it at once.
+    let answer = app
+        .post("/api/chatkit/visitor")
+        .bearer_auth(&app.public_token)
+        .header(header::ORIGIN, FOREIGN_ORIGIN)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+    let refusals = app.state.credentials.list_refusals().await.unwrap();
+    let mut listed: Vec<_> = refusals
+        .iter()
+        .map(|refusal| (refusal.origin.as_str(), refusal.environment))
+        .collect();
+    listed.sort_unstable_by_key(|(origin, _)| *origin);
+    assert_eq!(
+        listed,
+        [
+            (plain, Environment::Test),
+            (FOREIGN_ORIGIN, Environment::Test),
+        ]
+    );
+}
+
 #[tokio::test]
 async fn o01_one_address_cannot_fill_the_list_of_refused_origins() {
     let app = TestApp::with(Options {

@@ -85,7 +85,7 @@ impl Reader {
     /// The event as JSON; `None` for what is none, which is counted.
     pub(super) fn read(&mut self, data: &[u8]) -> Option<Value> {
         if let Ok(value) = serde_json::from_slice(data) {
-            (self.bytes, self.surrogate) = (Vec::new(), None);
+            self.forget();
             return Some(value);
         }
         let whole = self.join_bytes(data);
@@ -95,6 +95,11 @@ impl Reader {
             self.skipped += 1;
         }
         value
+    }
+
+    /// An event came whole: half a character from the one before has no other half.
+    pub(super) fn forget(&mut self) {
+        (self.bytes, self.surrogate) = (Vec::new(), None);
     }
 
     /// How many events were no JSON.

@@ -10,6 +10,7 @@ use std::{borrow::Cow, collections::HashSet};
 use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall, Usage};
 use secrecy::SecretString;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use self::request::Body;
@@ -232,9 +233,38 @@ impl Decoder {
     }
 }
 
+/// An event with more of the text, read at a quarter of the cost of any other one. Whatever it does not
+/// know makes it none of these.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "named, so that they may be there")]
+struct TextEvent<'a> {
+    r#type: &'a str,
+    #[serde(borrow)]
+    delta: Cow<'a, str>,
+    output_index: u64,
+    content_index: u64,
+    item_id: Option<IgnoredAny>,
+    sequence_number: Option<IgnoredAny>,
+    logprobs: Option<IgnoredAny>,
+    obfuscation: Option<IgnoredAny>,
+}
+
 impl Decode for Decoder {
     fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError> {
         let data = event.data.trim_ascii();
+        if let Ok(event) = serde_json::from_slice::<TextEvent<'_>>(data)
+            && event.r#type == "response.output_text.delta"
+        {
+            let part = Part {
+                output: event.output_index,
+                content: event.content_index,
+            };
+            self.reader.forget();
+            self.has_deltas |= !event.delta.is_empty();
+            self.text(part, event.delta.into_owned(), events);
+            return Ok(());
+        }
         if data.starts_with(b"[DONE]") {
             return Ok(());
         }
