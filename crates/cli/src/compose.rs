@@ -33,7 +33,7 @@ use url::Url;
 pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models},
-    rules::{access as workflow_access, build as build_rules},
+    rules::{access as workflow_access, build as build_rules, check_workflow},
     system::{SystemClock, now, signing_seed},
 };
 use crate::{
@@ -141,7 +141,6 @@ pub(crate) async fn compose(
     let public_url = public_url(&config, address)?;
     let own = Origin::parse(&public_url.origin().ascii_serialization())
         .context("server.public_url is not an origin")?;
-    let store = make_store(&config).await?;
     let clock = Arc::new(SystemClock);
     let seed = signing_seed(&config.server.signing_key_file)?;
     let signer = Arc::new(Signer::from_seed(&seed)?);
@@ -156,6 +155,12 @@ pub(crate) async fn compose(
     let rules = rules::build(&config, &issuers.set)?;
     let access = rules::access(&config)?;
     let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
+    let door = &config.doors.client_secret;
+    let secret_limits = secret_limits(door)?;
+    let openai_sessions = openai_sessions(door, variables)?;
+    let settings = settings(&config, &public_url)?;
+    // After all that the configuration can be refused for, so that no database is made for a bad one.
+    let store = make_store(&config).await?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
     let demo = demo(&config, &own, &domains, &public_tokens).await?;
@@ -169,7 +174,6 @@ pub(crate) async fn compose(
         has_token,
         variables,
     );
-    let door = &config.doors.client_secret;
     let app = App {
         engine: Engine {
             store: store.clone(),
@@ -189,14 +193,14 @@ pub(crate) async fn compose(
         credentials: credentials(&store),
         logins: LoginSessions::new(issuers.set.clone(), issuers.sessions),
         issuers: issuers.set,
-        client_secrets: ClientSecrets::new(credentials(&store), random(), secret_limits(door)?),
+        client_secrets: ClientSecrets::new(credentials(&store), random(), secret_limits),
         public_tokens,
         server_keys: ServerKeys::new(credentials(&store), random()),
         domains,
         file_addresses,
         revocations: Revocations::default(),
         signer,
-        openai_sessions: openai_sessions(door, variables)?,
+        openai_sessions,
         relay: models.relay,
         demo,
         development: development.map(DevelopmentParts::into_issuer),
@@ -205,7 +209,7 @@ pub(crate) async fn compose(
         limits: Limits::new(rates(&config.limits)),
         audit: Audit::new(store.clone()),
         readiness: server::Readiness::default(),
-        settings: settings(&config, &public_url)?,
+        settings,
     };
     let trusted_proxies = app.settings.trusted_proxies.clone();
     Ok(Composed {

@@ -12,7 +12,7 @@ use crate::{
         output::table,
         workplace::{EnvironmentArgument, Workplace, date, pages_of},
     },
-    compose::now,
+    compose::{check_workflow, now},
     telemetry::say,
 };
 
@@ -78,6 +78,9 @@ pub(crate) async fn run(command: Token, workplace: &Workplace<'_>) -> anyhow::Re
             messages_per_ip_per_day,
             messages_per_token_per_day,
         } => {
+            if let Some(workflow) = &workflow {
+                check_workflow(&workplace.config, workflow)?;
+            }
             let quotas = Quotas {
                 visitors_per_ip_per_hour,
                 visitors_per_token_per_hour,

@@ -17,17 +17,14 @@ use crate::{
 /// Checks the rules. The workflows and issuers that they name must be there: a rule for an issuer
 /// with a typo in its name would never speak, and its `deny` would let everybody in.
 pub(crate) fn build(config: &RawConfig, issuers: &Issuers) -> anyhow::Result<EntryRules> {
-    let workflows: BTreeSet<&str> = config.workflows.iter().map(|raw| raw.id.as_str()).collect();
     let mut rules = Vec::new();
     for (index, raw) in config.rule.iter().enumerate() {
         let number = index + 1;
         let rule =
             one(raw, number).with_context(|| format!("failed to use [[rule]] number {number}"))?;
         for workflow in raw.workflow.iter().chain(&raw.workflows) {
-            ensure!(
-                workflows.contains(workflow.as_str()),
-                "[[rule]] number {number}: no [[workflows]] has the id `{workflow}`"
-            );
+            check_workflow(config, workflow)
+                .with_context(|| format!("failed to use [[rule]] number {number}"))?;
         }
         ensure!(
             raw.workflow.is_none() || raw.workflows.is_empty(),
@@ -85,16 +82,27 @@ pub(crate) fn access(config: &RawConfig) -> anyhow::Result<WorkflowAccess> {
             "[[projects]] `{name}` lists no workflow in `workflows`, so its keys could open no session; \
              leave the table out to let them reach all"
         );
-        if let Some(unknown) = project
-            .workflows
-            .iter()
-            .find(|id| *id != default && !open.contains_key(id.as_str()))
-        {
-            bail!("[[projects]] `{name}`: no [[workflows]] has the id `{unknown}`");
+        for id in &project.workflows {
+            check_workflow(config, id).with_context(|| format!("[[projects]] `{name}`"))?;
         }
         access = access.with_project(name, project.workflows.iter().cloned());
     }
     Ok(access)
+}
+
+/// Refuses the id of a workflow that is not configured.
+pub(crate) fn check_workflow(config: &RawConfig, id: &str) -> anyhow::Result<()> {
+    let mut known: Vec<&str> = config.workflows.iter().map(|raw| raw.id.as_str()).collect();
+    if known.is_empty() {
+        known.push(DEFAULT_WORKFLOW);
+    }
+    known.dedup();
+    ensure!(
+        known.contains(&id),
+        "no [[workflows]] has the id `{id}`; there are: {}",
+        known.join(", ")
+    );
+    Ok(())
 }
 
 fn one(raw: &RawRule, number: usize) -> anyhow::Result<EntryRule> {

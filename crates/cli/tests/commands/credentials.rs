@@ -266,6 +266,17 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
 }
 
 #[test]
+fn a_token_is_made_for_a_workflow_that_there_is() {
+    let house = House::new();
+    let refused = house.refuse(&["token", "create", "--env", "test", "--workflow", "wf_nope"]);
+    assert!(
+        refused.contains("wf_nope") && refused.contains("wf_demo"),
+        "{refused}"
+    );
+    house.run(&["token", "create", "--env", "test", "--workflow", "wf_demo"]);
+}
+
+#[test]
 fn a_token_that_registers_its_page_says_so() {
     let house = House::new();
     let create = ["token", "create", "--origin", "https://www.example.com"];
