@@ -197,12 +197,12 @@ BARS = [
         20,
         False,
     ),
-    Bar("GET with a cached token, to one without", "requests", SELF, me_rate, 0.9, False),
+    Bar("GET with a cached token, to one without", "requests", SELF, me_rate, 0.8, False),
     *(
         Bar(f"CPU per request, {what}", AUTH, "fastapi-auth", times_better(f"{key}.{COST}"), least, False)
         for what, key, least in (
             ("a JWT that is in the cache", "warm", 25),
-            ("a JWT that is not", "cold", 6),
+            ("a JWT that is not", "cold", 4.5),
             ("a client secret minted", "mint", 6),
             ("a client secret refreshed", "refresh", 6),
         )
