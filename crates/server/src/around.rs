@@ -51,7 +51,8 @@ pub(crate) async fn around(
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id = &*id, method = %line.0, path = line.1.path());
     let mut page_check = PageCheck::of(address, &request);
-    let is_operator = client_ip::is_on_this_machine(peer.ip(), request.headers());
+    let is_operator =
+        client_ip::is_on_this_machine(peer.ip(), request.version(), request.headers());
 
     // 2. Who counts: the client behind the proxies that are trusted.
     let client = ClientIp::find(peer.ip(), request.headers(), &app.settings.trusted_proxies);

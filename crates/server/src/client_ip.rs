@@ -12,7 +12,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use ipnet::IpNet;
 
 /// At most this many hops are read; a longer list counts as the last of them.
@@ -88,16 +88,25 @@ impl ClientIp {
 
 /// Whether the request was sent on this machine: by its address, and with no sign of a proxy, behind
 /// which everybody seems to be here.
-pub(crate) fn is_on_this_machine(peer: IpAddr, headers: &HeaderMap) -> bool {
-    peer.to_canonical().is_loopback() && !is_passed_on(headers)
+pub(crate) fn is_on_this_machine(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
+    peer.to_canonical().is_loopback() && !is_passed_on(version, headers)
 }
 
-/// Whether a proxy says that it passed the request on.
-pub(crate) fn is_passed_on(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| {
-        matches!(name.as_str(), "forwarded" | "via" | "x-real-ip")
-            || name.as_str().starts_with("x-forwarded-")
-    })
+/// Whether a proxy passed the request on: it says so by a header, or speaks HTTP/1.0, which no browser
+/// does and nginx's bare `proxy_pass` did for twenty years.
+pub(crate) fn is_passed_on(version: Version, headers: &HeaderMap) -> bool {
+    let is_of_proxy = |name: &str| {
+        matches!(
+            name,
+            "forwarded"
+                | "via"
+                | "x-real-ip"
+                | "x-client-ip"
+                | "true-client-ip"
+                | "cf-connecting-ip"
+        ) || name.starts_with("x-forwarded-")
+    };
+    version < Version::HTTP_11 || headers.keys().any(|name| is_of_proxy(name.as_str()))
 }
 
 /// Whether a request was forwarded by somebody who is not trusted: by a proxy that the configuration forgot, or by
@@ -269,7 +278,7 @@ mod tests {
             ("10.0.0.1", false),
         ] {
             assert_eq!(
-                is_on_this_machine(peer.parse().unwrap(), &plain),
+                is_on_this_machine(peer.parse().unwrap(), Version::HTTP_11, &plain),
                 is_here,
                 "{peer}"
             );
@@ -280,14 +289,17 @@ mod tests {
             "x-forwarded-for",
             "x-forwarded-proto",
             "x-real-ip",
+            "cf-connecting-ip",
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, "something".parse().unwrap());
             assert!(
-                !is_on_this_machine("127.0.0.1".parse().unwrap(), &headers),
+                !is_on_this_machine("127.0.0.1".parse().unwrap(), Version::HTTP_11, &headers),
                 "{name}"
             );
         }
+        let here = "127.0.0.1".parse().unwrap();
+        assert!(!is_on_this_machine(here, Version::HTTP_10, &plain));
     }
 
     #[test]

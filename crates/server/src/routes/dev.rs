@@ -14,7 +14,7 @@ use axum::{
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Version, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -39,11 +39,12 @@ pub(crate) struct TokenBody {
 pub(crate) async fn token(
     State(app): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    version: Version,
     headers: HeaderMap,
     JsonBody(body): JsonBody<TokenBody>,
 ) -> Result<Response, ApiError> {
     let development = app.development.as_ref().ok_or_else(not_here)?;
-    if is_passed_on(&headers) {
+    if is_passed_on(version, &headers) {
         return Err(ApiError::forbidden(
             "loopback_only",
             "the development issuer signs nobody in who comes through a proxy; open the page on this machine as http://127.0.0.1, or configure [[issuers]] and run without --dev",

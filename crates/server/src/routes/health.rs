@@ -7,7 +7,7 @@ use axum::{
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Version, header};
 use serde_json::json;
 
 use crate::{app::AppState, client_ip::is_on_this_machine};
@@ -21,6 +21,7 @@ pub(crate) async fn live() -> &'static str {
 pub(crate) async fn ready(
     State(app): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    version: Version,
     headers: HeaderMap,
 ) -> Response {
     let problems = app.readiness.problems(&app).await;
@@ -32,7 +33,7 @@ pub(crate) async fn ready(
             json!({ "status": "not ready" }),
         )
     };
-    if is_on_this_machine(peer.ip(), &headers) && !problems.is_empty() {
+    if is_on_this_machine(peer.ip(), version, &headers) && !problems.is_empty() {
         body["problems"] = json!(problems);
     }
     let mut response = (status, Json(body)).into_response();

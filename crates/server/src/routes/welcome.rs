@@ -11,7 +11,7 @@ use axum::{
     extract::{ConnectInfo, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Version, header};
 use serde::Serialize;
 
 use crate::{
@@ -65,9 +65,10 @@ struct Step {
 pub(crate) async fn index(
     State(app): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    version: Version,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let operator = if is_on_this_machine(peer.ip(), &headers) {
+    let operator = if is_on_this_machine(peer.ip(), version, &headers) {
         Some(for_operator(&app).await?)
     } else {
         None
