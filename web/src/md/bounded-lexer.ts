@@ -6,7 +6,7 @@
  * would cost too much is shown as plain text. The estimate only counts, so the same text looks the same
  * on every machine.
  */
-import { Lexer, type Token, type TokensList } from 'marked';
+import { Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
 
 /** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
 const MAX_DEPTH = 20;
@@ -15,6 +15,13 @@ const MAX_INLINE_STEPS = 4_000_000;
 /** For a whole text: so much in any case, and so much more with each of its characters. */
 const BASE_STEPS = 4_000_000;
 const STEPS_PER_CHARACTER = 50;
+
+/** Only two tildes strike through: "3~5 days, 100~200" is two ranges. */
+class StrictTokenizer extends Tokenizer {
+  override del(src: string, maskedSrc: string, prevChar?: string): Tokens.Del | undefined {
+    return src.startsWith('~~') ? super.del(src, maskedSrc, prevChar) : undefined;
+  }
+}
 
 export class BoundedLexer extends Lexer {
   /** Work done by the estimate; tests hold it to a limit. */
@@ -25,7 +32,7 @@ export class BoundedLexer extends Lexer {
   #inlineDepth = 0;
 
   constructor(length: number) {
-    super({ gfm: true });
+    super({ gfm: true, tokenizer: new StrictTokenizer() });
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
   }
 

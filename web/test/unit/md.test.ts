@@ -128,6 +128,11 @@ describe('what the end of a stream looks like', () => {
   });
 });
 
+test('two tildes strike through, and one is a range', () => {
+  const element = oneShot('3~5 days, 100~200 dollars, ~~gone~~, ~one~');
+  expect(shape(element)).toBe('<p>3~5 days, 100~200 dollars, <del>gone</del>, ~one~</p>');
+});
+
 describe('nothing can run', () => {
   const CORPUS = [
     '<script>alert(1)</script>', '<img src=x onerror=alert(1)>', '[a](javascript:alert(1))', '[a](JaVaScRiPt:alert(1))', '[a](java\tscript:alert(1))',

@@ -1,6 +1,7 @@
 //! One user's session with one MCP server.
 
 use std::{
+    collections::HashSet,
     fmt::Write as _,
     pin::Pin,
     sync::{
@@ -143,25 +144,32 @@ impl Session {
 
     async fn list(&self) -> Result<Vec<McpTool>, Trouble> {
         let mut tools = Vec::new();
-        let mut cursor = None;
+        let mut names = HashSet::new();
+        let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let mut params = PaginatedRequestParams::default();
-            params.cursor = cursor.take();
+            params.cursor.clone_from(&cursor);
             let page = self
                 .service
                 .list_tools(Some(params))
                 .await
                 .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
             let room = MAX_TOOLS - tools.len();
-            tools.extend(page.tools.into_iter().take(room).map(|tool| McpTool {
+            let news = page
+                .tools
+                .into_iter()
+                .filter(|tool| names.insert(tool.name.clone()));
+            tools.extend(news.take(room).map(|tool| McpTool {
                 name: tool.name.into_owned(),
                 description: cut(&tool.description.unwrap_or_default(), MAX_DESCRIPTION_CHARS),
                 parameters: tool.input_schema,
             }));
-            cursor = page.next_cursor;
-            if cursor.is_none() || tools.len() >= MAX_TOOLS {
+            // Some servers end with an empty cursor, or with the one they were just given.
+            let next = page.next_cursor.filter(|next| !next.is_empty());
+            if next.is_none() || next == cursor || tools.len() >= MAX_TOOLS {
                 break;
             }
+            cursor = next;
         }
         Ok(tools)
     }

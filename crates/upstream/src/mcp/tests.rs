@@ -39,6 +39,8 @@ struct Server {
 
 struct Shared {
     tools: SyncMutex<Vec<&'static str>>,
+    /// What each page of the list names as the next one.
+    cursor: SyncMutex<Option<String>>,
     listings: watch::Sender<usize>,
     waiting: watch::Sender<usize>,
     gate: watch::Sender<bool>,
@@ -49,6 +51,7 @@ impl Shared {
     fn new(tools: &[&'static str]) -> Arc<Self> {
         Arc::new(Self {
             tools: SyncMutex::new(tools.to_vec()),
+            cursor: SyncMutex::default(),
             listings: watch::Sender::default(),
             waiting: watch::Sender::default(),
             gate: watch::Sender::default(),
@@ -129,7 +132,9 @@ impl ServerHandler for Handler {
         let tools = tools
             .iter()
             .map(|name| Tool::new(*name, format!("The tool {name}."), Arc::clone(&schema)));
-        Ok(ListToolsResult::with_all_items(tools.collect()))
+        let mut page = ListToolsResult::with_all_items(tools.collect());
+        page.next_cursor.clone_from(&self.0.cursor.lock().unwrap());
+        Ok(page)
     }
 
     async fn call_tool(
@@ -278,6 +283,17 @@ async fn tools_are_listed_and_called() {
     // Discovery is cached for the user.
     names(&tools, &user("ada")).await;
     assert_eq!(server.listings(), 1);
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_read_once() {
+    for (cursor, listings) in [("", 1), ("again", 2)] {
+        let server = Server::start(&["whoami", "steps"]).await;
+        *server.shared.cursor.lock().unwrap() = Some(cursor.to_owned());
+        let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+        assert_eq!(names(&tools, &user("ada")).await, ["whoami", "steps"]);
+        assert_eq!(server.listings(), listings, "{cursor:?}");
+    }
 }
 
 #[tokio::test]
