@@ -1,6 +1,9 @@
 //! What both APIs need done to a conversation before it is sent.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
@@ -19,19 +22,20 @@ pub(super) enum Entry<'a> {
         files: &'a [ModelFile],
     },
     Call {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         name: &'a str,
         arguments: Cow<'a, str>,
     },
     Output {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         output: Cow<'a, str>,
     },
 }
 
 /// The conversation as it may be sent: with the user's language in front, and without tool calls
 /// that have no output and outputs that have no call. Providers refuse a whole conversation for
-/// one of those, and a turn that was cut short can leave one.
+/// one of those, and a turn that was cut short can leave one. Calls whose id another one had before
+/// get an id of their own: some models count anew in each answer, and others refuse that.
 ///
 /// Only what the application says stands between `mark`s, whatever anybody writes.
 pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'a>> {
@@ -52,7 +56,8 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         let text = format!("The user's language setting: {locale}");
         message("user", mark.context(&text).into())
     });
-    let entries = request.input.iter().filter_map(|input| match input {
+    let mut ids = CallIds::default();
+    let entries = request.input.iter().filter_map(move |input| match input {
         // A compatible server may refuse an empty message, and it says nothing anyway.
         ModelInput::Assistant(text) if text.is_empty() => None,
         ModelInput::User(said) if said.text.is_empty() && said.files.is_empty() => None,
@@ -67,19 +72,41 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
             answered
                 .contains(call.call_id.as_str())
                 .then(|| Entry::Call {
-                    call_id: &call.call_id,
+                    call_id: ids.of_call(&call.call_id),
                     name: &call.name,
                     arguments: mark.foreign(&call.arguments),
                 })
         }
         ModelInput::ToolOutput { call_id, output } => {
             called.contains(call_id.as_str()).then(|| Entry::Output {
-                call_id,
+                call_id: ids.of_output(call_id),
                 output: mark.foreign(output),
             })
         }
     });
     language.into_iter().chain(entries).collect()
+}
+
+/// Call ids, each for one call only.
+#[derive(Default)]
+struct CallIds<'a> {
+    /// How often each id came, and so what its latest call is called.
+    counts: HashMap<&'a str, u32>,
+}
+
+impl<'a> CallIds<'a> {
+    fn of_call(&mut self, id: &'a str) -> Cow<'a, str> {
+        *self.counts.entry(id).or_default() += 1;
+        self.of_output(id)
+    }
+
+    /// The id of the latest call that came with this one: outputs follow their calls.
+    fn of_output(&self, id: &'a str) -> Cow<'a, str> {
+        match self.counts.get(id) {
+            None | Some(1) => id.into(),
+            Some(count) => format!("{id}_{count}").into(),
+        }
+    }
 }
 
 /// A part of a user's message that has files.

@@ -45,7 +45,7 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -83,11 +83,35 @@ impl<'a> Message<'a> {
             tool_call_id: None,
         }
     }
+
+    /// Puts more of the same role behind what is there.
+    fn add(&mut self, more: Content<'a>) {
+        self.content = Some(match (self.content.take(), more) {
+            (None, more) => more,
+            (Some(Content::Text(text)), Content::Text(more)) => {
+                Content::Text(format!("{text}\n\n{more}").into())
+            }
+            (Some(first), more) => {
+                let mut parts = first.into_parts();
+                parts.extend(more.into_parts());
+                Content::Parts(parts)
+            }
+        });
+    }
+}
+
+impl<'a> Content<'a> {
+    fn into_parts(self) -> Vec<ContentPart<'a>> {
+        match self {
+            Self::Text(text) => vec![ContentPart::Text { text }],
+            Self::Parts(parts) => parts,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: CallFunction<'a>,
 }
@@ -172,13 +196,22 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
     }
     for entry in history::entries(request, mark) {
         match entry {
-            Entry::Message { role, text, files } => messages.push(match files {
-                [] => Message::new(role, text),
-                files => Message {
-                    content: Some(content_parts(text, files, mark)),
-                    ..Message::new(role, None)
-                },
-            }),
+            Entry::Message { role, text, files } => {
+                let content = match files {
+                    [] => Content::Text(text),
+                    files => content_parts(text, files, mark),
+                };
+                match messages.last_mut() {
+                    // Many chat templates want the roles to alternate.
+                    Some(last) if last.role == role && last.tool_calls.is_empty() => {
+                        last.add(content);
+                    }
+                    _ => messages.push(Message {
+                        content: Some(content),
+                        ..Message::new(role, None)
+                    }),
+                }
+            }
             Entry::Call {
                 call_id,
                 name,
@@ -192,7 +225,8 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
                 match messages.last_mut() {
                     Some(last) if last.role == "assistant" => last.tool_calls.push(call),
                     _ => {
-                        let mut message = Message::new("assistant", None);
+                        // Some servers demand the field, and others refuse `null` in it.
+                        let mut message = Message::new("assistant", Cow::Borrowed(""));
                         message.tool_calls.push(call);
                         messages.push(message);
                     }
@@ -226,4 +260,73 @@ fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) ->
             })
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::ports::{ModelInput, ToolCall};
+    use serde_json::json;
+
+    use super::*;
+    use crate::openai::MarkKey;
+
+    fn sent(input: Vec<ModelInput>) -> Value {
+        let request = ModelRequest {
+            model: "m".to_owned(),
+            instructions: String::new(),
+            input,
+            tools: Vec::new(),
+            tool_choice: None,
+            max_output_tokens: None,
+            locale: None,
+            end_user: String::new(),
+        };
+        let mark = MarkKey::new(&[7; 32]).mark("");
+        serde_json::to_value(messages(&request, &mark)).unwrap()
+    }
+
+    fn call(call_id: &str) -> [ModelInput; 2] {
+        [
+            ModelInput::ToolCall(ToolCall {
+                call_id: call_id.to_owned(),
+                name: "look".to_owned(),
+                arguments: "{}".to_owned(),
+            }),
+            ModelInput::ToolOutput {
+                call_id: call_id.to_owned(),
+                output: "seen".to_owned(),
+            },
+        ]
+    }
+
+    #[test]
+    fn neighbours_of_one_role_are_one_message() {
+        let said = |text: &str| ModelInput::User(text.into());
+        let told = |text: &str| ModelInput::Assistant(text.to_owned());
+        let sent = sent(vec![said("a"), said("b"), told("c"), told("d"), said("e")]);
+        let expected = [("user", "a\n\nb"), ("assistant", "c\n\nd"), ("user", "e")];
+        for (message, (role, content)) in sent.as_array().unwrap().iter().zip(expected) {
+            assert_eq!(message, &json!({ "role": role, "content": content }));
+        }
+        assert_eq!(sent.as_array().unwrap().len(), expected.len());
+    }
+
+    #[test]
+    fn each_call_has_a_content_and_an_id_of_its_own() {
+        let turns = [call("0"), call("1"), call("0"), call("0")].concat();
+        let sent = sent(turns);
+        let ids: Vec<&str> = sent
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| match message["tool_calls"][0]["id"].as_str() {
+                Some(id) => {
+                    assert_eq!(message["content"], "", "{message}");
+                    id
+                }
+                None => message["tool_call_id"].as_str().unwrap(),
+            })
+            .collect();
+        assert_eq!(ids, ["0", "0", "1", "1", "0_2", "0_2", "0_3", "0_3"]);
+    }
 }

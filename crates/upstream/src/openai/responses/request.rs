@@ -41,12 +41,12 @@ enum InputItem<'a> {
         content: Content<'a>,
     },
     FunctionCall {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         name: &'a str,
         arguments: Cow<'a, str>,
     },
     FunctionCallOutput {
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         output: Cow<'a, str>,
     },
 }
