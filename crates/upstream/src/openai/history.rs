@@ -56,7 +56,11 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         let text = format!("The user's language setting: {locale}");
         message("user", mark.context(&text).into())
     });
-    let mut ids = CallIds::default();
+    let mut ids = CallIds {
+        given: called.clone(),
+        latest: HashMap::new(),
+        made: 0,
+    };
     let entries = request.input.iter().filter_map(move |input| match input {
         // A compatible server may refuse an empty message, and it says nothing anyway.
         ModelInput::Assistant(text) if text.is_empty() => None,
@@ -88,24 +92,30 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
 }
 
 /// Call ids, each for one call only.
-#[derive(Default)]
 struct CallIds<'a> {
-    /// How often each id came, and so what its latest call is called.
-    counts: HashMap<&'a str, u32>,
+    /// The ids as they came; one that is made is none of them.
+    given: HashSet<&'a str>,
+    /// What the latest call with this id is called.
+    latest: HashMap<&'a str, Cow<'a, str>>,
+    made: u32,
 }
 
 impl<'a> CallIds<'a> {
     fn of_call(&mut self, id: &'a str) -> Cow<'a, str> {
-        *self.counts.entry(id).or_default() += 1;
-        self.of_output(id)
+        let mut own = Cow::Borrowed(id);
+        if self.latest.contains_key(id) {
+            while self.given.contains(&*own) {
+                self.made += 1;
+                own = format!("call_{}", self.made).into();
+            }
+        }
+        self.latest.insert(id, own.clone());
+        own
     }
 
     /// The id of the latest call that came with this one: outputs follow their calls.
     fn of_output(&self, id: &'a str) -> Cow<'a, str> {
-        match self.counts.get(id) {
-            None | Some(1) => id.into(),
-            Some(count) => format!("{id}_{count}").into(),
-        }
+        self.latest.get(id).cloned().unwrap_or(Cow::Borrowed(id))
     }
 }
 

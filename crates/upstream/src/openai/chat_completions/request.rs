@@ -313,7 +313,8 @@ mod tests {
 
     #[test]
     fn each_call_has_a_content_and_an_id_of_its_own() {
-        let turns = [call("0"), call("1"), call("0"), call("0")].concat();
+        // One that is made must not be one that is there.
+        let turns = [call("0"), call("call_1"), call("0"), call("0")].concat();
         let sent = sent(turns);
         let ids: Vec<&str> = sent
             .as_array()
@@ -327,6 +328,9 @@ mod tests {
                 None => message["tool_call_id"].as_str().unwrap(),
             })
             .collect();
-        assert_eq!(ids, ["0", "0", "1", "1", "0_2", "0_2", "0_3", "0_3"]);
+        let expected = [
+            "0", "0", "call_1", "call_1", "call_2", "call_2", "call_3", "call_3",
+        ];
+        assert_eq!(ids, expected);
     }
 }
