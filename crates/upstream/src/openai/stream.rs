@@ -100,12 +100,15 @@ enum State {
     Ended,
 }
 
-/// Lets a decoder's error and the parser's leave by the same door.
-struct Failure(ModelError);
+/// What ends the reading of a stream: the decoder's verdict, or an event that is too long to be read.
+enum Failure {
+    Decoder(ModelError),
+    Parser(TooLong),
+}
 
 impl From<TooLong> for Failure {
     fn from(error: TooLong) -> Self {
-        Self(ModelError::Malformed(error.into()))
+        Self::Parser(error)
     }
 }
 
@@ -155,14 +158,24 @@ where
         let (decoder, events) = (&mut self.decoder, &mut self.events);
         match &mut self.form {
             Form::Unknown(_) => Ok(()),
-            Form::Events(parser) => parser
-                .feed(chunk, |event| {
+            Form::Events(parser) => {
+                let read = parser.feed(chunk, |event| {
                     if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
                         return Ok(());
                     }
-                    decoder.event(event, events).map_err(Failure)
-                })
-                .map_err(|Failure(error)| error),
+                    decoder.event(event, events).map_err(Failure::Decoder)
+                });
+                match read {
+                    Ok(()) => Ok(()),
+                    Err(Failure::Decoder(error)) => Err(error),
+                    // Whatever it is, the answer was whole before it.
+                    Err(Failure::Parser(_)) if decoder.is_finished() => {
+                        self.state = State::Ended;
+                        decoder.end(events)
+                    }
+                    Err(Failure::Parser(error)) => Err(ModelError::Malformed(error.into())),
+                }
+            }
             Form::Document(body) if body.len() + chunk.len() > MAX_EVENT_BYTES => {
                 let limit = MAX_EVENT_BYTES;
                 Err(ModelError::Malformed(TooLong { limit }.into()))

@@ -119,6 +119,15 @@ fn what_has_no_end_broke_off_and_an_error_is_an_error() {
     }
 }
 
+#[test]
+fn an_endless_event_behind_a_whole_answer_costs_nobody_the_answer() {
+    let endless = "x".repeat(5 * 1024 * 1024);
+    let trace = [text("Hello"), stop(), format!("data: {endless}")].concat();
+    let decoder = chat_completions::Decoder::new(None);
+    let told = stream::decode(decoder, trace.as_bytes(), 64 * 1024);
+    assert_eq!(read(&told), Ok("Hello".to_owned()));
+}
+
 fn event(kind: &str, mut fields: Value) -> String {
     fields["type"] = json!(kind);
     format!("event: {kind}\ndata: {fields}\n\n")
