@@ -38,7 +38,7 @@ pub enum Error {
     /// Something is broken on this side (500).
     #[error("the credential cannot be checked or made")]
     Internal(#[source] Cause),
-    /// Nothing can be written down any more: [`StoreError::Full`] or [`StoreError::Lost`] (507).
+    /// Nothing can be written down any more: [`StoreError::Full`] or [`StoreError::Lost`].
     #[error(transparent)]
     Storage(StoreError),
 }
