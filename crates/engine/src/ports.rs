@@ -5,13 +5,13 @@
 
 mod files;
 
-use std::{num::NonZeroU32, pin::Pin};
+use std::{num::NonZeroU32, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 use protocol::{
-    AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     request::{FeedbackKind, Order},
 };
 
@@ -73,11 +73,17 @@ pub struct Newest {
     pub has_more: bool,
 }
 
-/// What one step of a turn writes. A store applies the whole of it or nothing, in one transaction.
+/// What one step of a run writes. A store applies the whole of it or nothing, in one transaction.
 ///
 /// The parts are applied in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
+    /// Only while this is the thread's epoch; else [`StoreError::Fenced`]. The statement that finds the thread checks it.
+    pub epoch: Option<Epoch>,
+    /// Begins a run: the thread's next epoch, which fences whatever ran there before.
+    pub begin: Option<BeginRun>,
+    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`].
+    pub unqueue: Option<ItemId>,
     /// Removes every item that comes after this one.
     pub truncate_after: Option<ItemId>,
     /// Removes these items; one that is already gone is no error.
@@ -89,16 +95,79 @@ pub struct Change {
     pub title: Option<String>,
     /// Names the thread, unless somebody has named it by now.
     pub title_if_none: Option<String>,
+    /// Remembers which message a request brought, see [`Store::request`]. A key that is there already: [`StoreError::Exists`].
+    pub request: Option<RequestRecord>,
+    /// Ends the run that lives.
+    pub end: Option<RunEnd>,
+}
+
+/// How often a run has begun in a thread. Of two that write, the one with the greater epoch is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+/// A run that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeginRun {
+    /// Its id.
+    pub run: RunId,
+    /// The person's message that it answers.
+    pub answers: ItemId,
+}
+
+/// How a run ended, as far as a thread remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// With an answer, or with words about why there is none.
+    Ended,
+    /// Without a word: the process ended. The thread says so until the next run begins.
+    Interrupted,
+}
+
+/// The last run of a thread, where it lives or was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// Its id.
+    pub run: RunId,
+    /// The person's message that it answers.
+    pub answers: ItemId,
+    /// The thread's epoch since it began.
+    pub epoch: Epoch,
+    /// Whether the process that ran it has ended.
+    pub is_interrupted: bool,
+}
+
+/// What goes on in a thread besides what was said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Standing {
+    /// The run that lives, or was interrupted.
+    pub run: Option<RunRecord>,
+    /// Messages that wait for their turn, oldest first.
+    pub queued: Vec<ThreadItem>,
+}
+
+/// A request that a client may send again without doing it again (`Idempotency-Key`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// The client's name for it, unique for one owner.
+    pub key: Arc<str>,
+    /// Tells its body from others.
+    pub fingerprint: Arc<str>,
+    /// The person's message that it brought, or had answered again.
+    pub item: ItemId,
+    /// When; a store forgets it after [`RequestRecord::KEPT`].
+    pub at: Timestamp,
+}
+
+impl RequestRecord {
+    /// How long a request is remembered.
+    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(24);
 }
 
 impl Change {
     /// Whether applying this would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.truncate_after.is_none()
-            && self.remove.is_empty()
-            && self.put.is_empty()
-            && self.title.is_none()
-            && self.title_if_none.is_none()
+        let epoch = self.epoch;
+        *self == Self { epoch, ..Self::default() }
     }
 }
 
@@ -114,6 +183,12 @@ pub enum StoreError {
     /// Anything else: a defect, or a broken database.
     #[error("the store failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The thread belongs to a newer run by now; nothing was written.
+    #[error("a newer run has taken over the thread")]
+    Fenced,
+    /// The request was recorded before, or as many messages wait in the thread as may.
+    #[error("already there")]
+    Exists,
     /// There is no room left to write; the operator has to make some.
     #[error("the storage is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -126,13 +201,13 @@ pub enum StoreError {
 /// a thread of another owner is [`StoreError::NotFound`], exactly as one that never was.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Adds a new thread together with its first items, in one transaction.
+    /// Adds a new thread and applies a first [`Change`] to it, in one transaction.
     async fn create_thread(
         &self,
         owner: &Owner,
         thread: &ThreadMetadata,
-        items: &[ThreadItem],
-    ) -> Result<(), StoreError>;
+        change: &Change,
+    ) -> Result<Epoch, StoreError>;
 
     /// One thread's own fields.
     async fn thread(&self, owner: &Owner, id: &ThreadId) -> Result<ThreadMetadata, StoreError>;
@@ -181,15 +256,40 @@ pub trait Store: Send + Sync + 'static {
         item: &ItemId,
     ) -> Result<ThreadItem, StoreError>;
 
-    /// Applies a [`Change`] to a thread, whole or not at all.
+    /// Applies a [`Change`] to a thread, whole or not at all, and tells the thread's epoch afterwards.
     async fn apply(
         &self,
         owner: &Owner,
         thread: &ThreadId,
         change: &Change,
+    ) -> Result<Epoch, StoreError>;
+
+    /// Puts a message at the end of the thread's queue, where fewer than `most` wait; else
+    /// [`StoreError::Exists`], as for a request that is recorded already.
+    async fn enqueue(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        message: &ThreadItem,
+        request: Option<&RequestRecord>,
+        most: u32,
     ) -> Result<(), StoreError>;
 
-    /// Removes a thread with its items and feedback.
+    /// Which run lives in the thread, and what waits for it.
+    async fn standing(&self, owner: &Owner, thread: &ThreadId) -> Result<Standing, StoreError>;
+
+    /// The owner's request of this key with the thread that it was about, where it is remembered.
+    async fn request(
+        &self,
+        owner: &Owner,
+        key: &str,
+    ) -> Result<Option<(ThreadId, RequestRecord)>, StoreError>;
+
+    /// Threads whose run lives as far as the store knows, at most this many. Called before anything runs: then each of
+    /// them was left behind by a process that has ended.
+    async fn left_behind(&self, limit: u32) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError>;
+
+    /// Removes a thread with its items, its queue and feedback.
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;
 
     /// Records a thumb for items; the last one counts. All items must be in the thread.

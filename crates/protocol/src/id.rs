@@ -123,6 +123,18 @@ id!(
     AttachmentId
 );
 
+id!(
+    /// Names a run (`run_…`): one answer in the making.
+    RunId
+);
+
+impl RunId {
+    /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
+    pub fn mint(ordered: u128) -> Self {
+        Self(format!("run_{ordered:032x}").into())
+    }
+}
+
 impl ThreadId {
     /// What the ids that we mint begin with, before the underscore.
     pub const PREFIX: &str = "cthr";

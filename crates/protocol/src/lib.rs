@@ -14,8 +14,10 @@
 
 pub mod action;
 pub mod attachment;
+pub mod cursor;
 pub mod error;
 pub mod event;
+pub mod frame;
 pub mod hosted;
 pub mod icon;
 pub mod id;
@@ -29,10 +31,11 @@ pub mod time;
 pub mod widget;
 
 pub use crate::attachment::Attachment;
+pub use crate::cursor::{Cursor, Position};
 pub use crate::error::RequestError;
 pub use crate::event::{Event, ItemUpdate};
 pub use crate::icon::IconName;
-pub use crate::id::{AttachmentId, ItemId, ThreadId};
+pub use crate::id::{AttachmentId, ItemId, RunId, ThreadId};
 pub use crate::item::ThreadItem;
 pub use crate::request::{Envelope, Limits, Request, RequestKind};
 pub use crate::thread::{Page, Thread, ThreadMetadata, ThreadStatus};

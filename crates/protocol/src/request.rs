@@ -1,4 +1,4 @@
-//! What the browser asks: sixteen requests, one address.
+//! What the browser asks: ChatKit's sixteen requests and two of our own, one address.
 //!
 //! [`Envelope::parse`] is the only way in. It reads strictly, within [`Limits`], and its errors say
 //! which field is wrong.
@@ -11,6 +11,7 @@ use serde_with::skip_serializing_none;
 
 use crate::JsonObject;
 use crate::action::Action;
+use crate::cursor::Cursor;
 use crate::error::RequestError;
 use crate::id::{AttachmentId, ItemId, ThreadId};
 use crate::item::{InferenceOptions, StructuredAnswer, UserContent};
@@ -107,6 +108,10 @@ requests! {
     ThreadsCustomAction(CustomAction) = "threads.custom_action", stream;
     /// An action of a widget, answered by one item.
     ThreadsSyncCustomAction(CustomAction) = "threads.sync_custom_action", value;
+    /// Follow a run that goes on, from any place. An extension: ChatKit knows no such request.
+    ThreadsResume(ThreadsResume) = "threads.resume", stream;
+    /// Stop the run of a thread, or take back a message that waits for it. An extension.
+    ThreadsCancel(ThreadsCancel) = "threads.cancel", value;
     ThreadsGetById(ThreadsGetById) = "threads.get_by_id", value;
     ThreadsList(ThreadsList) = "threads.list", value;
     ThreadsUpdate(ThreadsUpdate) = "threads.update", value;
@@ -137,6 +142,8 @@ impl Request {
             Self::ThreadsCustomAction(params) | Self::ThreadsSyncCustomAction(params) => {
                 Some(&params.thread_id)
             }
+            Self::ThreadsResume(params) => Some(&params.thread_id),
+            Self::ThreadsCancel(params) => Some(&params.thread_id),
             Self::ThreadsGetById(params) => Some(&params.thread_id),
             Self::ThreadsUpdate(params) => Some(&params.thread_id),
             Self::ThreadsDelete(params) => Some(&params.thread_id),
@@ -331,6 +338,24 @@ pub struct CustomAction {
     /// The widget; absent when the page acts.
     pub item_id: Option<ItemId>,
     pub action: Action,
+}
+
+/// Follow a run that goes on.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsResume {
+    pub thread_id: ThreadId,
+    /// The `id` of the last event that was read; absent for everything that the thread's run has said.
+    pub after: Option<Cursor>,
+}
+
+/// Stop the run of a thread, or take back a message that waits for it.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsCancel {
+    pub thread_id: ThreadId,
+    /// The message that is taken back.
+    pub item_id: Option<ItemId>,
 }
 
 /// A thread with its first items.

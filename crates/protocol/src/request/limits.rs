@@ -73,6 +73,8 @@ impl Limits {
             }
             Request::ThreadsAddClientToolOutput(_)
             | Request::ThreadsRetryAfterItem(_)
+            | Request::ThreadsResume(_)
+            | Request::ThreadsCancel(_)
             | Request::ThreadsGetById(_)
             | Request::ThreadsList(_)
             | Request::ThreadsDelete(_)

@@ -1,8 +1,15 @@
-//! One event as one frame: `data: <json>` and an empty line. JSON text holds no raw line break, so one
-//! `data:` line is enough.
+//! One event as one frame of an event stream: its `id`, `data: <json>`, and an empty line.
+//!
+//! JSON text holds no raw line break, so one `data:` line is enough. Parsers that know only `data:` skip the id
+//! (WHATWG HTML §9.2.6); whoever keeps it can go on from there.
 
-use protocol::{Event, ItemId, ItemUpdate, event::TextDelta};
+use std::io::Write as _;
+
 use serde::Serialize;
+
+use crate::cursor::Position;
+use crate::event::{Event, ItemUpdate, TextDelta};
+use crate::id::{ItemId, RunId};
 
 /// Room for an event as most of them are: text of a few letters.
 const FRAME_BYTES: usize = 256;
@@ -10,41 +17,56 @@ const FRAME_BYTES: usize = 256;
 const ENDING: &[u8] = b"}}\n\n";
 /// The JSON of an empty text.
 const NO_TEXT: &[u8] = b"\"\"";
-/// What is sent in place of an event that cannot be written down.
-const BROKEN_FRAME: &[u8] =
-    b"data: {\"type\":\"error\",\"code\":\"stream.error\",\"allow_retry\":true}\n\n";
 
-/// Writes the events of one stream.
+/// Writes the events of one run.
 ///
 /// Nearly all of them are text of the same message, and differ in nothing but the text. So what comes
 /// before it is written once for each message: escaping it anew would cost more than the text.
-#[derive(Default)]
-pub(super) struct FrameWriter {
+pub struct FrameWriter {
+    /// How each id begins, up to the position.
+    id: Vec<u8>,
     /// The message and the part that `opening` is for.
     part: Option<(ItemId, u32)>,
     opening: Vec<u8>,
 }
 
 impl FrameWriter {
-    /// Appends an event to `out`.
-    pub(super) fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
-        out.reserve(FRAME_BYTES);
-        let start = out.len();
-        if let Err(error) = self.try_write(event, out) {
-            tracing::error!(%error, "an event could not be written as JSON");
-            out.truncate(start);
-            out.extend_from_slice(BROKEN_FRAME);
+    pub fn new(run: &RunId) -> Self {
+        Self {
+            id: format!("id: {run}:").into_bytes(),
+            part: None,
+            opening: Vec::new(),
         }
     }
 
-    fn try_write(&mut self, event: &Event, out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Event::ItemUpdated { item_id, update } = event else {
-            return encode(event, out);
-        };
-        let ItemUpdate::TextDelta {
-            content_index,
-            delta,
-        } = update
+    /// Appends an event to `out`; `end` is the position after it. On an error nothing is appended.
+    pub fn write(
+        &mut self,
+        event: &Event,
+        end: Position,
+        out: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        out.reserve(FRAME_BYTES);
+        let start = out.len();
+        out.extend_from_slice(&self.id);
+        // Writing to a vector cannot fail.
+        let _ = writeln!(out, "{}", end.0);
+        let written = self.write_event(event, out);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    fn write_event(&mut self, event: &Event, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Event::ItemUpdated {
+            item_id,
+            update:
+                ItemUpdate::TextDelta {
+                    content_index,
+                    delta,
+                },
+        } = event
         else {
             return encode(event, out);
         };
@@ -58,6 +80,16 @@ impl FrameWriter {
         out.extend_from_slice(ENDING);
         Ok(())
     }
+}
+
+/// Appends an event that belongs to no run, such as the refusal of one.
+pub fn write_alone(event: &Event, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let start = out.len();
+    let written = encode(event, out);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written
 }
 
 /// The frame of a text up to the text, taken from the frame of an empty one.
@@ -108,10 +140,14 @@ mod tests {
             },
             text("msg_1", 0, "and back"),
         ];
+        let run = RunId::mint(1);
         let (mut written, mut expected) = (Vec::new(), Vec::new());
-        let mut frames = FrameWriter::default();
+        let mut frames = FrameWriter::new(&run);
+        let mut end = 0;
         for event in &events {
-            frames.write(event, &mut written);
+            end += event.span();
+            frames.write(event, Position(end), &mut written).unwrap();
+            write!(expected, "id: {run}:{end}\n").unwrap();
             encode(event, &mut expected).unwrap();
         }
         assert_eq!(
