@@ -1,10 +1,10 @@
 //! Who a request is for: the owner that every query carries, and the person behind it.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 
-use crate::{attachments::UploadRules, limits::CallerLimits, workflow::WorkflowId};
+use crate::{limits::CallerLimits, media::MediaTypes};
 
 /// What the store's owner column holds: one person at one issuer, or one visitor of one token.
 ///
@@ -56,6 +56,29 @@ impl Project {
     /// The issuer as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A workflow's id, as clients and sessions name it: `wf_…`. (Items of type `workflow` have ids that
+/// begin the same; they are [`protocol::ItemId`]s.)
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkflowId(Arc<str>);
+
+impl WorkflowId {
+    /// Takes any name; whether it is configured shows when it is looked up.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as it is configured.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkflowId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -124,4 +147,25 @@ pub enum HistoryAccess {
     /// None is listed. A thread whose id the page holds already goes on: a conversation outlives the
     /// short sessions in which it is held.
     Unlisted,
+}
+
+/// Which files a caller may send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UploadRules {
+    /// Whether any.
+    pub is_enabled: bool,
+    /// Largest file, in bytes.
+    pub max_file_bytes: u64,
+    /// Most files of one message.
+    pub max_files: usize,
+    /// Most bytes of all files of one owner.
+    pub max_owner_bytes: u64,
+    /// Which types.
+    pub media_types: MediaTypes,
+    /// The chat session that they come through.
+    pub session: Option<String>,
+    /// Most files of that session.
+    pub max_session_files: Option<u32>,
+    /// Most files of one owner that no message holds yet.
+    pub max_unsent_files: u32,
 }

@@ -21,6 +21,27 @@ pub enum Error {
     /// pending any more).
     #[error("{0}")]
     Conflict(String),
+    /// A message came while another one is answered, and may not wait.
+    #[error("{0}")]
+    ThreadBusy(String),
+    /// There is nothing to follow.
+    #[error(
+        "no answer is running here that could be followed from there; load the conversation to see what it says"
+    )]
+    NoRun,
+    /// The message does not wait for its turn.
+    #[error(
+        "this message does not wait any more: it is being answered, or was taken back; load the conversation to see it"
+    )]
+    NotQueued,
+    /// A client used its name for a request (`Idempotency-Key`) for another one.
+    #[error(
+        "this Idempotency-Key was used for another request; send each request under a key of its own"
+    )]
+    KeyReused,
+    /// The same request was sent at the same moment.
+    #[error("the same request is being carried out already; send it again in a moment")]
+    KeyTaken,
     /// The workflow of the credential or the request is not configured.
     #[error(
         "workflow with id '{id}'{} not found; name one that is configured and open to you",
@@ -92,6 +113,11 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
+            StoreError::Fenced => Self::ThreadBusy(
+                "another answer has begun in this conversation; load it to see how it goes on"
+                    .to_owned(),
+            ),
+            StoreError::Exists => Self::KeyTaken,
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::Internal(_) => Self::Internal(error),
             StoreError::Full(_) => Self::StorageFull(Box::new(error)),

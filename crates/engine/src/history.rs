@@ -9,14 +9,17 @@ use serde_json::Value;
 
 use crate::{
     limits::TurnLimits,
-    ports::{ModelFile, ModelInput, Newest, Room, ToolCall, UserInput},
+    ports::{ModelFile, ModelInput, Moment, Newest, Room, ToolCall, UserInput},
     tokens,
-    turn::Moment,
 };
 
 /// What the model is told where the beginning of a conversation is left out.
 const LEFT_OUT: &str = "Earlier messages of this conversation are left out here: it has grown too long to be told \
      whole.";
+
+/// What a tool call is kept with until its result is there. It stays, when the process ends meanwhile.
+pub(crate) const UNKNOWN_RESULT: &str = "No result was recorded: the server stopped while this tool ran, and it may or may not have done its work. \
+     Ask the user before you call it again, unless it only reads.";
 
 /// What an item takes in the store beside its text: ids, times, names of fields.
 const STORED_BYTES_PER_ITEM: u64 = 512;

@@ -1,32 +1,41 @@
 //! What happens in a conversation: no HTTP, no SQL, no environment.
 //!
 //! [`Engine::handle`] takes a [`protocol::Request`] for a [`RequestContext`] and gives a [`Reply`].
-//! A turn is a pure state machine (`turn`) that a driver (`run`) plays against the [`ports`], the
-//! only doors to the outside.
+//! What a model or tool answers is a run: a pure state machine (`turn`, over what it adds to the thread, `transcript`)
+//! that a task (`run`) plays against the [`ports`], the only doors to the outside. `runs` knows which ones there are,
+//! and any number of readers may follow each.
 
+mod answers;
 pub mod attachments;
 pub mod context;
 pub mod engine;
 pub mod error;
+mod handle;
 mod history;
 mod hosted;
 pub mod limits;
 pub mod media;
 pub mod ports;
 mod reach;
-pub mod run;
+mod run;
+pub mod runs;
+mod threads;
 mod title;
 mod tokens;
+mod transcript;
 mod turn;
-pub mod turns;
+mod uploads;
 pub mod workflow;
 
-pub use attachments::{Attachments, NewFile, UploadRules};
-pub use context::{HistoryAccess, Owner, Project, RequestContext, SessionRules, User};
-pub use engine::{Answer, Engine, Reply};
+pub use attachments::Attachments;
+pub use context::{
+    HistoryAccess, Owner, Project, RequestContext, SessionRules, UploadRules, User, WorkflowId,
+};
+pub use engine::{Answer, Engine, LoadedThread, Reply};
 pub use error::Error;
 pub use limits::{CallerLimits, TurnLimits};
 pub use media::MediaTypes;
-pub use run::TurnStream;
-pub use turns::Turns;
-pub use workflow::{ModelChoices, Titles, Workflow, WorkflowId, Workflows};
+pub use runs::{Following, Permit, Reader, RequestKey, RunSettings, Runs};
+pub use title::Titles;
+pub use uploads::NewFile;
+pub use workflow::{Busy, ModelChoices, Workflow, Workflows};

@@ -167,7 +167,11 @@ impl Change {
     /// Whether applying this would change nothing.
     pub fn is_empty(&self) -> bool {
         let epoch = self.epoch;
-        *self == Self { epoch, ..Self::default() }
+        *self
+            == Self {
+                epoch,
+                ..Self::default()
+            }
     }
 }
 
@@ -287,7 +291,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Threads whose run lives as far as the store knows, at most this many. Called before anything runs: then each of
     /// them was left behind by a process that has ended.
-    async fn left_behind(&self, limit: u32) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError>;
+    async fn left_behind(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError>;
 
     /// Removes a thread with its items, its queue and feedback.
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;
@@ -530,4 +537,11 @@ pub trait Ids: Send + Sync + 'static {
     /// 128 bits: 48 of Unix milliseconds, then random ones (UUID version 7 without its fixed bits
     /// will do). Never the same twice.
     fn next(&self) -> u128;
+}
+
+/// The time and a fresh number, for an item that begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    pub(crate) id: u128,
 }

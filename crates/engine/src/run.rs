@@ -1,38 +1,27 @@
-//! The driver: plays a [`Turn`] against the ports, pulled by whoever reads the stream.
+//! The task of a run: plays a [`Turn`] against the ports, and writes what it says to the run's log.
 //!
-//! A turn has no task and no channel of its own. The reader polls, the driver polls the model, the
-//! tool, the title and the store, and a slow reader slows the model down. When the reader goes
-//! away, the stream is dropped: everything in flight is dropped with it (which closes the connection
-//! to the provider), and what stands so far is saved on the task tracker.
+//! Nobody has to read it. Text gathers for a moment before it is handed to the readers
+//! (docs/decisions/0015); what has been said is saved as it grows, once a second at least.
 
-use std::{
-    collections::VecDeque,
-    iter,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
-use futures::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use protocol::{Event, ThreadId};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use protocol::{Cursor, Event, ItemUpdate, Position, ThreadId, frame::FrameWriter};
 use tokio::{
-    runtime::Handle,
+    sync::oneshot,
     time::{Instant, Sleep},
 };
-use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::Instrument;
 
 use crate::{
-    context::RequestContext,
+    context::{Owner, RequestContext},
     engine::Engine,
     ports::{
-        Change, Model, ModelError, ModelEvent, ModelRequest, ModelStream, StoreError, ToolCall,
-        ToolStream,
+        Change, Epoch, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Moment, Store,
+        StoreError, ToolCall, ToolStream,
     },
+    runs::{Call, Place, Run, log},
     title,
-    turn::{Effect, Input, Moment, Start, Turn},
-    turns::Place,
+    turn::{Effect, Input, NotSaved, Start, Turn, Why},
     workflow::Workflow,
 };
 
@@ -43,33 +32,43 @@ const SAVE_RETRIES: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
+/// How long after words were handed out further text is gathered before the next ones. Text that comes after a longer
+/// pause than this leaves at once, and so does everything that is not text, taking along what waits.
+const GATHER: Duration = Duration::from_millis(8);
+/// What waits is handed out when it takes this much, in bytes.
+const MOST_WAITING: usize = 16 * 1024;
+/// How long text may be said before it is saved.
+const CHECKPOINT: Duration = Duration::from_secs(1);
 
-/// A turn's events as they happen. Dropping it is the user's "Stop": what stands so far is saved.
-pub struct TurnStream(Box<Running>);
+/// What a run is begun with, once it is its turn.
+pub(crate) struct Task {
+    pub(crate) engine: Engine,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) context: Arc<RequestContext>,
+    pub(crate) place: Place,
+    pub(crate) epoch: Epoch,
+    /// How many tokens files of earlier messages may take.
+    pub(crate) file_tokens: u64,
+    pub(crate) stops: Stops,
+}
+
+/// What may end a run. In a set, which polls only what has something to say: polled with every token,
+/// each would take its lock.
+pub(crate) type Stops = FuturesUnordered<BoxFuture<'static, Why>>;
 
 struct Running {
-    engine: Engine,
-    workflow: Arc<Workflow>,
-    context: Arc<RequestContext>,
-    thread: ThreadId,
+    task: Task,
     turn: Turn,
     /// What the turn wants done and is not done yet.
     effects: VecDeque<Effect>,
     work: Work,
-    saving: Option<BoxFuture<'static, Result<(), StoreError>>>,
     title: Option<BoxFuture<'static, Option<String>>>,
+    checkpoint: Option<BoxFuture<'static, Result<Epoch, StoreError>>>,
+    last_checkpoint: Instant,
     deadline: Pin<Box<Sleep>>,
-    /// Comes when a newer turn wants the thread. In a set, which polls it only when it has something
-    /// to say: polled with every token, it would take two locks each time.
-    stop: FuturesUnordered<WaitForCancellationFutureOwned>,
-    /// Given up when the last save is done.
-    place: Option<Place>,
-    /// How many tokens files of earlier messages may take.
-    file_tokens: u64,
-    /// Counts inputs, see [`Running::poll_input`].
-    polls: u8,
-    /// Where the last save runs: a body may be dropped outside of the runtime that polled it.
-    runtime: Handle,
+    /// When what waits is handed out, or what was said is saved.
+    timer: Pin<Box<Sleep>>,
+    mouth: Mouth,
 }
 
 /// The one thing a turn waits for, besides a save or a title.
@@ -81,83 +80,44 @@ enum Work {
     Tool(ToolStream),
 }
 
-impl TurnStream {
-    pub(crate) fn start(
-        engine: &Engine,
-        workflow: &Arc<Workflow>,
-        context: RequestContext,
-        start: Start,
-        file_tokens: u64,
-        place: Place,
-    ) -> Self {
-        let thread = start.thread.id.clone();
-        let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
-        let mut effects = VecDeque::with_capacity(4);
-        let turn = Turn::start(start, &mut effects);
-        Self(Box::new(Running {
-            engine: engine.clone(),
-            workflow: Arc::clone(workflow),
-            context: Arc::new(context),
-            thread,
-            turn,
-            effects,
-            work: Work::Nothing,
-            saving: None,
-            title: None,
-            deadline,
-            stop: iter::once(place.stop().cancelled_owned()).collect(),
-            place: Some(place),
-            file_tokens,
-            polls: 0,
-            runtime: Handle::current(),
-        }))
-    }
-}
-
-impl Stream for TurnStream {
-    type Item = Event;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.0.poll_event(cx)
-    }
+/// Plays a turn to its end. The place is given up with the last word.
+pub(crate) async fn play(task: Task, start: Start) {
+    let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
+    let mut effects = VecDeque::with_capacity(4);
+    let turn = Turn::start(start, &mut effects);
+    let mouth = Mouth::new(Arc::clone(task.place.run()));
+    let running = Running {
+        task,
+        turn,
+        effects,
+        work: Work::Nothing,
+        title: None,
+        checkpoint: None,
+        last_checkpoint: Instant::now(),
+        deadline,
+        timer: Box::pin(tokio::time::sleep(CHECKPOINT)),
+        mouth,
+    };
+    running.play().await;
 }
 
 impl Running {
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    async fn play(mut self) {
         loop {
-            if let Some(saving) = &mut self.saving {
-                let result = ready!(saving.poll_unpin(cx));
-                self.saving = None;
-                if let Err(error) = result {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "failed to save a turn"
-                    );
-                    let is_storage_full = matches!(error, StoreError::Full(_));
-                    self.tell(Input::SaveFailed { is_storage_full });
-                }
-                continue;
-            }
-            match self.effects.pop_front() {
-                Some(Effect::Emit(event)) => return Poll::Ready(Some(event)),
-                Some(Effect::End) => {
-                    self.work = Work::Nothing;
-                    self.title = None;
-                    self.place = None;
-                    return Poll::Ready(None);
-                }
-                Some(effect) => self.perform(effect),
-                None if self.turn.is_ended() => return Poll::Ready(None),
-                None => {
-                    let input = ready!(self.poll_input(cx));
-                    self.tell(input);
+            while let Some(effect) = self.effects.pop_front() {
+                match effect {
+                    Effect::Emit(event) => self.mouth.say(event),
+                    Effect::End => return self.mouth.speak(),
+                    effect => self.perform(effect).await,
                 }
             }
+            let input = self.next().await;
+            self.tell(input);
         }
     }
 
     fn tell(&mut self, input: Input) {
-        let Engine { clock, ids, .. } = &self.engine;
+        let Engine { clock, ids, .. } = &self.task.engine;
         let was_titling = self.turn.is_titling();
         self.turn.on(
             input,
@@ -170,32 +130,142 @@ impl Running {
         if self.turn.is_titling() && !was_titling {
             // What the model still has to say would not be heard any more.
             self.work = Work::Nothing;
-            let patience = self.workflow.limits.title_duration;
+            let patience = self.task.workflow.limits.title_duration;
             self.deadline.as_mut().reset(Instant::now() + patience);
+        }
+        if self.turn.is_ended() {
+            // That closes the connection to the provider: nobody pays for what is not heard.
+            self.work = Work::Nothing;
+            self.title = None;
         }
     }
 
-    fn perform(&mut self, effect: Effect) {
+    async fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Save(change) => self.saving = Some(self.save(change).boxed()),
+            Effect::Save(change) => self.save(change).await,
             Effect::AskModel {
                 request,
                 may_use_tools,
-            } => {
-                self.work = Work::Asking(self.ask(*request, may_use_tools).boxed());
-            }
+            } => self.work = Work::Asking(self.task.ask(*request, may_use_tools).boxed()),
             Effect::AskTitle(request) => {
-                let model = Arc::clone(&self.workflow.model);
+                let model = Arc::clone(&self.task.workflow.model);
                 self.title = Some(write_title(model, *request).boxed());
             }
-            Effect::CallTool(call) => {
-                self.work = Work::Calling(self.call(call).boxed());
-            }
+            Effect::CallTool(call) => self.work = Work::Calling(self.task.call(call).boxed()),
+            Effect::Listen => self.listen(),
             // Both are dealt with where effects are taken from the queue.
             Effect::Emit(_) | Effect::End => {}
         }
     }
 
+    /// Saves, after what was said before is out and what was being saved is.
+    async fn save(&mut self, change: Change) {
+        self.mouth.speak();
+        if let Some(checkpoint) = self.checkpoint.take() {
+            report(&checkpoint.await);
+        }
+        if let Err(error) = self.task.save(change).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "failed to save a turn"
+            );
+            self.tell(Input::SaveFailed(NotSaved::from(&error)));
+        }
+    }
+
+    /// Takes up what was sent to be heard now. Its senders read on here, right behind their message.
+    fn listen(&mut self) {
+        self.mouth.speak();
+        let run = Arc::clone(self.task.place.run());
+        let heard = self.task.engine.runs.heard(&run);
+        let mut position = run.log.position();
+        let mut messages = Vec::with_capacity(heard.len());
+        for (message, call) in heard {
+            position.0 += 1;
+            let cursor = Cursor {
+                run: run.id.clone(),
+                position,
+            };
+            // Whoever stopped waiting does not read.
+            let _ = call.send(Call::Joined(cursor));
+            messages.push(message);
+        }
+        self.tell(Input::Heard(messages));
+    }
+
+    /// Waits for whatever comes first. Readers get what was said as soon as there is nothing else to do.
+    async fn next(&mut self) -> Input {
+        loop {
+            let must_speak = self.mouth.must_speak();
+            let is_timed = !must_speak && self.set_timer();
+            tokio::select! {
+                biased;
+                Some(why) = self.task.stops.next() => return Input::Cancelled(why),
+                () = self.deadline.as_mut() => return Input::TimedOut,
+                input = self.work.next() => return input,
+                title = poll_some(&mut self.title) => {
+                    self.title = None;
+                    return Input::Title(title);
+                }
+                saved = poll_some(&mut self.checkpoint) => {
+                    self.checkpoint = None;
+                    report(&saved);
+                    // A newer run has the thread, or nobody has it any more: nothing of this can be kept.
+                    if let Err(error @ (StoreError::Fenced | StoreError::NotFound)) = &saved {
+                        return Input::SaveFailed(NotSaved::from(error));
+                    }
+                }
+                () = std::future::ready(()), if must_speak => {
+                    self.mouth.speak();
+                    self.begin_checkpoint();
+                }
+                () = self.timer.as_mut(), if is_timed => {
+                    self.mouth.speak();
+                    self.begin_checkpoint();
+                }
+            }
+        }
+    }
+
+    /// Sets the timer for what is due next; false, where nothing is.
+    fn set_timer(&mut self) -> bool {
+        let due = match self.mouth.due() {
+            Some(due) => due,
+            None if self.checkpoint.is_none() && self.turn.has_unsaved_text() => {
+                self.last_checkpoint + CHECKPOINT
+            }
+            None => return false,
+        };
+        if self.timer.deadline() != due {
+            self.timer.as_mut().reset(due);
+        }
+        true
+    }
+
+    /// Saves what has been said beside what goes on, where it is time.
+    fn begin_checkpoint(&mut self) {
+        if self.checkpoint.is_some()
+            || (!self.turn.is_checkpoint_due() && self.last_checkpoint.elapsed() < CHECKPOINT)
+        {
+            return;
+        }
+        self.last_checkpoint = Instant::now();
+        if let Some(change) = self.turn.checkpoint() {
+            self.checkpoint = Some(self.task.save(change).boxed());
+        }
+    }
+}
+
+fn report(checkpoint: &Result<Epoch, StoreError>) {
+    if let Err(error) = checkpoint {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "failed to save what has been said so far"
+        );
+    }
+}
+
+impl Task {
     /// Asks the model, with the tools that this user may use at this moment.
     fn ask(
         &self,
@@ -226,96 +296,73 @@ impl Running {
         async move { tools.call(&context, call).await }
     }
 
-    /// Writes a change, patiently while the store is busy.
+    /// Writes a change, patiently while the store is busy, and only while the thread is this run's.
     fn save(
         &self,
-        change: Change,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        mut change: Change,
+    ) -> impl Future<Output = Result<Epoch, StoreError>> + Send + 'static {
         let store = Arc::clone(&self.engine.store);
-        let owner = self.context.owner.clone();
-        let thread = self.thread.clone();
-        async move {
-            for pause in SAVE_RETRIES {
-                match store.apply(&owner, &thread, &change).await {
-                    Err(StoreError::Busy(_)) => tokio::time::sleep(pause).await,
-                    result => return result,
-                }
-            }
-            store.apply(&owner, &thread, &change).await
+        let run = Arc::clone(self.place.run());
+        change.epoch = Some(self.epoch);
+        async move { apply_patiently(&*store, &run.owner, &run.thread, &change).await }
+    }
+}
+
+/// Applies a change, again and again for a while where the store is busy.
+pub(crate) async fn apply_patiently(
+    store: &dyn Store,
+    owner: &Owner,
+    thread: &ThreadId,
+    change: &Change,
+) -> Result<Epoch, StoreError> {
+    for pause in SAVE_RETRIES {
+        match store.apply(owner, thread, change).await {
+            Err(StoreError::Busy(_)) => tokio::time::sleep(pause).await,
+            result => return result,
         }
     }
+    store.apply(owner, thread, change).await
+}
 
-    /// Waits for whatever comes first. Only called while no save runs and no effect waits.
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        // A model that always has something to say must not keep the clock from being looked at.
-        self.polls = self.polls.wrapping_add(1);
-        if self.polls == 0
-            && let Poll::Ready(input) = self.poll_end(cx)
-        {
-            return Poll::Ready(input);
-        }
+impl Work {
+    /// What comes next; nothing, where nothing is going on. What it waits for is not lost when it is dropped.
+    async fn next(&mut self) -> Input {
         loop {
-            match &mut self.work {
-                Work::Asking(asking) => match asking.poll_unpin(cx) {
-                    Poll::Ready(Ok(answer)) => {
-                        self.work = Work::Answer(answer);
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(self.model_failed(error)),
-                    Poll::Pending => {}
+            match self {
+                Self::Nothing => std::future::pending::<()>().await,
+                Self::Asking(asking) => match asking.await {
+                    Ok(answer) => *self = Self::Answer(answer),
+                    Err(error) => return self.model_failed(error),
                 },
-                Work::Answer(answer) => match answer.poll_next_unpin(cx) {
-                    Poll::Ready(Some(Ok(event))) => {
+                Self::Answer(answer) => match answer.next().await {
+                    Some(Ok(event)) => {
                         if matches!(event, ModelEvent::Completed { .. }) {
-                            self.work = Work::Nothing;
+                            *self = Self::Nothing;
                         }
-                        return Poll::Ready(Input::Model(event));
+                        return Input::Model(event);
                     }
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(self.model_failed(error)),
-                    Poll::Ready(None) => {
-                        self.work = Work::Nothing;
-                        return Poll::Ready(Input::ModelEnded);
+                    Some(Err(error)) => return self.model_failed(error),
+                    None => {
+                        *self = Self::Nothing;
+                        return Input::ModelEnded;
                     }
-                    Poll::Pending => {}
                 },
-                Work::Calling(calling) => {
-                    if let Poll::Ready(tool) = calling.poll_unpin(cx) {
-                        self.work = Work::Tool(tool);
-                        continue;
-                    }
+                Self::Calling(calling) => *self = Self::Tool(calling.await),
+                Self::Tool(tool) => {
+                    return match tool.next().await {
+                        Some(event) => Input::Tool(event),
+                        None => {
+                            *self = Self::Nothing;
+                            Input::ToolEnded
+                        }
+                    };
                 }
-                Work::Tool(tool) => match tool.poll_next_unpin(cx) {
-                    Poll::Ready(Some(event)) => return Poll::Ready(Input::Tool(event)),
-                    Poll::Ready(None) => {
-                        self.work = Work::Nothing;
-                        return Poll::Ready(Input::ToolEnded);
-                    }
-                    Poll::Pending => {}
-                },
-                Work::Nothing => {}
             }
-            break;
         }
-        if let Some(writing) = &mut self.title
-            && let Poll::Ready(title) = writing.poll_unpin(cx)
-        {
-            self.title = None;
-            return Poll::Ready(Input::Title(title));
-        }
-        self.poll_end(cx)
-    }
-
-    /// Whether it is time to end: another turn wants the thread, or this one took too long.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        if self.stop.poll_next_unpin(cx) == Poll::Ready(Some(())) {
-            return Poll::Ready(Input::Cancelled);
-        }
-        ready!(self.deadline.as_mut().poll(cx));
-        Poll::Ready(Input::TimedOut)
     }
 
     fn model_failed(&mut self, error: ModelError) -> Input {
-        self.work = Work::Nothing;
+        *self = Self::Nothing;
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "failed to get an answer from the model"
@@ -324,38 +371,105 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    /// The reader left: what is being written is written to its end, then what stands so far.
-    fn drop(&mut self) {
-        let saving = self.saving.take();
-        let mut changes: Vec<BoxFuture<'static, _>> = Vec::new();
-        if !self.turn.is_ended() {
-            self.tell(Input::Cancelled);
+/// What a run says, on its way to the log.
+pub(crate) struct Mouth {
+    run: Arc<Run>,
+    frames: FrameWriter,
+    /// Said and not handed out yet.
+    events: Vec<Event>,
+    words: Vec<u8>,
+    end: Position,
+    /// Whether something else than text waits.
+    is_pressing: bool,
+    last_spoken: Instant,
+}
+
+impl Mouth {
+    pub(crate) fn new(run: Arc<Run>) -> Self {
+        let now = Instant::now();
+        Self {
+            frames: FrameWriter::new(&run.id),
+            events: Vec::new(),
+            words: Vec::new(),
+            end: run.log.position(),
+            run,
+            is_pressing: false,
+            last_spoken: now.checked_sub(GATHER).unwrap_or(now),
         }
-        for effect in std::mem::take(&mut self.effects) {
-            if let Effect::Save(change) = effect {
-                changes.push(self.save(change).boxed());
-            }
+    }
+
+    /// Says something; it is handed out by the next [`Mouth::speak`].
+    pub(crate) fn say(&mut self, event: Event) {
+        self.end.0 += event.span();
+        self.is_pressing |= !is_text(&event);
+        log::write(&mut self.frames, &event, self.end, &mut self.words);
+        self.events.push(event);
+        if self.words.len() >= MOST_WAITING {
+            self.speak();
         }
-        if saving.is_none() && changes.is_empty() {
+    }
+
+    /// Hands out what was said.
+    pub(crate) fn speak(&mut self) {
+        if !self.has_words() {
             return;
         }
-        let place = self.place.take();
-        let last_words = async move {
-            for write in saving.into_iter().chain(changes) {
-                if let Err(error) = write.await {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "failed to save a stopped turn"
-                    );
-                }
-            }
-            drop(place);
-        };
-        // Under the names of the request, like everything that was reported before.
-        let last_words = last_words.in_current_span();
-        self.engine.tasks.spawn_on(last_words, &self.runtime);
+        let words = std::mem::take(&mut self.words);
+        self.run.log.append(&mut self.events, words.into());
+        self.is_pressing = false;
+        self.last_spoken = Instant::now();
     }
+
+    fn has_words(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    /// When what waits is handed out at the latest, where something does.
+    fn due(&self) -> Option<Instant> {
+        self.has_words().then(|| self.last_spoken + GATHER)
+    }
+
+    /// Whether what waits has waited long enough, or must not wait.
+    fn must_speak(&self) -> bool {
+        self.due()
+            .is_some_and(|due| self.is_pressing || due <= Instant::now())
+    }
+}
+
+/// Whether it is the event of which there are as many as tokens, and which may wait a moment.
+fn is_text(event: &Event) -> bool {
+    let Event::ItemUpdated { update, .. } = event else {
+        return false;
+    };
+    matches!(update, ItemUpdate::TextDelta { .. })
+}
+
+/// Waits for what may not be there; then for nothing.
+async fn poll_some<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What ends a run: whoever asks it to, and the end of the credential that began it.
+pub(crate) fn stops(
+    stopped: oneshot::Receiver<Why>,
+    revoked: Option<BoxFuture<'static, ()>>,
+) -> Stops {
+    let stops = Stops::new();
+    let stopped = async {
+        match stopped.await {
+            Ok(why) => why,
+            // Nobody is left who could ask.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    stops.push(stopped.boxed());
+    if let Some(revoked) = revoked {
+        stops.push(revoked.map(|()| Why::Revoked).boxed());
+    }
+    stops
 }
 
 /// Collects a title from a model's answer; anything that goes wrong is no title.

@@ -1,42 +1,44 @@
 //! A turn as a value: one input in, events and effects out; no clock, no network, no waiting.
 //!
 //! ```text
-//!          ┌──────────── tool rounds ────────────┐
-//!          v                                     │
-//!   Asking ──Text──> Answering ──ToolCall──> Acting
+//!          ┌─────────────────── tool rounds ──────────────────┐
+//!          v                                                  │
+//!   Asking ──Text──> Answering ──ToolCall──> Acting ──> Listening
 //!          │             │
 //!          └──Completed──┴──> Titling ──> Ended
 //! ```
 //!
 //! Whatever happens (a failure, a time-out, the user's "Stop"), what stands so far goes into a
-//! [`Effect::Save`] before the turn ends.
+//! [`Effect::Save`] before the turn ends, and the last event says why it did.
 //!
 //! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
 //! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
 
+mod ending;
 mod tools;
 
 use std::collections::VecDeque;
 
 use protocol::{
-    Event, ItemId, ItemUpdate, Page, Thread, ThreadItem, ThreadMetadata, Timestamp,
-    event::{ErrorCode, ErrorEvent, NoticeEvent, NoticeLevel, StreamOptions},
-    item::{Annotation, AssistantContent, AssistantMessageItem, SdkHiddenContextItem},
-    source::{Source, UrlSource},
+    Event, ThreadItem, ThreadMetadata,
+    event::{NoticeEvent, NoticeLevel, StreamOptions},
 };
 
-use self::tools::ToolUse;
+pub(crate) use self::ending::{NotSaved, Why, lost_from_queue, taken_back};
+use self::{
+    ending::Failure,
+    tools::{Finished, ToolUse},
+};
 use crate::{
     history,
     limits::TurnLimits,
-    ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolEvent},
-    title,
-    workflow::Titles,
+    ports::{
+        Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, RunEnd, ToolCall,
+        ToolEvent,
+    },
+    title::{self, Titles},
+    transcript::{Closed, Transcript},
 };
-
-/// What a cancelled turn leaves in the thread, so that the model does not take it up again.
-const CANCELLED_NOTE: &str =
-    "The user stopped the answer above. Do not continue it unless asked to.";
 
 /// What a turn may be told. Whoever drives it also brings a source of [`Moment`]s, asked only when
 /// something begins.
@@ -54,15 +56,14 @@ pub(crate) enum Input {
     ToolEnded,
     /// A title was written, or could not be.
     Title(Option<String>),
+    /// What the person has said since the model was asked last, for [`Effect::Listen`].
+    Heard(Vec<ThreadItem>),
     /// What was to be saved could not be.
-    SaveFailed {
-        /// Because there is no room left.
-        is_storage_full: bool,
-    },
+    SaveFailed(NotSaved),
     /// The turn took longer than it may.
     TimedOut,
-    /// The user stopped it, or left.
-    Cancelled,
+    /// Somebody or something ended it.
+    Cancelled(Why),
 }
 
 /// What a turn wants done, in this order.
@@ -82,15 +83,10 @@ pub(crate) enum Effect {
     AskTitle(Box<ModelRequest>),
     /// Run a tool; its events come back as [`Input::Tool`].
     CallTool(ToolCall),
+    /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
+    Listen,
     /// Give up whatever still runs; nothing comes after it.
     End,
-}
-
-/// The time and a fresh number, for an item that begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) now: Timestamp,
-    pub(crate) id: u128,
 }
 
 /// What a turn begins with. The user's message is in the store already.
@@ -113,6 +109,8 @@ enum Phase {
     Answering,
     /// It asked for tools, which run one after the other.
     Acting,
+    /// The tools are done; the model is asked again as soon as it is known what else it should hear.
+    Listening,
     /// The answer stands and is saved; only the title is missing.
     Titling,
     Ended,
@@ -121,20 +119,13 @@ enum Phase {
 /// The state of one turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    thread: ThreadMetadata,
+    transcript: Transcript,
     request: ModelRequest,
     limits: TurnLimits,
     phase: Phase,
-    /// The assistant's message while it grows.
-    message: Option<AssistantMessageItem>,
-    /// Bytes of text over all messages of this turn.
-    answer_bytes: usize,
     is_reasoning: bool,
     tools: ToolUse,
-    /// Items that are not in the store yet.
-    unsaved: Vec<ThreadItem>,
     awaits_title: bool,
-    is_thread_unsaved: bool,
     /// What the title falls back to.
     first_words: Option<String>,
 }
@@ -143,37 +134,38 @@ impl Turn {
     /// Begins a turn and puts its first effects into `out`.
     pub(crate) fn start(start: Start, out: &mut VecDeque<Effect>) -> Self {
         let Start {
-            mut thread,
+            thread,
             is_new,
             message,
             request,
             titles,
             limits,
         } = start;
+        let mut transcript = Transcript::new(thread);
         let first_words = title::first_words(&request.input);
-        let mut is_thread_unsaved = false;
-        if thread.title.is_none() && titles == Titles::FirstMessage {
-            thread.title.clone_from(&first_words);
-            is_thread_unsaved = thread.title.is_some();
-        }
+        let is_untitled = transcript.thread().title.is_none();
+        let is_named = match (&first_words, titles) {
+            (Some(words), Titles::FirstMessage) if is_untitled => {
+                transcript.name(words.clone());
+                true
+            }
+            _ => false,
+        };
         if is_new {
             out.push_back(Effect::Emit(Event::ThreadCreated {
-                thread: for_client(&thread),
+                thread: transcript.thread_for_client(),
             }));
         }
         if let Some(item) = message {
             out.push_back(Effect::Emit(Event::ItemDone { item }));
         }
-        out.push_back(Effect::Emit(Event::StreamOptions {
-            stream_options: StreamOptions { allow_cancel: true },
-        }));
-        if is_thread_unsaved && !is_new {
+        out.push_back(Effect::Emit(stream_options()));
+        if is_named && !is_new {
             out.push_back(Effect::Emit(Event::ThreadUpdated {
-                thread: for_client(&thread),
+                thread: transcript.thread_for_client(),
             }));
         }
-        let awaits_title =
-            thread.title.is_none() && titles == Titles::Model && first_words.is_some();
+        let awaits_title = is_untitled && titles == Titles::Model && first_words.is_some();
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
@@ -183,17 +175,13 @@ impl Turn {
             may_use_tools: tools.is_offered(),
         });
         Self {
-            thread,
+            transcript,
             request,
             limits,
             phase: Phase::Answering,
-            message: None,
-            answer_bytes: 0,
             is_reasoning: false,
             tools,
-            unsaved: Vec::new(),
             awaits_title,
-            is_thread_unsaved,
             first_words,
         }
     }
@@ -208,6 +196,21 @@ impl Turn {
         self.phase == Phase::Titling
     }
 
+    /// Whether so much was said since the last checkpoint that another one is due at once.
+    pub(crate) fn is_checkpoint_due(&self) -> bool {
+        self.transcript.is_checkpoint_due()
+    }
+
+    /// Whether something was said that is not in the store.
+    pub(crate) fn has_unsaved_text(&self) -> bool {
+        self.transcript.has_unsaved_text()
+    }
+
+    /// What a checkpoint writes; nothing, where nothing is new.
+    pub(crate) fn checkpoint(&mut self) -> Option<Change> {
+        self.transcript.checkpoint()
+    }
+
     /// Takes an input and puts what follows from it into `out`.
     pub(crate) fn on(
         &mut self,
@@ -216,13 +219,13 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         match (input, &self.phase) {
-            (Input::SaveFailed { is_storage_full }, _) => {
-                self.on_save_failed(is_storage_full, out);
-            }
+            (Input::SaveFailed(why), _) => self.on_save_failed(why, out),
             (_, Phase::Ended) => {}
             (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
-            (Input::ModelFailed(error), Phase::Answering) => self.fail(&Failure::from(&error), out),
-            (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, out),
+            (Input::ModelFailed(error), Phase::Answering) => {
+                self.fail(&Failure::from(&error), moment, out);
+            }
+            (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
             (Input::Tool(event), Phase::Acting) => self.on_tool(event, moment, out),
             (Input::ToolEnded, Phase::Acting) => {
                 let output = "the tool stopped without a result".to_owned();
@@ -235,42 +238,40 @@ impl Turn {
                     out,
                 );
             }
+            (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, out),
             (Input::Title(title), _) => self.on_title(title, out),
             (Input::TimedOut, Phase::Titling) => self.on_title(None, out),
-            (Input::TimedOut, _) => self.fail(&Failure::TOO_SLOW, out),
-            (Input::Cancelled, _) => self.cancel(moment, out),
+            (Input::TimedOut, _) => self.fail(&Failure::TOO_SLOW, moment, out),
+            (Input::Cancelled(why), _) => self.cancel(why, moment, out),
             // A stream that was given up may still have something to say.
             (
                 Input::Model(_)
                 | Input::ModelFailed(_)
                 | Input::ModelEnded
                 | Input::Tool(_)
-                | Input::ToolEnded,
+                | Input::ToolEnded
+                | Input::Heard(_),
                 _,
             ) => {}
         }
     }
 
-    /// What could not be saved is not tried again, and nothing that depends on it is said.
-    fn on_save_failed(&mut self, is_storage_full: bool, out: &mut VecDeque<Effect>) {
+    /// What could not be saved is not tried again, and nothing that depends on it is said. Nor is the end saved: the
+    /// thread goes on to say that its answer was interrupted, which is true.
+    fn on_save_failed(&mut self, why: NotSaved, out: &mut VecDeque<Effect>) {
         let is_item_due = out
             .iter()
             .any(|effect| matches!(effect, Effect::Emit(Event::ItemDone { .. })));
         if self.phase == Phase::Ended && !is_item_due {
-            // Only the title was lost; the end of the turn stands in the queue.
+            // Only the title or a note was lost; the end of the turn stands in the queue.
             return;
         }
-        out.clear();
-        self.unsaved.clear();
-        self.message = None;
-        self.is_thread_unsaved = false;
+        self.phase = Phase::Ended;
         self.awaits_title = false;
-        let failure = if is_storage_full {
-            Failure::STORAGE_FULL
-        } else {
-            Failure::NOT_SAVED
-        };
-        self.fail(&failure, out);
+        self.transcript.give_up();
+        out.clear();
+        out.push_back(Failure::from(why).event());
+        out.push_back(Effect::End);
     }
 
     fn on_model(
@@ -280,7 +281,10 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         match event {
-            ModelEvent::TextDelta(delta) => self.on_text(delta, moment, out),
+            ModelEvent::TextDelta(delta) => {
+                self.transcript.say(delta, moment, out);
+                self.check_length(moment, out);
+            }
             ModelEvent::ReasoningDelta(_) => {
                 if !self.is_reasoning {
                     self.is_reasoning = true;
@@ -288,165 +292,74 @@ impl Turn {
                 }
             }
             ModelEvent::UrlCitation { url, title, index } => {
-                let Some(message) = &mut self.message else {
-                    return;
-                };
-                let Some(part) = message.content.first_mut() else {
-                    return;
-                };
-                // Citations are kept with the answer, so they count as part of it.
-                self.answer_bytes += url.len() + title.len();
-                if self.answer_bytes > self.limits.answer_bytes {
-                    return self.cut_answer(out);
-                }
-                let annotation = Annotation {
-                    source: Source::Url(UrlSource {
-                        title,
-                        description: None,
-                        timestamp: None,
-                        group: None,
-                        url,
-                        attribution: None,
-                    }),
-                    index: index.or_else(|| u32::try_from(part.text.chars().count()).ok()),
-                };
-                let update = ItemUpdate::AnnotationAdded {
-                    content_index: 0,
-                    annotation_index: u32::try_from(part.annotations.len()).unwrap_or(u32::MAX),
-                    annotation: annotation.clone(),
-                };
-                part.annotations.push(annotation);
-                let item_id = message.id.clone();
-                out.push_back(Effect::Emit(Event::ItemUpdated { item_id, update }));
+                self.transcript.cite(url, title, index, out);
+                self.check_length(moment, out);
             }
             ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {
                 is_truncated,
                 usage: _,
             } => {
-                self.close_message(out);
                 if is_truncated {
                     // The arguments of a call may have been cut off, too.
                     self.tools.drop_calls();
                 }
                 if self.tools.current().is_some() {
-                    self.act(out);
+                    self.act(moment, out);
                 } else {
-                    self.complete(is_truncated, out);
+                    self.complete(is_truncated, moment, out);
                 }
             }
         }
     }
 
-    /// The hot path: one event a token, and nothing else.
-    fn on_text(&mut self, delta: String, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        let message = if let Some(message) = &mut self.message {
-            message
-        } else {
-            let Moment { now, id } = moment();
-            let mut message = AssistantMessageItem {
-                id: ItemId::mint(id),
-                thread_id: self.thread.id.clone(),
-                created_at: now,
-                content: Vec::new(),
-            };
-            out.push_back(Effect::Emit(Event::ItemAdded {
-                item: message.clone().into(),
-            }));
-            out.push_back(Effect::Emit(Event::ItemUpdated {
-                item_id: message.id.clone(),
-                update: ItemUpdate::ContentPartAdded {
-                    content_index: 0,
-                    content: AssistantContent::default(),
-                },
-            }));
-            message.content.push(AssistantContent::default());
-            self.message.insert(message)
-        };
-        if let Some(part) = message.content.first_mut() {
-            part.text.push_str(&delta);
-        }
-        self.answer_bytes += delta.len();
-        out.push_back(Effect::Emit(Event::ItemUpdated {
-            item_id: message.id.clone(),
-            update: ItemUpdate::TextDelta {
-                content_index: 0,
-                delta,
-            },
-        }));
-        if self.answer_bytes > self.limits.answer_bytes {
-            self.cut_answer(out);
-        }
-    }
-
     /// Ends an answer that has grown too long.
-    fn cut_answer(&mut self, out: &mut VecDeque<Effect>) {
-        self.tools.drop_calls();
-        self.close_message(out);
-        self.complete(true, out);
-    }
-
-    /// Finishes the assistant's message, where one is open: saved before it is called done.
-    fn close_message(&mut self, out: &mut VecDeque<Effect>) {
-        let Some(message) = self.message.take() else {
-            return;
-        };
-        if let Some(content) = message.content.first() {
-            self.request
-                .input
-                .push(ModelInput::Assistant(content.text.clone()));
-            out.push_back(Effect::Emit(Event::ItemUpdated {
-                item_id: message.id.clone(),
-                update: ItemUpdate::ContentPartDone {
-                    content_index: 0,
-                    content: content.clone(),
-                },
-            }));
-        }
-        self.unsaved.push(message.clone().into());
-        // The last message of a turn is saved with everything else that is new by then.
-        self.save(out);
-        out.push_back(Effect::Emit(Event::ItemDone {
-            item: message.into(),
-        }));
-    }
-
-    /// Writes what is not in the store yet.
-    fn save(&mut self, out: &mut VecDeque<Effect>) {
-        let change = Change {
-            put: std::mem::take(&mut self.unsaved),
-            title_if_none: std::mem::take(&mut self.is_thread_unsaved)
-                .then(|| self.thread.title.clone())
-                .flatten(),
-            ..Change::default()
-        };
-        if !change.is_empty() {
-            out.push_back(Effect::Save(change));
+    fn check_length(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+        if self.transcript.answer_bytes() > self.limits.answer_bytes {
+            self.tools.drop_calls();
+            self.complete(true, moment, out);
         }
     }
 
     /// Starts the tools the model asked for.
-    fn act(&mut self, out: &mut VecDeque<Effect>) {
+    fn act(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+        let closed = self.transcript.close(out);
+        if let Some(text) = closed.text() {
+            let said = ModelInput::Assistant(text.to_owned());
+            self.request.input.push(said);
+        }
         self.tools.begin_round();
         self.phase = Phase::Acting;
-        self.call_next(out);
+        self.call_next(closed, moment, out);
     }
 
-    fn call_next(&mut self, out: &mut VecDeque<Effect>) {
-        if let Some(call) = self.tools.current() {
-            out.push_back(progress(format!("Using {}…", call.name)));
-            out.push_back(Effect::CallTool(call.clone()));
+    /// Runs the next tool, or listens where all have run. That a tool is about to run is in the store before it runs: if
+    /// the process ends meanwhile, nobody takes it for one that never ran.
+    fn call_next(
+        &mut self,
+        closed: Closed,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) {
+        let Some((call, record)) = self.tools.start(moment) else {
+            self.transcript.save(closed, None, out);
+            // The user's choice of a tool is fulfilled by the first round.
+            self.request.tool_choice = None;
+            self.phase = Phase::Listening;
+            out.push_back(Effect::Listen);
             return;
-        }
-        self.save(out);
-        // The user's choice of a tool is fulfilled by the first round.
-        self.request.tool_choice = None;
-        self.phase = Phase::Answering;
-        self.tools.end_round();
-        out.push_back(Effect::AskModel {
-            request: Box::new(self.request.clone()),
-            may_use_tools: self.tools.is_offered(),
-        });
+        };
+        let record = history::tool_record(
+            &self.transcript.thread().id,
+            record,
+            &call,
+            history::UNKNOWN_RESULT,
+            true,
+        );
+        self.transcript.keep(record);
+        self.transcript.save(closed, None, out);
+        out.push_back(progress(format!("Using {}…", call.name)));
+        out.push_back(Effect::CallTool(call));
     }
 
     fn on_tool(
@@ -461,12 +374,12 @@ impl Turn {
                 mut output,
                 is_error,
             } => {
-                let Some(call) = self.tools.finish(&mut output) else {
+                let Some(Finished { call, record }) = self.tools.finish(&mut output) else {
                     return;
                 };
-                self.unsaved.push(history::tool_record(
-                    &self.thread.id,
-                    moment(),
+                self.transcript.keep(history::tool_record(
+                    &self.transcript.thread().id,
+                    record,
                     &call,
                     &output,
                     is_error,
@@ -476,9 +389,30 @@ impl Turn {
                 self.request
                     .input
                     .push(ModelInput::ToolOutput { call_id, output });
-                self.call_next(out);
+                self.call_next(Closed::NOTHING, moment, out);
             }
         }
+    }
+
+    /// The model is asked again, with what the person has said meanwhile.
+    fn on_heard(&mut self, messages: Vec<ThreadItem>, out: &mut VecDeque<Effect>) {
+        for message in messages {
+            self.request
+                .input
+                .extend(history::model_input(std::slice::from_ref(&message)));
+            out.push_back(Effect::Save(Change {
+                unqueue: Some(message.id().clone()),
+                put: vec![message.clone()],
+                ..Change::default()
+            }));
+            out.push_back(Effect::Emit(Event::ItemDone { item: message }));
+        }
+        self.phase = Phase::Answering;
+        self.tools.end_round();
+        out.push_back(Effect::AskModel {
+            request: Box::new(self.request.clone()),
+            may_use_tools: self.tools.is_offered(),
+        });
     }
 
     fn on_title(&mut self, title: Option<String>, out: &mut VecDeque<Effect>) {
@@ -488,110 +422,107 @@ impl Turn {
         let title = title
             .and_then(|title| title::clean(&title))
             .or(self.first_words.take());
-        if title.is_some() {
-            self.thread.title = title;
-            self.is_thread_unsaved = true;
+        if let Some(title) = title {
+            self.transcript.name(title);
             out.push_back(Effect::Emit(Event::ThreadUpdated {
-                thread: for_client(&self.thread),
+                thread: self.transcript.thread_for_client(),
             }));
         }
         if self.phase == Phase::Titling {
-            self.save(out);
-            self.end(out);
+            self.end(Closed::NOTHING, None, out);
         }
     }
 
     /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
-    fn complete(&mut self, is_truncated: bool, out: &mut VecDeque<Effect>) {
+    fn complete(
+        &mut self,
+        is_truncated: bool,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) {
         let has_more_to_do = self.tools.has_refused();
-        if self.answer_bytes == 0 {
+        if self.transcript.answer_bytes() == 0 {
             return self.fail(
                 &match (is_truncated, has_more_to_do) {
                     (true, _) => Failure::NO_ROOM,
                     (false, true) => Failure::NO_ROUNDS,
                     (false, false) => Failure::EMPTY,
                 },
+                moment,
                 out,
             );
         }
-        if is_truncated {
-            out.push_back(notice(
-                "The answer was cut off at its length limit. Ask to continue it.",
-            ));
+        let words = if is_truncated {
+            Some("The answer was cut off at its length limit. Ask to continue it.")
         } else if has_more_to_do {
-            out.push_back(notice(
+            Some(
                 "The answer ended here because it has used its tools as often as it may. Ask to go on.",
-            ));
-        }
-        self.save(out);
+            )
+        } else {
+            None
+        };
+        let words = words.map(|words| notice(NoticeLevel::Warning, words));
+        let closed = self.transcript.close(out);
         if self.awaits_title {
+            self.transcript.save(closed, None, out);
+            out.extend(words);
             self.phase = Phase::Titling;
         } else {
-            self.end(out);
+            self.end(closed, words, out);
         }
     }
 
     /// Keeps what stands, tells the user in a sentence, and ends.
-    fn fail(&mut self, failure: &Failure, out: &mut VecDeque<Effect>) {
-        self.close_message(out);
-        self.name_by_first_words();
-        self.save(out);
-        out.push_back(Effect::Emit(Event::Error(ErrorEvent {
-            code: ErrorCode::Custom,
-            message: Some(failure.message.to_owned()),
-            allow_retry: failure.allow_retry,
-        })));
-        self.end(out);
-    }
-
-    /// Keeps what stands and a note for the model; nobody is listening any more.
-    fn cancel(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        if self.phase != Phase::Titling {
-            if let Some(message) = self.message.take()
-                && message
-                    .content
-                    .iter()
-                    .any(|part| !part.text.trim().is_empty())
-            {
-                self.unsaved.push(message.into());
-            }
-            let Moment { now, id } = moment();
-            self.unsaved.push(
-                SdkHiddenContextItem {
-                    id: ItemId::mint(id),
-                    thread_id: self.thread.id.clone(),
-                    created_at: now,
-                    content: CANCELLED_NOTE.to_owned(),
-                }
-                .into(),
-            );
+    fn fail(&mut self, failure: &Failure, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+        let closed = self.transcript.close_cut(out);
+        if closed.text().is_some() {
+            self.transcript.keep_note(ending::FAILED_NOTE, moment);
         }
         self.name_by_first_words();
-        self.save(out);
-        self.end(out);
+        self.end(closed, Some(failure.event()), out);
+    }
+
+    /// Keeps what stands and a note for the model, tells whoever still listens, and ends.
+    fn cancel(&mut self, why: Why, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+        self.name_by_first_words();
+        if self.phase == Phase::Titling {
+            // The answer stands, and is told as done.
+            return self.end(Closed::NOTHING, None, out);
+        }
+        let closed = self.transcript.close_cut(out);
+        self.transcript.keep_note(why.note(), moment);
+        let words = why.words(closed.text().is_some());
+        self.end(closed, Some(Effect::Emit(words)), out);
     }
 
     /// A thread whose title will not come any more is named by its first words.
     fn name_by_first_words(&mut self) {
-        if std::mem::take(&mut self.awaits_title) && self.first_words.is_some() {
-            self.thread.title = self.first_words.take();
-            self.is_thread_unsaved = true;
+        if std::mem::take(&mut self.awaits_title)
+            && let Some(words) = self.first_words.take()
+        {
+            self.transcript.name(words);
         }
     }
 
-    fn end(&mut self, out: &mut VecDeque<Effect>) {
+    /// Saves what is left together with the end, then says the last words.
+    fn end(&mut self, closed: Closed, words: Option<Effect>, out: &mut VecDeque<Effect>) {
         self.phase = Phase::Ended;
+        self.transcript.save(closed, Some(RunEnd::Ended), out);
+        out.extend(words);
         out.push_back(Effect::End);
     }
 }
 
-fn for_client(thread: &ThreadMetadata) -> Thread {
-    Thread::for_client(thread.clone(), Page::default())
+/// What the browser is told before an answer begins.
+pub(crate) fn stream_options() -> Event {
+    Event::StreamOptions {
+        stream_options: StreamOptions { allow_cancel: true },
+    }
 }
 
-fn notice(message: &str) -> Effect {
+fn notice(level: NoticeLevel, message: &str) -> Effect {
     Effect::Emit(Event::Notice(NoticeEvent {
-        level: NoticeLevel::Warning,
+        level,
         message: message.to_owned(),
         title: None,
     }))
@@ -599,84 +530,6 @@ fn notice(message: &str) -> Effect {
 
 fn progress(text: String) -> Effect {
     Effect::Emit(Event::ProgressUpdate { icon: None, text })
-}
-
-/// What the user reads when a turn fails: what happened, and what to do.
-#[derive(Debug)]
-struct Failure {
-    message: &'static str,
-    allow_retry: bool,
-}
-
-impl Failure {
-    const BROKEN_OFF: Self = Self {
-        message: "The answer broke off. What came so far is kept; try again.",
-        allow_retry: true,
-    };
-    const EMPTY: Self = Self {
-        message: "The model gave an empty answer. Try again, or put the question differently.",
-        allow_retry: true,
-    };
-    /// Models that think before they write can use up all they may write by thinking.
-    const NO_ROOM: Self = Self {
-        message: "The model reached its length limit before it could answer. Put the question more \
-                  narrowly, or ask for one part of it.",
-        allow_retry: false,
-    };
-    /// Trying again would do once more what the tools have done.
-    const NO_ROUNDS: Self = Self {
-        message: "The model has used its tools as often as it may in one answer, without coming to an \
-                  end. What was done so far is kept; ask to go on, or for less at once.",
-        allow_retry: false,
-    };
-    const TOO_SLOW: Self = Self {
-        message: "The answer took longer than it may. What came so far is kept; try again.",
-        allow_retry: true,
-    };
-    const NOT_SAVED: Self = Self {
-        message: "The answer could not be saved. Copy what you need, and try again in a moment.",
-        allow_retry: true,
-    };
-    const STORAGE_FULL: Self = Self {
-        message: "The answer could not be saved: the server's storage is full. Copy what you need, and tell whoever runs this chat.",
-        allow_retry: false,
-    };
-}
-
-impl From<&ModelError> for Failure {
-    fn from(error: &ModelError) -> Self {
-        let (message, allow_retry) = match error {
-            ModelError::Unavailable(_) => (
-                "The model cannot be reached at the moment. Try again in a little while.",
-                true,
-            ),
-            ModelError::RateLimited(_) => (
-                "The model is receiving too many requests. Wait a minute, then try again.",
-                true,
-            ),
-            ModelError::Misconfigured(_) => (
-                "The model refused this server's configuration. Please tell whoever runs this chat.",
-                false,
-            ),
-            ModelError::TooLong(_) => (
-                "This conversation has grown too long for the model. Start a new chat to go on.",
-                false,
-            ),
-            ModelError::Declined(_) => (
-                "The model declined to answer this. Put the question differently.",
-                false,
-            ),
-            ModelError::TimedOut => (
-                "The model did not answer in time. What came so far is kept; try again.",
-                true,
-            ),
-            ModelError::Malformed(_) => return Self::BROKEN_OFF,
-        };
-        Self {
-            message,
-            allow_retry,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,37 +1,16 @@
 //! A workflow: what OpenAI's hosted ChatKit calls by a `wf_…` id, here a table of the configuration.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use crate::{
+    context::WorkflowId,
     error::Error,
     limits::TurnLimits,
     ports::{Model, Tools},
+    title::Titles,
 };
-
-/// A workflow's id, as clients and sessions name it: `wf_…`. (Items of type `workflow` have ids that
-/// begin the same; they are [`protocol::ItemId`]s.)
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WorkflowId(Arc<str>);
-
-impl WorkflowId {
-    /// Takes any name; whether it is configured shows when it is looked up.
-    pub fn new(id: impl Into<Arc<str>>) -> Self {
-        Self(id.into())
-    }
-
-    /// The id as it is configured.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for WorkflowId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// One configured workflow.
 #[derive(Clone)]
@@ -56,6 +35,23 @@ pub struct Workflow {
     pub titles: Titles,
     /// Bounds of one turn.
     pub limits: TurnLimits,
+    /// What becomes of a message that comes while another one is being answered.
+    pub busy: Busy,
+}
+
+/// What becomes of a message that comes while another one is being answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Busy {
+    /// It waits for its turn.
+    #[default]
+    Queue,
+    /// It ends the answer that runs, and is answered in its place.
+    Interrupt,
+    /// The model hears it before it is asked the next time, in the answer that runs; where it is not asked again, the
+    /// message waits for its turn.
+    Steer,
+    /// It is refused.
+    Reject,
 }
 
 /// Which model names a client may pick.
@@ -65,18 +61,6 @@ pub enum ModelChoices {
     These(Vec<String>),
     /// Any: the provider decides.
     Any,
-}
-
-/// Where the title of a new thread comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Titles {
-    /// The model writes one while it answers.
-    #[default]
-    Model,
-    /// The first words of the first message.
-    FirstMessage,
-    /// Nowhere: the thread stays untitled until somebody names it.
-    Off,
 }
 
 impl Workflow {

@@ -79,7 +79,9 @@ mod tests {
         let text = cursor.to_string();
         assert_eq!(text, "run_00000000000000000000000000000007:18");
         assert_eq!(text.parse(), Ok(cursor));
-        for wrong in ["", ":", "run_1", "run_1:", "run_1:x", "run_1:+1", "run_1:-1", "a b:1", ":1"] {
+        for wrong in [
+            "", ":", "run_1", "run_1:", "run_1:x", "run_1:+1", "run_1:-1", "a b:1", ":1",
+        ] {
             assert_eq!(wrong.parse::<Cursor>(), Err(InvalidCursor), "{wrong}");
         }
         let too_far = format!("run_1:{}0", u64::MAX);

@@ -3,7 +3,10 @@
 
 use std::{collections::VecDeque, fmt::Write as _};
 
-use crate::{limits::TurnLimits, ports::ToolCall};
+use crate::{
+    limits::TurnLimits,
+    ports::{Moment, ToolCall},
+};
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
 #[derive(Debug)]
@@ -20,6 +23,15 @@ pub(super) struct ToolUse {
     has_refused: bool,
     /// Asked for and not yet run; in a round, the first one is running.
     calls: VecDeque<ToolCall>,
+    /// When the one that runs began, and under which id it is kept.
+    record: Option<Moment>,
+}
+
+/// A call that has run.
+pub(super) struct Finished {
+    pub(super) call: ToolCall,
+    /// See [`ToolUse::start`].
+    pub(super) record: Moment,
 }
 
 impl ToolUse {
@@ -32,6 +44,7 @@ impl ToolUse {
             is_offered: limits.tool_rounds > 0,
             has_refused: false,
             calls: VecDeque::new(),
+            record: None,
         }
     }
 
@@ -55,6 +68,14 @@ impl ToolUse {
     /// The call that is to run now.
     pub(super) fn current(&self) -> Option<&ToolCall> {
         self.calls.front()
+    }
+
+    /// The call that is to run now, and the moment under which it is kept: before it runs, and with its result.
+    pub(super) fn start(&mut self, moment: &dyn Fn() -> Moment) -> Option<(ToolCall, Moment)> {
+        let call = self.calls.front()?.clone();
+        let record = moment();
+        self.record = Some(record);
+        Some((call, record))
     }
 
     /// Gives up what was asked for.
@@ -81,13 +102,14 @@ impl ToolUse {
     }
 
     /// Ends the call that runs. Its result is cut to what there is room for, and says so.
-    pub(super) fn finish(&mut self, output: &mut String) -> Option<ToolCall> {
+    pub(super) fn finish(&mut self, output: &mut String) -> Option<Finished> {
+        let record = self.record.take()?;
         let call = self.calls.pop_front()?;
         let end = output.floor_char_boundary(self.bytes_left);
         let over = output.len() - end;
         if over == 0 {
             self.bytes_left -= end;
-            return Some(call);
+            return Some(Finished { call, record });
         }
         self.bytes_left = 0;
         output.truncate(end);
@@ -96,6 +118,6 @@ impl ToolUse {
             output,
             "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
         );
-        Some(call)
+        Some(Finished { call, record })
     }
 }

@@ -1,0 +1,628 @@
+//! Requests that are answered by a run: begun, waited for, followed, stopped, taken up again.
+
+mod ask;
+
+use std::sync::Arc;
+
+use protocol::{
+    Cursor, Event, ItemId, JsonObject, Page, Position, RunId, Thread, ThreadId, ThreadItem,
+    ThreadMetadata, ThreadStatus,
+    item::UserMessageItem,
+    request::{
+        Order, ThreadsAddUserMessage, ThreadsCancel, ThreadsResume, ThreadsRetryAfterItem,
+        UserMessageInput,
+    },
+};
+use tokio::sync::oneshot;
+use tracing::{Instrument, instrument::WithSubscriber, subscriber::NoSubscriber};
+
+use self::ask::{Ask, Begins};
+use crate::{
+    context::{Owner, RequestContext},
+    engine::{Answer, Engine},
+    error::Error,
+    ports::{
+        Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError, size_in_words,
+    },
+    run::{self, Mouth},
+    runs::{Call, Following, MOST_WAITING, Reader, Refused, RequestKey, Run},
+    transcript,
+    turn::Why,
+    workflow::{Busy, Workflow},
+};
+
+/// How long a Stop waits for what it stops, so that who asks next finds the thread free. It is a courtesy: the run ends
+/// in any case.
+const STOPPED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+/// How many threads are looked at in one go when the server starts.
+const LEFT_BEHIND: u32 = 100;
+
+impl Engine {
+    pub(crate) async fn create_thread(
+        &self,
+        context: RequestContext,
+        input: UserMessageInput,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        if let Some(reader) = self.known(&context, &following, true).await? {
+            return Ok(reader);
+        }
+        let workflow = self.workflow_for(&context, &input)?;
+        let thread = ThreadMetadata {
+            id: ThreadId::mint(self.ids.next()),
+            title: None,
+            created_at: self.clock.now(),
+            status: ThreadStatus::Active,
+            allowed_image_domains: None,
+            metadata: JsonObject::new(),
+        };
+        // Whoever called has named the request in a span, and could not know this yet.
+        tracing::Span::current().record("thread", tracing::field::display(&thread.id));
+        self.check_room(&context).await?;
+        let message = self.user_message(&context, &thread.id, input).await?;
+        self.begin(
+            context,
+            workflow,
+            message,
+            Begins::Thread(thread),
+            following,
+        )
+        .await
+    }
+
+    pub(crate) async fn add_user_message(
+        &self,
+        context: RequestContext,
+        params: ThreadsAddUserMessage,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        if let Some(reader) = self.known(&context, &following, false).await? {
+            return Ok(reader);
+        }
+        let ThreadsAddUserMessage { thread_id, input } = params;
+        let thread = self.store.thread(&context.owner, &thread_id).await?;
+        check_open(&thread.status)?;
+        let workflow = self.workflow_for(&context, &input)?;
+        self.check_room(&context).await?;
+        let message = self.user_message(&context, &thread_id, input).await?;
+        self.wake(&context, &workflow, &thread_id).await?;
+        self.begin(context, workflow, message, Begins::Message, following)
+            .await
+    }
+
+    pub(crate) async fn retry_after_item(
+        &self,
+        context: RequestContext,
+        params: ThreadsRetryAfterItem,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        if let Some(reader) = self.known(&context, &following, false).await? {
+            return Ok(reader);
+        }
+        let owner = &context.owner;
+        let thread = self.store.thread(owner, &params.thread_id).await?;
+        let item = self.store.item(owner, &thread.id, &params.item_id).await?;
+        let ThreadItem::UserMessage(message) = &item else {
+            return Err(Error::Invalid {
+                message: "only a user's message can be answered again; name one in `item_id`"
+                    .to_owned(),
+                param: Some("params.item_id".to_owned()),
+            });
+        };
+        check_open(&thread.status)?;
+        let workflow = Arc::clone(self.workflow_of(&context)?);
+        workflow.pick_model(message.inference_options.model.as_deref())?;
+        self.begin(context, workflow, item, Begins::Again, following)
+            .await
+    }
+
+    /// Reads on in a run. Where none lives, messages that were left waiting are answered now, and an answer that was
+    /// interrupted is asked for anew, if that is wanted.
+    pub(crate) async fn resume(
+        &self,
+        context: RequestContext,
+        params: ThreadsResume,
+        mut following: Following,
+    ) -> Result<Reader, Error> {
+        let ThreadsResume { thread_id, after } = params;
+        let owner = &context.owner;
+        let thread = self.store.thread(owner, &thread_id).await?;
+        if let Some(after) = after.or(following.after.take()) {
+            return self.read_on(&context, Some(&thread_id), &after, following.can_resume);
+        }
+        if let Some(reader) = self.read_live(&context, &thread_id, &following) {
+            return Ok(reader);
+        }
+        check_open(&thread.status)?;
+        let workflow = Arc::clone(self.workflow_of(&context)?);
+        if self.wake(&context, &workflow, &thread_id).await?
+            && let Some(reader) = self.read_live(&context, &thread_id, &following)
+        {
+            return Ok(reader);
+        }
+        let standing = self.store.standing(owner, &thread_id).await?;
+        let interrupted = standing.run.filter(|run| run.is_interrupted);
+        let Some(RunRecord { answers, .. }) = interrupted else {
+            return Err(Error::NoRun);
+        };
+        let cut_off = self.recoverable(&context, &thread_id, &answers).await?;
+        let message = self.store.item(owner, &thread_id, &answers).await?;
+        self.begin(
+            context,
+            workflow,
+            message,
+            Begins::Anew { cut_off },
+            following,
+        )
+        .await
+    }
+
+    /// Stops the run of a thread, or takes back a message that waits for it. Nothing to stop is no error: it may have
+    /// ended at this moment.
+    pub(crate) async fn cancel(
+        &self,
+        context: &RequestContext,
+        params: ThreadsCancel,
+    ) -> Result<Answer, Error> {
+        let ThreadsCancel { thread_id, item_id } = params;
+        let owner = &context.owner;
+        self.store.thread(owner, &thread_id).await?;
+        if let Some(item) = item_id {
+            let engine = self.clone();
+            let owner = owner.clone();
+            // On a task, so that it is done whole when who asked for it has gone.
+            let taking = async move { engine.take_back(&owner, &thread_id, item).await };
+            let taken = self.tasks.spawn(taking.in_current_span()).await;
+            taken.unwrap_or(Err(Error::NotQueued))?;
+        } else if let Some(run) = self.runs.live(owner, &thread_id) {
+            run.cancel(Why::Stopped);
+            // Who does not see the end of it within this time sees it in the stream.
+            let _ = tokio::time::timeout(STOPPED_WITHIN, run.ended.cancelled()).await;
+        }
+        Ok(Answer::Done {})
+    }
+
+    async fn take_back(&self, owner: &Owner, thread: &ThreadId, item: ItemId) -> Result<(), Error> {
+        let waits = |run: &Run| run.message == item && !run.ended.is_cancelled();
+        let call = match self.runs.find(owner, Some(thread), waits) {
+            // From here on nobody else takes it up.
+            Some(run) => Some(self.runs.withdraw(&run).ok_or(Error::NotQueued)?),
+            // A former process has left it.
+            None => None,
+        };
+        let change = Change {
+            unqueue: Some(item),
+            ..Change::default()
+        };
+        match self.store.apply(owner, thread, &change).await {
+            Ok(_epoch) => {}
+            Err(StoreError::NotFound) => return Err(Error::NotQueued),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(call) = call {
+            // Who sent it may have stopped waiting.
+            let _ = call.send(Call::TakenBack);
+        }
+        self.remove_files();
+        Ok(())
+    }
+
+    /// Marks what a former process left behind: threads whose answer was cut off when it ended. Called once, before
+    /// anything runs. Gives how many.
+    pub async fn mark_interrupted(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        loop {
+            let left_behind = self.store.left_behind(LEFT_BEHIND).await?;
+            if left_behind.is_empty() {
+                return Ok(count);
+            }
+            for (owner, thread, run) in left_behind {
+                let note = transcript::note(&thread, transcript::INTERRUPTED, self.moment());
+                let change = Change {
+                    epoch: Some(run.epoch),
+                    put: vec![note],
+                    end: Some(RunEnd::Interrupted),
+                    ..Change::default()
+                };
+                match self.store.apply(&owner, &thread, &change).await {
+                    Ok(_epoch) => count += 1,
+                    // It was deleted, or has gone on, meanwhile.
+                    Err(StoreError::NotFound | StoreError::Fenced) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
+    /// Begins a run, or has it wait for its turn, and reads it from the start.
+    async fn begin(
+        &self,
+        context: RequestContext,
+        workflow: Arc<Workflow>,
+        message: ThreadItem,
+        begins: Begins,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        let (can_resume, key) = (following.can_resume, following.key.clone());
+        let is_new = matches!(begins, Begins::Thread(_));
+        let busy = match (&begins, workflow.busy) {
+            (_, Busy::Reject) => Busy::Reject,
+            // What it answers anew is what runs, or comes before it.
+            (Begins::Again | Begins::Anew { .. }, _) => Busy::Interrupt,
+            (_, busy) => busy,
+        };
+        let ask = Ask {
+            engine: self.clone(),
+            context: Arc::new(context),
+            workflow,
+            request: key.as_ref().map(|key| self.record(key, &message)),
+            message,
+            begins,
+        };
+        let context = Arc::clone(&ask.context);
+        let (run, accepted) = self.launch(ask, busy, following)?;
+        let mut reader = Reader::new(&self.runs, &run, Position(0), can_resume);
+        match accepted.await {
+            Ok(Ok(ask::Accepted { waits })) => {
+                reader.set_queued(waits.then(|| run.message.clone()));
+                Ok(reader)
+            }
+            // Somebody sent the same request at the same moment, and was faster.
+            Ok(Err(Error::KeyTaken)) if key.is_some() => {
+                let following = Following {
+                    can_resume,
+                    key,
+                    ..Following::default()
+                };
+                let known = self.known(&context, &following, is_new).await?;
+                known.ok_or_else(queue_is_full)
+            }
+            Ok(Err(Error::KeyTaken)) => Err(queue_is_full()),
+            Ok(Err(error)) => Err(error),
+            Err(_the_task_is_gone) => {
+                tracing::error!("a run ended before it began");
+                Err(Error::NoRun)
+            }
+        }
+    }
+
+    /// Takes a place in the thread and begins the task that keeps it.
+    fn launch(
+        &self,
+        ask: Ask,
+        busy: Busy,
+        following: Following,
+    ) -> Result<(Arc<Run>, oneshot::Receiver<Result<ask::Accepted, Error>>), Error> {
+        let Following {
+            key,
+            permit,
+            revoked,
+            is_unreported,
+            ..
+        } = following;
+        let place = (ask.message.thread_id().clone(), ask.message.id().clone());
+        let (run, stopped) = Run::new(
+            RunId::mint(self.ids.next()),
+            ask.context.owner.clone(),
+            place,
+            key.map(|key| key.key),
+            self.runs.settings(),
+        );
+        let entered = self
+            .runs
+            .enter(&run, busy, &ask.message)
+            .map_err(|refused| {
+                Error::ThreadBusy(match refused {
+                    Refused::Busy => {
+                        "this conversation is still being answered; wait for the answer, or stop it, then send this again"
+                            .to_owned()
+                    }
+                    Refused::Full => return queue_is_full(),
+                })
+            })?;
+        let (accept, accepted) = oneshot::channel();
+        let task = ask.run(
+            Arc::clone(&run),
+            entered,
+            run::stops(stopped, revoked),
+            accept,
+        );
+        let task = async move {
+            task.await;
+            drop(permit);
+        };
+        if is_unreported {
+            self.tasks.spawn(task.with_subscriber(NoSubscriber::new()));
+        } else {
+            self.tasks.spawn(task.in_current_span());
+        }
+        Ok((run, accepted))
+    }
+
+    /// Has messages answered that were left waiting when a former process ended; true, where there were any.
+    async fn wake(
+        &self,
+        context: &RequestContext,
+        workflow: &Arc<Workflow>,
+        thread: &ThreadId,
+    ) -> Result<bool, Error> {
+        if self.runs.live(&context.owner, thread).is_some() {
+            return Ok(false);
+        }
+        let standing = self.store.standing(&context.owner, thread).await?;
+        let mut is_first = true;
+        for message in standing.queued {
+            let ask = Ask {
+                engine: self.clone(),
+                context: Arc::new(context.clone()),
+                workflow: Arc::clone(workflow),
+                request: None,
+                message,
+                begins: Begins::Queued,
+            };
+            // Somebody else may wake them at the same moment: whoever takes the thread first wakes them all.
+            let busy = if is_first { Busy::Reject } else { Busy::Queue };
+            match self.launch(ask, busy, Following::default()) {
+                Ok(_) => is_first = false,
+                Err(Error::ThreadBusy(_)) => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(!is_first)
+    }
+
+    /// What an answer that is asked for anew takes the place of, where it may be asked for once more: text that was cut
+    /// off, but no result of a tool.
+    async fn recoverable(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        message: &ItemId,
+    ) -> Result<Option<ItemId>, Error> {
+        let query = PageQuery {
+            limit: PageQuery::MAX_LIMIT,
+            order: Order::Asc,
+            after: Some(message.to_string()),
+            before: None,
+        };
+        let items = self.store.items(&context.owner, thread, &query).await?.data;
+        let attempts = items
+            .iter()
+            .filter(|item| transcript::is_interruption(item));
+        if attempts.count() > self.runs.settings().recoveries as usize {
+            return Err(Error::NoRun);
+        }
+        let last = items
+            .iter()
+            .rev()
+            .find(|item| !transcript::is_interruption(item));
+        Ok(match last {
+            Some(ThreadItem::AssistantMessage(text)) => Some(text.id.clone()),
+            _ => None,
+        })
+    }
+
+    /// A request that was sent before, or whose stream broke off: what it began is read again.
+    async fn known(
+        &self,
+        context: &RequestContext,
+        following: &Following,
+        is_new: bool,
+    ) -> Result<Option<Reader>, Error> {
+        if let Some(after) = &following.after {
+            // Some clients send the whole request again when its stream breaks off, and say where they are.
+            return self
+                .read_on(context, None, after, following.can_resume)
+                .map(Some);
+        }
+        let Some(RequestKey { key, fingerprint }) = &following.key else {
+            return Ok(None);
+        };
+        let owner = &context.owner;
+        let Some((thread, record)) = self.store.request(owner, key).await? else {
+            return Ok(None);
+        };
+        if record.fingerprint != *fingerprint {
+            return Err(Error::KeyReused);
+        }
+        let has_key = |run: &Run| run.key.as_ref() == Some(key);
+        let has_message = |run: &Run| run.message == record.item && !run.ended.is_cancelled();
+        let find = |is_meant: &dyn Fn(&Run) -> bool| self.runs.find(owner, Some(&thread), is_meant);
+        let mut run = find(&has_key).or_else(|| find(&has_message));
+        if run.is_none() {
+            let workflow = Arc::clone(self.workflow_of(context)?);
+            self.wake(context, &workflow, &thread).await?;
+            run = find(&has_message);
+        }
+        if let Some(run) = run {
+            let start = Position(0);
+            let reader = Reader::new(&self.runs, &run, start, following.can_resume);
+            return Ok(Some(reader));
+        }
+        self.read_stored(context, &thread, &record, is_new)
+            .await
+            .map(Some)
+    }
+
+    /// Reads what a run has left in the thread, in a stream of its own.
+    async fn read_stored(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        record: &RequestRecord,
+        is_new: bool,
+    ) -> Result<Reader, Error> {
+        let owner = &context.owner;
+        let metadata = self.store.thread(owner, thread).await?;
+        let message = self.store.item(owner, thread, &record.item).await?;
+        let query = PageQuery {
+            limit: PageQuery::MAX_LIMIT,
+            order: Order::Asc,
+            after: Some(record.item.to_string()),
+            before: None,
+        };
+        let later = self.store.items(owner, thread, &query).await?.data;
+        let is_answer = |item: &ThreadItem| !matches!(item, ThreadItem::UserMessage(_));
+        let mut items = vec![message];
+        items.extend(later.into_iter().take_while(is_answer));
+        items.retain(ThreadItem::is_visible_to_user);
+        self.attachments.show(owner, &mut items, self.clock.now());
+        let place = (thread.clone(), record.item.clone());
+        let id = RunId::mint(self.ids.next());
+        let (run, _stopped) = Run::new(id, owner.clone(), place, None, self.runs.settings());
+        let mut mouth = Mouth::new(Arc::clone(&run));
+        if is_new {
+            mouth.say(Event::ThreadCreated {
+                thread: Thread::for_client(metadata, Page::default()),
+            });
+        }
+        for item in items {
+            mouth.say(Event::ItemDone { item });
+        }
+        mouth.speak();
+        run.log.end();
+        run.ended.cancel();
+        Ok(Reader::new(&self.runs, &run, Position(0), true))
+    }
+
+    fn read_live(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        following: &Following,
+    ) -> Option<Reader> {
+        let run = self.runs.live(&context.owner, thread)?;
+        let start = Position(0);
+        Some(Reader::new(&self.runs, &run, start, following.can_resume))
+    }
+
+    fn read_on(
+        &self,
+        context: &RequestContext,
+        thread: Option<&ThreadId>,
+        after: &Cursor,
+        can_resume: bool,
+    ) -> Result<Reader, Error> {
+        let is_meant = |run: &Run| run.id == after.run && thread.is_none_or(|id| run.thread == *id);
+        let run = self
+            .runs
+            .find(&context.owner, thread, is_meant)
+            .ok_or(Error::NoRun)?;
+        if after.position > run.log.position() {
+            return Err(Error::Invalid {
+                message: format!("the run has not come to {after} yet; name the `id` of an event"),
+                param: Some("params.after".to_owned()),
+            });
+        }
+        Ok(Reader::new(&self.runs, &run, after.position, can_resume))
+    }
+
+    fn record(&self, key: &RequestKey, message: &ThreadItem) -> RequestRecord {
+        RequestRecord {
+            key: Arc::clone(&key.key),
+            fingerprint: Arc::clone(&key.fingerprint),
+            item: message.id().clone(),
+            at: self.clock.now(),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock.now(),
+            id: self.ids.next(),
+        }
+    }
+
+    /// The workflow that the caller's credential is bound to.
+    fn workflow_of(&self, context: &RequestContext) -> Result<&Arc<Workflow>, Error> {
+        let version = context.rules.workflow_version.as_deref();
+        self.workflows
+            .get_version(context.workflow.as_ref(), version)
+    }
+
+    /// The workflow of a message, after everything that can be refused about it has been looked at.
+    fn workflow_for(
+        &self,
+        context: &RequestContext,
+        input: &UserMessageInput,
+    ) -> Result<Arc<Workflow>, Error> {
+        let is_silent = input
+            .content
+            .iter()
+            .all(|part| part.text().trim().is_empty());
+        if is_silent && input.attachments.is_empty() {
+            return Err(Error::Invalid {
+                message: "the message is empty; write something first".to_owned(),
+                param: Some("params.input.content".to_owned()),
+            });
+        }
+        let quoted = input.quoted_text.as_deref().map_or(0, str::len);
+        let said: usize = input.content.iter().map(|part| part.text().len()).sum();
+        if let Some(most) = context.limits.message_bytes
+            && quoted + said > most
+        {
+            return Err(Error::Invalid {
+                message: format!(
+                    "the message is longer than the {} it may have here; send a shorter one",
+                    size_in_words(most as u64)
+                ),
+                param: Some("params.input".to_owned()),
+            });
+        }
+        let workflow = self.workflow_of(context)?;
+        workflow.pick_model(input.inference_options.model.as_deref())?;
+        Ok(Arc::clone(workflow))
+    }
+
+    /// Refuses a new message of a person whose conversations take all the room that one person may have. Messages that come
+    /// at the same moment may go a little beyond it.
+    async fn check_room(&self, context: &RequestContext) -> Result<(), Error> {
+        let limit = self.max_message_bytes;
+        if self.store.message_bytes(&context.owner).await? >= limit {
+            return Err(Error::MessageQuota { limit });
+        }
+        Ok(())
+    }
+
+    async fn user_message(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        input: UserMessageInput,
+    ) -> Result<ThreadItem, Error> {
+        let attachments = self
+            .message_attachments(context, thread, &input.attachments)
+            .await?;
+        let message = UserMessageItem {
+            id: ItemId::mint(self.ids.next()),
+            thread_id: thread.clone(),
+            created_at: self.clock.now(),
+            content: input.content,
+            attachments,
+            quoted_text: input.quoted_text,
+            inference_options: input.inference_options,
+        };
+        Ok(message.into())
+    }
+}
+
+fn queue_is_full() -> Error {
+    Error::ThreadBusy(format!(
+        "{MOST_WAITING} messages wait for an answer in this conversation already; wait for one, or take one back"
+    ))
+}
+
+fn check_open(status: &ThreadStatus) -> Result<(), Error> {
+    let (state, reason) = match status {
+        ThreadStatus::Active => return Ok(()),
+        ThreadStatus::Locked { reason } => ("locked", reason),
+        ThreadStatus::Closed { reason } => ("closed", reason),
+    };
+    let reason = reason
+        .as_deref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    Err(Error::Conflict(format!(
+        "this conversation is {state}{reason}; start a new chat to go on"
+    )))
+}

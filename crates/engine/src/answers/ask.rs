@@ -1,0 +1,340 @@
+//! A message that is to be answered, from its place in the thread's line to the first word of the answer.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt};
+use protocol::{
+    Event, ItemId, ThreadItem, ThreadMetadata,
+    event::{ErrorCode, ErrorEvent},
+    item::InferenceOptions,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    context::RequestContext,
+    engine::Engine,
+    error::Error,
+    history,
+    ports::{BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest, RequestRecord, StoreError},
+    run::{self, Mouth, Stops, Task},
+    runs::{Call, Entered, MOST_WAITING, Place, Run},
+    title::Titles,
+    turn::{self, Start, Why},
+    workflow::Workflow,
+};
+
+/// What is to be answered, for whom, by what.
+pub(super) struct Ask {
+    pub(super) engine: Engine,
+    pub(super) context: Arc<RequestContext>,
+    pub(super) workflow: Arc<Workflow>,
+    pub(super) message: ThreadItem,
+    pub(super) begins: Begins,
+    pub(super) request: Option<RequestRecord>,
+}
+
+/// How a run comes about.
+pub(super) enum Begins {
+    /// With a new thread.
+    Thread(ThreadMetadata),
+    /// With a new message.
+    Message,
+    /// With a message that waits in the store.
+    Queued,
+    /// With a message that was answered before; what came after it goes away.
+    Again,
+    /// With a message whose answer was interrupted; what was done for it stands.
+    Anew {
+        /// The text that the new answer takes the place of.
+        cut_off: Option<ItemId>,
+    },
+}
+
+/// A message is in the store.
+pub(super) struct Accepted {
+    /// Whether it waits for its turn.
+    pub(super) waits: bool,
+}
+
+/// Tells once whether a message was accepted.
+type Accept = oneshot::Sender<Result<Accepted, Error>>;
+
+impl Ask {
+    /// Waits for its turn where it has to, then answers.
+    pub(super) async fn run(
+        self,
+        run: Arc<Run>,
+        entered: Entered,
+        mut stops: Stops,
+        accept: Accept,
+    ) {
+        let (place, accept) = match entered {
+            Entered::Now(place) => (place, Some(accept)),
+            Entered::Later(called) => match self.wait(&run, called, &mut stops, accept).await {
+                Some(place) => (place, None),
+                None => return,
+            },
+        };
+        let waited = accept.is_none();
+        match self.start(&place, waited).await {
+            Ok((epoch, start, file_tokens)) => {
+                if let Some(accept) = accept {
+                    // Who asked may have gone meanwhile.
+                    let _ = accept.send(Ok(Accepted { waits: false }));
+                }
+                let task = Task {
+                    engine: self.engine,
+                    workflow: self.workflow,
+                    context: self.context,
+                    place,
+                    epoch,
+                    file_tokens,
+                    stops,
+                };
+                run::play(task, start).await;
+            }
+            Err(error) => match accept {
+                Some(accept) => drop(accept.send(Err(error))),
+                None => say_failure(&run, &error),
+            },
+        }
+    }
+
+    /// Keeps the message in the store's queue until it is its turn.
+    async fn wait(
+        &self,
+        run: &Arc<Run>,
+        mut called: oneshot::Receiver<Call>,
+        stops: &mut Stops,
+        accept: Accept,
+    ) -> Option<Place> {
+        let Engine { store, runs, .. } = &self.engine;
+        if matches!(self.begins, Begins::Message) {
+            let request = self.request.as_ref();
+            let queued = store
+                .enqueue(
+                    &run.owner,
+                    &run.thread,
+                    &self.message,
+                    request,
+                    MOST_WAITING,
+                )
+                .await;
+            if let Err(error) = queued {
+                runs.withdraw(run);
+                runs.retire(run);
+                drop(accept.send(Err(taken(error))));
+                return None;
+            }
+        }
+        let mut mouth = Mouth::new(Arc::clone(run));
+        let waits = self.is_new();
+        if waits {
+            mouth.say(Event::ItemDone {
+                item: self.shown_message(),
+            });
+            mouth.say(turn::stream_options());
+            let text = "Waiting for the answer before this one…".to_owned();
+            mouth.say(Event::ProgressUpdate { icon: None, text });
+            mouth.speak();
+        }
+        drop(accept.send(Ok(Accepted { waits })));
+        let mut stopped = None;
+        loop {
+            tokio::select! {
+                biased;
+                call = &mut called => return match call {
+                    // It stays in the queue, for the next process.
+                    Ok(Call::Begin(_)) if stopped == Some(Why::Shutdown) => None,
+                    Ok(Call::Begin(place)) => {
+                        // Its turn has come, and it ends there.
+                        if let Some(why) = stopped {
+                            stops.push(std::future::ready(why).boxed());
+                        }
+                        Some(place)
+                    }
+                    Ok(Call::Joined(cursor)) => {
+                        run.log.join(cursor);
+                        runs.retire(run);
+                        None
+                    }
+                    Ok(Call::TakenBack) => {
+                        mouth.say(Event::ItemRemoved { item_id: run.message.clone() });
+                        mouth.say(turn::taken_back());
+                        mouth.speak();
+                        runs.retire(run);
+                        None
+                    }
+                    // Who withdrew it could not say what became of it.
+                    Err(_) => {
+                        mouth.say(turn::lost_from_queue());
+                        mouth.speak();
+                        runs.retire(run);
+                        None
+                    }
+                },
+                Some(why) = stops.next(), if stopped.is_none() => {
+                    stopped = Some(why);
+                    // The message stays, whoever stops waiting for the answer, until the thread or the process goes.
+                    if matches!(why, Why::Shutdown | Why::Deleted) {
+                        mouth.say(why.words_of_waiting());
+                        mouth.speak();
+                        if runs.withdraw(run).is_some() {
+                            runs.retire(run);
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the thread in the store, then reads what the model is to be told: nothing else of it changes any more.
+    async fn start(&self, place: &Place, waited: bool) -> Result<(Epoch, Start, u64), Error> {
+        let Engine { store, .. } = &self.engine;
+        let run = place.run();
+        let (owner, message) = (&run.owner, &self.message);
+        let is_in_queue = matches!(self.begins, Begins::Queued)
+            || (waited && matches!(self.begins, Begins::Message));
+        let mut change = Change {
+            begin: Some(BeginRun {
+                run: run.id.clone(),
+                answers: run.message.clone(),
+            }),
+            // A message that waited is known by its request already.
+            request: self.request.clone().filter(|_| !is_in_queue),
+            unqueue: is_in_queue.then(|| run.message.clone()),
+            ..Change::default()
+        };
+        match &self.begins {
+            Begins::Thread(_) | Begins::Message | Begins::Queued => {
+                change.put.push(message.clone());
+            }
+            Begins::Again => change.truncate_after = Some(run.message.clone()),
+            Begins::Anew { cut_off } => change.remove.extend(cut_off.clone()),
+        }
+        let (epoch, thread) = match &self.begins {
+            Begins::Thread(thread) => {
+                let epoch = store.create_thread(owner, thread, &change).await;
+                (epoch.map_err(taken)?, thread.clone())
+            }
+            _ => {
+                let epoch = run::apply_patiently(&**store, owner, &run.thread, &change).await;
+                let epoch = epoch.map_err(taken)?;
+                let thread = store.thread(owner, &run.thread).await?;
+                super::check_open(&thread.status)?;
+                (epoch, thread)
+            }
+        };
+        if matches!(self.begins, Begins::Again) {
+            self.engine.remove_files();
+        }
+        let (request, file_tokens) = self.model_request(run).await?;
+        let is_told = waited && self.is_new();
+        let start = Start {
+            is_new: matches!(self.begins, Begins::Thread(_)),
+            message: (self.is_new() && !is_told).then(|| self.shown_message()),
+            thread,
+            request,
+            titles: if self.context.rules.automatic_titles {
+                self.workflow.titles
+            } else {
+                Titles::Off
+            },
+            limits: self.workflow.limits.for_caller(&self.context.limits),
+        };
+        Ok((epoch, start, file_tokens))
+    }
+
+    /// What the model is asked: the conversation as far as the limits allow, and the message. Nothing else of the thread
+    /// is read. With it, what is left of the budget, for files.
+    async fn model_request(&self, run: &Run) -> Result<(ModelRequest, u64), Error> {
+        let Self {
+            workflow, context, ..
+        } = self;
+        let limits = workflow.limits.for_caller(&context.limits);
+        let room = history::room(&limits);
+        let store = &self.engine.store;
+        let (earlier, message) = match self.begins {
+            Begins::Thread(_) => (Newest::default(), Some(&self.message)),
+            Begins::Message | Begins::Queued | Begins::Again => {
+                let before = Some(&run.message);
+                let newest = store.newest_items(&run.owner, &run.thread, before, room);
+                (newest.await?, Some(&self.message))
+            }
+            // The message stands among them, with what was done for it.
+            Begins::Anew { .. } => {
+                let newest = store.newest_items(&run.owner, &run.thread, None, room);
+                (newest.await?, None)
+            }
+        };
+        let told = history::tell(&earlier, limits.history_tokens);
+        let mut input = Vec::new();
+        input.extend(
+            workflow
+                .fill_user_context(&context.state_variables)
+                .map(ModelInput::Context),
+        );
+        input.extend(told.input);
+        input.extend(history::model_input(
+            message.map_or(&[], std::slice::from_ref),
+        ));
+        let options = match &self.message {
+            ThreadItem::UserMessage(message) => message.inference_options.clone(),
+            _ => InferenceOptions::default(),
+        };
+        let request = ModelRequest {
+            model: workflow.pick_model(options.model.as_deref())?,
+            instructions: workflow.instructions.clone(),
+            input,
+            tools: Vec::new(),
+            tool_choice: options.tool_choice.map(|choice| choice.id),
+            max_output_tokens: limits.max_output_tokens,
+            locale: context.locale.clone(),
+            end_user: context.owner.as_str().to_owned(),
+        };
+        Ok((request, told.tokens_left))
+    }
+
+    /// Whether the message is one that its sender waits to see saved.
+    fn is_new(&self) -> bool {
+        matches!(
+            self.begins,
+            Begins::Thread(_) | Begins::Message | Begins::Queued
+        )
+    }
+
+    /// The message as its owner's browser is told.
+    fn shown_message(&self) -> ThreadItem {
+        let mut message = self.message.clone();
+        let Engine {
+            attachments, clock, ..
+        } = &self.engine;
+        let owner = &self.context.owner;
+        attachments.show(owner, std::iter::once(&mut message), clock.now());
+        message
+    }
+}
+
+/// What is there already when a message is written is its request.
+fn taken(error: StoreError) -> Error {
+    match error {
+        StoreError::Exists => Error::KeyTaken,
+        other => other.into(),
+    }
+}
+
+/// Ends a run that has waited and cannot begin.
+fn say_failure(run: &Arc<Run>, error: &Error) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "failed to begin a run"
+    );
+    let mut mouth = Mouth::new(Arc::clone(run));
+    mouth.say(Event::Error(ErrorEvent {
+        code: ErrorCode::Custom,
+        message: Some(error.to_string()),
+        allow_retry: true,
+    }));
+    mouth.speak();
+}

@@ -1,0 +1,461 @@
+//! The runs that live, wait or have just ended: who is next in each thread, and who reads.
+//!
+//! One run of a thread lives at a time. What comes meanwhile waits in line, and is called when the one
+//! before it has written its last word. The store has the last say: it counts each beginning (an
+//! [`Epoch`](crate::ports::Epoch)) and refuses what an earlier run still writes.
+
+pub(crate) mod log;
+mod reader;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use protocol::{ItemId, RunId, ThreadId, ThreadItem};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use self::log::RunLog;
+pub use self::reader::Reader;
+use crate::{context::Owner, turn::Why, workflow::Busy};
+
+/// How many messages may wait in a thread.
+pub(crate) const MOST_WAITING: u32 = 8;
+/// How much the logs of ended runs may hold in memory, about. The oldest go first.
+const ENDED_BYTES: usize = 32 << 20;
+
+/// How runs go on without their readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunSettings {
+    /// How long a run goes on when its last reader, who can come back, has gone.
+    pub detached: Duration,
+    /// Whether the run goes on when its last reader has gone and knows no way to come back. It is stopped otherwise.
+    pub goes_on_unread: bool,
+    /// How long an ended run can be read.
+    pub readable: Duration,
+    /// How often an answer that was interrupted is asked for anew, when somebody comes back for it; 0 for never.
+    pub recoveries: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            detached: Duration::from_mins(2),
+            goes_on_unread: false,
+            readable: Duration::from_mins(1),
+            recoveries: 0,
+        }
+    }
+}
+
+/// One answer in the making.
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) owner: Owner,
+    pub(crate) thread: ThreadId,
+    /// The person's message that it answers.
+    pub(crate) message: ItemId,
+    /// The client's name for the request that began it.
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) log: RunLog,
+    /// Ends it, once.
+    stop: Mutex<Option<oneshot::Sender<Why>>>,
+    /// When everything of it is written.
+    pub(crate) ended: CancellationToken,
+    readers: Mutex<Readers>,
+    settings: RunSettings,
+    /// Where time is kept for a run that nobody reads: a body may be dropped outside of the runtime.
+    runtime: Handle,
+}
+
+#[derive(Default)]
+struct Readers {
+    count: usize,
+    /// How often somebody came, so that who waits for nobody to come knows when somebody did.
+    arrivals: u64,
+}
+
+impl Run {
+    /// A run, and what ends it.
+    pub(crate) fn new(
+        id: RunId,
+        owner: Owner,
+        (thread, message): (ThreadId, ItemId),
+        key: Option<Arc<str>>,
+        settings: RunSettings,
+    ) -> (Arc<Self>, oneshot::Receiver<Why>) {
+        let (stop, stopped) = oneshot::channel();
+        let run = Self {
+            id,
+            owner,
+            thread,
+            message,
+            key,
+            log: RunLog::default(),
+            stop: Mutex::new(Some(stop)),
+            ended: CancellationToken::new(),
+            readers: Mutex::default(),
+            settings,
+            runtime: Handle::current(),
+        };
+        (Arc::new(run), stopped)
+    }
+
+    /// Asks it to end; the first who asks says why.
+    pub(crate) fn cancel(&self, why: Why) {
+        if let Some(stop) = lock(&self.stop).take() {
+            // A run that has ended does not listen any more.
+            let _ = stop.send(why);
+        }
+    }
+
+    fn arrive(&self) {
+        let mut readers = lock(&self.readers);
+        readers.count += 1;
+        readers.arrivals += 1;
+    }
+
+    /// A reader has gone. The last one stops the run, or leaves it running for a while, or to its end.
+    fn leave(self: &Arc<Self>, can_resume: bool) {
+        let arrivals = {
+            let mut readers = lock(&self.readers);
+            readers.count -= 1;
+            if readers.count > 0 {
+                return;
+            }
+            readers.arrivals
+        };
+        if self.ended.is_cancelled() {
+            return;
+        }
+        if !can_resume {
+            if !self.settings.goes_on_unread {
+                self.cancel(Why::Stopped);
+            }
+            return;
+        }
+        let run = Arc::clone(self);
+        self.runtime.spawn(async move {
+            tokio::select! {
+                () = run.ended.cancelled() => return,
+                () = tokio::time::sleep(run.settings.detached) => {}
+            }
+            if lock(&run.readers).arrivals == arrivals {
+                run.cancel(Why::Abandoned);
+            }
+        });
+    }
+}
+
+/// What a run that waits is told.
+pub(crate) enum Call {
+    /// It is its turn.
+    Begin(Place),
+    /// The run that lives has taken its message up; what it says from this position is the answer.
+    Joined(protocol::Cursor),
+    /// Its message was taken back.
+    TakenBack,
+}
+
+/// A run's place in its thread. Dropped when everything of it is written; then the next one is called.
+pub(crate) struct Place {
+    runs: Runs,
+    run: Arc<Run>,
+}
+
+/// What came of a wish to run.
+pub(crate) enum Entered {
+    /// At once.
+    Now(Place),
+    /// When it is called.
+    Later(oneshot::Receiver<Call>),
+}
+
+/// Why a run may not even wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// One is running, and another one must not.
+    Busy,
+    /// As many wait as may.
+    Full,
+}
+
+/// All runs of this process.
+#[derive(Clone, Default)]
+pub struct Runs {
+    state: Arc<Mutex<State>>,
+    settings: RunSettings,
+}
+
+#[derive(Default)]
+struct State {
+    lines: HashMap<ThreadId, Line>,
+    ended: VecDeque<Ended>,
+    ended_bytes: usize,
+    is_closing: bool,
+}
+
+/// The run that lives in a thread, and those that wait.
+struct Line {
+    live: Arc<Run>,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    run: Arc<Run>,
+    call: oneshot::Sender<Call>,
+    /// The message, where the run that lives may take it up.
+    steers: Option<ThreadItem>,
+}
+
+/// A run that can still be read.
+struct Ended {
+    run: Arc<Run>,
+    at: Instant,
+    bytes: usize,
+}
+
+impl Runs {
+    /// No run yet.
+    pub fn new(settings: RunSettings) -> Self {
+        Self {
+            state: Arc::default(),
+            settings,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> RunSettings {
+        self.settings
+    }
+
+    /// Takes the thread for a run, or a place in its line. `message` is what it would be taken up with.
+    pub(crate) fn enter(
+        &self,
+        run: &Arc<Run>,
+        busy: Busy,
+        message: &ThreadItem,
+    ) -> Result<Entered, Refused> {
+        let mut state = self.lock();
+        if state.is_closing {
+            // It says so in its stream; nothing has begun.
+            run.cancel(Why::Shutdown);
+        }
+        let Some(line) = state.lines.get_mut(&run.thread) else {
+            let line = Line {
+                live: Arc::clone(run),
+                waiting: VecDeque::new(),
+            };
+            state.lines.insert(run.thread.clone(), line);
+            return Ok(Entered::Now(Place {
+                runs: self.clone(),
+                run: Arc::clone(run),
+            }));
+        };
+        if busy == Busy::Reject {
+            return Err(Refused::Busy);
+        }
+        if line.waiting.len() >= MOST_WAITING as usize {
+            return Err(Refused::Full);
+        }
+        let (call, called) = oneshot::channel();
+        let waiting = Waiting {
+            run: Arc::clone(run),
+            call,
+            steers: (busy == Busy::Steer).then(|| message.clone()),
+        };
+        if busy == Busy::Interrupt {
+            line.waiting.push_front(waiting);
+            line.live.cancel(Why::Interrupted);
+        } else {
+            line.waiting.push_back(waiting);
+        }
+        Ok(Entered::Later(called))
+    }
+
+    /// Takes a run out of the line that it waits in; nothing, where its turn has come. Who takes it out tells it why.
+    pub(crate) fn withdraw(&self, run: &Arc<Run>) -> Option<oneshot::Sender<Call>> {
+        let mut state = self.lock();
+        let waiting = &mut state.lines.get_mut(&run.thread)?.waiting;
+        let place = waiting
+            .iter()
+            .position(|waiting| Arc::ptr_eq(&waiting.run, run))?;
+        Some(waiting.remove(place)?.call)
+    }
+
+    /// The messages that the run that lives should hear now, in the order in which they came, with what is to be told to
+    /// those who sent them.
+    pub(crate) fn heard(&self, live: &Run) -> Vec<(ThreadItem, oneshot::Sender<Call>)> {
+        let mut state = self.lock();
+        let Some(line) = state.lines.get_mut(&live.thread) else {
+            return Vec::new();
+        };
+        let mut heard = Vec::new();
+        // Whoever waits without steering keeps the order: nobody behind them comes first.
+        while let Some(Waiting { call, steers, .. }) = line
+            .waiting
+            .pop_front_if(|waiting| waiting.steers.is_some() && !waiting.call.is_closed())
+        {
+            heard.extend(steers.map(|message| (message, call)));
+        }
+        heard
+    }
+
+    /// The run that lives in a thread.
+    pub(crate) fn live(&self, owner: &Owner, thread: &ThreadId) -> Option<Arc<Run>> {
+        let state = self.lock();
+        let live = &state.lines.get(thread)?.live;
+        (live.owner == *owner).then(|| Arc::clone(live))
+    }
+
+    /// A run that can be read, by its id or otherwise.
+    pub(crate) fn find(
+        &self,
+        owner: &Owner,
+        thread: Option<&ThreadId>,
+        is_meant: impl Fn(&Run) -> bool,
+    ) -> Option<Arc<Run>> {
+        let mut state = self.lock();
+        state.forget_old(self.settings.readable);
+        let lines: Vec<&Line> = match thread {
+            Some(thread) => state.lines.get(thread).into_iter().collect(),
+            None => state.lines.values().collect(),
+        };
+        let open = lines.into_iter().flat_map(|line| {
+            let waiting = line.waiting.iter().map(|waiting| &waiting.run);
+            std::iter::once(&line.live).chain(waiting)
+        });
+        let ended = state.ended.iter().rev().map(|ended| &ended.run);
+        open.chain(ended)
+            .find(|run| run.owner == *owner && is_meant(run))
+            .cloned()
+    }
+
+    /// Ends what runs in a thread, and what waits there.
+    pub(crate) fn cancel_all(&self, thread: &ThreadId, why: Why) {
+        if let Some(line) = self.lock().lines.get(thread) {
+            line.live.cancel(why);
+            for waiting in &line.waiting {
+                waiting.run.cancel(why);
+            }
+        }
+    }
+
+    /// How many runs live or wait.
+    pub fn count(&self) -> usize {
+        let state = self.lock();
+        state
+            .lines
+            .values()
+            .map(|line| 1 + line.waiting.len())
+            .sum()
+    }
+
+    /// Ends every run in words, and those that come.
+    pub fn shut_down(&self) {
+        let mut state = self.lock();
+        state.is_closing = true;
+        for line in state.lines.values() {
+            line.live.cancel(Why::Shutdown);
+            for waiting in &line.waiting {
+                waiting.run.cancel(Why::Shutdown);
+            }
+        }
+    }
+
+    /// Ends a run's log, and keeps it for those who still read it, or will.
+    pub(crate) fn retire(&self, run: &Arc<Run>) {
+        run.log.end();
+        run.ended.cancel();
+        let bytes = run.log.bytes();
+        let mut state = self.lock();
+        state.ended.push_back(Ended {
+            run: Arc::clone(run),
+            at: Instant::now(),
+            bytes,
+        });
+        state.ended_bytes += bytes;
+        state.forget_old(self.settings.readable);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    fn forget_old(&mut self, readable: Duration) {
+        while let Some(oldest) = self.ended.front() {
+            if oldest.at.elapsed() < readable && self.ended_bytes <= ENDED_BYTES {
+                break;
+            }
+            self.ended_bytes -= oldest.bytes;
+            self.ended.pop_front();
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.runs.lock();
+            let line = state.lines.get_mut(&self.run.thread);
+            let next = line.and_then(|line| {
+                let next = line.waiting.pop_front()?;
+                line.live = Arc::clone(&next.run);
+                Some(next)
+            });
+            if next.is_none() {
+                state.lines.remove(&self.run.thread);
+            }
+            next
+        };
+        self.runs.retire(&self.run);
+        if let Some(Waiting { run, call, .. }) = next {
+            let runs = self.runs.clone();
+            // Where nobody listens, the place comes back, is dropped, and the next one is called.
+            let _ = call.send(Call::Begin(Place { runs, run }));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What holds for as long as a run lives: a count of it, say. Dropped with the run's last word.
+pub type Permit = Box<dyn Send>;
+
+/// How a client follows the run that its request begins or names.
+#[derive(Default)]
+pub struct Following {
+    /// Whether it can come back when its connection breaks; then closing it is no wish to stop.
+    pub can_resume: bool,
+    /// Where it has read to.
+    pub after: Option<protocol::Cursor>,
+    /// Its name for the request, so that sending it again does not do it again.
+    pub key: Option<RequestKey>,
+    /// Kept for as long as the run lives.
+    pub permit: Option<Permit>,
+    /// Resolves when the credential that begins the run is revoked.
+    pub revoked: Option<BoxFuture<'static, ()>>,
+    /// Whether the run must write nothing to the log.
+    pub is_unreported: bool,
+}
+
+/// A client's name for a request (`Idempotency-Key`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The name, unique for one owner.
+    pub key: Arc<str>,
+    /// Tells the request's body from others.
+    pub fingerprint: Arc<str>,
+}

@@ -1,0 +1,302 @@
+//! What a run has said so far, for readers that come at any time and read at any speed.
+//!
+//! What was said last is kept as it goes out, encoded once for all who keep up. Everything is kept as events as well, in
+//! which text that belongs together is one piece and what a later event replaces is left out: that is what a late reader
+//! gets, so a log takes the memory of an answer and not of its tokens.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use protocol::{
+    Cursor, Event, ItemId, ItemUpdate, Position, RunId, ThreadItem,
+    event::{ErrorCode, ErrorEvent, TextDelta},
+    frame::FrameWriter,
+};
+use tokio::sync::{Notify, futures::Notified};
+
+/// How much is kept as it went out; a reader that is further behind is given events anew.
+const RECENT_BYTES: usize = 16 * 1024;
+/// How much a late reader is given at a time.
+const CHUNK_BYTES: usize = 32 * 1024;
+/// What an event takes besides its text, for the count of what finished runs hold.
+const EVENT_BYTES: usize = 512;
+
+/// What a run says, in the order in which it does. One writer, any number of readers.
+#[derive(Default)]
+pub(crate) struct RunLog {
+    said: Mutex<Said>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Said {
+    /// All of it, by position.
+    events: Vec<Entry>,
+    /// The last of it, as it went out.
+    recent: VecDeque<Batch>,
+    recent_bytes: usize,
+    end: Position,
+    state: State,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Open,
+    /// Goes on in another run's log, from there.
+    Joined(Cursor),
+    Ended,
+}
+
+/// An event between two positions.
+struct Entry {
+    start: Position,
+    end: Position,
+    event: Event,
+}
+
+/// Events that went out together.
+#[derive(Clone)]
+struct Batch {
+    start: Position,
+    end: Position,
+    frames: Bytes,
+}
+
+/// What comes after a position.
+pub(crate) enum Next {
+    /// These frames, up to there.
+    Frames(Bytes, Position),
+    /// Nothing yet.
+    Nothing,
+    /// What another run says, from there.
+    Joined(Cursor),
+    /// Nothing any more.
+    End,
+}
+
+impl RunLog {
+    /// Adds events that were encoded together.
+    pub(crate) fn append(&self, events: &mut Vec<Event>, frames: Bytes) {
+        let mut said = self.lock();
+        let start = said.end;
+        for event in events.drain(..) {
+            let start = said.end;
+            said.end = Position(start.0 + event.span());
+            let end = said.end;
+            fold(&mut said.events, Entry { start, end, event });
+        }
+        let end = said.end;
+        said.recent_bytes += frames.len();
+        said.recent.push_back(Batch { start, end, frames });
+        while said.recent_bytes > RECENT_BYTES && said.recent.len() > 1 {
+            let oldest = said
+                .recent
+                .pop_front()
+                .map_or(0, |batch| batch.frames.len());
+            said.recent_bytes -= oldest;
+        }
+        drop(said);
+        self.changed.notify_waiters();
+    }
+
+    /// Says that nothing more will come here.
+    pub(crate) fn end(&self) {
+        let mut said = self.lock();
+        if matches!(said.state, State::Open) {
+            said.state = State::Ended;
+        }
+        drop(said);
+        self.changed.notify_waiters();
+    }
+
+    /// Says that another run's log goes on from here.
+    pub(crate) fn join(&self, cursor: Cursor) {
+        self.lock().state = State::Joined(cursor);
+        self.changed.notify_waiters();
+    }
+
+    /// Where it stands.
+    pub(crate) fn position(&self) -> Position {
+        self.lock().end
+    }
+
+    /// About how many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let said = self.lock();
+        let text: usize = said.events.iter().map(|entry| bytes_of(&entry.event)).sum();
+        said.recent_bytes + text + EVENT_BYTES * said.events.len()
+    }
+
+    /// Resolves at the next change after this call.
+    pub(crate) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// What comes after a position. A position inside of what is now one event is read to that event's end.
+    pub(crate) fn after(&self, run: &RunId, position: Position) -> Next {
+        let said = self.lock();
+        if position >= said.end {
+            return match &said.state {
+                State::Open => Next::Nothing,
+                State::Joined(cursor) => Next::Joined(cursor.clone()),
+                State::Ended => Next::End,
+            };
+        }
+        if let Ok(index) = said
+            .recent
+            .binary_search_by_key(&position, |batch| batch.start)
+            && let Some(batch) = said.recent.get(index)
+        {
+            return Next::Frames(batch.frames.clone(), batch.end);
+        }
+        let (frames, end) = said.again(run, position);
+        Next::Frames(frames, end)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    /// Encodes what comes after a position anew, about as much as fits into a chunk.
+    fn again(&self, run: &RunId, position: Position) -> (Bytes, Position) {
+        let mut frames = Vec::new();
+        let mut writer = FrameWriter::new(run);
+        let from = self.events.partition_point(|entry| entry.end <= position);
+        for Entry { start, end, event } in self.events.iter().skip(from) {
+            let Some((item_id, content_index, text)) = text_of(event) else {
+                write(&mut writer, event, *end, &mut frames);
+                if frames.len() >= CHUNK_BYTES {
+                    return (frames.into(), *end);
+                }
+                continue;
+            };
+            // Readers stand between letters, unless somebody made their position up.
+            let read = position.0.saturating_sub(start.0).min(text.len() as u64);
+            let mut at = text.floor_char_boundary(usize::try_from(read).unwrap_or(usize::MAX));
+            while at < text.len() {
+                let to = text.ceil_char_boundary((at + CHUNK_BYTES).min(text.len()));
+                let piece = TextDelta {
+                    item_id,
+                    content_index,
+                    delta: text.get(at..to).unwrap_or_default(),
+                };
+                at = to;
+                let end = Position(start.0 + at as u64);
+                write(&mut writer, &piece.into(), end, &mut frames);
+                if frames.len() >= CHUNK_BYTES {
+                    return (frames.into(), end);
+                }
+            }
+        }
+        (frames.into(), self.end)
+    }
+}
+
+/// Encodes an event. One that cannot be written down, which would be a defect, is told of as an error.
+pub(crate) fn write(writer: &mut FrameWriter, event: &Event, end: Position, out: &mut Vec<u8>) {
+    if let Err(error) = writer.write(event, end, out) {
+        tracing::error!(%error, "an event could not be written as JSON");
+        let unwritten = Event::Error(ErrorEvent {
+            code: ErrorCode::StreamError,
+            message: None,
+            allow_retry: true,
+        });
+        // This one has no part that could fail.
+        let _ = writer.write(&unwritten, end, out);
+    }
+}
+
+/// Adds an event to what happened before it: text to the text that it follows, and in the place of what it replaces.
+fn fold(events: &mut Vec<Entry>, entry: Entry) {
+    match &entry.event {
+        Event::ItemUpdated { .. } => {
+            if let Some((item, part, delta)) = text_of(&entry.event)
+                && let Some(last) = events.last_mut()
+                && let Event::ItemUpdated { item_id, update } = &mut last.event
+                && let ItemUpdate::TextDelta {
+                    content_index,
+                    delta: text,
+                } = update
+                && (&*item_id, *content_index) == (item, part)
+            {
+                text.push_str(delta);
+                last.end = entry.end;
+                return;
+            }
+        }
+        Event::ProgressUpdate { .. } => {
+            events.retain(|before| !matches!(before.event, Event::ProgressUpdate { .. }));
+        }
+        Event::ThreadUpdated { .. } => {
+            events.retain(|before| !matches!(before.event, Event::ThreadUpdated { .. }));
+        }
+        Event::ItemDone { item } | Event::ItemReplaced { item } => {
+            let is_past = |event: &Event| {
+                item_of(event) == Some(item.id()) || matches!(event, Event::ProgressUpdate { .. })
+            };
+            events.retain(|before| !is_past(&before.event));
+        }
+        // Who has seen the item needs to hear this; who has not need not hear of it before.
+        Event::ItemRemoved { item_id } => {
+            events.retain(|before| item_of(&before.event) != Some(item_id));
+        }
+        Event::ThreadCreated { .. }
+        | Event::ItemAdded { .. }
+        | Event::StreamOptions { .. }
+        | Event::ClientEffect { .. }
+        | Event::Error(_)
+        | Event::Notice(_) => {}
+    }
+    events.push(entry);
+}
+
+/// The item that an event is about.
+fn item_of(event: &Event) -> Option<&ItemId> {
+    match event {
+        Event::ItemAdded { item } | Event::ItemDone { item } | Event::ItemReplaced { item } => {
+            Some(item.id())
+        }
+        Event::ItemUpdated { item_id, .. } | Event::ItemRemoved { item_id } => Some(item_id),
+        _ => None,
+    }
+}
+
+/// The text that an event adds: to which part of which message.
+fn text_of(event: &Event) -> Option<(&ItemId, u32, &str)> {
+    let Event::ItemUpdated { item_id, update } = event else {
+        return None;
+    };
+    let ItemUpdate::TextDelta {
+        content_index,
+        delta,
+    } = update
+    else {
+        return None;
+    };
+    Some((item_id, *content_index, delta))
+}
+
+/// About how much text an event holds.
+fn bytes_of(event: &Event) -> usize {
+    match event {
+        Event::ItemUpdated { .. } => text_of(event).map_or(0, |(_, _, text)| text.len()),
+        Event::ItemAdded { item } | Event::ItemDone { item } | Event::ItemReplaced { item } => {
+            match item {
+                ThreadItem::AssistantMessage(message) => {
+                    message.content.iter().map(|part| part.text.len()).sum()
+                }
+                ThreadItem::UserMessage(message) => {
+                    message.content.iter().map(|part| part.text().len()).sum()
+                }
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}

@@ -1,0 +1,158 @@
+//! Requests about threads and items that are answered at once: read, list, rename, judge, delete.
+
+use protocol::{
+    Page, Thread, ThreadId, ThreadItem,
+    request::{ItemsFeedback, ItemsList, Order, ThreadsList},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    context::{Owner, RequestContext},
+    engine::{Answer, Engine, LoadedThread},
+    error::Error,
+    ports::{Change, PageQuery},
+    turn::Why,
+};
+
+/// Longest title a person may give, in characters.
+const MAX_TITLE_CHARS: usize = 200;
+/// What a thread's metadata says, beside the application's own: the run that lives…
+const RUN: &str = "vestibule_run";
+/// …the messages that wait for it…
+const QUEUED: &str = "vestibule_queued";
+/// …and the message whose answer was interrupted.
+const INTERRUPTED: &str = "vestibule_interrupted";
+
+impl Engine {
+    /// A thread with its first page of items, and what goes on in it.
+    pub(crate) async fn load_thread(
+        &self,
+        context: &RequestContext,
+        id: &ThreadId,
+    ) -> Result<Answer, Error> {
+        let owner = &context.owner;
+        // Before the items: what is said after this is in the run, what was said before it in the items.
+        let run = self.runs.live(owner, id).map(|run| run.id.clone());
+        let mut thread = self.store.thread(owner, id).await?;
+        let standing = self.store.standing(owner, id).await?;
+        let first = page_query::<ThreadId>(None, Order::Asc, None);
+        let items = self.store.items(owner, id, &first).await?;
+        let items = self.with_links(context, items);
+        let mut tell = |name: &str, value: Value| thread.metadata.insert(name.to_owned(), value);
+        if let Some(run) = &run {
+            tell(RUN, json!(run));
+        } else if let Some(last) = standing.run.filter(|last| last.is_interrupted) {
+            tell(INTERRUPTED, json!(last.answers));
+        }
+        if !standing.queued.is_empty() {
+            let mut queued = standing.queued;
+            self.attachments.show(owner, &mut queued, self.clock.now());
+            tell(QUEUED, json!(queued));
+        }
+        Ok(Answer::Thread(Box::new(LoadedThread {
+            thread: Thread::for_client(thread, items),
+            run,
+        })))
+    }
+
+    pub(crate) async fn list_threads(
+        &self,
+        context: &RequestContext,
+        params: ThreadsList,
+    ) -> Result<Answer, Error> {
+        let query = page_query(params.limit, params.order, params.after.as_ref());
+        let page = self.visible_threads(context, &query).await?;
+        let bare = |thread| Thread::for_client(thread, Page::default());
+        Ok(Answer::Threads(Page {
+            data: page.data.into_iter().map(bare).collect(),
+            has_more: page.has_more,
+            after: page.after,
+        }))
+    }
+
+    pub(crate) async fn list_items(
+        &self,
+        context: &RequestContext,
+        params: ItemsList,
+    ) -> Result<Answer, Error> {
+        let query = page_query(params.limit, params.order, params.after.as_ref());
+        let page = self
+            .store
+            .items(&context.owner, &params.thread_id, &query)
+            .await?;
+        Ok(Answer::Items(self.with_links(context, page.for_client())))
+    }
+
+    pub(crate) async fn judge_items(
+        &self,
+        owner: &Owner,
+        params: ItemsFeedback,
+    ) -> Result<Answer, Error> {
+        let ItemsFeedback {
+            thread_id,
+            item_ids,
+            kind,
+        } = params;
+        self.store
+            .save_feedback(owner, &thread_id, &item_ids, kind, self.clock.now())
+            .await?;
+        Ok(Answer::Done {})
+    }
+
+    pub(crate) async fn rename_thread(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        title: &str,
+    ) -> Result<Answer, Error> {
+        let title = title.trim();
+        if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS {
+            return Err(Error::Invalid {
+                message: format!("a title has 1 to {MAX_TITLE_CHARS} characters"),
+                param: Some("params.title".to_owned()),
+            });
+        }
+        let change = Change {
+            title: Some(title.to_owned()),
+            ..Change::default()
+        };
+        self.store.apply(&context.owner, thread, &change).await?;
+        let thread = self.store.thread(&context.owner, thread).await?;
+        Ok(Answer::Thread(Box::new(LoadedThread {
+            thread: Thread::for_client(thread, Page::default()),
+            run: None,
+        })))
+    }
+
+    /// Removes a thread and everything in it, whoever asks. What runs there ends.
+    pub(crate) async fn delete_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+    ) -> Result<(), Error> {
+        self.store.delete_thread(owner, thread).await?;
+        self.runs.cancel_all(thread, Why::Deleted);
+        self.remove_files();
+        Ok(())
+    }
+
+    /// Items as their owner's browser is told.
+    fn with_links(&self, context: &RequestContext, page: Page<ThreadItem>) -> Page<ThreadItem> {
+        self.attachments
+            .show_page(&context.owner, page, self.clock.now())
+    }
+}
+
+/// A client's page, within our limits: the official element asks for 9,999 threads at once.
+fn page_query<Id: ToString>(limit: Option<u32>, order: Order, after: Option<&Id>) -> PageQuery {
+    let limit = match limit {
+        None | Some(0) => PageQuery::DEFAULT_LIMIT,
+        Some(limit) => limit.min(PageQuery::MAX_LIMIT),
+    };
+    PageQuery {
+        limit,
+        order,
+        after: after.map(ToString::to_string),
+        before: None,
+    }
+}
