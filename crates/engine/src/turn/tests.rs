@@ -3,7 +3,11 @@
 use std::{cell::Cell, collections::VecDeque};
 
 use proptest::prelude::*;
-use protocol::{Event, ItemUpdate, JsonObject, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus};
+use protocol::{
+    Event, ItemId, ItemUpdate, JsonObject, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
+    event::ErrorEvent,
+    item::{InferenceOptions, UserContent, UserMessageItem},
+};
 
 use super::*;
 
@@ -48,6 +52,8 @@ fn start(titles: Titles) -> Start {
 struct Play {
     turn: Turn,
     effects: Vec<Effect>,
+    /// What the person says while tools run.
+    said: Vec<ThreadItem>,
 }
 
 impl Play {
@@ -61,7 +67,25 @@ impl Play {
         Self {
             turn,
             effects: out.into(),
+            said: Vec::new(),
         }
+    }
+
+    /// Has the person say something, which is heard when the turn listens the next time.
+    fn says(mut self, text: &str) -> Self {
+        let message = UserMessageItem {
+            id: ItemId::mint(50 + self.said.len() as u128),
+            thread_id: thread().id,
+            created_at: thread().created_at,
+            content: vec![UserContent::Text {
+                text: text.to_owned(),
+            }],
+            attachments: Vec::new(),
+            quoted_text: None,
+            inference_options: InferenceOptions::default(),
+        };
+        self.said.push(message.into());
+        self
     }
 
     fn on(mut self, input: Input) -> Self {
@@ -75,6 +99,10 @@ impl Play {
             }
         };
         self.turn.on(input, &moment, &mut out);
+        if out.back() == Some(&Effect::Listen) {
+            let said = std::mem::take(&mut self.said);
+            self.turn.on(Input::Heard(said), &moment, &mut out);
+        }
         self.effects.extend(out);
         self
     }
@@ -106,15 +134,21 @@ impl Play {
         self.effects.iter().map(word).collect::<Vec<_>>().join(" ")
     }
 
+    /// What stands in the thread: an item that is saved again takes its own place.
     fn saved(&self) -> Vec<&ThreadItem> {
-        self.effects
-            .iter()
-            .filter_map(|effect| match effect {
-                Effect::Save(change) => Some(&change.put),
-                _ => None,
-            })
-            .flatten()
-            .collect()
+        let mut saved: Vec<&ThreadItem> = Vec::new();
+        for effect in &self.effects {
+            let Effect::Save(change) = effect else {
+                continue;
+            };
+            for item in &change.put {
+                match saved.iter_mut().find(|other| other.id() == item.id()) {
+                    Some(place) => *place = item,
+                    None => saved.push(item),
+                }
+            }
+        }
+        saved
     }
 
     fn saved_titles(&self) -> Vec<Option<&str>> {
@@ -148,20 +182,13 @@ fn call(name: &str) -> ToolCall {
 
 fn word(effect: &Effect) -> String {
     match effect {
-        Effect::Save(change) => format!(
-            "save[{}{}]",
-            change
-                .put
-                .iter()
-                .map(|item| item.kind().as_str())
-                .collect::<Vec<_>>()
-                .join(","),
-            if change.title_if_none.is_some() {
-                "+thread"
-            } else {
-                ""
-            }
-        ),
+        Effect::Save(change) => {
+            let items = change.put.iter().map(|item| item.kind().as_str());
+            let title = change.title_if_none.as_ref().map(|_| "+title");
+            let end = change.end.map(|_| "+end");
+            let words: Vec<_> = items.chain(title).chain(end).collect();
+            format!("save[{}]", words.join(",").replace(",+", "+"))
+        }
         Effect::AskModel {
             may_use_tools: true,
             ..
@@ -172,6 +199,7 @@ fn word(effect: &Effect) -> String {
         } => "ask-without-tools".to_owned(),
         Effect::AskTitle(_) => "ask-title".to_owned(),
         Effect::CallTool(call) => format!("call:{}", call.name),
+        Effect::Listen => "listen".to_owned(),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {
             Event::ThreadCreated { .. } => "created",
@@ -185,6 +213,7 @@ fn word(effect: &Effect) -> String {
                 _ => "other-update",
             },
             Event::ItemDone { .. } => "done",
+            Event::ItemRemoved { .. } => "removed",
             Event::StreamOptions { .. } => "options",
             Event::ProgressUpdate { .. } => "progress",
             Event::Error(_) => "error",
@@ -200,7 +229,7 @@ fn an_answer_is_saved_before_it_is_called_done() {
     let play = Play::new(Titles::Off).text("Hel").text("lo").completed();
     assert_eq!(
         play.line(),
-        "created options ask added part delta delta part-done save[assistant_message] done end"
+        "created options ask added part delta delta part-done save[assistant_message+end] done end"
     );
     let [ThreadItem::AssistantMessage(message)] = play.saved()[..] else {
         panic!("one message")
@@ -223,10 +252,10 @@ fn tools_run_one_after_the_other_and_their_calls_are_kept_with_their_outputs() {
         .completed();
     assert_eq!(
         play.line(),
-        "created options ask added part delta part-done save[assistant_message] done \
-         progress call:add progress progress call:list \
-         save[hidden_context_item,hidden_context_item] ask \
-         added part delta part-done save[assistant_message] done end"
+        "created options ask added part delta part-done save[assistant_message,hidden_context_item] done \
+         progress call:add progress save[hidden_context_item,hidden_context_item] progress call:list \
+         save[hidden_context_item] listen ask \
+         added part delta part-done save[assistant_message+end] done end"
     );
     let asked = play.effects.iter().rev().find_map(|effect| match effect {
         Effect::AskModel { request, .. } => Some(request),
@@ -276,8 +305,12 @@ fn rounds_and_calls_are_bounded() {
     assert_eq!(
         play.line(),
         "created options ask \
-         progress call:a progress call:b save[hidden_context_item,hidden_context_item] ask \
-         progress call:a progress call:b save[hidden_context_item,hidden_context_item] ask-without-tools"
+         save[hidden_context_item] progress call:a \
+         save[hidden_context_item,hidden_context_item] progress call:b \
+         save[hidden_context_item] listen ask \
+         save[hidden_context_item] progress call:a \
+         save[hidden_context_item,hidden_context_item] progress call:b \
+         save[hidden_context_item] listen ask-without-tools"
     );
 }
 
@@ -294,7 +327,7 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
     };
     let silent = two_rounds().tool("a").completed();
     assert!(
-        silent.line().ends_with("ask-without-tools error end"),
+        silent.line().ends_with("ask-without-tools save[+end] error end"),
         "{}",
         silent.line()
     );
@@ -307,7 +340,7 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
     assert!(
         talkative
             .line()
-            .ends_with("save[assistant_message] done notice end"),
+            .ends_with("save[assistant_message+end] done notice end"),
         "{}",
         talkative.line()
     );
@@ -315,7 +348,7 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
     assert!(
         obedient
             .line()
-            .ends_with("save[assistant_message] done end"),
+            .ends_with("save[assistant_message+end] done end"),
         "{}",
         obedient.line()
     );
@@ -326,7 +359,7 @@ fn without_rounds_the_model_never_hears_of_tools() {
     let mut start = start(Titles::Off);
     start.limits.tool_rounds = 0;
     let play = Play::of(start).tool("a").completed();
-    assert_eq!(play.line(), "created options ask-without-tools error end");
+    assert_eq!(play.line(), "created options ask-without-tools save[+end] error end");
 }
 
 #[test]
@@ -364,13 +397,13 @@ fn what_was_cut_off_is_not_acted_on() {
         .on(truncated());
     assert!(
         play.line()
-            .ends_with("save[assistant_message] done notice end"),
+            .ends_with("save[assistant_message+end] done notice end"),
         "{}",
         play.line()
     );
     // A model can use up all it may write by thinking.
     let play = Play::new(Titles::Off).on(truncated());
-    assert_eq!(play.line(), "created options ask error end");
+    assert_eq!(play.line(), "created options ask save[+end] error end");
     let message = play.error().and_then(|error| error.message.as_deref());
     assert!(
         message.is_some_and(|message| message.contains("length limit")),
@@ -394,10 +427,125 @@ fn citations_count_as_part_of_the_answer() {
         .on(cite());
     assert!(
         play.line()
-            .ends_with("cite cite part-done save[assistant_message] done notice end"),
+            .ends_with("cite cite part-done save[assistant_message+end] done notice end"),
         "{}",
         play.line()
     );
+}
+
+#[test]
+fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_asked_again() {
+    let play = Play::new(Titles::Off)
+        .tool("a")
+        .completed()
+        .says("in French, please")
+        .tool_done("bread")
+        .text("Du pain.")
+        .completed();
+    assert!(
+        play.line().ends_with(
+            "call:a save[hidden_context_item] listen save[user_message] done ask \
+             added part delta part-done save[assistant_message+end] done end"
+        ),
+        "{}",
+        play.line()
+    );
+    let unqueued = play.effects.iter().find_map(|effect| match effect {
+        Effect::Save(change) => change.unqueue.clone(),
+        _ => None,
+    });
+    assert_eq!(unqueued, Some(ItemId::mint(50)), "it does not wait any more");
+    let asked = play.effects.iter().rev().find_map(|effect| match effect {
+        Effect::AskModel { request, .. } => request.input.last(),
+        _ => None,
+    });
+    assert_eq!(asked, Some(&ModelInput::User("in French, please".into())));
+}
+
+#[test]
+fn a_call_is_in_the_thread_before_its_tool_runs() {
+    let play = Play::new(Titles::Off).tool("pay").completed();
+    let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
+    let [ModelInput::ToolCall(_), ModelInput::ToolOutput { output, .. }] =
+        &history::model_input(&kept)[..]
+    else {
+        panic!("a call and what is known of its result")
+    };
+    assert!(output.contains("may or may not have done its work"), "{output}");
+}
+
+#[test]
+fn every_end_is_told_to_the_person_and_to_the_model() {
+    let table = [
+        (Why::Stopped, "notice", "You stopped", "user stopped"),
+        (Why::Abandoned, "notice", "nobody was waiting", "user left"),
+        (Why::Interrupted, "notice", "newer message", "sent another message"),
+        (Why::Shutdown, "error", "restarted", "did not stop it"),
+        (Why::Revoked, "error", "session was ended", "did not stop it"),
+        (Why::Deleted, "error", "was deleted", "did not stop it"),
+    ];
+    for (why, kind, words, note) in table {
+        let play = Play::new(Titles::Off).text("half").on(Input::Cancelled(why));
+        assert!(
+            play.line().ends_with(&format!(
+                "part-done save[assistant_message,sdk_hidden_context+end] done {kind} end"
+            )),
+            "{why:?}: {}",
+            play.line()
+        );
+        let last = play.effects.iter().rev().nth(1);
+        let said = match last {
+            Some(Effect::Emit(Event::Notice(notice))) => notice.message.clone(),
+            Some(Effect::Emit(Event::Error(error))) => error.message.clone().unwrap_or_default(),
+            other => panic!("{why:?}: {other:?}"),
+        };
+        assert!(said.contains(words), "{why:?}: {said}");
+        let told = play.saved();
+        let Some(ThreadItem::SdkHiddenContext(told)) = told.last() else {
+            panic!("{why:?}: a note")
+        };
+        assert!(told.content.contains(note), "{why:?}: {}", told.content);
+    }
+}
+
+#[test]
+fn a_checkpoint_is_the_message_so_far_under_its_id_and_only_what_is_new() {
+    let mut play = Play::new(Titles::Off);
+    assert_eq!(play.turn.checkpoint(), None);
+    play = play.text("half");
+    assert!(play.turn.has_unsaved_text());
+    let change = play.turn.checkpoint().expect("something new");
+    let [ThreadItem::AssistantMessage(partial)] = &change.put[..] else {
+        panic!("the message")
+    };
+    assert_eq!((partial.content[0].text.as_str(), change.end), ("half", None));
+    assert!(!play.turn.has_unsaved_text());
+    assert_eq!(play.turn.checkpoint(), None, "nothing is new");
+    let play = play.text(" and half").completed();
+    let [ThreadItem::AssistantMessage(whole)] = play.saved()[..] else {
+        panic!("one message")
+    };
+    assert_eq!((&whole.id, whole.content[0].text.as_str()), (&partial.id, "half and half"));
+}
+
+#[test]
+fn long_answers_are_saved_in_ever_larger_pieces() {
+    let mut start = start(Titles::Off);
+    start.limits.answer_bytes = 1 << 20;
+    let mut play = Play::of(start);
+    let mut written = 0;
+    for _ in 0..1024 {
+        play = play.text(&"x".repeat(256));
+        if play.turn.is_checkpoint_due() {
+            let change = play.turn.checkpoint().expect("something new");
+            let [ThreadItem::AssistantMessage(partial)] = &change.put[..] else {
+                panic!("the message")
+            };
+            written += partial.content[0].text.len();
+        }
+    }
+    // 256 KiB in steps of 4 KiB would write 8 MiB.
+    assert!((1 << 20..4 << 20).contains(&written), "{written}");
 }
 
 #[test]
@@ -421,7 +569,7 @@ fn an_answer_that_grows_too_long_is_cut_kept_and_said_so() {
         .text(&"y".repeat(40));
     assert_eq!(
         play.line(),
-        "created options ask added part delta delta part-done save[assistant_message] done notice end"
+        "created options ask added part delta delta part-done save[assistant_message+end] done notice end"
     );
 }
 
@@ -447,7 +595,7 @@ fn every_failure_keeps_what_stands_and_says_what_to_do() {
         let play = Play::new(Titles::Off).text("half an ans").on(input);
         assert!(
             play.line()
-                .ends_with("part-done save[assistant_message] done error end"),
+                .ends_with("part-done save[assistant_message,sdk_hidden_context+end] done error end"),
             "{name}: {}",
             play.line()
         );
@@ -464,22 +612,22 @@ fn every_failure_keeps_what_stands_and_says_what_to_do() {
 #[test]
 fn an_empty_answer_is_a_failure() {
     let play = Play::new(Titles::Off).completed();
-    assert_eq!(play.line(), "created options ask error end");
+    assert_eq!(play.line(), "created options ask save[+end] error end");
 }
 
 #[test]
 fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
-    let play = Play::new(Titles::Off).text("half").on(Input::Cancelled);
+    let play = Play::new(Titles::Off).text("half").on(Input::Cancelled(Why::Stopped));
     assert!(
         play.line()
-            .ends_with("delta save[assistant_message,sdk_hidden_context] end"),
+            .ends_with("delta part-done save[assistant_message,sdk_hidden_context+end] done notice end"),
         "{}",
         play.line()
     );
 
-    let blank = Play::new(Titles::Off).text(" \n").on(Input::Cancelled);
+    let blank = Play::new(Titles::Off).text(" \n").on(Input::Cancelled(Why::Stopped));
     assert!(
-        blank.line().ends_with("delta save[sdk_hidden_context] end"),
+        blank.line().ends_with("delta removed save[sdk_hidden_context+end] notice end"),
         "{}",
         blank.line()
     );
@@ -489,11 +637,11 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
         .tool("b")
         .completed()
         .tool_done("x")
-        .on(Input::Cancelled);
+        .on(Input::Cancelled(Why::Stopped));
     assert!(
         between
             .line()
-            .ends_with("save[hidden_context_item,sdk_hidden_context] end"),
+            .ends_with("call:b save[sdk_hidden_context+end] notice end"),
         "what a tool did is kept: {}",
         between.line()
     );
@@ -501,9 +649,7 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
 
 #[test]
 fn what_cannot_be_saved_is_told() {
-    let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed {
-        is_storage_full: false,
-    });
+    let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed(NotSaved::Failed));
     assert!(play.line().ends_with("delta error end"), "{}", play.line());
 }
 
@@ -523,16 +669,18 @@ fn an_answer_whose_last_save_fails_is_never_called_done() {
             id: 7,
         };
         play.turn.on(
-            Input::SaveFailed {
-                is_storage_full: false,
-            },
+            Input::SaveFailed(NotSaved::Failed),
             &moment,
             &mut waiting,
         );
         play.effects.extend(waiting);
         assert!(
             play.line()
-                .ends_with("part-done save[assistant_message] error end"),
+                .ends_with(if titles == Titles::Off {
+                    "part-done save[assistant_message+end] error end"
+                } else {
+                    "part-done save[assistant_message] error end"
+                }),
             "{}",
             play.line()
         );
@@ -546,7 +694,7 @@ fn a_title_comes_beside_the_answer_or_after_it() {
     assert_eq!(
         early.line(),
         "created options ask-title ask added part delta thread part-done \
-         save[assistant_message+thread] done end"
+         save[assistant_message+title+end] done end"
     );
     assert_eq!(early.saved_titles(), [Some("Buying milk")]);
 
@@ -554,7 +702,7 @@ fn a_title_comes_beside_the_answer_or_after_it() {
     assert_eq!(
         late.line(),
         "created options ask-title ask added part delta part-done \
-         save[assistant_message] done thread save[+thread] end"
+         save[assistant_message] done thread save[+title+end] end"
     );
     assert_eq!(late.saved_titles(), [Some("Buying milk")]);
 }
@@ -564,7 +712,7 @@ fn a_title_that_does_not_come_is_made_of_the_first_words() {
     let table: [fn(Play) -> Play; 4] = [
         |play| play.text("a").completed().on(Input::TimedOut),
         |play| play.text("a").completed().on(Input::Title(None)),
-        |play| play.text("a").on(Input::Cancelled),
+        |play| play.text("a").on(Input::Cancelled(Why::Stopped)),
         |play| play.on(Input::ModelEnded),
     ];
     for (row, script) in table.iter().enumerate() {
@@ -633,9 +781,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         2 => any::<bool>().prop_map(|is_error| Input::Tool(ToolEvent::Done { output: "o".to_owned(), is_error })),
         1 => made(|| Input::ToolEnded),
         1 => prop::option::of("[a-z]{0,9}").prop_map(Input::Title),
-        1 => made(|| Input::SaveFailed { is_storage_full: false }),
+        1 => made(|| Input::SaveFailed(NotSaved::Failed)),
         1 => made(|| Input::TimedOut),
-        1 => made(|| Input::Cancelled),
+        1 => made(|| Input::Cancelled(Why::Stopped)),
+        1 => made(|| Input::Cancelled(Why::Shutdown)),
     ]
 }
 
@@ -672,10 +821,16 @@ proptest! {
                     prop_assert_eq!(open.take(), Some(item.id().clone()));
                     prop_assert!(saved.contains(item.id()));
                 }
+                Effect::Emit(Event::ItemRemoved { item_id }) => {
+                    prop_assert_eq!(open.take(), Some(item_id.clone()));
+                    prop_assert!(!saved.contains(item_id));
+                }
                 Effect::Save(change) => {
                     prop_assert!(!change.is_empty());
                     for item in &change.put {
-                        prop_assert!(!saved.contains(item.id()), "saved twice: {}", play.line());
+                        // A call is saved before it runs, and again with its result.
+                        let is_call = matches!(item, ThreadItem::HiddenContext(_));
+                        prop_assert!(is_call || !saved.contains(item.id()), "saved twice: {}", play.line());
                         saved.push(item.id().clone());
                     }
                 }
