@@ -459,3 +459,6 @@ pub struct RequestKey {
     /// Tells the request's body from others.
     pub fingerprint: Arc<str>,
 }
+
+#[cfg(test)]
+mod tests;

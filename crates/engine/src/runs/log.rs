@@ -300,3 +300,6 @@ fn bytes_of(event: &Event) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

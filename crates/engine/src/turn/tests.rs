@@ -327,7 +327,9 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
     };
     let silent = two_rounds().tool("a").completed();
     assert!(
-        silent.line().ends_with("ask-without-tools save[+end] error end"),
+        silent
+            .line()
+            .ends_with("ask-without-tools save[+end] error end"),
         "{}",
         silent.line()
     );
@@ -359,7 +361,10 @@ fn without_rounds_the_model_never_hears_of_tools() {
     let mut start = start(Titles::Off);
     start.limits.tool_rounds = 0;
     let play = Play::of(start).tool("a").completed();
-    assert_eq!(play.line(), "created options ask-without-tools save[+end] error end");
+    assert_eq!(
+        play.line(),
+        "created options ask-without-tools save[+end] error end"
+    );
 }
 
 #[test]
@@ -454,7 +459,11 @@ fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_a
         Effect::Save(change) => change.unqueue.clone(),
         _ => None,
     });
-    assert_eq!(unqueued, Some(ItemId::mint(50)), "it does not wait any more");
+    assert_eq!(
+        unqueued,
+        Some(ItemId::mint(50)),
+        "it does not wait any more"
+    );
     let asked = play.effects.iter().rev().find_map(|effect| match effect {
         Effect::AskModel { request, .. } => request.input.last(),
         _ => None,
@@ -466,12 +475,17 @@ fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_a
 fn a_call_is_in_the_thread_before_its_tool_runs() {
     let play = Play::new(Titles::Off).tool("pay").completed();
     let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
-    let [ModelInput::ToolCall(_), ModelInput::ToolOutput { output, .. }] =
-        &history::model_input(&kept)[..]
+    let [
+        ModelInput::ToolCall(_),
+        ModelInput::ToolOutput { output, .. },
+    ] = &history::model_input(&kept)[..]
     else {
         panic!("a call and what is known of its result")
     };
-    assert!(output.contains("may or may not have done its work"), "{output}");
+    assert!(
+        output.contains("may or may not have done its work"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -479,13 +493,25 @@ fn every_end_is_told_to_the_person_and_to_the_model() {
     let table = [
         (Why::Stopped, "notice", "You stopped", "user stopped"),
         (Why::Abandoned, "notice", "nobody was waiting", "user left"),
-        (Why::Interrupted, "notice", "newer message", "sent another message"),
+        (
+            Why::Interrupted,
+            "notice",
+            "newer message",
+            "sent another message",
+        ),
         (Why::Shutdown, "error", "restarted", "did not stop it"),
-        (Why::Revoked, "error", "session was ended", "did not stop it"),
+        (
+            Why::Revoked,
+            "error",
+            "session was ended",
+            "did not stop it",
+        ),
         (Why::Deleted, "error", "was deleted", "did not stop it"),
     ];
     for (why, kind, words, note) in table {
-        let play = Play::new(Titles::Off).text("half").on(Input::Cancelled(why));
+        let play = Play::new(Titles::Off)
+            .text("half")
+            .on(Input::Cancelled(why));
         assert!(
             play.line().ends_with(&format!(
                 "part-done save[assistant_message,sdk_hidden_context+end] done {kind} end"
@@ -518,14 +544,20 @@ fn a_checkpoint_is_the_message_so_far_under_its_id_and_only_what_is_new() {
     let [ThreadItem::AssistantMessage(partial)] = &change.put[..] else {
         panic!("the message")
     };
-    assert_eq!((partial.content[0].text.as_str(), change.end), ("half", None));
+    assert_eq!(
+        (partial.content[0].text.as_str(), change.end),
+        ("half", None)
+    );
     assert!(!play.turn.has_unsaved_text());
     assert_eq!(play.turn.checkpoint(), None, "nothing is new");
     let play = play.text(" and half").completed();
     let [ThreadItem::AssistantMessage(whole)] = play.saved()[..] else {
         panic!("one message")
     };
-    assert_eq!((&whole.id, whole.content[0].text.as_str()), (&partial.id, "half and half"));
+    assert_eq!(
+        (&whole.id, whole.content[0].text.as_str()),
+        (&partial.id, "half and half")
+    );
 }
 
 #[test]
@@ -594,8 +626,9 @@ fn every_failure_keeps_what_stands_and_says_what_to_do() {
         let name = format!("{input:?}");
         let play = Play::new(Titles::Off).text("half an ans").on(input);
         assert!(
-            play.line()
-                .ends_with("part-done save[assistant_message,sdk_hidden_context+end] done error end"),
+            play.line().ends_with(
+                "part-done save[assistant_message,sdk_hidden_context+end] done error end"
+            ),
             "{name}: {}",
             play.line()
         );
@@ -617,17 +650,24 @@ fn an_empty_answer_is_a_failure() {
 
 #[test]
 fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
-    let play = Play::new(Titles::Off).text("half").on(Input::Cancelled(Why::Stopped));
+    let play = Play::new(Titles::Off)
+        .text("half")
+        .on(Input::Cancelled(Why::Stopped));
     assert!(
-        play.line()
-            .ends_with("delta part-done save[assistant_message,sdk_hidden_context+end] done notice end"),
+        play.line().ends_with(
+            "delta part-done save[assistant_message,sdk_hidden_context+end] done notice end"
+        ),
         "{}",
         play.line()
     );
 
-    let blank = Play::new(Titles::Off).text(" \n").on(Input::Cancelled(Why::Stopped));
+    let blank = Play::new(Titles::Off)
+        .text(" \n")
+        .on(Input::Cancelled(Why::Stopped));
     assert!(
-        blank.line().ends_with("delta removed save[sdk_hidden_context+end] notice end"),
+        blank
+            .line()
+            .ends_with("delta removed save[sdk_hidden_context+end] notice end"),
         "{}",
         blank.line()
     );
@@ -649,7 +689,9 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
 
 #[test]
 fn what_cannot_be_saved_is_told() {
-    let play = Play::new(Titles::Off).text("half").on(Input::SaveFailed(NotSaved::Failed));
+    let play = Play::new(Titles::Off)
+        .text("half")
+        .on(Input::SaveFailed(NotSaved::Failed));
     assert!(play.line().ends_with("delta error end"), "{}", play.line());
 }
 
@@ -668,19 +710,15 @@ fn an_answer_whose_last_save_fails_is_never_called_done() {
             now: thread().created_at,
             id: 7,
         };
-        play.turn.on(
-            Input::SaveFailed(NotSaved::Failed),
-            &moment,
-            &mut waiting,
-        );
+        play.turn
+            .on(Input::SaveFailed(NotSaved::Failed), &moment, &mut waiting);
         play.effects.extend(waiting);
         assert!(
-            play.line()
-                .ends_with(if titles == Titles::Off {
-                    "part-done save[assistant_message+end] error end"
-                } else {
-                    "part-done save[assistant_message] error end"
-                }),
+            play.line().ends_with(if titles == Titles::Off {
+                "part-done save[assistant_message+end] error end"
+            } else {
+                "part-done save[assistant_message] error end"
+            }),
             "{}",
             play.line()
         );
