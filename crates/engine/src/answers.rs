@@ -16,7 +16,7 @@ use protocol::{
 use tokio::sync::oneshot;
 use tracing::{Instrument, instrument::WithSubscriber, subscriber::NoSubscriber};
 
-use self::ask::{Ask, Begins};
+use self::ask::{Accepted, Ask, Begins, IsAccepted};
 use crate::{
     context::{Owner, RequestContext},
     engine::{Answer, Engine},
@@ -263,7 +263,7 @@ impl Engine {
         let (run, accepted) = self.launch(ask, busy, following)?;
         let mut reader = Reader::new(&self.runs, &run, Position(0), can_resume);
         match accepted.await {
-            Ok(Ok(ask::Accepted { waits })) => {
+            Ok(Ok(Accepted { waits })) => {
                 reader.set_queued(waits.then(|| run.message.clone()));
                 Ok(reader)
             }
@@ -292,7 +292,7 @@ impl Engine {
         ask: Ask,
         busy: Busy,
         following: Following,
-    ) -> Result<(Arc<Run>, oneshot::Receiver<Result<ask::Accepted, Error>>), Error> {
+    ) -> Result<(Arc<Run>, IsAccepted), Error> {
         let Following {
             key,
             permit,

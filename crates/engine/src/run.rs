@@ -349,13 +349,11 @@ impl Work {
                 },
                 Self::Calling(calling) => *self = Self::Tool(calling.await),
                 Self::Tool(tool) => {
-                    return match tool.next().await {
-                        Some(event) => Input::Tool(event),
-                        None => {
-                            *self = Self::Nothing;
-                            Input::ToolEnded
-                        }
-                    };
+                    if let Some(event) = tool.next().await {
+                        return Input::Tool(event);
+                    }
+                    *self = Self::Nothing;
+                    return Input::ToolEnded;
                 }
             }
         }
@@ -487,4 +485,70 @@ async fn write_title(model: Arc<dyn Model>, request: ModelRequest) -> Option<Str
         }
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{ItemId, RunId, event::TextDelta};
+
+    use super::*;
+    use crate::runs::RunSettings;
+
+    fn mouth() -> Mouth {
+        let place = (ThreadId::mint(1), ItemId::mint(1));
+        let owner = Owner::new("https://id.test ada");
+        let settings = RunSettings::default();
+        let (run, _stopped) = Run::new(RunId::mint(1), owner, place, None, settings);
+        Mouth::new(run)
+    }
+
+    fn text(delta: &str) -> Event {
+        TextDelta {
+            item_id: &ItemId::mint(7),
+            content_index: 0,
+            delta,
+        }
+        .into()
+    }
+
+    fn progress() -> Event {
+        Event::ProgressUpdate {
+            icon: None,
+            text: "looking".to_owned(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn text_right_after_other_text_waits_a_moment_and_nothing_else_does() {
+        let mut mouth = mouth();
+        assert!(!mouth.must_speak(), "nothing to say");
+        mouth.say(text("one "));
+        assert!(mouth.must_speak(), "the first words are never late");
+        mouth.speak();
+        mouth.say(text("two "));
+        assert!(!mouth.must_speak());
+        assert_eq!(mouth.due(), Some(Instant::now() + GATHER));
+        mouth.say(text("three"));
+        mouth.say(progress());
+        assert!(mouth.must_speak(), "it takes along what waits");
+        mouth.speak();
+        assert!(!mouth.has_words());
+        mouth.say(text("four"));
+        tokio::time::sleep(GATHER).await;
+        assert!(mouth.must_speak(), "a slow model's text leaves at once");
+        assert_eq!(mouth.run.log.position(), Position(14));
+        mouth.speak();
+        assert_eq!(mouth.run.log.position(), Position(18));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded() {
+        let mut mouth = mouth();
+        mouth.say(text("first"));
+        mouth.speak();
+        for _ in 0..100 {
+            mouth.say(text(&"x".repeat(1000)));
+            assert!(mouth.words.len() < MOST_WAITING);
+        }
+    }
 }

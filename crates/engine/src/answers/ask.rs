@@ -58,6 +58,8 @@ pub(super) struct Accepted {
 
 /// Tells once whether a message was accepted.
 type Accept = oneshot::Sender<Result<Accepted, Error>>;
+/// Where that is heard.
+pub(super) type IsAccepted = oneshot::Receiver<Result<Accepted, Error>>;
 
 impl Ask {
     /// Waits for its turn where it has to, then answers.
@@ -213,18 +215,15 @@ impl Ask {
             Begins::Again => change.truncate_after = Some(run.message.clone()),
             Begins::Anew { cut_off } => change.remove.extend(cut_off.clone()),
         }
-        let (epoch, thread) = match &self.begins {
-            Begins::Thread(thread) => {
-                let epoch = store.create_thread(owner, thread, &change).await;
-                (epoch.map_err(taken)?, thread.clone())
-            }
-            _ => {
-                let epoch = run::apply_patiently(&**store, owner, &run.thread, &change).await;
-                let epoch = epoch.map_err(taken)?;
-                let thread = store.thread(owner, &run.thread).await?;
-                super::check_open(&thread.status)?;
-                (epoch, thread)
-            }
+        let (epoch, thread) = if let Begins::Thread(thread) = &self.begins {
+            let epoch = store.create_thread(owner, thread, &change).await;
+            (epoch.map_err(taken)?, thread.clone())
+        } else {
+            let epoch = run::apply_patiently(&**store, owner, &run.thread, &change).await;
+            let epoch = epoch.map_err(taken)?;
+            let thread = store.thread(owner, &run.thread).await?;
+            super::check_open(&thread.status)?;
+            (epoch, thread)
         };
         if matches!(self.begins, Begins::Again) {
             self.engine.remove_files();
