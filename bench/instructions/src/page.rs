@@ -33,7 +33,7 @@ pub(crate) async fn run(folder: &Path, iterations: u32) -> Result<()> {
     let owner = Owner::new("owner");
     if is_new {
         for number in 0..THREADS {
-            store.create_thread(&owner, &thread(number)?, &[]).await?;
+            store.create_thread(&owner, &thread(number)?, &Change::of(&[])).await?;
         }
     }
     let query = PageQuery {

@@ -503,7 +503,7 @@ impl Engine {
         after: &Cursor,
         can_resume: bool,
     ) -> Result<Reader, Error> {
-        let is_meant = |run: &Run| run.id == after.run && thread.is_none_or(|id| run.thread == *id);
+        let is_meant = |run: &Run| run.id == after.run;
         let run = self
             .runs
             .find(&context.owner, thread, is_meant)

@@ -164,6 +164,14 @@ impl RequestRecord {
 }
 
 impl Change {
+    /// Adds these items, or replaces those of the same ids.
+    pub fn of(items: &[ThreadItem]) -> Self {
+        Self {
+            put: items.to_vec(),
+            ..Self::default()
+        }
+    }
+
     /// Whether applying this would change nothing.
     pub fn is_empty(&self) -> bool {
         let epoch = self.epoch;

@@ -66,6 +66,8 @@ struct Running {
     checkpoint: Option<BoxFuture<'static, Result<Epoch, StoreError>>>,
     last_checkpoint: Instant,
     deadline: Pin<Box<Sleep>>,
+    /// Whether the deadline is the title's.
+    is_titling: bool,
     /// When what waits is handed out, or what was said is saved.
     timer: Pin<Box<Sleep>>,
     mouth: Mouth,
@@ -95,6 +97,7 @@ pub(crate) async fn play(task: Task, start: Start) {
         checkpoint: None,
         last_checkpoint: Instant::now(),
         deadline,
+        is_titling: false,
         timer: Box::pin(tokio::time::sleep(CHECKPOINT)),
         mouth,
     };
@@ -111,6 +114,12 @@ impl Running {
                     effect => self.perform(effect).await,
                 }
             }
+            if self.turn.is_titling() && !self.is_titling {
+                // Only once the answer is saved: how long that takes is none of the title's time.
+                self.is_titling = true;
+                let patience = self.task.workflow.limits.title_duration;
+                self.deadline.as_mut().reset(Instant::now() + patience);
+            }
             let input = self.next().await;
             self.tell(input);
         }
@@ -118,7 +127,6 @@ impl Running {
 
     fn tell(&mut self, input: Input) {
         let Engine { clock, ids, .. } = &self.task.engine;
-        let was_titling = self.turn.is_titling();
         self.turn.on(
             input,
             &|| Moment {
@@ -127,15 +135,11 @@ impl Running {
             },
             &mut self.effects,
         );
-        if self.turn.is_titling() && !was_titling {
-            // What the model still has to say would not be heard any more.
-            self.work = Work::Nothing;
-            let patience = self.task.workflow.limits.title_duration;
-            self.deadline.as_mut().reset(Instant::now() + patience);
-        }
-        if self.turn.is_ended() {
+        if self.turn.is_titling() || self.turn.is_ended() {
             // That closes the connection to the provider: nobody pays for what is not heard.
             self.work = Work::Nothing;
+        }
+        if self.turn.is_ended() {
             self.title = None;
         }
     }

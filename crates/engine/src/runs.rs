@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use protocol::{ItemId, RunId, ThreadId, ThreadItem};
+use protocol::{Cursor, ItemId, Position, RunId, ThreadId, ThreadItem};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -155,7 +155,7 @@ pub(crate) enum Call {
     /// It is its turn.
     Begin(Place),
     /// The run that lives has taken its message up; what it says from this position is the answer.
-    Joined(protocol::Cursor),
+    Joined(Cursor),
     /// Its message was taken back.
     TakenBack,
 }
@@ -227,7 +227,8 @@ impl Runs {
         }
     }
 
-    pub(crate) fn settings(&self) -> RunSettings {
+    /// How they go on.
+    pub fn settings(&self) -> RunSettings {
         self.settings
     }
 
@@ -328,8 +329,9 @@ impl Runs {
             std::iter::once(&line.live).chain(waiting)
         });
         let ended = state.ended.iter().rev().map(|ended| &ended.run);
+        let is_there = |run: &Run| thread.is_none_or(|thread| run.thread == *thread);
         open.chain(ended)
-            .find(|run| run.owner == *owner && is_meant(run))
+            .find(|run| run.owner == *owner && is_there(run) && is_meant(run))
             .cloned()
     }
 
@@ -369,6 +371,10 @@ impl Runs {
     pub(crate) fn retire(&self, run: &Arc<Run>) {
         run.log.end();
         run.ended.cancel();
+        // It was refused: there is nothing to read.
+        if run.log.position() == Position(0) {
+            return;
+        }
         let bytes = run.log.bytes();
         let mut state = self.lock();
         state.ended.push_back(Ended {
@@ -440,7 +446,7 @@ pub struct Following {
     /// Whether it can come back when its connection breaks; then closing it is no wish to stop.
     pub can_resume: bool,
     /// Where it has read to.
-    pub after: Option<protocol::Cursor>,
+    pub after: Option<Cursor>,
     /// Its name for the request, so that sending it again does not do it again.
     pub key: Option<RequestKey>,
     /// Kept for as long as the run lives.

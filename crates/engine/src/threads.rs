@@ -4,7 +4,7 @@ use protocol::{
     Page, Thread, ThreadId, ThreadItem,
     request::{ItemsFeedback, ItemsList, Order, ThreadsList},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     context::{Owner, RequestContext},
@@ -33,26 +33,23 @@ impl Engine {
         let owner = &context.owner;
         // Before the items: what is said after this is in the run, what was said before it in the items.
         let run = self.runs.live(owner, id).map(|run| run.id.clone());
-        let mut thread = self.store.thread(owner, id).await?;
+        let thread = self.store.thread(owner, id).await?;
         let standing = self.store.standing(owner, id).await?;
         let first = page_query::<ThreadId>(None, Order::Asc, None);
         let items = self.store.items(owner, id, &first).await?;
-        let items = self.with_links(context, items);
-        let mut tell = |name: &str, value: Value| thread.metadata.insert(name.to_owned(), value);
+        let mut thread = Thread::for_client(thread, self.with_links(context, items));
+        let notes = &mut thread.thread.metadata;
         if let Some(run) = &run {
-            tell(RUN, json!(run));
+            notes.insert(RUN.to_owned(), json!(run));
         } else if let Some(last) = standing.run.filter(|last| last.is_interrupted) {
-            tell(INTERRUPTED, json!(last.answers));
+            notes.insert(INTERRUPTED.to_owned(), json!(last.answers));
         }
         if !standing.queued.is_empty() {
             let mut queued = standing.queued;
             self.attachments.show(owner, &mut queued, self.clock.now());
-            tell(QUEUED, json!(queued));
+            notes.insert(QUEUED.to_owned(), json!(queued));
         }
-        Ok(Answer::Thread(Box::new(LoadedThread {
-            thread: Thread::for_client(thread, items),
-            run,
-        })))
+        Ok(Answer::Thread(Box::new(LoadedThread { thread, run })))
     }
 
     pub(crate) async fn list_threads(

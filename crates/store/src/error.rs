@@ -43,6 +43,9 @@ pub enum Error {
     /// A row with this id, digest or origin is there already.
     #[error("the record exists already")]
     Conflict,
+    /// A newer run has the thread.
+    #[error("a newer run has taken over the thread")]
+    Fenced,
     /// Locked by another process, or more work than it can do; the same call may work later.
     #[error("the database is busy")]
     Busy(#[source] Cause),
@@ -101,12 +104,13 @@ impl From<Error> for engine::ports::StoreError {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => Self::NotFound,
+            Error::Fenced => Self::Fenced,
+            Error::Conflict => Self::Exists,
             Error::Busy(cause) => Self::Busy(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
             Error::Full(cause) => Self::Full(Box::new(cause)),
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
-            other @ (Error::Conflict
-            | Error::ForeignLog { .. }
+            other @ (Error::ForeignLog { .. }
             | Error::Address(_)
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
@@ -123,6 +127,7 @@ impl From<Error> for auth::ports::StoreError {
             Error::Full(cause) => Self::Full(Box::new(cause)),
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::NotFound
+            | Error::Fenced
             | Error::ForeignLog { .. }
             | Error::Address(_)
             | Error::TooNew { .. }

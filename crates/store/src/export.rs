@@ -99,6 +99,11 @@ pub enum Kind {
         /// The number.
         thread: i64,
     },
+    /// The messages of a thread that wait for their turn.
+    Queued {
+        /// The number of the thread's row.
+        thread: i64,
+    },
     /// Thumbs for those items.
     Feedback {
         /// The number.
@@ -168,6 +173,7 @@ pub async fn export_user<E: From<Error>>(
         for (thread, record) in threads {
             take(record)?;
             export_rows(database, owner, Kind::Items { thread }, &mut take).await?;
+            export_rows(database, owner, Kind::Queued { thread }, &mut take).await?;
             export_rows(database, owner, Kind::Feedback { thread }, &mut take).await?;
         }
     }
@@ -196,6 +202,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
+            StoreError::Fenced => Self::Fenced,
+            StoreError::Exists => Self::Conflict,
             StoreError::Busy(cause) => Self::Busy(cause.into()),
             StoreError::Internal(cause) | StoreError::Lost(cause) => Self::Internal(cause.into()),
             StoreError::Full(cause) => Self::Full(cause.into()),

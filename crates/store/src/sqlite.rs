@@ -11,11 +11,13 @@
 
 mod attachments;
 mod audit;
+mod change;
 mod credentials;
 mod examine;
 mod export;
 mod place;
 mod queue;
+mod runs;
 mod schema;
 mod threads;
 mod upkeep;

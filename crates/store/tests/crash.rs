@@ -61,7 +61,7 @@ async fn child() {
             metadata: serde_json::Map::new(),
         };
         database
-            .create_thread(&owner(), &thread, &[])
+            .create_thread(&owner(), &thread, &Change::of(&[]))
             .await
             .unwrap();
         for number in 0.. {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use engine::Owner;
 use engine::attachments::remove_files;
 use engine::ports::{
-    Announced, AttachmentRecord, Change, FileId, Files, PageQuery, Quota, StoreError,
+    Announced, AttachmentRecord, Change, FileId, Files, PageQuery, Quota, RequestRecord, StoreError,
 };
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::{FeedbackKind, Order};
@@ -92,7 +92,7 @@ async fn a_new_file_is_for_its_user_only() {
     let file = File::new();
     let database = file.open().await;
     database
-        .create_thread(&owner(), &thread(1), &[])
+        .create_thread(&owner(), &thread(1), &Change::of(&[]))
         .await
         .unwrap();
     assert_eq!(mode(file.path().parent().unwrap().into()), 0o700);
@@ -112,7 +112,7 @@ async fn both_kinds_of_durability_keep_what_was_written() {
         };
         let database = connect(&file.url(), options).await.unwrap();
         database
-            .create_thread(&owner(), &thread(1), &[])
+            .create_thread(&owner(), &thread(1), &Change::of(&[]))
             .await
             .unwrap();
         drop(database);
@@ -207,7 +207,7 @@ async fn a_locked_database_is_busy_and_loses_nothing() {
     };
     let database = connect(&file.url(), options).await.unwrap();
     database
-        .create_thread(&owner(), &thread(1), &[item(1, 1, "before")])
+        .create_thread(&owner(), &thread(1), &Change::of(&[item(1, 1, "before")]))
         .await
         .unwrap();
 
@@ -253,7 +253,8 @@ async fn a_call_whose_caller_went_away_is_done_all_the_same() {
     let database = file.open().await;
     let (owner, thread) = (owner(), thread(1));
     // Polled once, so that it is queued, then dropped, most likely before there is an answer.
-    let write = database.create_thread(&owner, &thread, &[]);
+    let nothing = Change::of(&[]);
+    let write = database.create_thread(&owner, &thread, &nothing);
     let _answer = futures::poll!(Box::pin(write));
     // Writes are done in their order, so this one comes after it.
     database.check().await.unwrap();
@@ -273,7 +274,7 @@ async fn an_export_has_everything_of_the_user_and_nothing_of_others() {
                 .map(|item_number| item(number, item_number, text))
                 .collect();
             database
-                .create_thread(&owner, &thread(number), &items)
+                .create_thread(&owner, &thread(number), &Change::of(&items))
                 .await
                 .unwrap();
         }
@@ -422,7 +423,7 @@ async fn a_forgotten_user_is_gone_from_the_files_too() {
         for number in 1..=50 {
             let items = [item(number, 1, text), item(number, 2, &text.repeat(500))];
             database
-                .create_thread(who, &thread(number), &items)
+                .create_thread(who, &thread(number), &Change::of(&items))
                 .await
                 .unwrap();
         }
@@ -488,12 +489,15 @@ enum Fate {
 }
 
 /// A new table has to be put on this list, and to be dealt with where it holds something of a person.
-const TABLES: [(&str, Fate); 16] = [
+const TABLES: [(&str, Fate); 18] = [
     // A number, which the export's reader can count.
     ("message_bytes", Fate::Goes(None)),
     ("threads", Fate::Goes(Some("thread"))),
     ("items", Fate::Goes(Some("item"))),
     ("feedback", Fate::Goes(Some("feedback"))),
+    ("queued_messages", Fate::Goes(Some("item"))),
+    // Names that a client gave to what it sent, for a day.
+    ("requests", Fate::Goes(None)),
     ("attachments", Fate::Goes(Some("attachment"))),
     ("chat_sessions", Fate::Goes(Some("chat_session"))),
     // Hashes of credentials: they say nothing to anybody.
@@ -531,7 +535,7 @@ async fn fill(database: &dyn Database, files: &LocalFiles, owner: &Owner) {
     database.insert_visitor(&visitor).await.unwrap();
     open_session(database, issuer, subject, 1).await;
     database
-        .create_thread(owner, &thread(1), &[item(1, 1, "hello")])
+        .create_thread(owner, &thread(1), &Change::of(&[item(1, 1, "hello")]))
         .await
         .unwrap();
     let items = [ItemId::mint(1)];
@@ -543,6 +547,17 @@ async fn fill(database: &dyn Database, files: &LocalFiles, owner: &Owner) {
             FeedbackKind::Positive,
             at(),
         )
+        .await
+        .unwrap();
+    let request = RequestRecord {
+        key: "once".into(),
+        fingerprint: "body".into(),
+        item: ItemId::mint(2),
+        at: at(),
+    };
+    let waits = item(1, 2, "waits");
+    database
+        .enqueue(owner, &ThreadId::mint(1), &waits, Some(&request), 8)
         .await
         .unwrap();
     keep_file(database, files, owner, "a file").await;

@@ -100,7 +100,7 @@ async fn child() {
     join_all((0..CALLERS).map(async |caller| {
         for number in (0..).map(|number| number * CALLERS + caller) {
             database
-                .create_thread(&owner(), &thread(number), &[])
+                .create_thread(&owner(), &thread(number), &engine::ports::Change::of(&[]))
                 .await
                 .unwrap();
             println!("saved {number}");
@@ -261,7 +261,11 @@ async fn what_power_costs() {
                     for round in 0..ROUNDS {
                         let number = round * callers + caller;
                         database
-                            .create_thread(&owner(), &thread(number), &[])
+                            .create_thread(
+                                &owner(),
+                                &thread(number),
+                                &engine::ports::Change::of(&[]),
+                            )
                             .await
                             .unwrap();
                     }

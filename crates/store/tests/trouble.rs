@@ -105,7 +105,7 @@ async fn a_full_disk_is_called_full_and_works_again_when_there_is_room() {
     };
     let database = open(&disk.0.join("data/vestibule.db")).await;
     database
-        .create_thread(&owner(), &thread(1), &[])
+        .create_thread(&owner(), &thread(1), &Change::of(&[]))
         .await
         .unwrap();
     let filler = disk.0.join("filler");
@@ -120,7 +120,7 @@ async fn a_full_disk_is_called_full_and_works_again_when_there_is_room() {
     let mut saved = 0;
     let full = loop {
         match save(saved).await {
-            Ok(()) => saved += 1,
+            Ok(_epoch) => saved += 1,
             Err(error) => break error,
         }
         assert!(saved < 1_000, "the disk is never full");
@@ -147,7 +147,7 @@ async fn a_database_that_was_taken_away_acknowledges_nothing_more() {
             let path = folder.path().join("vestibule.db");
             let database = open(&path).await;
             database
-                .create_thread(&owner(), &thread(1), &[])
+                .create_thread(&owner(), &thread(1), &Change::of(&[]))
                 .await
                 .unwrap();
             database.probe().await.unwrap();
@@ -159,7 +159,9 @@ async fn a_database_that_was_taken_away_acknowledges_nothing_more() {
             }
             let probed = database.probe().await;
             assert!(matches!(probed, Err(StoreError::Lost(_))), "{probed:?}");
-            let saved = database.create_thread(&owner(), &thread(2), &[]).await;
+            let saved = database
+                .create_thread(&owner(), &thread(2), &Change::of(&[]))
+                .await;
             assert!(matches!(saved, Err(StoreError::Lost(_))), "{saved:?}");
             let end = database
                 .end_chat_sessions_of(
@@ -178,7 +180,7 @@ async fn a_database_that_was_taken_away_acknowledges_nothing_more() {
             // Put back, it goes on.
             fs::rename(folder.path().join("elsewhere"), &taken).unwrap();
             database
-                .create_thread(&owner(), &thread(2), &[])
+                .create_thread(&owner(), &thread(2), &Change::of(&[]))
                 .await
                 .unwrap();
         }
@@ -211,7 +213,7 @@ async fn fill(folder: &Path) -> (Arc<dyn Database>, LocalFiles) {
             .create_thread(
                 &owner(),
                 &thread(number),
-                &[item(number, 1, "hello".to_owned())],
+                &Change::of(&[item(number, 1, "hello".to_owned())]),
             )
             .await
             .unwrap();
@@ -254,7 +256,7 @@ async fn a_backup_of_a_running_database_is_restored_whole() {
     assert_eq!((made.file_bytes, made.damaged.len()), (6, 0));
     // What comes after it is not in it, and it is not made twice.
     database
-        .create_thread(&owner(), &thread(3), &[])
+        .create_thread(&owner(), &thread(3), &Change::of(&[]))
         .await
         .unwrap();
     let again = backup(&*database, &files, &to).await;
@@ -290,7 +292,7 @@ async fn a_restore_replaces_nothing_unasked_and_nothing_in_use() {
     let to = folder.path().join("backup");
     backup(&*database, &files, &to).await.unwrap();
     database
-        .create_thread(&owner(), &thread(3), &[])
+        .create_thread(&owner(), &thread(3), &Change::of(&[]))
         .await
         .unwrap();
     let (place, kept) = (

@@ -19,6 +19,7 @@ mod isolation;
 mod openers;
 mod paging;
 mod projects;
+mod runs;
 mod sample;
 mod threads;
 
@@ -113,6 +114,17 @@ cases! { $
         every_kind_of_text_comes_back_as_it_was,
         bytes_of_messages_are_counted_whatever_adds_or_removes_them,
         a_probe_finds_a_store_that_works,
+    }
+    runs {
+        only_the_newest_epoch_writes,
+        of_two_that_begin_at_once_one_is_fenced,
+        a_thread_knows_its_run_until_it_ends,
+        what_a_process_left_behind_is_found_once,
+        messages_wait_in_order_and_as_many_as_may,
+        a_message_that_waits_takes_room_once,
+        files_wait_with_their_message,
+        a_request_is_remembered_for_its_owner,
+        a_request_is_forgotten_after_a_day,
     }
     isolation {
         a_foreign_thread_is_as_missing_as_one_that_never_was,

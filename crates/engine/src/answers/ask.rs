@@ -145,9 +145,21 @@ impl Ask {
         loop {
             tokio::select! {
                 biased;
+                Some(why) = stops.next(), if stopped.is_none() => {
+                    stopped = Some(why);
+                    // The message stays, whoever stops waiting for the answer, until the thread or the process goes.
+                    if matches!(why, Why::Shutdown | Why::Deleted) {
+                        mouth.say(why.words_of_waiting());
+                        mouth.speak();
+                        if runs.withdraw(run).is_some() {
+                            runs.retire(run);
+                            return None;
+                        }
+                    }
+                }
                 call = &mut called => return match call {
-                    // It stays in the queue, for the next process.
-                    Ok(Call::Begin(_)) if stopped == Some(Why::Shutdown) => None,
+                    // It stays in the queue for the next process, or is gone with its thread.
+                    Ok(Call::Begin(_)) if matches!(stopped, Some(Why::Shutdown | Why::Deleted)) => None,
                     Ok(Call::Begin(place)) => {
                         // Its turn has come, and it ends there.
                         if let Some(why) = stopped {
@@ -175,18 +187,6 @@ impl Ask {
                         None
                     }
                 },
-                Some(why) = stops.next(), if stopped.is_none() => {
-                    stopped = Some(why);
-                    // The message stays, whoever stops waiting for the answer, until the thread or the process goes.
-                    if matches!(why, Why::Shutdown | Why::Deleted) {
-                        mouth.say(why.words_of_waiting());
-                        mouth.speak();
-                        if runs.withdraw(run).is_some() {
-                            runs.retire(run);
-                            return None;
-                        }
-                    }
-                }
             }
         }
     }

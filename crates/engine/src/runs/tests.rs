@@ -45,7 +45,16 @@ fn enter(runs: &Runs, number: u128, busy: Busy) -> (Arc<Run>, oneshot::Receiver<
 
 fn now(entered: Entered) -> Place {
     match entered {
-        Entered::Now(place) => place,
+        Entered::Now(place) => {
+            // Whoever has said nothing is forgotten at once.
+            let said = Event::ProgressUpdate {
+                icon: None,
+                text: "hello".to_owned(),
+            };
+            let frames = bytes::Bytes::from_static(b"hello");
+            place.run().log.append(&mut vec![said], frames);
+            place
+        }
         Entered::Later(_) => panic!("the thread was free"),
     }
 }

@@ -90,7 +90,8 @@ impl AttachmentStore for Sqlite {
         let discarded = self.write(move |connection| {
             let rows = connection
                 .prepare_cached(
-                    "DELETE FROM attachments WHERE owner = ?1 AND id = ?2 AND item IS NULL",
+                    "DELETE FROM attachments
+                     WHERE owner = ?1 AND id = ?2 AND item IS NULL AND queued IS NULL",
                 )?
                 .execute(params![owner.as_str(), id.as_str()])?;
             require_one(rows)
@@ -106,7 +107,8 @@ impl AttachmentStore for Sqlite {
                     .prepare_cached(
                         "DELETE FROM attachments WHERE key IN
                              (SELECT key FROM attachments
-                              WHERE item IS NULL AND created_at < ?1 LIMIT ?2)",
+                              WHERE item IS NULL AND queued IS NULL AND created_at < ?1
+                              LIMIT ?2)",
                     )?
                     .execute(params![before.as_microsecond(), BATCH])?;
                 Ok(rows as u64)
@@ -152,7 +154,7 @@ fn announce(
     let (all, of_session, unsent): (i64, i64, i64) = connection
         .prepare_cached(
             "SELECT coalesce(sum(size), 0), count(*) FILTER (WHERE session = ?2),
-                 count(*) FILTER (WHERE item IS NULL)
+                 count(*) FILTER (WHERE item IS NULL AND queued IS NULL)
              FROM attachments WHERE owner = ?1",
         )?
         .query_row(params![owner.as_str(), record.session], |row| {
@@ -206,11 +208,40 @@ pub(super) fn tie(
         .query_row(params![thread, item], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut tie = connection.prepare_cached(
         "UPDATE attachments SET item = ?3
-         WHERE owner = ?1 AND id = ?2 AND sha256 IS NOT NULL AND (item IS NULL OR item = ?3)",
+         WHERE owner = ?1 AND id = ?2 AND sha256 IS NOT NULL AND queued IS NULL
+             AND (item IS NULL OR item = ?3)",
     )?;
     for id in attachments {
         require_one(tie.execute(params![owner, id.as_str(), item])?)?;
     }
+    Ok(())
+}
+
+/// Ties attachments to a message that waits, as [`tie`] does to one that is an item.
+pub(super) fn tie_queued(
+    connection: &Connection,
+    owner: &Owner,
+    queued: i64,
+    attachments: &[AttachmentId],
+) -> Result<(), Error> {
+    for id in attachments {
+        let tied = connection
+            .prepare_cached(
+                "UPDATE attachments SET queued = ?3
+                 WHERE owner = ?1 AND id = ?2 AND sha256 IS NOT NULL AND item IS NULL
+                     AND queued IS NULL",
+            )?
+            .execute(params![owner.as_str(), id.as_str(), queued])?;
+        require_one(tied)?;
+    }
+    Ok(())
+}
+
+/// Lets the attachments of a message go that waits no longer, so that the item that it becomes can have them.
+pub(super) fn untie_queued(connection: &Connection, queued: i64) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE attachments SET queued = NULL WHERE queued = ?1")?
+        .execute([queued])?;
     Ok(())
 }
 
@@ -236,7 +267,8 @@ fn find(
             "SELECT a.owner, a.id, a.file, a.session, a.size, a.sha256, a.created_at, a.version,
                  a.data, threads.id
              FROM attachments a LEFT JOIN items ON items.key = a.item
-                 LEFT JOIN threads ON threads.key = items.thread
+                 LEFT JOIN queued_messages ON queued_messages.key = a.queued
+                 LEFT JOIN threads ON threads.key = coalesce(items.thread, queued_messages.thread)
              WHERE a.id = ?1 AND (?2 IS NULL OR a.owner = ?2)",
         )?
         .query_row(params![id.as_str(), owner.map(Owner::as_str)], |row| {

@@ -41,7 +41,8 @@ pub(super) fn some_rows(
             "SELECT a.owner, a.id, a.file, a.session, a.size, a.sha256, a.created_at, a.version,
                  a.data, threads.id, a.key AS row_key, a.id AS row_name
              FROM attachments a LEFT JOIN items ON items.key = a.item
-                 LEFT JOIN threads ON threads.key = items.thread
+                 LEFT JOIN queued_messages ON queued_messages.key = a.queued
+                 LEFT JOIN threads ON threads.key = coalesce(items.thread, queued_messages.thread)
              WHERE a.owner = ?1 AND a.key > ?2 ORDER BY a.key LIMIT ?3",
             &[&whose, &after, &BATCH],
             "attachment",
@@ -80,6 +81,18 @@ pub(super) fn some_rows(
              ORDER BY key LIMIT ?4",
             &[&whose, thread, &after, &BATCH],
             "message",
+            |row| {
+                let item = threads::read_stored(row)?;
+                Ok(Record::Item { item })
+            },
+        ),
+        Kind::Queued { thread } => read_rows(
+            connection,
+            "SELECT version, data, key AS row_key, id AS row_name FROM queued_messages
+             WHERE thread = (SELECT key FROM threads WHERE owner = ?1 AND key = ?2) AND key > ?3
+             ORDER BY key LIMIT ?4",
+            &[&whose, thread, &after, &BATCH],
+            "message that waits",
             |row| {
                 let item = threads::read_stored(row)?;
                 Ok(Record::Item { item })

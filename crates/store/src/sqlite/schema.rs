@@ -27,6 +27,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!(
         "../../migrations/sqlite/0011_message_bytes.sql"
     )),
+    M::up(include_str!("../../migrations/sqlite/0012_runs.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

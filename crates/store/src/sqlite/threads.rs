@@ -6,16 +6,19 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use engine::ports::{Change, Newest, PageQuery, Room, Store, StoreError};
+use engine::ports::{
+    Change, Epoch, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store, StoreError,
+};
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::rows::{self, Stored};
-use crate::sqlite::{Sqlite, attachments, schema};
+use crate::sqlite::change::{EncodedChange, EncodedItem};
+use crate::sqlite::{Sqlite, runs, schema};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -23,14 +26,14 @@ impl Store for Sqlite {
         &self,
         owner: &Owner,
         thread: &ThreadMetadata,
-        items: &[ThreadItem],
-    ) -> Result<(), StoreError> {
+        change: &Change,
+    ) -> Result<Epoch, StoreError> {
         // Encoded here, on the caller's thread: the writer has nothing to do but write.
         let (owner, id, created_at) = (owner.clone(), thread.id.clone(), thread.created_at);
-        let (thread, items) = (rows::encode(thread)?, encode_items(items)?);
+        let (thread, change) = (rows::encode(thread)?, EncodedChange::new(change)?);
         self.write(move |connection| {
-            let key = insert_thread(connection, &owner, &id, created_at, &thread)?;
-            put_items(connection, key, &items)
+            let thread = insert_thread(connection, &owner, &id, created_at, &thread)?;
+            change.apply(connection, &owner, thread)
         })
         .await
         .map_err(StoreError::from)
@@ -136,34 +139,67 @@ impl Store for Sqlite {
         owner: &Owner,
         thread: &ThreadId,
         change: &Change,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Epoch, StoreError> {
         let (owner, id) = (owner.clone(), thread.clone());
-        let (truncate_after, remove) = (change.truncate_after.clone(), change.remove.clone());
-        let put = encode_items(&change.put)?;
-        let (title, title_if_none) = (change.title.clone(), change.title_if_none.clone());
+        let change = EncodedChange::new(change)?;
         self.write(move |connection| {
-            let key = find_thread(connection, &owner, &id)?;
-            if let Some(item) = &truncate_after {
-                truncate_after_item(connection, key, item)?;
-            }
-            for item in &remove {
-                connection
-                    .prepare_cached("DELETE FROM items WHERE thread = ?1 AND id = ?2")?
-                    .execute(params![key.0, item.as_str()])?;
-            }
-            put_items(connection, key, &put)?;
-            if let Some(title) = &title {
-                name_thread(connection, key, |_| title.clone())?;
-            }
-            if let Some(title) = &title_if_none {
-                name_thread(connection, key, |current| {
-                    current.unwrap_or_else(|| title.clone())
-                })?;
+            let thread = find_thread(connection, &owner, &id)?;
+            change.apply(connection, &owner, thread)
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn enqueue(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        message: &ThreadItem,
+        request: Option<&RequestRecord>,
+        most: u32,
+    ) -> Result<(), StoreError> {
+        let (owner, thread) = (owner.clone(), thread.clone());
+        let (message, request) = (EncodedItem::new(message)?, request.cloned());
+        self.write(move |connection| {
+            let thread = find_thread(connection, &owner, &thread)?;
+            runs::enqueue(connection, &owner, thread, &message, most)?;
+            if let Some(request) = &request {
+                runs::remember(connection, &owner, thread, request)?;
             }
             Ok(())
         })
         .await
         .map_err(StoreError::from)
+    }
+
+    async fn standing(&self, owner: &Owner, thread: &ThreadId) -> Result<Standing, StoreError> {
+        let (owner, thread) = (owner.clone(), thread.clone());
+        self.read(move |connection| {
+            let thread = find_thread(connection, &owner, &thread)?;
+            runs::standing(connection, thread)
+        })
+        .await
+        .map_err(StoreError::from)
+    }
+
+    async fn request(
+        &self,
+        owner: &Owner,
+        key: &str,
+    ) -> Result<Option<(ThreadId, RequestRecord)>, StoreError> {
+        let (owner, key) = (owner.clone(), key.to_owned());
+        self.read(move |connection| runs::find_request(connection, &owner, &key))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn left_behind(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError> {
+        self.read(move |connection| runs::left_behind(connection, limit))
+            .await
+            .map_err(StoreError::from)
     }
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
@@ -233,17 +269,26 @@ impl Store for Sqlite {
 ///
 /// Keys are never used twice, so whoever holds one may touch what hangs on it, even when the thread has gone meanwhile.
 #[derive(Debug, Clone, Copy)]
-struct ThreadKey(i64);
+pub(super) struct ThreadKey {
+    pub(super) key: i64,
+    /// Holds for as long as the transaction does.
+    pub(super) epoch: Epoch,
+}
 
 fn find_thread(
     connection: &Connection,
     owner: &Owner,
     thread: &ThreadId,
 ) -> Result<ThreadKey, Error> {
-    let key = connection
-        .prepare_cached("SELECT key FROM threads WHERE owner = ?1 AND id = ?2")?
-        .query_row(params![owner.as_str(), thread.as_str()], |row| row.get(0))?;
-    Ok(ThreadKey(key))
+    let found = connection
+        .prepare_cached("SELECT key, epoch FROM threads WHERE owner = ?1 AND id = ?2")?
+        .query_row(params![owner.as_str(), thread.as_str()], |row| {
+            Ok(ThreadKey {
+                key: row.get(0)?,
+                epoch: runs::epoch(row, 1)?,
+            })
+        })?;
+    Ok(found)
 }
 
 fn insert_thread(
@@ -264,17 +309,20 @@ fn insert_thread(
             thread.version,
             thread.data,
         ])?;
-    Ok(ThreadKey(key))
+    Ok(ThreadKey {
+        key,
+        epoch: Epoch(0),
+    })
 }
 
 fn find_item(connection: &Connection, thread: ThreadKey, item: &str) -> Result<i64, Error> {
     let key = connection
         .prepare_cached("SELECT key FROM items WHERE thread = ?1 AND id = ?2")?
-        .query_row(params![thread.0, item], |row| row.get(0))?;
+        .query_row(params![thread.key, item], |row| row.get(0))?;
     Ok(key)
 }
 
-fn truncate_after_item(
+pub(super) fn truncate_after_item(
     connection: &Connection,
     thread: ThreadKey,
     item: &ItemId,
@@ -282,23 +330,23 @@ fn truncate_after_item(
     let item = find_item(connection, thread, item.as_str())?;
     connection
         .prepare_cached("DELETE FROM items WHERE thread = ?1 AND key > ?2")?
-        .execute(params![thread.0, item])?;
+        .execute(params![thread.key, item])?;
     Ok(())
 }
 
 /// Gives a thread the title that follows from its current one. Nobody comes between: the writer is alone.
-fn name_thread(
+pub(super) fn name_thread(
     connection: &Connection,
     thread: ThreadKey,
     next: impl FnOnce(Option<String>) -> String,
 ) -> Result<(), Error> {
     let sql = "SELECT version, data FROM threads WHERE key = ?1";
-    let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.0])?;
+    let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.key])?;
     metadata.title = Some(next(metadata.title));
     let Stored { version, data } = rows::encode(&metadata)?;
     connection
         .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
-        .execute(params![thread.0, version, data])?;
+        .execute(params![thread.key, version, data])?;
     Ok(())
 }
 
@@ -307,52 +355,6 @@ fn kind_name(kind: FeedbackKind) -> &'static str {
         FeedbackKind::Positive => "positive",
         FeedbackKind::Negative => "negative",
     }
-}
-
-/// An item that is ready to be written.
-struct EncodedItem {
-    id: ItemId,
-    stored: Stored,
-    /// What a user's message brings along.
-    attachments: Vec<AttachmentId>,
-}
-
-fn encode_items(items: &[ThreadItem]) -> Result<Vec<EncodedItem>, Error> {
-    items
-        .iter()
-        .map(|item| {
-            let attachments = match item {
-                ThreadItem::UserMessage(message) => message.attachments.as_slice(),
-                _ => &[],
-            };
-            Ok(EncodedItem {
-                id: item.id().clone(),
-                stored: rows::encode(item)?,
-                attachments: attachments.iter().map(|one| one.id().clone()).collect(),
-            })
-        })
-        .collect()
-}
-
-fn put_items(
-    connection: &Connection,
-    thread: ThreadKey,
-    items: &[EncodedItem],
-) -> Result<(), Error> {
-    let mut put = connection.prepare_cached(
-        "INSERT INTO items (thread, id, version, data) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (thread, id) DO UPDATE SET version = excluded.version, data = excluded.data",
-    )?;
-    for EncodedItem {
-        id,
-        stored,
-        attachments,
-    } in items
-    {
-        put.execute(params![thread.0, id.as_str(), stored.version, stored.data])?;
-        attachments::tie(connection, thread.0, id.as_str(), attachments)?;
-    }
-    Ok(())
 }
 
 /// Pages begin right after a row that the index finds, so page one thousand costs what page one costs.
@@ -425,7 +427,7 @@ pub(super) fn page_of_items(
              ORDER BY key DESC LIMIT ?4"
         }
     };
-    let params = params![thread.0, low, high];
+    let params = params![thread.key, low, high];
     read_page(connection, sql, query, params, read_stored)
 }
 
@@ -444,7 +446,7 @@ fn newest_items(
     let mut statement = connection.prepare_cached(
         "SELECT version, data FROM items WHERE thread = ?1 AND key < ?2 ORDER BY key DESC",
     )?;
-    let mut rows = statement.query(params![thread.0, before])?;
+    let mut rows = statement.query(params![thread.key, before])?;
     let mut newest = Newest::default();
     let mut left = room.bytes;
     while let Some(row) = rows.next()? {

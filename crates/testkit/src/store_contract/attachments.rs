@@ -151,7 +151,7 @@ pub(super) async fn a_message_holds_its_owners_unused_uploads_only(database: &dy
     announce(&*attachments, &ada, &attachment(5, 5)).await;
     let first = message(1, 1, &[1]);
     threads
-        .create_thread(&ada, &thread(1), std::slice::from_ref(&first))
+        .create_thread(&ada, &thread(1), &Change::of(std::slice::from_ref(&first)))
         .await
         .unwrap();
 
@@ -166,7 +166,7 @@ pub(super) async fn a_message_holds_its_owners_unused_uploads_only(database: &dy
     for bad in [1, 4, 5, 99] {
         assert!(is_missing(&put(2, &[2, bad]).await), "{bad}");
         let new = threads
-            .create_thread(&ada, &thread(2), &[message(2, 1, &[2, bad])])
+            .create_thread(&ada, &thread(2), &Change::of(&[message(2, 1, &[2, bad])]))
             .await;
         assert!(is_missing(&new), "{bad}");
         assert!(is_missing(&threads.thread(&ada, &thread_id(2)).await));
@@ -203,7 +203,7 @@ pub(super) async fn attachments_go_with_their_message(database: &dyn TestDatabas
     }
     let messages = [1, 2, 3, 4].map(|number| message(1, number, &[number]));
     threads
-        .create_thread(&ada, &thread(1), &messages)
+        .create_thread(&ada, &thread(1), &Change::of(&messages))
         .await
         .unwrap();
     let change = Change {
@@ -243,7 +243,7 @@ pub(super) async fn unsent_attachments_are_purged(database: &dyn TestDatabase) {
         attachments.complete(&ada, &id, kept(5)).await.unwrap();
     }
     threads
-        .create_thread(&ada, &thread(1), &[message(1, 1, &[1])])
+        .create_thread(&ada, &thread(1), &Change::of(&[message(1, 1, &[1])]))
         .await
         .unwrap();
     // Number 240 was announced at 240.
@@ -293,7 +293,7 @@ pub(super) async fn unsent_attachments_are_bounded(database: &dyn TestDatabase) 
     assert_eq!(announce("ada", 5).await, Announced::TooManyUnsent);
     stores
         .threads
-        .create_thread(&ada, &thread(1), &[message(1, 1, &[1])])
+        .create_thread(&ada, &thread(1), &Change::of(&[message(1, 1, &[1])]))
         .await
         .unwrap();
     assert_eq!(announce("ada", 6).await, Announced::Accepted);

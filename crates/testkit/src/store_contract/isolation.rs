@@ -1,12 +1,12 @@
 //! One owner's data is another's nothing.
 
 use engine::Owner;
-use engine::ports::{Change, Store, StoreError};
+use engine::ports::{Change, RunEnd, Store, StoreError};
 use protocol::ThreadId;
 use protocol::request::{FeedbackKind, Order};
 
 use super::TestDatabase;
-use super::sample::{all_items, at, first, item, item_id, items, owner, thread, thread_id};
+use super::sample::{all_items, at, begin, first, item, item_id, items, owner, thread, thread_id};
 
 /// Every method that names a thread, with what it answers.
 async fn everything_that_names_a_thread(
@@ -38,6 +38,20 @@ async fn everything_that_names_a_thread(
             },
         ),
         (
+            "apply begin",
+            Change {
+                begin: Some(begin(1)),
+                ..Change::default()
+            },
+        ),
+        (
+            "apply end",
+            Change {
+                end: Some(RunEnd::Ended),
+                ..Change::default()
+            },
+        ),
+        (
             "apply title",
             Change {
                 title: Some("taken".to_owned()),
@@ -53,6 +67,13 @@ async fn everything_that_names_a_thread(
         ),
     ];
     let mut answers = vec![
+        ("standing", store.standing(owner, id).await.map(drop)),
+        (
+            "enqueue",
+            store
+                .enqueue(owner, id, &item(1, 78, "waits"), None, 8)
+                .await,
+        ),
         ("thread", store.thread(owner, id).await.map(drop)),
         (
             "items",
@@ -76,7 +97,7 @@ async fn everything_that_names_a_thread(
         ),
     ];
     for (name, change) in changes {
-        answers.push((name, store.apply(owner, id, &change).await));
+        answers.push((name, store.apply(owner, id, &change).await.map(drop)));
     }
     answers.push(("delete_thread", store.delete_thread(owner, id).await));
     answers
@@ -88,11 +109,11 @@ pub(super) async fn a_foreign_thread_is_as_missing_as_one_that_never_was(
     let store = database.open().await.threads;
     let mine = items(1, 1..=3);
     store
-        .create_thread(&owner("a"), &thread(1), &mine)
+        .create_thread(&owner("a"), &thread(1), &Change::of(&mine))
         .await
         .unwrap();
     store
-        .create_thread(&owner("b"), &thread(2), &items(2, 1..=3))
+        .create_thread(&owner("b"), &thread(2), &Change::of(&items(2, 1..=3)))
         .await
         .unwrap();
 
@@ -127,7 +148,7 @@ pub(super) async fn owners_may_use_the_same_ids(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     for (name, text) in [("a", "of a"), ("b", "of b")] {
         store
-            .create_thread(&owner(name), &thread(1), &[item(1, 1, text)])
+            .create_thread(&owner(name), &thread(1), &Change::of(&[item(1, 1, text)]))
             .await
             .unwrap();
     }
@@ -146,7 +167,7 @@ pub(super) async fn a_list_shows_only_the_owners_threads(database: &dyn TestData
     for number in 1..=6 {
         let name = if number % 2 == 0 { "even" } else { "odd" };
         store
-            .create_thread(&owner(name), &thread(number), &[])
+            .create_thread(&owner(name), &thread(number), &Change::of(&[]))
             .await
             .unwrap();
     }

@@ -273,7 +273,7 @@ pub(super) async fn visitors_who_stay_away_are_purged_with_all_that_is_theirs(
                 .create_thread(
                     &owner_of(id),
                     &thread(thread_number),
-                    &items(thread_number, 1..=2),
+                    &engine::ports::Change::of(&items(thread_number, 1..=2)),
                 )
                 .await
                 .unwrap();

@@ -81,7 +81,13 @@ async fn take(step: &Step, count: usize, store: &dyn Store, owner: &Owner, model
                 ..thread(*number)
             };
             model.threads.push((thread.clone(), Vec::new()));
-            (store.create_thread(owner, &thread, &[]).await, true)
+            (
+                store
+                    .create_thread(owner, &thread, &Change::of(&[]))
+                    .await
+                    .map(drop),
+                true,
+            )
         }
         Step::Delete { thread } => {
             let before = model.threads.len();
@@ -109,7 +115,10 @@ async fn take(step: &Step, count: usize, store: &dyn Store, owner: &Owner, model
                 ..Change::default()
             };
             (
-                store.apply(owner, &thread_id(*thread), &change).await,
+                store
+                    .apply(owner, &thread_id(*thread), &change)
+                    .await
+                    .map(drop),
                 expected,
             )
         }
@@ -124,7 +133,10 @@ async fn take(step: &Step, count: usize, store: &dyn Store, owner: &Owner, model
                 ..Change::default()
             };
             (
-                store.apply(owner, &thread_id(*thread), &change).await,
+                store
+                    .apply(owner, &thread_id(*thread), &change)
+                    .await
+                    .map(drop),
                 expected,
             )
         }
@@ -141,7 +153,10 @@ async fn take(step: &Step, count: usize, store: &dyn Store, owner: &Owner, model
                 ..Change::default()
             };
             (
-                store.apply(owner, &thread_id(*thread), &change).await,
+                store
+                    .apply(owner, &thread_id(*thread), &change)
+                    .await
+                    .map(drop),
                 expected,
             )
         }
@@ -238,7 +253,7 @@ pub(super) async fn an_unknown_cursor_is_not_found(database: &dyn TestDatabase) 
     for number in [1, 2] {
         let own_items = items(number, number * 10..=number * 10 + 3);
         store
-            .create_thread(&owner("a"), &thread(number), &own_items)
+            .create_thread(&owner("a"), &thread(number), &Change::of(&own_items))
             .await
             .unwrap();
     }
@@ -276,7 +291,9 @@ pub(super) async fn a_list_of_threads_can_be_read_while_it_is_deleted(database: 
                 created_at: created_at(number),
                 ..thread(0)
             };
-            let created = store.create_thread(&owner("a"), &thread, &[]).await;
+            let created = store
+                .create_thread(&owner("a"), &thread, &Change::of(&[]))
+                .await;
             created.unwrap();
         }
         let mut query = first(2, order);
@@ -303,7 +320,7 @@ pub(super) async fn limits_are_kept_within_bounds(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     let most = u128::from(PageQuery::MAX_LIMIT);
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 0..=most))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 0..=most)))
         .await
         .unwrap();
     for (limit, expected) in [
@@ -330,7 +347,7 @@ pub(super) async fn a_page_ends_before_it_grows_too_large(database: &dyn TestDat
         .map(|(number, bytes)| item(1, number, &"x".repeat(bytes)))
         .collect();
     store
-        .create_thread(&owner("a"), &thread(1), &long)
+        .create_thread(&owner("a"), &thread(1), &Change::of(&long))
         .await
         .unwrap();
     for (order, expected) in [(Order::Asc, [3, 1, 1, 1]), (Order::Desc, [1, 1, 3, 1])] {
@@ -360,7 +377,7 @@ pub(super) async fn the_newest_items_are_read_as_far_as_they_fit(database: &dyn 
         .map(|(number, bytes)| item(1, number, &"x".repeat(bytes)))
         .collect();
     store
-        .create_thread(&owner("a"), &thread(1), &all)
+        .create_thread(&owner("a"), &thread(1), &Change::of(&all))
         .await
         .unwrap();
     let read = async |owner: &Owner, before: Option<u128>, items, bytes| {

@@ -1,6 +1,6 @@
 //! A project is everybody whom its keys' servers speak for, and nobody else.
 
-use engine::ports::{PageQuery, Store, StoreError};
+use engine::ports::{Change, PageQuery, Store, StoreError};
 use engine::{Owner, Project};
 use protocol::request::Order;
 use protocol::{ThreadId, ThreadMetadata};
@@ -21,7 +21,7 @@ async fn fill(store: &dyn Store, name: &str, numbers: std::ops::RangeInclusive<u
     for number in numbers {
         let owner = user(name, if number % 2 == 0 { "even" } else { "odd" });
         store
-            .create_thread(&owner, &thread(number), &[])
+            .create_thread(&owner, &thread(number), &Change::of(&[]))
             .await
             .unwrap();
     }
@@ -67,7 +67,7 @@ pub(super) async fn a_project_sees_nothing_of_others(database: &dyn TestDatabase
     for (number, name) in (10..).zip(others) {
         let owner = user(name, "even");
         store
-            .create_thread(&owner, &thread(number), &[])
+            .create_thread(&owner, &thread(number), &Change::of(&[]))
             .await
             .unwrap();
     }
@@ -80,7 +80,7 @@ pub(super) async fn a_project_sees_nothing_of_others(database: &dyn TestDatabase
         Owner::new("xkey:shop even"),
     ]) {
         store
-            .create_thread(&owner, &thread(number), &[])
+            .create_thread(&owner, &thread(number), &Change::of(&[]))
             .await
             .unwrap();
     }
@@ -158,7 +158,10 @@ pub(super) async fn pages_between_two_places_are_the_list_between_them(
         let items: Vec<_> = (1..=COUNT)
             .map(|place| item(number, place, "text"))
             .collect();
-        store.create_thread(&owner, &thread, &items).await.unwrap();
+        store
+            .create_thread(&owner, &thread, &Change::of(&items))
+            .await
+            .unwrap();
     }
     let places = || std::iter::once(None).chain((1..=COUNT).map(Some));
     for order in [Order::Asc, Order::Desc] {

@@ -4,12 +4,13 @@ use auth::identity::Environment;
 use auth::ports::{ChatSessionRecord, ClientSecretRecord, Digest, OpenedBy, Rotation};
 use auth::time::UnixTime;
 use engine::Owner;
-use engine::ports::{AttachmentRecord, FileId, PageQuery, Store};
+use engine::ports::{AttachmentRecord, BeginRun, FileId, PageQuery, Store};
 use protocol::attachment::{Attachment, ImageAttachment};
 use protocol::item::{AssistantContent, AssistantMessageItem, InferenceOptions, UserMessageItem};
 use protocol::request::Order;
 use protocol::{
-    AttachmentId, ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus, Timestamp,
+    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
+    Timestamp,
 };
 use serde_json::{Map, json};
 
@@ -38,6 +39,14 @@ pub(super) fn thread(number: u128) -> ThreadMetadata {
         status: ThreadStatus::Active,
         allowed_image_domains: None,
         metadata: Map::new(),
+    }
+}
+
+/// A run, with the message that it answers.
+pub(super) fn begin(number: u128) -> BeginRun {
+    BeginRun {
+        run: RunId::mint(number),
+        answers: item_id(number),
     }
 }
 

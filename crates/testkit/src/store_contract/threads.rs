@@ -7,7 +7,7 @@ use protocol::{ThreadItem, ThreadMetadata, ThreadStatus};
 use serde_json::{Map, json};
 
 use super::TestDatabase;
-use super::sample::{all_items, at, first, item, item_id, items, owner, thread, thread_id};
+use super::sample::{all_items, at, begin, first, item, item_id, items, owner, thread, thread_id};
 
 fn numbers(items: &[ThreadItem]) -> Vec<String> {
     items.iter().map(|item| item.id().to_string()).collect()
@@ -44,7 +44,7 @@ pub(super) async fn a_new_thread_is_there_with_its_items(database: &dyn TestData
     };
     let first_items = items(1, 1..=3);
     store
-        .create_thread(&owner("a"), &thread, &first_items)
+        .create_thread(&owner("a"), &thread, &Change::of(&first_items))
         .await
         .unwrap();
 
@@ -62,13 +62,13 @@ pub(super) async fn a_new_thread_is_there_with_its_items(database: &dyn TestData
 pub(super) async fn a_thread_that_exists_is_not_made_again(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=2))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=2)))
         .await
         .unwrap();
     let again = store
-        .create_thread(&owner("a"), &thread(1), &items(1, 3..=4))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 3..=4)))
         .await;
-    assert!(matches!(again, Err(StoreError::Internal(_))), "{again:?}");
+    assert!(matches!(again, Err(StoreError::Exists)), "{again:?}");
     assert_eq!(
         numbers(&all_items(&*store, &owner("a"), 1).await),
         ids(1..=2)
@@ -78,12 +78,12 @@ pub(super) async fn a_thread_that_exists_is_not_made_again(database: &dyn TestDa
 pub(super) async fn items_keep_the_order_in_which_they_were_put(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 50..=51))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 50..=51)))
         .await
         .unwrap();
     // Neither the ids nor anybody else's items in between decide the order.
     store
-        .create_thread(&owner("a"), &thread(2), &items(2, 1..=1))
+        .create_thread(&owner("a"), &thread(2), &Change::of(&items(2, 1..=1)))
         .await
         .unwrap();
     put(&*store, "a", 1, items(1, 7..=8)).await;
@@ -103,7 +103,7 @@ pub(super) async fn items_keep_the_order_in_which_they_were_put(database: &dyn T
 pub(super) async fn a_replaced_item_stays_in_its_place(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=3))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=3)))
         .await
         .unwrap();
     let changed = item(1, 2, "another text");
@@ -121,7 +121,7 @@ pub(super) async fn truncating_keeps_the_item_and_what_came_before(database: &dy
             .create_thread(
                 &owner("a"),
                 &thread(thread_number),
-                &items(thread_number, 1..=5),
+                &Change::of(&items(thread_number, 1..=5)),
             )
             .await
             .unwrap();
@@ -148,7 +148,7 @@ pub(super) async fn truncating_keeps_the_item_and_what_came_before(database: &dy
 pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=4))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=4)))
         .await
         .unwrap();
     let renamed = ThreadMetadata {
@@ -163,6 +163,7 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         title: Some("Renamed".to_owned()),
         // Too late: the thread has a title by now.
         title_if_none: Some("Automatic".to_owned()),
+        ..Change::default()
     };
     store
         .apply(&owner("a"), &thread_id(1), &change)
@@ -185,7 +186,7 @@ pub(super) async fn a_title_is_given_only_where_there_is_none(database: &dyn Tes
         ..thread(1)
     };
     store
-        .create_thread(&owner("a"), &untitled, &items(1, 1..=1))
+        .create_thread(&owner("a"), &untitled, &Change::of(&items(1, 1..=1)))
         .await
         .unwrap();
     for (offered, kept) in [("First", "First"), ("Second", "First")] {
@@ -205,7 +206,7 @@ pub(super) async fn a_title_is_given_only_where_there_is_none(database: &dyn Tes
 pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=3))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=3)))
         .await
         .unwrap();
     let change = Change {
@@ -213,7 +214,8 @@ pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatab
         remove: vec![item_id(1)],
         put: items(1, 4..=5),
         title: Some("Never".to_owned()),
-        title_if_none: None,
+        begin: Some(begin(9)),
+        ..Change::default()
     };
     let applied = store.apply(&owner("a"), &thread_id(1), &change).await;
     assert!(matches!(applied, Err(StoreError::NotFound)), "{applied:?}");
@@ -242,7 +244,7 @@ pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatab
 pub(super) async fn removing_an_item_that_is_gone_is_no_error(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=2))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=2)))
         .await
         .unwrap();
     let change = Change {
@@ -268,7 +270,7 @@ pub(super) async fn a_new_title_touches_nothing_else_of_the_thread(database: &dy
         ..thread(1)
     };
     store
-        .create_thread(&owner("a"), &closed, &items(1, 1..=1))
+        .create_thread(&owner("a"), &closed, &Change::of(&items(1, 1..=1)))
         .await
         .unwrap();
     name(&*store, Some("After"), None).await;
@@ -300,7 +302,7 @@ pub(super) async fn a_title_that_a_person_gave_is_never_lost(database: &dyn Test
     // A turn that begins names the thread in the background, while its user renames it.
     for _ in 0..20 {
         nodes[0]
-            .create_thread(&owner("a"), &thread(1), &items(1, 1..=1))
+            .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=1)))
             .await
             .unwrap();
         join_all((0..8).map(|writer| {
@@ -325,7 +327,7 @@ pub(super) async fn a_title_that_a_person_gave_is_never_lost(database: &dyn Test
 pub(super) async fn a_deleted_thread_takes_its_items_along(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=3))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=3)))
         .await
         .unwrap();
     store
@@ -347,7 +349,7 @@ pub(super) async fn a_deleted_thread_takes_its_items_along(database: &dyn TestDa
 
     // A new thread of the same name begins empty.
     store
-        .create_thread(&owner("a"), &thread(1), &items(1, 8..=8))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 8..=8)))
         .await
         .unwrap();
     assert_eq!(numbers(&all_items(&*store, &owner("a"), 1).await), ids([8]));
@@ -358,7 +360,7 @@ pub(super) async fn feedback_is_for_items_of_the_thread_only(database: &dyn Test
     for number in [1, 2] {
         let first_items = items(number, number..=number);
         store
-            .create_thread(&owner("a"), &thread(number), &first_items)
+            .create_thread(&owner("a"), &thread(number), &Change::of(&first_items))
             .await
             .unwrap();
     }
@@ -387,7 +389,7 @@ pub(super) async fn writes_of_many_callers_are_all_kept(database: &dyn TestDatab
     const CALLERS: u128 = 40;
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &[])
+        .create_thread(&owner("a"), &thread(1), &Change::of(&[]))
         .await
         .unwrap();
     join_all((0..CALLERS).map(|caller| {
@@ -418,7 +420,7 @@ pub(super) async fn writes_of_many_callers_are_all_kept(database: &dyn TestDatab
 pub(super) async fn a_failing_write_takes_no_other_with_it(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     store
-        .create_thread(&owner("a"), &thread(1), &[])
+        .create_thread(&owner("a"), &thread(1), &Change::of(&[]))
         .await
         .unwrap();
     // At once, so that an engine that groups writes puts good and bad ones into the same group.
@@ -447,7 +449,7 @@ pub(super) async fn a_failing_write_takes_no_other_with_it(database: &dyn TestDa
 pub(super) async fn another_node_sees_a_write_at_once(database: &dyn TestDatabase) {
     let one = database.open().await.threads;
     let two = database.open().await.threads;
-    one.create_thread(&owner("a"), &thread(1), &items(1, 1..=1))
+    one.create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=1)))
         .await
         .unwrap();
     for number in 2..20 {
@@ -467,7 +469,7 @@ pub(super) async fn another_node_sees_a_write_at_once(database: &dyn TestDatabas
 pub(super) async fn a_restart_keeps_everything(database: &dyn TestDatabase) {
     let before = database.open().await.threads;
     before
-        .create_thread(&owner("a"), &thread(1), &items(1, 1..=30))
+        .create_thread(&owner("a"), &thread(1), &Change::of(&items(1, 1..=30)))
         .await
         .unwrap();
     drop(before);
@@ -495,7 +497,7 @@ pub(super) async fn every_kind_of_text_comes_back_as_it_was(database: &dyn TestD
         .map(|(number, text)| item(1, number, text))
         .collect();
     store
-        .create_thread(&owner("a"), &thread(1), &written)
+        .create_thread(&owner("a"), &thread(1), &Change::of(&written))
         .await
         .unwrap();
     assert_eq!(all_items(&*store, &owner("a"), 1).await, written);
@@ -509,18 +511,21 @@ pub(super) async fn bytes_of_messages_are_counted_whatever_adds_or_removes_them(
     let bytes = async || store.message_bytes(&ada).await.unwrap();
     assert_eq!(bytes().await, 0);
     let short = items(1, 1..=3);
-    store.create_thread(&ada, &thread(1), &short).await.unwrap();
+    store
+        .create_thread(&ada, &thread(1), &Change::of(&short))
+        .await
+        .unwrap();
     let three = bytes().await;
     // Whatever the form costs, the text is in it.
     assert!(three >= 3 * "item 1".len() as u64, "{three}");
     // Another thread of the same owner adds to it, one of another owner does not.
     store
-        .create_thread(&ada, &thread(2), &items(2, 1..=1))
+        .create_thread(&ada, &thread(2), &Change::of(&items(2, 1..=1)))
         .await
         .unwrap();
     let grace = owner("grace");
     store
-        .create_thread(&grace, &thread(1), &short)
+        .create_thread(&grace, &thread(1), &Change::of(&short))
         .await
         .unwrap();
     let four = bytes().await;
@@ -561,7 +566,7 @@ pub(super) async fn a_probe_finds_a_store_that_works(database: &dyn TestDatabase
     let stores = database.open().await;
     stores
         .threads
-        .create_thread(&owner("a"), &thread(1), &[])
+        .create_thread(&owner("a"), &thread(1), &Change::of(&[]))
         .await
         .unwrap();
     for _ in 0..3 {

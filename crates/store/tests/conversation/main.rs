@@ -2,294 +2,18 @@
 //! tools that follow a script.
 #![cfg(test)]
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+mod house;
+mod runs;
 
-use async_trait::async_trait;
+use std::time::Duration;
+
 use engine::{
-    Answer, Attachments, Engine, Error, ModelChoices, Owner, Reply, RequestContext, SessionRules,
-    Titles, TurnLimits, Turns, User, Workflow, WorkflowId, Workflows,
-    ports::{
-        Clock, Ids, Links, Model, ModelError, ModelEvent, ModelInput, ModelRequest, ModelStream,
-        ToolCall, ToolEvent, ToolSpec, ToolStream, Tools,
-    },
+    Answer, Error, Following, Reply, RequestContext, Titles, TurnLimits, ports::ModelInput,
 };
-use futures::{StreamExt, stream};
-use protocol::{
-    AttachmentId, Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
-    attachment::{UploadDescriptor, UploadMethod},
-};
-use serde_json::{Map, Value, json};
-use tokio_util::task::TaskTracker;
+use protocol::{Event, ThreadId, ThreadItem};
+use serde_json::{Value, json};
 
-/// One step of a model's script.
-#[derive(Clone)]
-enum Step {
-    Say(&'static str),
-    Call(&'static str),
-    Done,
-    Fail,
-    /// Says nothing more, ever.
-    Hang,
-}
-
-/// A model that plays one script an answer, and remembers what it was asked.
-#[derive(Default)]
-struct Script {
-    answers: Mutex<VecDeque<Vec<Step>>>,
-    asked: Mutex<Vec<ModelRequest>>,
-}
-
-impl Script {
-    fn new(answers: impl IntoIterator<Item = Vec<Step>>) -> Arc<Self> {
-        let answers = Mutex::new(answers.into_iter().collect());
-        Arc::new(Self {
-            answers,
-            asked: Mutex::default(),
-        })
-    }
-
-    fn asked(&self) -> Vec<ModelRequest> {
-        lock(&self.asked).clone()
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[async_trait]
-impl Model for Script {
-    async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
-        lock(&self.asked).push(request);
-        let steps = lock(&self.answers).pop_front().unwrap_or_default();
-        let hangs = steps.iter().any(|step| matches!(step, Step::Hang));
-        let events = stream::iter(steps.into_iter().filter_map(|step| match step {
-            Step::Say(text) => Some(Ok(ModelEvent::TextDelta(text.to_owned()))),
-            Step::Call(name) => Some(Ok(ModelEvent::ToolCall(ToolCall {
-                call_id: format!("call-{name}"),
-                name: name.to_owned(),
-                arguments: "{}".to_owned(),
-            }))),
-            Step::Done => Some(Ok(ModelEvent::Completed {
-                is_truncated: false,
-                usage: None,
-            })),
-            Step::Fail => Some(Err(ModelError::Unavailable("connection refused".into()))),
-            Step::Hang => None,
-        }));
-        if hangs {
-            return Ok(Box::pin(events.chain(stream::pending())));
-        }
-        Ok(Box::pin(events))
-    }
-}
-
-/// Tools that answer with who asked for what.
-struct Echo;
-
-#[async_trait]
-impl Tools for Echo {
-    async fn list(&self, _context: &RequestContext) -> Vec<ToolSpec> {
-        vec![ToolSpec {
-            name: "whoami".to_owned(),
-            description: "says who asks".to_owned(),
-            parameters: json!({"type": "object"}),
-        }]
-    }
-
-    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream {
-        let output = format!("{} asked for {}", context.user.id, call.name);
-        let events = [
-            ToolEvent::Progress("looking".to_owned()),
-            ToolEvent::Done {
-                output,
-                is_error: false,
-            },
-        ];
-        Box::pin(stream::iter(events))
-    }
-}
-
-/// A second passes whenever somebody looks.
-struct Ticking(AtomicU64);
-
-impl Clock for Ticking {
-    fn now(&self) -> Timestamp {
-        let seconds = self.0.fetch_add(1, Ordering::Relaxed);
-        Timestamp::from_microsecond(
-            1_795_000_000_000_000 + i64::try_from(seconds).expect("small") * 1_000_000,
-        )
-        .expect("a time")
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Ids for Counting {
-    fn next(&self) -> u128 {
-        u128::from(self.0.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// Nobody follows them here.
-struct NoLinks;
-
-impl Links for NoLinks {
-    fn preview(&self, _owner: &Owner, _id: &AttachmentId, _now: Timestamp) -> String {
-        String::new()
-    }
-
-    fn upload(&self, _owner: &Owner, _id: &AttachmentId, _now: Timestamp) -> UploadDescriptor {
-        UploadDescriptor {
-            url: String::new(),
-            method: UploadMethod::Put,
-            headers: BTreeMap::new(),
-        }
-    }
-}
-
-struct House {
-    engine: Engine,
-    model: Arc<Script>,
-}
-
-impl House {
-    async fn new(answers: impl IntoIterator<Item = Vec<Step>>) -> Self {
-        Self::with(answers, Titles::Off).await
-    }
-
-    async fn with(answers: impl IntoIterator<Item = Vec<Step>>, titles: Titles) -> Self {
-        Self::within(answers, titles, TurnLimits::default()).await
-    }
-
-    async fn within(
-        answers: impl IntoIterator<Item = Vec<Step>>,
-        titles: Titles,
-        limits: TurnLimits,
-    ) -> Self {
-        let store = store::connect("sqlite::memory:", store::Options::default())
-            .await
-            .expect("a store");
-        let model = Script::new(answers);
-        let workflow = Workflow {
-            id: WorkflowId::new("wf_test"),
-            version: None,
-            instructions: "be kind".to_owned(),
-            user_context: Some("Plan: {{plan}}.".to_owned()),
-            model: Arc::clone(&model) as Arc<dyn Model>,
-            model_name: "m".to_owned(),
-            model_choices: ModelChoices::These(vec!["other".to_owned()]),
-            tools: Arc::new(Echo),
-            titles,
-            limits,
-        };
-        let engine = Engine {
-            store: store.clone(),
-            attachments: Attachments {
-                records: store,
-                files: Arc::new(store::LocalFiles::new("/nonexistent")),
-                links: Arc::new(NoLinks),
-                model_bytes: 0,
-            },
-            workflows: Arc::new(Workflows::new(vec![workflow]).expect("one workflow")),
-            clock: Arc::new(Ticking(AtomicU64::new(0))),
-            ids: Arc::new(Counting(AtomicU64::new(1))),
-            tasks: TaskTracker::new(),
-            turns: Turns::default(),
-            max_message_bytes: u64::MAX,
-        };
-        Self { engine, model }
-    }
-
-    async fn ask(&self, who: &str, request: Value) -> Result<Reply, Error> {
-        let body = serde_json::to_vec(&request).expect("JSON");
-        let envelope =
-            protocol::Envelope::parse(&body, &protocol::Limits::default()).expect("a request");
-        self.engine.handle(context(who), envelope.request).await
-    }
-
-    /// A streaming request's events, to the end.
-    async fn turn(&self, who: &str, request: Value) -> Vec<Event> {
-        match self.ask(who, request).await {
-            Ok(Reply::Turn(turn)) => turn.collect().await,
-            Ok(Reply::Json(_)) => panic!("expected a stream"),
-            Err(error) => panic!("refused: {error}"),
-        }
-    }
-
-    async fn json(&self, who: &str, request: Value) -> Answer {
-        match self.ask(who, request).await {
-            Ok(Reply::Json(answer)) => answer,
-            Ok(Reply::Turn(_)) => panic!("expected a document"),
-            Err(error) => panic!("refused: {error}"),
-        }
-    }
-
-    async fn items(&self, who: &str, thread: &ThreadId) -> Vec<ThreadItem> {
-        let request =
-            json!({"type": "items.list", "params": {"thread_id": thread, "order": "asc"}});
-        let Answer::Items(page) = self.json(who, request).await else {
-            panic!("expected items")
-        };
-        page.data
-    }
-}
-
-fn context(who: &str) -> RequestContext {
-    RequestContext {
-        owner: Owner::new(format!("https://id.test {who}")),
-        user: User {
-            id: who.to_owned(),
-            issuer: "https://id.test".to_owned(),
-            claims: Arc::default(),
-            token: None,
-        },
-        workflow: None,
-        state_variables: Arc::new(Map::from_iter([("plan".to_owned(), json!("gold"))])),
-        rules: SessionRules::default(),
-        uploads: engine::UploadRules::default(),
-        limits: engine::CallerLimits::default(),
-        locale: None,
-    }
-}
-
-fn create(text: &str) -> Value {
-    json!({"type": "threads.create", "params": {"input": input(text)}})
-}
-
-fn input(text: &str) -> Value {
-    json!({
-        "content": [{"type": "input_text", "text": text}],
-        "attachments": [], "quoted_text": "", "inference_options": {},
-    })
-}
-
-fn created(events: &[Event]) -> ThreadMetadata {
-    match events.first() {
-        Some(Event::ThreadCreated { thread }) => thread.thread.clone(),
-        other => panic!("expected thread.created, got {other:?}"),
-    }
-}
-
-fn texts(items: &[ThreadItem]) -> Vec<String> {
-    items
-        .iter()
-        .map(|item| match item {
-            ThreadItem::UserMessage(message) => format!("user: {}", message.content[0].text()),
-            ThreadItem::AssistantMessage(message) => {
-                format!("assistant: {}", message.content[0].text)
-            }
-            other => other.kind().as_str().to_owned(),
-        })
-        .collect()
-}
+use crate::house::*;
 
 #[tokio::test]
 async fn a_conversation_is_told_kept_and_remembered() {
@@ -463,17 +187,20 @@ async fn callers_with_less_get_less() {
             },
             ..context("ada")
         };
-        house.engine.handle(context, envelope.request).await
+        house
+            .engine
+            .handle(context, envelope.request, Following::default())
+            .await
     };
     let Err(Error::Invalid { message, param }) = ask(&"x".repeat(2_049)).await else {
         panic!("too long")
     };
     assert!(message.contains("longer than the 2 KB"), "{message}");
     assert_eq!(param.as_deref(), Some("params.input"));
-    let Ok(Reply::Turn(turn)) = ask(&"x".repeat(2_048)).await else {
+    let Ok(Reply::Stream(reader)) = ask(&"x".repeat(2_048)).await else {
         panic!("a stream")
     };
-    turn.collect::<Vec<_>>().await;
+    Reading::of(reader).rest().await;
     let asked = house.model.asked();
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].max_output_tokens, std::num::NonZeroU32::new(100));
@@ -486,9 +213,7 @@ async fn dropping_the_stream_is_stop_and_keeps_what_stands() {
         vec![Step::Say("ok"), Step::Done],
     ])
     .await;
-    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi")).await else {
-        panic!("a stream")
-    };
+    let mut turn = Reading::of(stream(house.ask("ada", create("hi")).await));
     let mut thread = None;
     while let Some(event) = turn.next().await {
         match event {
@@ -521,9 +246,7 @@ async fn dropping_the_stream_is_stop_and_keeps_what_stands() {
 #[tokio::test]
 async fn a_reader_that_leaves_between_threads_runtimes_still_gets_its_answer_saved() {
     let house = House::new([vec![Step::Say("half"), Step::Hang]]).await;
-    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi")).await else {
-        panic!("a stream")
-    };
+    let mut turn = Reading::of(stream(house.ask("ada", create("hi")).await));
     for _ in 0..6 {
         turn.next().await;
     }
@@ -597,7 +320,7 @@ async fn titles_come_beside_the_answer_and_do_not_hold_it_up() {
         )
         .await
     {
-        Answer::Thread(thread) => thread.thread.title,
+        Answer::Thread(thread) => thread.thread.thread.title,
         other => panic!("a thread, not {other:?}"),
     };
     assert!(
@@ -703,7 +426,7 @@ async fn threads_are_renamed_rated_and_deleted_by_their_owner_only() {
     let Answer::Thread(renamed) = house.json("ada", requests[0].clone()).await else {
         panic!("a thread")
     };
-    assert_eq!(renamed.thread.title.as_deref(), Some("Renamed"));
+    assert_eq!(renamed.thread.thread.title.as_deref(), Some("Renamed"));
     assert_eq!(
         house.json("ada", requests[1].clone()).await,
         Answer::Done {}
@@ -719,64 +442,13 @@ async fn threads_are_renamed_rated_and_deleted_by_their_owner_only() {
 }
 
 #[tokio::test]
-async fn a_new_question_ends_the_turn_before_it_and_stands_behind_its_last_words() {
-    let house = House::new([
-        vec![Step::Say("half an ans"), Step::Hang],
-        vec![Step::Say("whole"), Step::Done],
-    ])
-    .await;
-    let Ok(Reply::Turn(mut first)) = house.ask("ada", create("one")).await else {
-        panic!("a stream")
-    };
-    let mut events = Vec::new();
-    while !matches!(
-        events.last(),
-        Some(Event::ItemUpdated {
-            update: protocol::ItemUpdate::TextDelta { .. },
-            ..
-        })
-    ) {
-        events.push(first.next().await.expect("more"));
-    }
-    let thread = created(&events).id;
-    let more = json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input("two")}});
-    // The first reader goes on reading; nobody stops it but the second question.
-    let (rest, _second) = tokio::join!(
-        async {
-            let rest = first.by_ref().collect::<Vec<_>>().await;
-            drop(first);
-            rest
-        },
-        house.turn("ada", more)
-    );
-    assert!(rest.is_empty(), "{rest:?}");
-    assert_eq!(
-        texts(&house.items("ada", &thread).await),
-        [
-            "user: one",
-            "assistant: half an ans",
-            "user: two",
-            "assistant: whole"
-        ]
-    );
-    let told = house.model.asked()[1].input.clone();
-    assert!(
-        matches!(&told[3], ModelInput::Context(note) if note.contains("stopped")),
-        "{told:?}"
-    );
-    assert_eq!(told[4], ModelInput::User("two".into()));
-}
-
-#[tokio::test]
 async fn a_name_that_a_person_gave_meanwhile_stays() {
     let house = House::with(
         [vec![Step::Say("a"), Step::Hang], vec![Step::Hang]],
         Titles::Model,
     )
     .await;
-    let Ok(Reply::Turn(mut turn)) = house.ask("ada", create("hi there")).await else {
-        panic!("a stream")
-    };
+    let mut turn = Reading::of(stream(house.ask("ada", create("hi there")).await));
     let first = turn.next().await.expect("thread.created");
     let thread = created(&[first]).id;
     house
@@ -797,5 +469,5 @@ async fn a_name_that_a_person_gave_meanwhile_stays() {
     else {
         panic!("a thread")
     };
-    assert_eq!(thread.thread.title.as_deref(), Some("Mine"));
+    assert_eq!(thread.thread.thread.title.as_deref(), Some("Mine"));
 }
