@@ -18,7 +18,7 @@ use auth::{
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::{Attachments, CallerLimits, Engine, MediaTypes, ports::Files};
+use engine::{Attachments, CallerLimits, Engine, MediaTypes, RunSettings, ports::Files};
 use ipnet::IpNet;
 use secrecy::SecretBox;
 use server::{
@@ -42,8 +42,8 @@ use crate::{
         system::{SystemIds, read_seed, throwaway_key},
     },
     config::{
-        self, Durability, EnvironmentName, RawClientSecret, RawConfig, RawLimits, RawPublicToken,
-        RawUploads, SecretIssuer, Variables,
+        self, Durability, EnvironmentName, OnDisconnect, RawClientSecret, RawConfig, RawLimits,
+        RawPublicToken, RawRuns, RawUploads, SecretIssuer, Variables,
     },
     telemetry::say,
 };
@@ -187,7 +187,7 @@ pub(crate) async fn compose(
             clock,
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
-            turns: engine::Turns::default(),
+            runs: engine::Runs::new(run_settings(&config.runs)),
             max_message_bytes: config.limits.message_bytes_per_user,
         },
         credentials: credentials(&store),
@@ -224,6 +224,15 @@ pub(crate) async fn compose(
         },
         banner,
     })
+}
+
+fn run_settings(raw: &RawRuns) -> RunSettings {
+    RunSettings {
+        detached: Duration::from_secs(raw.detached_seconds),
+        goes_on_unread: raw.on_disconnect == OnDisconnect::Continue,
+        readable: Duration::from_secs(raw.finished_seconds),
+        recoveries: if raw.recover { raw.recover_attempts } else { 0 },
+    }
 }
 
 /// The rules of everybody who may vouch for users, as a command next to the server can go by them: those that are

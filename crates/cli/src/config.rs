@@ -18,10 +18,11 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
-    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, RawClaim, RawClientAuthMethod,
-    RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits, RawLog, RawMcpIdentity,
-    RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawTitles,
-    RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
+    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawBusy,
+    RawClaim, RawClientAuthMethod, RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits,
+    RawLog, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawPassthrough,
+    RawPublicToken, RawRule, RawRuns, RawTitles, RawTokenUse, RawUploads, RawWorkflow,
+    SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

@@ -25,7 +25,7 @@ use crate::{
         Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError, size_in_words,
     },
     run::{self, Mouth},
-    runs::{Call, Following, MOST_WAITING, Reader, Refused, RequestKey, Run},
+    runs::{Call, Client, Following, MOST_WAITING, Reader, Refused, RequestKey, Run},
     transcript,
     turn::Why,
     workflow::{Busy, Workflow},
@@ -44,7 +44,7 @@ impl Engine {
         input: UserMessageInput,
         following: Following,
     ) -> Result<Reader, Error> {
-        if let Some(reader) = self.known(&context, &following, true).await? {
+        if let Some(reader) = self.known(&context, &following.client, true).await? {
             return Ok(reader);
         }
         let workflow = self.workflow_for(&context, &input)?;
@@ -76,7 +76,7 @@ impl Engine {
         params: ThreadsAddUserMessage,
         following: Following,
     ) -> Result<Reader, Error> {
-        if let Some(reader) = self.known(&context, &following, false).await? {
+        if let Some(reader) = self.known(&context, &following.client, false).await? {
             return Ok(reader);
         }
         let ThreadsAddUserMessage { thread_id, input } = params;
@@ -96,7 +96,7 @@ impl Engine {
         params: ThreadsRetryAfterItem,
         following: Following,
     ) -> Result<Reader, Error> {
-        if let Some(reader) = self.known(&context, &following, false).await? {
+        if let Some(reader) = self.known(&context, &following.client, false).await? {
             return Ok(reader);
         }
         let owner = &context.owner;
@@ -122,21 +122,26 @@ impl Engine {
         &self,
         context: RequestContext,
         params: ThreadsResume,
-        mut following: Following,
+        following: Following,
     ) -> Result<Reader, Error> {
         let ThreadsResume { thread_id, after } = params;
         let owner = &context.owner;
         let thread = self.store.thread(owner, &thread_id).await?;
-        if let Some(after) = after.or(following.after.take()) {
-            return self.read_on(&context, Some(&thread_id), &after, following.can_resume);
+        if let Some(after) = after.or(following.client.after.clone()) {
+            return self.read_on(
+                &context,
+                Some(&thread_id),
+                &after,
+                following.client.can_resume,
+            );
         }
-        if let Some(reader) = self.read_live(&context, &thread_id, &following) {
+        if let Some(reader) = self.read_live(&context, &thread_id, &following.client) {
             return Ok(reader);
         }
         check_open(&thread.status)?;
         let workflow = Arc::clone(self.workflow_of(&context)?);
         if self.wake(&context, &workflow, &thread_id).await?
-            && let Some(reader) = self.read_live(&context, &thread_id, &following)
+            && let Some(reader) = self.read_live(&context, &thread_id, &following.client)
         {
             return Ok(reader);
         }
@@ -243,7 +248,7 @@ impl Engine {
         begins: Begins,
         following: Following,
     ) -> Result<Reader, Error> {
-        let (can_resume, key) = (following.can_resume, following.key.clone());
+        let client = following.client.clone();
         let is_new = matches!(begins, Begins::Thread(_));
         let busy = match (&begins, workflow.busy) {
             (_, Busy::Reject) => Busy::Reject,
@@ -255,26 +260,21 @@ impl Engine {
             engine: self.clone(),
             context: Arc::new(context),
             workflow,
-            request: key.as_ref().map(|key| self.record(key, &message)),
+            request: client.key.as_ref().map(|key| self.record(key, &message)),
             message,
             begins,
         };
         let context = Arc::clone(&ask.context);
         let (run, accepted) = self.launch(ask, busy, following)?;
-        let mut reader = Reader::new(&self.runs, &run, Position(0), can_resume);
+        let mut reader = Reader::new(&self.runs, &run, Position(0), client.can_resume);
         match accepted.await {
             Ok(Ok(Accepted { waits })) => {
                 reader.set_queued(waits.then(|| run.message.clone()));
                 Ok(reader)
             }
             // Somebody sent the same request at the same moment, and was faster.
-            Ok(Err(Error::KeyTaken)) if key.is_some() => {
-                let following = Following {
-                    can_resume,
-                    key,
-                    ..Following::default()
-                };
-                let known = self.known(&context, &following, is_new).await?;
+            Ok(Err(Error::KeyTaken)) if client.key.is_some() => {
+                let known = self.known(&context, &client, is_new).await?;
                 known.ok_or_else(queue_is_full)
             }
             Ok(Err(Error::KeyTaken)) => Err(queue_is_full()),
@@ -294,18 +294,17 @@ impl Engine {
         following: Following,
     ) -> Result<(Arc<Run>, IsAccepted), Error> {
         let Following {
-            key,
+            client,
             permit,
             revoked,
             is_unreported,
-            ..
         } = following;
         let place = (ask.message.thread_id().clone(), ask.message.id().clone());
         let (run, stopped) = Run::new(
             RunId::mint(self.ids.next()),
             ask.context.owner.clone(),
             place,
-            key.map(|key| key.key),
+            client.key.map(|key| key.key),
             self.runs.settings(),
         );
         let entered = self
@@ -406,16 +405,16 @@ impl Engine {
     async fn known(
         &self,
         context: &RequestContext,
-        following: &Following,
+        client: &Client,
         is_new: bool,
     ) -> Result<Option<Reader>, Error> {
-        if let Some(after) = &following.after {
+        if let Some(after) = &client.after {
             // Some clients send the whole request again when its stream breaks off, and say where they are.
             return self
-                .read_on(context, None, after, following.can_resume)
+                .read_on(context, None, after, client.can_resume)
                 .map(Some);
         }
-        let Some(RequestKey { key, fingerprint }) = &following.key else {
+        let Some(RequestKey { key, fingerprint }) = &client.key else {
             return Ok(None);
         };
         let owner = &context.owner;
@@ -436,7 +435,7 @@ impl Engine {
         }
         if let Some(run) = run {
             let start = Position(0);
-            let reader = Reader::new(&self.runs, &run, start, following.can_resume);
+            let reader = Reader::new(&self.runs, &run, start, client.can_resume);
             return Ok(Some(reader));
         }
         self.read_stored(context, &thread, &record, is_new)
@@ -489,11 +488,11 @@ impl Engine {
         &self,
         context: &RequestContext,
         thread: &ThreadId,
-        following: &Following,
+        client: &Client,
     ) -> Option<Reader> {
         let run = self.runs.live(&context.owner, thread)?;
         let start = Position(0);
-        Some(Reader::new(&self.runs, &run, start, following.can_resume))
+        Some(Reader::new(&self.runs, &run, start, client.can_resume))
     }
 
     fn read_on(

@@ -57,6 +57,16 @@ pub enum Answer {
     Done {},
 }
 
+impl Answer {
+    /// The run that lives in the thread that it tells.
+    pub fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::Thread(loaded) => loaded.run.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// A thread as it was read.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LoadedThread {

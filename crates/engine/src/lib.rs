@@ -35,7 +35,7 @@ pub use engine::{Answer, Engine, LoadedThread, Reply};
 pub use error::Error;
 pub use limits::{CallerLimits, TurnLimits};
 pub use media::MediaTypes;
-pub use runs::{Following, Permit, Reader, RequestKey, RunSettings, Runs};
+pub use runs::{Client, Following, Permit, Reader, RequestKey, RunSettings, Runs};
 pub use title::Titles;
 pub use uploads::NewFile;
 pub use workflow::{Busy, ModelChoices, Workflow, Workflows};

@@ -441,14 +441,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub type Permit = Box<dyn Send>;
 
 /// How a client follows the run that its request begins or names.
-#[derive(Default)]
-pub struct Following {
+#[derive(Debug, Clone, Default)]
+pub struct Client {
     /// Whether it can come back when its connection breaks; then closing it is no wish to stop.
     pub can_resume: bool,
     /// Where it has read to.
     pub after: Option<Cursor>,
     /// Its name for the request, so that sending it again does not do it again.
     pub key: Option<RequestKey>,
+}
+
+/// A client, and what holds for a run that its request begins.
+#[derive(Default)]
+pub struct Following {
+    /// Who follows.
+    pub client: Client,
     /// Kept for as long as the run lives.
     pub permit: Option<Permit>,
     /// Resolves when the credential that begins the run is revoked.

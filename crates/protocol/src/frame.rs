@@ -147,7 +147,7 @@ mod tests {
         for event in &events {
             end += event.span();
             frames.write(event, Position(end), &mut written).unwrap();
-            write!(expected, "id: {run}:{end}\n").unwrap();
+            writeln!(expected, "id: {run}:{end}").unwrap();
             encode(event, &mut expected).unwrap();
         }
         assert_eq!(

@@ -15,8 +15,9 @@ use crate::{
 };
 
 /// What a page needs in order to understand a refusal.
-const EXPOSED_HEADERS: HeaderValue =
-    HeaderValue::from_static("www-authenticate, retry-after, x-request-id");
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "www-authenticate, retry-after, x-request-id, vestibule-run, vestibule-queued",
+);
 /// How long a browser keeps a preflight's answer, in seconds. Short, because a change of the
 /// allowlist works on the next request.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("60");

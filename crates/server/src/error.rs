@@ -189,6 +189,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, message).with_code("conflict")
     }
 
+    /// 422: what is asked contradicts what was asked before.
+    pub fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, message).with_code("unprocessable")
+    }
+
     /// 413: larger than this server accepts.
     pub fn too_large(limit_bytes: usize) -> Self {
         Self::new(

@@ -19,6 +19,7 @@ mod cors;
 mod development;
 mod error;
 mod files;
+mod following;
 mod host;
 mod in_hand;
 mod limits;

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 
 /// What the official element, ours and the documented `fetch` examples send beyond the headers that
 /// every page may send.
-const USUAL: &str = "authorization, content-type, accept-language, chatkit-frame-instance-id, chatkit-device-id, x-user-id";
+const USUAL: &str = "authorization, content-type, accept-language, chatkit-frame-instance-id, chatkit-device-id, x-user-id, vestibule-client, last-event-id, idempotency-key";
 /// How many names are echoed, and how long one may be.
 const MAX_NAMES: usize = 64;
 const MAX_NAME_BYTES: usize = 128;

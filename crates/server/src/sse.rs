@@ -1,14 +1,9 @@
-//! A turn's events as an HTTP body: `data: <json>` frames, whole, several in one write.
+//! A run as an HTTP body: whole frames as its reader gets them, comments into its silence, and a last word when the
+//! credential that reads is revoked.
 //!
-//! The body is pulled: hyper asks for bytes when the socket takes them, the body asks the turn.
-//! There is no task and no channel per stream, and a browser that reads slowly slows its own turn
-//! down instead of filling memory. When the browser goes away, hyper drops the body, which drops
-//! the turn: that is the user's "Stop".
-//!
-//! A write costs more than everything else that is done for a token, so text that follows right
-//! after other text waits a few milliseconds for company ([`GATHER`], docs/decisions/0015).
-
-mod frame;
+//! The body is pulled: hyper asks for bytes when the socket takes them, the body asks the reader, and a browser that
+//! reads slowly keeps nobody but itself waiting. When the browser goes away, hyper drops the body and the reader with it;
+//! what that means for the run, the engine knows.
 
 use std::{
     convert::Infallible,
@@ -26,46 +21,34 @@ use futures::{Stream, future::BoxFuture};
 use http::{HeaderValue, header};
 use http_body::Frame;
 use protocol::{
-    Event, ItemUpdate,
+    Event,
     event::{ErrorCode, ErrorEvent},
+    frame,
 };
 use tokio::time::{Instant, Sleep};
 
-use self::frame::FrameWriter;
-use crate::{error::ApiError, limits::RunningTurn};
+use crate::error::ApiError;
 
-/// Events that are ready together go out together, up to about this many bytes: fewer writes.
-const CHUNK_BYTES: usize = 16 * 1024;
-/// How long after a write further text is gathered before the next one. Text that comes after a
-/// longer pause than this leaves at once, and so does everything that is not text, taking along what
-/// waits: a slow model's tokens, the first token and the end of an answer are never late.
-const GATHER: Duration = Duration::from_millis(8);
 /// A comment line, which every event-stream parser skips (WHATWG HTML §9.2.6). It keeps proxies
 /// from closing a silent connection, and makes us notice that the browser is gone.
 const KEEP_ALIVE_FRAME: &[u8] = b": keep-alive\n\n";
 
 /// What a stream of events is made of.
 pub(crate) struct EventStream<S> {
-    /// The turn.
-    pub(crate) events: S,
+    /// Whole frames.
+    pub(crate) frames: S,
     /// After this much silence a comment is sent.
     pub(crate) keep_alive: Duration,
-    /// Resolves when the credential that started the stream was revoked; the stream then ends with
+    /// Resolves when the credential that reads the stream was revoked; the stream then ends with
     /// an `error` event.
     pub(crate) revoked: Option<BoxFuture<'static, ()>>,
-    /// Counts the turn for as long as its body is there.
-    pub(crate) running: Option<RunningTurn>,
 }
 
-impl<S: Stream<Item = Event> + Send + 'static> IntoResponse for EventStream<S> {
+impl<S: Stream<Item = Bytes> + Send + 'static> IntoResponse for EventStream<S> {
     fn into_response(self) -> Response {
         event_stream(Body::new(EventBody {
-            events: Some(Box::pin(self.events)),
-            frames: FrameWriter::default(),
-            waiting: Vec::new(),
+            frames: Some(Box::pin(self.frames)),
             revoked: self.revoked,
-            _running: self.running,
-            gathered: None,
             silence: Box::pin(tokio::time::sleep(self.keep_alive)),
             keep_alive: self.keep_alive,
             last_write: Instant::now(),
@@ -81,9 +64,7 @@ pub(crate) fn failed(error: ApiError) -> Response {
         message: Some(error.message().to_owned()),
         allow_retry: true,
     });
-    let mut frame = Vec::new();
-    FrameWriter::default().write(&event, &mut frame);
-    let mut response = event_stream(Body::from(frame));
+    let mut response = event_stream(Body::from(alone(&event)));
     response.extensions_mut().insert(error.into_report());
     response
 }
@@ -104,70 +85,29 @@ pub(crate) fn event_stream(body: Body) -> Response {
 
 struct EventBody<S> {
     /// `None` once the stream has ended.
-    events: Option<Pin<Box<S>>>,
-    frames: FrameWriter,
-    /// Whole frames for the next write; empty again when [`http_body::Body::poll_frame`] is ready.
-    waiting: Vec<u8>,
+    frames: Option<Pin<Box<S>>>,
     revoked: Option<BoxFuture<'static, ()>>,
-    _running: Option<RunningTurn>,
-    /// Fires when `waiting` has waited long enough; a stream that is never fast has none.
-    gathered: Option<Pin<Box<Sleep>>>,
     silence: Pin<Box<Sleep>>,
     keep_alive: Duration,
-    /// Neither timer is set anew for each frame, which would cost more than the frame; they look at
-    /// this when they fire.
+    /// The timer is not set anew for each frame, which would cost more than the frame; it looks at
+    /// this when it fires.
     last_write: Instant,
 }
 
-impl<S: Stream<Item = Event>> EventBody<S> {
-    /// Takes everything the turn has ready now; true when it must not wait for more.
-    fn poll_events(&mut self, context: &mut Context<'_>) -> bool {
-        let mut is_pressing = false;
-        while let Some(events) = &mut self.events {
-            match events.as_mut().poll_next(context) {
-                Poll::Ready(Some(event)) => {
-                    is_pressing |= !is_text(&event);
-                    self.frames.write(&event, &mut self.waiting);
-                }
-                Poll::Ready(None) => self.events = None,
-                Poll::Pending => return is_pressing,
-            }
-            if self.waiting.len() >= CHUNK_BYTES {
-                return true;
-            }
-        }
-        true
-    }
-
-    /// Whether the last write is long enough ago for the next one.
-    fn poll_gathered(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let due = self.last_write + GATHER;
-        if due <= Instant::now() {
-            return Poll::Ready(());
-        }
-        let timer = self
-            .gathered
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if timer.deadline() != due {
-            timer.as_mut().reset(due);
-        }
-        timer.as_mut().poll(context)
-    }
-
+impl<S> EventBody<S> {
     fn poll_revoked(&mut self, context: &mut Context<'_>) -> bool {
         self.revoked
             .as_mut()
             .is_some_and(|revoked| revoked.as_mut().poll(context).is_ready())
     }
 
-    fn write(&mut self) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn write(&mut self, frames: Bytes) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.last_write = Instant::now();
-        let chunk = std::mem::take(&mut self.waiting);
-        Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
+        Poll::Ready(Some(Ok(Frame::data(frames))))
     }
 }
 
-impl<S: Stream<Item = Event>> http_body::Body for EventBody<S> {
+impl<S: Stream<Item = Bytes>> http_body::Body for EventBody<S> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -176,49 +116,46 @@ impl<S: Stream<Item = Event>> http_body::Body for EventBody<S> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        if this.events.is_none() {
+        let Some(frames) = &mut this.frames else {
             return Poll::Ready(None);
-        }
-        // First, so that a turn which always has something ready cannot outrun its revocation.
+        };
+        let next = frames.as_mut().poll_next(context);
+        // A run that always has something to say must not outrun the end of the credential.
         if this.poll_revoked(context) {
-            this.events = None;
-            this.frames.write(&session_ended(), &mut this.waiting);
-            return this.write();
+            this.frames = None;
+            return this.write(alone(&session_ended()).into());
         }
-        let is_pressing = this.poll_events(context);
-        if !this.waiting.is_empty() {
-            if !is_pressing {
-                ready!(this.poll_gathered(context));
+        match next {
+            Poll::Ready(Some(frames)) => return this.write(frames),
+            Poll::Ready(None) => {
+                this.frames = None;
+                return Poll::Ready(None);
             }
-            return this.write();
-        }
-        if this.events.is_none() {
-            return Poll::Ready(None);
+            Poll::Pending => {}
         }
         loop {
             ready!(this.silence.as_mut().poll(context));
             let due = this.last_write + this.keep_alive;
             if due <= Instant::now() {
-                this.waiting.extend_from_slice(KEEP_ALIVE_FRAME);
-                return this.write();
+                return this.write(Bytes::from_static(KEEP_ALIVE_FRAME));
             }
             this.silence.as_mut().reset(due);
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.events.is_none()
+        self.frames.is_none()
     }
 }
 
 impl<S> Unpin for EventBody<S> {}
 
-/// Whether it is the event of which there are as many as tokens, and which may wait a moment.
-fn is_text(event: &Event) -> bool {
-    let Event::ItemUpdated { update, .. } = event else {
-        return false;
-    };
-    matches!(update, ItemUpdate::TextDelta { .. })
+/// The frame of an event that belongs to no run.
+fn alone(event: &Event) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Errors are made of texts and a flag, which always have a JSON form.
+    let _ = frame::write_alone(event, &mut out);
+    out
 }
 
 fn session_ended() -> Event {

@@ -57,6 +57,13 @@ pub(crate) async fn run(
         serve_options,
         banner,
     } = compose::compose(config, address, variables).await?;
+    let interrupted = app.engine.mark_interrupted().await?;
+    if interrupted > 0 {
+        tracing::warn!(
+            conversations = interrupted,
+            "answers were cut off when the server ended without being asked to; their conversations say so"
+        );
+    }
     say(&banner);
     let turns = app.engine.tasks.clone();
     let background = server::background(app.clone());

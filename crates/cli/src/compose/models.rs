@@ -13,7 +13,7 @@ use auth::{
     ports::{Random, SystemRandom},
 };
 use engine::{
-    ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
     ports::{Clock, Model},
 };
 use secrecy::SecretString;
@@ -30,7 +30,7 @@ use url::Url;
 use crate::{
     compose::{issuers, random},
     config::{
-        self, ModelKind, RawConfig, RawIssuer, RawMcpIdentity, RawMcpServer, RawModel,
+        self, ModelKind, RawBusy, RawConfig, RawIssuer, RawMcpIdentity, RawMcpServer, RawModel,
         RawModelChoices, RawPassthrough, RawTitles, RawWorkflow, Variables,
     },
 };
@@ -315,6 +315,12 @@ fn workflow(
             RawTitles::Model => Titles::Model,
             RawTitles::FirstMessage => Titles::FirstMessage,
             RawTitles::Off => Titles::Off,
+        },
+        busy: match raw.busy {
+            RawBusy::Queue => Busy::Queue,
+            RawBusy::Interrupt => Busy::Interrupt,
+            RawBusy::Steer => Busy::Steer,
+            RawBusy::Reject => Busy::Reject,
         },
         limits: TurnLimits {
             history_items: raw.history_items,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct RawConfig {
     pub(crate) server: RawServer,
     pub(crate) storage: RawStorage,
+    pub(crate) runs: RawRuns,
     pub(crate) log: RawLog,
     pub(crate) issuers: Vec<RawIssuer>,
     pub(crate) rule: Vec<RawRule>,
@@ -91,6 +92,39 @@ impl Default for RawStorage {
             durability: Durability::Power,
         }
     }
+}
+
+/// `[runs]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawRuns {
+    pub(crate) detached_seconds: u64,
+    pub(crate) on_disconnect: OnDisconnect,
+    pub(crate) finished_seconds: u64,
+    pub(crate) recover: bool,
+    pub(crate) recover_attempts: u32,
+}
+
+impl Default for RawRuns {
+    fn default() -> Self {
+        Self {
+            detached_seconds: 120,
+            on_disconnect: OnDisconnect::Stop,
+            finished_seconds: 60,
+            recover: false,
+            recover_attempts: 2,
+        }
+    }
+}
+
+/// What closing a connection means, where the client knows no way to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnDisconnect {
+    /// The answer ends.
+    Stop,
+    /// It goes on to its end.
+    Continue,
 }
 
 /// `[log]`
@@ -509,6 +543,7 @@ pub(crate) struct RawWorkflow {
     pub(crate) tools: Vec<String>,
     pub(crate) relay: Option<bool>,
     pub(crate) titles: RawTitles,
+    pub(crate) busy: RawBusy,
     pub(crate) history_items: u32,
     pub(crate) history_tokens: u32,
     pub(crate) tool_rounds: u32,
@@ -531,6 +566,7 @@ impl Default for RawWorkflow {
             tools: Vec::new(),
             relay: None,
             titles: RawTitles::Model,
+            busy: RawBusy::Queue,
             history_items: 200,
             history_tokens: 32_000,
             tool_rounds: 10,
@@ -570,6 +606,20 @@ pub(crate) enum RawTitles {
     FirstMessage,
     /// Nowhere.
     Off,
+}
+
+/// What becomes of a message that comes while another one is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawBusy {
+    /// It waits.
+    Queue,
+    /// It ends the answer that runs.
+    Interrupt,
+    /// It is heard in the answer that runs.
+    Steer,
+    /// It is refused.
+    Reject,
 }
 
 /// `[[mcp_servers]]`

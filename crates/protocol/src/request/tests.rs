@@ -80,12 +80,12 @@ fn unknown_types_are_refused_with_the_known_ones() {
     assert_eq!(error.param(), Some("type"));
     let message = error.to_string();
     assert!(message.starts_with("there is no request of type `threads.explode`; send one of: "));
-    assert_eq!(Request::TYPES.len(), 16);
+    assert_eq!(Request::TYPES.len(), 18);
     assert!(Request::TYPES.iter().all(|name| message.contains(name)));
 }
 
 #[test]
-fn six_requests_stream() {
+fn seven_requests_stream() {
     let streaming = RequestKind::ALL.iter().filter(|kind| kind.is_streaming());
     assert_eq!(
         streaming.map(|kind| kind.as_str()).collect::<Vec<_>>(),
@@ -96,6 +96,7 @@ fn six_requests_stream() {
             "threads.add_structured_input",
             "threads.retry_after_item",
             "threads.custom_action",
+            "threads.resume",
         ]
     );
 }

@@ -8,12 +8,13 @@ use protocol::item::{InferenceOptions, StructuredAnswer, ToolChoice, UserContent
 use protocol::request::{
     AttachmentsCreate, AttachmentsDelete, CustomAction, FeedbackKind, InputTranscribe,
     ItemsFeedback, ItemsList, Order, StructuredInputSubmission, SubmissionStatus,
-    ThreadsAddClientToolOutput, ThreadsAddStructuredInput, ThreadsAddUserMessage, ThreadsCreate,
-    ThreadsDelete, ThreadsGetById, ThreadsList, ThreadsRetryAfterItem, ThreadsUpdate,
-    UserMessageInput,
+    ThreadsAddClientToolOutput, ThreadsAddStructuredInput, ThreadsAddUserMessage, ThreadsCancel,
+    ThreadsCreate, ThreadsDelete, ThreadsGetById, ThreadsList, ThreadsResume,
+    ThreadsRetryAfterItem, ThreadsUpdate, UserMessageInput,
 };
 use protocol::{
-    AttachmentId, Envelope, ItemId, JsonObject, Limits, Request, RequestKind, ThreadId,
+    AttachmentId, Cursor, Envelope, ItemId, JsonObject, Limits, Position, Request, RequestKind,
+    ThreadId,
 };
 use serde_json::{Number, Value};
 
@@ -162,6 +163,20 @@ fn request(kind: RequestKind) -> BoxedStrategy<Request> {
             .boxed(),
         RequestKind::ThreadsSyncCustomAction => custom_action()
             .prop_map(Request::ThreadsSyncCustomAction)
+            .boxed(),
+        RequestKind::ThreadsResume => (thread(), option::of((id(), any::<u64>())))
+            .prop_map(|(thread_id, after)| {
+                let after = after.map(|(run, position)| Cursor {
+                    run,
+                    position: Position(position),
+                });
+                Request::ThreadsResume(ThreadsResume { thread_id, after })
+            })
+            .boxed(),
+        RequestKind::ThreadsCancel => (thread(), option::of(item()))
+            .prop_map(|(thread_id, item_id)| {
+                Request::ThreadsCancel(ThreadsCancel { thread_id, item_id })
+            })
             .boxed(),
         RequestKind::ThreadsGetById => thread()
             .prop_map(|thread_id| Request::ThreadsGetById(ThreadsGetById { thread_id }))

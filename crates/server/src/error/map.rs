@@ -22,6 +22,11 @@ impl From<engine::Error> for ApiError {
                 Self::bad_request(message).with_optional_param(param)
             }
             Error::Conflict(_) => Self::conflict(message),
+            Error::ThreadBusy(_) => Self::conflict(message).with_code("thread_busy"),
+            Error::NoRun => Self::not_found(message).with_code("run_not_found"),
+            Error::NotQueued => Self::not_found(message).with_code("not_queued"),
+            Error::KeyReused => Self::unprocessable(message).with_code("idempotency_key_reused"),
+            Error::KeyTaken => Self::conflict(message).with_code("request_in_progress"),
             Error::UnknownWorkflow { .. } => Self::not_found(message)
                 .with_code("workflow_not_found")
                 .with_param("workflow"),

@@ -7,7 +7,8 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use engine::Reply;
+use engine::{Following, Reply};
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use protocol::{Envelope, Limits, Request};
 use serde::{Deserialize, de::IgnoredAny};
@@ -18,8 +19,9 @@ use crate::{
     body::JsonBytes,
     caller::{Caller, Entry},
     error::ApiError,
+    following,
     limits::RunningTurn,
-    report::{Report, Reported, RequestName},
+    report::{Report, RequestName},
     routes::relay,
     sse::{self, EventStream},
 };
@@ -83,11 +85,15 @@ async fn converse(
         Request::AttachmentsDelete(params) => Some(params.attachment_id.as_str().to_owned()),
         _ => None,
     };
-    let running = if is_streaming {
-        Some(count_turn(app, caller, source)?)
-    } else {
-        None
-    };
+    let mut following = Following::default();
+    if is_streaming {
+        following.client = following::read(headers, body)?;
+    }
+    // Who only reads on costs nobody anything.
+    let begins = is_streaming && !matches!(request, Request::ThreadsResume(_));
+    if begins {
+        following.permit = Some(Box::new(count_turn(app, caller, source)?));
+    }
     let context = caller.context(app, headers)?;
     let workflow = context.workflow.clone();
     let workflow = workflow
@@ -95,12 +101,14 @@ async fn converse(
         .unwrap_or_else(|| app.engine.workflows.default_id());
     let thread = request.thread_id().cloned();
     let report = || Report::of(name, caller, workflow, thread.as_ref());
-    let handled = app.engine.handle(context, request);
     let (reply, report) = if is_streaming {
         let report = report();
+        following.revoked = revoked(app, caller);
+        following.is_unreported = report.span().is_none();
+        let handled = app.engine.handle(context, request, following);
         (report.on(handled).await, report)
     } else {
-        let reply = handled.await;
+        let reply = app.engine.handle(context, request, following).await;
         // Most of these requests are small and have nothing to report.
         let report = reply
             .as_ref()
@@ -112,20 +120,26 @@ async fn converse(
             .done(source, caller, AuditEvent::FileDeleted { file_id });
     }
     match reply {
-        Ok(Reply::Json(answer)) => Ok(Json(answer).into_response()),
-        Ok(Reply::Turn(events)) => Ok(EventStream {
-            events: Reported::new(events, report),
-            keep_alive: app.settings.keep_alive,
-            running,
-            revoked: match caller.entry() {
-                Entry::ClientSecret(session) => {
-                    Some(app.revocations.of_session(&session.record.id))
-                }
-                Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
-                Entry::UserToken | Entry::SessionCookie => None,
-            },
+        Ok(Reply::Json(answer)) => {
+            let run = answer.run().cloned();
+            let mut response = Json(answer).into_response();
+            if let Some(run) = run {
+                following::name_live_run(response.headers_mut(), &run);
+            }
+            Ok(response)
         }
-        .into_response()),
+        Ok(Reply::Stream(reader)) => {
+            let mut names = HeaderMap::new();
+            following::name_run(&mut names, &reader);
+            let mut response = EventStream {
+                frames: reader.into_stream(),
+                keep_alive: app.settings.keep_alive,
+                revoked: revoked(app, caller),
+            }
+            .into_response();
+            response.headers_mut().extend(names);
+            Ok(response)
+        }
         Err(error) => {
             let error = ApiError::from(error);
             let mut response = if is_streaming && error.status().is_server_error() {
@@ -138,6 +152,15 @@ async fn converse(
             }
             Ok(response)
         }
+    }
+}
+
+/// Resolves when the credential of a request is revoked; nothing where it cannot be.
+fn revoked(app: &App, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
+    match caller.entry() {
+        Entry::ClientSecret(session) => Some(app.revocations.of_session(&session.record.id)),
+        Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
+        Entry::UserToken | Entry::SessionCookie => None,
     }
 }
 

@@ -210,7 +210,6 @@ async fn r01_a_client_that_stops_reading_is_cut_off_and_its_turn_is_kept() {
     assert_eq!(kept.len(), 2);
     let text = kept[1]["content"][0]["text"].as_str().unwrap();
     assert!(text.starts_with(PIECE), "what stood is kept");
-    assert!(text.len() < 40_000 * PIECE.len(), "the turn waited");
     // What is left to read has no end of the answer: the connection is gone.
     let mut rest = Vec::new();
     let end = socket.read_to_end(&mut rest).await;

@@ -127,6 +127,8 @@ pub(crate) struct Options {
     pub(crate) access: WorkflowAccess,
     pub(crate) uploads: UploadSettings,
     pub(crate) turn_limits: TurnLimits,
+    pub(crate) runs: engine::RunSettings,
+    pub(crate) busy: engine::Busy,
     pub(crate) visitor_limits: CallerLimits,
     /// Where the database and the files are; a new folder when absent.
     pub(crate) folder: Option<std::path::PathBuf>,
@@ -179,6 +181,8 @@ impl Default for Options {
                 duration: Duration::from_secs(30),
             },
             turn_limits: TurnLimits::default(),
+            runs: engine::RunSettings::default(),
+            busy: engine::Busy::Queue,
             visitor_limits: CallerLimits {
                 message_bytes: Some(8 << 10),
                 ..CallerLimits::default()
@@ -291,7 +295,7 @@ impl TestApp {
         let app = App {
             engine: Engine {
                 store: store.clone(),
-                workflows: Arc::new(workflows(&model, &clock, options.turn_limits)),
+                workflows: Arc::new(workflows(&model, &clock, options.turn_limits, options.busy)),
                 attachments: Attachments {
                     records: store.clone(),
                     files: Arc::new(LocalFiles::new(folder.path().join("files"))),
@@ -301,7 +305,7 @@ impl TestApp {
                 clock: clock.clone(),
                 ids: Arc::new(TestIds(AtomicU64::new(1))),
                 tasks: TaskTracker::new(),
-                turns: engine::Turns::default(),
+                runs: engine::Runs::new(options.runs),
                 max_message_bytes: options.max_message_bytes,
             },
             credentials: credentials.clone(),
@@ -543,7 +547,7 @@ pub(crate) fn input(text: &str) -> Value {
 pub(crate) fn events(stream: &str) -> Vec<Value> {
     stream
         .split("\n\n")
-        .filter_map(|frame| frame.strip_prefix("data: "))
+        .filter_map(|frame| frame.lines().find_map(|line| line.strip_prefix("data: ")))
         .map(|data| serde_json::from_str(data).unwrap())
         .collect()
 }
@@ -639,9 +643,15 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
 }
 
 /// The default workflow, and a second version of it that is told about the user and names threads.
-fn workflows(model: &Arc<dyn Model>, clock: &Arc<TestClock>, limits: TurnLimits) -> Workflows {
+fn workflows(
+    model: &Arc<dyn Model>,
+    clock: &Arc<TestClock>,
+    limits: TurnLimits,
+    busy: engine::Busy,
+) -> Workflows {
     let first = Workflow {
         limits,
+        busy,
         ..workflow(model.clone(), clock.clone())
     };
     let second = Workflow {
@@ -672,6 +682,7 @@ fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {
         tools: Arc::new(McpTools::new(Vec::new(), http, None, clock).unwrap()),
         titles: Titles::Off,
         limits: TurnLimits::default(),
+        busy: engine::Busy::Queue,
     }
 }
 

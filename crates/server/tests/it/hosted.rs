@@ -311,7 +311,7 @@ async fn a_page_of_items_is_filled_up_past_what_is_not_shown() {
     let owner = engine::Owner::new("key:main ada");
     let store = &app.state.engine.store;
     store
-        .create_thread(&owner, &metadata, &Change::of(&items))
+        .create_thread(&owner, &metadata, &engine::ports::Change::of(&items))
         .await
         .unwrap();
 

@@ -52,6 +52,14 @@ fn requests(name: &str, target: &Target) -> Vec<Value> {
             json!({ "thread_id": thread, "item_id": item, "action": { "type": "x", "payload": {} } }),
             json!({ "thread_id": thread, "action": { "type": "x", "payload": {} } }),
         ],
+        "threads.resume" => vec![
+            json!({ "thread_id": thread }),
+            json!({ "thread_id": thread, "after": "run_1:0" }),
+        ],
+        "threads.cancel" => vec![
+            json!({ "thread_id": thread }),
+            json!({ "thread_id": thread, "item_id": item }),
+        ],
         "threads.get_by_id" | "threads.delete" => vec![json!({ "thread_id": thread })],
         "threads.update" => vec![json!({ "thread_id": thread, "title": "mine" })],
         "items.list" => vec![

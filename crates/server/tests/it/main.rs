@@ -41,6 +41,8 @@ mod refresh;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod sign_out;
 #[cfg(test)]
 mod storage;

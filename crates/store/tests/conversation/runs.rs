@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::{Busy, Error, Following, Reply, RequestKey, RunSettings};
+use engine::{Busy, Client, Error, Following, Reply, RequestKey, RunSettings};
 use protocol::{Event, ItemUpdate, ThreadId};
 use serde_json::{Value, json};
 
@@ -11,18 +11,24 @@ use crate::house::*;
 /// A client that comes back when its connection breaks.
 fn resuming() -> Following {
     Following {
-        can_resume: true,
+        client: Client {
+            can_resume: true,
+            ..Client::default()
+        },
         ..Following::default()
     }
 }
 
 fn keyed(key: &str, fingerprint: &str) -> Following {
     Following {
-        can_resume: true,
-        key: Some(RequestKey {
-            key: key.into(),
-            fingerprint: fingerprint.into(),
-        }),
+        client: Client {
+            can_resume: true,
+            key: Some(RequestKey {
+                key: key.into(),
+                fingerprint: fingerprint.into(),
+            }),
+            after: None,
+        },
         ..Following::default()
     }
 }
@@ -568,9 +574,8 @@ async fn a_revoked_credential_ends_its_run() {
     let house = House::new([hang("half")]).await;
     let (revoke, revoked) = tokio::sync::oneshot::channel::<()>();
     let following = Following {
-        can_resume: true,
         revoked: Some(Box::pin(async { drop(revoked.await) })),
-        ..Following::default()
+        ..resuming()
     };
     let mut reading = Reading::of(stream(house.follow(create("one"), following).await));
     reading.next().await;
