@@ -45,11 +45,14 @@ const LONGEST_PAUSE_MS = 15_000;
 const SEND_ATTEMPTS = 6;
 const RESUME_ATTEMPTS = 20;
 const BETWEEN_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
+const TOO_MANY = 429;
 
 export class Follow {
   /** The run's id, as soon as it is known. */
   run: string | null = null;
   cursor: Cursor | null = null;
+  /** Whether the server has taken the request. */
+  isOpen = false;
   /** Whether an item was announced and is not done yet: a stream that ends here was cut. */
   #openItem: string | null = null;
   readonly #start: Start;
@@ -66,12 +69,13 @@ export class Follow {
     const { line, onLink } = this.#ports;
     let next = this.#start;
     for (let attempt = 0; ; attempt += 1) {
-      const trial = new Trial(this.#signal, line, () => this.#ports.client().resumes);
+      const trial = new Trial(this.#signal, line, () => this.#keepsRun());
       let progressed = false;
       let failure: Error | null = null;
       try {
         const stream = await this.#ports.client().open(next.type, next.params, { signal: trial.signal, key: next.key, onBytes: () => trial.hear() });
         this.run = stream.run ?? this.run;
+        this.isOpen = true;
         onLink('steady');
         this.#ports.onOpen(stream.queued);
         for await (const batch of stream.frames) {
@@ -90,7 +94,7 @@ export class Follow {
       }
       if (failure !== null) {
         if (next.type === 'threads.resume' && failure instanceof RequestError && failure.status === 404) throw new RunGoneError(failure.message);
-        if (!trial.wasCut && !this.#isBroken(failure)) throw failure;
+        if (!trial.wasCut && !this.#isBroken(failure, next)) throw failure;
         if (!this.#mayResume() && !this.#mayRepeat()) throw failure;
       }
       if (attempt >= (this.#mayResume() ? RESUME_ATTEMPTS : SEND_ATTEMPTS)) throw new LinkLostError();
@@ -100,10 +104,18 @@ export class Follow {
     }
   }
 
-  /** The connection broke, or a proxy speaks for a server that is being restarted. */
-  #isBroken(error: unknown): boolean {
-    if (error instanceof RequestError) return BETWEEN_STATUSES.has(error.status) && !error.forUser;
+  /** The connection broke, or a proxy speaks for a server that is being restarted. What is only read may wait longer. */
+  #isBroken(error: Error, { type }: Start): boolean {
+    if (error instanceof RequestError) {
+      if (type === 'threads.resume' && error.status === TOO_MANY) return true;
+      return BETWEEN_STATUSES.has(error.status) && (type === 'threads.resume' || !error.forUser);
+    }
     return error instanceof TypeError || isAbort(error);
+  }
+
+  /** Whether what was asked goes on without us: known of the server, and once it has answered, of this stream. */
+  #keepsRun(): boolean {
+    return this.#ports.client().resumes && (!this.isOpen || this.run !== null);
   }
 
   #mayResume(): boolean {
@@ -112,7 +124,7 @@ export class Follow {
 
   /** Nothing of the run was read: the same request with the same key finds it, or begins it. */
   #mayRepeat(): boolean {
-    return this.cursor === null && this.#ports.client().resumes && (this.#start.key !== undefined || this.#start.type === 'threads.resume');
+    return this.cursor === null && this.#keepsRun() && (this.#start.key !== undefined || this.#start.type === 'threads.resume');
   }
 
   #again(): Start {

@@ -75,14 +75,17 @@ export class Turns {
     if (turn === null || turn.isStopped) return;
     turn.isStopped = true;
     const { ports, phase, say } = this.#host;
-    const isHeard = ports.client().resumes && this.link.value === 'steady' && phase.value !== 'tool';
+    const { isOpen, run } = turn.follow ?? { isOpen: false, run: null };
+    const isHeard = ports.client().resumes && (run !== null || !isOpen) && this.link.value === 'steady' && phase.value !== 'tool';
     this.isStopping.value = isHeard;
-    void this.#cancel(turn);
+    // While a tool of this page runs, nothing runs on the server.
+    if (phase.value !== 'tool') void this.#cancel(turn);
     if (!isHeard) {
       this.#abort(turn, 'next');
       return;
     }
     const late = (): void => {
+      if (!this.#live.has(turn)) return;
       if (turn.cancel !== 'done') say(ports.translate()('stop.failed'));
       this.#abort(turn, 'next');
     };
@@ -258,7 +261,8 @@ export class Turns {
         const isRunning = this.#live.has(turn);
         if (isRunning && attempt < STOP_ATTEMPTS) await ports.line.delay(STOP_PAUSE_MS, turn.controller.signal).catch(() => undefined);
         else {
-          if (!isRunning) say(ports.translate()('stop.failed'));
+          // An answer that came to its end meanwhile needs no stopping.
+          if (turn.controller.signal.aborted) say(ports.translate()('stop.failed'));
           return;
         }
       }

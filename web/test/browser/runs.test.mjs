@@ -34,10 +34,11 @@ async function visit(run, { path = '/runs', prepare = () => undefined } = {}) {
   server.state.requests.length = 0;
   try {
     await prepare(page);
+    // The check of the domain key tells that this is a server with runs.
+    const verified = page.waitForResponse('**/verify');
     await page.goto(server.origin + path);
     await ready(page);
-    // The check of the domain key tells that this is a server with runs.
-    await page.waitForFunction(() => performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/verify')));
+    await (await verified).finished();
     await run(page, context);
     assert.deepEqual(errors, []);
   } finally {

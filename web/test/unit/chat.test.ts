@@ -223,6 +223,20 @@ describe('loading', () => {
   });
 });
 
+describe('a page that was loaded again', () => {
+  test.each([
+    [new RequestError('This conversation does not exist.', { status: 404, forUser: true }), null, null],
+    [new TypeError('Failed to fetch'), 'thr_1', translate('error.network')],
+  ])('%s', async (error, threadId, words) => {
+    const { chat, calls, settle } = setUp();
+    const opening = chat.reopen('thr_1');
+    await settle();
+    calls[0]!.fail(error);
+    await opening;
+    expect([chat.threadId.value, chat.transcript.error.value?.message ?? null]).toEqual([threadId, words]);
+  });
+});
+
 describe('history', () => {
   async function withList() {
     const made = setUp();

@@ -83,6 +83,21 @@ describe('a connection that breaks', () => {
     expect(chat.turns.link.value).toBe('steady');
   });
 
+  test('is still broken while the server says that it is busy or restarting', async () => {
+    const { chat, call, asks, settle, line } = await answering();
+    call.fail(lost());
+    await settle();
+    for (const [index, status] of [429, 503].entries()) {
+      line.pass(15_000);
+      await settle();
+      asks('threads.resume')[index]!.fail(new RequestError('In a moment.', { status, forUser: true }));
+      await settle();
+    }
+    line.pass(15_000);
+    await settle();
+    expect([asks('threads.resume').length, chat.phase.value, chat.turns.link.value]).toEqual([3, 'streaming', 'lost']);
+  });
+
   test('is noticed at once when the network is another one', async () => {
     const { call, asks, settle, line } = await answering();
     line.comeBack();
@@ -319,6 +334,32 @@ describe('Stop', () => {
     expect(asks('threads.cancel')).toHaveLength(1);
   });
 
+  test('that comes too late stops nothing else and says nothing', async () => {
+    const { chat, call, asks, settle, line, turn } = await answering();
+    chat.stop();
+    await settle();
+    call.at('run_a:7', done(said('a1', 'Hello')));
+    call.end();
+    await turn;
+    asks('threads.cancel')[0]!.fail(lost());
+    await settle();
+    line.pass(10_000);
+    await settle();
+    expect([asks('threads.cancel').length, chat.toast.value]).toEqual([1, null]);
+  });
+
+  test('while the line is bad tells the server all the same', async () => {
+    const { chat, call, asks, settle } = await answering();
+    call.fail(lost());
+    await settle();
+    chat.stop();
+    await settle();
+    expect([chat.phase.value, asks('threads.cancel').length]).toEqual(['idle', 1]);
+    asks('threads.cancel')[0]!.fail(lost());
+    await settle();
+    expect(chat.toast.value).toBe(translate('stop.failed'));
+  });
+
   test('of a server without runs closes the connection', async () => {
     const { chat, calls, settle } = setUp();
     const turn = chat.send(message('one'));
@@ -329,6 +370,17 @@ describe('Stop', () => {
     await turn;
     expect([calls[0]!.signal.aborted, calls.length]).toEqual([true, 1]);
     expect(chat.transcript.cut.value).toEqual({ why: 'stoppedEarly', itemId: 'm1' });
+  });
+
+  test('of an answer that is no run closes the connection, whatever is known of the server', async () => {
+    const { chat, calls, settle } = setUp({ keepsRuns: true });
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.give([created('thr_1'), done(asked('m1', 'one'))]);
+    await settle();
+    chat.stop();
+    await turn;
+    expect([calls[0]!.signal.aborted, calls.length, chat.toast.value]).toEqual([true, 1, null]);
   });
 
   test('of a message that never left sends it again with the same key', async () => {
