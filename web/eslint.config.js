@@ -42,7 +42,7 @@ export default tseslint.config(
       'no-restricted-globals': [
         'error',
         { name: 'localStorage', message: 'Nothing of a conversation or a credential is stored in the browser.' },
-        { name: 'sessionStorage', message: 'Nothing of a conversation or a credential is stored in the browser.' },
+        { name: 'sessionStorage', message: 'Nothing of a conversation or a credential is stored in the browser; `element/reopen.ts` keeps the id of a thread.' },
       ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],

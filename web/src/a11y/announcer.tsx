@@ -17,17 +17,32 @@ export function Announcer(): JSX.Element {
   const { chat, t } = useUi();
   const polite = useSignal('');
   const wasAnswering = useRef(false);
+  const lost = useRef(false);
+  const wasStopping = useRef(false);
   const region = useRef<HTMLDivElement>(null);
   useSignalEffect(() => {
     const answering = chat.isAnswering.value;
     const progress = chat.transcript.progress.value;
+    const link = chat.turns.link.value;
+    const stopping = chat.turns.isStopping.value;
     if (answering) {
       wasAnswering.current = true;
-      polite.value = progress?.text ?? t('announce.responding');
+      if (link !== 'steady') polite.value = t(`link.${link}`);
+      else if (stopping) polite.value = t('announce.stopping');
+      else if (lost.current) polite.value = t('announce.back');
+      else polite.value = progress?.text ?? t('announce.responding');
+      lost.current = link !== 'steady';
+      wasStopping.current = stopping;
       return;
     }
     if (!wasAnswering.current) return;
     wasAnswering.current = false;
+    lost.current = false;
+    if (wasStopping.current) {
+      wasStopping.current = false;
+      polite.value = t(chat.transcript.cut.peek()?.why === 'stoppedEarly' ? 'cut.stoppedEarly' : 'announce.stopped');
+      return;
+    }
     const last = chat.transcript.state.entries.findLast(({ item }) => item.type === 'assistant_message')?.item;
     const text = last?.type === 'assistant_message' ? last.content.map((part) => part.text).join(' ') : '';
     const words = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;

@@ -2,10 +2,11 @@
  * The protocol's operations over a transport. Everything the server says about a failure is turned
  * into a `RequestError` here, once, with the server's own words where it wrote some.
  */
+import { parseCursor, type Frame } from './cursor';
 import { RequestError, type RefusalDetails } from './errors';
 import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
 import { withRetry, type RetryEnvironment } from './retry';
-import { readEvents } from './sse';
+import { readEvents, type SseEvent } from './sse';
 import type { Transport } from './transport';
 
 /** Operations that change nothing, and may therefore be sent again when no answer came. */
@@ -13,8 +14,37 @@ const READ_ONLY: ReadonlySet<string> = new Set(['threads.get_by_id', 'threads.li
 /** Longest error text of a server that is shown to a person, in characters. */
 const MAX_MESSAGE = 600;
 
+/** What is known about the server's runs. Other servers have none: there, closing the stream is Stop. */
+export interface RunSupport {
+  /**
+   * Whether our request headers may be sent. A server of another origin that does not know them would
+   * refuse the whole request (CORS).
+   */
+  mayAnnounce: boolean;
+  /** Whether this is a Vestibule: runs go on without a reader, and a key makes a repeated send harmless. */
+  isKnown: boolean;
+}
+
+export interface OpenOptions {
+  readonly signal: AbortSignal;
+  /** Makes the request safe to repeat, where the server knows what that is. */
+  readonly key?: string | undefined;
+  /** Called whenever something arrives, keep-alives included. */
+  readonly onBytes?: () => void;
+}
+
+/** A stream of events that the server has agreed to. */
+export interface EventStream {
+  readonly run: string | null;
+  /** The id under which the message waits for the answer before it. */
+  readonly queued: string | null;
+  /** A batch per network read. Leaving the loop closes the connection. */
+  readonly frames: AsyncGenerator<Frame[], void, undefined>;
+}
+
 export interface ClientOptions {
   readonly transport: Transport;
+  readonly runs: RunSupport;
   readonly locale: () => string;
   readonly environment: RetryEnvironment;
   /** Told about what was skipped; never about content. */
@@ -38,16 +68,20 @@ export class ChatClient {
     return (await response.json()) as JsonOperations[K][1];
   }
 
+  /** Whether the server is known to keep a run alive without its reader. */
+  get resumes(): boolean {
+    return this.#options.runs.isKnown;
+  }
+
   /**
-   * Streams a turn, a batch of events per network read. Aborting the signal closes the connection,
-   * which is how the server learns that the person pressed Stop.
+   * Opens a stream of events. Aborting the signal closes the connection, which servers without runs
+   * take for Stop.
    */
-  async *stream<K extends keyof StreamingOperations>(
-    type: K,
-    params: StreamingOperations[K],
-    signal: AbortSignal,
-  ): AsyncGenerator<ThreadStreamEvent[], void, undefined> {
-    const response = await this.#send(type, params, true, signal);
+  async open<K extends keyof StreamingOperations>(type: K, params: StreamingOperations[K], options: OpenOptions): Promise<EventStream> {
+    const { runs } = this.#options;
+    const announced = runs.mayAnnounce ? { 'Vestibule-Client': 'resume', ...(options.key === undefined ? {} : { 'Idempotency-Key': options.key }) } : {};
+    const response = await this.#send(type, params, true, options.signal, announced);
+    options.onBytes?.();
     if (!response.ok) throw await errorOf(response);
     const contentType = response.headers.get('content-type') ?? '';
     if (!contentType.toLowerCase().startsWith('text/event-stream')) {
@@ -56,18 +90,36 @@ export class ChatClient {
         status: response.status,
       });
     }
-    if (response.body === null) return;
-    for await (const batch of readEvents(response.body)) {
-      const events = batch.map((data) => this.#parse(data)).filter((event) => event !== null);
-      if (events.length > 0) yield events;
+    const run = response.headers.get('vestibule-run');
+    if (run !== null) this.#recognise();
+    return { run, queued: response.headers.get('vestibule-queued'), frames: this.#frames(response.body, options.onBytes) };
+  }
+
+  async *#frames(body: ReadableStream<Uint8Array> | null, onBytes?: () => void): AsyncGenerator<Frame[], void, undefined> {
+    if (body === null) return;
+    for await (const batch of readEvents(body, onBytes)) {
+      // An unknown event moves the reader on as well.
+      const frames = batch.map((event) => this.#frame(event)).filter(({ id, event }) => id !== null || event !== null);
+      if (frames.length > 0) yield frames;
     }
   }
 
-  async #send(type: string, params: unknown, streaming: boolean, signal: AbortSignal): Promise<Response> {
+  #frame({ data, id }: SseEvent): Frame {
+    const cursor = parseCursor(id);
+    // A relay may not hand the response's headers on; the ids say the same.
+    if (cursor !== null) this.#recognise();
+    return { id: cursor, event: this.#parse(data) };
+  }
+
+  #recognise(): void {
+    Object.assign(this.#options.runs, { mayAnnounce: true, isKnown: true });
+  }
+
+  async #send(type: string, params: unknown, streaming: boolean, signal: AbortSignal, headers: Record<string, string> = {}): Promise<Response> {
     const { transport, locale, environment } = this.#options;
     const body = JSON.stringify({ type, params });
     return withRetry(
-      () => transport.send({ body, streaming, locale: locale(), signal }),
+      () => transport.send({ body, streaming, locale: locale(), signal, headers }),
       READ_ONLY.has(type),
       signal,
       environment,

@@ -13,9 +13,9 @@ export interface DomainCheck {
   readonly log: (name: string, data?: Record<string, unknown>) => void;
 }
 
-/** The check of the custom door. Only keys of ours (`dk_…`) are checked. */
-export async function checkDomainKey(domainKey: string, check: DomainCheck): Promise<void> {
-  if (domainKey.startsWith('dk_')) await ask({ domain_key: domainKey, domain: check.pageOrigin }, check);
+/** The check of the custom door. Only keys of ours (`dk_…`) are checked. `true`: a Vestibule said yes. */
+export async function checkDomainKey(domainKey: string, check: DomainCheck): Promise<boolean> {
+  return domainKey.startsWith('dk_') && (await ask({ domain_key: domainKey, domain: check.pageOrigin }, check));
 }
 
 /**
@@ -53,9 +53,9 @@ export async function checkPage(check: DomainCheck, clientToken: string | null):
 /**
  * Throws `DomainRefusedError` when the server says no. Anything but a plain 400 lets the page go on,
  * with a warning: the check tells a developer early and in words, while CORS and the credential
- * are what protects the server.
+ * are what protects the server. `true` when it said yes.
  */
-async function ask(body: Record<string, string>, { serverUrl, fetch, log }: DomainCheck): Promise<void> {
+async function ask(body: Record<string, string>, { serverUrl, fetch, log }: DomainCheck): Promise<boolean> {
   let response: Response;
   try {
     response = await fetch(`${serverUrl}/v1/chatkit/domain_keys/verify`, {
@@ -66,11 +66,12 @@ async function ask(body: Record<string, string>, { serverUrl, fetch, log }: Doma
     });
   } catch {
     log('domain.check.unreachable');
-    return;
+    return false;
   }
   if (response.status === 400) {
     const { message, details } = await errorOf(response);
     throw new DomainRefusedError(message, details);
   }
   if (!response.ok) log('domain.check.skipped', { status: response.status });
+  return response.ok;
 }

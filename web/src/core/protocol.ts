@@ -25,6 +25,8 @@ export interface ThreadMetadata {
 
 export interface Thread extends ThreadMetadata {
   items?: Page<ThreadItem>;
+  /** What Vestibule says about the thread's runs stands here, under `vestibule_…`. */
+  metadata?: Record<string, unknown> | null;
 }
 
 // --- Sources and annotations ---
@@ -297,6 +299,8 @@ export interface StreamingOperations {
     item_id?: string;
     action: { type: string; payload?: Record<string, unknown> };
   };
+  /** Vestibule's: the thread's live run from its first event, or what came after an event's id. */
+  'threads.resume': { thread_id: string; after?: string };
 }
 
 /** Operations that answer with one JSON document: `[parameters, answer]`. */
@@ -307,6 +311,8 @@ export interface JsonOperations {
   'items.feedback': [{ thread_id: string; item_ids: string[]; kind: 'positive' | 'negative' }, unknown];
   'threads.update': [{ thread_id: string; title: string }, ThreadMetadata];
   'threads.delete': [{ thread_id: string }, unknown];
+  /** Vestibule's: stops the live run, or takes a queued message back. */
+  'threads.cancel': [{ thread_id: string; item_id?: string }, unknown];
   'attachments.create': [{ name: string; size: number; mime_type: string }, AnnouncedAttachment];
   'attachments.delete': [{ attachment_id: string }, unknown];
 }

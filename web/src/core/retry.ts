@@ -47,6 +47,15 @@ function retryAfter(response: Response, now: number): number | null {
   return Number.isFinite(pause) ? Math.max(0, pause) : null;
 }
 
+/** What following a run needs to know of the machine. */
+export interface Line extends RetryEnvironment {
+  /** A number in [0, 1), so that many readers of one server do not come back in the same moment. */
+  readonly chance: () => number;
+  readonly isOnline: () => boolean;
+  /** Calls back when the machine is on a network again; the result ends that. */
+  readonly onOnline: (back: () => void) => () => void;
+}
+
 /** The browser's clock and timer. */
 export const browserEnvironment: RetryEnvironment = {
   now: () => Date.now(),
@@ -63,4 +72,15 @@ export const browserEnvironment: RetryEnvironment = {
       if (signal.aborted) stop();
       else signal.addEventListener('abort', stop, { once: true });
     }),
+};
+
+/** The browser's line to the network. */
+export const browserLine: Line = {
+  ...browserEnvironment,
+  chance: () => Math.random(),
+  isOnline: () => navigator.onLine,
+  onOnline: (back) => {
+    addEventListener('online', back);
+    return () => removeEventListener('online', back);
+  },
 };

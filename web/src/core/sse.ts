@@ -1,7 +1,7 @@
 /**
  * A `text/event-stream` reader over `fetch` bodies, after the HTML standard's event stream
- * interpretation. `EventSource` cannot POST, and the protocol only uses `data:`, but the whole
- * grammar is honoured so that any proxy or server framework may sit in between.
+ * interpretation. `EventSource` cannot POST, and only `data:` and `id:` mean something here, but the
+ * whole grammar is honoured so that any proxy or server framework may sit in between.
  */
 
 /** One event may not grow beyond this many characters: a server that never ends a line cannot fill the memory. */
@@ -11,17 +11,24 @@ export class StreamTooLargeError extends Error {
   override name = 'StreamTooLargeError';
 }
 
-/** Turns decoded text, split anywhere, into the data of each complete event. */
+/** The data of one event and the id it came with, if any. */
+export interface SseEvent {
+  readonly data: string;
+  readonly id: string | null;
+}
+
+/** Turns decoded text, split anywhere, into complete events. */
 export class SseParser {
   #line = '';
   #data: string[] = [];
+  #id: string | null = null;
   #size = 0;
   #first = true;
   #afterCarriageReturn = false;
 
-  /** Feeds the next piece of text and returns the data of the events that it completes. */
-  push(chunk: string): string[] {
-    const complete: string[] = [];
+  /** Feeds the next piece of text and returns the events that it completes. */
+  push(chunk: string): SseEvent[] {
+    const complete: SseEvent[] = [];
     let text = chunk;
     if (this.#first && text !== '') {
       this.#first = false;
@@ -51,25 +58,31 @@ export class SseParser {
   }
 
   /** Call at the end of the body: some servers leave out the last blank line, and that event counts too. */
-  end(): string[] {
-    const complete: string[] = [];
+  end(): SseEvent[] {
+    const complete: SseEvent[] = [];
     if (this.#line !== '') this.#readLine(this.#line, complete);
     this.#line = '';
     this.#readLine('', complete);
     return complete;
   }
 
-  #readLine(line: string, complete: string[]): void {
+  #readLine(line: string, complete: SseEvent[]): void {
     if (line === '') {
-      if (this.#data.length > 0) complete.push(this.#data.join('\n'));
+      if (this.#data.length > 0) complete.push({ data: this.#data.join('\n'), id: this.#id });
       this.#data = [];
+      this.#id = null;
       this.#size = 0;
       return;
     }
     const colon = line.indexOf(':');
-    // `data` is the only field with a meaning here; comments start with a colon and have none.
-    if ((colon === -1 ? line : line.slice(0, colon)) !== 'data') return;
+    // Other fields have no meaning here; comments start with a colon and have none anywhere.
+    const field = colon === -1 ? line : line.slice(0, colon);
+    if (field !== 'data' && field !== 'id') return;
     const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    if (field === 'id') {
+      if (!value.includes('\0')) this.#id = value;
+      return;
+    }
     this.#data.push(value);
     this.#size += value.length;
     if (this.#size > MAX_EVENT_CHARACTERS) {
@@ -85,8 +98,11 @@ function lineEnd(text: string, from: number): number {
   return carriage === -1 ? feed : Math.min(feed, carriage);
 }
 
-/** Reads a body as events. Leaving the loop early cancels the body, which closes the connection. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<string[], void, undefined> {
+/**
+ * Reads a body as events. Leaving the loop early cancels the body, which closes the connection.
+ * `onBytes` hears of everything that arrives, comments that keep the line open included.
+ */
+export async function* readEvents(body: ReadableStream<Uint8Array>, onBytes?: () => void): AsyncGenerator<SseEvent[], void, undefined> {
   const reader = body.getReader();
   // A streaming decoder keeps the bytes of a character that was cut in two.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -96,6 +112,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
+      onBytes?.();
       const events = parser.push(decoder.decode(value, { stream: true }));
       if (events.length > 0) yield events;
     }

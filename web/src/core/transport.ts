@@ -8,6 +8,8 @@ import { withSecret, type SecretKeeper } from './auth';
 export interface Outgoing {
   readonly body: string;
   readonly streaming: boolean;
+  /** Headers beyond the protocol's own. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly locale: string;
   readonly signal: AbortSignal;
 }
@@ -30,6 +32,7 @@ function initOf(request: Outgoing, headers: Record<string, string>): RequestInit
       'Content-Type': 'application/json',
       Accept: request.streaming ? 'text/event-stream' : 'application/json',
       'Accept-Language': request.locale,
+      ...request.headers,
       ...headers,
     },
     body: request.body,

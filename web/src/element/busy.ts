@@ -1,6 +1,6 @@
 /** The one table of what each method does while the chat loads a thread or answers. */
 import { BusyError } from '../core/errors';
-import type { Phase } from '../store/chat';
+import type { Phase } from '../store/ports';
 
 export type Method =
   | 'focusComposer'

@@ -3,13 +3,15 @@
  * when methods may run, and mounts the interface into its open shadow root.
  */
 import type { OpenAIChatKit } from '@openai/chatkit';
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
 import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf } from '../core/errors';
+import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
 import { lazyHighlighter } from '../md/highlight';
 import { Chat } from '../store/chat';
+import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
 import { sharedSheet } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
@@ -21,6 +23,7 @@ import type { Places } from './base-url';
 import { emitterOf } from './events';
 import { composerChange, type ComposerParams } from './composer-value';
 import { mayAttach, readOptions, sameApi, type Options } from './options';
+import { rememberedThread } from './reopen';
 
 type SendParams = Parameters<OpenAIChatKit['sendUserMessage']>[0];
 type Action = Parameters<OpenAIChatKit['sendCustomAction']>[0];
@@ -63,6 +66,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   readonly #reported = new Set<string>();
   #connection: Connection | null = null;
   #prepared: Promise<void> | null = null;
+  /** The element was removed while something was under way. */
+  #wasCut = false;
   #started: (() => void) | null = null;
   /** Resolves with the first valid options on a connected element; methods called before wait for it. */
   readonly #start = new Promise<void>((resolve) => (this.#started = resolve));
@@ -76,11 +81,13 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     instances += 1;
     this.#chat = new Chat({
       client: () => this.#connected().client,
+      line: browserLine,
       clientTool: () => this.#options.value?.onClientTool ?? null,
       emit: this.#emit,
       translate: () => translate,
       newId,
       now: () => new Date(),
+      giveBack: (message, whole) => this.#giveBack(message, whole),
     });
     this.#attachments = new DraftAttachments({
       uploader: () => this.#uploader(),
@@ -117,16 +124,18 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   connectedCallback(): void {
     this.#begin();
     this.#attachments.resume();
-    // Taken out while a thread was loading: load it now.
-    const { threadId, transcript, phase } = this.#chat;
-    if (threadId.value !== null && phase.value === 'idle' && transcript.state.entries.length === 0) void this.#chat.refresh();
+    if (!this.#wasCut) return;
+    // Taken out while a thread was loading or answered: what there is of it by now is shown.
+    this.#wasCut = false;
+    if (this.#chat.threadId.value !== null) void this.#chat.refresh();
   }
 
   disconnectedCallback(): void {
-    // A move in the document disconnects and connects at once; only a real removal stops the answer.
+    // A move in the document disconnects and connects at once; only a real removal ends anything here.
     queueMicrotask(() => {
       if (this.isConnected) return;
-      this.#chat.stop();
+      this.#wasCut = this.#chat.phase.value !== 'idle';
+      this.#chat.leave();
       this.#attachments.suspend();
     });
   }
@@ -253,8 +262,34 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#started?.();
     this.#started = null;
     const { initialThread } = this.#currentOptions();
-    if (initialThread !== null) void preparing.then(() => (this.#blocked.value === null ? this.#chat.open(initialThread) : undefined));
+    const remembered = this.#rememberThread();
+    const open = initialThread !== null ? () => this.#chat.open(initialThread) : remembered !== null ? () => this.#chat.reopen(remembered) : null;
+    if (open !== null) void preparing.then(() => (this.#blocked.value === null ? open() : undefined));
     this.#announceReady();
+  }
+
+  /** Keeps the id of the open thread for the next load of the page, while the page wants that; gives the one of the last. */
+  #rememberThread(): string | null {
+    const { api, history } = this.#currentOptions();
+    const before = history.reopen ? rememberedThread(api, places.api).read() : null;
+    let isFirst = true;
+    effect(() => {
+      const threadId = this.#chat.threadId.value;
+      const options = this.#options.value;
+      if (!isFirst && options?.history.reopen === true) rememberedThread(options.api, places.api).write(threadId);
+      isFirst = false;
+    });
+    return before;
+  }
+
+  /** A message that was not sent, or was taken back, is written again. */
+  #giveBack({ content, attachments = [] }: Message, whole: boolean): void {
+    const { draft } = this.#chat;
+    const text = content.map((part) => part.text).join('');
+    const isFree = draft.value.trim() === '';
+    if (isFree) draft.value = text;
+    else if (whole) draft.value = `${text}\n\n${draft.value}`;
+    if (this.#attachments.isEmpty.value && (isFree || whole)) this.#attachments.replace(attachments);
   }
 
   #prepareFailed(connection: Connection, error: Error): void {

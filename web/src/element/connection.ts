@@ -4,7 +4,7 @@
  */
 import { fromCallback, SecretKeeper } from '../core/auth';
 import { bytesThroughPage, sendByXhr } from '../core/bytes';
-import { ChatClient } from '../core/client';
+import { ChatClient, type RunSupport } from '../core/client';
 import { checkDomainKey, checkPage, withReason, type DomainCheck } from '../core/domain';
 import { RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
@@ -27,8 +27,8 @@ export interface Connection {
 export function connect(latest: () => ApiOptions, scriptBase: string, locale: () => string, log: Log): Connection {
   const api = latest();
   const pageFetch = (url: string, init: RequestInit): Promise<Response> => fetch(url, init);
-  const clientOf = (transport: ReturnType<typeof customTransport>): ChatClient =>
-    new ChatClient({ transport, locale, environment: browserEnvironment, log });
+  const clientOf = (transport: ReturnType<typeof customTransport>, runs: RunSupport): ChatClient =>
+    new ChatClient({ transport, runs, locale, environment: browserEnvironment, log });
 
   const domainCheck = (serverUrl: string): DomainCheck => ({ serverUrl, pageOrigin: location.origin, fetch: pageFetch, log });
 
@@ -38,7 +38,10 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
       return now.door === 'custom' ? now.fetch : null;
     };
     const serverOrigin = new URL(api.url).origin;
-    const client = clientOf(withReason(customTransport(api.url, () => ownFetch() ?? pageFetch), domainCheck(serverOrigin)));
+    // Where the page's own `fetch` sends a request to is not known here, so headers that a strict server
+    // might refuse wait until the server has shown that it is ours.
+    const runs: RunSupport = { mayAnnounce: serverOrigin === location.origin && api.fetch === null, isKnown: false };
+    const client = clientOf(withReason(customTransport(api.url, () => ownFetch() ?? pageFetch), domainCheck(serverOrigin)), runs);
     const send = bytesThroughPage(ownFetch, [location.origin, serverOrigin], sendByXhr);
     return {
       client,
@@ -52,7 +55,9 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
             : twoPhaseUpload(client, api.url, send, browserEnvironment, discard),
         );
       },
-      prepare: () => checkDomainKey(api.domainKey, domainCheck(serverOrigin)),
+      prepare: async () => {
+        if (await checkDomainKey(api.domainKey, domainCheck(serverOrigin))) Object.assign(runs, { mayAnnounce: true, isKnown: true });
+      },
     };
   }
 
@@ -65,7 +70,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
           return now.door === 'secret' ? now.getClientSecret(current) : api.getClientSecret(current);
         });
   const secrets = new SecretKeeper(issue, () => Date.now());
-  const client = clientOf(hostedTransport(baseUrl, secrets, pageFetch));
+  const client = clientOf(hostedTransport(baseUrl, secrets, pageFetch), { mayAnnounce: true, isKnown: true });
   const uploader = uploaderOf(client, () => hostedUpload(baseUrl, secrets, sendByXhr, browserEnvironment));
   return {
     client,

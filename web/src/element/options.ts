@@ -65,7 +65,13 @@ export interface Options {
     readonly leftAction: HeaderAction | null;
     readonly rightAction: HeaderAction | null;
   };
-  readonly history: { readonly enabled: boolean; readonly showDelete: boolean; readonly showRename: boolean };
+  readonly history: {
+    readonly enabled: boolean;
+    readonly showDelete: boolean;
+    readonly showRename: boolean;
+    /** Ours: a reload of the page comes back to the thread that was open. Off unless asked for. */
+    readonly reopen: boolean;
+  };
   readonly startScreen: { readonly greeting: string | null; readonly prompts: readonly Prompt[] };
   readonly threadItemActions: { readonly feedback: boolean; readonly retry: boolean };
   readonly composer: {
@@ -128,6 +134,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       enabled: history.flag('enabled', true),
       showDelete: history.flag('showDelete', true),
       showRename: history.flag('showRename', true),
+      reopen: history.flag('reopen', false),
     },
     startScreen: { greeting: start.text('greeting'), prompts: start.list('prompts').map(readPrompt) },
     threadItemActions: { feedback: actions.flag('feedback', false), retry: actions.flag('retry', false) },

@@ -1,46 +1,17 @@
 /**
- * What a person can do in the chat, and the turn that follows: `idle → sending → streaming →
- * (tool → streaming)* → idle`. Every turn and every load has its own token; whatever comes back late
- * for an old one is dropped.
+ * What a person can do in the chat: send, stop, ask again, open, list, judge. The turns themselves are
+ * in `turns.ts`, the loading of threads in `loader.ts`; what failed and how to try it again is here.
  */
 import { batch, computed, signal } from '@preact/signals';
-import type { ChatClient } from '../core/client';
 import { BusyError, IntegrationError, RequestError, asError, isAbort } from '../core/errors';
-import type { InferenceOptions, ThreadItem, ThreadStreamEvent, UserContent } from '../core/protocol';
-import { MAX_TOOL_ROUNDS, pendingToolCall, runClientTool, type ClientToolHandler } from '../core/tools';
-import type { Emit } from '../element/events';
-import type { Translate } from '../i18n/translate';
+import type { StreamingOperations, ThreadItem, ThreadStreamEvent } from '../core/protocol';
+import type { Start } from './follow';
 import { History } from './history';
+import { Loader, isGone } from './loader';
+import { turnErrorOf, type ChatPorts, type Message, type Phase } from './ports';
 import { TranscriptSignals } from './signals';
-import { EMPTY, addOptimistic, endTurn, loaded, prependItems, reduce, truncateAfter, type TurnError } from './transcript';
-
-export type Phase = 'idle' | 'loading' | 'sending' | 'streaming' | 'tool';
-
-export interface ChatPorts {
-  readonly client: () => ChatClient;
-  readonly clientTool: () => ClientToolHandler | null;
-  readonly emit: Emit;
-  readonly translate: () => Translate;
-  /** A fresh id for what the server has not named yet. */
-  readonly newId: () => string;
-  readonly now: () => Date;
-}
-
-export interface Message {
-  readonly content: readonly UserContent[];
-  readonly attachments?: readonly { id: string; type: 'file' | 'image'; name: string; mime_type: string }[];
-  readonly quotedText?: string;
-  readonly inference?: InferenceOptions;
-}
-
-/** One run of a turn. Its identity tells late results from current ones. */
-interface Run {
-  readonly controller: AbortController;
-}
-
-type Stream = AsyncGenerator<ThreadStreamEvent[], void, undefined>;
-
-const PAGE = 30;
+import { EMPTY, addOptimistic, enqueue, liveRunOf, truncateAfter } from './transcript';
+import { Turns } from './turns';
 
 export class Chat {
   readonly transcript = new TranscriptSignals();
@@ -49,8 +20,6 @@ export class Chat {
   readonly threadId = signal<string | null>(null);
   readonly historyOpen = signal(false);
   readonly draft = signal('');
-  readonly hasOlder = signal(false);
-  readonly loadingOlder = signal(false);
   /** Feedback given in this session, by the key of the turn. */
   readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative'>>>({});
   /** Failures that belong to no place in the thread. */
@@ -58,25 +27,42 @@ export class Chat {
   /** Counts messages sent, so that the view can bring the newest to the top. */
   readonly sent = signal(0);
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
-  #run: Run | null = null;
-  #olderAfter: string | undefined;
+  readonly turns: Turns;
+  readonly loader: Loader;
   /** Sends the last message as it was first sent, for when the server never took it. */
   #resend: (() => Promise<void>) | null = null;
-  /** Loads again what could not be loaded; `null` when the last failure was a turn's. */
+  /** Loads again what could not be loaded or read to its end; `null` when the last failure was a turn's. */
   #reload: (() => Promise<void>) | null = null;
   readonly #ports: ChatPorts;
 
   constructor(ports: ChatPorts) {
     this.#ports = ports;
     this.history = new History(ports.client);
+    this.loader = new Loader(ports, this.transcript, this.phase);
+    this.turns = new Turns({
+      ports,
+      transcript: this.transcript,
+      threadId: this.threadId,
+      phase: this.phase,
+      announce: (event) => this.#announce(event),
+      fail: (error) => this.#fail(error),
+      say: (words) => (this.toast.value = words),
+      reload: async () => {
+        if (this.threadId.value !== null) await this.#load(this.threadId.value, 'rest');
+      },
+      retryWith: (again) => (this.#reload = again),
+    });
   }
 
   // --- Turns ---
 
-  /** Sends a message, in a new thread if none is open. Resolves when the turn is over. */
+  /**
+   * Sends a message, in a new thread if none is open. Resolves when the turn is over. While an answer
+   * runs, the message waits for it, where the server can do that.
+   */
   async send(message: Message): Promise<void> {
-    this.#refuseWhileBusy();
-    const { client, newId, now } = this.#ports;
+    if (!this.turns.maySend.value) this.#refuseWhileBusy();
+    const { newId, now } = this.#ports;
     const input = {
       content: [...message.content],
       attachments: (message.attachments ?? []).map(({ id }) => id),
@@ -93,30 +79,38 @@ export class Chat {
       quoted_text: input.quoted_text,
       inference_options: input.inference_options,
     };
-    const start = (signal: AbortSignal): Stream => {
-      const threadId = this.threadId.value;
-      return threadId === null
-        ? client().stream('threads.create', { input }, signal)
-        : client().stream('threads.add_user_message', { thread_id: threadId, input }, signal);
-    };
+    const startIn = (threadId: string | null): Start =>
+      threadId === null ? this.#start('threads.create', { input }) : this.#start('threads.add_user_message', { thread_id: threadId, input });
     this.hideHistory();
-    batch(() => {
-      this.transcript.set(addOptimistic(this.transcript.state, item));
-      this.sent.value += 1;
-    });
-    this.#resend = () => this.#turn(start);
-    await this.#turn(start);
+    const waits = this.turns.isAnswering;
+    if (waits) this.transcript.set(enqueue(this.transcript.state, item));
+    else {
+      batch(() => {
+        this.transcript.set(addOptimistic(this.transcript.state, item));
+        this.sent.value += 1;
+      });
+    }
+    const sentTo = this.threadId.value;
+    const start = startIn(sentTo);
+    const own = { key: item.id, message };
+    // The same request again, key included; in another thread than at first it is another request.
+    const again = (): Promise<void> => this.turns.begin(this.threadId.value === sentTo ? start : startIn(this.threadId.value), own);
+    if (!waits) this.#resend = again;
+    this.#reload = null;
+    await this.turns.begin(start, own);
   }
 
   /** Tries again what failed: the load, the message if the server never took it, else the turn after it. */
   async retryFailed(): Promise<void> {
-    if (this.#reload !== null) {
-      await this.#reload();
+    const reload = this.#reload;
+    if (reload !== null) {
+      this.#reload = null;
+      await reload();
       return;
     }
     const unsent = this.transcript.state.entries.some(({ optimistic }) => optimistic);
     if (unsent && this.#resend !== null) {
-      this.transcript.set({ ...this.transcript.state, error: null });
+      this.transcript.set({ ...this.transcript.state, error: null, cut: null });
       await this.#resend();
       return;
     }
@@ -130,7 +124,14 @@ export class Chat {
     const threadId = this.threadId.value;
     if (threadId === null) return;
     this.transcript.set(truncateAfter(this.transcript.state, itemId));
-    await this.#turn((signal) => this.#ports.client().stream('threads.retry_after_item', { thread_id: threadId, item_id: itemId }, signal));
+    this.#reload = null;
+    await this.turns.begin(this.#start('threads.retry_after_item', { thread_id: threadId, item_id: itemId }));
+  }
+
+  /** Asks again where an answer was cut. */
+  async askAgain(): Promise<void> {
+    const itemId = this.transcript.state.cut?.itemId ?? null;
+    await (itemId === null ? this.retryFailed() : this.retryAfter(itemId));
   }
 
   async sendAction(action: { type: string; payload?: Record<string, unknown> }, itemId?: string): Promise<void> {
@@ -138,76 +139,16 @@ export class Chat {
     const threadId = this.threadId.value;
     if (threadId === null) throw new IntegrationError('A custom action needs an open thread: call setThreadId or send a message first.');
     const params = { thread_id: threadId, action, ...(itemId === undefined ? {} : { item_id: itemId }) };
-    await this.#turn((signal) => this.#ports.client().stream('threads.custom_action', params, signal));
-  }
-
-  /** Stops the answer. What was written stays; closing the connection tells the server. */
-  stop(): void {
-    const run = this.#run;
-    if (run === null) return;
-    this.#endRun(run);
-    run.controller.abort();
-  }
-
-  async #turn(start: (signal: AbortSignal) => Stream): Promise<void> {
-    const run: Run = { controller: new AbortController() };
-    this.#run = run;
     this.#reload = null;
-    this.phase.value = 'sending';
-    const { emit } = this.#ports;
-    const { signal } = run.controller;
-    let answered = false;
-    try {
-      let stream: Stream | null = start(signal);
-      for (let round = 0; stream !== null; round += 1) {
-        for await (const events of stream) {
-          if (this.#run !== run) return;
-          if (!answered) {
-            answered = true;
-            emit('chatkit.response.start');
-          }
-          this.phase.value = 'streaming';
-          this.#apply(events);
-        }
-        if (this.#run !== run) return;
-        stream = round < MAX_TOOL_ROUNDS ? await this.#continueWithTool(run) : null;
-      }
-    } catch (error) {
-      if (this.#run === run && !isAbort(error)) this.#fail(asError(error));
-    } finally {
-      this.#endRun(run);
-      if (answered) emit('chatkit.response.end');
-    }
+    await this.turns.begin(this.#start('threads.custom_action', params));
   }
 
-  /** Runs the client tool the server is waiting for, if it is, and opens the stream that goes on. */
-  async #continueWithTool(run: Run): Promise<Stream | null> {
-    const { client, clientTool } = this.#ports;
-    const threadId = this.threadId.value;
-    const call = pendingToolCall(this.transcript.state.entries.map(({ item }) => item));
-    if (call === null || threadId === null || this.transcript.state.error !== null) return null;
-    this.phase.value = 'tool';
-    const result = await runClientTool(call, clientTool(), (error) => this.#report(error));
-    if (this.#run !== run) return null;
-    const completed: ThreadItem = { ...call, status: 'completed' };
-    this.transcript.set(reduce(this.transcript.state, { type: 'thread.item.replaced', item: completed }));
-    return client().stream('threads.add_client_tool_output', { thread_id: threadId, result }, run.controller.signal);
+  stop(): void {
+    this.turns.stop();
   }
 
-  #endRun(run: Run): void {
-    if (this.#run !== run) return;
-    this.#run = null;
-    batch(() => {
-      this.phase.value = 'idle';
-      this.transcript.set(endTurn(this.transcript.state));
-    });
-  }
-
-  #apply(events: readonly ThreadStreamEvent[]): void {
-    let state = this.transcript.state;
-    for (const event of events) state = reduce(state, event);
-    this.transcript.set(state);
-    for (const event of events) this.#announce(event);
+  #start<K extends keyof StreamingOperations>(type: K, params: StreamingOperations[K]): Start<K> {
+    return { type, params, key: this.#ports.newId() };
   }
 
   /** What an event means outside the transcript. */
@@ -235,18 +176,8 @@ export class Chat {
   }
 
   #fail(error: Error): void {
-    this.transcript.set({ ...this.transcript.state, error: this.#errorFor(error) });
+    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate()) });
     this.#report(error);
-  }
-
-  #errorFor(error: Error): TurnError {
-    const t = this.#ports.translate();
-    if (error instanceof RequestError) {
-      const refused = error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
-      return { message: error.forUser ? error.message : t('error.server'), allowRetry: !refused };
-    }
-    if (error instanceof TypeError) return { message: t('error.network'), allowRetry: true };
-    return { message: t('error.generic'), allowRetry: true };
   }
 
   #report(error: Error): void {
@@ -255,89 +186,69 @@ export class Chat {
 
   // --- Threads ---
 
-  /** Opens a thread, or a new chat with `null`. */
+  /** Opens a thread, or a new chat with `null`. An answer that runs in the one before goes on, where the server keeps runs. */
   async open(threadId: string | null): Promise<void> {
     this.hideHistory();
     if (threadId === null) {
       this.#startAnew();
       return;
     }
-    this.stop();
+    this.leave();
     if (this.threadId.value !== threadId) this.#clear();
     this.#setThreadId(threadId);
-    await this.#load(threadId);
+    await this.#load(threadId, 'reload');
+  }
+
+  /** Opens the thread of a page that was loaded again; one that is gone is no failure then. */
+  async reopen(threadId: string): Promise<void> {
+    this.#setThreadId(threadId);
+    await this.#load(threadId, 'reload', true);
   }
 
   /** Loads the open thread again; what is on the screen stays until then. */
   async refresh(): Promise<void> {
-    if (this.threadId.value !== null) await this.#load(this.threadId.value);
+    if (this.threadId.value !== null) await this.#load(this.threadId.value, 'reload');
     if (this.historyOpen.value) await this.history.refresh();
   }
 
-  async #load(threadId: string): Promise<void> {
-    const run: Run = { controller: new AbortController() };
-    this.#run = run;
+  /** Stops listening: the element left the page, or another thread is opened. */
+  leave(): void {
+    this.turns.leave();
+    this.loader.cancel();
+  }
+
+  /** Loads, then follows what runs in the thread or waits in it. */
+  async #load(threadId: string, ifGone: 'reload' | 'rest', isQuiet = false): Promise<void> {
+    this.turns.leave();
     this.#reload = null;
-    this.phase.value = 'loading';
-    const { client, emit } = this.#ports;
-    emit('chatkit.thread.load.start', { threadId });
     try {
-      const { signal } = run.controller;
-      const thread = await client().request('threads.get_by_id', { thread_id: threadId }, signal);
-      // The thread brings its first items, oldest first; a long one is opened at its end.
-      let items = thread.items?.data ?? [];
-      this.#olderAfter = undefined;
-      if (thread.items?.has_more ?? false) {
-        const page = await client().request('items.list', { thread_id: threadId, limit: PAGE, order: 'desc' }, signal);
-        items = page.data.toReversed();
-        this.#olderAfter = page.has_more ? (page.after ?? page.data.at(-1)?.id) : undefined;
-      }
-      if (this.#run !== run) return;
-      this.transcript.set(loaded(this.transcript.state, thread, items));
-      this.hasOlder.value = this.#olderAfter !== undefined;
+      const thread = await this.loader.load(threadId);
+      if (thread === null) return;
+      if (liveRunOf(thread) !== null || this.transcript.state.queued.length > 0) void this.turns.attach(threadId, ifGone);
     } catch (error) {
-      if (this.#run === run && !isAbort(error)) this.#loadFailed(threadId, asError(error));
-    } finally {
-      this.#endRun(run);
-      emit('chatkit.thread.load.end', { threadId });
+      this.#loadFailed(threadId, asError(error), isQuiet);
     }
   }
 
   /** A thread that is gone leads to a new chat, so that a page that remembers it can forget it. */
-  #loadFailed(threadId: string, error: Error): void {
-    if (error instanceof RequestError && error.status === 404) {
+  #loadFailed(threadId: string, error: Error, isQuiet: boolean): void {
+    if (isGone(error)) {
       this.#clear();
       this.#setThreadId(null);
+      if (isQuiet) return;
     } else {
-      this.#reload = () => this.#load(threadId);
+      this.#reload = () => this.#load(threadId, 'reload');
     }
     this.#fail(error);
   }
 
   /** Puts the page of items before the first one shown. */
   async loadOlder(): Promise<void> {
-    const threadId = this.threadId.value;
-    const after = this.#olderAfter;
-    if (threadId === null || after === undefined || this.loadingOlder.value) return;
-    this.loadingOlder.value = true;
-    try {
-      const params = { thread_id: threadId, limit: PAGE, order: 'desc' as const, after };
-      const page = await this.#ports.client().request('items.list', params, new AbortController().signal);
-      if (this.threadId.value !== threadId || this.#olderAfter !== after) return;
-      this.#olderAfter = page.has_more ? (page.after ?? page.data.at(-1)?.id) : undefined;
-      this.hasOlder.value = this.#olderAfter !== undefined;
-      this.transcript.set(prependItems(this.transcript.state, page.data.toReversed()));
-    } catch (error) {
-      this.#olderAfter = undefined;
-      this.hasOlder.value = false;
-      this.#report(asError(error));
-    } finally {
-      this.loadingOlder.value = false;
-    }
+    await this.loader.older(this.threadId.value, (error) => this.#report(error));
   }
 
   #startAnew(): void {
-    this.stop();
+    this.leave();
     this.#clear();
     this.#setThreadId(null);
   }
@@ -345,9 +256,8 @@ export class Chat {
   #clear(): void {
     this.#resend = null;
     this.#reload = null;
-    this.#olderAfter = undefined;
+    this.loader.forgetOlder();
     batch(() => {
-      this.hasOlder.value = false;
       this.feedback.value = {};
       this.transcript.set(EMPTY);
     });

@@ -3,8 +3,8 @@
  * but that message.
  */
 import { batch, signal, type ReadonlySignal, type Signal } from '@preact/signals';
-import type { NoticeEvent, ThreadMetadata } from '../core/protocol';
-import { EMPTY, type Entry, type Transcript, type TurnError } from './transcript';
+import type { ThreadMetadata } from '../core/protocol';
+import { EMPTY, type CutAnswer, type Entry, type Notice, type Transcript, type TurnError } from './transcript';
 
 /** A user's message and all that answers it; the first turn may have no user message. */
 export interface Turn {
@@ -17,8 +17,10 @@ export class TranscriptSignals {
   /** Changes only when entries come, go or change their kind. */
   readonly turns = signal<readonly Turn[]>([]);
   readonly progress = signal<Transcript['progress']>(null);
-  readonly notices = signal<readonly NoticeEvent[]>([]);
+  readonly notices = signal<readonly Notice[]>([]);
   readonly error = signal<TurnError | null>(null);
+  readonly cut = signal<CutAnswer | null>(null);
+  readonly queued = signal<readonly Entry[]>([]);
   readonly allowCancel = signal(true);
   #state: Transcript = EMPTY;
   #entries = new Map<string, Signal<Entry>>();
@@ -41,6 +43,8 @@ export class TranscriptSignals {
       this.progress.value = next.progress;
       this.notices.value = next.notices;
       this.error.value = next.error;
+      this.cut.value = next.cut;
+      this.queued.value = next.queued;
       this.allowCancel.value = next.allowCancel;
       if (next.entries !== previous.entries) this.#setEntries(previous.entries, next.entries);
     });

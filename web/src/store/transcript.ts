@@ -6,6 +6,7 @@ import type {
   AssistantContent,
   ItemUpdate,
   NoticeEvent,
+  Thread,
   ThreadItem,
   ThreadMetadata,
   ThreadStreamEvent,
@@ -28,12 +29,28 @@ export interface TurnError {
   readonly allowRetry: boolean;
 }
 
+/** A notice and the key of the entry it came after, so that it stays with its answer when others follow. */
+export interface Notice {
+  readonly event: NoticeEvent;
+  readonly after: string | null;
+}
+
+/** An answer that is not whole, and no error: what is said about it, and which message may be asked again. */
+export interface CutAnswer {
+  readonly why: 'stoppedEarly' | 'interrupted';
+  /** The user's message; `null` when the server never took it. */
+  readonly itemId: string | null;
+}
+
 export interface Transcript {
   readonly thread: ThreadMetadata | null;
   readonly entries: readonly Entry[];
+  /** Messages that wait for the answer before them, in their order. */
+  readonly queued: readonly Entry[];
   readonly progress: { readonly text: string; readonly icon: string | null } | null;
-  readonly notices: readonly NoticeEvent[];
+  readonly notices: readonly Notice[];
   readonly error: TurnError | null;
+  readonly cut: CutAnswer | null;
   /** Whether Stop is offered. The SDK's default is yes. */
   readonly allowCancel: boolean;
 }
@@ -41,9 +58,11 @@ export interface Transcript {
 export const EMPTY: Transcript = {
   thread: null,
   entries: [],
+  queued: [],
   progress: null,
   notices: [],
   error: null,
+  cut: null,
   allowCancel: true,
 };
 
@@ -61,7 +80,7 @@ export function reduce(state: Transcript, event: ThreadStreamEvent): Transcript 
     case 'thread.item.replaced':
       return placeItem(state, event.item, false);
     case 'thread.item.removed':
-      return { ...state, entries: state.entries.filter(({ item }) => item.id !== event.item_id) };
+      return dequeue({ ...state, entries: state.entries.filter(({ item }) => item.id !== event.item_id) }, event.item_id);
     case 'thread.item.updated':
       return updateItem(state, event.item_id, event.update);
     case 'stream_options':
@@ -78,7 +97,7 @@ export function reduce(state: Transcript, event: ThreadStreamEvent): Transcript 
         },
       };
     case 'notice':
-      return { ...state, notices: [...state.notices, event] };
+      return { ...state, notices: [...state.notices, { event, after: state.entries.at(-1)?.key ?? null }] };
     case 'client_effect':
       return state; // leaves the element as an event; nothing of it is shown
   }
@@ -89,9 +108,62 @@ export function addOptimistic(state: Transcript, item: ThreadItem): Transcript {
   return {
     ...state,
     error: null,
+    cut: null,
     notices: [],
     entries: [...state.entries, { key: item.id, item, optimistic: true }],
   };
+}
+
+/** Adds the person's message to those that wait, before the server has seen it. */
+export function enqueue(state: Transcript, item: ThreadItem): Transcript {
+  return { ...state, queued: [...state.queued, { key: item.id, item, optimistic: true }] };
+}
+
+/** Puts the server's copy of a message that waits in its place. */
+export function acknowledge(state: Transcript, key: string, item: ThreadItem): Transcript {
+  const others = state.queued.filter((entry) => entry.key === key || entry.item.id !== item.id);
+  return { ...state, queued: others.map((entry) => (entry.key === key ? { key, item } : entry)) };
+}
+
+/** Moves a message that waited to the end of the conversation: its answer comes now. */
+export function promote(state: Transcript, key: string): Transcript {
+  const entry = state.queued.find((candidate) => candidate.key === key);
+  if (entry === undefined) return state;
+  return { ...state, error: null, cut: null, queued: state.queued.filter((candidate) => candidate !== entry), entries: [...state.entries, entry] };
+}
+
+/** Moves a message that was sent as the next one to those that wait: another answer was running. */
+export function demote(state: Transcript, key: string): Transcript {
+  const entry = state.entries.find((candidate) => candidate.key === key);
+  if (entry === undefined) return state;
+  return { ...state, entries: state.entries.filter((candidate) => candidate !== entry), queued: [...state.queued, entry] };
+}
+
+/** Takes a message out that the server does not have. */
+export function withdraw(state: Transcript, key: string): Transcript {
+  const others = (entries: readonly Entry[]): Entry[] => entries.filter((entry) => entry.key !== key);
+  return { ...state, entries: others(state.entries), queued: others(state.queued) };
+}
+
+/** Takes a message that waited out, by its id. */
+export function dequeue(state: Transcript, itemId: string): Transcript {
+  return state.queued.some(({ item }) => item.id === itemId) ? { ...state, queued: state.queued.filter(({ item }) => item.id !== itemId) } : state;
+}
+
+/** A notice about the answer before the message at `key`. */
+export function noticeBefore(state: Transcript, event: NoticeEvent, key: string | null): Transcript {
+  const index = state.entries.findIndex((entry) => entry.key === key);
+  const last = index === -1 ? state.entries.at(-1) : state.entries[index - 1];
+  return { ...state, notices: [...state.notices, { event, after: last?.key ?? null }] };
+}
+
+/** Whether something of an answer stands after the last message of the person. */
+export function hasAnswer(state: Transcript): boolean {
+  const asked = state.entries.findLastIndex(({ item }) => item.type === 'user_message');
+  return state.entries.slice(asked + 1).some(({ item }) => {
+    if (item.type === 'end_of_turn' || item.type === 'client_tool_call') return false;
+    return item.type !== 'assistant_message' || item.content.some(({ text }) => text !== '');
+  });
 }
 
 /** Ends a turn: signs of work in progress are removed, and nothing counts as being written any more. */
@@ -106,7 +178,7 @@ export function endTurn(state: Transcript): Transcript {
 export function truncateAfter(state: Transcript, itemId: string): Transcript {
   const index = state.entries.findIndex(({ item }) => item.id === itemId);
   if (index === -1) return state;
-  return { ...state, error: null, entries: state.entries.slice(0, index + 1) };
+  return { ...state, error: null, cut: null, notices: [], entries: state.entries.slice(0, index + 1) };
 }
 
 /** Puts a page of older items before the known ones, each item once. */
@@ -117,12 +189,39 @@ export function prependItems(state: Transcript, items: readonly ThreadItem[]): T
 }
 
 /** The state of a thread that was just loaded; entries that were on the screen keep their key. */
-export function loaded(previous: Transcript, thread: ThreadMetadata, items: readonly ThreadItem[]): Transcript {
-  const keys = new Map(previous.entries.map(({ key, item }) => [item.id, key]));
-  const entries = items
-    .filter((item) => !HIDDEN.has(item.type))
-    .map((item): Entry => ({ key: keys.get(item.id) ?? item.id, item }));
-  return { ...EMPTY, thread: metadataOf(thread), entries };
+export function loaded(previous: Transcript, thread: Thread, items: readonly ThreadItem[]): Transcript {
+  const keys = new Map([...previous.entries, ...previous.queued].map(({ key, item }) => [item.id, key]));
+  const entriesOf = (list: readonly ThreadItem[]): Entry[] =>
+    list.filter((item) => !HIDDEN.has(item.type)).map((item) => ({ key: keys.get(item.id) ?? item.id, item }));
+  const waiting = queuedOf(thread);
+  const ids = new Set(waiting.map(({ id }) => id));
+  return {
+    ...EMPTY,
+    thread: metadataOf(thread),
+    entries: entriesOf(items.filter(({ id }) => !ids.has(id))),
+    queued: entriesOf(waiting),
+    cut: interruptionOf(thread),
+  };
+}
+
+/** The run that answers in a thread that was loaded. */
+export function liveRunOf({ metadata }: Thread): string | null {
+  const run = metadata?.['vestibule_run'];
+  return typeof run === 'string' && run !== '' ? run : null;
+}
+
+function queuedOf({ metadata }: Thread): ThreadItem[] {
+  const items = metadata?.['vestibule_queued'];
+  if (!Array.isArray(items)) return [];
+  return items.filter((item: unknown): item is ThreadItem => {
+    const { type, id, content } = (item ?? {}) as Record<string, unknown>;
+    return type === 'user_message' && typeof id === 'string' && Array.isArray(content);
+  });
+}
+
+function interruptionOf({ metadata }: Thread): CutAnswer | null {
+  const itemId = metadata?.['vestibule_interrupted'];
+  return typeof itemId === 'string' && itemId !== '' ? { why: 'interrupted', itemId } : null;
 }
 
 function entryOf(item: ThreadItem, live = false): Entry {
@@ -143,6 +242,9 @@ function metadataOf(thread: ThreadMetadata): ThreadMetadata {
 
 function placeItem(state: Transcript, item: ThreadItem, live: boolean): Transcript {
   if (HIDDEN.has(item.type)) return state;
+  // A message that waited is answered now, whoever says so.
+  const waited = state.queued.find((entry) => entry.item.id === item.id);
+  if (waited !== undefined) return placeItem(promote(state, waited.key), item, live);
   const entries = [...state.entries];
   const index = indexOfItem(entries, item.id);
   // The server's copy of a message takes the place of the one shown while it was being sent.

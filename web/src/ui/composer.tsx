@@ -50,9 +50,9 @@ export function Composer(): JSX.Element {
     );
   }
   const locked = status.type === 'locked';
-  const answering = chat.isAnswering.value;
+  const stoppable = chat.isAnswering.value && chat.transcript.allowCancel.value;
   const obstacle = attachments.obstacle.value;
-  const canSend = !locked && chat.phase.value === 'idle' && obstacle === null && (draft.trim() !== '' || !attachments.isEmpty.value);
+  const canSend = !locked && chat.turns.maySend.value && obstacle === null && (draft.trim() !== '' || !attachments.isEmpty.value);
   const simple = composer.tools.length === 0 && model === null;
   const attach = mayAttach(options) ? <AttachButton disabled={locked} /> : null;
 
@@ -153,11 +153,13 @@ export function Composer(): JSX.Element {
           </label>
         )}
         <span class="grow" />
-        {answering && chat.transcript.allowCancel.value ? (
-          <button type="button" class="send" aria-label={t('composer.stop')} onClick={() => chat.stop()}>
+        {stoppable && (
+          // Not disabled while stopping: the focus would be lost.
+          <button type="button" class="send" aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
             <Icon of={Square} size={13} filled />
           </button>
-        ) : (
+        )}
+        {(!stoppable || canSend) && (
           <button type="submit" class="send" aria-label={t('composer.send')} aria-describedby={obstacle === null ? undefined : `${id}-obstacle`} disabled={!canSend}>
             <Icon of={ArrowUp} />
           </button>

@@ -1,4 +1,5 @@
 /** The line that says what the assistant is doing until it has something to show. */
+import { WifiOff } from 'lucide';
 import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
 import { useUi } from './context';
@@ -6,6 +7,15 @@ import { useUi } from './context';
 export function Progress(): JSX.Element | null {
   const { chat, t } = useUi();
   const progress = chat.transcript.progress.value;
+  const link = chat.turns.link.value;
+  if (link !== 'steady') {
+    return (
+      <div class="progress">
+        <Icon of={WifiOff} size={16} />
+        <span>{t(`link.${link}`)}</span>
+      </div>
+    );
+  }
   if (progress !== null) {
     return (
       <div class="progress">

@@ -28,7 +28,7 @@ export function StartScreen(): JSX.Element {
             ))}
           </ul>
         )}
-        <Notices />
+        <Notices rest />
         <TurnErrorView />
       </div>
     </div>

@@ -8,8 +8,9 @@ import { onNextFrame } from '../md/frame';
 import { useUi } from './context';
 import { Notices } from './notices';
 import { Progress } from './progress';
+import { Queued } from './queued';
 import { TurnView } from './turn-view';
-import { TurnErrorView } from './turn-error';
+import { CutView, TurnErrorView } from './turn-error';
 
 /** Closer to the end than this counts as being there, in pixels. */
 const NEAR_END = 72;
@@ -39,7 +40,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     else if (view.scrollTop < lastTop.current) following.current = false;
     lastTop.current = view.scrollTop;
     away.value = distance > NEAR_END;
-    if (view.scrollTop < NEAR_START && chat.hasOlder.peek() && !chat.loadingOlder.peek()) void chat.loadOlder();
+    if (view.scrollTop < NEAR_START && chat.loader.hasOlder.peek() && !chat.loader.loadingOlder.peek()) void chat.loadOlder();
   }, []);
 
   // A thread that was just opened starts at its end.
@@ -120,23 +121,26 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         onKeyDown={release}
       >
         <div ref={content} class="thread-inner">
-          {chat.loadingOlder.value && <div class="older">{t('thread.older')}</div>}
+          {chat.loader.loadingOlder.value && <div class="older">{t('thread.older')}</div>}
           {loading && <LoadingThread label={t('thread.loading')} />}
           {turns.map((turn, index) => (
             <TurnView key={turn.key} turn={turn} last={index === turns.length - 1} fresh={sent > 0}>
+              {index === turns.length - 1 && <Progress />}
+              <Notices of={turn.entries} rest={index === turns.length - 1} />
               {index === turns.length - 1 && (
                 <>
-                  <Progress />
-                  <Notices />
                   <TurnErrorView />
+                  <CutView />
+                  <Queued />
                 </>
               )}
             </TurnView>
           ))}
           {turns.length === 0 && !loading && (
             <>
-              <Notices />
+              <Notices rest />
               <TurnErrorView />
+              <Queued />
             </>
           )}
         </div>

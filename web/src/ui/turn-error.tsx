@@ -1,5 +1,5 @@
-/** Why the last turn failed, in words, where the answer would have been. */
-import { CircleAlert, RotateCcw } from 'lucide';
+/** Why the last turn has no whole answer, in words, where it would have been, with a way to have one. */
+import { CircleAlert, Info, RotateCcw } from 'lucide';
 import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
 import { useUi } from './context';
@@ -16,6 +16,26 @@ export function TurnErrorView(): JSX.Element | null {
         <button type="button" class="button" disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryFailed()}>
           <Icon of={RotateCcw} size={15} />
           {t('action.retry')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** An answer that was stopped before it began, or cut when the server went down. */
+export function CutView(): JSX.Element | null {
+  const { chat, t } = useUi();
+  const cut = chat.transcript.cut.value;
+  if (cut === null) return null;
+  const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  return (
+    <div class="notice info" role="status">
+      <Icon of={Info} />
+      <div class="notice-text">{t(`cut.${cut.why}`)}</div>
+      {isActive && (
+        <button type="button" class="button" disabled={chat.phase.value !== 'idle'} onClick={() => void chat.askAgain()}>
+          <Icon of={RotateCcw} size={15} />
+          {t('cut.again')}
         </button>
       )}
     </div>

@@ -55,6 +55,8 @@ export async function startServer({ slow = 4 } = {}) {
     /** Pages the test serves: path → { html, csp }. Scripts: path → text. */
     pages: new Map(), scripts: new Map(),
     files: newFiles(),
+    /** A `Runs`: answers belong to the server, as Vestibule's do. `null`: to the connection, as elsewhere. */
+    runs: null,
   };
 
   const issue = (seconds = 600) => {
@@ -158,6 +160,7 @@ async function answer(state, call, request, response, json, fail) {
   const { type, params } = call;
   const thread = params?.thread_id === undefined ? null : state.threads.get(params.thread_id);
   if (params?.thread_id !== undefined && thread === undefined) return fail(404, 'This conversation does not exist.', 'thread_not_found');
+  if (state.runs?.answer(call, thread, { request, response, json, fail })) return;
   switch (type) {
     case 'threads.list': {
       const all = [...state.threads.values()].reverse().map(metadata);

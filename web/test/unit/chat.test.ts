@@ -1,82 +1,9 @@
 /** Turns and loads that overlap: what comes late for an old one changes nothing. */
-import { describe, expect, test, vi } from 'vitest';
-import type { ChatClient } from '../../src/core/client';
+import { describe, expect, test } from 'vitest';
 import { RequestError } from '../../src/core/errors';
-import type { ThreadItem, ThreadStreamEvent } from '../../src/core/protocol';
+import type { ThreadItem } from '../../src/core/protocol';
 import { translate } from '../../src/i18n/translate';
-import { Chat } from '../../src/store/chat';
-
-const at = { thread_id: 'thr_1', created_at: '2026-01-01T00:00:00Z' };
-const said = (id: string, text: string): ThreadItem => ({ type: 'assistant_message', id, ...at, content: [{ type: 'output_text', text }] });
-const asked = (id: string, text: string): ThreadItem => ({ type: 'user_message', id, ...at, content: [{ type: 'input_text', text }] });
-const created = (id: string): ThreadStreamEvent => ({ type: 'thread.created', thread: { id, created_at: at.created_at } });
-const message = (text: string) => ({ content: [{ type: 'input_text' as const, text }] });
-
-interface Call {
-  readonly type: string;
-  readonly params: Record<string, unknown>;
-  readonly signal: AbortSignal;
-  /** Streams: gives a batch. JSON: gives the answer. */
-  readonly give: (value: unknown) => void;
-  readonly end: () => void;
-  readonly fail: (error: Error) => void;
-}
-
-/** A client whose answers the test gives when it wants to; aborting works as on a real connection. */
-function setUp() {
-  const calls: Call[] = [];
-  const client = {
-    request(type: string, params: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
-      return new Promise((give, fail) => {
-        signal.addEventListener('abort', () => fail(new DOMException('stopped', 'AbortError')));
-        calls.push({ type, params, signal, give, end: () => undefined, fail });
-      });
-    },
-    async *stream(type: string, params: Record<string, unknown>, signal: AbortSignal): AsyncGenerator<ThreadStreamEvent[]> {
-      const queue: (() => ThreadStreamEvent[] | null)[] = [];
-      let wake = (): void => undefined;
-      const push = (next: () => ThreadStreamEvent[] | null): void => {
-        queue.push(next);
-        wake();
-      };
-      signal.addEventListener('abort', () => push(() => { throw new DOMException('stopped', 'AbortError'); }));
-      calls.push({
-        type, params, signal,
-        give: (events) => push(() => events as ThreadStreamEvent[]),
-        end: () => push(() => null),
-        fail: (error) => push(() => { throw error; }),
-      });
-      for (;;) {
-        const next = queue.shift();
-        if (next === undefined) {
-          await new Promise<void>((resolve) => (wake = resolve));
-          continue;
-        }
-        const events = next();
-        if (events === null) return;
-        yield events;
-      }
-    },
-  };
-  const emit = vi.fn();
-  const clientTool = vi.fn();
-  let ids = 0;
-  const chat = new Chat({
-    client: () => client as unknown as ChatClient,
-    clientTool: () => clientTool,
-    emit,
-    translate: () => translate,
-    newId: () => `local_${(ids += 1)}`,
-    now: () => new Date(0),
-  });
-  const events = (name: string): unknown[] => emit.mock.calls.filter(([event]) => event === `chatkit.${name}`).map(([, detail]) => detail as unknown);
-  const texts = (): string[] => chat.transcript.state.entries.map(({ item }) => (item.type === 'assistant_message' || item.type === 'user_message' ? item.content.map(({ text }) => text).join('') : item.type));
-  /** Lets everything that is ready to run do so. */
-  const settle = async (): Promise<void> => {
-    for (let turns = 0; turns < 20; turns += 1) await Promise.resolve();
-  };
-  return { chat, calls, clientTool, events, texts, settle };
-}
+import { asked, at, created, message, said, setUp } from './fake-client';
 
 describe('a turn', () => {
   test('in a new thread, then in the same one', async () => {
@@ -238,14 +165,14 @@ describe('loading', () => {
     calls[1]!.give({ data: [said('4', 'd'), said('3', 'c')], has_more: true, after: '3' });
     await opening;
     expect(texts()).toEqual(['c', 'd']);
-    expect(chat.hasOlder.value).toBe(true);
+    expect(chat.loader.hasOlder.value).toBe(true);
     const older = chat.loadOlder();
     await settle();
     expect(calls[2]!.params).toMatchObject({ after: '3', order: 'desc' });
     calls[2]!.give({ data: [said('2', 'b'), said('1', 'a')], has_more: false });
     await older;
     expect(texts()).toEqual(['a', 'b', 'c', 'd']);
-    expect(chat.hasOlder.value).toBe(false);
+    expect(chat.loader.hasOlder.value).toBe(false);
   });
 
   test('a thread that is not there says so', async () => {
@@ -293,6 +220,20 @@ describe('loading', () => {
     calls[1]!.give(thread('thr_1', [said('1', 'a'), said('2', 'b')]));
     await refreshing;
     expect(texts()).toEqual(['a', 'b']);
+  });
+});
+
+describe('a page that was loaded again', () => {
+  test.each([
+    [new RequestError('This conversation does not exist.', { status: 404, forUser: true }), null, null],
+    [new TypeError('Failed to fetch'), 'thr_1', translate('error.network')],
+  ])('%s', async (error, threadId, words) => {
+    const { chat, calls, settle } = setUp();
+    const opening = chat.reopen('thr_1');
+    await settle();
+    calls[0]!.fail(error);
+    await opening;
+    expect([chat.threadId.value, chat.transcript.error.value?.message ?? null]).toEqual([threadId, words]);
   });
 });
 

@@ -71,7 +71,7 @@ describe('everything else', () => {
       locale: 'de-DE', frameTitle: 'Chat', initialThread: null, onClientTool: null,
       theme: { colorScheme: 'light', radius: 'pill', density: 'normal' },
       header: { enabled: true, titleEnabled: true, titleText: null },
-      history: { enabled: true, showDelete: true, showRename: true },
+      history: { enabled: true, showDelete: true, showRename: true, reopen: false },
       threadItemActions: { feedback: false, retry: false },
       thread: { autoScroll: false },
       disclaimer: null,

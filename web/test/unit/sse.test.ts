@@ -1,11 +1,11 @@
 /** The event stream reader against the cases of the HTML standard (9.2.6), and against any split of bytes. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { MAX_EVENT_CHARACTERS, SseParser, readEvents } from '../../src/core/sse';
 
 function parse(...chunks: string[]): string[] {
   const parser = new SseParser();
-  return [...chunks.flatMap((chunk) => parser.push(chunk)), ...parser.end()];
+  return [...chunks.flatMap((chunk) => parser.push(chunk)), ...parser.end()].map(({ data }) => data);
 }
 
 async function readBytes(chunks: Uint8Array[]): Promise<string[]> {
@@ -16,7 +16,7 @@ async function readBytes(chunks: Uint8Array[]): Promise<string[]> {
     },
   });
   const all: string[] = [];
-  for await (const batch of readEvents(body)) all.push(...batch);
+  for await (const batch of readEvents(body)) all.push(...batch.map(({ data }) => data));
   return all;
 }
 
@@ -87,4 +87,23 @@ test('leaving early closes the connection', async () => {
   await events.next();
   await events.return();
   expect(cancelled).toBe(true);
+});
+
+test('an event has the id of its own block, and of no other', () => {
+  const parser = new SseParser();
+  const events = [...parser.push('id: run_a:1\ndata: a\n\ndata: b\n\nid\ndata: c\n\nid: x\0y\ndata: d\n\nid: lost\n\ndata: e\n\n'), ...parser.end()];
+  expect(events).toEqual([
+    { data: 'a', id: 'run_a:1' },
+    { data: 'b', id: null },
+    { data: 'c', id: '' },
+    { data: 'd', id: null },
+    { data: 'e', id: null },
+  ]);
+});
+
+test('everything that arrives is heard, comments included', async () => {
+  const heard = vi.fn();
+  const body = new Response(': keep-alive\n\n').body!;
+  for await (const batch of readEvents(body, heard)) expect(batch).toEqual([]);
+  expect(heard).toHaveBeenCalledTimes(1);
 });

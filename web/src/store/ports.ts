@@ -1,0 +1,42 @@
+/** What the chat needs from outside, and the values it is told. */
+import type { ChatClient } from '../core/client';
+import { RequestError } from '../core/errors';
+import type { InferenceOptions, UserContent } from '../core/protocol';
+import type { Line } from '../core/retry';
+import type { ClientToolHandler } from '../core/tools';
+import type { Emit } from '../element/events';
+import type { Translate } from '../i18n/translate';
+import { LinkLostError } from './follow';
+import type { TurnError } from './transcript';
+
+export type Phase = 'idle' | 'loading' | 'sending' | 'streaming' | 'tool';
+
+export interface ChatPorts {
+  readonly client: () => ChatClient;
+  readonly line: Line;
+  readonly clientTool: () => ClientToolHandler | null;
+  readonly emit: Emit;
+  readonly translate: () => Translate;
+  /** A fresh id for what the server has not named yet. */
+  readonly newId: () => string;
+  readonly now: () => Date;
+  /** Puts a message that was not sent back where it was written; `whole`: also beside what is written there now. */
+  readonly giveBack: (message: Message, whole: boolean) => void;
+}
+
+export interface Message {
+  readonly content: readonly UserContent[];
+  readonly attachments?: readonly { id: string; type: 'file' | 'image'; name: string; mime_type: string }[];
+  readonly quotedText?: string;
+  readonly inference?: InferenceOptions;
+}
+
+/** What a person reads about a failure, and whether trying again can help. */
+export function turnErrorOf(error: Error, t: Translate): TurnError {
+  if (error instanceof RequestError) {
+    const refused = error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
+    return { message: error.forUser ? error.message : t('error.server'), allowRetry: !refused };
+  }
+  if (error instanceof TypeError || error instanceof LinkLostError) return { message: t('error.network'), allowRetry: true };
+  return { message: t('error.generic'), allowRetry: true };
+}
