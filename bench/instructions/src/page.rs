@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use engine::Owner;
-use engine::ports::PageQuery;
+use engine::ports::{Change, PageQuery};
 use protocol::ThreadMetadata;
 use protocol::request::Order;
 use serde_json::json;
@@ -33,7 +33,9 @@ pub(crate) async fn run(folder: &Path, iterations: u32) -> Result<()> {
     let owner = Owner::new("owner");
     if is_new {
         for number in 0..THREADS {
-            store.create_thread(&owner, &thread(number)?, &Change::of(&[])).await?;
+            store
+                .create_thread(&owner, &thread(number)?, &Change::of(&[]))
+                .await?;
         }
     }
     let query = PageQuery {

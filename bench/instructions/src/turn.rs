@@ -9,10 +9,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use engine::ports::{Clock, Ids, Links, ToolCall, ToolSpec, ToolStream, Tools};
 use engine::{
-    Attachments, CallerLimits, Engine, ModelChoices, Owner, Reply, RequestContext, SessionRules,
-    Titles, TurnLimits, UploadRules, User, Workflow, WorkflowId, Workflows,
+    Attachments, Busy, CallerLimits, Engine, Following, ModelChoices, Owner, Reply, RequestContext,
+    Runs, SessionRules, Titles, TurnLimits, UploadRules, User, Workflow, WorkflowId, Workflows,
 };
-use futures::StreamExt as _;
 use protocol::attachment::{UploadDescriptor, UploadMethod};
 use protocol::request::{Envelope, Limits};
 use protocol::{AttachmentId, Timestamp};
@@ -39,13 +38,14 @@ pub(crate) async fn run(iterations: u32) -> Result<()> {
     for _ in 0..iterations {
         frames.clear();
         let envelope = Envelope::parse(request.as_bytes(), &Limits::default())?;
-        let Reply::Turn(mut events) = engine.handle(context(), envelope.request).await? else {
-            bail!("the reply is not a turn");
+        let reply = engine
+            .handle(context(), envelope.request, Following::default())
+            .await?;
+        let Reply::Stream(mut reader) = reply else {
+            bail!("the reply is no stream");
         };
-        while let Some(event) = events.next().await {
-            frames.extend_from_slice(b"data: ");
-            serde_json::to_writer(&mut frames, &event)?;
-            frames.extend_from_slice(b"\n\n");
+        while let Some(more) = reader.next().await {
+            frames.extend_from_slice(&more);
         }
     }
     if iterations > 0 {
@@ -127,6 +127,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         tools: Arc::new(NoTools),
         titles: Titles::FirstMessage,
         limits: TurnLimits::default(),
+        busy: Busy::Queue,
     };
     let workflows = Workflows::new(vec![workflow]).context("there is no workflow")?;
     let store = store::connect("sqlite::memory:", store::Options::default()).await?;
@@ -145,7 +146,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         )?)),
         ids: Arc::new(Counter(AtomicU32::new(0))),
         tasks: TaskTracker::new(),
-        turns: engine::Turns::default(),
+        runs: Runs::default(),
         max_message_bytes: u64::MAX,
     })
 }

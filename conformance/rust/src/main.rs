@@ -119,7 +119,9 @@ async fn seed_thread(store: &dyn Database, owner: &Owner) -> anyhow::Result<()> 
         allowed_image_domains: None,
         metadata: Map::new(),
     };
-    store.create_thread(owner, &thread, &engine::ports::Change::of(&items)).await?;
+    store
+        .create_thread(owner, &thread, &engine::ports::Change::of(&items))
+        .await?;
     Ok(())
 }
 
