@@ -220,6 +220,11 @@ pub(crate) async fn compose(
             max_connections: config.server.max_connections.max(1),
             max_connections_per_ip: config.server.max_connections_per_ip,
             trusted_proxies,
+            grace: if config.dev.enabled {
+                Duration::ZERO
+            } else {
+                Duration::from_secs(config.server.grace_seconds)
+            },
             drain: Duration::from_secs(config.server.drain_seconds),
         },
         banner,

@@ -24,8 +24,8 @@ use crate::{
     ports::{
         Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError, size_in_words,
     },
-    run::{self, Mouth},
-    runs::{Call, Client, Following, MOST_WAITING, Reader, Refused, RequestKey, Run},
+    run,
+    runs::{Call, Client, Following, MOST_WAITING, Mouth, Reader, Refused, RequestKey, Run},
     transcript,
     turn::Why,
     workflow::{Busy, Workflow},

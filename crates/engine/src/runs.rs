@@ -4,7 +4,8 @@
 //! before it has written its last word. The store has the last say: it counts each beginning (an
 //! [`Epoch`](crate::ports::Epoch)) and refuses what an earlier run still writes.
 
-pub(crate) mod log;
+mod log;
+mod mouth;
 mod reader;
 
 use std::{
@@ -19,6 +20,7 @@ use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::log::RunLog;
+pub(crate) use self::mouth::Mouth;
 pub use self::reader::Reader;
 use crate::{context::Owner, turn::Why, workflow::Busy};
 
@@ -363,6 +365,21 @@ impl Runs {
             line.live.cancel(Why::Shutdown);
             for waiting in &line.waiting {
                 waiting.run.cancel(Why::Shutdown);
+            }
+        }
+    }
+
+    /// Says a last word in every run that has not ended, for a process that cannot wait any longer: their last saves
+    /// hang. What was saved by then stands, and their threads say that their answers were interrupted.
+    pub fn give_up(&self) {
+        let state = self.lock();
+        for line in state.lines.values() {
+            let waiting = line.waiting.iter().map(|waiting| &waiting.run);
+            for run in std::iter::once(&line.live).chain(waiting) {
+                let mut mouth = Mouth::new(Arc::clone(run));
+                mouth.say(Why::Shutdown.words(true));
+                mouth.speak();
+                run.log.end();
             }
         }
     }

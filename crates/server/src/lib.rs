@@ -52,5 +52,5 @@ pub use crate::{
     limits::{Limits, Rate, Rates},
     readiness::Readiness,
     revocation::Revocations,
-    serve::{ServeOptions, serve},
+    serve::{ServeOptions, Served, serve},
 };

@@ -9,6 +9,7 @@
 use std::{convert::Infallible, future::Future, iter, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
+use engine::Engine;
 use futures::{StreamExt, stream::FuturesUnordered};
 use http::Request;
 use http_body::Body as _;
@@ -32,6 +33,9 @@ use crate::{
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait after an accept that failed, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Which part of the drain is kept for last words, and at most a second; and for the bytes of them to leave.
+const LAST_WORDS: u32 = 3;
+const LAST_BYTES: u32 = 10;
 /// How long a connection beyond its address's share may take for its one request.
 const OVERFLOW_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -50,7 +54,9 @@ pub struct ServeOptions {
     pub max_connections_per_ip: u32,
     /// Proxies whose connections are not counted by address, but by their clients' requests.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long streams may go on once a shutdown has begun.
+    /// How long new requests are still taken once a shutdown has begun: load balancers need a while to notice.
+    pub grace: Duration,
+    /// How long everything else may take after that.
     pub drain: Duration,
 }
 
@@ -62,21 +68,31 @@ impl Default for ServeOptions {
             max_connections: 10_000,
             max_connections_per_ip: 256,
             trusted_proxies: Vec::new(),
+            grace: Duration::from_secs(5),
             drain: Duration::from_secs(20),
         }
     }
 }
 
-/// Serves until `shutdown` resolves, then in two steps: no new connection and no new request on an
-/// open one (soft), and after [`ServeOptions::drain`] the end of every stream that is left (hard).
-/// Returns when every connection is closed and every turn is saved.
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// Every connection is closed and every run is saved.
+    Whole,
+    /// The time was up while something was still being written.
+    GivenUp,
+}
+
+/// Serves until `shutdown` resolves, then in steps: requests are still taken for a while
+/// ([`ServeOptions::grace`]); then no new connection and no new request on an open one, and runs may come to their end;
+/// when [`ServeOptions::drain`] is nearly over, those that are left end in words; when it is over, everything does.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    turns: TaskTracker,
+    engine: Engine,
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
-) {
+) -> Served {
     let limits = ConnectionLimits {
         in_all: options.max_connections,
         per_address: options.max_connections_per_ip,
@@ -85,10 +101,19 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
     let mut acceptor = Acceptor::new(listener, open, soft.clone());
-    tokio::pin!(shutdown);
+    let grace = options.grace;
+    let end = async {
+        shutdown.await;
+        tracing::info!(
+            seconds = grace.as_secs(),
+            "shutting down: further requests are taken for a while"
+        );
+        tokio::time::sleep(grace).await;
+    };
+    tokio::pin!(end);
     loop {
         let accepted = tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut end => break,
             accepted = acceptor.accept() => accepted,
         };
         if let Some((socket, place)) = accepted {
@@ -102,25 +127,53 @@ pub async fn serve(
         }
     }
     drop(acceptor);
+    let Engine { tasks, runs, .. } = &engine;
     tracing::info!(
         connections = connections.len(),
+        runs = runs.count(),
         "shutting down: no new connections"
     );
     soft.cancel();
     connections.close();
-    if tokio::time::timeout(options.drain, connections.wait())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            connections = connections.len(),
-            "ending the streams that are left"
-        );
-        hard.cancel();
+    tasks.close();
+    let all = async {
         connections.wait().await;
+        tasks.wait().await;
+    };
+    tokio::pin!(all);
+    let (for_words, for_bytes) = (options.drain / LAST_WORDS, options.drain / LAST_BYTES);
+    let for_words = for_words.min(Duration::from_secs(1));
+    let for_bytes = for_bytes.min(Duration::from_millis(200));
+    let until_words = options.drain.saturating_sub(for_words + for_bytes);
+    if tokio::time::timeout(until_words, &mut all).await.is_ok() {
+        return Served::Whole;
     }
-    turns.close();
-    turns.wait().await;
+    tracing::warn!(
+        connections = connections.len(),
+        runs = runs.count(),
+        "ending the runs that are left; what they said so far is saved"
+    );
+    runs.shut_down();
+    if tokio::time::timeout(for_words, &mut all).await.is_ok() {
+        return Served::Whole;
+    }
+    let left = runs.count();
+    if left > 0 {
+        tracing::error!(
+            runs = left,
+            "the last words of these could not be saved in time; their conversations say that they were interrupted"
+        );
+        runs.give_up();
+    }
+    let _ = tokio::time::timeout(for_bytes, &mut all).await;
+    hard.cancel();
+    // Connections go at once now; what still waits for the store is left behind.
+    let closed = tokio::time::timeout(Duration::from_millis(100), &mut all).await;
+    if closed.is_ok() {
+        Served::Whole
+    } else {
+        Served::GivenUp
+    }
 }
 
 /// Takes connections in, as far as there are places.

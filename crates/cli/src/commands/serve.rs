@@ -1,9 +1,10 @@
 //! `vestibule serve`: puts the server together, says in words what stands, and runs it.
 
-use std::{io::ErrorKind, path::PathBuf, process::ExitCode};
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
-use tokio::net::TcpListener;
+use server::Served;
+use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     compose::{self, Composed},
@@ -11,6 +12,9 @@ use crate::{
     open_files,
     telemetry::{say, start_log},
 };
+
+/// How long the audit log may take to be written down at the end.
+const CLOSING: Duration = Duration::from_millis(300);
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -65,25 +69,49 @@ pub(crate) async fn run(
         );
     }
     say(&banner);
-    let turns = app.engine.tasks.clone();
+    let (ask, asked) = oneshot::channel::<()>();
+    let signals = async {
+        let mut signals = StopSignals::listen();
+        signals.next().await;
+        // Nobody waits for it any more where the server has ended by itself.
+        let _ = ask.send(());
+        signals.next().await
+    };
     let background = server::background(app.clone());
     let serving = server::serve(
         listener,
         server::router::router(&app),
-        turns,
+        app.engine.clone(),
         serve_options,
         async {
-            stop_signal().await;
+            let _ = asked.await;
             app.readiness.drain();
         },
     );
-    tokio::select! {
-        () = serving => {}
-        () = background => {}
-    }
-    app.audit.close().await;
+    let served = tokio::select! {
+        served = serving => served,
+        () = background => Served::Whole,
+        code = signals => {
+            say("stopped at once: a second request to stop came");
+            leave(code);
+        }
+    };
+    let closed = tokio::time::timeout(CLOSING, app.audit.close()).await;
     say("stopped");
+    if served == Served::GivenUp || closed.is_err() {
+        tracing::error!("the database did not take the last writes in time; they are lost");
+        leave(0);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the process without waiting for what still hangs: the database may be locked by somebody for minutes.
+#[expect(
+    clippy::exit,
+    reason = "returning would wait for the thread that writes the database"
+)]
+fn leave(code: i32) -> ! {
+    std::process::exit(code)
 }
 
 /// Takes the address, or says what can be done about it.
@@ -108,31 +136,45 @@ async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Ctrl-C, or SIGTERM where there is such a thing.
-async fn stop_signal() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
-        }
-    };
+/// Requests to stop: Ctrl-C, and SIGTERM where there is such a thing.
+struct StopSignals {
     #[cfg(unix)]
-    let terminate = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for SIGTERM");
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl StopSignals {
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            terminate: {
+                use tokio::signal::unix::{SignalKind, signal};
+                signal(SignalKind::terminate())
+                    .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGTERM"))
+                    .ok()
+            },
+        }
+    }
+
+    /// Waits for the next one, and tells the exit code of a process that it ends: 128 and the signal's number.
+    async fn next(&mut self) -> i32 {
+        let interrupt = async {
+            if let Err(error) = tokio::signal::ctrl_c().await {
+                tracing::error!(%error, "cannot listen for Ctrl-C");
                 std::future::pending::<()>().await;
             }
+        };
+        #[cfg(unix)]
+        let terminate = async {
+            match &mut self.terminate {
+                Some(signals) => drop(signals.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(not(unix))]
+        let terminate = std::future::pending::<()>();
+        tokio::select! {
+            () = interrupt => 130,
+            () = terminate => 143,
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
     }
 }

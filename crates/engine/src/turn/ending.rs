@@ -60,7 +60,7 @@ impl Why {
     }
 
     /// The last event of the stream.
-    pub(super) fn words(self, has_text: bool) -> Event {
+    pub(crate) fn words(self, has_text: bool) -> Event {
         match (self, has_text) {
             (Self::Stopped, true) => notice("You stopped the answer. What came so far is kept."),
             (Self::Stopped, false) => {

@@ -364,13 +364,14 @@ impl TestApp {
         let serving = server::serve(
             listener,
             server::router::router(&state),
-            state.engine.tasks.clone(),
+            state.engine.clone(),
             ServeOptions {
                 write_timeout: options.write_timeout,
                 max_connections: options.max_connections,
                 max_connections_per_ip: options.max_connections_per_ip,
                 trusted_proxies,
-                drain: Duration::from_millis(1),
+                grace: Duration::ZERO,
+                drain: Duration::from_millis(500),
                 ..ServeOptions::default()
             },
             stop.clone().cancelled_owned(),
