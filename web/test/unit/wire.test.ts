@@ -48,7 +48,7 @@ function foldedAfter(run: readonly Frame[], after: number, drops: boolean): Fram
     const text = event.type === 'thread.item.updated' && 'delta' in event.update ? event.update.delta : '';
     const rest = new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text).slice(Math.max(0, width(event) - (position - after))));
     const id = event.type === 'thread.item.updated' ? event.item_id : '';
-    const before = last?.event.type === 'thread.item.updated' && last.event.item_id === id && 'delta' in last.event.update ? String(last.event.update.delta) : null;
+    const before = last?.event.type === 'thread.item.updated' && last.event.item_id === id && 'delta' in last.event.update ? last.event.update.delta : null;
     if (before !== null) frames.pop();
     frames.push({ position, event: delta(id, (before ?? '') + rest) });
   }
