@@ -8,6 +8,8 @@ import { chatOn } from "../harness/chat.mjs";
 
 /** The demo's `long` answer has so many numbered paragraphs. */
 const PARAGRAPHS = 40;
+/** It takes its time. */
+const LONG_MS = 90_000;
 
 /** Asks for the long answer and waits until some of it is there. */
 async function beginLong(chat) {
@@ -18,6 +20,7 @@ async function beginLong(chat) {
 
 /** Each paragraph once, in order: nothing lost, nothing doubled. */
 async function assertWhole(chat) {
+  await chat.answers.first().getByText(`${PARAGRAPHS}.`, { exact: false }).first().waitFor({ timeout: LONG_MS });
   await chat.idle();
   assert.equal(await chat.answers.count(), 1);
   const numbers = (await chat.answers.first().innerText()).match(/^\d+(?=\.)/gm).map(Number);
@@ -101,7 +104,7 @@ export function runJourneys({ stack, browser }) {
     await chat.input.fill("hello");
     await chat.input.press("Enter");
     await chat.element.getByRole("list", { name: "Messages that wait" }).getByText("hello").waitFor();
-    await chat.answers.nth(1).getByText("You wrote:").waitFor();
+    await chat.answers.nth(1).getByText("You wrote:").waitFor({ timeout: LONG_MS });
     await chat.idle();
     assert.equal(await chat.answers.count(), 2);
     await context.close();
