@@ -12,6 +12,7 @@ import { hostedJourneys } from "./journeys/hosted.mjs";
 import { isolationJourneys } from "./journeys/isolation.mjs";
 import { originJourneys } from "./journeys/origins.mjs";
 import { policyJourneys } from "./journeys/policy.mjs";
+import { runJourneys } from "./journeys/runs.mjs";
 import { secretJourneys } from "./journeys/secret.mjs";
 import { threadJourneys } from "./journeys/threads.mjs";
 import { visitorJourneys } from "./journeys/visitor.mjs";
@@ -32,6 +33,7 @@ after(async () => {
 const world = { stack: () => stack, browser: () => browser };
 accountJourneys(world);
 threadJourneys(world);
+runJourneys(world);
 fileJourneys(world);
 secretJourneys(world);
 hostedJourneys(world);

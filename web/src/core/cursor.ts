@@ -24,6 +24,9 @@ export function parseCursor(id: string | null): Cursor | null {
 
 export const cursorText = ({ run, position }: Cursor): string => `${run}:${position}`;
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** What was read of each run, so that two streams of one run, or a replay, change nothing twice. */
 export class Positions {
   readonly #seen = new Map<string, number>();
@@ -35,10 +38,10 @@ export class Positions {
     if (id.position <= seen) return null;
     this.#seen.set(id.run, id.position);
     if (event?.type !== 'thread.item.updated' || event.update.type !== 'assistant_message.content_part.text_delta') return event;
-    const bytes = new TextEncoder().encode(event.update.delta);
+    const bytes = encoder.encode(event.update.delta);
     const known = seen - (id.position - bytes.length);
     if (known <= 0) return event;
-    return { ...event, update: { ...event.update, delta: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(known)) } };
+    return { ...event, update: { ...event.update, delta: decoder.decode(bytes.subarray(known)) } };
   }
 
   /** What is on the screen was replaced by what the server has stored, or the run is read from its first event: it counts anew. */

@@ -155,7 +155,7 @@ export function Composer(): JSX.Element {
         <span class="grow" />
         {stoppable && (
           // Not disabled while stopping: the focus would be lost.
-          <button type="button" class="send" aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
+          <button type="button" class={canSend ? 'send beside' : 'send'} aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
             <Icon of={Square} size={13} filled />
           </button>
         )}

@@ -457,6 +457,33 @@ describe('writing on while an answer runs', () => {
     expect(chat.transcript.notices.value[0]?.after).toBe(keys[1]);
   });
 
+  test('a message that interrupts takes the place at once; the end of the answer before is that one’s', async () => {
+    const { chat, call, asks, texts, waiting, settle, turn, events } = await answering();
+    void chat.send(message('two'));
+    await settle();
+    expect(waiting()).toEqual(['two']);
+    const second = asks('threads.add_user_message')[0]!;
+    second.open({ run: 'run_b' });
+    second.at('run_b:1', done(asked('m2', 'two')));
+    await settle();
+    expect([texts(), waiting()]).toEqual([['one', 'Hel', 'two'], []]);
+    call.at('run_a:7', done(said('a1', 'Hell')));
+    call.at('run_a:8', notice('A newer message interrupted this answer.'));
+    call.end();
+    await turn;
+    second.at('run_b:2', done(said('a2', 'Hi')));
+    await settle();
+    expect([texts(), chat.phase.value]).toEqual([['one', 'Hell', 'two', 'Hi'], 'streaming']);
+    expect(chat.transcript.notices.value.map(({ after }) => after)).toEqual([chat.transcript.state.entries[1]?.key]);
+    chat.stop();
+    await settle();
+    expect(asks('threads.cancel')).toHaveLength(1);
+    expect(second.signal.aborted).toBe(false);
+    second.end();
+    await settle();
+    expect([chat.phase.value, events('response.start').length, events('response.end').length]).toEqual(['idle', 2, 2]);
+  });
+
   test('a third message needs no stream of its own while it waits', async () => {
     const { chat, call, waits, asks, texts, waiting, settle, turn, second } = await withWaiting();
     const third = chat.send(message('three'));
