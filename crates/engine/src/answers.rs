@@ -122,18 +122,15 @@ impl Engine {
         &self,
         context: RequestContext,
         params: ThreadsResume,
-        following: Following,
+        mut following: Following,
     ) -> Result<Reader, Error> {
+        // Nobody else asks for this.
+        following.client.reads_ids = true;
         let ThreadsResume { thread_id, after } = params;
         let owner = &context.owner;
         let thread = self.store.thread(owner, &thread_id).await?;
         if let Some(after) = after.or(following.client.after.clone()) {
-            return self.read_on(
-                &context,
-                Some(&thread_id),
-                &after,
-                following.client.can_resume,
-            );
+            return self.read_on(&context, Some(&thread_id), &after, &following.client);
         }
         if let Some(reader) = self.read_live(&context, &thread_id, &following.client) {
             return Ok(reader);
@@ -266,7 +263,7 @@ impl Engine {
         };
         let context = Arc::clone(&ask.context);
         let (run, accepted) = self.launch(ask, busy, following)?;
-        let mut reader = Reader::new(&self.runs, &run, Position(0), client.can_resume);
+        let mut reader = Reader::new(&self.runs, &run, Position(0), &client);
         match accepted.await {
             Ok(Ok(Accepted { waits })) => {
                 reader.set_queued(waits.then(|| run.message.clone()));
@@ -410,9 +407,7 @@ impl Engine {
     ) -> Result<Option<Reader>, Error> {
         if let Some(after) = &client.after {
             // Some clients send the whole request again when its stream breaks off, and say where they are.
-            return self
-                .read_on(context, None, after, client.can_resume)
-                .map(Some);
+            return self.read_on(context, None, after, client).map(Some);
         }
         let Some(RequestKey { key, fingerprint }) = &client.key else {
             return Ok(None);
@@ -435,10 +430,10 @@ impl Engine {
         }
         if let Some(run) = run {
             let start = Position(0);
-            let reader = Reader::new(&self.runs, &run, start, client.can_resume);
+            let reader = Reader::new(&self.runs, &run, start, client);
             return Ok(Some(reader));
         }
-        self.read_stored(context, &thread, &record, is_new)
+        self.read_stored(context, (&thread, &record), is_new, client)
             .await
             .map(Some)
     }
@@ -447,9 +442,9 @@ impl Engine {
     async fn read_stored(
         &self,
         context: &RequestContext,
-        thread: &ThreadId,
-        record: &RequestRecord,
+        (thread, record): (&ThreadId, &RequestRecord),
         is_new: bool,
+        client: &Client,
     ) -> Result<Reader, Error> {
         let owner = &context.owner;
         let metadata = self.store.thread(owner, thread).await?;
@@ -481,7 +476,7 @@ impl Engine {
         mouth.speak();
         run.log.end();
         run.ended.cancel();
-        Ok(Reader::new(&self.runs, &run, Position(0), true))
+        Ok(Reader::new(&self.runs, &run, Position(0), client))
     }
 
     fn read_live(
@@ -492,7 +487,7 @@ impl Engine {
     ) -> Option<Reader> {
         let run = self.runs.live(&context.owner, thread)?;
         let start = Position(0);
-        Some(Reader::new(&self.runs, &run, start, client.can_resume))
+        Some(Reader::new(&self.runs, &run, start, client))
     }
 
     fn read_on(
@@ -500,7 +495,7 @@ impl Engine {
         context: &RequestContext,
         thread: Option<&ThreadId>,
         after: &Cursor,
-        can_resume: bool,
+        client: &Client,
     ) -> Result<Reader, Error> {
         let is_meant = |run: &Run| run.id == after.run;
         let run = self
@@ -513,7 +508,7 @@ impl Engine {
                 param: Some("params.after".to_owned()),
             });
         }
-        Ok(Reader::new(&self.runs, &run, after.position, can_resume))
+        Ok(Reader::new(&self.runs, &run, after.position, client))
     }
 
     fn record(&self, key: &RequestKey, message: &ThreadItem) -> RequestRecord {

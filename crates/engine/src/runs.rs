@@ -462,6 +462,9 @@ pub type Permit = Box<dyn Send>;
 pub struct Client {
     /// Whether it can come back when its connection breaks; then closing it is no wish to stop.
     pub can_resume: bool,
+    /// Whether its frames carry ids. Not everybody's do: some clients take a frame for one line of data, and some
+    /// libraries take each comment after an id for an event without data.
+    pub reads_ids: bool,
     /// Where it has read to.
     pub after: Option<Cursor>,
     /// Its name for the request, so that sending it again does not do it again.

@@ -82,6 +82,17 @@ impl FrameWriter {
     }
 }
 
+/// The same frames without their ids, as the official server writes them.
+pub fn without_ids(frames: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(frames.len());
+    for line in frames.split_inclusive(|byte| *byte == b'\n') {
+        if !line.starts_with(b"id: ") {
+            plain.extend_from_slice(line);
+        }
+    }
+    plain
+}
+
 /// Appends an event that belongs to no run, such as the refusal of one.
 pub fn write_alone(event: &Event, out: &mut Vec<u8>) -> serde_json::Result<()> {
     let start = out.len();
@@ -141,6 +152,7 @@ mod tests {
             text("msg_1", 0, "and back"),
         ];
         let run = RunId::mint(1);
+        let mut plain = Vec::new();
         let (mut written, mut expected) = (Vec::new(), Vec::new());
         let mut frames = FrameWriter::new(&run);
         let mut end = 0;
@@ -149,7 +161,9 @@ mod tests {
             frames.write(event, Position(end), &mut written).unwrap();
             writeln!(expected, "id: {run}:{end}").unwrap();
             encode(event, &mut expected).unwrap();
+            encode(event, &mut plain).unwrap();
         }
+        assert_eq!(without_ids(&written), plain);
         assert_eq!(
             String::from_utf8(written).unwrap(),
             String::from_utf8(expected).unwrap()

@@ -25,8 +25,10 @@ const MAX_KEY_BYTES: usize = 255;
 
 /// What the headers of a streaming request say.
 pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Client, ApiError> {
+    let can_resume = words(headers, &CLIENT).any(|word| word.eq_ignore_ascii_case("resume"));
     Ok(Client {
-        can_resume: words(headers, &CLIENT).any(|word| word.eq_ignore_ascii_case("resume")),
+        can_resume,
+        reads_ids: can_resume || headers.contains_key(LAST_EVENT_ID),
         // An id that is none of ours comes from another server, whose stream this client read before.
         after: text(headers, &LAST_EVENT_ID).and_then(|id| id.parse().ok()),
         key: key(headers, body)?,
@@ -117,6 +119,7 @@ mod tests {
         ] {
             let client = read(&with(&[("vestibule-client", value)]), b"").unwrap();
             assert_eq!(client.can_resume, can_resume, "{value}");
+            assert_eq!(client.reads_ids, can_resume, "{value}");
         }
         assert!(!read(&HeaderMap::new(), b"").unwrap().can_resume);
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use protocol::{ItemId, Position, RunId};
+use protocol::{ItemId, Position, RunId, frame};
 
-use super::{Run, Runs, log::Next};
+use super::{Client, Run, Runs, log::Next};
 
 /// Reads a run from a position to its end. Dropping it is going away: see
 /// [`RunSettings`](super::RunSettings) for what becomes of the run then.
@@ -15,18 +15,20 @@ pub struct Reader {
     run: Arc<Run>,
     position: Position,
     can_resume: bool,
+    reads_ids: bool,
     /// The message that waits for its turn, where it does.
     queued: Option<ItemId>,
 }
 
 impl Reader {
-    pub(crate) fn new(runs: &Runs, run: &Arc<Run>, position: Position, can_resume: bool) -> Self {
+    pub(crate) fn new(runs: &Runs, run: &Arc<Run>, position: Position, client: &Client) -> Self {
         run.arrive();
         Self {
             runs: runs.clone(),
             run: Arc::clone(run),
             position,
-            can_resume,
+            can_resume: client.can_resume,
+            reads_ids: client.reads_ids,
             queued: None,
         }
     }
@@ -53,7 +55,11 @@ impl Reader {
             match run.log.after(&run.id, self.position) {
                 Next::Frames(frames, position) => {
                     self.position = position;
-                    return Some(frames);
+                    return Some(if self.reads_ids {
+                        frames
+                    } else {
+                        frame::without_ids(&frames).into()
+                    });
                 }
                 Next::Nothing => changed.await,
                 Next::Joined(cursor) => {

@@ -195,7 +195,11 @@ async fn only_those_who_steer_are_heard_and_nobody_overtakes() {
 }
 
 fn reader(runs: &Runs, run: &Arc<Run>, can_resume: bool) -> Reader {
-    Reader::new(runs, run, Position(0), can_resume)
+    let client = Client {
+        can_resume,
+        ..Client::default()
+    };
+    Reader::new(runs, run, Position(0), &client)
 }
 
 #[tokio::test(start_paused = true)]

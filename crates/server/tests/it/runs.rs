@@ -174,6 +174,19 @@ async fn each_frame_says_where_it_ends_and_any_of_them_is_a_place_to_go_on_from(
 }
 
 #[tokio::test]
+async fn who_does_not_say_that_ids_are_of_use_gets_frames_of_data_alone() {
+    let (app, _model) = holding([Reply::text(["one", " two"]), Reply::text(["three"])]).await;
+    let plain = open(&app, &new_message("hi"), &[]).await;
+    assert!(plain.header("vestibule-run").is_some());
+    let text = plain.rest().await;
+    for frame in text.split_terminator("\n\n") {
+        let data = frame.strip_prefix("data: ").expect("a line of data");
+        serde_json::from_str::<Value>(data).expect("JSON and nothing else");
+    }
+    assert_eq!(answer_text(&events(&text)), "one two");
+}
+
+#[tokio::test]
 async fn a_run_whose_reader_is_lost_goes_on_and_one_whose_reader_closes_stops() {
     let (app, model) = holding([
         Reply::text(["half"]).and_hold().and_text([" and whole"]),

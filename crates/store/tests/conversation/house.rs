@@ -327,7 +327,7 @@ impl Reading {
             let frames = std::str::from_utf8(&frames).expect("text");
             self.events
                 .extend(frames.split_terminator("\n\n").map(|frame| {
-                    let (_id, data) = frame.split_once("\ndata: ").expect("an id and data");
+                    let (_id, data) = frame.split_once("data: ").expect("data");
                     serde_json::from_str::<Event>(data).expect("an event")
                 }));
         }

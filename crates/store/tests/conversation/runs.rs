@@ -13,6 +13,7 @@ fn resuming() -> Following {
     Following {
         client: Client {
             can_resume: true,
+            reads_ids: true,
             ..Client::default()
         },
         ..Following::default()
@@ -23,6 +24,7 @@ fn keyed(key: &str, fingerprint: &str) -> Following {
     Following {
         client: Client {
             can_resume: true,
+            reads_ids: true,
             key: Some(RequestKey {
                 key: key.into(),
                 fingerprint: fingerprint.into(),
