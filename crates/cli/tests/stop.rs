@@ -1,0 +1,273 @@
+//! How the real binary ends: in order, in time, at once, and without being asked.
+#![cfg(test)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::fake_model::{FakeModel, Reply};
+
+/// A folder with a configuration and a database, and who may ask.
+struct House {
+    folder: TempDir,
+    key: String,
+    client: reqwest::Client,
+}
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl House {
+    fn new(model: &FakeModel, server: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            r#"
+            [server]
+            {server}
+
+            [[models]]
+            id = "fake"
+            kind = "chat-completions"
+            base_url = "{}"
+            model = "fake"
+
+            [[workflows]]
+            id = "wf_stop"
+            titles = "off"
+            "#,
+            model.base_url()
+        );
+        fs::write(folder.path().join("vestibule.toml"), config).unwrap();
+        let mut house = Self {
+            folder,
+            key: String::new(),
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a bare client, as any page has one"
+            )]
+            client: reqwest::Client::new(),
+        };
+        assert!(house.command(&["migrate"]).status().unwrap().success());
+        let key = house.command(&["key", "create"]).output().unwrap();
+        house.key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
+        house
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear();
+        command
+    }
+
+    fn serve(&self) -> Server {
+        let mut child = self
+            .command(&["serve", "--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.split_once("is ready: ")?.1.to_owned()))
+            .expect("the server says where it is");
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Server { child, address }
+    }
+
+    async fn secret(&self, server: &Server) -> String {
+        let session = json!({ "user": "ada", "workflow": { "id": "wf_stop" } });
+        let answer = self
+            .client
+            .post(format!("{}/v1/chatkit/sessions", server.address))
+            .header("openai-beta", "chatkit_beta=v1")
+            .bearer_auth(&self.key)
+            .json(&session)
+            .send()
+            .await
+            .unwrap();
+        let session: Value = answer.json().await.unwrap();
+        session["client_secret"].as_str().unwrap().to_owned()
+    }
+
+    async fn ask(&self, server: &Server, secret: &str, body: &Value) -> reqwest::Response {
+        self.client
+            .post(format!("{}/v1/chatkit/conversation", server.address))
+            .header("vestibule-client", "resume")
+            .bearer_auth(secret)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    async fn load(&self, server: &Server, secret: &str, thread: &str) -> Value {
+        let body = json!({ "type": "threads.get_by_id", "params": { "thread_id": thread } });
+        let answer = self.ask(server, secret, &body).await;
+        answer.json().await.unwrap()
+    }
+}
+
+impl Server {
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; gives how, and how long it took.
+    async fn end(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
+        (ended.await.unwrap(), begun.elapsed())
+    }
+}
+
+fn message() -> Value {
+    json!({ "type": "threads.create", "params": { "input": {
+        "content": [{ "type": "input_text", "text": "tell me" }],
+        "attachments": [], "inference_options": {} } } })
+}
+
+async fn until(answer: &mut reqwest::Response, text: &str) -> String {
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        let chunk = answer.chunk().await.unwrap().expect("more");
+        seen += std::str::from_utf8(&chunk).unwrap();
+    }
+    seen
+}
+
+fn thread_of(stream: &str) -> String {
+    let data = stream.lines().find_map(|line| line.strip_prefix("data: "));
+    let created: Value = serde_json::from_str(data.unwrap()).unwrap();
+    created["thread"]["id"].as_str().unwrap().to_owned()
+}
+
+fn texts(thread: &Value) -> Vec<&str> {
+    let items = thread["items"]["data"].as_array().unwrap();
+    items
+        .iter()
+        .filter_map(|item| item["content"][0]["text"].as_str())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_takes_requests_for_a_while_then_ends_streams_in_words_and_in_time() {
+    let replies = [Reply::text(["half"]).and_hold(), Reply::text(["whole"])];
+    let model = FakeModel::scripted(replies).await.unwrap();
+    let house = House::new(&model, "grace_seconds = 2\ndrain_seconds = 3");
+    let server = house.serve();
+    let secret = house.secret(&server).await;
+    let mut stream = house.ask(&server, &secret, &message()).await;
+    let seen = until(&mut stream, "half").await;
+    server.signal("TERM");
+    // Not ready at once, and still at work.
+    let ready = format!("{}/readyz", server.address);
+    while house.client.get(&ready).send().await.unwrap().status() == 200 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let meanwhile = house.ask(&server, &secret, &message()).await;
+    assert!(meanwhile.text().await.unwrap().contains("whole"));
+    let ending = tokio::spawn(server.end());
+    let rest = stream.text().await.unwrap();
+    assert!(rest.contains("\"type\":\"thread.item.done\""), "{rest}");
+    let last = rest.trim_end().rsplit("\n\n").next().unwrap();
+    assert!(
+        last.contains("being restarted") && last.contains("\"allow_retry\":true"),
+        "{last}"
+    );
+    let (status, took) = ending.await.unwrap();
+    assert!(
+        status.success() && took < Duration::from_secs(5),
+        "{status} after {took:?}"
+    );
+
+    let server = house.serve();
+    let loaded = house.load(&server, &secret, &thread_of(&seen)).await;
+    assert_eq!(texts(&loaded), ["tell me", "half"]);
+    assert_eq!(loaded["metadata"], json!({}), "it ended in order");
+    server.signal("KILL");
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_ends_in_time_while_somebody_has_the_database_locked() {
+    let model = FakeModel::scripted([Reply::text(["half"]).and_hold()])
+        .await
+        .unwrap();
+    let house = House::new(&model, "grace_seconds = 0\ndrain_seconds = 2");
+    let server = house.serve();
+    let secret = house.secret(&server).await;
+    let mut stream = house.ask(&server, &secret, &message()).await;
+    until(&mut stream, "half").await;
+    let file = house.folder.path().join("data/vestibule.db");
+    let lock = rusqlite::Connection::open(file).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    server.signal("TERM");
+    let ending = tokio::spawn(server.end());
+    let rest = stream.text().await.unwrap_or_default();
+    assert!(rest.contains("being restarted"), "it ends in words: {rest}");
+    let (status, took) = ending.await.unwrap();
+    assert!(
+        status.success() && took < Duration::from_secs(3),
+        "{status} after {took:?}"
+    );
+    drop(lock);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let model = FakeModel::scripted([Reply::text(["half"]).and_hold()])
+            .await
+            .unwrap();
+        let house = House::new(&model, "grace_seconds = 60\ndrain_seconds = 60");
+        let server = house.serve();
+        let secret = house.secret(&server).await;
+        let mut stream = house.ask(&server, &secret, &message()).await;
+        until(&mut stream, "half").await;
+        server.signal("TERM");
+        let ready = format!("{}/readyz", server.address);
+        while house.client.get(&ready).send().await.unwrap().status() == 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        server.signal(signal);
+        let (status, took) = server.end().await;
+        assert_eq!(status.code(), Some(code));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_kept_what_it_said_a_second_ago_and_says_that_it_was_interrupted() {
+    let model = FakeModel::scripted([Reply::text(["said before"]).and_hold()])
+        .await
+        .unwrap();
+    let house = House::new(&model, "grace_seconds = 0");
+    let server = house.serve();
+    let secret = house.secret(&server).await;
+    let mut stream = house.ask(&server, &secret, &message()).await;
+    let seen = until(&mut stream, "said before").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    server.signal("KILL");
+    server.end().await;
+
+    let server = house.serve();
+    let loaded = house.load(&server, &secret, &thread_of(&seen)).await;
+    assert_eq!(texts(&loaded), ["tell me", "said before"]);
+    let question = loaded["items"]["data"][0]["id"].as_str().unwrap();
+    assert_eq!(loaded["metadata"]["vestibule_interrupted"], question);
+    server.signal("KILL");
+    server.end().await;
+}
