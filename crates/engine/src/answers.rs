@@ -250,7 +250,9 @@ impl Engine {
         let busy = match (&begins, workflow.busy) {
             (_, Busy::Reject) => Busy::Reject,
             // What it answers anew is what runs, or comes before it.
-            (Begins::Again | Begins::Anew { .. }, _) => Busy::Interrupt,
+            (Begins::Again, _) => Busy::Interrupt,
+            // Somebody else asks for it at the same moment.
+            (Begins::Anew { .. }, _) => Busy::Reject,
             (_, busy) => busy,
         };
         let ask = Ask {
