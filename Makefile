@@ -10,7 +10,7 @@ BINARY := $(CARGO_TARGET_DIR)/release/vestibule
 QUICK_BINARY := $(CARGO_TARGET_DIR)/quick/vestibule
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run build web test test-deps test-rust test-web test-conformance test-e2e test-cases lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
+.PHONY: help run build web test test-deps test-rust test-web test-conformance test-history history test-e2e test-cases lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ web: web/node_modules/.package-lock.json ## Builds the element into web/dist
 	npm --prefix $* ci --no-audit --no-fund
 	@touch $@
 
-test: test-deps test-rust test-web test-conformance test-e2e ## Runs every test against real services
+test: test-deps test-rust test-web test-conformance test-history test-e2e ## Runs every test against real services
 
 test-deps: ## Installs what the tests need (Debian packages when root)
 	scripts/test-deps
@@ -52,6 +52,14 @@ CONFORMANCE_TESTS := --features conformance/async-openai --test async_openai
 test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API
 	cargo test --locked --workspace --no-run $(CONFORMANCE_TESTS)
 	. scripts/test-env >/dev/null && npm --prefix conformance test --silent
+
+HISTORY := conformance/history/history
+test-history: build ## Concurrent clients and a nemesis for three minutes at a fixed seed, and a checker of what came of it
+	cd conformance/history && python3 -m unittest -q
+	$(HISTORY) --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule" --seconds $${HISTORY_SECONDS:-180}
+
+history: build ## The same for an hour, at a seed of its own (HISTORY_SECONDS=3600)
+	$(HISTORY) --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule" --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
 
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json
 	cargo build --release --locked --package todo-mcp

@@ -179,15 +179,14 @@ async fn a_shutdown_takes_requests_for_a_while_then_ends_streams_in_words_and_in
     }
     let meanwhile = house.ask(&server, &secret, &message()).await;
     assert!(meanwhile.text().await.unwrap().contains("whole"));
-    let ending = tokio::spawn(server.end());
-    let rest = stream.text().await.unwrap();
+    let ((status, took), rest) = tokio::join!(server.end(), stream.text());
+    let rest = rest.unwrap();
     assert!(rest.contains("\"type\":\"thread.item.done\""), "{rest}");
     let last = rest.trim_end().rsplit("\n\n").next().unwrap();
     assert!(
         last.contains("being restarted") && last.contains("\"allow_retry\":true"),
         "{last}"
     );
-    let (status, took) = ending.await.unwrap();
     assert!(
         status.success() && took < Duration::from_secs(5),
         "{status} after {took:?}"
@@ -215,10 +214,9 @@ async fn a_shutdown_ends_in_time_while_somebody_has_the_database_locked() {
     let lock = rusqlite::Connection::open(file).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     server.signal("TERM");
-    let ending = tokio::spawn(server.end());
-    let rest = stream.text().await.unwrap_or_default();
+    let ((status, took), rest) = tokio::join!(server.end(), stream.text());
+    let rest = rest.unwrap_or_default();
     assert!(rest.contains("being restarted"), "it ends in words: {rest}");
-    let (status, took) = ending.await.unwrap();
     assert!(
         status.success() && took < Duration::from_secs(3),
         "{status} after {took:?}"

@@ -248,11 +248,10 @@ impl Engine {
         let client = following.client.clone();
         let is_new = matches!(begins, Begins::Thread(_));
         let busy = match (&begins, workflow.busy) {
-            (_, Busy::Reject) => Busy::Reject,
-            // What it answers anew is what runs, or comes before it.
+            // Of two who ask anew at the same moment, one does.
+            (_, Busy::Reject) | (Begins::Anew { .. }, _) => Busy::Reject,
+            // What it answers once more is what runs, or comes before it.
             (Begins::Again, _) => Busy::Interrupt,
-            // Somebody else asks for it at the same moment.
-            (Begins::Anew { .. }, _) => Busy::Reject,
             (_, busy) => busy,
         };
         let ask = Ask {

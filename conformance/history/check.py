@@ -1,0 +1,181 @@
+"""What must hold of a history, whatever happened while it was made. Each fault is a sentence."""
+
+from collections import defaultdict
+
+from model import answer_to
+
+# How long a model may be asked twice in one thread, after a kill: until it sees that its connection is gone.
+LAG = 1.0
+# What a killed process may take along of an answer.
+LOSS_SECONDS, LOSS_BYTES = 1.6, 4096
+LAST_WORDS = ("error", "notice")
+
+
+def check(history):
+    """The faults of a history."""
+    faults = []
+    faults += lost_messages(history)
+    faults += broken_readers(history)
+    faults += overlapping_runs(history)
+    faults += intruders(history)
+    faults += silent_ends(history)
+    faults += lost_text(history)
+    return faults
+
+
+def entries(history, *kinds):
+    return [entry for entry in history if entry["what"] in kinds]
+
+
+def final(history):
+    """The last load of each thread."""
+    return {entry["thread"]: entry for entry in entries(history, "loaded")}
+
+
+def acknowledged(history):
+    """Messages whose item was told as done: thread and text, and when it was sent and acknowledged."""
+    sent = {f"[{entry['thread']}/{entry['message']}]": entry["at"] for entry in entries(history, "says")}
+    found = {}
+    for entry in entries(history, "read"):
+        if entry["type"] == "thread.item.done" and entry["kind"] == "user_message":
+            found.setdefault(entry["text"], (entry["thread"], sent.get(entry["text"]), entry["at"]))
+    return found
+
+
+def lost_messages(history):
+    """Every acknowledged message is there once, and in the order in which they were acknowledged."""
+    places = {}
+    for thread, loaded in final(history).items():
+        texts = [item["text"] for item in loaded["items"] if item["type"] == "user_message"]
+        texts += [item["text"] for item in loaded["queued"]]
+        places[thread] = texts
+    by_thread = defaultdict(list)
+    for text, (thread, sent, done) in acknowledged(history).items():
+        count = places.get(thread, []).count(text)
+        if count != 1:
+            yield f"{text} was acknowledged and is there {count} times"
+        else:
+            by_thread[thread].append((sent, done, places[thread].index(text), text))
+    for messages in by_thread.values():
+        for sent, _, place, text in messages:
+            for _, done, earlier, other in messages:
+                if sent is not None and done < sent and earlier > place:
+                    yield f"{other} was acknowledged before {text} was sent, and stands behind it"
+
+
+def span(entry):
+    return len(entry["delta"].encode()) if entry["delta"] is not None else 1
+
+
+# After these, what was said before may be left out.
+REPLACING = ("thread.item.done", "thread.item.removed", "thread.item.replaced", "progress_update", "thread.updated")
+
+
+def broken_readers(history):
+    """Each reader saw each event once and in order, and text that is a part of what is stored."""
+    stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]}
+    starts = {entry["reader"]: entry["after"] for entry in entries(history, "resumes")}
+    at, texts = {}, {}
+    # What is known to end at each position. An earlier progress line, or title, is left out once there is a later one.
+    passing = {(entry["run"], entry["position"]) for entry in entries(history, "read")
+               if entry["type"] in ("progress_update", "thread.updated")}
+    for entry in entries(history, "read"):
+        reader, run, position = entry["reader"], entry["run"], entry["position"]
+        if run is not None:
+            before = at.get((reader, run))
+            if before is None:
+                after = starts.get(reader)
+                before = int(after.rpartition(":")[2]) if after and after.startswith(f"{run}:") else None
+            if before is not None:
+                due = before + span(entry)
+                is_left_out = all((run, place) in passing for place in range(before + 1, before + 1 + position - due))
+                if position < due or (position > due and entry["type"] not in REPLACING and not is_left_out):
+                    yield f"{reader} read {entry['type']} at {position} of {run} and expected it at {due}"
+            at[(reader, run)] = position
+        item = entry["item"]
+        if entry["type"] == "thread.item.added":
+            texts[(reader, item)] = ""
+        elif entry["delta"] is not None and (reader, item) in texts:
+            texts[(reader, item)] += entry["delta"]
+            # Of an answer that was cut off by a kill a little is lost, see `lost_text`.
+            read, kept = texts[(reader, item)], stored.get(item, "")
+            if not kept.startswith(read) and not read.startswith(kept):
+                yield f"{reader} read {brief(read)} of {item}, and {brief(kept)} is stored"
+        elif entry["type"] == "thread.item.done" and entry["kind"] == "assistant_message":
+            if not entry["text"].startswith(texts.get((reader, item), "")):
+                yield f"{reader} read {brief(texts[(reader, item)])} of {item}, and was told {brief(entry['text'])}"
+            if item in stored and stored[item] != entry["text"]:
+                yield f"{reader} was told {brief(entry['text'])} of {item}, and {brief(stored[item])} is stored"
+
+
+def brief(text):
+    """The two ends of a text."""
+    return repr(text if len(text) < 60 else f"{text[:25]} … {text[-25:]}")
+
+
+def overlapping_runs(history):
+    """The model was asked for one answer at a time in each thread."""
+    calls = defaultdict(list)
+    for call in entries(history, "call"):
+        calls[call["thread"]].append(call)
+    for thread, calls in calls.items():
+        calls.sort(key=lambda call: call["from"])
+        for one, other in zip(calls, calls[1:]):
+            if one["to"] is None or one["to"] > other["from"] + LAG:
+                yield f"in {thread}, {one['message']} was answered until {one['to']} and {other['message']} from {other['from']}"
+
+
+def intruders(history):
+    for entry in entries(history, "intrudes"):
+        # A server that was started anew knows nobody yet.
+        if entry["status"] not in (401, 404):
+            yield f"somebody else's thread answered {entry['kind']} with {entry['status']}"
+
+
+def silent_ends(history):
+    """A stream that ended did so with an answer's end or in words; one that began at the end had nothing to say."""
+    whole = defaultdict(int)
+    for entry in entries(history, "read"):
+        whole[entry["run"]] = max(whole[entry["run"]], entry["position"])
+    starts = {entry["reader"]: entry["after"] or "" for entry in entries(history, "resumes")}
+    for entry in entries(history, "ended"):
+        run, _, position = starts.get(entry["reader"], "").rpartition(":")
+        if entry["last"] is None and run in whole and int(position) == whole[run]:
+            continue
+        is_answer = entry["last"] == "thread.item.done" and entry["kind"] == "assistant_message"
+        if entry["last"] not in LAST_WORDS and not is_answer:
+            yield f"the stream of {entry['reader']} ended with {entry['last']} and no word"
+
+
+def lost_text(history):
+    """After a kill, what was read a while before it is stored, and what is stored was said by the model."""
+    kills = [entry["at"] for entry in entries(history, "harm") if entry["kind"] == "SIGKILL"]
+    stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]
+              if item["type"] == "assistant_message"}
+    said, done = defaultdict(list), set()
+    for entry in entries(history, "read"):
+        if entry["delta"] is not None:
+            said[entry["item"]].append(entry)
+        if entry["type"] == "thread.item.done":
+            done.add(entry["item"])
+    for item, deltas in said.items():
+        if item in done:
+            continue
+        reader = deltas[0]["reader"]
+        mine = [entry for entry in deltas if entry["reader"] == reader]
+        killed = next((at for at in kills if at >= mine[-1]["at"]), None)
+        if killed is None:
+            continue
+        due = sum(len(entry["delta"].encode()) for entry in mine if entry["at"] < killed - LOSS_SECONDS)
+        has = len(stored.get(item, "").encode())
+        if due > has:
+            yield f"{due} bytes of {item} were read {LOSS_SECONDS} s before the kill at {killed}, and {has} are stored"
+    for loaded in final(history).values():
+        question = None
+        for item in loaded["items"]:
+            if item["type"] == "user_message":
+                question = item["text"].strip("[]").rpartition("/")[2]
+            elif item["type"] == "assistant_message" and question:
+                whole = "".join(answer_to(question))
+                if not whole.startswith(item["text"]):
+                    yield f"{item['id']} answers {question} and says {item['text'][:60]!r}"
