@@ -225,6 +225,39 @@ async fn a_shutdown_ends_in_time_while_somebody_has_the_database_locked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_for_a_locked_database_does_not_hold_the_end_up() {
+    let model = FakeModel::scripted([Reply::text(["whole"])]).await.unwrap();
+    let house = House::new(&model, "grace_seconds = 0\ndrain_seconds = 2");
+    let server = house.serve();
+    let secret = house.secret(&server).await;
+    let stream = house.ask(&server, &secret, &message()).await;
+    let thread = thread_of(&stream.text().await.unwrap());
+    let lock = rusqlite::Connection::open(house.folder.path().join("data/vestibule.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let rename =
+        json!({ "type": "threads.update", "params": { "thread_id": thread, "title": "T" } });
+    let renaming = async {
+        let request = house
+            .client
+            .post(format!("{}/v1/chatkit/conversation", server.address))
+            .bearer_auth(&secret)
+            .json(&rename);
+        drop(request.send().await);
+    };
+    let ending = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.signal("TERM");
+    };
+    tokio::join!(renaming, ending);
+    let (status, took) = server.end().await;
+    assert!(
+        status.success() && took < Duration::from_secs(2),
+        "{status} after {took:?}"
+    );
+    drop(lock);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let model = FakeModel::scripted([Reply::text(["half"]).and_hold()])

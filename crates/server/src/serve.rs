@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Which part of the drain is kept for last words, and at most a second; and for the bytes of them to leave.
 const LAST_WORDS: u32 = 3;
 const LAST_BYTES: u32 = 10;
+/// What is left of the drain for whoever called, to close what it has opened.
+const LEAVING: Duration = Duration::from_millis(400);
 /// How long a connection beyond its address's share may take for its one request.
 const OVERFLOW_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -79,7 +81,7 @@ impl Default for ServeOptions {
 pub enum Served {
     /// Every connection is closed and every run is saved.
     Whole,
-    /// The time was up while something was still being written.
+    /// The time was up: what was still being read or written was cut off.
     GivenUp,
 }
 
@@ -144,7 +146,9 @@ pub async fn serve(
     let (for_words, for_bytes) = (options.drain / LAST_WORDS, options.drain / LAST_BYTES);
     let for_words = for_words.min(Duration::from_secs(1));
     let for_bytes = for_bytes.min(Duration::from_millis(200));
-    let until_words = options.drain.saturating_sub(for_words + for_bytes);
+    let until_words = options
+        .drain
+        .saturating_sub(for_words + for_bytes + LEAVING);
     if tokio::time::timeout(until_words, &mut all).await.is_ok() {
         return Served::Whole;
     }
@@ -165,15 +169,11 @@ pub async fn serve(
         );
         runs.give_up();
     }
-    let _ = tokio::time::timeout(for_bytes, &mut all).await;
-    hard.cancel();
-    // Connections go at once now; what still waits for the store is left behind.
-    let closed = tokio::time::timeout(Duration::from_millis(100), &mut all).await;
-    if closed.is_ok() {
-        Served::Whole
-    } else {
-        Served::GivenUp
+    if tokio::time::timeout(for_bytes, &mut all).await.is_ok() {
+        return Served::Whole;
     }
+    hard.cancel();
+    Served::GivenUp
 }
 
 /// Takes connections in, as far as there are places.

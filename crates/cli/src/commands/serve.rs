@@ -68,10 +68,11 @@ pub(crate) async fn run(
             "answers were cut off when the server ended without being asked to; their conversations say so"
         );
     }
+    // Before anybody can know that it runs, and stop it.
+    let mut signals = StopSignals::listen();
     say(&banner);
     let (ask, asked) = oneshot::channel::<()>();
     let signals = async {
-        let mut signals = StopSignals::listen();
         signals.next().await;
         // Nobody waits for it any more where the server has ended by itself.
         let _ = ask.send(());
@@ -99,7 +100,9 @@ pub(crate) async fn run(
     let closed = tokio::time::timeout(CLOSING, app.audit.close()).await;
     say("stopped");
     if served == Served::GivenUp || closed.is_err() {
-        tracing::error!("the database did not take the last writes in time; they are lost");
+        tracing::warn!(
+            "the time to stop was over: connections that were left were cut, and what the database had not taken is lost"
+        );
         leave(0);
     }
     Ok(ExitCode::SUCCESS)

@@ -82,6 +82,11 @@ impl RunLog {
     /// Adds events that were encoded together.
     pub(crate) fn append(&self, events: &mut Vec<Event>, frames: Bytes) {
         let mut said = self.lock();
+        if !matches!(said.state, State::Open) {
+            // The process is ending, and has said so: see `Runs::give_up`.
+            events.clear();
+            return;
+        }
         let start = said.end;
         for event in events.drain(..) {
             let start = said.end;

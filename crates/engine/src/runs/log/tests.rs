@@ -247,6 +247,11 @@ async fn readers_wake_when_something_is_said_and_at_the_end() {
     ended.await;
     assert!(matches!(log.after(&run(), Position(0)), Next::Frames(..)));
     assert!(matches!(log.after(&run(), Position(1)), Next::End));
+    log.append(&mut vec![progress("late")], Bytes::from_static(b"late"));
+    assert!(
+        matches!(log.after(&run(), Position(1)), Next::End),
+        "the end is the end"
+    );
 }
 
 #[test]
