@@ -206,10 +206,11 @@ def key_fetches(subject: Subject) -> int:
 
 
 def long_thread(messages: int = 200, waves: int = 5) -> Callable[[Subject], Row]:
-    """One person's 16 turns at once in a thread of 52 MB, a few times over: how much memory that takes, and what it
-    does to somebody else, who looks at the list of their threads all the while; before it, the server is idle."""
+    """As many messages at once as a thread of 52 MB takes, one that is answered and eight that wait, a few times over:
+    how much memory that takes, and what it does to somebody else, who looks at the list of their threads all the while;
+    before it, the server is idle."""
     message_bytes = 256 << 10
-    at_once = 16
+    at_once = 9
 
     def scenario(subject: Subject) -> Row:
         place, path = subject.place, subject.server.path
