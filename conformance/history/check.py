@@ -20,6 +20,7 @@ def check(history):
     faults += intruders(history)
     faults += silent_ends(history)
     faults += lost_text(history)
+    faults += undead(history)
     return faults
 
 
@@ -28,8 +29,9 @@ def entries(history, *kinds):
 
 
 def final(history):
-    """The last load of each thread."""
-    return {entry["thread"]: entry for entry in entries(history, "loaded")}
+    """The last load of each thread that nobody deleted."""
+    deleted = {entry["thread"] for entry in entries(history, "deletes")}
+    return {entry["thread"]: entry for entry in entries(history, "loaded") if entry["thread"] not in deleted}
 
 
 def acknowledged(history):
@@ -43,7 +45,12 @@ def acknowledged(history):
 
 
 def lost_messages(history):
-    """Every acknowledged message is there once, and in the order in which they were acknowledged."""
+    """Every acknowledged message is there once, and in the order in which they were acknowledged.
+
+    Asking for an answer anew takes along what came after its question, so of such a thread nothing is there twice.
+    """
+    deleted = {entry["thread"] for entry in entries(history, "deletes")}
+    retried = {entry["thread"] for entry in entries(history, "retries")}
     places = {}
     for thread, loaded in final(history).items():
         texts = [item["text"] for item in loaded["items"] if item["type"] == "user_message"]
@@ -51,7 +58,11 @@ def lost_messages(history):
         places[thread] = texts
     by_thread = defaultdict(list)
     for text, (thread, sent, done) in acknowledged(history).items():
+        if thread in deleted:
+            continue
         count = places.get(thread, []).count(text)
+        if count == 0 and thread in retried:
+            continue
         if count != 1:
             yield f"{text} was acknowledged and is there {count} times"
         else:
@@ -132,6 +143,13 @@ def intruders(history):
             yield f"somebody else's thread answered {entry['kind']} with {entry['status']}"
 
 
+def undead(history):
+    """A thread whose deletion was acknowledged stays away, whatever was going on in it."""
+    for entry in entries(history, "gone"):
+        if entry["sure"] and entry["status"] != 404:
+            yield f"{entry['thread']} was deleted and answers {entry['status']}"
+
+
 def silent_ends(history):
     """A stream that ended did so with an answer's end or in words; one that began at the end had nothing to say."""
     whole = defaultdict(int)
@@ -148,12 +166,21 @@ def silent_ends(history):
 
 
 def lost_text(history):
-    """After a kill, what was read a while before it is stored, and what is stored was said by the model."""
+    """Of an answer that broke off, what was read a while before the kill is stored; of one that ended in words,
+    everything that was read, if there was room for it. What is stored was said by the model.
+    """
     kills = [entry["at"] for entry in entries(history, "harm") if entry["kind"] == "SIGKILL"]
     stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]
               if item["type"] == "assistant_message"}
-    said, done = defaultdict(list), set()
+    told = {entry["reader"] for entry in entries(history, "ended")}
+    had_room = not any(entry["kind"] == "full" for entry in entries(history, "harm"))
+    opened = {entry["reader"]: entry["at"] for entry in entries(history, "opens")}
+    retried = {entry["thread"] for entry in entries(history, "retries")}
+    said, done, threads = defaultdict(list), set(), final(history)
     for entry in entries(history, "read"):
+        # Of the others nothing needs to be left.
+        if entry["thread"] not in threads or entry["thread"] in retried:
+            continue
         if entry["delta"] is not None:
             said[entry["item"]].append(entry)
         if entry["type"] == "thread.item.done":
@@ -163,11 +190,17 @@ def lost_text(history):
             continue
         reader = deltas[0]["reader"]
         mine = [entry for entry in deltas if entry["reader"] == reader]
-        killed = next((at for at in kills if at >= mine[-1]["at"]), None)
+        has = len(stored.get(item, "").encode())
+        if reader in told:
+            due = sum(len(entry["delta"].encode()) for entry in mine)
+            if due > has and had_room:
+                yield f"{reader} was told how {item} ended, and {due - has} bytes that it read are not stored"
+            continue
+        # One process alone spoke to this reader. What was under way when it was killed is noted after the kill.
+        killed = next((at for at in kills if at >= opened[reader]), None)
         if killed is None:
             continue
         due = sum(len(entry["delta"].encode()) for entry in mine if entry["at"] < killed - LOSS_SECONDS)
-        has = len(stored.get(item, "").encode())
         if due > has:
             yield f"{due} bytes of {item} were read {LOSS_SECONDS} s before the kill at {killed}, and {has} are stored"
     for loaded in final(history).values():

@@ -4,6 +4,7 @@ The history is a list of dictionaries, one a line when it is written to a file; 
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -85,7 +86,7 @@ class World:
         self.random = random.Random(seed)
         self.began = time.monotonic()
         self.history, self.threads, self.numbers = [], {}, iter(range(1, 1 << 30))
-        self.creating = set()
+        self.creating, self.deleted = set(), {}
         self.model = Model(self.now)
         self.binary, self.folder = binary, tempfile.mkdtemp(prefix="vestibule-history-")
         self.over = False
@@ -116,11 +117,11 @@ class World:
         return await post(self.server.port, "/api/chat", body, given)
 
     async def load(self, person, thread, name):
-        """All that a thread holds, as a browser would read it."""
+        """All that a thread holds, as a browser would read it; its items, or `None` where there is no such thread."""
         answer = await self.ask(person, self.request("threads.get_by_id", thread_id=thread))
         if answer.status != 200:
             await answer.json()
-            return answer.status
+            return None
         loaded = await answer.json()
         items, after = [], None
         while True:
@@ -135,7 +136,7 @@ class World:
         self.note("loaded", thread=name, items=[short(item) for item in items],
                   queued=[short(item) for item in metadata.get("vestibule_queued", [])],
                   run=metadata.get("vestibule_run"), interrupted=metadata.get("vestibule_interrupted"))
-        return 200
+        return items
 
 
 def short(item):
@@ -149,6 +150,7 @@ class Reader:
     def __init__(self, world, person, name, thread):
         self.world, self.person, self.name, self.thread = world, person, name, thread
         self.id = f"r{next(world.numbers)}"
+        world.note("opens", reader=self.id)
 
     async def read(self, answer, until=None, slow=None):
         """Reads to the end, or until so many frames were read. Gives the ids that were seen."""
@@ -212,9 +214,10 @@ async def say(world, person, name, dice, resumes=True):
     until = dice.randint(1, 12) if way == "leave" else None
     seen = await reader.read(answer, until=until, slow=20_000 if way == "slow" else None)
     if way == "twice":
+        again = Reader(world, person, name, reader.thread)
         answer = await world.ask(person, body, resumes, **headers)
         if answer.is_stream:
-            await Reader(world, person, name, reader.thread).read(answer)
+            await again.read(answer)
     if resumes and reader.thread and way in ("leave", "again") and seen:
         await asyncio.sleep(dice.random() * 0.3)
         await reader.resume(after=dice.choice(seen + [None]))
@@ -229,14 +232,21 @@ async def person_at_work(world, index):
         name = f"t{index % len(PEOPLE)}{dice.randint(0, 3)}" if dice.random() < 0.8 else f"t{next(world.numbers)}"
         # Threads of one person only, by their number.
         name = f"t{100 * (index % len(PEOPLE)) + int(name[1:]) % 100}"
+        is_shared = int(name[1:]) % 100 in (0, 1, 2, 3, 10, 11, 12, 13)
         try:
             known = world.threads.get(name)
             roll = dice.random()
-            if not known:
+            if name in world.deleted:
+                pass
+            elif not known:
                 # One makes it; what became of it when the answer was lost, nobody knows.
                 if name not in world.creating:
                     world.creating.add(name)
                     await say(world, person, name, dice, resumes)
+            elif not is_shared and roll < 0.08:
+                await delete(world, person, name)
+            elif not is_shared and roll < 0.2:
+                await retry(world, person, name)
             elif roll < 0.6:
                 await say(world, person, name, dice, resumes)
             elif roll < 0.7:
@@ -253,6 +263,33 @@ async def person_at_work(world, index):
         except (ConnectionError, OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             await asyncio.sleep(0.05)
         await asyncio.sleep(dice.random() * 0.2)
+
+
+async def delete(world, person, name):
+    """Whatever is going on in the thread: once that is acknowledged, there is no such thread."""
+    _, thread = world.threads.pop(name)
+    # Nobody takes the name again, whatever became of it.
+    world.deleted[name] = (person, thread, False)
+    world.note("deletes", thread=name)
+    answer = await world.ask(person, world.request("threads.delete", thread_id=thread))
+    await answer.json()
+    world.deleted[name] = (person, thread, answer.status == 200)
+
+
+async def retry(world, person, name):
+    """Has the last message answered anew: what came after it is gone."""
+    thread = world.threads[name][1]
+    items = await world.load(person, thread, name) or []
+    messages = [item["id"] for item in items if item["type"] == "user_message"]
+    if messages:
+        world.note("retries", thread=name)
+        reader = Reader(world, person, name, thread)
+        answer = await world.ask(person, world.request("threads.retry_after_item", thread_id=thread,
+                                                       item_id=messages[-1]))
+        if answer.is_stream:
+            await reader.read(answer)
+        else:
+            await answer.json()
 
 
 async def intrude(world, person, dice):
@@ -292,12 +329,21 @@ async def nemesis(world, kinds):
                 pass
             finally:
                 lock.close()
+        elif kind == "full":
+            with open(Path(world.folder) / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(1 << 14))
+            await asyncio.sleep(dice.uniform(0.5, 2.5))
+            (Path(world.folder) / "filler").unlink()
         world.note("harmed", kind=kind)
 
 
 async def play(binary, seconds, seed, clients=12, kinds=("SIGKILL", "SIGTERM", "SIGSTOP", "lock"), say_so=print):
     """Plays for so many seconds, lets everything come to rest, and gives the history."""
     world = World(binary, seed)
+    if "full" in kinds:
+        # A disk of its own, which can be filled; the thread of a person needs a few kilobytes.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", world.folder], check=True)
     await world.start()
     tasks = [asyncio.create_task(person_at_work(world, index)) for index in range(clients)]
     harm = asyncio.create_task(nemesis(world, kinds)) if kinds else None
@@ -323,8 +369,14 @@ async def play(binary, seconds, seed, clients=12, kinds=("SIGKILL", "SIGTERM", "
     world.note("rest")
     for name, (person, thread) in world.threads.items():
         await world.load(person, thread, name)
+    for name, (person, thread, is_sure) in world.deleted.items():
+        answer = await world.ask(person, world.request("threads.get_by_id", thread_id=thread))
+        await answer.json()
+        world.note("gone", thread=name, status=answer.status, sure=is_sure)
     for call in world.model.calls:
         world.history.append({"what": "call", "thread": call[0], "message": call[1], "from": call[2], "to": call[3]})
     await world.server.end("SIGTERM")
     world.listener.close()
+    if "full" in kinds:
+        subprocess.run(["umount", world.folder], check=True)
     return world.history

@@ -14,7 +14,8 @@ def history():
     user = {"id": "u1", "type": "user_message", "text": "[t1/m1]"}
     whole = "".join(WORDS)
     answer = {"id": "a1", "type": "assistant_message", "text": whole}
-    made = [{"at": 0.0, "what": "says", "thread": "t1", "message": "m1", "person": "ada"}]
+    made = [{"at": 0.0, "what": "says", "thread": "t1", "message": "m1", "person": "ada"},
+            {"at": 0.0, "what": "opens", "reader": "r1"}, {"at": 0.4, "what": "opens", "reader": "r2"}]
 
     def read(reader, position, event, at, **more):
         entry = {"at": at, "what": "read", "reader": reader, "thread": "t1", "run": "run_1", "position": position,
@@ -106,13 +107,41 @@ class Faults(unittest.TestCase):
         self.one("loaded")["items"][1]["text"] = "m9: 0ü"
         self.finds("answers m1")
 
-    def test_more_than_a_checkpoint_lost(self):
+    def test_a_deleted_thread_that_comes_back(self):
+        self.history.append({"at": 2.0, "what": "deletes", "thread": "t1"})
+        self.history.append({"at": 3.0, "what": "gone", "thread": "t1", "status": 404, "sure": True})
+        self.assertEqual(list(check(self.history)), [])
+        self.history[-1]["status"] = 200
+        self.finds("was deleted and answers 200")
+
+    def test_a_retry_may_take_messages_along_and_doubles_none(self):
+        self.history.append({"at": 0.9, "what": "retries", "thread": "t1"})
+        items = self.one("loaded")["items"]
+        user = items.pop(0)
+        self.assertEqual(list(check(self.history)), [])
+        items += [user, user]
+        self.finds("is there 2 times")
+
+    def is_killed(self, *kills):
+        """Nobody heard the end of the answer, and nothing of it is stored."""
         self.history = [entry for entry in self.history
                         if entry["what"] != "ended" and entry.get("text") != "".join(WORDS)
                         and entry.get("reader") != "r2"]
-        self.history.append({"at": 9.0, "what": "harm", "kind": "SIGKILL"})
+        self.history += [{"at": at, "what": "harm", "kind": "SIGKILL"} for at in kills]
         self.history.append({**self.one("loaded"), "items": self.one("loaded")["items"][:1]})
+
+    def test_more_than_a_checkpoint_lost(self):
+        self.is_killed(9.0)
         self.finds("before the kill")
+
+    def test_text_that_is_gone_although_its_end_was_told(self):
+        self.is_killed()
+        self.history.append({"at": 0.6, "what": "ended", "reader": "r1", "thread": "t1", "last": "notice", "kind": None})
+        self.finds("are not stored")
+
+    def test_what_was_under_way_at_a_kill_is_counted_to_that_kill(self):
+        self.is_killed(0.39, 9.0)
+        self.assertEqual(list(check(self.history)), [])
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ use crate::{
     run,
     runs::{Call, Client, Following, MOST_WAITING, Mouth, Reader, Refused, RequestKey, Run},
     transcript,
-    turn::Why,
+    turn::{self, Why},
     workflow::{Busy, Workflow},
 };
 
@@ -471,8 +471,12 @@ impl Engine {
                 thread: Thread::for_client(metadata, Page::default()),
             });
         }
+        let is_answered = items.len() > 1;
         for item in items {
             mouth.say(Event::ItemDone { item });
+        }
+        if !is_answered {
+            mouth.say(turn::unanswered());
         }
         mouth.speak();
         run.log.end();

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use protocol::{Cursor, ItemId, Position, RunId, ThreadId, ThreadItem};
+use protocol::{Cursor, Event, ItemId, RunId, ThreadId, ThreadItem};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -384,14 +384,24 @@ impl Runs {
         }
     }
 
-    /// Ends a run's log, and keeps it for those who still read it, or will.
-    pub(crate) fn retire(&self, run: &Arc<Run>) {
+    /// Ends a run that cannot begin, in words for those who found it meanwhile. Nobody finds it any more: whoever asks
+    /// again, begins anew.
+    pub(crate) fn refuse(run: &Arc<Run>, words: Event) {
+        let mut mouth = Mouth::new(Arc::clone(run));
+        mouth.say(words);
+        mouth.speak();
         run.log.end();
         run.ended.cancel();
-        // It was refused: there is nothing to read.
-        if run.log.position() == Position(0) {
+    }
+
+    /// Ends a run's log, and keeps it for those who still read it, or will.
+    pub(crate) fn retire(&self, run: &Arc<Run>) {
+        // It was refused.
+        if run.ended.is_cancelled() {
             return;
         }
+        run.log.end();
+        run.ended.cancel();
         let bytes = run.log.bytes();
         let mut state = self.lock();
         state.ended.push_back(Ended {

@@ -24,7 +24,9 @@ use protocol::{
     event::{NoticeEvent, NoticeLevel, StreamOptions},
 };
 
-pub(crate) use self::ending::{NotSaved, Why, lost_from_queue, taken_back};
+pub(crate) use self::ending::{
+    NotSaved, Why, lost_from_queue, read_elsewhere, taken_back, unanswered,
+};
 use self::{
     ending::Failure,
     tools::{Finished, ToolUse},

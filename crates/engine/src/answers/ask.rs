@@ -17,7 +17,7 @@ use crate::{
     history,
     ports::{BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest, RequestRecord, StoreError},
     run::{self, Stops, Task},
-    runs::{Call, Entered, MOST_WAITING, Mouth, Place, Run},
+    runs::{Call, Entered, MOST_WAITING, Mouth, Place, Run, Runs},
     title::Titles,
     turn::{self, Start, Why},
     workflow::Workflow,
@@ -96,7 +96,10 @@ impl Ask {
                 run::play(task, start).await;
             }
             Err(error) => match accept {
-                Some(accept) => drop(accept.send(Err(error))),
+                Some(accept) => {
+                    Runs::refuse(&run, failure(&error));
+                    drop(accept.send(Err(error)));
+                }
                 None => say_failure(&run, &error),
             },
         }
@@ -124,8 +127,9 @@ impl Ask {
                 .await;
             if let Err(error) = queued {
                 runs.withdraw(run);
-                runs.retire(run);
-                drop(accept.send(Err(taken(error))));
+                let error = taken(error);
+                Runs::refuse(run, failure(&error));
+                drop(accept.send(Err(error)));
                 return None;
             }
         }
@@ -330,10 +334,14 @@ fn say_failure(run: &Arc<Run>, error: &Error) {
         "failed to begin a run"
     );
     let mut mouth = Mouth::new(Arc::clone(run));
-    mouth.say(Event::Error(ErrorEvent {
+    mouth.say(failure(error));
+    mouth.speak();
+}
+
+fn failure(error: &Error) -> Event {
+    Event::Error(ErrorEvent {
         code: ErrorCode::Custom,
         message: Some(error.to_string()),
         allow_retry: true,
-    }));
-    mouth.speak();
+    })
 }

@@ -7,6 +7,7 @@ use futures::{Stream, stream};
 use protocol::{ItemId, Position, RunId, frame};
 
 use super::{Client, Run, Runs, log::Next};
+use crate::turn;
 
 /// Reads a run from a position to its end. Dropping it is going away: see
 /// [`RunSettings`](super::RunSettings) for what becomes of the run then.
@@ -18,6 +19,8 @@ pub struct Reader {
     reads_ids: bool,
     /// The message that waits for its turn, where it does.
     queued: Option<ItemId>,
+    /// Whether the last word was said already.
+    is_over: bool,
 }
 
 impl Reader {
@@ -30,6 +33,7 @@ impl Reader {
             can_resume: client.can_resume,
             reads_ids: client.reads_ids,
             queued: None,
+            is_over: false,
         }
     }
 
@@ -49,7 +53,7 @@ impl Reader {
 
     /// What comes next: whole frames of an event stream.
     pub async fn next(&mut self) -> Option<Bytes> {
-        loop {
+        while !self.is_over {
             let run = Arc::clone(&self.run);
             let changed = run.log.changed();
             match run.log.after(&run.id, self.position) {
@@ -66,15 +70,22 @@ impl Reader {
                     let joined = self.runs.find(&run.owner, Some(&run.thread), |other| {
                         other.id == cursor.run
                     });
-                    let joined = joined?;
+                    let Some(joined) = joined else {
+                        self.is_over = true;
+                        let mut words = Vec::new();
+                        // An event of plain text can be written.
+                        let _ = frame::write_alone(&turn::read_elsewhere(), &mut words);
+                        return Some(words.into());
+                    };
                     joined.arrive();
                     self.run.leave(true);
                     self.run = joined;
                     self.position = cursor.position;
                 }
-                Next::End => return None,
+                Next::End => break,
             }
         }
+        None
     }
 
     /// The same as a stream.

@@ -9,6 +9,7 @@ use protocol::{
 };
 
 use super::*;
+use crate::turn;
 
 fn owner() -> Owner {
     Owner::new("https://id.test ada")
@@ -306,4 +307,42 @@ async fn a_reader_reads_on_in_the_run_that_took_its_message_up() {
     assert_eq!(reader.run_id(), &live.id);
     drop(place);
     assert_eq!(reader.next().await, None);
+}
+
+fn words(frames: Option<bytes::Bytes>) -> String {
+    String::from_utf8(frames.expect("words").to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn who_found_a_run_that_cannot_begin_is_told_so_and_nobody_finds_it_afterwards() {
+    let runs = Runs::default();
+    let (run, _stopped) = run(&runs, 1);
+    let entered = runs.enter(&run, Busy::Queue, &message(1)).unwrap();
+    let found = runs.live(&owner(), &thread()).expect("it lives");
+    let mut reader = Reader::new(&runs, &found, Position(0), &Client::default());
+    Runs::refuse(&run, turn::unanswered());
+    drop(entered);
+    assert!(words(reader.next().await).contains("\"type\":\"error\""));
+    assert!(reader.next().await.is_none());
+    assert!(runs.find(&owner(), None, |_| true).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_too_late_to_where_a_message_was_taken_up_is_told_so() {
+    let runs = Runs::default();
+    let place = now(enter(&runs, 1, Busy::Queue).2);
+    let (second, _stopped, entered) = enter(&runs, 2, Busy::Steer);
+    let _called = later(entered);
+    let (_, call) = runs.heard(place.run()).pop().expect("one steers");
+    drop(call);
+    let end = place.run().log.position();
+    second.log.join(Cursor {
+        run: place.run().id.clone(),
+        position: end,
+    });
+    let mut reader = Reader::new(&runs, &second, Position(0), &Client::default());
+    drop(place);
+    tokio::time::sleep(runs.settings().readable + Duration::from_secs(1)).await;
+    assert!(words(reader.next().await).contains("Reload the conversation"));
+    assert!(reader.next().await.is_none());
 }

@@ -93,6 +93,16 @@ pub(crate) fn taken_back() -> Event {
     notice("The message was taken back.")
 }
 
+/// The last event of a stream whose answer ended before anything of it was kept.
+pub(crate) fn unanswered() -> Event {
+    error("The answer was interrupted before it began. Ask again whenever you like.", true)
+}
+
+/// The last event for a reader who came too late for the run that took up the message.
+pub(crate) fn read_elsewhere() -> Event {
+    notice("The answer has ended. Reload the conversation to see it.")
+}
+
 /// The last event of a message of which nobody can say what became of it.
 pub(crate) fn lost_from_queue() -> Event {
     notice("This message does not wait here any more. Reload the conversation to see where it is.")
