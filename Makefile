@@ -53,15 +53,17 @@ test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's 
 	cargo test --locked --workspace --no-run $(CONFORMANCE_TESTS)
 	. scripts/test-env >/dev/null && npm --prefix conformance test --silent
 
-HISTORY := conformance/history/history
-test-history: build ## Concurrent clients and a nemesis for three minutes at a fixed seed, and a checker of what came of it
+HISTORY = conformance/history/history --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule"
+test-history: build test-deps ## Concurrent clients and a nemesis for three minutes at a fixed seed, and a checker of what came of it
 	cd conformance/history && python3 -m unittest -q
-	$(HISTORY) --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule" --seconds $${HISTORY_SECONDS:-150}
-	@[ "$$(id -u)" = 0 ] && $(HISTORY) --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule" --seconds 30 --harm full,SIGKILL \
-		|| { [ "$$(id -u)" != 0 ] && echo "skipped: a full disk, which takes root to mount one"; }
+	$(HISTORY) --seconds $${HISTORY_SECONDS:-150}
+	@if [ "$$(id -u)" = 0 ]; then $(HISTORY) --seconds 30 --harm full,SIGKILL; \
+		else echo "skipped: a full disk, which takes root to mount one"; fi
+	$(HISTORY) --restarts 8
 
 history: build ## The same for an hour, at a seed of its own (HISTORY_SECONDS=3600)
-	$(HISTORY) --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule" --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
+	$(HISTORY) --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
+	$(HISTORY) --restarts 100
 
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json
 	cargo build --release --locked --package todo-mcp

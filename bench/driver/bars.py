@@ -175,7 +175,7 @@ COST = "cpu_us_per_request"
 AUTH = "authentication"
 
 BARS = [
-    Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.5),
+    Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.15),
     Bar("CPU per token, paced, to the limit line", "paced", "limit", ratio(CPU), 1.5),
     Bar("CPU per token, openai-chatkit as documented", "saturated", "python", times_better(CPU), 20, False),
     Bar("CPU per token, openai-chatkit tuned", "saturated", "python-tuned", times_better(CPU), 10, False),
@@ -213,6 +213,17 @@ BARS = [
     Bar("added latency of others meanwhile, p99", "flood", SELF, added_by_flood("p99"), 1000, unit=" µs"),
     Bar("memory of 9 messages at once in a thread of 52 MB", "long-thread", SELF, own("peak_mib"), 200, unit=" MiB"),
     Bar("list of others meanwhile, p99", "long-thread", SELF, own("during.whole_us.p99"), 20_000, unit=" µs"),
+    Bar("one-token turn p99, to the limit line", "turns", "limit", ratio("whole_us.p99"), 1.5),
+    Bar("memory a further reader, 1,000 of one answer", "readers-1000", SELF, own("kib_per_reader"), 12, unit=" KiB"),
+    Bar("first event replayed, 2,000 at once, p99", "storm-2000", SELF, own("first_token_us.p99"), 1e6, unit=" µs"),
+    Bar("memory after the storm, to before it", "storm-2000", SELF, own("memory_left"), 1.1),
+    Bar(
+        "token p99 beside slow readers and stalled models, to alone",
+        "neighbours",
+        SELF,
+        to_own("during.token_us.p99", "before.token_us.p99"),
+        1.1,
+    ),
     Bar("memory a stream, 1,000 open", "hold-1000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
     Bar("memory a stream, 5,000 open", "hold-5000", SELF, own("kib_per_stream"), 40, unit=" KiB"),
     Bar("added latency p99, 5,000 slow streams", "slow-5000", "direct", added("token_us.p99"), 1000, unit=" µs"),

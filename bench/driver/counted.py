@@ -1,15 +1,15 @@
 """User instructions per token and per turn, counted by valgrind.
 
 Unlike time, the count hardly changes with what else the machine does (a few tokens more or less come
-together in one read), and it needs no counters of the processor. It leaves the kernel out. Three runs of a fresh server differ only in tokens or in turns; what
-starting costs is the same in all of them and drops out.
+together in one read), and it needs no counters of the processor. It leaves the kernel out. Three runs of a fresh server
+differ only in tokens or in turns; what starting costs is the same in all of them and drops out.
 """
 
 import re
 from collections.abc import Callable
 
 from driver.processes import Process
-from driver.scenarios import Row, Subject, counted_load
+from driver.loads import Row, Subject, counted_load
 
 VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 

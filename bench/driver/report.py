@@ -64,6 +64,21 @@ COLUMNS = {
         ("meanwhile p50 µs", "during.whole_us.p50", "{:,.0f}"),
         ("p99 µs", "during.whole_us.p99", "{:,.0f}"),
     ],
+    "readers": [("KiB/reader", "kib_per_reader", "{:.1f}"), ("readers", "completed", "{:.0f}")],
+    "storm": [
+        ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
+        ("p99 µs", "first_token_us.p99", "{:,.0f}"),
+        ("tokens", "tokens", "{:,.0f}"),
+        ("KiB before", "pss_before_kib", "{:,.0f}"),
+        ("KiB after", "pss_after_kib", "{:,.0f}"),
+        ("rig busy", "rig_busy", "{:.0%}"),
+    ],
+    "neighbours": [
+        ("alone p50 µs", "before.token_us.p50", "{:,.0f}"),
+        ("p99 µs", "before.token_us.p99", "{:,.0f}"),
+        ("beside them p50 µs", "during.token_us.p50", "{:,.0f}"),
+        ("p99 µs", "during.token_us.p99", "{:,.0f}"),
+    ],
     "kept-alive": [
         ("first token p50 µs", "first_token_us.p50", "{:,.0f}"),
         ("first token max µs", "first_token_us.max", "{:,.0f}"),

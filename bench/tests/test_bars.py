@@ -3,7 +3,7 @@
 import unittest
 
 from driver.bars import Bar, added, added_by_flood, me_rate, own, rate, ratio, times_better, to_own
-from driver.scenarios import faults, together
+from driver.loads import faults, together
 
 
 def row(server: str, number: int = 0, scenario: str = "s", **values):

@@ -22,7 +22,7 @@ from wire import post
 PEOPLE = ("ada", "grace")
 CONFIG = """
 [server]
-drain_seconds = 3
+drain_seconds = {drain_seconds}
 [runs]
 detached_seconds = 20
 [limits]
@@ -43,9 +43,10 @@ titles = "off"
 class Server:
     """The binary under test, over one folder, on one port."""
 
-    def __init__(self, binary, folder, model_port):
+    def __init__(self, binary, folder, model_port, drain_seconds):
         self.binary, self.folder, self.process = binary, Path(folder), None
-        (self.folder / "vestibule.toml").write_text(CONFIG.format(port=model_port))
+        config = CONFIG.format(port=model_port, drain_seconds=drain_seconds)
+        (self.folder / "vestibule.toml").write_text(config)
         self.port = None
 
     async def start(self):
@@ -82,14 +83,14 @@ class Server:
 class World:
     """What all clients share: the server, the history, and the threads that there are."""
 
-    def __init__(self, binary, seed):
+    def __init__(self, binary, seed, drain_seconds=3):
         self.random = random.Random(seed)
         self.began = time.monotonic()
         self.history, self.threads, self.numbers = [], {}, iter(range(1, 1 << 30))
         self.creating, self.deleted = set(), {}
         self.model = Model(self.now)
         self.binary, self.folder = binary, tempfile.mkdtemp(prefix="vestibule-history-")
-        self.over = False
+        self.drain_seconds, self.port, self.over = drain_seconds, None, False
 
     def now(self):
         return round(time.monotonic() - self.began, 4)
@@ -99,7 +100,7 @@ class World:
 
     async def start(self):
         self.listener = await self.model.start()
-        self.server = Server(self.binary, self.folder, self.model.port)
+        self.server = Server(self.binary, self.folder, self.model.port, self.drain_seconds)
         await self.serve()
 
     async def serve(self):
@@ -114,7 +115,7 @@ class World:
         given = {"Authorization": f"Bearer {self.tokens[person]}", **headers}
         if resumes:
             given["Vestibule-Client"] = "resume"
-        return await post(self.server.port, "/api/chat", body, given)
+        return await post(self.port or self.server.port, "/api/chat", body, given)
 
     async def load(self, person, thread, name):
         """All that a thread holds, as a browser would read it; its items, or `None` where there is no such thread."""
@@ -163,7 +164,8 @@ class Reader:
                 item = event.get("item") or {}
                 world.note("read", reader=self.id, thread=self.name, run=run or None, position=int(position or 0),
                            type=event["type"], item=item.get("id") or event.get("item_id"), kind=item.get("type"),
-                           delta=delta, text=short(item)["text"] if event["type"] == "thread.item.done" else None)
+                           delta=delta, words=event.get("message"),
+                           text=short(item)["text"] if event["type"] == "thread.item.done" else None)
                 if event["type"] == "thread.created":
                     self.thread = event["thread"]["id"]
                     world.threads[self.name] = (self.person, self.thread)
@@ -188,12 +190,15 @@ class Reader:
         answer = await self.world.ask(self.person, body)
         if answer.is_stream:
             return await reader.read(answer, **how)
-        self.world.note("refused", reader=reader.id, status=answer.status)
-        await answer.json()
+        error = await answer.json()
+        self.world.note("refused", reader=reader.id, status=answer.status, code=error["error"].get("code"))
         return []
 
 
-async def say(world, person, name, dice, resumes=True):
+WAYS = ("read", "read", "read", "read", "leave", "slow", "again", "twice")
+
+
+async def say(world, person, name, dice, resumes=True, ways=WAYS, is_keyed=None):
     """Sends a message and reads what comes, in one of the ways in which people do."""
     message = f"m{next(world.numbers)}"
     text = f"[{name}/{message}]"
@@ -201,7 +206,8 @@ async def say(world, person, name, dice, resumes=True):
     known = world.threads.get(name)
     body = (world.request("threads.add_user_message", thread_id=known[1], input=content) if known
             else world.request("threads.create", input=content))
-    headers = {"Idempotency-Key": message} if dice.random() < 0.5 else {}
+    is_keyed = dice.random() < 0.5 if is_keyed is None else is_keyed
+    headers = {"Idempotency-Key": message} if is_keyed else {}
     world.note("says", thread=name, message=message, person=person)
     reader = Reader(world, person, name, known[1] if known else None)
     answer = await world.ask(person, body, resumes, **headers)
@@ -209,8 +215,7 @@ async def say(world, person, name, dice, resumes=True):
         error = await answer.json()
         world.note("refused", thread=name, message=message, status=answer.status, code=error["error"].get("code"))
         return
-    ways = ["read"] * 4 + ["leave", "slow", "again"] + (["twice"] if headers else [])
-    way = dice.choice(ways)
+    way = dice.choice([way for way in ways if is_keyed or way != "twice"])
     until = dice.randint(1, 12) if way == "leave" else None
     seen = await reader.read(answer, until=until, slow=20_000 if way == "slow" else None)
     if way == "twice":
