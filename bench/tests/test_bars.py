@@ -2,7 +2,7 @@
 
 import unittest
 
-from driver.bars import Bar, added, added_by_flood, me_rate, own, rate, ratio, times_better, to_own
+from driver.bars import Bar, added, added_meanwhile, me_rate, own, rate, ratio, times_better, to_own
 from driver.loads import faults, together
 
 
@@ -103,11 +103,11 @@ class Floods(unittest.TestCase):
         return row("vestibule", **parts, **values)
 
     def test_what_others_wait_longer(self):
-        self.assertEqual(added_by_flood("p99")(self.flooded(), None), 150)
+        self.assertEqual(added_meanwhile("whole_us.p99")(self.flooded(), None), 150)
 
     def test_a_busy_machine_is_refused(self):
         for busy in ({"rig_busy": 0.95}, {"others_busy": 0.2}):
-            verdict = judge(added_by_flood("p99"), [self.flooded(**busy)], peer="vestibule")
+            verdict = judge(added_meanwhile("whole_us.p99"), [self.flooded(**busy)], peer="vestibule")
             self.assertNotIn("median", verdict)
 
     def test_too_many_fetches_are_a_fault_and_not_only_a_missed_bar(self):

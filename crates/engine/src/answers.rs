@@ -318,16 +318,9 @@ impl Engine {
                 })
             })?;
         let (accept, accepted) = oneshot::channel();
-        let task = ask.run(
-            Arc::clone(&run),
-            entered,
-            run::stops(stopped, revoked),
-            accept,
-        );
-        let task = async move {
-            task.await;
-            drop(permit);
-        };
+        let stops = run::stops(stopped, revoked);
+        // Boxed, like what is played later: see there.
+        let task = Box::new(ask).run(Arc::clone(&run), entered, stops, accept, permit);
         if is_unreported {
             self.tasks.spawn(task.with_subscriber(NoSubscriber::new()));
         } else {

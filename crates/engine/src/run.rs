@@ -78,12 +78,13 @@ enum Work {
 }
 
 /// Plays a turn to its end. The place is given up with the last word.
-pub(crate) async fn play(task: Task, start: Start) {
+pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send {
     let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
     let mut effects = VecDeque::with_capacity(4);
     let turn = Turn::start(start, &mut effects);
     let mouth = Mouth::new(Arc::clone(task.place.run()));
-    let running = Running {
+    // Boxed: a future keeps room for each value that is moved into it and for where it is moved to.
+    let running = Box::new(Running {
         task,
         turn,
         effects,
@@ -95,12 +96,12 @@ pub(crate) async fn play(task: Task, start: Start) {
         is_titling: false,
         timer: Box::pin(tokio::time::sleep(CHECKPOINT)),
         mouth,
-    };
-    running.play().await;
+    });
+    running.play()
 }
 
 impl Running {
-    async fn play(mut self) {
+    async fn play(mut self: Box<Self>) {
         loop {
             while let Some(effect) = self.effects.pop_front() {
                 match effect {

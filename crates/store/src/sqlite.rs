@@ -12,6 +12,7 @@
 mod attachments;
 mod audit;
 mod change;
+mod checkpoint;
 mod credentials;
 mod examine;
 mod export;
@@ -39,6 +40,7 @@ use crate::error::Error;
 pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
+use crate::sqlite::checkpoint::Checkpointer;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, Options};
 
@@ -47,9 +49,9 @@ const MAX_READERS: usize = 4;
 /// Every statement of this crate fits, so that none is ever prepared twice on a connection.
 const STATEMENT_CACHE: usize = 128;
 
-/// How many pages of 4 KiB the log of recent writes has before they are copied to their places. Pages that many writes
-/// touch are copied once for all of them, and what is waited for is the disk; four times SQLite's own number.
-const CHECKPOINT_PAGES: u32 = 4_000;
+/// How many pages of 4 KiB the log of recent writes has before the writer itself copies what the [`Checkpointer`] has not,
+/// and the log begins anew: while something is written all the time, nobody else can have it do that.
+const LOG_PAGES: u32 = 16_000;
 
 /// A SQLite database.
 pub(crate) struct Sqlite {
@@ -58,6 +60,8 @@ pub(crate) struct Sqlite {
     /// that close at once would each leave that to the other.
     readers: Option<Readers>,
     writer: Writer,
+    /// None for a database in memory.
+    checkpointer: Option<Checkpointer>,
     /// What conversations survive; everything else survives a power cut.
     durability: Durability,
     /// Where it is; nowhere for a database in memory.
@@ -81,6 +85,7 @@ impl Sqlite {
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Self {
             writer: Writer::start(writer, Place::of(path)?, options.patience)?,
+            checkpointer: Some(Checkpointer::start(connect(path, options)?)?),
             readers: Some(Readers::start(readers, options.patience)?),
             durability: options.durability,
             path: Some(path.to_owned()),
@@ -94,6 +99,7 @@ impl Sqlite {
         schema::prepare(&mut connection, options.migrations)?;
         Ok(Self {
             writer: Writer::start(connection, Place::default(), options.patience)?,
+            checkpointer: None,
             readers: None,
             durability: options.durability,
             path: None,
@@ -105,7 +111,7 @@ impl Sqlite {
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.run(self.durability, work).await
+        self.write_durably(self.durability, work).await
     }
 
     /// The same for what must survive a power cut whatever the operator chose: a key that was handed out, a revocation,
@@ -114,7 +120,19 @@ impl Sqlite {
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.writer.run(Durability::Power, work).await
+        self.write_durably(Durability::Power, work).await
+    }
+
+    async fn write_durably<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let written = self.writer.run(durability, work).await;
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.ring();
+        }
+        written
     }
 
     /// Runs work that only reads; see [`Readers::run`].
@@ -239,7 +257,7 @@ fn configure(connection: &Connection, options: Options) -> Result<(), Error> {
     connection.pragma_update(None, "temp_store", "memory")?;
     // The writer says for each of its commits what it survives.
     queue::set_durability(connection, Durability::Power)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     Ok(())
 }
 

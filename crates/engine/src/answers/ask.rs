@@ -17,7 +17,7 @@ use crate::{
     history,
     ports::{BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest, RequestRecord, StoreError},
     run::{self, Stops, Task},
-    runs::{Call, Entered, MOST_WAITING, Mouth, Place, Run, Runs},
+    runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
     title::Titles,
     turn::{self, Start, Why},
     workflow::Workflow,
@@ -62,20 +62,24 @@ type Accept = oneshot::Sender<Result<Accepted, Error>>;
 pub(super) type IsAccepted = oneshot::Receiver<Result<Accepted, Error>>;
 
 impl Ask {
-    /// Waits for its turn where it has to, then answers.
+    /// Waits for its turn where it has to, then answers. The permit is kept until then.
     pub(super) async fn run(
-        self,
+        self: Box<Self>,
         run: Arc<Run>,
         entered: Entered,
         mut stops: Stops,
         accept: Accept,
+        _permit: Option<Permit>,
     ) {
         let (place, accept) = match entered {
             Entered::Now(place) => (place, Some(accept)),
-            Entered::Later(called) => match self.wait(&run, called, &mut stops, accept).await {
-                Some(place) => (place, None),
-                None => return,
-            },
+            Entered::Later(called) => {
+                let waiting = self.wait(&run, called, &mut stops, accept).boxed();
+                match waiting.await {
+                    Some(place) => (place, None),
+                    None => return,
+                }
+            }
         };
         let waited = accept.is_none();
         match self.start(&place, waited).await {

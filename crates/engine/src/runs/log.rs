@@ -55,7 +55,7 @@ enum State {
 struct Entry {
     start: Position,
     end: Position,
-    event: Event,
+    event: Box<Event>,
 }
 
 /// Events that went out together.
@@ -80,18 +80,18 @@ pub(crate) enum Next {
 
 impl RunLog {
     /// Adds events that were encoded together.
-    pub(crate) fn append(&self, events: &mut Vec<Event>, frames: Bytes) {
+    pub(crate) fn append(&self, events: Vec<Event>, frames: Bytes) {
         let mut said = self.lock();
         if !matches!(said.state, State::Open) {
             // The process is ending, and has said so: see `Runs::give_up`.
-            events.clear();
             return;
         }
         let start = said.end;
-        for event in events.drain(..) {
+        for event in events {
             let start = said.end;
             said.end = Position(start.0 + event.span());
             let end = said.end;
+            let event = Box::new(event);
             fold(&mut said.events, Entry { start, end, event });
         }
         let end = said.end;
@@ -219,11 +219,11 @@ pub(crate) fn write(writer: &mut FrameWriter, event: &Event, end: Position, out:
 
 /// Adds an event to what happened before it: text to the text that it follows, and in the place of what it replaces.
 fn fold(events: &mut Vec<Entry>, entry: Entry) {
-    match &entry.event {
+    match &*entry.event {
         Event::ItemUpdated { .. } => {
             if let Some((item, part, delta)) = text_of(&entry.event)
                 && let Some(last) = events.last_mut()
-                && let Event::ItemUpdated { item_id, update } = &mut last.event
+                && let Event::ItemUpdated { item_id, update } = &mut *last.event
                 && let ItemUpdate::TextDelta {
                     content_index,
                     delta: text,
@@ -236,10 +236,10 @@ fn fold(events: &mut Vec<Entry>, entry: Entry) {
             }
         }
         Event::ProgressUpdate { .. } => {
-            events.retain(|before| !matches!(before.event, Event::ProgressUpdate { .. }));
+            events.retain(|before| !matches!(*before.event, Event::ProgressUpdate { .. }));
         }
         Event::ThreadUpdated { .. } => {
-            events.retain(|before| !matches!(before.event, Event::ThreadUpdated { .. }));
+            events.retain(|before| !matches!(*before.event, Event::ThreadUpdated { .. }));
         }
         Event::ItemDone { item } | Event::ItemReplaced { item } => {
             let is_past = |event: &Event| {

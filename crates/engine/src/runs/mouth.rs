@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use protocol::{Event, ItemUpdate, Position, frame::FrameWriter};
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ use super::{Run, log};
 /// How long after words were handed out further text is gathered before the next ones. Text that comes after a longer
 /// pause than this leaves at once, and so does everything that is not text, taking along what waits.
 const GATHER: Duration = Duration::from_millis(8);
+/// How much room is kept for what will be said next, in bytes: enough for some words.
+const IDLE_BYTES: usize = 512;
 /// What waits is handed out when it takes this much, in bytes.
 const MOST_WAITING: usize = 16 * 1024;
 
@@ -57,8 +60,11 @@ impl Mouth {
         if !self.has_words() {
             return;
         }
-        let words = std::mem::take(&mut self.words);
-        self.run.log.append(&mut self.events, words.into());
+        // The log keeps its part for long, and many runs say nothing for long: neither keeps room to spare.
+        let words = Bytes::copy_from_slice(&self.words);
+        self.words.clear();
+        self.words.shrink_to(IDLE_BYTES);
+        self.run.log.append(std::mem::take(&mut self.events), words);
         self.is_pressing = false;
         self.last_spoken = Instant::now();
     }

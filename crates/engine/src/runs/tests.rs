@@ -53,7 +53,7 @@ fn now(entered: Entered) -> Place {
                 text: "hello".to_owned(),
             };
             let frames = bytes::Bytes::from_static(b"hello");
-            place.run().log.append(&mut vec![said], frames);
+            place.run().log.append(vec![said], frames);
             place
         }
         Entered::Later(_) => panic!("the thread was free"),
@@ -256,7 +256,7 @@ async fn an_ended_run_is_kept_for_a_while_and_within_bounds() {
             delta: &megabyte,
         };
         run.log.append(
-            &mut vec![Event::from(text)],
+            vec![Event::from(text)],
             bytes::Bytes::from_static(b"x"),
         );
         drop(place);
@@ -292,7 +292,7 @@ async fn a_reader_reads_on_in_the_run_that_took_its_message_up() {
             text: text.to_owned(),
         };
         run.log
-            .append(&mut vec![event], bytes::Bytes::from_static(text.as_bytes()));
+            .append(vec![event], bytes::Bytes::from_static(text.as_bytes()));
     };
     say(&live, "before");
     say(&steering, "waiting");

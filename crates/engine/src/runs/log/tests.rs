@@ -68,7 +68,7 @@ impl Speaker {
             self.end.0 += event.span();
             write(&mut self.frames, event, self.end, &mut frames);
         }
-        self.log.append(&mut events.to_vec(), frames.into());
+        self.log.append(events.to_vec(), frames.into());
     }
 }
 
@@ -240,14 +240,14 @@ async fn readers_wake_when_something_is_said_and_at_the_end() {
     let log = RunLog::default();
     let said = log.changed();
     assert!(matches!(log.after(&run(), Position(0)), Next::Nothing));
-    log.append(&mut vec![progress("a")], Bytes::from_static(b"a"));
+    log.append(vec![progress("a")], Bytes::from_static(b"a"));
     said.await;
     let ended = log.changed();
     log.end();
     ended.await;
     assert!(matches!(log.after(&run(), Position(0)), Next::Frames(..)));
     assert!(matches!(log.after(&run(), Position(1)), Next::End));
-    log.append(&mut vec![progress("late")], Bytes::from_static(b"late"));
+    log.append(vec![progress("late")], Bytes::from_static(b"late"));
     assert!(
         matches!(log.after(&run(), Position(1)), Next::End),
         "the end is the end"
