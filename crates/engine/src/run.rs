@@ -107,7 +107,8 @@ impl Running {
                 match effect {
                     Effect::Emit(event) => self.mouth.say(event),
                     Effect::End => return self.mouth.speak(),
-                    effect => self.perform(effect).await,
+                    Effect::Save(change) => self.save(*change).boxed().await,
+                    effect => self.perform(effect),
                 }
             }
             if self.turn.is_titling() && !self.is_titling {
@@ -140,9 +141,8 @@ impl Running {
         }
     }
 
-    async fn perform(&mut self, effect: Effect) {
+    fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Save(change) => self.save(change).await,
             Effect::AskModel {
                 request,
                 may_use_tools,
@@ -153,8 +153,8 @@ impl Running {
             }
             Effect::CallTool(call) => self.work = Work::Calling(self.task.call(call).boxed()),
             Effect::Listen => self.listen(),
-            // Both are dealt with where effects are taken from the queue.
-            Effect::Emit(_) | Effect::End => {}
+            // They are dealt with where effects are taken from the queue.
+            Effect::Emit(_) | Effect::Save(_) | Effect::End => {}
         }
     }
 

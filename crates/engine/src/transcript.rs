@@ -141,7 +141,7 @@ impl Transcript {
         let update = ItemUpdate::AnnotationAdded {
             content_index: 0,
             annotation_index: u32::try_from(part.annotations.len()).unwrap_or(u32::MAX),
-            annotation: annotation.clone(),
+            annotation: Box::new(annotation.clone()),
         };
         part.annotations.push(annotation);
         let item_id = message.id.clone();
@@ -207,7 +207,7 @@ impl Transcript {
             ..Change::default()
         };
         if !change.is_empty() {
-            out.push_back(Effect::Save(change));
+            out.push_back(Effect::Save(Box::new(change)));
         }
         if let Closed(Some(message)) = closed {
             out.push_back(Effect::Emit(Event::ItemDone {

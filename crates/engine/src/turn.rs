@@ -74,7 +74,7 @@ pub(crate) enum Effect {
     /// Tell the client.
     Emit(Event),
     /// Write to the store, and go on when it is written.
-    Save(Change),
+    Save(Box<Change>),
     /// Ask the model; its events come back as [`Input::Model`].
     AskModel {
         request: Box<ModelRequest>,
@@ -402,11 +402,11 @@ impl Turn {
             self.request
                 .input
                 .extend(history::model_input(std::slice::from_ref(&message)));
-            out.push_back(Effect::Save(Change {
+            out.push_back(Effect::Save(Box::new(Change {
                 unqueue: Some(message.id().clone()),
                 put: vec![message.clone()],
                 ..Change::default()
-            }));
+            })));
             out.push_back(Effect::Emit(Event::ItemDone { item: message }));
         }
         self.phase = Phase::Answering;

@@ -169,7 +169,8 @@ pub enum ItemUpdate {
         content_index: u32,
         /// Which reference of that part, from 0.
         annotation_index: u32,
-        annotation: Annotation,
+        /// Boxed: it would make every event twice as large.
+        annotation: Box<Annotation>,
     },
     /// A part of a message is complete.
     #[serde(rename = "assistant_message.content_part.done")]

@@ -37,10 +37,10 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::durable;
 use crate::error::Error;
+use crate::sqlite::checkpoint::Checkpointer;
 pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
-use crate::sqlite::checkpoint::Checkpointer;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, Options};
 

@@ -56,6 +56,14 @@ pub(super) struct Accepted {
     pub(super) waits: bool,
 }
 
+/// The thread is a run's, and what it answers is read.
+struct Begun {
+    epoch: Epoch,
+    start: Start,
+    /// What is left of the budget, for files.
+    file_tokens: u64,
+}
+
 /// Tells once whether a message was accepted.
 type Accept = oneshot::Sender<Result<Accepted, Error>>;
 /// Where that is heard.
@@ -82,22 +90,14 @@ impl Ask {
             }
         };
         let waited = accept.is_none();
-        match self.start(&place, waited).await {
-            Ok((epoch, start, file_tokens)) => {
+        let starting = self.start(&place, waited).boxed();
+        match starting.await {
+            Ok(begun) => {
                 if let Some(accept) = accept {
                     // Who asked may have gone meanwhile.
                     let _ = accept.send(Ok(Accepted { waits: false }));
                 }
-                let task = Task {
-                    engine: self.engine,
-                    workflow: self.workflow,
-                    context: self.context,
-                    place,
-                    epoch,
-                    file_tokens,
-                    stops,
-                };
-                run::play(task, start).await;
+                self.play(place, begun, stops).await;
             }
             Err(error) => match accept {
                 Some(accept) => {
@@ -107,6 +107,25 @@ impl Ask {
                 None => say_failure(&run, &error),
             },
         }
+    }
+
+    /// Answers. What was asked is not kept meanwhile.
+    fn play(
+        self: Box<Self>,
+        place: Place,
+        begun: Box<Begun>,
+        stops: Stops,
+    ) -> impl Future<Output = ()> + Send {
+        let task = Task {
+            engine: self.engine,
+            workflow: self.workflow,
+            context: self.context,
+            place,
+            epoch: begun.epoch,
+            file_tokens: begun.file_tokens,
+            stops,
+        };
+        run::play(task, begun.start)
     }
 
     /// Keeps the message in the store's queue until it is its turn.
@@ -200,7 +219,7 @@ impl Ask {
     }
 
     /// Takes the thread in the store, then reads what the model is to be told: nothing else of it changes any more.
-    async fn start(&self, place: &Place, waited: bool) -> Result<(Epoch, Start, u64), Error> {
+    async fn start(&self, place: &Place, waited: bool) -> Result<Box<Begun>, Error> {
         let Engine { store, .. } = &self.engine;
         let run = place.run();
         let (owner, message) = (&run.owner, &self.message);
@@ -250,7 +269,11 @@ impl Ask {
             },
             limits: self.workflow.limits.for_caller(&self.context.limits),
         };
-        Ok((epoch, start, file_tokens))
+        Ok(Box::new(Begun {
+            epoch,
+            start,
+            file_tokens,
+        }))
     }
 
     /// What the model is asked: the conversation as far as the limits allow, and the message. Nothing else of the thread

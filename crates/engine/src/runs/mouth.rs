@@ -13,7 +13,7 @@ use super::{Run, log};
 /// pause than this leaves at once, and so does everything that is not text, taking along what waits.
 const GATHER: Duration = Duration::from_millis(8);
 /// How much room is kept for what will be said next, in bytes: enough for some words.
-const IDLE_BYTES: usize = 512;
+const IDLE_BYTES: usize = 256;
 /// What waits is handed out when it takes this much, in bytes.
 const MOST_WAITING: usize = 16 * 1024;
 

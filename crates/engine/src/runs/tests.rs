@@ -255,10 +255,8 @@ async fn an_ended_run_is_kept_for_a_while_and_within_bounds() {
             content_index: 0,
             delta: &megabyte,
         };
-        run.log.append(
-            vec![Event::from(text)],
-            bytes::Bytes::from_static(b"x"),
-        );
+        run.log
+            .append(vec![Event::from(text)], bytes::Bytes::from_static(b"x"));
         drop(place);
     }
     assert!(find(49).is_some() && find(30).is_some());

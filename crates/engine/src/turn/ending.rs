@@ -95,7 +95,10 @@ pub(crate) fn taken_back() -> Event {
 
 /// The last event of a stream whose answer ended before anything of it was kept.
 pub(crate) fn unanswered() -> Event {
-    error("The answer was interrupted before it began. Ask again whenever you like.", true)
+    error(
+        "The answer was interrupted before it began. Ask again whenever you like.",
+        true,
+    )
 }
 
 /// The last event for a reader who came too late for the run that took up the message.

@@ -155,10 +155,7 @@ impl Play {
         self.effects
             .iter()
             .filter_map(|effect| match effect {
-                Effect::Save(Change {
-                    title_if_none: Some(title),
-                    ..
-                }) => Some(Some(title.as_str())),
+                Effect::Save(change) => change.title_if_none.as_deref().map(Some),
                 _ => None,
             })
             .collect()

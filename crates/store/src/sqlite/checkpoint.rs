@@ -79,9 +79,7 @@ fn run(connection: &Connection, rung: &Receiver<()>) {
 fn copy_if_due(connection: &Connection) -> Result<(), Error> {
     let waiting: i64 = connection
         .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
-        .query_row([], |row| {
-            Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)
-        })?;
+        .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?;
     if waiting >= PAGES {
         connection
             .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
