@@ -7,6 +7,7 @@
  * on every machine.
  */
 import { Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
+import { before, INLINE_RULES } from './emphasis';
 
 /** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
 const MAX_DEPTH = 20;
@@ -16,10 +17,15 @@ const MAX_INLINE_STEPS = 4_000_000;
 const BASE_STEPS = 4_000_000;
 const STEPS_PER_CHARACTER = 50;
 
-/** Only two tildes strike through: "3~5 days, 100~200" is two ranges. */
 class StrictTokenizer extends Tokenizer {
-  override del(src: string, maskedSrc: string, prevChar?: string): Tokens.Del | undefined {
-    return src.startsWith('~~') ? super.del(src, maskedSrc, prevChar) : undefined;
+  override emStrong(src: string, maskedSrc: string, prevChar = ''): Tokens.Em | Tokens.Strong | undefined {
+    return super.emStrong(src, maskedSrc, src.startsWith('*') ? before(maskedSrc, maskedSrc.length - src.length, prevChar) : prevChar);
+  }
+
+  /** Only two tildes strike through: "3~5 days, 100~200" is two ranges. */
+  override del(src: string, maskedSrc: string, prevChar = ''): Tokens.Del | undefined {
+    if (!src.startsWith('~~')) return undefined;
+    return super.del(src, maskedSrc, before(maskedSrc, maskedSrc.length - src.length, prevChar));
   }
 }
 
@@ -32,7 +38,9 @@ export class BoundedLexer extends Lexer {
   #inlineDepth = 0;
 
   constructor(length: number) {
-    super({ gfm: true, tokenizer: new StrictTokenizer() });
+    const tokenizer = new StrictTokenizer();
+    super({ gfm: true, tokenizer });
+    tokenizer.rules = { ...tokenizer.rules, inline: INLINE_RULES };
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
   }
 

@@ -1,7 +1,9 @@
 /** The Markdown view: however a text arrives, the result is that of one parse; nothing in it can run. */
 import fc from 'fast-check';
+import { Lexer, type Token, Tokenizer, type Tokens } from 'marked';
 import { describe, expect, test } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
+import { lex } from '../../src/md/lexer';
 import { repairTail } from '../../src/md/repair';
 import { deeplinkOf, safeImage, safeLink } from '../../src/md/safe-url';
 import { MarkdownView } from '../../src/md/stream';
@@ -30,6 +32,21 @@ function oneShot(text: string): HTMLElement {
 function shape(node: Node): string {
   node.normalize();
   return (node as HTMLElement).innerHTML; // eslint-disable-line no-restricted-properties -- read, never written
+}
+
+class TwoTildes extends Tokenizer {
+  override del(src: string, masked: string, before?: string): Tokens.Del | undefined {
+    return src.startsWith('~~') ? super.del(src, masked, before) : undefined;
+  }
+}
+
+function inlineOf(token: Token): string {
+  const { tokens } = token as Tokens.Generic;
+  return tokens === undefined ? token.raw : inlineShape(tokens);
+}
+
+function inlineShape(tokens: readonly Token[]): string {
+  return tokens.map((token) => `${token.type}(${inlineOf(token)})`).join('');
 }
 
 describe('streaming', () => {
@@ -131,6 +148,61 @@ describe('what the end of a stream looks like', () => {
 test('two tildes strike through, and one is a range', () => {
   const element = oneShot('3~5 days, 100~200 dollars, ~~gone~~, ~one~');
   expect(shape(element)).toBe('<p>3~5 days, 100~200 dollars, <del>gone</del>, ~one~</p>');
+});
+
+describe('emphasis beside Chinese, Japanese and Korean', () => {
+  test.each([
+    // Punctuation of these scripts inside, letters outside.
+    ['**注意：**正文', '<strong>注意：</strong>正文'],
+    ['これは**「重要」**な点です。', 'これは<strong>「重要」</strong>な点です。'],
+    ['他说**“你好”**的时候', '他说<strong>“你好”</strong>的时候'],
+    ['请看*（附录）*和*《书》*吧', '请看<em>（附录）</em>和<em>《书》</em>吧'],
+    ['**完了。**次へ', '<strong>完了。</strong>次へ'],
+    ['**完了。**Next', '<strong>完了。</strong>Next'],
+    ['前***！！***后', '前<em><strong>！！</strong></em>后'],
+    ['~~取消。~~改为', '<del>取消。</del>改为'],
+    ['他~~“错”~~对', '他<del>“错”</del>对'],
+    ['𠮷**「野」**家', '𠮷<strong>「野」</strong>家'],
+    // Other punctuation beside their letters.
+    ['**스크립트(script)**를', '<strong>스크립트(script)</strong>를'],
+    ['값은**"x"**이다', '값은<strong>"x"</strong>이다'],
+    ['使用**`code`**吧', '使用<strong><code>code</code></strong>吧'],
+    ['价格是**$5**元', '价格是<strong>$5</strong>元'],
+    // Both kinds of markers in one line, and one in the other.
+    ['**A：**甲*「乙」*丙**「丁」**', '<strong>A：</strong>甲<em>「乙」</em>丙<strong>「丁」</strong>'],
+    ['**甲*「乙」*丙。**丁', '<strong>甲<em>「乙」</em>丙。</strong>丁'],
+    // Underscores belong to names, here as elsewhere.
+    ['甲_「乙」_丙', '甲_「乙」_丙'],
+    ['。_乙_。', '。<em>乙</em>。'],
+    // Blanks still decide, and text of other scripts reads as in CommonMark.
+    ['甲 ** 乙 ** 丙', '甲 ** 乙 ** 丙'],
+    ['**甲 **乙', '**甲 **乙'],
+    ['a**"b"**c', 'a**"b"**c'],
+    ['**a:**b', '**a:**b'],
+    ['2*3*4 和 3×4', '2<em>3</em>4 和 3×4'],
+  ])('%s', (text, html) => {
+    const plain = (node: HTMLElement): string => shape(node).replaceAll(' class="inline-code"', '').replaceAll('&quot;', '"');
+    expect(plain(oneShot(text))).toBe(`<p>${html}</p>`);
+    for (let size = 1; size < 4; size += 1) {
+      const element = host();
+      const view = new MarkdownView(element, CONTEXT);
+      for (let end = size; end < text.length; end += size) view.render(text.slice(0, end), false);
+      view.render(text, false);
+      expect(plain(element)).toBe(`<p>${html}</p>`);
+      view.render(text, true);
+      expect(plain(element)).toBe(`<p>${html}</p>`);
+    }
+  });
+
+  test('text without these scripts becomes what CommonMark makes of it', () => {
+    const words = fc.array(fc.constantFrom('*', '**', '***', '_', '~~', 'a', 'b c', ' ', '(', ')', '.', '"', '`c`', '\\*'), { maxLength: 14 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(words, (text) => {
+        expect(inlineShape(lex(text, {}).tokens)).toBe(inlineShape(new Lexer({ gfm: true, tokenizer: new TwoTildes() }).lex(text)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
 
 describe('nothing can run', () => {
