@@ -9,7 +9,6 @@ import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf 
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
-import { lazyHighlighter } from '../md/highlight';
 import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
@@ -22,6 +21,7 @@ import { connect, type Connection } from './connection';
 import type { Places } from './base-url';
 import { emitterOf } from './events';
 import { composerChange, type ComposerParams } from './composer-value';
+import { lazyParts } from './lazy-parts';
 import { mayAttach, readOptions, sameApi, type Options } from './options';
 import { rememberedThread } from './reopen';
 
@@ -33,23 +33,13 @@ const READY_WITHOUT_FRAMES_MS = 400;
 
 let instances = 0;
 
-/** Set by the build: changes with the file's content, so that it can be cached for ever. */
-declare const HIGHLIGHT_VERSION: string;
-const highlight = lazyHighlighter(
-  // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
-  () => import(`${places.assets}/chatkit/highlight.js?v=${HIGHLIGHT_VERSION}`) as Promise<typeof import('../lazy/highlight')>,
-  () => {
-    // eslint-disable-next-line no-console -- a deployment that forgot the folder should be able to see why code is plain
-    console.warn('<openai-chatkit>: code colouring could not be loaded; code is shown without.');
-  },
-);
-
 /** Ids need to be unique, not secret; `crypto.randomUUID` does not exist on plain http. */
 function newId(): string {
   return `local_${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 let places: Places = { api: '', assets: '' };
+const parts = lazyParts(() => places.assets);
 
 export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   declare addEventListener: OpenAIChatKit['addEventListener'];
@@ -352,7 +342,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       t: translate,
       emit: this.#emit,
       log: (name, data) => this.#log(name, data),
-      highlight,
+      parts,
       id: `ck${instances}`,
     };
   }

@@ -59,6 +59,42 @@ test('custom door: a first message makes a thread and an answer', () =>
     assert.deepEqual(operations(), ['threads.create', 'threads.add_user_message']);
   }));
 
+test('formulas are drawn, and a wrong one is its source', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'formulas');
+    await answered(page);
+    await page.locator('.formula math').nth(3).waitFor();
+    const { displays, sources, boxes, attributes } = await page.evaluate(() => {
+      const places = [...window.chat.shadowRoot.querySelectorAll('.formula')];
+      const drawn = places.map((place) => place.querySelector('math')).filter((math) => math !== null);
+      return {
+        displays: drawn.map((math) => math.getAttribute('display')),
+        sources: places.filter((place) => place.querySelector('math') === null).map((place) => place.textContent),
+        boxes: drawn.map((math) => math.getBoundingClientRect()).map(({ width, height }) => width > 5 && height > 5),
+        attributes: [...new Set(drawn.flatMap((math) => [math, ...math.querySelectorAll('*')]).flatMap((node) => node.getAttributeNames()))],
+      };
+    });
+    assert.deepEqual(displays, [null, null, 'block', 'block']);
+    assert.deepEqual(boxes, [true, true, true, true]);
+    assert.equal(sources.length, 3);
+    assert.equal(sources[0], '$\\nonsense{x}$');
+    assert.ok(!attributes.some((name) => /^on|href|src|id/.test(name)), attributes.join());
+    assert.match(await page.locator('.assistant-message .markdown').innerText(), /for \$5 and \$10:/);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  }));
+
+test('without their part, formulas are their source, and the console says why', () =>
+  visit('/custom', async (page) => {
+    const said = [];
+    page.on('console', (message) => said.push(message.text()));
+    await page.route('**/chatkit/formula.js*', (route) => route.abort());
+    await say(page, 'formulas');
+    await answered(page);
+    await page.waitForFunction(() => window.chat.shadowRoot.querySelectorAll('.formula').length === 7);
+    assert.equal(await page.locator('.formula').first().innerText(), '\\(E=mc^2\\)');
+    assert.equal(said.filter((text) => text.includes('formulas could not be loaded')).length, 1, said.join('\n'));
+  }));
+
 test('a prompt of the start screen is sent at once', () =>
   visit('/custom', async (page) => {
     await page.getByRole('button', { name: 'Begin' }).click();

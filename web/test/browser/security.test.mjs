@@ -37,6 +37,9 @@ test('strict CSP and Trusted Types: a whole visit without a violation', async ()
   await answered(page, (count += 1));
   await page.locator('.hl-keyword', { hasText: 'def' }).waitFor({ state: 'attached' });
   assert.match(await page.locator('.code-block code').innerText(), /^def greet\(name\):\n {4}return/);
+  await say(page, 'formulas');
+  await answered(page, (count += 1));
+  await page.locator('.formula math').nth(3).waitFor();
   for (const text of ['dangerous', 'workflow', 'notice', 'progress', 'error', 'widget']) {
     await say(page, text);
     await answered(page, (count += 1));

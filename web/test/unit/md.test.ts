@@ -114,6 +114,57 @@ describe('streaming', () => {
     expect(element.querySelector('a')?.href).toBe('https://docs.example/');
   });
 
+  test.each([
+    // Its beginning was a definition, its end is none.
+    'See [the docs][d] and [d].\n\n[d]: https://docs.example/ and more words',
+    'See [the docs][d].\n\n[d]: https://docs.example/ "half a title\n\nmore',
+    'See [d].\n\n[d]: https://docs.example/\n[e]: no address but words',
+    // The first of two counts.
+    '[d]: https://one.example\n\n[d]: https://two.example\n\nSee [d].',
+    '> [d]: https://one.example\n\n- [d]\n\n[d]: https://two.example',
+    'A claim[^1] and [^2].\n\n[^1]: note\n[^2]: A longer note with [d].\n\n[d]: https://docs.example/',
+    'A claim[^1].\n\n[^1]: https://source.example/page\n',
+  ])('definitions: any split of %j', (text) => {
+    const whole = shape(oneShot(text));
+    for (let size = 1; size <= 30; size += 1) {
+      const element = host();
+      const view = new MarkdownView(element, CONTEXT);
+      for (let end = size; end < text.length; end += size) {
+        view.render(text.slice(0, end), false);
+        for (const { href } of element.querySelectorAll('a')) expect(text).toContain(href.replace(/\/$/, ''));
+      }
+      view.render(text, true);
+      expect(shape(element)).toBe(whole);
+    }
+  });
+
+  test('a definition counts when it is whole, never before', () => {
+    const text = 'See [d].\n\nmore\n\n[d]: https://docs.example/guide\n\nand [d] again\n\nmore';
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    const seen = new Set<string>();
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      for (const { href } of element.querySelectorAll('a')) seen.add(href);
+    }
+    view.render(text, true);
+    expect([...seen]).toEqual(['https://docs.example/guide']);
+    expect(element.querySelectorAll('a').length).toBe(2);
+  });
+
+  test('a note is no link to its first word', () => {
+    expect(shape(oneShot('A claim[^1].\n\n[^1]: Smith'))).toBe('<p>A claim[^1].</p><p>[^1]: Smith</p>');
+  });
+
+  test('what costs too much as a whole looks the same however it came', () => {
+    const text = Array.from({ length: 12 }, (_, index) => `${index} ${'*a '.repeat(600)}**b** ${'_c '.repeat(300)}`).join('\n\n');
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1500; end < text.length; end += 1500) view.render(text.slice(0, end), false);
+    view.render(text, true);
+    expect(shape(element)).toBe(shape(oneShot(text)));
+  });
+
   test('nesting deeper than any stack is shown, not thrown', () => {
     const text = `${'> '.repeat(20_000)}deep`;
     expect(() => oneShot(text)).not.toThrow();
@@ -136,6 +187,21 @@ describe('what the end of a stream looks like', () => {
     ['| a | b |', ''],
     ['| a | b |\n|---', ''],
     ['| a | b |\n|---|---|', '| a | b |\n|---|---|'],
+    // A row of headings waits for the row below it, wherever the table is.
+    ['text\n| a | b |', 'text'],
+    ['- item\n  | a | b |\n', '- item'],
+    ['- | a | b |\n  |--', ''],
+    ['> | a | b |\n> |', ''],
+    ['| a \\| b |\n|---|', '| a \\| b |\n|---|'],
+    ['| a \\| b | c |\n|---|', ''],
+    ['| a | b |\n|:-:|-:|\n| 1', '| a | b |\n|:-:|-:|\n| 1'],
+    // What begins with a pipe and is no row is a paragraph.
+    ['|x| is the absolute value of x', '|x| is the absolute value of x'],
+    ['|x| is the absolute value of x\n', '|x| is the absolute value of x\n'],
+    ['|x| is the absolute value of x, |y', '|x| is the absolute value of x, |y'],
+    ['| a | b |\nand text', '| a | b |\nand text'],
+    ['| a | b |\n| c | d |\nx', '| a | b |\n| c | d |\nx'],
+    ['\\|x\\| is', '\\|x\\| is'],
     ['title\n--', 'title'],
     ['text **', 'text '],
     ['```js\nlet **a', '```js\nlet **a'],
@@ -148,6 +214,44 @@ describe('what the end of a stream looks like', () => {
 test('two tildes strike through, and one is a range', () => {
   const element = oneShot('3~5 days, 100~200 dollars, ~~gone~~, ~one~');
   expect(shape(element)).toBe('<p>3~5 days, 100~200 dollars, <del>gone</del>, ~one~</p>');
+});
+
+describe('a paragraph that begins with a pipe', () => {
+  const sentences = ['|x| is the absolute value of x, and is never negative; |y| is that of y', 'so:\n|x| is the absolute value of x, as ever', '- |x| is the absolute value of x, as ever', '\\|x\\| ≤ 1'];
+
+  test.each(sentences)('is shown while it grows, and stays: %j', (text) => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    let longest = 0;
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      const shown = element.textContent.length;
+      expect(shown).toBeGreaterThanOrEqual(longest - 1);
+      longest = Math.max(longest, shown);
+      if (end > 40) expect(shown).toBeGreaterThan(20);
+    }
+    view.render(text, true);
+    expect(element.querySelector('table')).toBeNull();
+  });
+
+  test.each([
+    ['| a | b |\n|---|---|\n| 1 | 2 |', 1],
+    ['- item\n\n  | a | b |\n  |---|---|\n  | 1 | 2 |\n- next', 1],
+    ['- | a |\n  |---|\n  | 1 |', 1],
+    ['text\n| a | b |\n|:-|-:|\n| 1 \\| 2 | 3 |', 1],
+    ['> | a |\n> |---|\n> | 1 |', 1],
+    ['| a | b |\n| 1 | 2 |', 0],
+    ['| a | b |\n|---|\n| 1 | 2 |', 0],
+  ])('%j holds %i tables, and never shows its first rows as text', (text, tables) => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      if (tables > 0) expect([...element.querySelectorAll('p, li > span')].map((node) => node.textContent).join('')).not.toContain('|');
+    }
+    view.render(text, true);
+    expect(element.querySelectorAll('table').length).toBe(tables);
+  });
 });
 
 describe('emphasis beside Chinese, Japanese and Korean', () => {
@@ -198,7 +302,7 @@ describe('emphasis beside Chinese, Japanese and Korean', () => {
     const words = fc.array(fc.constantFrom('*', '**', '***', '_', '~~', 'a', 'b c', ' ', '(', ')', '.', '"', '`c`', '\\*'), { maxLength: 14 }).map((parts) => parts.join(''));
     fc.assert(
       fc.property(words, (text) => {
-        expect(inlineShape(lex(text, {}).tokens)).toBe(inlineShape(new Lexer({ gfm: true, tokenizer: new TwoTildes() }).lex(text)));
+        expect(inlineShape(lex(text).tokens)).toBe(inlineShape(new Lexer({ gfm: true, tokenizer: new TwoTildes() }).lex(text)));
       }),
       { numRuns: 2000 },
     );
