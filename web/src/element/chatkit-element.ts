@@ -56,6 +56,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   readonly #reported = new Set<string>();
   #connection: Connection | null = null;
   #prepared: Promise<void> | null = null;
+  /** Opens the first thread, once there is a way to the server. */
+  #whenPrepared: (() => Promise<void>) | null = null;
   /** The element was removed while something was under way. */
   #wasCut = false;
   #started: (() => void) | null = null;
@@ -245,7 +247,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const connection = this.#connection;
     if (connection === null || !this.isConnected || this.#prepared !== null) return;
     const first = this.#started !== null;
-    const preparing = connection.prepare().catch((error: unknown) => this.#prepareFailed(connection, asError(error)));
+    const preparing = this.#prepare(connection);
     this.#prepared = preparing;
     if (!first) return;
     render(mountedApp(this.#ui()), this.#mount);
@@ -254,8 +256,23 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const { initialThread } = this.#currentOptions();
     const remembered = this.#rememberThread();
     const open = initialThread !== null ? () => this.#chat.open(initialThread) : remembered !== null ? () => this.#chat.reopen(remembered) : null;
-    if (open !== null) void preparing.then(() => (this.#blocked.value === null ? open() : undefined));
+    this.#whenPrepared = open;
+    void preparing;
     this.#announceReady();
+  }
+
+  /** Makes sure that there is a way to the server; then whatever waited for that. */
+  async #prepare(connection: Connection): Promise<void> {
+    try {
+      await connection.prepare();
+    } catch (error) {
+      this.#prepareFailed(connection, asError(error));
+      return;
+    }
+    if (this.#connection !== connection) return;
+    const next = this.#whenPrepared;
+    this.#whenPrepared = null;
+    await next?.();
   }
 
   /** Keeps the id of the open thread for the next load of the page, while the page wants that; gives the one of the last. */
@@ -285,9 +302,14 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   #prepareFailed(connection: Connection, error: Error): void {
     if (this.#connection !== connection) return;
     this.#emit('chatkit.error', { error });
-    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500);
-    // Everything else shows when a request needs it, with a button to try again.
+    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500 && error.status !== 429);
     if (refused) this.#blocked.value = { message: error.message, details: detailsOf(error) };
+    else {
+      this.#chat.cannotStart(error, async () => {
+        this.#chat.canStart();
+        await this.#prepare(connection);
+      });
+    }
   }
 
   /** Late on purpose: React attaches its listeners after the first frames. */

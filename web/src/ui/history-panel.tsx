@@ -12,7 +12,8 @@ export function HistoryPanel(): JSX.Element {
   const { chat, t } = useUi();
   const { locale } = useOptions();
   const panel = useRef<HTMLDivElement>(null);
-  const { threads, status, hasMore } = chat.history;
+  const { history } = chat;
+  const { threads, status, hasMore } = history;
   useLayoutEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
   const groups: { day: string; threads: ThreadMetadata[] }[] = [];
@@ -52,7 +53,7 @@ export function HistoryPanel(): JSX.Element {
         )}
         {status.value === 'failed' && (
           <div class="notice danger" role="alert">
-            <div class="notice-text">{t('error.history')}</div>
+            <div class="notice-text">{history.problem.value}</div>
             <button type="button" class="button" onClick={() => void chat.showHistory()}>
               {t('action.retry')}
             </button>
