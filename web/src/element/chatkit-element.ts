@@ -97,7 +97,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     let options: Options;
     try {
       const page = { language: navigator.language, baseUri: document.baseURI };
-      options = readOptions(raw, page, (path) => this.#reportOnce(path));
+      options = readOptions(raw, page, (path, why) => this.#reportOnce(path, why));
     } catch (error) {
       this.#emit('chatkit.error', { error: asError(error) });
       throw error;
@@ -177,7 +177,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   async setComposerValue(params: ComposerParams): Promise<void> {
     await this.#whenAllowed('setComposerValue');
-    const change = composerChange(params, mayAttach(this.#currentOptions()));
+    const options = this.#currentOptions();
+    const change = composerChange(params, mayAttach(options), options.composer);
     if (change.text !== null) this.#chat.draft.value = change.text;
     if (change.attachments !== null) this.#attachments.replace(change.attachments);
     this.#attachments.add(change.files);
@@ -331,12 +332,12 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#emit('chatkit.tool.change', { toolId });
   }
 
-  #reportOnce(path: string): void {
+  #reportOnce(path: string, why: 'unknown' | 'unused'): void {
     if (this.#reported.has(path)) return;
     this.#reported.add(path);
-    this.#log('options.unknown', { path });
-    // eslint-disable-next-line no-console -- a typing error in an option should not need a listener to be seen
-    console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
+    this.#log(`options.${why}`, { path });
+    // eslint-disable-next-line no-console -- an option without effect should not need a listener to be seen
+    console.warn(`<openai-chatkit>: ${path} ${why === 'unknown' ? 'is not an option and was ignored' : 'does nothing in this version'}.`);
   }
 
   /** Attachments that were switched on and have no way to the server: a button would only fail. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
 import { lex } from '../../src/md/lexer';
 import { repairTail } from '../../src/md/repair';
-import { deeplinkOf, safeImage, safeLink } from '../../src/md/safe-url';
+import { deeplinkOf, ownImage, safeImage, safeLink } from '../../src/md/safe-url';
 import { MarkdownView } from '../../src/md/stream';
 
 const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: ['images.example'], labels: { copy: 'Copy', done: 'Done', open: 'To do' } };
@@ -348,6 +348,13 @@ describe('nothing can run', () => {
     expect(safeImage('data:image/svg+xml,<svg/>', base, null)).toBeNull();
     expect(oneShot('![a](https://tracker.example/p.gif?secret)').querySelector('img')).toBeNull();
     expect(oneShot('![a](https://images.example/p.gif)').querySelector('img')?.referrerPolicy).toBe('no-referrer');
+  });
+
+  test('pictures of the server itself load from the web and inline', () => {
+    const base = 'https://app.example/';
+    expect(ownImage('/a.png', base)).toBe('https://app.example/a.png');
+    expect(ownImage('data:image/png;base64,AAAA', base)).toBe('data:image/png;base64,AAAA');
+    for (const src of ['', 'data:image/svg+xml,<svg/>', 'data:text/html,x', 'javascript:alert(1)', 'mailto:a@b.example', 'https://[']) expect(ownImage(src, base)).toBeNull();
   });
 
   test('deep links are events, not addresses', () => {
