@@ -21,8 +21,10 @@ const cssText = {
 };
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
-const lazy = { ...shared, entryPoints: ['src/lazy/highlight.ts'], outfile: 'dist/chatkit/highlight.js', format: 'esm' };
-const main = (highlightVersion) => ({
+/** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
+const LAZY = ['formula', 'highlight'];
+const lazy = (name) => ({ ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
+const main = (versions) => ({
   ...shared,
   entryPoints: ['src/index.ts'],
   outfile: 'dist/chatkit.js',
@@ -30,27 +32,24 @@ const main = (highlightVersion) => ({
   jsx: 'automatic',
   jsxImportSource: 'preact',
   banner: { js: BANNER },
-  define: { 'process.env.NODE_ENV': '"production"', HIGHLIGHT_VERSION: JSON.stringify(highlightVersion) },
+  define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions) },
   plugins: [cssText],
 });
 
 await mkdir('dist/chatkit', { recursive: true });
 
 if (process.argv.includes('--watch')) {
-  await build(lazy);
-  const running = await context({ ...main('dev'), sourcemap: 'inline' });
+  await Promise.all(LAZY.map((name) => build(lazy(name))));
+  const running = await context({ ...main(Object.fromEntries(LAZY.map((name) => [name, 'dev']))), sourcemap: 'inline' });
   await running.watch();
 } else {
-  const part = await build({ ...lazy, write: false });
-  const [highlight] = part.outputFiles;
-  const element = await build({ ...main(versionOf(highlight.contents)), write: false });
-  const [script] = element.outputFiles;
-  const files = {
-    'chatkit.js': await put('dist/chatkit.js', script.contents),
-    'chatkit/highlight.js': await put(lazy.outfile, highlight.contents),
-  };
+  const parts = await Promise.all(LAZY.map(async (name) => ({ name, built: await build({ ...lazy(name), write: false }) })));
+  const contents = Object.fromEntries(parts.map(({ name, built }) => [name, built.outputFiles[0].contents]));
+  const element = await build({ ...main(Object.fromEntries(LAZY.map((name) => [name, versionOf(contents[name])]))), write: false });
+  const files = { 'chatkit.js': await put('dist/chatkit.js', element.outputFiles[0].contents) };
+  for (const name of LAZY) files[`chatkit/${name}.js`] = await put(lazy(name).outfile, contents[name]);
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
-  await write('dist/chatkit/NOTICES.txt', await notices([part.metafile, element.metafile]));
+  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
     process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
   }

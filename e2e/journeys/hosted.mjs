@@ -56,11 +56,11 @@ export function hostedJourneys({ stack, browser }) {
       assert.ok(!statuses.splice(0).includes(401));
       assert.equal((await threads.list({ user: "grace" })).data.length, 1, "the same conversation all along");
 
-      // When the app gives no secret any more, nothing goes out, and the page says that it did not work.
+      // When the app gives no secret any more, nothing goes out, and the page says why in the words of the app.
       app.isSignedIn = false;
       await chat.input.fill("and now?");
       await chat.input.press("Enter");
-      await chat.alert.filter({ hasText: "Something went wrong" }).waitFor();
+      await chat.alert.filter({ hasText: "You have signed out." }).waitFor();
       assert.deepEqual(statuses, []);
       await context.close();
     } finally {

@@ -2,7 +2,7 @@
  * The client secret of the hosted doors: where it comes from, how long it lives, when it is renewed.
  * It lives in a private field and nowhere else: not in the DOM, a URL, storage, a log or an error.
  */
-import { IntegrationError } from './errors';
+import { callPage, IntegrationError } from './errors';
 
 /** A secret and, where known, the end of its life in Unix milliseconds. */
 export interface ClientSecret {
@@ -35,7 +35,7 @@ export function expiryOf(secret: string): number | null {
 /** Adapts `api.getClientSecret`, which gives the bare string. */
 export function fromCallback(getClientSecret: (current: string | null) => Promise<string>): SecretIssuer {
   return async (current) => {
-    const value: unknown = await getClientSecret(current);
+    const value: unknown = await callPage(() => getClientSecret(current));
     if (typeof value !== 'string' || value === '') {
       throw new IntegrationError('api.getClientSecret must resolve to the client secret, a non-empty string.');
     }

@@ -3,7 +3,7 @@
  * into a `RequestError` here, once, with the server's own words where it wrote some.
  */
 import { parseCursor, type Frame } from './cursor';
-import { RequestError, type RefusalDetails } from './errors';
+import { MAX_WORDS, RequestError, type RefusalDetails } from './errors';
 import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
 import { withRetry, type RetryEnvironment } from './retry';
 import { readEvents, type SseEvent } from './sse';
@@ -11,8 +11,6 @@ import type { Transport } from './transport';
 
 /** Operations that change nothing, and may therefore be sent again when no answer came. */
 const READ_ONLY: ReadonlySet<string> = new Set(['threads.get_by_id', 'threads.list', 'items.list']);
-/** Longest error text of a server that is shown to a person, in characters. */
-const MAX_MESSAGE = 600;
 
 /** What is known about the server's runs. Other servers have none: there, closing the stream is Stop. */
 export interface RunSupport {
@@ -150,7 +148,7 @@ function readDetails(value: unknown): RefusalDetails | null {
   const fields = value as Record<string, unknown>;
   const text = (name: string): Record<string, string> => (typeof fields[name] === 'string' ? { [name]: fields[name] } : {});
   const registered = Array.isArray(fields['registered']) ? { registered: fields['registered'].filter((origin) => typeof origin === 'string') } : {};
-  return { ...text('reason'), ...text('next'), ...text('command'), ...registered };
+  return { ...text('reason'), ...text('next'), ...text('command'), ...text('takes'), ...registered };
 }
 
 /** Reads `{"error":{"message","code","details"}}`, the shape of every refusal outside a stream. */
@@ -162,7 +160,7 @@ export async function errorOf(response: Response): Promise<RequestError> {
     if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') {
       const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
       const details = 'details' in error ? readDetails(error.details) : null;
-      return new RequestError(error.message.slice(0, MAX_MESSAGE), { status, code, forUser: true, details });
+      return new RequestError(error.message.slice(0, MAX_WORDS), { status, code, forUser: true, details });
     }
   } catch {
     // Not JSON: an error page of something in between. Its text is not for people.

@@ -23,6 +23,8 @@ export interface RefusalDetails {
   readonly reason?: string;
   readonly next?: string;
   readonly command?: string;
+  /** Which credentials would do. */
+  readonly takes?: string;
   /** The pages that may use the server, which only its operator is told. */
   readonly registered?: readonly string[];
 }
@@ -64,9 +66,40 @@ export function detailsOf(error: unknown): RefusalDetails | null {
   return error instanceof DomainRefusedError || error instanceof RequestError ? error.details : null;
 }
 
-/** Whatever was thrown, as an `Error`. */
+/** Whatever was thrown, as an `Error`. Some libraries throw plain objects that have a message. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error) return thrown;
+  const message = typeof thrown === 'object' && thrown !== null && 'message' in thrown ? thrown.message : thrown;
+  return new Error(typeof message === 'string' ? message : 'something failed without an error');
+}
+
+/** Errors whose words a page wrote, in a function that it gave us. */
+const ofPage = new WeakSet<Error>();
+/** What the language and the browser throw by themselves; nobody wrote those words for a person. */
+const NATIVE: ReadonlySet<string> = new Set(['TypeError', 'SyntaxError', 'ReferenceError', 'RangeError', 'EvalError', 'URIError', 'AggregateError']);
+/** Longest text that a person is shown, in characters. */
+export const MAX_WORDS = 600;
+
+/** Calls a function of the page and remembers what it throws as the page's. */
+export async function callPage<T>(call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (thrown) {
+    const error = asError(thrown);
+    ofPage.add(error);
+    throw error;
+  }
+}
+
+export function isOfPage(error: Error): boolean {
+  return ofPage.has(error);
+}
+
+/** What the page says to the person, by an error that it threw; `null` where it says nothing. */
+export function wordsOfPage(error: Error): string | null {
+  if (!ofPage.has(error) || NATIVE.has(error.name) || error instanceof DOMException) return null;
+  const words = error.message.trim();
+  return words === '' ? null : words.slice(0, MAX_WORDS);
 }
 
 /** True for the error that `AbortController.abort()` causes. */

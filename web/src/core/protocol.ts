@@ -2,6 +2,7 @@
  * The ChatKit wire shapes the element reads and writes: requests, stream events, updates and items.
  * Source: the public ChatKit SDK's request and event types. Optional means "may be absent on the
  * wire", because servers leave out nulls. Unknown types are legal and skipped by the reader.
+ * `test/unit/protocol.test.ts` holds these types to the golden files of `crates/protocol`.
  */
 
 export interface Page<T> {

@@ -9,7 +9,6 @@ import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf 
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
-import { lazyHighlighter } from '../md/highlight';
 import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
@@ -22,6 +21,7 @@ import { connect, type Connection } from './connection';
 import type { Places } from './base-url';
 import { emitterOf } from './events';
 import { composerChange, type ComposerParams } from './composer-value';
+import { lazyParts } from './lazy-parts';
 import { mayAttach, readOptions, sameApi, type Options } from './options';
 import { rememberedThread } from './reopen';
 
@@ -33,23 +33,13 @@ const READY_WITHOUT_FRAMES_MS = 400;
 
 let instances = 0;
 
-/** Set by the build: changes with the file's content, so that it can be cached for ever. */
-declare const HIGHLIGHT_VERSION: string;
-const highlight = lazyHighlighter(
-  // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
-  () => import(`${places.assets}/chatkit/highlight.js?v=${HIGHLIGHT_VERSION}`) as Promise<typeof import('../lazy/highlight')>,
-  () => {
-    // eslint-disable-next-line no-console -- a deployment that forgot the folder should be able to see why code is plain
-    console.warn('<openai-chatkit>: code colouring could not be loaded; code is shown without.');
-  },
-);
-
 /** Ids need to be unique, not secret; `crypto.randomUUID` does not exist on plain http. */
 function newId(): string {
   return `local_${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 let places: Places = { api: '', assets: '' };
+const parts = lazyParts(() => places.assets);
 
 export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   declare addEventListener: OpenAIChatKit['addEventListener'];
@@ -66,6 +56,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   readonly #reported = new Set<string>();
   #connection: Connection | null = null;
   #prepared: Promise<void> | null = null;
+  /** Opens the first thread, once there is a way to the server. */
+  #whenPrepared: (() => Promise<void>) | null = null;
   /** The element was removed while something was under way. */
   #wasCut = false;
   #started: (() => void) | null = null;
@@ -105,7 +97,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     let options: Options;
     try {
       const page = { language: navigator.language, baseUri: document.baseURI };
-      options = readOptions(raw, page, (path) => this.#reportOnce(path));
+      options = readOptions(raw, page, (path, why) => this.#reportOnce(path, why));
     } catch (error) {
       this.#emit('chatkit.error', { error: asError(error) });
       throw error;
@@ -185,7 +177,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   async setComposerValue(params: ComposerParams): Promise<void> {
     await this.#whenAllowed('setComposerValue');
-    const change = composerChange(params, mayAttach(this.#currentOptions()));
+    const options = this.#currentOptions();
+    const change = composerChange(params, mayAttach(options), options.composer);
     if (change.text !== null) this.#chat.draft.value = change.text;
     if (change.attachments !== null) this.#attachments.replace(change.attachments);
     this.#attachments.add(change.files);
@@ -255,7 +248,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const connection = this.#connection;
     if (connection === null || !this.isConnected || this.#prepared !== null) return;
     const first = this.#started !== null;
-    const preparing = connection.prepare().catch((error: unknown) => this.#prepareFailed(connection, asError(error)));
+    const preparing = this.#prepare(connection);
     this.#prepared = preparing;
     if (!first) return;
     render(mountedApp(this.#ui()), this.#mount);
@@ -264,8 +257,23 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const { initialThread } = this.#currentOptions();
     const remembered = this.#rememberThread();
     const open = initialThread !== null ? () => this.#chat.open(initialThread) : remembered !== null ? () => this.#chat.reopen(remembered) : null;
-    if (open !== null) void preparing.then(() => (this.#blocked.value === null ? open() : undefined));
+    this.#whenPrepared = open;
+    void preparing;
     this.#announceReady();
+  }
+
+  /** Makes sure that there is a way to the server; then whatever waited for that. */
+  async #prepare(connection: Connection): Promise<void> {
+    try {
+      await connection.prepare();
+    } catch (error) {
+      this.#prepareFailed(connection, asError(error));
+      return;
+    }
+    if (this.#connection !== connection) return;
+    const next = this.#whenPrepared;
+    this.#whenPrepared = null;
+    await next?.();
   }
 
   /** Keeps the id of the open thread for the next load of the page, while the page wants that; gives the one of the last. */
@@ -295,9 +303,14 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   #prepareFailed(connection: Connection, error: Error): void {
     if (this.#connection !== connection) return;
     this.#emit('chatkit.error', { error });
-    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500);
-    // Everything else shows when a request needs it, with a button to try again.
+    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500 && error.status !== 429);
     if (refused) this.#blocked.value = { message: error.message, details: detailsOf(error) };
+    else {
+      this.#chat.cannotStart(error, async () => {
+        this.#chat.canStart();
+        await this.#prepare(connection);
+      });
+    }
   }
 
   /** Late on purpose: React attaches its listeners after the first frames. */
@@ -319,12 +332,12 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#emit('chatkit.tool.change', { toolId });
   }
 
-  #reportOnce(path: string): void {
+  #reportOnce(path: string, why: 'unknown' | 'unused'): void {
     if (this.#reported.has(path)) return;
     this.#reported.add(path);
-    this.#log('options.unknown', { path });
-    // eslint-disable-next-line no-console -- a typing error in an option should not need a listener to be seen
-    console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
+    this.#log(`options.${why}`, { path });
+    // eslint-disable-next-line no-console -- an option without effect should not need a listener to be seen
+    console.warn(`<openai-chatkit>: ${path} ${why === 'unknown' ? 'is not an option and was ignored' : 'does nothing in this version'}.`);
   }
 
   /** Attachments that were switched on and have no way to the server: a button would only fail. */
@@ -352,7 +365,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       t: translate,
       emit: this.#emit,
       log: (name, data) => this.#log(name, data),
-      highlight,
+      parts,
       id: `ck${instances}`,
     };
   }

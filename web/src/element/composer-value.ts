@@ -12,7 +12,20 @@ export interface ComposerChange {
   readonly files: readonly File[];
 }
 
-export function composerChange(params: ComposerParams, mayUpload: boolean): ComposerChange {
+/** What may be selected. */
+interface Choices {
+  readonly tools: readonly { readonly id: string }[];
+  readonly models: readonly { readonly id: string; readonly disabled: boolean }[];
+}
+
+export function composerChange(params: ComposerParams, mayUpload: boolean, { tools, models }: Choices): ComposerChange {
+  const { selectedToolId: tool, selectedModelId: model } = params;
+  if (tool !== undefined && tool !== null && !tools.some(({ id }) => id === tool)) {
+    throw new IntegrationError(`setComposerValue({ selectedToolId }) takes the id of one of composer.tools, or null; ${JSON.stringify(tool)} is none.`);
+  }
+  if (model !== undefined && !models.some(({ id, disabled }) => id === model && !disabled)) {
+    throw new IntegrationError(`setComposerValue({ selectedModelId }) takes the id of one of composer.models that is not disabled; ${JSON.stringify(model)} is none.`);
+  }
   if (params.reply !== undefined) throw new NotYetSupportedError('setComposerValue() cannot set a reply in this version; use sendUserMessage({ reply }).');
   if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
     throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');

@@ -6,7 +6,7 @@ import { fromCallback, SecretKeeper } from '../core/auth';
 import { bytesThroughPage, sendByXhr } from '../core/bytes';
 import { ChatClient, type RunSupport } from '../core/client';
 import { checkDomainKey, checkPage, withReason, type DomainCheck } from '../core/domain';
-import { RequestError } from '../core/errors';
+import { callPage, RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
 import { customTransport, hostedTransport } from '../core/transport';
 import { directUpload, hostedUpload, twoPhaseUpload, uploaderOf, type Uploader } from '../core/upload';
@@ -35,7 +35,8 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
   if (api.door === 'custom') {
     const ownFetch = () => {
       const now = latest();
-      return now.door === 'custom' ? now.fetch : null;
+      const own = now.door === 'custom' ? now.fetch : null;
+      return own === null ? null : (url: string, init: RequestInit) => callPage(() => own(url, init));
     };
     const serverOrigin = new URL(api.url).origin;
     // Where the page's own `fetch` sends a request to is not known here, so headers that a strict server

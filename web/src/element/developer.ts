@@ -2,19 +2,21 @@
  * What the page's developer is told, and nobody else: the person at the screen reads one sentence, the
  * reason and the command behind it go to the console.
  */
-import { detailsOf, type RefusalDetails } from '../core/errors';
+import { detailsOf, IntegrationError, isOfPage, type RefusalDetails } from '../core/errors';
 
-/** Writes what the server said to the developer into the console. */
+/** Writes into the console what the server said to the developer, and what the page's own functions threw. */
 export function tellDeveloper(error: unknown): void {
   const details = detailsOf(error);
-  if (details === null) return;
+  const isOwn = error instanceof Error && (error instanceof IntegrationError || isOfPage(error));
+  if (!(error instanceof Error) || (details === null && !isOwn)) return;
+  const lines = details === null ? [] : linesOf(details);
   // eslint-disable-next-line no-console -- whoever builds the page looks here first, and a person never does
-  console.error(`<openai-chatkit>: ${error instanceof Error ? error.message : ''}\n${linesOf(details).join('\n')}`);
+  console.error([`<openai-chatkit>: ${isOwn ? `${error.name}: ` : ''}${error.message}`, ...lines].join('\n'));
 }
 
 /** The details as lines: why, what to do, the command, the pages that may come. */
-export function linesOf({ reason, next, command, registered }: RefusalDetails): string[] {
-  const lines = [reason, next, command === undefined ? undefined : `    ${command}`];
+export function linesOf({ reason, next, command, takes, registered }: RefusalDetails): string[] {
+  const lines = [reason, takes, next, command === undefined ? undefined : `    ${command}`];
   if (registered !== undefined) lines.push(`registered: ${registered.length === 0 ? 'none' : registered.join(', ')}`);
   return lines.filter((line) => line !== undefined);
 }

@@ -150,9 +150,8 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
         : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
     thread: { autoScroll: thread.flag('autoScroll', false) },
   };
-  // Read by later versions; known, so not reported.
-  composer.know('dictation');
-  root.know('entities', 'commands', 'widgets');
+  composer.unused('dictation');
+  for (const key of ['entities', 'commands', 'widgets']) root.unused(key);
   for (const reader of [root, header, title, history, start, actions, composer, thread]) reader.reportUnknown();
   disclaimer?.reportUnknown();
   return options;
@@ -262,22 +261,27 @@ function readPrompt(item: Reader): Prompt {
   const content: readonly UserContent[] = Array.isArray(prompt)
     ? prompt
     : [{ type: 'input_text', text: typeof prompt === 'string' ? prompt : label }];
-  return { label, icon: item.text('icon'), content };
+  const icon = item.text('icon');
+  item.know('name');
+  item.reportUnknown();
+  return { label, icon, content };
 }
 
 function readModel(item: Reader): Model {
-  return {
+  const model = {
     id: item.requiredText('id'),
     label: item.requiredText('label'),
     description: item.text('description'),
     disabled: item.flag('disabled', false),
     isDefault: item.flag('default', false),
   };
+  item.reportUnknown();
+  return model;
 }
 
 function readTool(item: Reader): Tool {
   const label = item.requiredText('label');
-  return {
+  const tool = {
     id: item.requiredText('id'),
     label,
     icon: item.text('icon') ?? '',
@@ -285,4 +289,8 @@ function readTool(item: Reader): Tool {
     placeholder: item.text('placeholderOverride'),
     persistent: item.flag('persistent', false),
   };
+  // Every tool is shown beside the text field, pinned or not.
+  item.know('pinned');
+  item.reportUnknown();
+  return tool;
 }

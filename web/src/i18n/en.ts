@@ -50,6 +50,7 @@ export const EN = {
   'cut.stoppedEarly': 'You stopped the answer before it began.',
   'error.generic': 'Something went wrong while answering. Please try again.',
   'error.network': 'The chat server cannot be reached. Check your connection and try again.',
+  'error.start': 'The chat could not start. Please try again in a moment.',
   'error.server': 'The chat server could not answer. Please try again in a moment.',
   'error.load': 'This conversation could not be loaded.',
   'error.history': 'Your conversations could not be loaded.',

@@ -6,7 +6,9 @@
  * would cost too much is shown as plain text. The estimate only counts, so the same text looks the same
  * on every machine.
  */
-import { Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
+import { Hooks, Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
+import { before, INLINE_RULES } from './emphasis';
+import { blockFormulasIn, formulasIn, type Formula } from './formula';
 
 /** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
 const MAX_DEPTH = 20;
@@ -16,24 +18,113 @@ const MAX_INLINE_STEPS = 4_000_000;
 const BASE_STEPS = 4_000_000;
 const STEPS_PER_CHARACTER = 50;
 
-/** Only two tildes strike through: "3~5 days, 100~200" is two ranges. */
 class StrictTokenizer extends Tokenizer {
-  override del(src: string, maskedSrc: string, prevChar?: string): Tokens.Del | undefined {
-    return src.startsWith('~~') ? super.del(src, maskedSrc, prevChar) : undefined;
+  /** Up to where a paragraph may go: a formula on lines of its own ends it. */
+  clip: (src: string) => string = (src) => src;
+
+  /** A note (`[^1]: …`) is text: its first word is no address. */
+  override def(src: string): Tokens.Def | undefined {
+    return /^ {0,3}\[\^/.test(src) ? undefined : super.def(src);
+  }
+
+  /** A line of `=` in a formula underlines no heading. */
+  override lheading(src: string): Tokens.Heading | undefined {
+    return super.lheading(this.clip(src));
+  }
+
+  override emStrong(src: string, maskedSrc: string, prevChar = ''): Tokens.Em | Tokens.Strong | undefined {
+    return super.emStrong(src, maskedSrc, src.startsWith('*') ? before(maskedSrc, maskedSrc.length - src.length, prevChar) : prevChar);
+  }
+
+  /** Only two tildes strike through: "3~5 days, 100~200" is two ranges. */
+  override del(src: string, maskedSrc: string, prevChar = ''): Tokens.Del | undefined {
+    if (!src.startsWith('~~')) return undefined;
+    return super.del(src, maskedSrc, before(maskedSrc, maskedSrc.length - src.length, prevChar));
+  }
+}
+
+export interface FormulaToken {
+  type: 'formula';
+  raw: string;
+  tex: string;
+  display: boolean;
+}
+
+/** The formulas of one text. Marked hands over what is left of it: its length says where that begins. */
+class Placed {
+  readonly formulas: readonly Formula[];
+  readonly #length: number;
+  #next = 0;
+
+  constructor(text: string, formulas: readonly Formula[]) {
+    this.#length = text.length;
+    this.formulas = formulas;
+  }
+
+  token(rest: string): FormulaToken | undefined {
+    const formula = this.#from(rest);
+    const at = this.#length - rest.length;
+    if (formula?.start !== at) return undefined;
+    return { type: 'formula', raw: rest.slice(0, formula.end - at), tex: formula.tex, display: formula.display };
+  }
+
+  /** How far it is to the next one. */
+  ahead(rest: string): number | undefined {
+    const formula = this.#from(rest);
+    return formula === undefined ? undefined : formula.start - (this.#length - rest.length);
+  }
+
+  /** A text is read from its beginning to its end, so what was passed is passed for good. */
+  #from(rest: string): Formula | undefined {
+    const at = this.#length - rest.length;
+    for (; ; this.#next += 1) {
+      const formula = this.formulas[this.#next];
+      if (formula === undefined || formula.start >= at) return formula;
+    }
   }
 }
 
 export class BoundedLexer extends Lexer {
   /** Work done by the estimate; tests hold it to a limit. */
   steps = 0;
+  /** Something was too dear and is shown plain: how much was left depends on all that came before. */
+  isBounded = false;
   #left: number;
   #inlineLeft = 0;
   #blockDepth = 0;
   #inlineDepth = 0;
+  /** Of the text that is being read now: lists and emphasis read what is inside them anew. */
+  #blocks = new Placed('', []);
+  #inline = new Placed('', []);
 
   constructor(length: number) {
-    super({ gfm: true, tokenizer: new StrictTokenizer() });
+    const tokenizer = new StrictTokenizer();
+    super({ gfm: true, tokenizer });
+    tokenizer.rules = { ...tokenizer.rules, inline: INLINE_RULES };
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
+    tokenizer.clip = (src) => src.slice(0, this.#blocks.ahead(src));
+    this.options.extensions = {
+      renderers: {},
+      childTokens: {},
+      block: [(src) => this.#blocks.token(src)],
+      startBlock: [(src) => this.#blocks.ahead(src)],
+      inline: [(src) => this.#inline.token(src)],
+      startInline: [(src) => this.#inline.ahead(src)],
+    };
+    const hooks = new Hooks();
+    hooks.emStrongMask = (masked) => this.#mask(masked);
+    this.options.hooks = hooks;
+  }
+
+  /** Stars and underscores in formulas end no emphasis. */
+  #mask(masked: string): string {
+    let text = '';
+    let last = 0;
+    for (const { start, end } of this.#inline.formulas) {
+      text += `${masked.slice(last, start)}[${'a'.repeat(end - start - 2)}]`;
+      last = end;
+    }
+    return text + masked.slice(last);
   }
 
   override blockTokens(src: string, tokens?: Token[], clipped?: boolean): Token[];
@@ -45,10 +136,13 @@ export class BoundedLexer extends Lexer {
     }
     this.steps += src.length;
     this.#blockDepth += 1;
+    const outer = this.#blocks;
+    this.#blocks = new Placed(src, blockFormulasIn(src));
     try {
       return super.blockTokens(src, tokens, clipped);
     } finally {
       this.#blockDepth -= 1;
+      this.#blocks = outer;
     }
   }
 
@@ -56,6 +150,7 @@ export class BoundedLexer extends Lexer {
     if (this.#inlineDepth === 0) this.#inlineLeft = Math.min(MAX_INLINE_STEPS, this.#left);
     const steps = inlineSteps(src);
     if (steps > this.#inlineLeft) {
+      this.isBounded = true;
       tokens.push(plainText(src));
       return tokens;
     }
@@ -63,10 +158,13 @@ export class BoundedLexer extends Lexer {
     this.#left -= steps;
     this.#inlineLeft -= steps;
     this.#inlineDepth += 1;
+    const outer = this.#inline;
+    this.#inline = new Placed(src, formulasIn(src));
     try {
       return super.inlineTokens(src, tokens);
     } finally {
       this.#inlineDepth -= 1;
+      this.#inline = outer;
     }
   }
 }

@@ -3,6 +3,7 @@
  * everything here keeps: one visible token is exactly one node, so a position in a token list is a
  * position among a node's children.
  */
+import type { FormulaToken } from './bounded-lexer';
 import { decodeEntities } from './entities';
 import { foldInlineHtml, isVisible, type ElementToken, type Token, type Tokens } from './lexer';
 import { deeplinkOf, safeImage, safeLink } from './safe-url';
@@ -14,6 +15,8 @@ export interface RenderContext {
   readonly labels: { readonly copy: string; readonly done: string; readonly open: string };
   /** Called with each code block whose text is complete. */
   readonly onCode?: (block: HTMLElement) => void;
+  /** Called with the place of each formula, which shows its source until then. */
+  readonly onFormula?: (place: HTMLElement, tex: string, display: boolean) => void;
 }
 
 /** Lines of code per element: layout of one ever-growing text node is quadratic. */
@@ -47,6 +50,8 @@ export function buildBlock(token: Token, context: RenderContext, loose = true): 
       return buildTable(token as Tokens.Table, context);
     case 'checkbox':
       return buildCheckbox((token as Tokens.Checkbox).checked, context);
+    case 'formula':
+      return buildFormula(element('div', 'formula'), token as FormulaToken, context);
     default: {
       // Raw HTML blocks, and whatever a newer lexer brings: shown as text.
       const paragraph = element('p');
@@ -183,6 +188,12 @@ function buildRow(cells: readonly Tokens.TableCell[], tag: 'th' | 'td', context:
   return row;
 }
 
+function buildFormula<T extends HTMLElement>(place: T, token: FormulaToken, { onFormula }: RenderContext): T {
+  place.textContent = token.raw.trim();
+  onFormula?.(place, token.tex, token.display);
+  return place;
+}
+
 // --- Inline ---
 
 function inlineOfText(token: Tokens.Text): Token[] {
@@ -222,6 +233,8 @@ export function buildInline(token: Token, context: RenderContext): Node {
     }
     case 'checkbox':
       return buildCheckbox((token as Tokens.Checkbox).checked, context);
+    case 'formula':
+      return buildFormula(element('span', 'formula'), token as FormulaToken, context);
     default:
       return document.createTextNode(token.raw);
   }

@@ -17,12 +17,36 @@ export interface ElementToken {
   tokens: Token[];
 }
 
-/** Lexes with the link definitions of earlier text; `steps` is the work that it took. */
-export function lex(source: string, links: Readonly<Links>): { tokens: Token[]; links: Links; steps: number } {
+export interface Lexed {
+  tokens: Token[];
+  links: Links;
+  /** The work that it took. */
+  steps: number;
+  isBounded: boolean;
+}
+
+/** Lexes a whole text. */
+export function lex(source: string): Lexed {
+  return read(source, Object.create(null) as Links);
+}
+
+/** Lexes the end of a text that grows, with the definitions of what came before: its own may be half received. */
+export function lexTail(source: string, links: Readonly<Links>): Lexed {
+  return read(source, new Proxy(Object.assign(Object.create(null) as Links, links), { set: () => true }));
+}
+
+function read(source: string, links: Links): Lexed {
   const lexer = new BoundedLexer(source.length);
-  Object.assign(lexer.tokens.links, links);
+  lexer.tokens.links = links;
   const tokens = lexer.lex(source);
-  return { tokens, links: tokens.links, steps: lexer.steps };
+  return { tokens, links, steps: lexer.steps, isBounded: lexer.isBounded };
+}
+
+/** The definitions in a block, those inside quotations and lists too. */
+export function definitionsIn(token: Token): Tokens.Def[] {
+  if (token.type === 'def') return [token as Tokens.Def];
+  const { tokens = [], items = [] } = token as { tokens?: Token[]; items?: Token[] };
+  return token.type === 'blockquote' || token.type === 'list' || token.type === 'list_item' ? [...tokens, ...items].flatMap(definitionsIn) : [];
 }
 
 export function isVisible(token: Token): boolean {

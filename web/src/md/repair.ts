@@ -1,7 +1,10 @@
 /**
  * Makes the unfinished end of a stream look finished: an open `**` is closed, half a link is text,
- * half a table waits. Only what is displayed changes; the text itself never does.
+ * the beginning of a table waits. Only what is displayed changes; the text itself never does.
  */
+
+import { afterOther, formulaAt } from './formula';
+import { undecidedTable, withoutContainer } from './undecided-table';
 
 /** `source` is the text after the last finished block. */
 export function repairTail(source: string): string {
@@ -23,85 +26,108 @@ function insideFence(source: string): boolean {
   return open !== undefined;
 }
 
-/** A last line that could still become a heading's underline, a table's second row or a marker waits. */
+/** A last line that could still become a heading's underline, a table or a marker waits. */
 function hideUndecidedLine(block: string): string {
   const lines = block.split('\n');
+  const from = undecidedTable(lines);
+  if (from !== -1) return lines.slice(0, from).join('\n');
   const last = lines.at(-1) ?? '';
   const before = lines.at(-2) ?? '';
-  const rows = lines.filter((line) => line !== '');
-  const startsTable = rows[0]?.startsWith('|') ?? false;
-  if (startsTable && rows.length <= 2 && !isDelimiterRow(rows[1] ?? '')) return '';
   const undecided = before.trim() !== '' && /^ {0,3}(?:-{1,2}|=+|[*_]{1,2}) *$/.test(last);
   return undecided ? lines.slice(0, -1).join('\n') : block;
 }
 
-function isDelimiterRow(row: string): boolean {
-  return /^\|(?: *:?-{3,}:? *\|)+ *$/.test(row);
-}
-
 /** Closes or drops inline syntax that is still open at the end. */
 function closeInline(block: string): string {
-  let text = dropHalfLink(block);
+  let { text, quiet } = dropHalfLink(quieten(block));
   const open: string[] = [];
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    if (character === '\\') {
-      index += 1;
-    } else if (character === '`') {
-      const run = runLength(text, index, '`');
-      const close = findRun(text, index + run, '`', run);
-      if (close === -1) {
-        // An open code span hides all other syntax after it.
-        if (index + run === text.length) return text.slice(0, index) + closers(open);
-        return text + '`'.repeat(run) + closers(open);
-      }
-      index = close + run - 1;
-    } else if (character === '*' || character === '_' || character === '~') {
-      const run = runLength(text, index, character);
+  for (let index = 0; index < quiet.length; index += 1) {
+    const character = quiet.charAt(index);
+    if (character === '`') {
+      // An open code span hides all other syntax after it.
+      const run = runLength(quiet, index);
+      if (index + run === quiet.length) return text.slice(0, index) + closers(open);
+      return text + '`'.repeat(run) + closers(open);
+    }
+    if (character === '*' || character === '_' || character === '~') {
+      const run = runLength(quiet, index);
       const marker = character.repeat(run);
-      const atEnd = index + run === text.length;
+      const atEnd = index + run === quiet.length;
       const known = open.lastIndexOf(marker);
-      const opensWord = !atEnd && !/\s/.test(text.charAt(index + run));
-      const insideWord = character === '_' && /\w/.test(text.charAt(index - 1));
+      const opensWord = !atEnd && !/\s/.test(quiet.charAt(index + run));
+      const insideWord = character === '_' && /\w/.test(quiet.charAt(index - 1));
       if (known !== -1) open.splice(known);
       else if (run > 3 || (character === '~' && run !== 2) || insideWord) {
         // not a marker
-      } else if (atEnd && !/^ *$/.test(lineBefore(text, index))) text = text.slice(0, index);
-      else if (opensWord) open.push(marker);
+      } else if (atEnd && !/^ *$/.test(lineBefore(quiet, index))) {
+        text = text.slice(0, index);
+        quiet = quiet.slice(0, index);
+      } else if (opensWord) open.push(marker);
       index += run - 1;
     }
   }
   return open.length === 0 ? text : text.trimEnd() + closers(open);
 }
 
+/** A text, and the same with dots for all in which no marker means anything. */
+interface Quietened {
+  readonly text: string;
+  readonly quiet: string;
+}
+
+/** Escapes, code and formulas are closed to other syntax. A formula that is still open is shown as it is written. */
+function quieten(text: string): Quietened {
+  let quiet = '';
+  const lastLine = text.lastIndexOf('\n') + 1;
+  for (let index = 0; index < text.length; ) {
+    const formula = formulaAt(text, index);
+    if (formula === null && opensFormula(text, index, lastLine)) {
+      const literal = text.slice(index).replace(/[!-/:-@[-`{-~]/g, String.raw`\$&`);
+      return { text: text.slice(0, index) + literal, quiet: quiet + '.'.repeat(literal.length) };
+    }
+    const end = Math.min(formula?.end ?? afterOther(text, index), text.length);
+    const skipped = text.slice(index, end);
+    // Half an escape may be the beginning of a formula.
+    if (skipped === '\\') return { text: text.slice(0, index), quiet };
+    if (/^`+$/.test(skipped)) return { text, quiet: quiet + skipped + '.'.repeat(text.length - end) };
+    quiet += skipped.length === 1 ? skipped : '.'.repeat(skipped.length);
+    index = end;
+  }
+  return { text, quiet };
+}
+
+/** An opener at the start of a line may be followed by more lines, any other by the rest of its own. */
+function opensFormula(text: string, index: number, lastLine: number): boolean {
+  const [first, second] = [text.charAt(index), text.charAt(index + 1)];
+  const single = first === '\\' && second === '(';
+  const double = first === '\\' ? second === '[' : first === '$' && second === '$' && text.charAt(index + 2) !== '$';
+  if (!single && !double) return false;
+  if (index >= lastLine) return true;
+  return double && withoutContainer(lineBefore(text, index)) === '' && !/\n[ \t]*\n/.test(text.slice(index));
+}
+
 /** `see [the docs](https://exa` is shown as `see the docs` until the address is complete. */
-function dropHalfLink(text: string): string {
-  const target = /(!?)\[([^[\]\n]*)\]\([^()\s]*(?:\s+"[^"\n]*"?)?$/.exec(text);
-  if (target !== null) return text.slice(0, target.index) + (target[1] === '!' ? '' : (target[2] ?? ''));
-  const label = /(!?)\[([^[\]\n]*)$/.exec(text);
-  if (label === null) return text;
+function dropHalfLink({ text, quiet }: Quietened): Quietened {
+  const target = /(!?)\[([^[\]\n]*)\]\([^()\s]*(?:\s+"[^"\n]*"?)?$/.exec(quiet);
+  const match = target ?? /(!?)\[([^[\]\n]*)$/.exec(quiet);
+  if (match === null) return { text, quiet };
+  const [, image = '', label = ''] = match;
+  const { index } = match;
   // A checkbox or a footnote marker is not a link.
-  if (/^[ xX]?$/.test(label[2] ?? '') && /(?:[-*+]|\d[.)]) $/.test(text.slice(0, label.index))) return text;
-  return text.slice(0, label.index) + (label[1] === '!' ? '' : (label[2] ?? ''));
+  if (target === null && /^[ xX]?$/.test(label) && /(?:[-*+]|\d[.)]) $/.test(quiet.slice(0, index))) return { text, quiet };
+  if (image === '!') return { text: text.slice(0, index), quiet: quiet.slice(0, index) };
+  const keep = (whole: string): string => whole.slice(0, index) + whole.slice(index + 1, index + 1 + label.length);
+  return { text: keep(text), quiet: keep(quiet) };
 }
 
 function closers(open: readonly string[]): string {
   return open.toReversed().join('');
 }
 
-function runLength(text: string, from: number, character: string): number {
+function runLength(text: string, from: number): number {
   let end = from;
-  while (text.charAt(end) === character) end += 1;
+  while (text.charAt(end) === text.charAt(from)) end += 1;
   return end - from;
-}
-
-function findRun(text: string, from: number, character: string, length: number): number {
-  for (let index = text.indexOf(character, from); index !== -1; index = text.indexOf(character, index)) {
-    const run = runLength(text, index, character);
-    if (run === length) return index;
-    index += run;
-  }
-  return -1;
 }
 
 function lineBefore(text: string, index: number): string {

@@ -27,6 +27,14 @@ export function safeImage(src: string, base: string, allowedDomains: readonly st
   return allowed ? url.href : null;
 }
 
+/** An image that the server put into the thread itself, not the model's text: any web address may load, and what is inline. */
+export function ownImage(src: string, base: string): string | null {
+  const url = src === '' ? null : parse(src, base);
+  if (url === null) return null;
+  if (url.protocol === 'data:') return IMAGE_DATA.test(url.href) ? url.href : null;
+  return url.protocol === 'https:' || url.protocol === 'http:' ? url.href : null;
+}
+
 export interface Deeplink {
   readonly name: string;
   readonly data: Record<string, string>;

@@ -4,10 +4,11 @@
  * All but the last two top-level blocks are final and never touched again, so selections, copy
  * buttons and scroll positions inside them survive. An open code fence is not lexed at all; its text
  * is appended. When the text is complete, one full parse reconciles what an early look got wrong
- * (late link definitions, lists that turn loose).
+ * (late link definitions, lists that turn loose). A definition counts once it is final, too: half an
+ * address is another address.
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
-import { isVisible, lex, type Links, type Token, type Tokens } from './lexer';
+import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
 import { repairTail } from './repair';
 
 interface Block {
@@ -52,7 +53,9 @@ export class MarkdownView {
   /** How many blocks come before the tail. */
   #stable = 0;
   #blocks: Block[] = [];
-  #links: Links = {};
+  #links = noLinks();
+  /** A block was built from a text that cost too much: one parse of the whole decides what it looks like. */
+  #isBounded = false;
   #fence: OpenFence | null = null;
 
   constructor(host: HTMLElement, context: RenderContext) {
@@ -79,14 +82,16 @@ export class MarkdownView {
     this.#base = 0;
     this.#stable = 0;
     this.#blocks = [];
-    this.#links = {};
+    this.#links = noLinks();
+    this.#isBounded = false;
     this.#fence = null;
   }
 
   #renderTail(): void {
     const source = this.#text.slice(this.#base);
     const repaired = repairTail(source);
-    const tokens = this.#lex(repaired);
+    this.counters.lexedCharacters += repaired.length;
+    const tokens = this.#count(lexTail(repaired, this.#links));
     this.#show(tokens, this.#stable);
     const last = tokens.at(-1);
     if (last?.type === 'code' && this.#openFence(tokens, last)) return;
@@ -130,18 +135,13 @@ export class MarkdownView {
       this.#base += token.raw.length;
       if (isVisible(token)) this.#stable += 1;
       // Only a definition that is whole counts: half an address is another address.
-      if (token.type === 'def') this.#define(token as Tokens.Def);
+      for (const { tag, href, title } of definitionsIn(token)) this.#links[tag] ??= { href, title };
     }
   }
 
-  #define({ tag, href, title }: Tokens.Def): void {
-    if (!Object.hasOwn(this.#links, tag)) this.#links[tag] = { href, title };
-  }
-
-  #lex(source: string): Token[] {
-    this.counters.lexedCharacters += source.length;
-    const { tokens, steps } = lex(source, this.#links);
+  #count({ tokens, steps, isBounded }: Lexed): Token[] {
     this.counters.lexerSteps += steps;
+    this.#isBounded ||= isBounded;
     return tokens;
   }
 
@@ -225,10 +225,9 @@ export class MarkdownView {
 
   #finish(): void {
     this.#fence = null;
-    const { tokens, links, steps } = lex(this.#text, {});
-    this.counters.lexerSteps += steps;
-    const visible = tokens.filter(isVisible);
-    const hasLinks = Object.keys(links).length > 0;
+    const lexed = lex(this.#text);
+    const visible = this.#count(lexed).filter(isVisible);
+    const hasLinks = Object.keys(lexed.links).length > 0 || Object.keys(this.#links).length > 0;
     visible.forEach((token, index) => {
       const block = this.#blocks[index];
       if (block === undefined) {
@@ -239,7 +238,7 @@ export class MarkdownView {
       }
       // A definition that came late may have turned any bracket before it into a link.
       const mayLink = hasLinks && token.raw.includes('[');
-      if (!mayLink && isSameBlock(block.token, token)) {
+      if (!mayLink && !this.#isBounded && isSameBlock(block.token, token)) {
         block.token = token;
         return;
       }
@@ -249,6 +248,11 @@ export class MarkdownView {
     this.#stable = 0;
     this.#base = 0;
   }
+}
+
+/** Without a prototype: a label may have any name. */
+function noLinks(): Links {
+  return Object.create(null) as Links;
 }
 
 /** Compares the raw text, except for blank lines at the end; lists may become loose late. */

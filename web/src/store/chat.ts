@@ -3,7 +3,7 @@
  * in `turns.ts`, the loading of threads in `loader.ts`; what failed and how to try it again is here.
  */
 import { batch, computed, signal } from '@preact/signals';
-import { BusyError, IntegrationError, RequestError, asError, isAbort } from '../core/errors';
+import { BusyError, IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
 import type { StreamingOperations, ThreadItem, ThreadStreamEvent } from '../core/protocol';
 import type { Start } from './follow';
 import { History } from './history';
@@ -175,9 +175,21 @@ export class Chat {
     }
   }
 
-  #fail(error: Error): void {
-    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate()) });
+  #fail(error: Error, otherwise?: 'error.load'): void {
+    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate(), otherwise) });
     this.#report(error);
+  }
+
+  /** There is no way to the server yet: said before anybody writes, with a way to try `again`. */
+  cannotStart(error: Error, again: () => Promise<void>): void {
+    this.#reload = again;
+    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate(), 'error.start') });
+  }
+
+  /** The way to the server is there after all. */
+  canStart(): void {
+    this.#reload = null;
+    this.transcript.set({ ...this.transcript.state, error: null });
   }
 
   #report(error: Error): void {
@@ -239,7 +251,7 @@ export class Chat {
     } else {
       this.#reload = () => this.#load(threadId, 'reload');
     }
-    this.#fail(error);
+    this.#fail(error, 'error.load');
   }
 
   /** Puts the page of items before the first one shown. */
@@ -333,8 +345,9 @@ export class Chat {
       await job;
     } catch (error) {
       if (isAbort(error)) return;
-      const words = error instanceof RequestError && error.forUser ? error.message : this.#ports.translate()(key);
-      if (!inline) this.toast.value = words;
+      const words = error instanceof RequestError && error.forUser ? error.message : (wordsOfPage(asError(error)) ?? this.#ports.translate()(key));
+      if (inline) this.history.problem.value = words;
+      else this.toast.value = words;
       this.#report(asError(error));
     }
   }

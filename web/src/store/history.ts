@@ -9,6 +9,8 @@ export class History {
   readonly threads = signal<readonly ThreadMetadata[]>([]);
   readonly status = signal<'idle' | 'loading' | 'failed'>('idle');
   readonly hasMore = signal(false);
+  /** Why the list could not be loaded, in words. */
+  readonly problem = signal('');
   #after: string | undefined;
   #loading: AbortController | null = null;
   readonly #client: () => ChatClient;

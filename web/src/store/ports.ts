@@ -1,10 +1,11 @@
 /** What the chat needs from outside, and the values it is told. */
 import type { ChatClient } from '../core/client';
-import { RequestError } from '../core/errors';
+import { RequestError, wordsOfPage } from '../core/errors';
 import type { InferenceOptions, UserContent } from '../core/protocol';
 import type { Line } from '../core/retry';
 import type { ClientToolHandler } from '../core/tools';
 import type { Emit } from '../element/events';
+import type { MessageKey } from '../i18n/en';
 import type { Translate } from '../i18n/translate';
 import { LinkLostError } from './follow';
 import type { TurnError } from './transcript';
@@ -31,12 +32,14 @@ export interface Message {
   readonly inference?: InferenceOptions;
 }
 
-/** What a person reads about a failure, and whether trying again can help. */
-export function turnErrorOf(error: Error, t: Translate): TurnError {
+/** What a person reads about a failure, and whether trying again can help. `otherwise`: where nobody wrote words for it. */
+export function turnErrorOf(error: Error, t: Translate, otherwise: MessageKey = 'error.generic'): TurnError {
   if (error instanceof RequestError) {
     const refused = error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
     return { message: error.forUser ? error.message : t('error.server'), allowRetry: !refused };
   }
+  const words = wordsOfPage(error);
+  if (words !== null) return { message: words, allowRetry: true };
   if (error instanceof TypeError || error instanceof LinkLostError) return { message: t('error.network'), allowRetry: true };
-  return { message: t('error.generic'), allowRetry: true };
+  return { message: t(otherwise), allowRetry: true };
 }

@@ -8,6 +8,7 @@ import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
 import { Disclaimer } from './disclaimer';
 import { DropHint, useFileDrop } from './file-drop';
+import { useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
@@ -30,6 +31,7 @@ function App(): JSX.Element {
   const { frameTitle, theme } = useOptions();
   const root = useRef<HTMLElement>(null);
   const { isOver, ...drop } = useFileDrop();
+  useFocusKeeper(root);
   useSignalEffect(() => {
     const current = options.value?.theme;
     if (current === undefined || root.current === null) return;

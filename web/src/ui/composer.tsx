@@ -88,6 +88,7 @@ export function Composer(): JSX.Element {
       <textarea
         ref={field}
         rows={1}
+        dir="auto"
         value={draft}
         placeholder={placeholder}
         aria-label={composer.placeholder ?? t('composer.input')}
@@ -144,7 +145,7 @@ export function Composer(): JSX.Element {
             <span class="visually-hidden">{t('composer.model')}</span>
             <select value={model.id} disabled={locked} onChange={(event) => (selection.model.value = event.currentTarget.value)}>
               {composer.models.map((option) => (
-                <option key={option.id} value={option.id} disabled={option.disabled}>
+                <option key={option.id} value={option.id} title={option.description ?? undefined} disabled={option.disabled}>
                   {option.label}
                 </option>
               ))}

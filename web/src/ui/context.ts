@@ -4,6 +4,7 @@ import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { RefusalDetails } from '../core/errors';
 import type { Emit } from '../element/events';
+import type { LazyParts } from '../element/lazy-parts';
 import type { Options } from '../element/options';
 import type { Translate } from '../i18n/translate';
 import type { Chat } from '../store/chat';
@@ -32,8 +33,7 @@ export interface Ui {
   readonly t: Translate;
   readonly emit: Emit;
   readonly log: (name: string, data?: Record<string, unknown>) => void;
-  /** Colours a code block, some time soon. */
-  readonly highlight: (block: HTMLElement) => void;
+  readonly parts: LazyParts;
   /** Prefix of the ids inside this element. */
   readonly id: string;
 }

@@ -18,15 +18,15 @@ export function Header(): JSX.Element | null {
       <div class="header-side">
         {header.leftAction !== null && <CustomButton action={header.leftAction} />}
         {inHistory && (
-          <button type="button" class="icon-button" aria-label={t('header.back')} onClick={() => chat.hideHistory()}>
+          <button type="button" class="icon-button back" aria-label={t('header.back')} onClick={() => chat.hideHistory()}>
             <Icon of={ArrowLeft} />
           </button>
         )}
       </div>
-      {(header.titleEnabled || inHistory) && <h2 class="header-title">{title}</h2>}
+      {(header.titleEnabled || inHistory) && <h2 class="header-title" dir="auto">{title}</h2>}
       <div class="header-side end">
         {usable && history.enabled && !inHistory && (
-          <button type="button" class="icon-button" aria-label={t('header.history')} onClick={() => void chat.showHistory()}>
+          <button type="button" class="icon-button history-button" aria-label={t('header.history')} onClick={() => void chat.showHistory()}>
             <Icon of={History} />
           </button>
         )}

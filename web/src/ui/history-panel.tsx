@@ -12,7 +12,8 @@ export function HistoryPanel(): JSX.Element {
   const { chat, t } = useUi();
   const { locale } = useOptions();
   const panel = useRef<HTMLDivElement>(null);
-  const { threads, status, hasMore } = chat.history;
+  const { history } = chat;
+  const { threads, status, hasMore } = history;
   useLayoutEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
   const groups: { day: string; threads: ThreadMetadata[] }[] = [];
@@ -52,7 +53,7 @@ export function HistoryPanel(): JSX.Element {
         )}
         {status.value === 'failed' && (
           <div class="notice danger" role="alert">
-            <div class="notice-text">{t('error.history')}</div>
+            <div class="notice-text">{history.problem.value}</div>
             <button type="button" class="button" onClick={() => void chat.showHistory()}>
               {t('action.retry')}
             </button>
@@ -98,30 +99,15 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   }
   if (mode.value === 'delete') {
     return (
-      <li class="history-row question">
-        <span>{t('history.deleteQuestion', { title })}</span>
-        <span class="row-buttons">
-          <button type="button" class="button" onClick={back}>
-            {t('action.cancel')}
-          </button>
-          <button
-            type="button"
-            class="button danger"
-            onClick={(event) => {
-              event.currentTarget.closest<HTMLElement>('.history')?.focus({ preventScroll: true });
-              void chat.remove(thread.id);
-            }}
-          >
-            {t('action.delete')}
-          </button>
-        </span>
+      <li class="history-row">
+        <DeleteQuestion thread={thread} title={title} onCancel={back} />
       </li>
     );
   }
   const current = chat.threadId.value === thread.id;
   return (
     <li class={current ? 'history-row current' : 'history-row'}>
-      <button ref={open} type="button" class="history-open" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
+      <button ref={open} type="button" class="history-open" dir="auto" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
         {title}
       </button>
       {history.showRename && (
@@ -146,6 +132,45 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   }
 }
 
+/** The careful answer has the focus, so that Enter deletes nothing by accident. */
+function DeleteQuestion({ thread, title, onCancel }: { readonly thread: ThreadMetadata; readonly title: string; readonly onCancel: () => void }): JSX.Element {
+  const { chat, id, t } = useUi();
+  const cancel = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
+  const question = `${id}-delete`;
+  return (
+    <div
+      class="question"
+      role="alertdialog"
+      aria-labelledby={question}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        onCancel();
+      }}
+    >
+      <span id={question} dir="auto">
+        {t('history.deleteQuestion', { title })}
+      </span>
+      <span class="row-buttons">
+        <button ref={cancel} type="button" class="button" onClick={onCancel}>
+          {t('action.cancel')}
+        </button>
+        <button
+          type="button"
+          class="button danger"
+          onClick={(event) => {
+            event.currentTarget.closest<HTMLElement>('.history')?.focus({ preventScroll: true });
+            void chat.remove(thread.id);
+          }}
+        >
+          {t('action.delete')}
+        </button>
+      </span>
+    </div>
+  );
+}
+
 function RenameForm({ thread, onDone }: { readonly thread: ThreadMetadata; readonly onDone: () => void }): JSX.Element {
   const { chat, t } = useUi();
   const input = useRef<HTMLInputElement>(null);
@@ -164,6 +189,7 @@ function RenameForm({ thread, onDone }: { readonly thread: ThreadMetadata; reado
       <input
         ref={input}
         class="field"
+        dir="auto"
         aria-label={t('history.renameTitle')}
         defaultValue={thread.title ?? ''}
         maxLength={200}

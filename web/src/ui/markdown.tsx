@@ -12,5 +12,5 @@ export function Markdown({ text }: { readonly text: string }): JSX.Element {
     host.current.replaceChildren();
     new MarkdownView(host.current, context).render(text, true);
   }, [text, context]);
-  return <div class="markdown" ref={host} />;
+  return <div class="markdown" dir="auto" ref={host} />;
 }

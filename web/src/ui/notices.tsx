@@ -20,7 +20,7 @@ export function Notices({ of = [], rest = false }: { readonly of?: readonly Entr
         <div key={index} class={`notice ${notice.level in ICON ? notice.level : 'info'}`} role="status">
           <Icon of={(ICON as Partial<typeof ICON>)[notice.level] ?? Info} />
           <div>
-            {(notice.title ?? '') !== '' && <strong>{notice.title}</strong>}
+            {(notice.title ?? '') !== '' && <strong dir="auto">{notice.title}</strong>}
             <Markdown text={notice.message} />
           </div>
         </div>

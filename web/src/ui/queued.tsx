@@ -36,7 +36,7 @@ function QueuedMessage({ entry: { key, item, optimistic } }: { readonly entry: E
   };
   return (
     <li ref={row} class="user-message">
-      <div class="bubble">{words}</div>
+      <div class="bubble" dir="auto">{words}</div>
       <div class="queued-state">
         <Icon of={Clock3} size={14} />
         <span>{t('queue.state')}</span>

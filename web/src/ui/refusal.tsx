@@ -8,7 +8,7 @@ import { useUi, type Blocked } from './context';
 export function Refusal({ message, details }: Blocked): JSX.Element {
   const { t } = useUi();
   return (
-    <div class="refusal" role="alert">
+    <div class="refusal" role="alert" tabIndex={-1}>
       <span class="refusal-icon">
         <Icon of={CircleAlert} size={24} />
       </span>

@@ -13,16 +13,16 @@ export function StartScreen(): JSX.Element {
     if (chat.phase.value === 'idle') void chat.send({ content: prompt.content });
   };
   return (
-    <div class="start">
+    <div class="start" tabIndex={-1}>
       <div class="start-inner">
-        <h1 class="greeting">{startScreen.greeting ?? t('start.greeting')}</h1>
+        <h1 class="greeting" dir="auto">{startScreen.greeting ?? t('start.greeting')}</h1>
         {startScreen.prompts.length > 0 && (
           <ul class="prompts" aria-label={t('start.prompts')}>
             {startScreen.prompts.map((prompt, index) => (
               <li key={index}>
                 <button type="button" class="prompt" onClick={() => start(prompt)}>
                   {prompt.icon !== null && <Icon of={prompt.icon} />}
-                  <span>{prompt.label}</span>
+                  <span dir="auto">{prompt.label}</span>
                 </button>
               </li>
             ))}

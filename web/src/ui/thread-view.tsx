@@ -25,7 +25,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   /** Whether the reader is at the end and wants to stay there. Only scrolling changes it, never growth. */
   const following = useRef(true);
   const lastTop = useRef(0);
-  /** A thread that was just opened is held at its end while the real heights come in, until the reader moves. */
+  /** A thread that was just opened, or whose end was asked for, is held at its end as it grows, until the reader moves. */
   const held = useRef(false);
   const { threadId } = chat;
   const id = threadId.value;
@@ -103,6 +103,15 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   const release = (): void => {
     held.current = false;
   };
+  /** Whoever asks for the end wants to stay there: an answer that grows is followed until the reader moves. */
+  const toEnd = (): void => {
+    const view = scroller.current;
+    if (view === null) return;
+    held.current = true;
+    following.current = true;
+    view.focus({ preventScroll: true });
+    view.scrollTo({ top: view.scrollHeight, behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'instant' : 'smooth' });
+  };
   const answering = chat.isAnswering.value;
   return (
     <div class="thread-frame">
@@ -144,17 +153,14 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
             </>
           )}
         </div>
+        {away.value && (
+          <div class="to-end-place">
+            <button type="button" class="to-end" aria-label={t('thread.bottom')} onClick={toEnd}>
+              <Icon of={ArrowDown} />
+            </button>
+          </div>
+        )}
       </div>
-      {away.value && (
-        <button
-          type="button"
-          class="to-end"
-          aria-label={t('thread.bottom')}
-          onClick={() => scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior: 'smooth' })}
-        >
-          <Icon of={ArrowDown} />
-        </button>
-      )}
     </div>
   );
 }

@@ -11,7 +11,7 @@ export function Toast(): JSX.Element | null {
   return (
     <div class="toast" role="alert">
       <Icon of={CircleAlert} size={16} />
-      <span>{message}</span>
+      <span dir="auto">{message}</span>
       <button type="button" class="icon-button small" aria-label={t('action.dismiss')} onClick={() => (chat.toast.value = null)}>
         <Icon of={X} size={14} />
       </button>

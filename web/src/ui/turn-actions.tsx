@@ -13,7 +13,8 @@ import { Sources } from './sources';
 /** Items that make up an answer; markers and calls are not among them. */
 const ANSWER_TYPES: ReadonlySet<string> = new Set(['assistant_message', 'widget', 'generated_image', 'workflow', 'task']);
 
-export function TurnActions({ turn }: { readonly turn: Turn }): JSX.Element | null {
+/** `last`: a failure is shown below this answer, with its own way to try again. */
+export function TurnActions({ turn, last }: { readonly turn: Turn; readonly last: boolean }): JSX.Element | null {
   const { chat, t } = useUi();
   const { threadItemActions } = useOptions();
   const items = turn.entries.map((entry) => chat.transcript.entry(entry).value.item);
@@ -22,6 +23,7 @@ export function TurnActions({ turn }: { readonly turn: Turn }): JSX.Element | nu
   const text = answer.map(textOf).filter((part) => part !== '').join('\n\n');
   const question = items[0]?.type === 'user_message' ? items[0] : null;
   const active = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  const isOffered = last && (chat.transcript.error.value?.allowRetry === true || chat.transcript.cut.value !== null);
   const ids = answer.map(({ id }) => id);
   const given = chat.feedback.value[turn.key];
   return (
@@ -35,7 +37,7 @@ export function TurnActions({ turn }: { readonly turn: Turn }): JSX.Element | nu
             <Action of={ThumbsDown} label={t('action.feedbackNegative')} pressed={given === 'negative'} onClick={() => void chat.giveFeedback(turn.key, ids, 'negative')} />
           </>
         )}
-        {threadItemActions.retry && active && question !== null && (
+        {threadItemActions.retry && active && !isOffered && question !== null && (
           <Action of={RotateCcw} label={t('action.retry')} disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryAfter(question.id)} />
         )}
       </div>

@@ -11,7 +11,7 @@ export function TurnErrorView(): JSX.Element | null {
   return (
     <div class="notice danger" role="alert">
       <Icon of={CircleAlert} />
-      <div class="notice-text">{error.message ?? t('error.generic')}</div>
+      <div class="notice-text" dir="auto">{error.message ?? t('error.generic')}</div>
       {error.allowRetry && (
         <button type="button" class="button" disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryFailed()}>
           <Icon of={RotateCcw} size={15} />

@@ -37,7 +37,7 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
         <ItemView key={entry.key} entry={transcript.entry(entry)} />
       ))}
       {children}
-      {!running && <TurnActions turn={turn} />}
+      {!running && <TurnActions turn={turn} last={last} />}
     </div>
   );
 }

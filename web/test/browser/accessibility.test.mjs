@@ -27,7 +27,7 @@ for (const [scheme, accent] of [['light', '%234f46e5'], ['dark', '%23f97316'], [
     await ready(page);
     await check(page, 'start');
     let count = 0;
-    for (const text of ['markdown', 'workflow', 'notice', 'error', 'widget']) {
+    for (const text of ['markdown', 'formulas', 'workflow', 'notice', 'error', 'widget']) {
       await say(page, text);
       await answered(page, (count += 1));
       await page.locator('.thread').hover();

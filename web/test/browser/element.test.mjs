@@ -59,6 +59,42 @@ test('custom door: a first message makes a thread and an answer', () =>
     assert.deepEqual(operations(), ['threads.create', 'threads.add_user_message']);
   }));
 
+test('formulas are drawn, and a wrong one is its source', () =>
+  visit('/custom', async (page) => {
+    await say(page, 'formulas');
+    await answered(page);
+    await page.locator('.formula math').nth(3).waitFor();
+    const { displays, sources, boxes, attributes } = await page.evaluate(() => {
+      const places = [...window.chat.shadowRoot.querySelectorAll('.formula')];
+      const drawn = places.map((place) => place.querySelector('math')).filter((math) => math !== null);
+      return {
+        displays: drawn.map((math) => math.getAttribute('display')),
+        sources: places.filter((place) => place.querySelector('math') === null).map((place) => place.textContent),
+        boxes: drawn.map((math) => math.getBoundingClientRect()).map(({ width, height }) => width > 5 && height > 5),
+        attributes: [...new Set(drawn.flatMap((math) => [math, ...math.querySelectorAll('*')]).flatMap((node) => node.getAttributeNames()))],
+      };
+    });
+    assert.deepEqual(displays, [null, null, 'block', 'block']);
+    assert.deepEqual(boxes, [true, true, true, true]);
+    assert.equal(sources.length, 3);
+    assert.equal(sources[0], '$\\nonsense{x}$');
+    assert.ok(!attributes.some((name) => /^on|href|src|id/.test(name)), attributes.join());
+    assert.match(await page.locator('.assistant-message .markdown').innerText(), /for \$5 and \$10:/);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  }));
+
+test('without their part, formulas are their source, and the console says why', () =>
+  visit('/custom', async (page) => {
+    const said = [];
+    page.on('console', (message) => said.push(message.text()));
+    await page.route('**/chatkit/formula.js*', (route) => route.abort());
+    await say(page, 'formulas');
+    await answered(page);
+    await page.waitForFunction(() => window.chat.shadowRoot.querySelectorAll('.formula').length === 7);
+    assert.equal(await page.locator('.formula').first().innerText(), '\\(E=mc^2\\)');
+    assert.equal(said.filter((text) => text.includes('formulas could not be loaded')).length, 1, said.join('\n'));
+  }));
+
 test('a prompt of the start screen is sent at once', () =>
   visit('/custom', async (page) => {
     await page.getByRole('button', { name: 'Begin' }).click();
@@ -132,6 +168,50 @@ test('a page the server does not know is told so, though it cannot read the refu
   } finally {
     await chat.close();
   }
+});
+
+test('what getClientSecret throws is read at load, in its words, and tried again', async () => {
+  addPage(server, '/signed-out', `window.asked = 0; chat.setOptions({ api: { async getClientSecret() { window.asked += 1; if (window.asked < 2) throw new Error('Please sign in to chat.'); return (await (await fetch('/api/chatkit/start', { method: 'POST' })).json()).client_secret; } } });`);
+  await visit('/signed-out', async (page) => {
+    const alert = page.getByRole('alert');
+    await alert.getByText('Please sign in to chat.').waitFor();
+    assert.deepEqual((await eventsOf(page, 'error')).map(({ error }) => error), ['Error: Please sign in to chat.']);
+    await alert.getByRole('button', { name: 'Try again' }).click();
+    await alert.waitFor({ state: 'detached' });
+    await say(page, 'hello');
+    await answered(page);
+    assert.equal(await page.evaluate(() => window.asked), 2);
+  });
+});
+
+test('a secret that is none: the person reads a sentence, the developer what is wrong', async () => {
+  addPage(server, '/no-secret', `chat.setOptions({ api: { getClientSecret: async () => undefined } });`);
+  await visit('/no-secret', async (page) => {
+    const said = [];
+    page.on('console', (message) => said.push(message.text()));
+    await page.reload();
+    await page.getByRole('alert').getByText('The chat could not start.').waitFor();
+    assert.equal(said.filter((text) => text.includes('api.getClientSecret must resolve to the client secret')).length, 1, said.join());
+  });
+});
+
+test('what a fetch of the page throws is read at load and after a message, in its words', async () => {
+  addPage(server, '/no-session', `chat.setOptions({ initialThread: 'thr_1', api: { url: '/chatkit', domainKey: 'x', fetch: () => { throw 'Your session has ended.'; } } });`);
+  await visit('/no-session', async (page) => {
+    await page.getByRole('alert').getByText('Your session has ended.').waitFor();
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await say(page, 'hello');
+    await page.getByRole('alert').getByText('Your session has ended.').waitFor();
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.locator('.history').getByText('Your session has ended.').waitFor();
+  });
+});
+
+test('a line that is down is said at load', async () => {
+  addPage(server, '/offline', `chat.setOptions({ api: { getClientSecret: () => fetch('http://127.0.0.1:9/').then((response) => response.text()) } });`);
+  await visit('/offline', async (page) => {
+    await page.getByRole('alert').getByText('cannot be reached').waitFor();
+  });
 });
 
 test('domain key: refused in words, and accepted', async () => {

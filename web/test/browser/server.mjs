@@ -45,6 +45,19 @@ const DANGEROUS = `<img src=x onerror="window.hacked=1"> <script>window.hacked=2
 <svg onload=window.hacked=4></svg> [ok](chatkit-link://task?id=7)
 `;
 
+/** Formulas of every kind, one that is wrong, and one that would like to do something. */
+export const FORMULAS = String.raw`Energy \(E=mc^2\) and $\sqrt{x_1 * x_2}$, for $5 and $10:
+
+\[
+\begin{pmatrix} \frac{a}{b} & \cancel{c} \\ \boxed{d} & \textcolor{red}{e} \end{pmatrix}
+= \sum_{i=1}^{n} \widehat{abc}
+\]
+
+$$\begin{aligned} a &= b \\ c &= d \tag{1} \end{aligned}$$
+
+Wrong: $\nonsense{x}$. Not allowed: $\href{javascript:window.hacked=5}{x}$ and $\style{background:url(https://tracker.example/f)}{x}$.
+`;
+
 let counter = 0;
 const nextId = (prefix) => `${prefix}_${String((counter += 1)).padStart(8, '0')}`;
 const now = () => new Date().toISOString();
@@ -251,6 +264,9 @@ async function stream(state, call, known, response) {
         { type: 'annotation', index: 10, source: { type: 'url', title: 'The docs', url: 'https://example.com/docs', attribution: 'example.com' } },
         { type: 'annotation', index: 12, source: { type: 'file', title: 'Price list', filename: 'prices.pdf' } },
       ]);
+      break;
+    case 'formulas':
+      await say(FORMULAS);
       break;
     case 'dangerous':
       await say(DANGEROUS);

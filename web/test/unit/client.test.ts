@@ -4,7 +4,7 @@ import { SecretKeeper, expiryOf, fromCallback, type ClientSecret } from '../../s
 import { ChatClient, type RunSupport } from '../../src/core/client';
 import type { Frame } from '../../src/core/cursor';
 import { checkDomainKey, checkPage, withReason } from '../../src/core/domain';
-import { RequestError } from '../../src/core/errors';
+import { asError, callPage, RequestError, wordsOfPage } from '../../src/core/errors';
 import type { RetryEnvironment } from '../../src/core/retry';
 import { customTransport, hostedTransport, type Transport } from '../../src/core/transport';
 import { visitorIssuer } from '../../src/core/visitor';
@@ -31,6 +31,39 @@ async function collect(client: ChatClient, key?: string): Promise<Frame[]> {
   for await (const batch of stream.frames) all.push(...batch);
   return all;
 }
+
+describe('what a function of the page throws', () => {
+  const thrownBy = async (thrown: unknown): Promise<Error> => {
+    try {
+      await callPage(() => { throw thrown; });
+    } catch (error) {
+      return error as Error;
+    }
+    throw new Error('nothing was thrown');
+  };
+
+  test.each([
+    [new Error('Please sign in again.'), 'Please sign in again.'],
+    [Object.assign(new Error('Your plan has ended.'), { name: 'ApiError' }), 'Your plan has ended.'],
+    ['Please sign in again.', 'Please sign in again.'],
+    [{ message: 'Please sign in again.', code: 'PGRST301' }, 'Please sign in again.'],
+    [new Error('x'.repeat(5000)), 'x'.repeat(600)],
+    // What the browser says is not for people.
+    [new TypeError('Failed to fetch'), null],
+    [new SyntaxError('Unexpected token <'), null],
+    [new DOMException('aborted', 'AbortError'), null],
+    [new Error('  '), null],
+  ])('%j is said as %j', async (thrown, words) => {
+    const error = await thrownBy(thrown);
+    expect(wordsOfPage(error)).toBe(words);
+    if (thrown instanceof Error) expect(error).toBe(thrown);
+  });
+
+  test('words of anybody else are not the page\'s', () => {
+    expect(wordsOfPage(new Error('cannot read properties of undefined'))).toBeNull();
+    expect(asError({ code: 7 }).message).toBe('something failed without an error');
+  });
+});
 
 describe('client secrets', () => {
   test('carry their expiry in clear', () => {

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
+import { lex } from '../../src/md/lexer';
 import { MarkdownView } from '../../src/md/stream';
 import { corpus } from '../browser/corpus.mjs';
 
@@ -58,6 +59,13 @@ const SPITEFUL: Record<string, (length: number) => string> = {
   'ticks': (length) => repeat('`', length),
   'tildes': (length) => repeat('~', length),
   'runs of ticks that grow': (length) => Array.from({ length: Math.ceil(Math.sqrt(2 * length)) }, (_, index) => `a${'`'.repeat(index)}`).join(''),
+  'dollars': (length) => repeat('$', length),
+  'dollars in words': (length) => repeat('$a ', length),
+  'formulas': (length) => repeat('$a$ ', length),
+  'formulas without an end': (length) => repeat('\\(', length),
+  'formulas of blocks': (length) => repeat('$$\na\n', length),
+  'formulas of blocks without an end': (length) => repeat('\\[\n', length),
+  'rows without a table': (length) => repeat('| a\n', length),
   'backslashes': (length) => repeat('\\*', length),
   'quotes': (length) => repeat('> ', length),
   'lists': (length) => repeat('1. ', length),
@@ -70,9 +78,7 @@ function repeat(unit: string, length: number): string {
 }
 
 function stepsOf(text: string): number {
-  const view = new MarkdownView(document.createElement('div'), CONTEXT);
-  view.render(text, true);
-  return view.counters.lexerSteps;
+  return lex(text).steps;
 }
 
 test.each(Object.entries(SPITEFUL))('%s cost no more than their length', (_, spell) => {

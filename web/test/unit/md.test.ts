@@ -1,9 +1,11 @@
 /** The Markdown view: however a text arrives, the result is that of one parse; nothing in it can run. */
 import fc from 'fast-check';
+import { Lexer, type Token, Tokenizer, type Tokens } from 'marked';
 import { describe, expect, test } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
+import { lex } from '../../src/md/lexer';
 import { repairTail } from '../../src/md/repair';
-import { deeplinkOf, safeImage, safeLink } from '../../src/md/safe-url';
+import { deeplinkOf, ownImage, safeImage, safeLink } from '../../src/md/safe-url';
 import { MarkdownView } from '../../src/md/stream';
 
 const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: ['images.example'], labels: { copy: 'Copy', done: 'Done', open: 'To do' } };
@@ -14,7 +16,10 @@ const PIECES = [
   '| a | b |\n', '|---|--:|\n', '| 1 | 2 |\n', '[link](https://x.example) ', '[ref][r] ', '[r]: https://r.example\n', '![img](https://images.example/a.png) ',
   '<b>html</b> ', '<div>\n', '</div>\n', '<!-- comment ', '-->\n', '&amp; &lt; ', '\\* ', 'https://auto.example ', 'é世界🎉', '**open', '[half](ht', '\r\n', '$', '|', '*', '_', '`', '  ', '<kbd>k</kbd> ',
 ];
-const documents = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 40 }).map((pieces) => pieces.join(''));
+const documents = fc.oneof(
+  { weight: 4, arbitrary: fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 40 }).map((pieces) => pieces.join('')) },
+  { weight: 1, arbitrary: fc.string({ unit: fc.constantFrom(...Array.from('ab1 *_~`$\\()[]<>|-=#:!.\n\n\t"中。「é🎉')), minLength: 1, maxLength: 120 }) },
+);
 
 function host(): HTMLElement {
   return document.createElement('div');
@@ -32,6 +37,21 @@ function shape(node: Node): string {
   return (node as HTMLElement).innerHTML; // eslint-disable-line no-restricted-properties -- read, never written
 }
 
+class TwoTildes extends Tokenizer {
+  override del(src: string, masked: string, before?: string): Tokens.Del | undefined {
+    return src.startsWith('~~') ? super.del(src, masked, before) : undefined;
+  }
+}
+
+function inlineOf(token: Token): string {
+  const { tokens } = token as Tokens.Generic;
+  return tokens === undefined ? token.raw : inlineShape(tokens);
+}
+
+function inlineShape(tokens: readonly Token[]): string {
+  return tokens.map((token) => `${token.type}(${inlineOf(token)})`).join('');
+}
+
 describe('streaming', () => {
   test('any split of a text ends in the DOM of one parse', () => {
     fc.assert(
@@ -45,9 +65,9 @@ describe('streaming', () => {
         view.render(text, true);
         expect(shape(element)).toBe(shape(oneShot(text)));
       }),
-      { numRuns: 1000 },
+      { numRuns: 1500 },
     );
-    // A thousand documents take a while on a machine that has other things to do.
+    // So many documents take a while on a machine that has other things to do.
   }, 120_000);
 
   test('an open fence is appended to and not lexed', () => {
@@ -97,6 +117,57 @@ describe('streaming', () => {
     expect(element.querySelector('a')?.href).toBe('https://docs.example/');
   });
 
+  test.each([
+    // Its beginning was a definition, its end is none.
+    'See [the docs][d] and [d].\n\n[d]: https://docs.example/ and more words',
+    'See [the docs][d].\n\n[d]: https://docs.example/ "half a title\n\nmore',
+    'See [d].\n\n[d]: https://docs.example/\n[e]: no address but words',
+    // The first of two counts.
+    '[d]: https://one.example\n\n[d]: https://two.example\n\nSee [d].',
+    '> [d]: https://one.example\n\n- [d]\n\n[d]: https://two.example',
+    'A claim[^1] and [^2].\n\n[^1]: note\n[^2]: A longer note with [d].\n\n[d]: https://docs.example/',
+    'A claim[^1].\n\n[^1]: https://source.example/page\n',
+  ])('definitions: any split of %j', (text) => {
+    const whole = shape(oneShot(text));
+    for (let size = 1; size <= 30; size += 1) {
+      const element = host();
+      const view = new MarkdownView(element, CONTEXT);
+      for (let end = size; end < text.length; end += size) {
+        view.render(text.slice(0, end), false);
+        for (const { href } of element.querySelectorAll('a')) expect(text).toContain(href.replace(/\/$/, ''));
+      }
+      view.render(text, true);
+      expect(shape(element)).toBe(whole);
+    }
+  });
+
+  test('a definition counts when it is whole, never before', () => {
+    const text = 'See [d].\n\nmore\n\n[d]: https://docs.example/guide\n\nand [d] again\n\nmore';
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    const seen = new Set<string>();
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      for (const { href } of element.querySelectorAll('a')) seen.add(href);
+    }
+    view.render(text, true);
+    expect([...seen]).toEqual(['https://docs.example/guide']);
+    expect(element.querySelectorAll('a').length).toBe(2);
+  });
+
+  test('a note is no link to its first word', () => {
+    expect(shape(oneShot('A claim[^1].\n\n[^1]: Smith'))).toBe('<p>A claim[^1].</p><p>[^1]: Smith</p>');
+  });
+
+  test('what costs too much as a whole looks the same however it came', () => {
+    const text = Array.from({ length: 12 }, (_, index) => `${index} ${'*a '.repeat(600)}**b** ${'_c '.repeat(300)}`).join('\n\n');
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1500; end < text.length; end += 1500) view.render(text.slice(0, end), false);
+    view.render(text, true);
+    expect(shape(element)).toBe(shape(oneShot(text)));
+  });
+
   test('nesting deeper than any stack is shown, not thrown', () => {
     const text = `${'> '.repeat(20_000)}deep`;
     expect(() => oneShot(text)).not.toThrow();
@@ -119,6 +190,21 @@ describe('what the end of a stream looks like', () => {
     ['| a | b |', ''],
     ['| a | b |\n|---', ''],
     ['| a | b |\n|---|---|', '| a | b |\n|---|---|'],
+    // A row of headings waits for the row below it, wherever the table is.
+    ['text\n| a | b |', 'text'],
+    ['- item\n  | a | b |\n', '- item'],
+    ['- | a | b |\n  |--', ''],
+    ['> | a | b |\n> |', ''],
+    ['| a \\| b |\n|---|', '| a \\| b |\n|---|'],
+    ['| a \\| b | c |\n|---|', ''],
+    ['| a | b |\n|:-:|-:|\n| 1', '| a | b |\n|:-:|-:|\n| 1'],
+    // What begins with a pipe and is no row is a paragraph.
+    ['|x| is the absolute value of x', '|x| is the absolute value of x'],
+    ['|x| is the absolute value of x\n', '|x| is the absolute value of x\n'],
+    ['|x| is the absolute value of x, |y', '|x| is the absolute value of x, |y'],
+    ['| a | b |\nand text', '| a | b |\nand text'],
+    ['| a | b |\n| c | d |\nx', '| a | b |\n| c | d |\nx'],
+    ['\\|x\\| is', '\\|x\\| is'],
     ['title\n--', 'title'],
     ['text **', 'text '],
     ['```js\nlet **a', '```js\nlet **a'],
@@ -131,6 +217,99 @@ describe('what the end of a stream looks like', () => {
 test('two tildes strike through, and one is a range', () => {
   const element = oneShot('3~5 days, 100~200 dollars, ~~gone~~, ~one~');
   expect(shape(element)).toBe('<p>3~5 days, 100~200 dollars, <del>gone</del>, ~one~</p>');
+});
+
+describe('a paragraph that begins with a pipe', () => {
+  const sentences = ['|x| is the absolute value of x, and is never negative; |y| is that of y', 'so:\n|x| is the absolute value of x, as ever', '- |x| is the absolute value of x, as ever', '\\|x\\| ≤ 1'];
+
+  test.each(sentences)('is shown while it grows, and stays: %j', (text) => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    let longest = 0;
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      const shown = element.textContent.length;
+      expect(shown).toBeGreaterThanOrEqual(longest - 1);
+      longest = Math.max(longest, shown);
+      if (end > 40) expect(shown).toBeGreaterThan(20);
+    }
+    view.render(text, true);
+    expect(element.querySelector('table')).toBeNull();
+  });
+
+  test.each([
+    ['| a | b |\n|---|---|\n| 1 | 2 |', 1],
+    ['- item\n\n  | a | b |\n  |---|---|\n  | 1 | 2 |\n- next', 1],
+    ['- | a |\n  |---|\n  | 1 |', 1],
+    ['text\n| a | b |\n|:-|-:|\n| 1 \\| 2 | 3 |', 1],
+    ['> | a |\n> |---|\n> | 1 |', 1],
+    ['| a | b |\n| 1 | 2 |', 0],
+    ['| a | b |\n|---|\n| 1 | 2 |', 0],
+  ])('%j holds %i tables, and never shows its first rows as text', (text, tables) => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      if (tables > 0) expect([...element.querySelectorAll('p, li > span')].map((node) => node.textContent).join('')).not.toContain('|');
+    }
+    view.render(text, true);
+    expect(element.querySelectorAll('table').length).toBe(tables);
+  });
+});
+
+describe('emphasis beside Chinese, Japanese and Korean', () => {
+  test.each([
+    // Punctuation of these scripts inside, letters outside.
+    ['**注意：**正文', '<strong>注意：</strong>正文'],
+    ['これは**「重要」**な点です。', 'これは<strong>「重要」</strong>な点です。'],
+    ['他说**“你好”**的时候', '他说<strong>“你好”</strong>的时候'],
+    ['请看*（附录）*和*《书》*吧', '请看<em>（附录）</em>和<em>《书》</em>吧'],
+    ['**完了。**次へ', '<strong>完了。</strong>次へ'],
+    ['**完了。**Next', '<strong>完了。</strong>Next'],
+    ['前***！！***后', '前<em><strong>！！</strong></em>后'],
+    ['~~取消。~~改为', '<del>取消。</del>改为'],
+    ['他~~“错”~~对', '他<del>“错”</del>对'],
+    ['𠮷**「野」**家', '𠮷<strong>「野」</strong>家'],
+    // Other punctuation beside their letters.
+    ['**스크립트(script)**를', '<strong>스크립트(script)</strong>를'],
+    ['값은**"x"**이다', '값은<strong>"x"</strong>이다'],
+    ['使用**`code`**吧', '使用<strong><code>code</code></strong>吧'],
+    ['价格是**$5**元', '价格是<strong>$5</strong>元'],
+    // Both kinds of markers in one line, and one in the other.
+    ['**A：**甲*「乙」*丙**「丁」**', '<strong>A：</strong>甲<em>「乙」</em>丙<strong>「丁」</strong>'],
+    ['**甲*「乙」*丙。**丁', '<strong>甲<em>「乙」</em>丙。</strong>丁'],
+    // Underscores belong to names, here as elsewhere.
+    ['甲_「乙」_丙', '甲_「乙」_丙'],
+    ['。_乙_。', '。<em>乙</em>。'],
+    // Blanks still decide, and text of other scripts reads as in CommonMark.
+    ['甲 ** 乙 ** 丙', '甲 ** 乙 ** 丙'],
+    ['**甲 **乙', '**甲 **乙'],
+    ['a**"b"**c', 'a**"b"**c'],
+    ['**a:**b', '**a:**b'],
+    ['2*3*4 和 3×4', '2<em>3</em>4 和 3×4'],
+  ])('%s', (text, html) => {
+    const plain = (node: HTMLElement): string => shape(node).replaceAll(' class="inline-code"', '').replaceAll('&quot;', '"');
+    expect(plain(oneShot(text))).toBe(`<p>${html}</p>`);
+    for (let size = 1; size < 4; size += 1) {
+      const element = host();
+      const view = new MarkdownView(element, CONTEXT);
+      for (let end = size; end < text.length; end += size) view.render(text.slice(0, end), false);
+      view.render(text, false);
+      expect(plain(element)).toBe(`<p>${html}</p>`);
+      view.render(text, true);
+      expect(plain(element)).toBe(`<p>${html}</p>`);
+    }
+  });
+
+  test('text without these scripts becomes what CommonMark makes of it', () => {
+    const words = fc.array(fc.constantFrom('*', '**', '***', '_', '~~', 'a', 'b c', ' ', '(', ')', '.', '"', '`c`', '\\*'), { maxLength: 14 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(words, (text) => {
+        expect(inlineShape(lex(text).tokens)).toBe(inlineShape(new Lexer({ gfm: true, tokenizer: new TwoTildes() }).lex(text)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
 
 describe('nothing can run', () => {
@@ -172,6 +351,13 @@ describe('nothing can run', () => {
     expect(safeImage('data:image/svg+xml,<svg/>', base, null)).toBeNull();
     expect(oneShot('![a](https://tracker.example/p.gif?secret)').querySelector('img')).toBeNull();
     expect(oneShot('![a](https://images.example/p.gif)').querySelector('img')?.referrerPolicy).toBe('no-referrer');
+  });
+
+  test('pictures of the server itself load from the web and inline', () => {
+    const base = 'https://app.example/';
+    expect(ownImage('/a.png', base)).toBe('https://app.example/a.png');
+    expect(ownImage('data:image/png;base64,AAAA', base)).toBe('data:image/png;base64,AAAA');
+    for (const src of ['', 'data:image/svg+xml,<svg/>', 'data:text/html,x', 'javascript:alert(1)', 'mailto:a@b.example', 'https://[']) expect(ownImage(src, base)).toBeNull();
   });
 
   test('deep links are events, not addresses', () => {

@@ -1,5 +1,6 @@
 /** `setOptions`: the three doors, the defaults, and what is refused with the name of the option. */
 import { describe, expect, test, vi } from 'vitest';
+import { composerChange } from '../../src/element/composer-value';
 import { mayAttach, readOptions, sameApi, type Options } from '../../src/element/options';
 
 const PAGE = { language: 'de-DE', baseUri: 'https://app.example/shop/' };
@@ -126,6 +127,28 @@ describe('everything else', () => {
     const report = vi.fn();
     read({ api: { ...custom, secret: 1 }, colour: 'red', header: { titel: {} }, entities: {}, composer: { attachments: { enabled: false } } }, report);
     expect(report.mock.calls.map(([path]) => path as string).toSorted()).toEqual(['options.api.secret', 'options.colour', 'options.header.titel']);
+  });
+
+  test('what is known and does nothing yet is reported where a page counts on it', () => {
+    const report = vi.fn();
+    const items = { prompts: [{ label: 'a', prompt: 'b', colour: 'red' }], tools: [{ id: 't', label: 'T', icon: 'x', pinned: true, hot: 1 }], models: [{ id: 'm', label: 'M', speed: 1 }] };
+    read({ api: custom, entities: { onTagSearch: () => [] }, commands: { enabled: true }, widgets: { onAction: () => undefined }, startScreen: { prompts: items.prompts }, composer: { dictation: { enabled: true }, tools: items.tools, models: items.models } }, report);
+    expect(report.mock.calls.toSorted()).toEqual([
+      ['options.commands', 'unused'], ['options.composer.dictation', 'unused'], ['options.composer.models[0].speed', 'unknown'], ['options.composer.tools[0].hot', 'unknown'],
+      ['options.entities', 'unused'], ['options.startScreen.prompts[0].colour', 'unknown'], ['options.widgets', 'unused'],
+    ]);
+    report.mockClear();
+    read({ api: custom, entities: {}, commands: { enabled: false }, widgets: null, composer: { dictation: { enabled: false } } }, report);
+    expect(report).not.toHaveBeenCalled();
+  });
+
+  test('setComposerValue selects what there is, and nothing else', () => {
+    const choices = { tools: [{ id: 't' }], models: [{ id: 'm', disabled: false }, { id: 'off', disabled: true }] };
+    expect(() => composerChange({ text: 'x', selectedToolId: 't', selectedModelId: 'm' }, false, choices)).not.toThrow();
+    expect(() => composerChange({ selectedToolId: null }, false, choices)).not.toThrow();
+    expect(() => composerChange({ selectedToolId: 'nope' }, false, choices)).toThrow('one of composer.tools, or null; "nope" is none');
+    expect(() => composerChange({ selectedModelId: 'off' }, false, choices)).toThrow('composer.models');
+    expect(() => composerChange({ selectedModelId: 'nope' }, false, choices)).toThrow('"nope" is none');
   });
 
   test('functions keep the object they were given in', () => {

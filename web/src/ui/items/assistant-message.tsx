@@ -57,5 +57,5 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
       cancelFrame(draw);
     };
   }, [entry, index, context]);
-  return <div class="markdown" ref={host} />;
+  return <div class="markdown" dir="auto" ref={host} />;
 }

@@ -4,7 +4,7 @@ import { FileText } from 'lucide';
 import type { JSX } from 'preact';
 import type { Attachment } from '../../core/protocol';
 import { Icon } from '../../icons/icon';
-import { safeLink } from '../../md/safe-url';
+import { ownImage } from '../../md/safe-url';
 import { useUi } from '../context';
 
 export function AttachmentView({ attachment }: { readonly attachment: Attachment }): JSX.Element {
@@ -14,9 +14,12 @@ export function AttachmentView({ attachment }: { readonly attachment: Attachment
   // Addresses of pictures end after a while, and a page's policy may not allow them.
   const broken = useSignal<string | null>(null);
   if (preview !== null && preview !== broken.value) {
+    const picture = <img class="attachment-image" src={preview} alt={t('item.attachment', { name })} referrerpolicy="no-referrer" onError={() => (broken.value = preview)} />;
+    // Browsers open no inline picture as a page.
+    if (preview.startsWith('data:')) return picture;
     return (
       <a class="attachment-link" href={preview} target="_blank" rel="noopener noreferrer" title={t('item.attachmentOpen', { name })}>
-        <img class="attachment-image" src={preview} alt={t('item.attachment', { name })} referrerpolicy="no-referrer" onError={() => (broken.value = preview)} />
+        {picture}
       </a>
     );
   }
@@ -32,8 +35,7 @@ export function AttachmentView({ attachment }: { readonly attachment: Attachment
   );
 }
 
-/** Where a picture can be seen. It is the person's own upload, at an address the server chose: any web address is fine. */
+/** Where a picture can be seen: it is the person's own upload, at an address that the server chose. */
 export function previewOf(attachment: Attachment): string | null {
-  const address = attachment.preview_url ?? '';
-  return address === '' ? null : safeLink(address, document.baseURI);
+  return ownImage(attachment.preview_url ?? '', document.baseURI);
 }

@@ -29,7 +29,7 @@ export function TaskView({ task }: { readonly task: Task }): JSX.Element {
         {status === 'loading' ? <Icon of={LoaderCircle} size={15} /> : <Icon of={status === 'complete' && task.type === 'custom' && (task.icon ?? '') === '' ? CircleCheck : iconOf(task)} size={15} />}
       </span>
       <div class="task-body">
-        {title !== '' && <div class="task-title">{title}</div>}
+        {title !== '' && <div class="task-title" dir="auto">{title}</div>}
         {status !== 'none' && <span class="visually-hidden">{t(status === 'loading' ? 'task.loading' : 'task.complete')}</span>}
         {content !== '' && <Markdown text={content} />}
         {task.type === 'web_search' && (task.queries ?? []).length > 0 && (

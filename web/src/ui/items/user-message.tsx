@@ -23,12 +23,12 @@ export function UserMessage({ entry }: ItemProps): JSX.Element | null {
         </ul>
       )}
       {quoted !== '' && (
-        <blockquote class="quoted" aria-label={t('message.quoted')}>
+        <blockquote class="quoted" dir="auto" aria-label={t('message.quoted')}>
           {quoted}
         </blockquote>
       )}
       {item.content.some(({ text }) => text !== '') && (
-        <div class="bubble">{item.content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
+        <div class="bubble" dir="auto">{item.content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
       )}
     </article>
   );

@@ -22,7 +22,7 @@ export function WorkflowItem({ entry }: ItemProps): JSX.Element | null {
     <div class="workflow">
       <button type="button" class="workflow-summary" aria-expanded={open} aria-controls={panel} onClick={() => (chosen.value = !open)}>
         {workflow.type === 'reasoning' ? <Icon of={Brain} size={16} /> : icon !== null && <Icon of={icon} size={16} />}
-        <span class={live ? 'shimmer' : ''}>{summaryOf(workflow, live ?? false, t)}</span>
+        <span class={live ? 'shimmer' : ''} dir="auto">{summaryOf(workflow, live ?? false, t)}</span>
         <span class="chevron">
           <Icon of={ChevronRight} size={15} />
         </span>

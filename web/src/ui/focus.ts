@@ -1,0 +1,63 @@
+/**
+ * Keeps the focus inside. A control that has it may go away with what it did (Stop, Back, a prompt, a
+ * notice), and a browser then puts the focus on the page's body: whoever uses the keyboard or a screen
+ * reader starts over at the top of the page. So the focus is handed on to where the next step is made.
+ */
+import type { RefObject } from 'preact';
+import { useLayoutEffect } from 'preact/hooks';
+
+/** Watches the controls inside `root`. */
+export function useFocusKeeper(root: RefObject<HTMLElement | null>): void {
+  useLayoutEffect(() => {
+    const app = root.current;
+    if (app === null) return undefined;
+    let last: HTMLElement | null = null;
+    const keep = (): void => {
+      if (last === null || isUsable(last)) return;
+      const lost = last;
+      last = null;
+      if (isNowhere(app)) successorOf(lost, app)?.focus({ preventScroll: true });
+    };
+    const onFocusIn = (event: Event): void => {
+      last = event.target instanceof HTMLElement ? event.target : null;
+    };
+    // A control that is still there was left on purpose: nothing is handed on for it later.
+    const onFocusOut = (): void => {
+      setTimeout(() => {
+        keep();
+        if (isNowhere(app)) last = null;
+      }, 0);
+    };
+    const observer = new MutationObserver(keep);
+    observer.observe(app, { childList: true, subtree: true, attributes: true, attributeFilter: ['disabled'] });
+    app.addEventListener('focusin', onFocusIn);
+    app.addEventListener('focusout', onFocusOut);
+    return () => {
+      observer.disconnect();
+      app.removeEventListener('focusin', onFocusIn);
+      app.removeEventListener('focusout', onFocusOut);
+    };
+  }, []);
+}
+
+function isUsable(node: HTMLElement): boolean {
+  return node.isConnected && !node.matches(':disabled');
+}
+
+function isNowhere(app: HTMLElement): boolean {
+  const root = app.getRootNode();
+  const inside = root instanceof ShadowRoot ? root.activeElement : null;
+  const outside = document.activeElement;
+  return (inside === null || !isUsable(inside as HTMLElement)) && (outside === null || outside === document.body || (root instanceof ShadowRoot && outside === root.host));
+}
+
+/** The list of conversations while it is open; after Back, the button that opened it; else the text field. */
+function successorOf(lost: HTMLElement, app: HTMLElement): HTMLElement | null {
+  const find = (selector: string): HTMLElement | null => app.querySelector<HTMLElement>(selector);
+  const history = find('.history');
+  if (history !== null) return history;
+  const cameBack = lost.matches('.back, .history') || (lost.closest('.history') !== null && !lost.matches('.history-open'));
+  // A finger on the text field brings the keyboard up, which nobody asked for.
+  const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled');
+  return (cameBack ? find('.history-button') : null) ?? field ?? find('.thread, .start, .refusal');
+}
