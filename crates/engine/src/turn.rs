@@ -27,7 +27,7 @@ use protocol::{
 pub(crate) use self::ending::{NotSaved, Why, lost_from_queue, taken_back};
 use self::{
     ending::Failure,
-    tools::{Finished, ToolUse},
+    tools::{Kept, ToolUse},
 };
 use crate::{
     history,
@@ -50,10 +50,10 @@ pub(crate) enum Input {
     ModelFailed(ModelError),
     /// The model's stream ended; only after [`ModelEvent::Completed`] is that no failure.
     ModelEnded,
-    /// The tool that was called said something.
-    Tool(ToolEvent),
-    /// The tool's stream ended without a result.
-    ToolEnded,
+    /// The tool at this place of [`Effect::CallTools`] said something.
+    Tool(usize, ToolEvent),
+    /// Its stream ended; only after [`ToolEvent::Done`] is that no failure.
+    ToolEnded(usize),
     /// A title was written, or could not be.
     Title(Option<String>),
     /// What the person has said since the model was asked last, for [`Effect::Listen`].
@@ -81,8 +81,8 @@ pub(crate) enum Effect {
     },
     /// Ask for a title beside the answer; it comes back as [`Input::Title`].
     AskTitle(Box<ModelRequest>),
-    /// Run a tool; its events come back as [`Input::Tool`].
-    CallTool(ToolCall),
+    /// Run these tools, all at once; their events come back as [`Input::Tool`].
+    CallTools(Vec<ToolCall>),
     /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
     Listen,
     /// Give up whatever still runs; nothing comes after it.
@@ -107,7 +107,7 @@ pub(crate) struct Start {
 enum Phase {
     /// The model was asked or is answering.
     Answering,
-    /// It asked for tools, which run one after the other.
+    /// It asked for tools, which run beside each other.
     Acting,
     /// The tools are done; the model is asked again as soon as it is known what else it should hear.
     Listening,
@@ -226,17 +226,11 @@ impl Turn {
                 self.fail(&Failure::from(&error), moment, out);
             }
             (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
-            (Input::Tool(event), Phase::Acting) => self.on_tool(event, moment, out),
-            (Input::ToolEnded, Phase::Acting) => {
+            (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, out),
+            (Input::ToolEnded(place), Phase::Acting) => {
                 let output = "the tool stopped without a result".to_owned();
-                self.on_tool(
-                    ToolEvent::Done {
-                        output,
-                        is_error: true,
-                    },
-                    moment,
-                    out,
-                );
+                let is_error = true;
+                self.on_tool(place, ToolEvent::Done { output, is_error }, out);
             }
             (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, out),
             (Input::Title(title), _) => self.on_title(title, out),
@@ -248,8 +242,8 @@ impl Turn {
                 Input::Model(_)
                 | Input::ModelFailed(_)
                 | Input::ModelEnded
-                | Input::Tool(_)
-                | Input::ToolEnded
+                | Input::Tool(..)
+                | Input::ToolEnded(_)
                 | Input::Heard(_),
                 _,
             ) => {}
@@ -304,7 +298,7 @@ impl Turn {
                     // The arguments of a call may have been cut off, too.
                     self.tools.drop_calls();
                 }
-                if self.tools.current().is_some() {
+                if self.tools.has_calls() {
                     self.act(moment, out);
                 } else {
                     self.complete(is_truncated, moment, out);
@@ -321,76 +315,49 @@ impl Turn {
         }
     }
 
-    /// Starts the tools the model asked for.
+    /// Starts the tools the model asked for. That they are about to run is in the store before they run: if the process
+    /// ends meanwhile, nobody takes them for ones that never ran.
     fn act(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
         let closed = self.transcript.close(out);
         if let Some(text) = closed.text() {
             let said = ModelInput::Assistant(text.to_owned());
             self.request.input.push(said);
         }
-        self.tools.begin_round();
         self.phase = Phase::Acting;
-        self.call_next(closed, moment, out);
+        let mut calls = Vec::new();
+        for Kept { call, record } in self.tools.begin_round(moment) {
+            let thread = &self.transcript.thread().id;
+            let unknown = history::UNKNOWN_RESULT;
+            let item = history::tool_record(thread, record, &call, unknown, true);
+            self.transcript.keep(item);
+            calls.push(call);
+        }
+        self.transcript.save(closed, None, out);
+        let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+        out.push_back(progress(format!("Using {}…", names.join(", "))));
+        out.push_back(Effect::CallTools(calls));
     }
 
-    /// Runs the next tool, or listens where all have run. That a tool is about to run is in the store before it runs: if
-    /// the process ends meanwhile, nobody takes it for one that never ran.
-    fn call_next(
-        &mut self,
-        closed: Closed,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        let Some((call, record)) = self.tools.start(moment) else {
-            self.transcript.save(closed, None, out);
-            // The user's choice of a tool is fulfilled by the first round.
-            self.request.tool_choice = None;
-            self.phase = Phase::Listening;
-            out.push_back(Effect::Listen);
+    /// A result is saved as soon as it is there; the model hears of all of them together.
+    fn on_tool(&mut self, place: usize, event: ToolEvent, out: &mut VecDeque<Effect>) {
+        let (output, is_error) = match event {
+            ToolEvent::Progress(text) => return out.push_back(progress(text)),
+            ToolEvent::Done { output, is_error } => (output, is_error),
+        };
+        let Some((Kept { call, record }, output)) = self.tools.finish(place, output) else {
             return;
         };
-        let record = history::tool_record(
-            &self.transcript.thread().id,
-            record,
-            &call,
-            history::UNKNOWN_RESULT,
-            true,
-        );
-        self.transcript.keep(record);
-        self.transcript.save(closed, None, out);
-        out.push_back(progress(format!("Using {}…", call.name)));
-        out.push_back(Effect::CallTool(call));
-    }
-
-    fn on_tool(
-        &mut self,
-        event: ToolEvent,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        match event {
-            ToolEvent::Progress(text) => out.push_back(progress(text)),
-            ToolEvent::Done {
-                mut output,
-                is_error,
-            } => {
-                let Some(Finished { call, record }) = self.tools.finish(&mut output) else {
-                    return;
-                };
-                self.transcript.keep(history::tool_record(
-                    &self.transcript.thread().id,
-                    record,
-                    &call,
-                    &output,
-                    is_error,
-                ));
-                let call_id = call.call_id.clone();
-                self.request.input.push(ModelInput::ToolCall(call));
-                self.request
-                    .input
-                    .push(ModelInput::ToolOutput { call_id, output });
-                self.call_next(Closed::NOTHING, moment, out);
-            }
+        let thread = &self.transcript.thread().id;
+        let item = history::tool_record(thread, record, &call, output, is_error);
+        self.transcript.keep(item);
+        self.transcript.save(Closed::NOTHING, None, out);
+        if !self.tools.is_running() {
+            // The user's choice of a tool is fulfilled by the first round.
+            self.request.tool_choice = None;
+            let told = self.tools.end_round();
+            self.request.input.extend(told);
+            self.phase = Phase::Listening;
+            out.push_back(Effect::Listen);
         }
     }
 
@@ -408,7 +375,6 @@ impl Turn {
             out.push_back(Effect::Emit(Event::ItemDone { item: message }));
         }
         self.phase = Phase::Answering;
-        self.tools.end_round();
         out.push_back(Effect::AskModel {
             request: Box::new(self.request.clone()),
             may_use_tools: self.tools.is_offered(),

@@ -122,11 +122,12 @@ impl Play {
         }))
     }
 
-    fn tool_done(self, output: &str) -> Self {
-        self.on(Input::Tool(ToolEvent::Done {
+    fn tool_done(self, place: usize, output: &str) -> Self {
+        let done = ToolEvent::Done {
             output: output.to_owned(),
             is_error: false,
-        }))
+        };
+        self.on(Input::Tool(place, done))
     }
 
     /// One word an effect, so that a whole turn reads as a line.
@@ -198,7 +199,10 @@ fn word(effect: &Effect) -> String {
             ..
         } => "ask-without-tools".to_owned(),
         Effect::AskTitle(_) => "ask-title".to_owned(),
-        Effect::CallTool(call) => format!("call:{}", call.name),
+        Effect::CallTools(calls) => {
+            let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+            format!("call:{}", names.join("+"))
+        }
         Effect::Listen => "listen".to_owned(),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {
@@ -239,22 +243,24 @@ fn an_answer_is_saved_before_it_is_called_done() {
 }
 
 #[test]
-fn tools_run_one_after_the_other_and_their_calls_are_kept_with_their_outputs() {
+fn tools_run_beside_each_other_and_are_told_as_one_answer() {
     let play = Play::new(Titles::Off)
         .text("Let me see.")
         .tool("add")
         .tool("list")
         .completed()
-        .on(Input::Tool(ToolEvent::Progress("half way".to_owned())))
-        .tool_done("added")
-        .tool_done("milk")
+        .on(Input::Tool(1, ToolEvent::Progress("half way".to_owned())))
+        .tool_done(1, "milk")
+        .on(Input::ToolEnded(1))
+        .tool_done(1, "more milk")
+        .tool_done(0, "added")
         .text("Done.")
         .completed();
     assert_eq!(
         play.line(),
-        "created options ask added part delta part-done save[assistant_message,hidden_context_item] done \
-         progress call:add progress save[hidden_context_item,hidden_context_item] progress call:list \
-         save[hidden_context_item] listen ask \
+        "created options ask added part delta part-done \
+         save[assistant_message,hidden_context_item,hidden_context_item] done \
+         progress call:add+list progress save[hidden_context_item] save[hidden_context_item] listen ask \
          added part delta part-done save[assistant_message+end] done end"
     );
     let asked = play.effects.iter().rev().find_map(|effect| match effect {
@@ -266,27 +272,29 @@ fn tools_run_one_after_the_other_and_their_calls_are_kept_with_their_outputs() {
         asked.tool_choice, None,
         "the user's choice holds for the first round"
     );
+    let output = |name: &str, output: &str| ModelInput::ToolOutput {
+        call_id: format!("call-{name}"),
+        output: output.to_owned(),
+    };
+    let text = || ModelInput::Assistant("Let me see.".to_owned());
+    let [add, list] = ["add", "list"].map(|name| ModelInput::ToolCall(call(name)));
+    let [added, milk] = [output("add", "added"), output("list", "milk")];
     assert_eq!(
         asked.input[1..],
         [
-            ModelInput::Assistant("Let me see.".to_owned()),
-            ModelInput::ToolCall(call("add")),
-            ModelInput::ToolOutput {
-                call_id: "call-add".to_owned(),
-                output: "added".to_owned()
-            },
-            ModelInput::ToolCall(call("list")),
-            ModelInput::ToolOutput {
-                call_id: "call-list".to_owned(),
-                output: "milk".to_owned()
-            },
-        ]
+            text(),
+            add.clone(),
+            list.clone(),
+            added.clone(),
+            milk.clone()
+        ],
+        "in the model's order, whichever was faster"
     );
     let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
-    let told_again = history::model_input(&kept);
-    assert!(
-        told_again[..5] == asked.input[1..],
-        "the thread tells the model the same later"
+    assert_eq!(
+        history::model_input(&kept)[..5],
+        [text(), add, added, list, milk],
+        "each call is kept with its result"
     );
 }
 
@@ -299,18 +307,16 @@ fn rounds_and_calls_are_bounded() {
             .tool("b")
             .tool("c")
             .completed()
-            .tool_done("")
-            .tool_done("");
+            .tool_done(0, "")
+            .tool_done(1, "");
     }
     assert_eq!(
         play.line(),
         "created options ask \
-         save[hidden_context_item] progress call:a \
-         save[hidden_context_item,hidden_context_item] progress call:b \
-         save[hidden_context_item] listen ask \
-         save[hidden_context_item] progress call:a \
-         save[hidden_context_item,hidden_context_item] progress call:b \
-         save[hidden_context_item] listen ask-without-tools"
+         save[hidden_context_item,hidden_context_item] progress call:a+b \
+         save[hidden_context_item] save[hidden_context_item] listen ask \
+         save[hidden_context_item,hidden_context_item] progress call:a+b \
+         save[hidden_context_item] save[hidden_context_item] listen ask-without-tools"
     );
 }
 
@@ -320,10 +326,10 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
         Play::new(Titles::Off)
             .tool("a")
             .completed()
-            .tool_done("")
+            .tool_done(0, "")
             .tool("a")
             .completed()
-            .tool_done("")
+            .tool_done(0, "")
     };
     let silent = two_rounds().tool("a").completed();
     assert!(
@@ -372,7 +378,7 @@ fn results_are_cut_where_the_turn_has_no_more_room_and_end_the_use_of_tools() {
     let play = Play::new(Titles::Off)
         .tool("a")
         .completed()
-        .tool_done(&"é".repeat(100));
+        .tool_done(0, &"é".repeat(100));
     let Some(Effect::AskModel {
         request,
         may_use_tools: false,
@@ -444,7 +450,7 @@ fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_a
         .tool("a")
         .completed()
         .says("in French, please")
-        .tool_done("bread")
+        .tool_done(0, "bread")
         .text("Du pain.")
         .completed();
     assert!(
@@ -585,7 +591,7 @@ fn a_tool_that_says_nothing_is_told_to_the_model() {
     let play = Play::new(Titles::Off)
         .tool("add")
         .completed()
-        .on(Input::ToolEnded);
+        .on(Input::ToolEnded(0));
     let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
         panic!("asks again")
     };
@@ -676,12 +682,12 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
         .tool("a")
         .tool("b")
         .completed()
-        .tool_done("x")
+        .tool_done(0, "x")
         .on(Input::Cancelled(Why::Stopped));
     assert!(
-        between
-            .line()
-            .ends_with("call:b save[sdk_hidden_context+end] notice end"),
+        between.line().ends_with(
+            "call:a+b save[hidden_context_item] save[sdk_hidden_context+end] notice end"
+        ),
         "what a tool did is kept: {}",
         between.line()
     );
@@ -815,9 +821,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => made(|| Input::Model(ModelEvent::UrlCitation { url: String::new(), title: String::new(), index: None })),
         1 => made(|| Input::ModelFailed(ModelError::TimedOut)),
         1 => made(|| Input::ModelEnded),
-        1 => made(|| Input::Tool(ToolEvent::Progress("p".to_owned()))),
-        2 => any::<bool>().prop_map(|is_error| Input::Tool(ToolEvent::Done { output: "o".to_owned(), is_error })),
-        1 => made(|| Input::ToolEnded),
+        1 => made(|| Input::Tool(0, ToolEvent::Progress("p".to_owned()))),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(place, is_error)| Input::Tool(place, ToolEvent::Done { output: "o".to_owned(), is_error })),
+        1 => (0..3_usize).prop_map(Input::ToolEnded),
         1 => prop::option::of("[a-z]{0,9}").prop_map(Input::Title),
         1 => made(|| Input::SaveFailed(NotSaved::Failed)),
         1 => made(|| Input::TimedOut),
@@ -888,7 +894,7 @@ proptest! {
         inputs in prop::collection::vec(
             prop_oneof![
                 4 => "[a-z]{1,40}".prop_map(|name| Input::Model(ModelEvent::ToolCall(call(&name)))),
-                3 => "[a-z]{0,40}".prop_map(|output| Input::Tool(ToolEvent::Done { output, is_error: false })),
+                3 => (0..4_usize, "[a-z]{0,40}").prop_map(|(place, output)| Input::Tool(place, ToolEvent::Done { output, is_error: false })),
                 2 => any_input(),
                 3 => made(|| Input::Model(ModelEvent::Completed { is_truncated: false, usage: None })),
             ],
@@ -910,7 +916,11 @@ proptest! {
         prop_assert!(asked <= rounds + 1, "asked {asked} times");
         let titles = count(|effect| matches!(effect, Effect::AskTitle(_)));
         prop_assert!(titles <= 1);
-        let called = count(|effect| matches!(effect, Effect::CallTool(_)));
+        let called = |effect: &Effect| match effect {
+            Effect::CallTools(calls) => calls.len(),
+            _ => 0,
+        };
+        let called: usize = play.effects.iter().map(called).sum();
         prop_assert!(called <= rounds * tool_calls, "called {called} tools");
         let saved = play.saved();
         // The calls, a message for each question, and a note that the person stopped it.

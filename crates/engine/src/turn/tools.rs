@@ -1,11 +1,11 @@
 //! What a turn lets the model do with tools: how often, how many, and how much of their results it
 //! keeps.
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::fmt::Write as _;
 
 use crate::{
     limits::TurnLimits,
-    ports::{Moment, ToolCall},
+    ports::{ModelInput, Moment, ToolCall},
 };
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
@@ -21,16 +21,26 @@ pub(super) struct ToolUse {
     is_offered: bool,
     /// Whether the model called a tool that was not acted on.
     has_refused: bool,
-    /// Asked for and not yet run; in a round, the first one is running.
-    calls: VecDeque<ToolCall>,
-    /// When the one that runs began, and under which id it is kept.
-    record: Option<Moment>,
+    /// Asked for and not yet begun.
+    calls: Vec<ToolCall>,
+    /// The calls of this round, in the model's order.
+    round: Vec<Running>,
 }
 
-/// A call that has run.
-pub(super) struct Finished {
+/// A call that has begun.
+#[derive(Debug)]
+struct Running {
+    call: ToolCall,
+    /// When it began, and under which id it is kept.
+    record: Moment,
+    /// What came of it, once it has run.
+    output: Option<String>,
+}
+
+/// A call that begins, or has run.
+pub(super) struct Kept {
     pub(super) call: ToolCall,
-    /// See [`ToolUse::start`].
+    /// Under which it is kept: before it runs, and with its result.
     pub(super) record: Moment,
 }
 
@@ -43,8 +53,8 @@ impl ToolUse {
             rounds: 0,
             is_offered: limits.tool_rounds > 0,
             has_refused: false,
-            calls: VecDeque::new(),
-            record: None,
+            calls: Vec::new(),
+            round: Vec::new(),
         }
     }
 
@@ -59,23 +69,15 @@ impl ToolUse {
         match self.bytes_left.checked_sub(bytes) {
             Some(left) if self.is_offered && self.calls.len() < self.tool_calls => {
                 self.bytes_left = left;
-                self.calls.push_back(call);
+                self.calls.push(call);
             }
             _ => self.has_refused = true,
         }
     }
 
-    /// The call that is to run now.
-    pub(super) fn current(&self) -> Option<&ToolCall> {
-        self.calls.front()
-    }
-
-    /// The call that is to run now, and the moment under which it is kept: before it runs, and with its result.
-    pub(super) fn start(&mut self, moment: &dyn Fn() -> Moment) -> Option<(ToolCall, Moment)> {
-        let call = self.calls.front()?.clone();
-        let record = moment();
-        self.record = Some(record);
-        Some((call, record))
+    /// Whether something was asked for that may run.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
     }
 
     /// Gives up what was asked for.
@@ -88,36 +90,73 @@ impl ToolUse {
         self.has_refused
     }
 
-    /// Begins to run what was asked for.
-    pub(super) fn begin_round(&mut self) {
+    /// Begins to run what was asked for, all of it at once.
+    pub(super) fn begin_round(&mut self, moment: &dyn Fn() -> Moment) -> Vec<Kept> {
         self.rounds += 1;
         // Some calls may have been left out; the model goes on with the others.
         self.has_refused = false;
+        let calls = std::mem::take(&mut self.calls);
+        self.round = calls
+            .into_iter()
+            .map(|call| Running {
+                call,
+                record: moment(),
+                output: None,
+            })
+            .collect();
+        let begun = self.round.iter().map(|running| Kept {
+            call: running.call.clone(),
+            record: running.record,
+        });
+        begun.collect()
     }
 
-    /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
-    /// room for their results, so that it has to answer with what it has.
-    pub(super) fn end_round(&mut self) {
-        self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
-    }
-
-    /// Ends the call that runs. Its result is cut to what there is room for, and says so.
-    pub(super) fn finish(&mut self, output: &mut String) -> Option<Finished> {
-        let record = self.record.take()?;
-        let call = self.calls.pop_front()?;
+    /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
+    /// there is room for, and says so.
+    pub(super) fn finish(&mut self, place: usize, mut output: String) -> Option<(Kept, &str)> {
+        let running = self.round.get_mut(place)?;
+        if running.output.is_some() {
+            return None;
+        }
         let end = output.floor_char_boundary(self.bytes_left);
         let over = output.len() - end;
         if over == 0 {
             self.bytes_left -= end;
-            return Some(Finished { call, record });
+        } else {
+            self.bytes_left = 0;
+            output.truncate(end);
+            // Writing to a string cannot fail.
+            let _ = write!(
+                output,
+                "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
+            );
         }
-        self.bytes_left = 0;
-        output.truncate(end);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            output,
-            "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
-        );
-        Some(Finished { call, record })
+        let kept = Kept {
+            call: running.call.clone(),
+            record: running.record,
+        };
+        Some((kept, running.output.insert(output)))
+    }
+
+    /// Whether a call of the round has no result yet.
+    pub(super) fn is_running(&self) -> bool {
+        self.round.iter().any(|running| running.output.is_none())
+    }
+
+    /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
+    /// room for their results, so that it has to answer with what it has. What it is told are its calls, and
+    /// then their results: providers want those of one answer together.
+    pub(super) fn end_round(&mut self) -> Vec<ModelInput> {
+        self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
+        let round = std::mem::take(&mut self.round);
+        let calls = round
+            .iter()
+            .map(|running| ModelInput::ToolCall(running.call.clone()));
+        let mut told: Vec<ModelInput> = calls.collect();
+        told.extend(round.into_iter().map(|running| ModelInput::ToolOutput {
+            call_id: running.call.call_id,
+            output: running.output.unwrap_or_default(),
+        }));
+        told
     }
 }
