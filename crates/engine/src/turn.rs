@@ -32,10 +32,7 @@ use self::{
 use crate::{
     history,
     limits::TurnLimits,
-    ports::{
-        Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, RunEnd, ToolCall,
-        ToolEvent,
-    },
+    ports::{Change, ModelError, ModelEvent, ModelRequest, Moment, RunEnd, ToolCall, ToolEvent},
     title::{self, Titles},
     transcript::{Closed, Transcript},
 };
@@ -289,6 +286,7 @@ impl Turn {
                 self.transcript.cite(url, title, index, out);
                 self.check_length(moment, out);
             }
+            ModelEvent::Thought(thought) => self.tools.think(thought, self.transcript.is_saying()),
             ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {
                 is_truncated,
@@ -319,13 +317,9 @@ impl Turn {
     /// ends meanwhile, nobody takes them for ones that never ran.
     fn act(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
         let closed = self.transcript.close(out);
-        if let Some(text) = closed.text() {
-            let said = ModelInput::Assistant(text.to_owned());
-            self.request.input.push(said);
-        }
         self.phase = Phase::Acting;
         let mut calls = Vec::new();
-        for Kept { call, record } in self.tools.begin_round(moment) {
+        for Kept { call, record } in self.tools.begin_round(closed.text(), moment) {
             let thread = &self.transcript.thread().id;
             let unknown = history::UNKNOWN_RESULT;
             let item = history::tool_record(thread, record, &call, unknown, true);

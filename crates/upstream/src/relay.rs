@@ -350,7 +350,11 @@ fn written(context: RelayContext, events: ModelStream) -> impl Stream<Item = Byt
                         return Some((frame(&context, delta, None), Some(events)));
                     }
                     // No tools were offered, and this form has no place for citations.
-                    Some(Ok(ModelEvent::ToolCall(_) | ModelEvent::UrlCitation { .. })) => continue,
+                    Some(Ok(
+                        ModelEvent::ToolCall(_)
+                        | ModelEvent::Thought(_)
+                        | ModelEvent::UrlCitation { .. },
+                    )) => continue,
                     Some(Ok(ModelEvent::Completed { is_truncated, .. })) => {
                         let reason = if is_truncated { "length" } else { "stop" };
                         let last = frame(&context, Delta::default(), Some(reason));

@@ -10,6 +10,7 @@ use protocol::{
 };
 
 use super::*;
+use crate::ports::{ModelInput, Thought};
 
 fn thread() -> ThreadMetadata {
     ThreadMetadata {
@@ -295,6 +296,67 @@ fn tools_run_beside_each_other_and_are_told_as_one_answer() {
         history::model_input(&kept)[..5],
         [text(), add, added, list, milk],
         "each call is kept with its result"
+    );
+}
+
+#[test]
+fn what_the_model_thought_is_told_where_it_came() {
+    let thought = |text: &str| ModelEvent::Thought(Thought(text.to_owned()));
+    let play = Play::new(Titles::Off)
+        .on(Input::Model(thought("plan")))
+        .text("Let me see.")
+        .on(Input::Model(thought("first")))
+        .tool("a")
+        .on(Input::Model(thought("second")))
+        .tool("b")
+        .on(Input::Model(thought("leads to nothing")))
+        .completed()
+        .tool_done(0, "")
+        .tool_done(1, "");
+    let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
+        panic!("asks again")
+    };
+    let told: Vec<_> = request.input[1..]
+        .iter()
+        .map(|input| match input {
+            ModelInput::Thought(thought) => thought.0.as_str(),
+            ModelInput::Assistant(text) => text,
+            ModelInput::ToolCall(call) => &call.name,
+            _ => "output",
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "plan",
+            "Let me see.",
+            "first",
+            "a",
+            "second",
+            "b",
+            "output",
+            "output"
+        ]
+    );
+    assert!(
+        play.saved()
+            .iter()
+            .all(|item| !format!("{item:?}").contains("plan")),
+        "it is not kept"
+    );
+    let huge = "x".repeat(2 << 20);
+    let play = Play::new(Titles::Off)
+        .on(Input::Model(thought(&huge)))
+        .tool("a")
+        .completed()
+        .tool_done(0, "");
+    let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
+        panic!("asks again")
+    };
+    assert_eq!(
+        request.input.len(),
+        3,
+        "more than fits is not kept in memory"
     );
 }
 
@@ -817,6 +879,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         4 => "[a-z ]{1,12}".prop_map(|text| Input::Model(ModelEvent::TextDelta(text))),
         1 => made(|| Input::Model(ModelEvent::ReasoningDelta("hm".to_owned()))),
         1 => made(|| Input::Model(ModelEvent::ToolCall(call("t")))),
+        1 => made(|| Input::Model(ModelEvent::Thought(Thought("t".to_owned())))),
         2 => any::<bool>().prop_map(|is_truncated| Input::Model(ModelEvent::Completed { is_truncated, usage: None })),
         1 => made(|| Input::Model(ModelEvent::UrlCitation { url: String::new(), title: String::new(), index: None })),
         1 => made(|| Input::ModelFailed(ModelError::TimedOut)),

@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 
 use crate::{
     limits::TurnLimits,
-    ports::{ModelInput, Moment, ToolCall},
+    ports::{ModelInput, Moment, Thought, ToolCall},
 };
+
+/// How many bytes of what the model thought are given back in one turn; what comes after them is not.
+const MAX_THOUGHT_BYTES: usize = 1 << 20;
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
 #[derive(Debug)]
@@ -23,8 +26,22 @@ pub(super) struct ToolUse {
     has_refused: bool,
     /// Asked for and not yet begun.
     calls: Vec<ToolCall>,
+    /// What the model thought in this answer.
+    thoughts: Vec<PlacedThought>,
+    /// Bytes that are left for thoughts.
+    thought_bytes_left: usize,
+    /// What the model said before the calls of this round.
+    said: Option<String>,
     /// The calls of this round, in the model's order.
     round: Vec<Running>,
+}
+
+/// A thought, and where in the answer it came.
+#[derive(Debug)]
+struct PlacedThought {
+    thought: Thought,
+    is_after_text: bool,
+    calls_before: usize,
 }
 
 /// A call that has begun.
@@ -54,6 +71,9 @@ impl ToolUse {
             is_offered: limits.tool_rounds > 0,
             has_refused: false,
             calls: Vec::new(),
+            thoughts: Vec::new(),
+            thought_bytes_left: MAX_THOUGHT_BYTES,
+            said: None,
             round: Vec::new(),
         }
     }
@@ -75,6 +95,18 @@ impl ToolUse {
         }
     }
 
+    /// Remembers a thought for as long as the turn goes on.
+    pub(super) fn think(&mut self, thought: Thought, is_after_text: bool) {
+        if let Some(left) = self.thought_bytes_left.checked_sub(thought.0.len()) {
+            self.thought_bytes_left = left;
+            self.thoughts.push(PlacedThought {
+                thought,
+                is_after_text,
+                calls_before: self.calls.len(),
+            });
+        }
+    }
+
     /// Whether something was asked for that may run.
     pub(super) fn has_calls(&self) -> bool {
         !self.calls.is_empty()
@@ -90,9 +122,14 @@ impl ToolUse {
         self.has_refused
     }
 
-    /// Begins to run what was asked for, all of it at once.
-    pub(super) fn begin_round(&mut self, moment: &dyn Fn() -> Moment) -> Vec<Kept> {
+    /// Begins to run what was asked for, all of it at once; `said` is what the model said besides.
+    pub(super) fn begin_round(
+        &mut self,
+        said: Option<&str>,
+        moment: &dyn Fn() -> Moment,
+    ) -> Vec<Kept> {
         self.rounds += 1;
+        self.said = said.map(str::to_owned);
         // Some calls may have been left out; the model goes on with the others.
         self.has_refused = false;
         let calls = std::mem::take(&mut self.calls);
@@ -144,19 +181,35 @@ impl ToolUse {
     }
 
     /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
-    /// room for their results, so that it has to answer with what it has. What it is told are its calls, and
-    /// then their results: providers want those of one answer together.
+    /// room for their results, so that it has to answer with what it has. What it is told is its answer as it came, and
+    /// then the results: providers want the calls of one answer together.
     pub(super) fn end_round(&mut self) -> Vec<ModelInput> {
         self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
         let round = std::mem::take(&mut self.round);
-        let calls = round
-            .iter()
-            .map(|running| ModelInput::ToolCall(running.call.clone()));
-        let mut told: Vec<ModelInput> = calls.collect();
-        told.extend(round.into_iter().map(|running| ModelInput::ToolOutput {
-            call_id: running.call.call_id,
-            output: running.output.unwrap_or_default(),
-        }));
+        // A thought that leads to no call is refused by providers, and of no more use.
+        let calls = round.len();
+        let mut thoughts = std::mem::take(&mut self.thoughts)
+            .into_iter()
+            .filter(|thought| thought.calls_before < calls)
+            .peekable();
+        let mut told = Vec::new();
+        let first = |placed: &PlacedThought| !placed.is_after_text && placed.calls_before == 0;
+        while let Some(placed) = thoughts.next_if(first) {
+            told.push(ModelInput::Thought(placed.thought));
+        }
+        told.extend(self.said.take().map(ModelInput::Assistant));
+        let mut outputs = Vec::with_capacity(round.len());
+        for (place, running) in round.into_iter().enumerate() {
+            while let Some(placed) = thoughts.next_if(|placed| placed.calls_before <= place) {
+                told.push(ModelInput::Thought(placed.thought));
+            }
+            outputs.push(ModelInput::ToolOutput {
+                call_id: running.call.call_id.clone(),
+                output: running.output.unwrap_or_default(),
+            });
+            told.push(ModelInput::ToolCall(running.call));
+        }
+        told.extend(outputs);
         told
     }
 }

@@ -7,6 +7,7 @@
 
 mod calls;
 mod request;
+mod thoughts;
 
 use std::borrow::Cow;
 
@@ -16,7 +17,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use self::{calls::Calls, request::Body};
+use self::{calls::Calls, request::Body, thoughts::Thoughts};
 use super::{
     Provider, ProviderConfig, failure,
     lenient::{self, Reader},
@@ -90,6 +91,7 @@ pub(super) struct Decoder {
     reader: Reader,
     text: Splitter,
     calls: Calls,
+    thoughts: Thoughts,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
@@ -109,6 +111,7 @@ impl Decoder {
             reader: Reader::default(),
             text: Splitter::default(),
             calls: Calls::default(),
+            thoughts: Thoughts::default(),
             has_said: false,
             finish: None,
             usage: None,
@@ -137,14 +140,12 @@ impl Decoder {
     }
 
     fn part(&mut self, part: &mut Value, events: &mut Events) -> Result<(), ModelError> {
-        // A server that sends several of these fields says the same thing in each.
-        let reasoning = ["reasoning_content", "reasoning"]
-            .iter()
-            .map(|name| lenient::text(&part[name]))
-            .chain(std::iter::once(lenient::thinking(&part["content"])))
-            .find(|text| !text.is_empty());
-        if let Some(text) = reasoning {
-            events.push_back(ModelEvent::ReasoningDelta(text.into_owned()));
+        let mut reasoning = self.thoughts.push(part);
+        if reasoning.is_empty() {
+            reasoning = lenient::thinking(&part["content"]);
+        }
+        if !reasoning.is_empty() {
+            events.push_back(ModelEvent::ReasoningDelta(reasoning.into_owned()));
         }
         // A refusal is the model's own words to the user, in a field of its own.
         for name in ["content", "refusal"] {
@@ -178,7 +179,11 @@ impl Decoder {
     /// The calls, whole now, and the end.
     fn complete(&mut self, finish: Finish, events: &mut Events) -> Result<(), ModelError> {
         self.text.finish(events);
-        events.extend(self.calls.finish()?.into_iter().map(ModelEvent::ToolCall));
+        let (calls, extras) = self.calls.finish()?;
+        if !calls.is_empty() {
+            events.extend(self.thoughts.finish(extras).map(ModelEvent::Thought));
+        }
+        events.extend(calls.into_iter().map(ModelEvent::ToolCall));
         events.push_back(ModelEvent::Completed {
             is_truncated: finish == Finish::Truncated,
             usage: self.usage,

@@ -21,8 +21,12 @@ pub(super) enum Entry<'a> {
         /// A user's only.
         files: &'a [ModelFile],
     },
+    /// See [`engine::ports::Thought`].
+    Thought(Cow<'a, str>),
     Call {
         call_id: Cow<'a, str>,
+        /// The id that the model gave it.
+        given_id: &'a str,
         name: &'a str,
         arguments: Cow<'a, str>,
     },
@@ -45,7 +49,10 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         match input {
             ModelInput::ToolCall(call) => called.insert(call.call_id.as_str()),
             ModelInput::ToolOutput { call_id, .. } => answered.insert(call_id.as_str()),
-            ModelInput::User(_) | ModelInput::Assistant(_) | ModelInput::Context(_) => false,
+            ModelInput::User(_)
+            | ModelInput::Assistant(_)
+            | ModelInput::Context(_)
+            | ModelInput::Thought(_) => false,
         };
     }
     let message = |role, text| {
@@ -72,11 +79,14 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         }),
         ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
         ModelInput::Context(text) => message("user", mark.context(text).into()),
+        // The number is digits, so what is JSON stays JSON without it.
+        ModelInput::Thought(thought) => Some(Entry::Thought(mark.foreign(&thought.0))),
         ModelInput::ToolCall(call) => {
             answered
                 .contains(call.call_id.as_str())
                 .then(|| Entry::Call {
                     call_id: ids.of_call(&call.call_id),
+                    given_id: &call.call_id,
                     name: &call.name,
                     arguments: mark.foreign(&call.arguments),
                 })

@@ -8,7 +8,9 @@ mod request;
 use std::{borrow::Cow, collections::HashSet};
 
 use async_trait::async_trait;
-use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall, Usage};
+use engine::ports::{
+    Model, ModelError, ModelEvent, ModelRequest, ModelStream, Thought, ToolCall, Usage,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
@@ -30,6 +32,9 @@ pub struct Responses {
     provider: Provider,
     options: ResponsesOptions,
 }
+
+/// Fields of a reasoning item that are given back; others may be refused in a question.
+const THOUGHT_FIELDS: [&str; 5] = ["type", "id", "summary", "content", "encrypted_content"];
 
 /// What only some models understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +72,8 @@ pub(super) struct Decoder {
     reader: Reader,
     /// Calls that were handed on, so that each is once, however often it is announced.
     calls: HashSet<String>,
+    /// The same for what the model thought.
+    thoughts: HashSet<String>,
     /// Characters of the answer so far.
     characters: u32,
     /// The content part that text was last added to, and where it starts in the answer. The
@@ -102,6 +109,7 @@ impl Decoder {
             api_key,
             reader: Reader::default(),
             calls: HashSet::new(),
+            thoughts: HashSet::new(),
             characters: 0,
             part: Part::default(),
             part_start: 0,
@@ -165,7 +173,38 @@ impl Decoder {
                 Ok(())
             }
             Some("function_call") => self.call(item, events),
+            Some("reasoning") => {
+                self.thought(item, events);
+                Ok(())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Nothing is kept at the provider, so only what holds the thought itself can be given back: sealed, or in words.
+    fn thought(&mut self, item: &Value, events: &mut Events) {
+        let is_sealed = item["encrypted_content"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty());
+        if !is_sealed && lenient::list(&item["content"]).is_empty() {
+            return;
+        }
+        let mut thought = serde_json::Map::new();
+        for name in THOUGHT_FIELDS {
+            match &item[name] {
+                Value::Null => {}
+                value => {
+                    thought.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        thought
+            .entry("summary")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        let text = Value::Object(thought).to_string();
+        let id = item["id"].as_str().unwrap_or(&text).to_owned();
+        if self.thoughts.insert(id) {
+            events.push_back(ModelEvent::Thought(Thought(text)));
         }
     }
 

@@ -4,9 +4,9 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::ChatCompletionsOptions;
+use super::{ChatCompletionsOptions, thoughts::Remembered};
 use crate::openai::{
     Mark,
     history::{self, Entry, Part},
@@ -46,6 +46,9 @@ struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<Cow<'a, str>>,
+    /// What the model thought, in the fields in which it came.
+    #[serde(flatten)]
+    thoughts: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,7 @@ impl<'a> Message<'a> {
             content: content.into().map(Content::Text),
             tool_calls: Vec::new(),
             tool_call_id: None,
+            thoughts: Map::new(),
         }
     }
 
@@ -114,6 +118,8 @@ struct Call<'a> {
     id: Cow<'a, str>,
     r#type: &'static str,
     function: CallFunction<'a>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    extra_content: Value,
 }
 
 #[derive(Serialize)]
@@ -194,6 +200,7 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
     if !instructions.is_empty() {
         messages.push(Message::new("system", instructions));
     }
+    let mut remembered = Remembered::default();
     for entry in history::entries(request, mark) {
         match entry {
             Entry::Message { role, text, files } => {
@@ -212,24 +219,27 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
                     }),
                 }
             }
+            Entry::Thought(text) => remembered = Remembered::read(&text),
             Entry::Call {
                 call_id,
+                given_id,
                 name,
                 arguments,
             } => {
+                let extra = remembered.calls.remove(given_id);
                 let call = Call {
                     id: call_id,
                     r#type: "function",
                     function: CallFunction { name, arguments },
+                    extra_content: extra.unwrap_or_default(),
                 };
-                match messages.last_mut() {
-                    Some(last) if last.role == "assistant" => last.tool_calls.push(call),
-                    _ => {
-                        // Some servers demand the field, and others refuse `null` in it.
-                        let mut message = Message::new("assistant", Cow::Borrowed(""));
-                        message.tool_calls.push(call);
-                        messages.push(message);
-                    }
+                if messages.last().is_none_or(|last| last.role != "assistant") {
+                    // Some servers demand the field, and others refuse `null` in it.
+                    messages.push(Message::new("assistant", Cow::Borrowed("")));
+                }
+                if let Some(last) = messages.last_mut() {
+                    last.tool_calls.push(call);
+                    last.thoughts.append(&mut remembered.message);
                 }
             }
             Entry::Output { call_id, output } => {

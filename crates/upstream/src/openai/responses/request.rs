@@ -4,7 +4,7 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::ResponsesOptions;
 use crate::openai::{
@@ -18,7 +18,7 @@ pub(super) struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     instructions: Cow<'a, str>,
-    input: Vec<InputItem<'a>>,
+    input: Vec<Input<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,10 +27,21 @@ pub(super) struct Body<'a> {
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<NonZeroU32>,
+    /// The model's thoughts, sealed, so that they can be given back with its calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "String::is_empty")]
     safety_identifier: String,
     store: bool,
     stream: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Item(InputItem<'a>),
+    /// As it came.
+    Thought(Box<RawValue>),
 }
 
 #[derive(Serialize)]
@@ -103,7 +114,7 @@ impl<'a> Body<'a> {
             instructions: mark.instructions(request),
             input: history::entries(request, mark)
                 .into_iter()
-                .map(|entry| input_item(entry, mark))
+                .filter_map(|entry| input_item(entry, mark))
                 .collect(),
             tools: request
                 .tools
@@ -124,6 +135,7 @@ impl<'a> Body<'a> {
                 .wants_reasoning_summary
                 .then_some(Reasoning { summary: "auto" }),
             max_output_tokens: request.max_output_tokens,
+            include: (!request.tools.is_empty()).then_some(["reasoning.encrypted_content"]),
             safety_identifier: opaque_user(&request.end_user),
             store: false,
             stream: true,
@@ -131,14 +143,20 @@ impl<'a> Body<'a> {
     }
 }
 
-fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> InputItem<'a> {
-    match entry {
+fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> Option<Input<'a>> {
+    Some(Input::Item(match entry {
         Entry::Message { role, text, files } => InputItem::Message {
             role,
             content: content(text, files, mark),
         },
+        Entry::Thought(text) => {
+            return RawValue::from_string(text.into_owned())
+                .ok()
+                .map(Input::Thought);
+        }
         Entry::Call {
             call_id,
+            given_id: _,
             name,
             arguments,
         } => InputItem::FunctionCall {
@@ -147,7 +165,7 @@ fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> InputItem<'a> {
             arguments,
         },
         Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
-    }
+    }))
 }
 
 fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
