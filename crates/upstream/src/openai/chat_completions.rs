@@ -13,14 +13,14 @@ use std::borrow::Cow;
 
 use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
-use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use self::{calls::Calls, request::Body, thoughts::Thoughts};
 use super::{
-    Provider, ProviderConfig, failure,
+    Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
+    refused::{OUTPUT_FIELDS, Refused},
     stream::{self, Decode, Events},
     think::Splitter,
 };
@@ -30,29 +30,13 @@ use crate::{error::Error, sse::Event};
 #[derive(Debug, Clone)]
 pub struct ChatCompletions {
     provider: Provider,
-    options: ChatCompletionsOptions,
-}
-
-/// What not every compatible server understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChatCompletionsOptions {
-    /// Asks for token counts by `stream_options`; a few servers refuse the parameter.
-    pub wants_usage: bool,
-}
-
-impl Default for ChatCompletionsOptions {
-    fn default() -> Self {
-        Self { wants_usage: true }
-    }
 }
 
 impl ChatCompletions {
     /// Prepares the provider; nothing is sent yet.
-    pub fn new(config: ProviderConfig, options: ChatCompletionsOptions) -> Result<Self, Error> {
-        Ok(Self {
-            provider: Provider::new(config)?,
-            options,
-        })
+    pub fn new(config: ProviderConfig) -> Result<Self, Error> {
+        let provider = Provider::new(config)?;
+        Ok(Self { provider })
     }
 
     /// The provider itself, for the relay, which passes its answers on unread.
@@ -62,13 +46,18 @@ impl ChatCompletions {
 
     /// The parameter that bounds an answer. OpenAI's newer models refuse `max_tokens`; many other
     /// servers know nothing else.
-    pub(crate) fn output_field(&self) -> &'static str {
+    pub(crate) fn output_field(&self, model: &str) -> &'static str {
+        self.output_field_without(&self.provider.refused(model))
+    }
+
+    fn output_field_without(&self, refused: &Refused) -> &'static str {
         let host = self.provider.base_url.host_str().unwrap_or_default();
-        if host == "api.openai.com" || host.ends_with(".openai.azure.com") {
-            "max_completion_tokens"
-        } else {
-            "max_tokens"
-        }
+        let is_newer = host == "api.openai.com" || host.ends_with(".openai.azure.com");
+        let [first, other] = match is_newer {
+            true => [OUTPUT_FIELDS[1], OUTPUT_FIELDS[0]],
+            false => OUTPUT_FIELDS,
+        };
+        if refused.has(first) { other } else { first }
     }
 }
 
@@ -76,22 +65,26 @@ impl ChatCompletions {
 impl Model for ChatCompletions {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
         let mark = self.provider.mark(&request.end_user);
-        let body = Body::new(&request, self.options, self.output_field(), &mark);
-        let response = self.provider.post("chat/completions", &body).await?;
-        Ok(stream::of(
-            response,
-            Decoder::new(self.provider.api_key().cloned()),
-        ))
+        let body = |refused: &Refused| {
+            let output = self.output_field_without(refused);
+            Body::new(&request, self.provider.options, refused, output, &mark)
+        };
+        let decoder = || Decoder::new(self.provider.secrets().clone());
+        let asked = self
+            .provider
+            .ask("chat/completions", &request, body, decoder);
+        asked.await
     }
 }
 
 /// Reads the chunks of an answer.
 pub(super) struct Decoder {
-    api_key: Option<SecretString>,
+    secrets: Secrets,
     reader: Reader,
     text: Splitter,
     calls: Calls,
     thoughts: Thoughts,
+    has_begun: bool,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
@@ -105,13 +98,14 @@ enum Finish {
 }
 
 impl Decoder {
-    pub(super) fn new(api_key: Option<SecretString>) -> Self {
+    pub(super) fn new(secrets: Secrets) -> Self {
         Self {
-            api_key,
+            secrets,
             reader: Reader::default(),
             text: Splitter::default(),
             calls: Calls::default(),
             thoughts: Thoughts::default(),
+            has_begun: false,
             has_said: false,
             finish: None,
             usage: None,
@@ -132,8 +126,8 @@ impl Decoder {
         match reason.as_str() {
             "" => {}
             "length" | "max_tokens" => self.finish = Some(Finish::Truncated),
-            "content_filter" => return Err(failure::of_event("content_filter", "", None)),
-            "error" => return Err(failure::of_event("error", "", None)),
+            "content_filter" => return Err(failure::of_event("content_filter", "", &[])),
+            "error" => return Err(failure::of_event("error", "", &[])),
             _ => self.finish = Some(Finish::Whole),
         }
         Ok(())
@@ -253,6 +247,7 @@ impl Decode for Decoder {
             let [choice] = chunk.choices;
             let text = choice.delta.content.into_owned();
             self.reader.forget();
+            self.has_begun |= !text.is_empty();
             self.has_said |= !text.is_empty();
             self.text.push(text, events);
             return Ok(());
@@ -270,7 +265,7 @@ impl Decode for Decoder {
         if self.finish.is_some() {
             return Ok(());
         }
-        if let Some(error) = failure::in_event(&chunk["error"], self.api_key.as_ref()) {
+        if let Some(error) = failure::in_event(&chunk["error"], &self.secrets) {
             return Err(error);
         }
         let Some(choices) = chunk.get_mut("choices").and_then(Value::as_array_mut) else {
@@ -283,6 +278,9 @@ impl Decode for Decoder {
         {
             self.choice(choice, events)?;
         }
+        // A chunk that only says whose answer it is says nothing of it.
+        self.has_begun |=
+            self.has_said || self.finish.is_some() || !self.calls.is_empty() || !events.is_empty();
         Ok(())
     }
 
@@ -292,6 +290,10 @@ impl Decode for Decoder {
         }
         self.text.finish(events);
         Err(stream::cut_off(self.reader.skipped()))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn is_finished(&self) -> bool {

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
 use serde_json::{Map, Value, json};
 
-use super::Mark;
+use super::{Mark, refused::Refused};
 
 /// One entry of the conversation in the words that both APIs share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,18 @@ fn data_url(media_type: &str, bytes: &[u8]) -> String {
     let mut url = format!("data:{media_type};base64,");
     STANDARD.encode_string(bytes, &mut url);
     url
+}
+
+/// The tool that has to be used, where it is still offered.
+pub(super) fn tool_choice<'a>(request: &'a ModelRequest, refused: &Refused) -> Option<&'a str> {
+    let is_refused = |name: &str| {
+        request
+            .tools
+            .iter()
+            .any(|tool| tool.name == name && refused.has_tool(tool))
+    };
+    let chosen = request.tool_choice.as_deref();
+    chosen.filter(|name| !is_refused(name))
 }
 
 /// A schema as the providers want it: an object schema with `properties`, even if there are none.

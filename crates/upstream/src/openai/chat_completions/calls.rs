@@ -43,6 +43,11 @@ impl Call {
 }
 
 impl Calls {
+    /// Whether no call has begun.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Adds a piece: an entry of `tool_calls`.
     pub(super) fn push(&mut self, piece: &Value) -> Result<(), ModelError> {
         let function = &piece["function"];

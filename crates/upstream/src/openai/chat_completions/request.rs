@@ -6,11 +6,12 @@ use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ChatCompletionsOptions, thoughts::Remembered};
+use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
-    Mark,
+    Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part},
     opaque_user,
+    refused::Refused,
 };
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ pub(super) struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,16 +159,18 @@ impl<'a> Body<'a> {
     /// `output` says by which parameter this server is told how long an answer may get.
     pub(super) fn new(
         request: &'a ModelRequest,
-        options: ChatCompletionsOptions,
+        options: RequestOptions,
+        refused: &Refused,
         output: &str,
         mark: &Mark,
     ) -> Self {
         Self {
             model: &request.model,
-            messages: messages(request, mark),
+            messages: messages(request, options, refused, mark),
             tools: request
                 .tools
                 .iter()
+                .filter(|tool| !refused.has_tool(tool))
                 .map(|tool| Tool {
                     r#type: "function",
                     function: ToolFunction {
@@ -175,30 +180,45 @@ impl<'a> Body<'a> {
                     },
                 })
                 .collect(),
-            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+            tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
                 function: ToolChoiceFunction { name },
             }),
             stream: true,
-            stream_options: options.wants_usage.then_some(StreamOptions {
+            stream_options: (!refused.has("stream_options")).then_some(StreamOptions {
                 include_usage: true,
             }),
+            parallel_tool_calls: options
+                .parallel_tool_calls
+                .filter(|_| !request.tools.is_empty() && !refused.has("parallel_tool_calls")),
             max_tokens: request.max_output_tokens.filter(|_| output == "max_tokens"),
             max_completion_tokens: request
                 .max_output_tokens
                 .filter(|_| output == "max_completion_tokens"),
-            user: opaque_user(&request.end_user),
+            user: match refused.has("user") {
+                true => String::new(),
+                false => opaque_user(&request.end_user),
+            },
         }
     }
 }
 
 /// Instructions first, then the conversation; calls that belong together become one message, as
 /// this API wants each call answered right after the message that holds it.
-fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
+fn messages<'a>(
+    request: &'a ModelRequest,
+    options: RequestOptions,
+    refused: &Refused,
+    mark: &Mark,
+) -> Vec<Message<'a>> {
     let mut messages = Vec::with_capacity(request.input.len() + 2);
     let instructions = mark.instructions(request);
     if !instructions.is_empty() {
-        messages.push(Message::new("system", instructions));
+        let role = match options.system_role {
+            SystemRole::System => "system",
+            SystemRole::Developer => "developer",
+        };
+        messages.push(Message::new(role, instructions));
     }
     let mut remembered = Remembered::default();
     for entry in history::entries(request, mark) {
@@ -219,7 +239,13 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
                     }),
                 }
             }
-            Entry::Thought(text) => remembered = Remembered::read(&text),
+            Entry::Thought(text) => {
+                remembered = Remembered::read(&text);
+                remembered.message.retain(|name, _| !refused.has(name));
+                if refused.has(EXTRA) {
+                    remembered.calls.clear();
+                }
+            }
             Entry::Call {
                 call_id,
                 given_id,
@@ -292,7 +318,9 @@ mod tests {
             end_user: String::new(),
         };
         let mark = MarkKey::new(&[7; 32]).mark("");
-        serde_json::to_value(messages(&request, &mark)).unwrap()
+        let options = RequestOptions::default();
+        let messages = messages(&request, options, &Refused::default(), &mark);
+        serde_json::to_value(messages).unwrap()
     }
 
     fn call(call_id: &str) -> [ModelInput; 2] {

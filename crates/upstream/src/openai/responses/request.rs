@@ -11,6 +11,7 @@ use crate::openai::{
     Mark,
     history::{self, Entry, Part},
     opaque_user,
+    refused::Refused,
 };
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<ToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<NonZeroU32>,
@@ -32,7 +35,8 @@ pub(super) struct Body<'a> {
     include: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "String::is_empty")]
     safety_identifier: String,
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     stream: bool,
 }
 
@@ -93,7 +97,8 @@ struct Tool<'a> {
     description: &'a str,
     parameters: Value,
     // Strict mode refuses schemas that MCP servers commonly have (optional properties).
-    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -108,36 +113,50 @@ struct Reasoning {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, options: ResponsesOptions, mark: &Mark) -> Self {
+    pub(super) fn new(
+        request: &'a ModelRequest,
+        options: ResponsesOptions,
+        parallel_tool_calls: Option<bool>,
+        refused: &Refused,
+        mark: &Mark,
+    ) -> Self {
+        let has_tools = !request.tools.is_empty();
         Self {
             model: &request.model,
             instructions: mark.instructions(request),
             input: history::entries(request, mark)
                 .into_iter()
+                .filter(|entry| !(refused.has("include") && matches!(entry, Entry::Thought(_))))
                 .filter_map(|entry| input_item(entry, mark))
                 .collect(),
             tools: request
                 .tools
                 .iter()
+                .filter(|tool| !refused.has_tool(tool))
                 .map(|tool| Tool {
                     r#type: "function",
                     name: &tool.name,
                     description: &tool.description,
                     parameters: history::parameters(tool),
-                    strict: false,
+                    strict: (!refused.has("strict")).then_some(false),
                 })
                 .collect(),
-            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+            tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
                 name,
             }),
-            reasoning: options
-                .wants_reasoning_summary
+            parallel_tool_calls: parallel_tool_calls
+                .filter(|_| has_tools && !refused.has("parallel_tool_calls")),
+            reasoning: (options.wants_reasoning_summary && !refused.has("reasoning"))
                 .then_some(Reasoning { summary: "auto" }),
             max_output_tokens: request.max_output_tokens,
-            include: (!request.tools.is_empty()).then_some(["reasoning.encrypted_content"]),
-            safety_identifier: opaque_user(&request.end_user),
-            store: false,
+            include: (has_tools && !refused.has("include"))
+                .then_some(["reasoning.encrypted_content"]),
+            safety_identifier: match refused.has("safety_identifier") {
+                true => String::new(),
+                false => opaque_user(&request.end_user),
+            },
+            store: (!refused.has("store")).then_some(false),
             stream: true,
         }
     }

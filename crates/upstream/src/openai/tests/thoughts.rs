@@ -84,7 +84,7 @@ fn only_thoughts_that_can_be_given_back_are_kept() {
         let end = json!({ "type": "response.completed",
             "response": { "status": "completed", "output": [item] } });
         let trace = format!("data: {done}\n\ndata: {end}\n\n");
-        let decoder = responses::Decoder::new(None);
+        let decoder = responses::Decoder::new(Secrets::default());
         let told = stream::decode(decoder, trace.as_bytes(), usize::MAX);
         told.matches("Thought(Thought(").count()
     };
@@ -121,7 +121,7 @@ fn a_signed_call_goes_back_signed() {
         ] } }] });
     let trace = format!("data: {chunk}\n\ndata: [DONE]\n\n");
     let told = stream::decode(
-        chat_completions::Decoder::new(None),
+        chat_completions::Decoder::new(Secrets::default()),
         trace.as_bytes(),
         usize::MAX,
     );
