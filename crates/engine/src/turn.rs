@@ -12,7 +12,7 @@
 //! [`Effect::Save`] before the turn ends, and the last event says why it did.
 //!
 //! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
-//! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
+//! most, and once again where the conversation is too long for the model; and what it keeps is bounded in items and bytes ([`TurnLimits`]).
 
 mod ending;
 mod tools;
@@ -32,7 +32,10 @@ use self::{
 use crate::{
     history,
     limits::TurnLimits,
-    ports::{Change, ModelError, ModelEvent, ModelRequest, Moment, RunEnd, ToolCall, ToolEvent},
+    ports::{
+        Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, RunEnd, ToolCall,
+        ToolEvent,
+    },
     title::{self, Titles},
     transcript::{Closed, Transcript},
 };
@@ -121,6 +124,9 @@ pub(crate) struct Turn {
     limits: TurnLimits,
     phase: Phase,
     is_reasoning: bool,
+    /// How many entries of the request's input come before the question, until some of them were left out because they
+    /// were too many for the model.
+    earlier: Option<usize>,
     tools: ToolUse,
     awaits_title: bool,
     /// What the title falls back to.
@@ -166,6 +172,8 @@ impl Turn {
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
+        let is_question = |input: &ModelInput| matches!(input, ModelInput::User(_));
+        let earlier = request.input.iter().rposition(is_question);
         let tools = ToolUse::new(&limits);
         out.push_back(Effect::AskModel {
             request: Box::new(request.clone()),
@@ -177,6 +185,7 @@ impl Turn {
             limits,
             phase: Phase::Answering,
             is_reasoning: false,
+            earlier,
             tools,
             awaits_title,
             first_words,
@@ -220,7 +229,11 @@ impl Turn {
             (_, Phase::Ended) => {}
             (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
             (Input::ModelFailed(error), Phase::Answering) => {
-                self.fail(&Failure::from(&error), moment, out);
+                if matches!(error, ModelError::TooLong(_)) && self.has_shortened() {
+                    self.ask(out);
+                } else {
+                    self.fail(&Failure::from(&error), moment, out);
+                }
             }
             (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
             (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, out),
@@ -245,6 +258,24 @@ impl Turn {
                 _,
             ) => {}
         }
+    }
+
+    /// Leaves out half of what was said earlier, once and before the model has said anything. How much fits into a model
+    /// only its provider knows; the budget is an estimate.
+    fn has_shortened(&mut self) -> bool {
+        if self.transcript.is_saying() || self.tools.has_calls() {
+            return false;
+        }
+        let earlier = self.earlier.take();
+        earlier.is_some_and(|earlier| history::shorten(&mut self.request.input, earlier))
+    }
+
+    /// Asks the model with what stands in the request.
+    fn ask(&self, out: &mut VecDeque<Effect>) {
+        out.push_back(Effect::AskModel {
+            request: Box::new(self.request.clone()),
+            may_use_tools: self.tools.is_offered(),
+        });
     }
 
     /// What could not be saved is not tried again, and nothing that depends on it is said. Nor is the end saved: the
@@ -369,10 +400,7 @@ impl Turn {
             out.push_back(Effect::Emit(Event::ItemDone { item: message }));
         }
         self.phase = Phase::Answering;
-        out.push_back(Effect::AskModel {
-            request: Box::new(self.request.clone()),
-            may_use_tools: self.tools.is_offered(),
-        });
+        self.ask(out);
     }
 
     fn on_title(&mut self, title: Option<String>, out: &mut VecDeque<Effect>) {

@@ -10,7 +10,7 @@ use protocol::{
 };
 
 use super::*;
-use crate::ports::{ModelInput, Thought};
+use crate::ports::Thought;
 
 fn thread() -> ThreadMetadata {
     ThreadMetadata {
@@ -660,6 +660,57 @@ fn a_tool_that_says_nothing_is_told_to_the_model() {
     assert!(
         matches!(request.input.last(), Some(ModelInput::ToolOutput { output, .. }) if output.contains("without a result"))
     );
+}
+
+#[test]
+fn a_conversation_that_is_too_long_for_the_model_is_shortened_once() {
+    let too_long = || Input::ModelFailed(ModelError::TooLong("413".into()));
+    let long = || {
+        let mut start = start(Titles::Off);
+        let said = |text: &str| ModelInput::User(text.into());
+        let earlier = [said("1st"), said("2nd"), said("3rd"), said("4th")];
+        start.request.input.splice(0..0, earlier);
+        Play::of(start)
+    };
+    let asked = |play: &Play| {
+        let asked = play.effects.iter().rev().find_map(|effect| match effect {
+            Effect::AskModel { request, .. } => Some(request.input.clone()),
+            _ => None,
+        });
+        asked.expect("a question")
+    };
+    let play = long().on(too_long());
+    let told = asked(&play);
+    assert!(
+        matches!(&told[0], ModelInput::Context(note) if note.contains("left out")),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[1..],
+        ["3rd", "4th", "buy milk, please"].map(|text| ModelInput::User(text.into()))
+    );
+    let play = play.text("Fine.").completed();
+    assert!(play.error().is_none(), "{}", play.line());
+
+    let twice = long().on(too_long()).on(too_long());
+    assert!(
+        twice.line().ends_with("ask ask save[+end] error end"),
+        "{}",
+        twice.line()
+    );
+    let after_text = long().text("Hel").on(too_long());
+    assert!(after_text.error().is_some(), "{}", after_text.line());
+    let between = long()
+        .tool("a")
+        .completed()
+        .says("in French")
+        .tool_done(0, "bread")
+        .on(too_long());
+    let told = asked(&between);
+    assert!(told.contains(&ModelInput::User("buy milk, please".into())));
+    assert!(!told.contains(&ModelInput::User("1st".into())), "{told:?}");
+    let nothing_earlier = Play::new(Titles::Off).on(too_long());
+    assert!(nothing_earlier.error().is_some());
 }
 
 #[test]

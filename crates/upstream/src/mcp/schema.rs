@@ -180,7 +180,7 @@ impl Writer<'_> {
                     put(name, schema.unwrap_or(Value::Bool(false)));
                 }
                 // A schema for each place was the way up to draft 2019-09; no provider knows it.
-                ("items", Value::Array(places)) | ("prefixItems", Value::Array(places)) => {
+                ("items" | "prefixItems", Value::Array(places)) => {
                     if name == "items" || !fields.contains_key("items") {
                         let any = self.list(places, within, level);
                         put("items", any_of(any));

@@ -10,7 +10,8 @@ use engine::ports::{ModelError, ModelRequest, ModelStream};
 use serde::Serialize;
 
 use super::{
-    Provider, failure,
+    Provider,
+    failure::{self, Again},
     refused::Refused,
     stream::{self, Decode},
 };
@@ -42,15 +43,17 @@ impl Default for Retries {
 impl Retries {
     /// How long to wait before asking again; `None` where that is of no use. `chance` is any number.
     fn pause(&self, error: &ModelError, tried: u32, chance: u64) -> Option<Duration> {
-        let wanted = failure::pause_before_retry(error).filter(|_| tried < self.times)?;
         // In thousandths.
         let chance = u32::try_from(chance % 1_000).unwrap_or(0);
-        Some(match wanted {
-            Some(wanted) if wanted > self.longest => return None,
+        match failure::again(error) {
+            _ if tried >= self.times => None,
+            Again::Soon => Some(self.pause * 2_u32.saturating_pow(tried) * (500 + chance) / 1_000),
             // A little later than asked for, and not all at once.
-            Some(wanted) => wanted + self.pause * chance / 1_000,
-            None => self.pause * 2_u32.saturating_pow(tried) * (500 + chance) / 1_000,
-        })
+            Again::After(wanted) if wanted <= self.longest => {
+                Some(wanted + self.pause * chance / 1_000)
+            }
+            Again::Never | Again::After(_) => None,
+        }
     }
 }
 

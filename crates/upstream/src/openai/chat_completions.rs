@@ -9,7 +9,7 @@ mod calls;
 mod request;
 mod thoughts;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
@@ -29,13 +29,13 @@ use crate::{error::Error, sse::Event};
 /// A provider that speaks Chat Completions.
 #[derive(Debug, Clone)]
 pub struct ChatCompletions {
-    provider: Provider,
+    provider: Arc<Provider>,
 }
 
 impl ChatCompletions {
     /// Prepares the provider; nothing is sent yet.
     pub fn new(config: ProviderConfig) -> Result<Self, Error> {
-        let provider = Provider::new(config)?;
+        let provider = Arc::new(Provider::new(config)?);
         Ok(Self { provider })
     }
 
@@ -53,10 +53,10 @@ impl ChatCompletions {
     fn output_field_without(&self, refused: &Refused) -> &'static str {
         let host = self.provider.base_url.host_str().unwrap_or_default();
         let is_newer = host == "api.openai.com" || host.ends_with(".openai.azure.com");
-        let [first, other] = match is_newer {
-            true => [OUTPUT_FIELDS[1], OUTPUT_FIELDS[0]],
-            false => OUTPUT_FIELDS,
-        };
+        let [mut first, mut other] = OUTPUT_FIELDS;
+        if is_newer {
+            std::mem::swap(&mut first, &mut other);
+        }
         if refused.has(first) { other } else { first }
     }
 }

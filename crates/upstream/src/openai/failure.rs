@@ -121,9 +121,17 @@ pub(super) fn words_of_request(error: &ModelError) -> Option<&str> {
     is_of_request(error).then_some(refusal.words.0.as_str())
 }
 
-/// Whether asking again may help: `None` where it may not, else how long the provider wants to be left alone, where it
-/// says so. Sources: OpenAI's "Error codes" guide, and RFC 9110 §10.2.3.
-pub(super) fn pause_before_retry(error: &ModelError) -> Option<Option<Duration>> {
+/// Whether asking again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    Never,
+    Soon,
+    /// The provider wants to be left alone for so long.
+    After(Duration),
+}
+
+/// Whether asking again may help. Sources: OpenAI's "Error codes" guide, and RFC 9110 §10.2.3.
+pub(super) fn again(error: &ModelError) -> Again {
     let source = match error {
         ModelError::Unavailable(source)
         | ModelError::RateLimited(source)
@@ -131,12 +139,18 @@ pub(super) fn pause_before_retry(error: &ModelError) -> Option<Option<Duration>>
         ModelError::Misconfigured(_)
         | ModelError::TooLong(_)
         | ModelError::Declined(_)
-        | ModelError::TimedOut => return None,
+        | ModelError::TimedOut => return Again::Never,
     };
     if let Some(broken) = source.downcast_ref::<reqwest::Error>() {
-        return (!broken.is_timeout()).then_some(None);
+        return if broken.is_timeout() {
+            Again::Never
+        } else {
+            Again::Soon
+        };
     }
-    let refusal = source.downcast_ref::<Refusal>()?;
+    let Some(refusal) = source.downcast_ref::<Refusal>() else {
+        return Again::Never;
+    };
     // Waiting pays no bill.
     let is_limit = matches!(error, ModelError::RateLimited(_))
         && refusal.code != "insufficient_quota"
@@ -144,7 +158,11 @@ pub(super) fn pause_before_retry(error: &ModelError) -> Option<Option<Duration>>
     let is_busy = matches!(refusal.number(), Some(429 | 502..=504 | 529))
         && !matches!(error, ModelError::RateLimited(_));
     let is_overloaded = refusal.code.contains("overloaded");
-    (is_limit || is_busy || is_overloaded).then_some(refusal.retry_after)
+    match refusal.retry_after {
+        _ if !(is_limit || is_busy || is_overloaded) => Again::Never,
+        None => Again::Soon,
+        Some(pause) => Again::After(pause),
+    }
 }
 
 /// No answer came, or it broke off.

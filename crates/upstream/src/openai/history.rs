@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
 use serde_json::{Map, Value, json};
 
-use super::{Mark, refused::Refused};
+use super::{Mark, opaque_user, refused::Refused};
 
 /// One entry of the conversation in the words that both APIs share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,14 @@ fn data_url(media_type: &str, bytes: &[u8]) -> String {
     let mut url = format!("data:{media_type};base64,");
     STANDARD.encode_string(bytes, &mut url);
     url
+}
+
+/// The opaque name of the person for the parameter of this name; empty where it is refused.
+pub(super) fn end_user(request: &ModelRequest, refused: &Refused, name: &str) -> String {
+    if refused.has(name) {
+        return String::new();
+    }
+    opaque_user(&request.end_user)
 }
 
 /// The tool that has to be used, where it is still offered.

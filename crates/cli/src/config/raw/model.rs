@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 /// `[[models]]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the file"
+)]
 pub(crate) struct RawModel {
     pub(crate) id: String,
     pub(crate) kind: ModelKind,

@@ -10,7 +10,6 @@ use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
     Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part},
-    opaque_user,
     refused::Refused,
 };
 
@@ -195,10 +194,7 @@ impl<'a> Body<'a> {
             max_completion_tokens: request
                 .max_output_tokens
                 .filter(|_| output == "max_completion_tokens"),
-            user: match refused.has("user") {
-                true => String::new(),
-                false => opaque_user(&request.end_user),
-            },
+            user: history::end_user(request, refused, "user"),
         }
     }
 }

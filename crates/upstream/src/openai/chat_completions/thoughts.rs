@@ -1,8 +1,7 @@
 //! What a model thought, as it wants to hear it again with its calls.
 //!
-//! Chat Completions has no form of its own for this. Servers send it in `reasoning_content` (DeepSeek and most others)
-//! or `reasoning` (OpenRouter, vLLM), OpenRouter a second time in `reasoning_details`, and Gemini signs each call in
-//! its `extra_content`. All of them want it back where it came from; some refuse a call without it.
+//! Chat Completions has no form of its own for this. Servers send it in `reasoning_content` (as most of them do)
+//! or `reasoning`, some a second time in `reasoning_details`, and Gemini signs each call in its `extra_content`. All of them want it back where it came from; some refuse a call without it.
 
 use std::borrow::Cow;
 
@@ -190,7 +189,7 @@ mod tests {
     fn more_than_there_is_room_for_is_not_given_back_in_part() {
         let much = "x".repeat(300 * 1024);
         let part = json!({ "reasoning": much });
-        assert!(collected(&[part.clone()]).is_some());
+        assert!(collected(std::slice::from_ref(&part)).is_some());
         assert_eq!(collected(&[part.clone(), part]), None);
     }
 }

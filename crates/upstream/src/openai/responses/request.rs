@@ -10,7 +10,6 @@ use super::ResponsesOptions;
 use crate::openai::{
     Mark,
     history::{self, Entry, Part},
-    opaque_user,
     refused::Refused,
 };
 
@@ -152,10 +151,7 @@ impl<'a> Body<'a> {
             max_output_tokens: request.max_output_tokens,
             include: (has_tools && !refused.has("include"))
                 .then_some(["reasoning.encrypted_content"]),
-            safety_identifier: match refused.has("safety_identifier") {
-                true => String::new(),
-                false => opaque_user(&request.end_user),
-            },
+            safety_identifier: history::end_user(request, refused, "safety_identifier"),
             store: (!refused.has("store")).then_some(false),
             stream: true,
         }

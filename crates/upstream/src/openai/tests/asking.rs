@@ -16,9 +16,10 @@ async fn strict(name: &'static str, status: u16, words: &'static str) -> FakeMod
     let model = FakeModel::scripted([]).await.unwrap();
     model.answer_when(move |request| {
         let is_sent = request.body.to_string().contains(&format!("\"{name}\":"));
-        Some(match is_sent {
-            true => Reply::http_error(status, "", words),
-            false => Reply::text(["fine"]),
+        Some(if is_sent {
+            Reply::http_error(status, "", words)
+        } else {
+            Reply::text(["fine"])
         })
     });
     model
