@@ -264,6 +264,11 @@ impl McpTools {
         Self { exchange, ..self }
     }
 
+    /// How many tools are offered at most.
+    pub fn max_tools(&self) -> usize {
+        self.max_tools
+    }
+
     /// Asks one server for its tools, to see whether it works. `None` when there is no server of this name.
     pub async fn ask(&self, name: &str, context: &RequestContext) -> Option<ServerAnswer> {
         let server = self.servers.iter().position(|server| server.name == name)?;

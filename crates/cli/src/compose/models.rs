@@ -528,7 +528,41 @@ impl Toolbox<'_> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
+
+    #[test]
+    fn headers_are_texts_or_stand_in_variables_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "from a file\n").unwrap();
+        let variables = [("KEY".to_owned(), "from a variable".to_owned())];
+        let variables: Variables = variables.into_iter().collect();
+        let headers_of = |value: &str| {
+            let text = format!("[[models]]\nid = \"m\"\nheaders = {{ \"X-Key\" = {value} }}\n");
+            let config = config::parse(&text)?;
+            let headers = headers(&config.models[0], &variables)?;
+            let (name, value) = &headers[0];
+            anyhow::Ok(format!("{name}: {}", value.expose_secret()))
+        };
+        assert_eq!(headers_of("\"a text\"").unwrap(), "X-Key: a text");
+        assert_eq!(
+            headers_of("{ env = \"KEY\" }").unwrap(),
+            "X-Key: from a variable"
+        );
+        let path = format!("{{ file = {:?} }}", file.display().to_string());
+        assert_eq!(headers_of(&path).unwrap(), "X-Key: from a file");
+        for (value, said) in [
+            ("{ env = \"GONE\" }", "the variable GONE is not set"),
+            ("{ file = \"/gone\" }", "failed to read /gone"),
+            ("{ env = \"KEY\", file = \"/gone\" }", "expected a text"),
+            ("7", "expected a text"),
+        ] {
+            let error = format!("{:#}", headers_of(value).unwrap_err());
+            assert!(error.contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn a_workflow_may_have_any_plain_name() {

@@ -14,15 +14,16 @@ use std::{
 use engine::ports::{ToolEvent, ToolStream};
 use futures::{FutureExt, StreamExt, stream};
 use rmcp::{
-    ClientHandler, Peer, RoleClient, ServiceError, ServiceExt,
+    ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
     handler::client::progress::{ProgressDispatcher, ProgressSubscriber},
     model::{
         CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotification,
         CancelledNotificationParam, ClientCapabilities, ClientConfig, ClientRequest, ContentBlock,
         Implementation, JsonObject, ListToolsRequest, PaginatedRequestParams,
-        ProgressNotificationParam, RequestId, ResourceContents, ServerResult, Tool,
+        ProgressNotificationParam, ProtocolVersion, RequestId, ResourceContents, ServerResult,
+        Tool,
     },
-    service::{NotificationContext, PeerRequestOptions, RunningService},
+    service::{ClientInitializeError, NotificationContext, PeerRequestOptions, RunningService},
     transport::{
         StreamableHttpClientTransport,
         streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
@@ -99,24 +100,26 @@ impl ClientHandler for Listener {
 }
 
 impl Session {
-    /// Opens a session in which every request carries this credential.
+    /// Opens a session in which every request carries this credential: with the handshake that most servers know, and
+    /// without one where a server refuses it, as those do that speak only the revision of 2026-07-28.
     pub(super) async fn open(
         server: &McpServer,
         http: &HttpClient,
         credential: Option<&SecretString>,
     ) -> Result<Arc<Self>, Trouble> {
-        let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
-            .max_sse_event_size(MAX_MESSAGE_BYTES)
-            .max_json_response_size(MAX_MESSAGE_BYTES);
-        if let Some(credential) = credential {
-            config = config.auth_header(credential.expose_secret());
-        }
-        let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
-        let listener = Listener {
-            progress: ProgressDispatcher::new(),
-            has_changed_tools: AtomicBool::new(false),
+        let opening = async {
+            let legacy = ClientLifecycleMode::Initialize;
+            match handshake(server, http, credential, legacy).await {
+                Err(ClientInitializeError::JsonRpcError(refusal)) => {
+                    let preferred_versions = vec![ProtocolVersion::LATEST];
+                    let modern = ClientLifecycleMode::Discover { preferred_versions };
+                    let opened = handshake(server, http, credential, modern).await;
+                    // What it said to the handshake tells more than that it knows nothing else.
+                    opened.map_err(|_| ClientInitializeError::JsonRpcError(refusal))
+                }
+                opened => opened,
+            }
         };
-        let opening = Box::pin(listener.serve(transport));
         let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
@@ -224,6 +227,26 @@ impl Session {
             }
         })))
     }
+}
+
+async fn handshake(
+    server: &McpServer,
+    http: &HttpClient,
+    credential: Option<&SecretString>,
+    lifecycle: ClientLifecycleMode,
+) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
+        .max_sse_event_size(MAX_MESSAGE_BYTES)
+        .max_json_response_size(MAX_MESSAGE_BYTES);
+    if let Some(credential) = credential {
+        config = config.auth_header(credential.expose_secret());
+    }
+    let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
+    let listener = Listener {
+        progress: ProgressDispatcher::new(),
+        has_changed_tools: AtomicBool::new(false),
+    };
+    Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await
 }
 
 /// A page of a server's tools.

@@ -204,6 +204,50 @@ async fn what_a_tool_says_of_a_session_of_its_own_is_told_and_not_done_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_knows_no_handshake_is_asked_without_one() {
+    /// As the revision of 2026-07-28 has it: no handshake, no session, and each request says what it needs.
+    async fn modern(headers: HeaderMap, Json(body): Json<Value>) -> Response {
+        let id = &body["id"];
+        let method = body["method"].as_str().unwrap_or_default();
+        let meta = &body["params"]["_meta"];
+        let result = match method {
+            "initialize" => return error(400, &Value::Null, "Rejected 2025-era request", -32600),
+            _ if headers
+                .get("mcp-protocol-version")
+                .is_none_or(|version| version != "2026-07-28") =>
+            {
+                return error(400, id, "no version", -32600);
+            }
+            "server/discover" => {
+                json!({ "resultType": "complete", "supportedVersions": ["2026-07-28"],
+                "capabilities": { "tools": {} }, "ttlMs": 0, "cacheScope": "private" })
+            }
+            "tools/list" => {
+                json!({ "resultType": "complete", "tools": plain(), "ttlMs": 0, "cacheScope": "private" })
+            }
+            _ => {
+                let text = format!("{method} {}", meta.is_object());
+                json!({ "resultType": "complete", "content": [{ "type": "text", "text": text }] })
+            }
+        };
+        Json(json!({ "jsonrpc": "2.0", "id": id, "result": result })).into_response()
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let router = Router::new().route("/mcp", post(modern));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let tools = tools(vec![McpServer {
+        identity: ForwardedIdentity::None,
+        ..McpServer::new("modern", url.parse().unwrap())
+    }]);
+    let ada = user("ada");
+    assert_eq!(names(&tools, &ada).await, ["s", "login"]);
+    let (_, output, is_error) = run(&tools, &ada, "s", "{}").await;
+    assert_eq!((&*output, is_error), ("tools/call true", false));
+}
+
+#[tokio::test]
 async fn one_tool_that_cannot_be_offered_leaves_the_others() {
     let list = json!([
         { "name": "good", "inputSchema": { "type": "object", "properties": { "a": { "type": "array" } } } },
