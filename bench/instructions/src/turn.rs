@@ -21,8 +21,8 @@ use store::LocalFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
-use upstream::openai::{MarkKey, chat_completions::ChatCompletionsOptions};
-use upstream::{ChatCompletions, HttpPolicy, ProviderConfig};
+use upstream::openai::MarkKey;
+use upstream::{ChatCompletions, ProviderConfig};
 
 const TOKENS: u32 = 200;
 
@@ -107,21 +107,14 @@ async fn converse(mut stream: TcpStream, answer: Arc<[u8]>) -> Result<()> {
 }
 
 async fn engine(model: SocketAddr) -> Result<Engine> {
-    let config = ProviderConfig {
-        base_url: format!("http://{model}/v1").parse()?,
-        api_key: None,
-        http: HttpPolicy::STREAM,
-        marks: MarkKey::new(&[7; 32]),
-    };
+    let base_url = format!("http://{model}/v1").parse()?;
+    let config = ProviderConfig::new(base_url, MarkKey::new(&[7; 32]));
     let workflow = Workflow {
         id: WorkflowId::new("wf_count"),
         version: None,
         instructions: "Answer briefly.".to_owned(),
         user_context: None,
-        model: Arc::new(ChatCompletions::new(
-            config,
-            ChatCompletionsOptions::default(),
-        )?),
+        model: Arc::new(ChatCompletions::new(config)?),
         model_name: "model".to_owned(),
         model_choices: ModelChoices::Any,
         tools: Arc::new(NoTools),

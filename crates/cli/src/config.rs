@@ -19,10 +19,10 @@ use url::Url;
 
 pub(crate) use crate::config::raw::{
     Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawBusy,
-    RawClaim, RawClientAuthMethod, RawClientSecret, RawCondition, RawConfig, RawIssuer, RawLimits,
-    RawLog, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawPassthrough,
-    RawPublicToken, RawRule, RawRuns, RawTitles, RawTokenUse, RawUploads, RawWorkflow,
-    SecretIssuer, TokenType,
+    RawClaim, RawClientAuthMethod, RawClientSecret, RawCondition, RawConfig, RawHeader, RawIssuer,
+    RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices,
+    RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles, RawTokenUse,
+    RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.
@@ -118,17 +118,23 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
             &mut issuer.exchange_client_secret_file,
         ]
     });
-    let models = config
+    let (keys, headers): (Vec<_>, Vec<_>) = config
         .models
         .iter_mut()
-        .map(|model| &mut model.api_key_file);
+        .map(|model| (&mut model.api_key_file, &mut model.headers))
+        .unzip();
+    let headers = headers.into_iter().flat_map(|headers| headers.values_mut());
+    let headers = headers.filter_map(|header| match header {
+        RawHeader::File(header) => Some(&mut header.file),
+        RawHeader::Text(_) | RawHeader::Env(_) => None,
+    });
     let servers = config
         .mcp_servers
         .iter_mut()
         .map(|server| &mut server.api_key_file);
     let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
-    let optional = issuers.chain(models).chain(servers).chain(door).flatten();
-    always.into_iter().chain(optional)
+    let optional = issuers.chain(keys).chain(servers).chain(door).flatten();
+    always.into_iter().chain(optional).chain(headers)
 }
 
 /// The configuration file that is read: the one that is named, else the usual one, if it is there.

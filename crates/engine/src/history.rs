@@ -61,13 +61,45 @@ pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
     }
     let mut input: Vec<ModelInput> = told.into_iter().rev().flatten().collect();
     if is_cut {
-        let said =
-            |input: &ModelInput| matches!(input, ModelInput::User(_) | ModelInput::Assistant(_));
-        let first = input.iter().position(said).unwrap_or(input.len());
+        let first = input.iter().position(is_said).unwrap_or(input.len());
         input.drain(..first);
         input.insert(0, ModelInput::Context(LEFT_OUT.to_owned()));
     }
     Told { input, tokens_left }
+}
+
+/// Leaves out the older half of the first `earlier` entries, what the application says excepted. False, where there is
+/// nothing that could be left out.
+pub(crate) fn shorten(input: &mut Vec<ModelInput>, earlier: usize) -> bool {
+    let told = input.get(..earlier).unwrap_or(input);
+    let is_context = |input: &ModelInput| matches!(input, ModelInput::Context(_));
+    let Some(first) = told.iter().position(|input| !is_context(input)) else {
+        return false;
+    };
+    let history = told.get(first..).unwrap_or_default();
+    let half = history
+        .iter()
+        .map(tokens::of_input)
+        .sum::<u64>()
+        .div_ceil(2);
+    let mut left_out = 0;
+    let cut = history.iter().position(|input| {
+        let is_start = left_out >= half && is_said(input);
+        left_out += tokens::of_input(input);
+        is_start
+    });
+    let end = first + cut.unwrap_or(history.len());
+    input.drain(first..end);
+    let note = ModelInput::Context(LEFT_OUT.to_owned());
+    if !input.contains(&note) {
+        input.insert(first, note);
+    }
+    true
+}
+
+/// What a history can begin with.
+fn is_said(input: &ModelInput) -> bool {
+    matches!(input, ModelInput::User(_) | ModelInput::Assistant(_))
 }
 
 /// What a tool call leaves in the thread: a hidden item that holds the call *and* its output, so
@@ -303,6 +335,35 @@ mod tests {
         };
         assert_eq!(tell(&nothing, 100).input, [left_out()]);
         assert_eq!(tell(&Newest::default(), 0).input, []);
+    }
+
+    #[test]
+    fn the_older_half_is_left_out_and_what_the_application_says_stays() {
+        let plan = || ModelInput::Context("Plan: gold.".to_owned());
+        let mut input = vec![plan()];
+        for text in ["1st", "2nd", "3rd", "4th"] {
+            let mut items = vec![asked(1, text)];
+            items.extend([used(2, "seen"), answered(3, text)]);
+            input.extend(model_input(&items));
+        }
+        let question = ModelInput::User("and now?".into());
+        let newer = input[9..].to_vec();
+        input.push(question.clone());
+        let earlier = input.len() - 1;
+        assert!(shorten(&mut input, earlier));
+        let expected = [vec![plan(), left_out()], newer, vec![question.clone()]].concat();
+        assert_eq!(input, expected);
+        // What one message fills goes as a whole, and nothing is said twice.
+        let mut one = vec![
+            left_out(),
+            ModelInput::User("long".into()),
+            question.clone(),
+        ];
+        assert!(shorten(&mut one, 2));
+        assert_eq!(one, [left_out(), question.clone()]);
+        let mut nothing = vec![plan(), question];
+        assert!(!shorten(&mut nothing, 1));
+        assert_eq!(nothing.len(), 2);
     }
 
     fn any_item() -> impl Strategy<Value = ThreadItem> {

@@ -334,6 +334,8 @@ pub enum ModelInput {
     Assistant(String),
     /// What the application wants the model to know, not to obey: lower than instructions.
     Context(String),
+    /// What the model thought before the calls that follow.
+    Thought(Thought),
     /// A tool the model asked for.
     ToolCall(ToolCall),
     /// What the tool gave back for the call of this id.
@@ -390,6 +392,12 @@ pub enum FileContent {
     Pdf(Bytes),
 }
 
+/// What a model thought before it called tools, in a form that only its adapter reads. While a turn goes on it is
+/// given back with the calls, because some providers demand it and others think anew without it. It is neither shown
+/// nor kept with the thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thought(pub String);
+
 /// A question for a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRequest {
@@ -427,6 +435,8 @@ pub enum ModelEvent {
         /// Position in characters; `None` for the end of the text so far.
         index: Option<u32>,
     },
+    /// What the model wants to be told again with the calls that follow.
+    Thought(Thought),
     /// A complete request for a tool.
     ToolCall(ToolCall),
     /// The end of the answer. A stream that ends without it was cut off.

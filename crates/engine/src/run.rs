@@ -5,7 +5,11 @@
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream, FuturesUnordered, SelectAll},
+};
 use protocol::{Cursor, ThreadId};
 use tokio::{
     sync::oneshot,
@@ -17,7 +21,7 @@ use crate::{
     engine::Engine,
     ports::{
         Change, Epoch, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Moment, Store,
-        StoreError, ToolCall, ToolStream,
+        StoreError, ToolCall, ToolEvent,
     },
     runs::{Call, Mouth, Place},
     title,
@@ -73,8 +77,8 @@ enum Work {
     Nothing,
     Asking(BoxFuture<'static, Result<ModelStream, ModelError>>),
     Answer(ModelStream),
-    Calling(BoxFuture<'static, ToolStream>),
-    Tool(ToolStream),
+    /// The tools of one round beside each other, each with its place; `None` is the end of one.
+    Tools(SelectAll<BoxStream<'static, (usize, Option<ToolEvent>)>>),
 }
 
 /// Plays a turn to its end. The place is given up with the last word.
@@ -151,7 +155,11 @@ impl Running {
                 let model = Arc::clone(&self.task.workflow.model);
                 self.title = Some(write_title(model, *request).boxed());
             }
-            Effect::CallTool(call) => self.work = Work::Calling(self.task.call(call).boxed()),
+            Effect::CallTools(calls) => {
+                let calls = calls.into_iter().enumerate();
+                let tools = calls.map(|(place, call)| self.task.call(place, call));
+                self.work = Work::Tools(stream::select_all(tools));
+            }
             Effect::Listen => self.listen(),
             // They are dealt with where effects are taken from the queue.
             Effect::Emit(_) | Effect::Save(_) | Effect::End => {}
@@ -290,10 +298,17 @@ impl Task {
         }
     }
 
-    fn call(&self, call: ToolCall) -> impl Future<Output = ToolStream> + Send + 'static {
+    /// What a tool reports, and then its end.
+    fn call(&self, place: usize, call: ToolCall) -> BoxStream<'static, (usize, Option<ToolEvent>)> {
         let tools = Arc::clone(&self.workflow.tools);
         let context = Arc::clone(&self.context);
-        async move { tools.call(&context, call).await }
+        let called = async move { tools.call(&context, call).await };
+        let ended = stream::once(std::future::ready((place, None)));
+        called
+            .flatten_stream()
+            .map(move |event| (place, Some(event)))
+            .chain(ended)
+            .boxed()
     }
 
     /// Writes a change, patiently while the store is busy, and only while the thread is this run's.
@@ -347,14 +362,11 @@ impl Work {
                         return Input::ModelEnded;
                     }
                 },
-                Self::Calling(calling) => *self = Self::Tool(calling.await),
-                Self::Tool(tool) => {
-                    if let Some(event) = tool.next().await {
-                        return Input::Tool(event);
-                    }
-                    *self = Self::Nothing;
-                    return Input::ToolEnded;
-                }
+                Self::Tools(tools) => match tools.next().await {
+                    Some((place, Some(event))) => return Input::Tool(place, event),
+                    Some((place, None)) => return Input::ToolEnded(place),
+                    None => *self = Self::Nothing,
+                },
             }
         }
     }

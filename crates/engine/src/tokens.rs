@@ -40,6 +40,7 @@ pub(crate) fn of_input(input: &ModelInput) -> u64 {
             ModelInput::Assistant(text) | ModelInput::Context(text) => of_text(text),
             ModelInput::ToolCall(call) => of_text(&call.name) + of_text(&call.arguments),
             ModelInput::ToolOutput { output, .. } => of_text(output),
+            ModelInput::Thought(thought) => of_text(&thought.0),
         }
 }
 

@@ -62,6 +62,11 @@ impl Transcript {
         self.is_thread_unsaved = true;
     }
 
+    /// Whether a message grows.
+    pub(crate) fn is_saying(&self) -> bool {
+        self.message.is_some()
+    }
+
     /// Bytes of text that were said so far, citations included.
     pub(crate) fn answer_bytes(&self) -> usize {
         self.answer_bytes

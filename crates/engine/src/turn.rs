@@ -12,7 +12,7 @@
 //! [`Effect::Save`] before the turn ends, and the last event says why it did.
 //!
 //! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
-//! most, and what it keeps is bounded in items and bytes ([`TurnLimits`]).
+//! most, and once again where the conversation is too long for the model; and what it keeps is bounded in items and bytes ([`TurnLimits`]).
 
 mod ending;
 mod tools;
@@ -29,7 +29,7 @@ pub(crate) use self::ending::{
 };
 use self::{
     ending::Failure,
-    tools::{Finished, ToolUse},
+    tools::{Kept, ToolUse},
 };
 use crate::{
     history,
@@ -52,10 +52,10 @@ pub(crate) enum Input {
     ModelFailed(ModelError),
     /// The model's stream ended; only after [`ModelEvent::Completed`] is that no failure.
     ModelEnded,
-    /// The tool that was called said something.
-    Tool(ToolEvent),
-    /// The tool's stream ended without a result.
-    ToolEnded,
+    /// The tool at this place of [`Effect::CallTools`] said something.
+    Tool(usize, ToolEvent),
+    /// Its stream ended; only after [`ToolEvent::Done`] is that no failure.
+    ToolEnded(usize),
     /// A title was written, or could not be.
     Title(Option<String>),
     /// What the person has said since the model was asked last, for [`Effect::Listen`].
@@ -83,8 +83,8 @@ pub(crate) enum Effect {
     },
     /// Ask for a title beside the answer; it comes back as [`Input::Title`].
     AskTitle(Box<ModelRequest>),
-    /// Run a tool; its events come back as [`Input::Tool`].
-    CallTool(ToolCall),
+    /// Run these tools, all at once; their events come back as [`Input::Tool`].
+    CallTools(Vec<ToolCall>),
     /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
     Listen,
     /// Give up whatever still runs; nothing comes after it.
@@ -109,7 +109,7 @@ pub(crate) struct Start {
 enum Phase {
     /// The model was asked or is answering.
     Answering,
-    /// It asked for tools, which run one after the other.
+    /// It asked for tools, which run beside each other.
     Acting,
     /// The tools are done; the model is asked again as soon as it is known what else it should hear.
     Listening,
@@ -126,6 +126,9 @@ pub(crate) struct Turn {
     limits: TurnLimits,
     phase: Phase,
     is_reasoning: bool,
+    /// How many entries of the request's input come before the question, until some of them were left out because they
+    /// were too many for the model.
+    earlier: Option<usize>,
     tools: ToolUse,
     awaits_title: bool,
     /// What the title falls back to.
@@ -171,6 +174,8 @@ impl Turn {
         if awaits_title {
             out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
         }
+        let is_question = |input: &ModelInput| matches!(input, ModelInput::User(_));
+        let earlier = request.input.iter().rposition(is_question);
         let tools = ToolUse::new(&limits);
         out.push_back(Effect::AskModel {
             request: Box::new(request.clone()),
@@ -182,6 +187,7 @@ impl Turn {
             limits,
             phase: Phase::Answering,
             is_reasoning: false,
+            earlier,
             tools,
             awaits_title,
             first_words,
@@ -225,20 +231,18 @@ impl Turn {
             (_, Phase::Ended) => {}
             (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
             (Input::ModelFailed(error), Phase::Answering) => {
-                self.fail(&Failure::from(&error), moment, out);
+                if matches!(error, ModelError::TooLong(_)) && self.has_shortened() {
+                    self.ask(out);
+                } else {
+                    self.fail(&Failure::from(&error), moment, out);
+                }
             }
             (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
-            (Input::Tool(event), Phase::Acting) => self.on_tool(event, moment, out),
-            (Input::ToolEnded, Phase::Acting) => {
+            (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, out),
+            (Input::ToolEnded(place), Phase::Acting) => {
                 let output = "the tool stopped without a result".to_owned();
-                self.on_tool(
-                    ToolEvent::Done {
-                        output,
-                        is_error: true,
-                    },
-                    moment,
-                    out,
-                );
+                let is_error = true;
+                self.on_tool(place, ToolEvent::Done { output, is_error }, out);
             }
             (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, out),
             (Input::Title(title), _) => self.on_title(title, out),
@@ -250,12 +254,30 @@ impl Turn {
                 Input::Model(_)
                 | Input::ModelFailed(_)
                 | Input::ModelEnded
-                | Input::Tool(_)
-                | Input::ToolEnded
+                | Input::Tool(..)
+                | Input::ToolEnded(_)
                 | Input::Heard(_),
                 _,
             ) => {}
         }
+    }
+
+    /// Leaves out half of what was said earlier, once and before the model has said anything. How much fits into a model
+    /// only its provider knows; the budget is an estimate.
+    fn has_shortened(&mut self) -> bool {
+        if self.transcript.is_saying() || self.tools.has_calls() {
+            return false;
+        }
+        let earlier = self.earlier.take();
+        earlier.is_some_and(|earlier| history::shorten(&mut self.request.input, earlier))
+    }
+
+    /// Asks the model with what stands in the request.
+    fn ask(&self, out: &mut VecDeque<Effect>) {
+        out.push_back(Effect::AskModel {
+            request: Box::new(self.request.clone()),
+            may_use_tools: self.tools.is_offered(),
+        });
     }
 
     /// What could not be saved is not tried again, and nothing that depends on it is said. Nor is the end saved: the
@@ -297,6 +319,7 @@ impl Turn {
                 self.transcript.cite(url, title, index, out);
                 self.check_length(moment, out);
             }
+            ModelEvent::Thought(thought) => self.tools.think(thought, self.transcript.is_saying()),
             ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {
                 is_truncated,
@@ -306,7 +329,7 @@ impl Turn {
                     // The arguments of a call may have been cut off, too.
                     self.tools.drop_calls();
                 }
-                if self.tools.current().is_some() {
+                if self.tools.has_calls() {
                     self.act(moment, out);
                 } else {
                     self.complete(is_truncated, moment, out);
@@ -323,76 +346,45 @@ impl Turn {
         }
     }
 
-    /// Starts the tools the model asked for.
+    /// Starts the tools the model asked for. That they are about to run is in the store before they run: if the process
+    /// ends meanwhile, nobody takes them for ones that never ran.
     fn act(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
         let closed = self.transcript.close(out);
-        if let Some(text) = closed.text() {
-            let said = ModelInput::Assistant(text.to_owned());
-            self.request.input.push(said);
-        }
-        self.tools.begin_round();
         self.phase = Phase::Acting;
-        self.call_next(closed, moment, out);
+        let mut calls = Vec::new();
+        for Kept { call, record } in self.tools.begin_round(closed.text(), moment) {
+            let thread = &self.transcript.thread().id;
+            let unknown = history::UNKNOWN_RESULT;
+            let item = history::tool_record(thread, record, &call, unknown, true);
+            self.transcript.keep(item);
+            calls.push(call);
+        }
+        self.transcript.save(closed, None, out);
+        let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+        out.push_back(progress(format!("Using {}…", names.join(", "))));
+        out.push_back(Effect::CallTools(calls));
     }
 
-    /// Runs the next tool, or listens where all have run. That a tool is about to run is in the store before it runs: if
-    /// the process ends meanwhile, nobody takes it for one that never ran.
-    fn call_next(
-        &mut self,
-        closed: Closed,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        let Some((call, record)) = self.tools.start(moment) else {
-            self.transcript.save(closed, None, out);
-            // The user's choice of a tool is fulfilled by the first round.
-            self.request.tool_choice = None;
-            self.phase = Phase::Listening;
-            out.push_back(Effect::Listen);
+    /// A result is saved as soon as it is there; the model hears of all of them together.
+    fn on_tool(&mut self, place: usize, event: ToolEvent, out: &mut VecDeque<Effect>) {
+        let (output, is_error) = match event {
+            ToolEvent::Progress(text) => return out.push_back(progress(text)),
+            ToolEvent::Done { output, is_error } => (output, is_error),
+        };
+        let Some((Kept { call, record }, output)) = self.tools.finish(place, output) else {
             return;
         };
-        let record = history::tool_record(
-            &self.transcript.thread().id,
-            record,
-            &call,
-            history::UNKNOWN_RESULT,
-            true,
-        );
-        self.transcript.keep(record);
-        self.transcript.save(closed, None, out);
-        out.push_back(progress(format!("Using {}…", call.name)));
-        out.push_back(Effect::CallTool(call));
-    }
-
-    fn on_tool(
-        &mut self,
-        event: ToolEvent,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        match event {
-            ToolEvent::Progress(text) => out.push_back(progress(text)),
-            ToolEvent::Done {
-                mut output,
-                is_error,
-            } => {
-                let Some(Finished { call, record }) = self.tools.finish(&mut output) else {
-                    return;
-                };
-                self.transcript.keep(history::tool_record(
-                    &self.transcript.thread().id,
-                    record,
-                    &call,
-                    &output,
-                    is_error,
-                ));
-                let call_id = call.call_id.clone();
-                self.request.input.push(ModelInput::ToolCall(call));
-                self.request
-                    .input
-                    .push(ModelInput::ToolOutput { call_id, output });
-                self.call_next(Closed::NOTHING, moment, out);
-            }
+        let thread = &self.transcript.thread().id;
+        let item = history::tool_record(thread, record, &call, output, is_error);
+        self.transcript.keep(item);
+        self.transcript.save(Closed::NOTHING, None, out);
+        if !self.tools.is_running() {
+            // The user's choice of a tool is fulfilled by the first round.
+            self.request.tool_choice = None;
+            let told = self.tools.end_round();
+            self.request.input.extend(told);
+            self.phase = Phase::Listening;
+            out.push_back(Effect::Listen);
         }
     }
 
@@ -410,11 +402,7 @@ impl Turn {
             out.push_back(Effect::Emit(Event::ItemDone { item: message }));
         }
         self.phase = Phase::Answering;
-        self.tools.end_round();
-        out.push_back(Effect::AskModel {
-            request: Box::new(self.request.clone()),
-            may_use_tools: self.tools.is_offered(),
-        });
+        self.ask(out);
     }
 
     fn on_title(&mut self, title: Option<String>, out: &mut VecDeque<Effect>) {

@@ -285,6 +285,11 @@ fn answer(shared: &Shared, api: Api, headers: HeaderMap, body: &Bytes) -> Respon
     let number = shared.requests.borrow().len();
     let stream_wanted = request.body["stream"] == true;
     let usage_wanted = request.body["stream_options"]["include_usage"] == true;
+    let sealed_wanted = request.body["include"].as_array().is_some_and(|names| {
+        names
+            .iter()
+            .any(|name| name == "reasoning.encrypted_content")
+    });
     let model = request.body["model"].as_str().unwrap_or("fake").to_owned();
     shared
         .requests
@@ -308,13 +313,13 @@ fn answer(shared: &Shared, api: Api, headers: HeaderMap, body: &Bytes) -> Respon
     }
     if !stream_wanted {
         return axum::Json(match api {
-            Api::Responses => responses::object(&reply, &model, number),
+            Api::Responses => responses::object(&reply, &model, number, sealed_wanted),
             Api::ChatCompletions => completions::object(&reply, &model),
         })
         .into_response();
     }
     let mut chunks = match api {
-        Api::Responses => responses::stream(&reply, &model, number),
+        Api::Responses => responses::stream(&reply, &model, number, sealed_wanted),
         Api::ChatCompletions => completions::stream(&reply, &model, usage_wanted),
     };
     if let Some(length) = reply.piece_length {

@@ -241,10 +241,18 @@ pub(crate) async fn read_prefix(mut response: Response, limit: usize) -> Vec<u8>
 /// Nobody is asked to wait longer than a day, whatever a header says.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3), or Better Auth's `X-Retry-After`; the date form is
-/// rare and counts as absent.
+/// `Retry-After` in seconds (RFC 9110 §10.2.3), OpenAI's `retry-after-ms`, or Better Auth's `X-Retry-After`; the date
+/// form is rare and counts as absent.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let headers = response.headers();
+    if let Some(value) = headers.get("retry-after-ms")
+        && let Some(milliseconds) = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+    {
+        return Some(Duration::from_millis(milliseconds).min(MAX_RETRY_AFTER));
+    }
     let value = headers
         .get(RETRY_AFTER)
         .or_else(|| headers.get("x-retry-after"))?;

@@ -12,9 +12,14 @@ mod exchange;
 mod failure;
 mod identity;
 mod name;
+mod schema;
 mod session;
+mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use engine::{
@@ -44,6 +49,8 @@ use crate::{
     http::{HttpClient, HttpPolicy},
 };
 
+/// How many tools are offered at most where nothing else is said: OpenAI refuses a question with more.
+pub const MAX_TOOLS: usize = 128;
 /// Sessions that are kept open; the one that was used longest ago goes first.
 const MAX_SESSIONS: u64 = 1_000;
 /// A session that nobody used for this long is closed.
@@ -155,6 +162,9 @@ pub struct McpTools {
     exchange: TokenExchange,
     clock: Arc<dyn Clock>,
     sessions: Cache<SessionKey, Arc<Slot>>,
+    max_tools: usize,
+    /// The tools that were left out the last time, so that the same is said once.
+    left_out: SyncMutex<Vec<String>>,
 }
 
 /// Which user's session with which server.
@@ -237,13 +247,26 @@ impl McpTools {
                 .max_capacity(MAX_SESSIONS)
                 .time_to_idle(SESSION_IDLE)
                 .build(),
+            max_tools: MAX_TOOLS,
+            left_out: SyncMutex::default(),
         })
+    }
+
+    /// Offers at most this many tools of all servers together, in their order.
+    #[must_use]
+    pub fn with_max_tools(self, max_tools: usize) -> Self {
+        Self { max_tools, ..self }
     }
 
     /// Where tokens are exchanged for servers that want [`ForwardedIdentity::Exchanged`].
     #[must_use]
     pub fn with_exchange(self, exchange: TokenExchange) -> Self {
         Self { exchange, ..self }
+    }
+
+    /// How many tools are offered at most.
+    pub fn max_tools(&self) -> usize {
+        self.max_tools
     }
 
     /// Asks one server for its tools, to see whether it works. `None` when there is no server of this name.
@@ -325,7 +348,7 @@ impl McpTools {
             let slot = self.slot(server, context)?;
             let config = self.servers.get(server).ok_or(Trouble::Gone)?;
             let session = slot.session(self, config, context).await?;
-            match session.tools(is_refresh).await {
+            match session.tools(config, is_refresh).await {
                 Ok(tools) => {
                     return Ok(Offer {
                         server,
@@ -393,13 +416,32 @@ impl McpTools {
 
     /// The server and the tool behind an offered name.
     fn find(&self, offers: &[Offer], name: &str) -> Option<(usize, Arc<Slot>, String)> {
-        for (offer, names) in offers.iter().zip(self.names(offers)) {
+        let mut room = self.max_tools;
+        for (offer, mut names) in offers.iter().zip(self.names(offers)) {
+            names.truncate(room);
+            room -= names.len();
             if let Some(place) = names.iter().position(|offered| offered == name) {
                 let tool = offer.tools.get(place)?;
                 return Some((offer.server, Arc::clone(&offer.slot), tool.name.clone()));
             }
         }
         None
+    }
+
+    /// Says once which tools there is no room for.
+    fn leave_out(&self, names: Vec<String>) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left_out == names {
+            return;
+        }
+        if !names.is_empty() {
+            tracing::warn!(
+                tools = names.join(", "),
+                most = self.max_tools,
+                "there are more tools than may be offered; these are left out"
+            );
+        }
+        *left_out = names;
     }
 
     /// Starts a call, or says to the model why not.
@@ -503,10 +545,11 @@ impl Slot {
 impl Tools for McpTools {
     async fn list(&self, context: &RequestContext) -> Vec<ToolSpec> {
         let offers = self.offers(context, false).await.offers;
-        let names = self.names(&offers);
+        let mut names = self.names(&offers).concat();
+        self.leave_out(names.split_off(names.len().min(self.max_tools)));
         let tools = offers.iter().flat_map(|offer| offer.tools.iter());
         tools
-            .zip(names.into_iter().flatten())
+            .zip(names)
             .map(|(tool, name)| ToolSpec {
                 name,
                 description: tool.description.clone(),

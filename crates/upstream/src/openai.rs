@@ -4,31 +4,42 @@
 //! engine's `ModelEvent`s and `ModelError`s. A provider's error text goes into the error's source,
 //! for the log, with credentials masked; the user is told something in our own words.
 
+mod ask;
 pub mod chat_completions;
 mod failure;
 mod history;
 mod lenient;
 mod marks;
+mod refused;
 pub mod responses;
 pub mod sessions;
 mod stream;
 mod think;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use engine::ports::ModelError;
+use moka::sync::Cache;
 use reqwest::{
     Method, Response,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE},
+    header::{
+        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
+        HeaderName, HeaderValue, TRANSFER_ENCODING,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use url::Url;
 
 use marks::Mark;
+use refused::{OUTPUT_FIELDS, Refused};
 
+pub use ask::Retries;
 pub use chat_completions::ChatCompletions;
 pub use marks::MarkKey;
 pub use responses::Responses;
@@ -50,7 +61,140 @@ pub struct ProviderConfig {
     pub http: HttpPolicy,
     /// Keeps what the application tells the model apart from what users write.
     pub marks: MarkKey,
+    /// Sent with every request besides our own; they win over the key.
+    pub headers: Vec<(String, SecretString)>,
+    /// What the server is sent beyond the question itself.
+    pub options: RequestOptions,
+    /// How long an answer is waited for.
+    pub patience: Patience,
+    /// How often a question is asked again before its answer has begun.
+    pub retries: Retries,
 }
+
+impl ProviderConfig {
+    /// A provider that is asked without a key, in the usual way.
+    pub fn new(base_url: Url, marks: MarkKey) -> Self {
+        Self {
+            base_url,
+            api_key: None,
+            // Silence is timed by what has been said, see `Patience`.
+            http: HttpPolicy {
+                idle_timeout: None,
+                ..HttpPolicy::STREAM
+            },
+            marks,
+            headers: Vec::new(),
+            options: RequestOptions::default(),
+            patience: Patience::default(),
+            retries: Retries::default(),
+        }
+    }
+}
+
+/// What not every server takes. What one refuses by its name is left out by itself from then on; this spares it the
+/// first refusal, and is for servers that refuse without saying what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestOptions {
+    /// Asks for token counts by `stream_options`.
+    pub stream_options: bool,
+    /// Sends an opaque name of the person (`user`, `safety_identifier`).
+    pub end_user: bool,
+    /// Gives back what the model thought before it called tools.
+    pub thoughts: bool,
+    /// Says whether the model may call several tools in one answer; `None` says nothing.
+    pub parallel_tool_calls: Option<bool>,
+    /// The role of the instructions in Chat Completions.
+    pub system_role: SystemRole,
+    /// The parameter for the length of an answer in Chat Completions; `None` goes by the address.
+    pub output_field: Option<OutputField>,
+}
+
+impl Default for RequestOptions {
+    fn default() -> Self {
+        Self {
+            stream_options: true,
+            end_user: true,
+            thoughts: true,
+            parallel_tool_calls: None,
+            system_role: SystemRole::System,
+            output_field: None,
+        }
+    }
+}
+
+impl RequestOptions {
+    /// What is left out from the beginning.
+    fn refused(self) -> Refused {
+        let mut refused = Refused::default();
+        let switches: [(bool, &[&'static str]); 3] = [
+            (self.stream_options, &["stream_options"]),
+            (self.end_user, &["user", "safety_identifier"]),
+            (
+                self.thoughts,
+                &[
+                    "include",
+                    "reasoning_content",
+                    "reasoning",
+                    "reasoning_details",
+                    "extra_content",
+                ],
+            ),
+        ];
+        for (_, names) in switches.iter().filter(|(is_on, _)| !is_on) {
+            names.iter().for_each(|name| refused.add(name));
+        }
+        match self.output_field {
+            Some(OutputField::MaxTokens) => refused.add(OUTPUT_FIELDS[1]),
+            Some(OutputField::MaxCompletionTokens) => refused.add(OUTPUT_FIELDS[0]),
+            None => {}
+        }
+        refused
+    }
+}
+
+/// The role under which a Chat Completions server takes instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemRole {
+    /// `system`, which every server knows.
+    System,
+    /// `developer`, OpenAI's newer name.
+    Developer,
+}
+
+/// The parameter by which a Chat Completions server is told how long an answer may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputField {
+    /// `max_tokens`
+    MaxTokens,
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+}
+
+/// How long an answer is waited for. How long a connection may take is the [`HttpPolicy`]'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// From the question to the first sign that the model has begun.
+    pub first_token: Duration,
+    /// Between two signs of life afterwards.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            first_token: Duration::from_mins(2),
+            silence: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Models of one provider whose refusals are remembered; the page may ask for any name.
+const MAX_KNOWN_MODELS: u64 = 256;
+/// A header's value of fewer characters is no secret, and hiding it would hide half of every message.
+const MIN_SECRET_CHARS: usize = 8;
+
+/// What is masked in a text that goes to the log.
+pub(crate) type Secrets = Arc<[SecretString]>;
 
 /// A provider that is ready to be asked; clones share its connections.
 #[derive(Debug, Clone)]
@@ -58,18 +202,40 @@ pub(crate) struct Provider {
     http: HttpClient,
     base_url: Arc<Url>,
     api_key: Option<SecretString>,
+    headers: HeaderMap,
+    secrets: Secrets,
     marks: MarkKey,
+    options: RequestOptions,
+    patience: Patience,
+    retries: Retries,
+    /// What is left out for every model.
+    never_sent: Refused,
+    /// What is left out by model, learned from its refusals.
+    known: Cache<String, Refused>,
+    asked_again: Arc<AtomicU64>,
 }
 
 impl Provider {
     pub(crate) fn new(config: ProviderConfig) -> Result<Self, Error> {
         let http = HttpClient::new(&config.http)?;
         http.check(&config.base_url)?;
+        let is_secret =
+            |value: &&SecretString| value.expose_secret().chars().count() >= MIN_SECRET_CHARS;
+        let values = config.headers.iter().map(|(_, value)| value);
+        let secrets = values.filter(is_secret).chain(&config.api_key).cloned();
         Ok(Self {
             http,
             base_url: Arc::new(config.base_url),
+            secrets: secrets.collect(),
             api_key: config.api_key,
+            headers: headers(&config.headers)?,
             marks: config.marks,
+            options: config.options,
+            patience: config.patience,
+            retries: config.retries,
+            never_sent: config.options.refused(),
+            known: Cache::new(MAX_KNOWN_MODELS),
+            asked_again: Arc::default(),
         })
     }
 
@@ -77,7 +243,7 @@ impl Provider {
     pub(crate) async fn post(
         &self,
         path: &str,
-        body: &impl Serialize,
+        body: &(impl Serialize + ?Sized),
     ) -> Result<Response, ModelError> {
         let url = join(&self.base_url, path);
         let mut request = self
@@ -92,9 +258,11 @@ impl Provider {
         if let Some(key) = &self.api_key {
             request = request.bearer_auth(key.expose_secret());
         }
+        // Replaces what is there by the same name.
+        request = request.headers(self.headers.clone());
         let response = request.send().await.map_err(failure::of_connection)?;
         if !response.status().is_success() {
-            return Err(failure::of_answer(response, self.api_key.as_ref()).await);
+            return Err(failure::of_answer(response, &self.secrets).await);
         }
         if response
             .headers()
@@ -116,9 +284,45 @@ impl Provider {
     }
 
     /// What is masked in a text that goes to the log.
-    pub(crate) fn api_key(&self) -> Option<&SecretString> {
-        self.api_key.as_ref()
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
+
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
+    }
+}
+
+/// The operator's headers, checked.
+fn headers(pairs: &[(String, SecretString)]) -> Result<HeaderMap, Error> {
+    /// What says how a message is to be read is the client's to say.
+    const OURS: [HeaderName; 7] = [
+        ACCEPT,
+        ACCEPT_ENCODING,
+        CONNECTION,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        HOST,
+        TRANSFER_ENCODING,
+    ];
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        let refuse = |what: &str| Error::Configuration {
+            message: format!("the header `{name}` {what}"),
+        };
+        let key: HeaderName = name
+            .parse()
+            .map_err(|_| refuse("has a name that no header can have"))?;
+        if OURS.contains(&key) {
+            return Err(refuse("is set by the server itself; leave it out"));
+        }
+        let mut value = HeaderValue::from_str(value.expose_secret())
+            .map_err(|_| refuse("has a value that no header can have"))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
 }
 
 /// What a connection that broke off means.

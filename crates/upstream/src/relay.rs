@@ -13,7 +13,7 @@ use engine::ports::{Model, ModelError, ModelEvent, ModelInput, ModelRequest, Mod
 use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 pub use self::request::RelayLimits;
 use self::request::{Fields, OUTPUT_FIELDS, check};
@@ -114,10 +114,13 @@ async fn pass_on(
     let user = crate::openai::opaque_user(&context.end_user);
     fields.insert("user".to_owned(), user.into());
     if !OUTPUT_FIELDS.iter().any(|name| fields.contains_key(*name)) {
-        let name = model.output_field().to_owned();
+        let name = model.output_field(&context.model).to_owned();
         fields.insert(name, context.limits.max_tokens.into());
     }
-    let answer = model.provider().post("chat/completions", &fields).await;
+    let patience = model.provider().patience();
+    let asked = model.provider().post("chat/completions", &fields);
+    let asked = timeout(patience.first_token, asked).await;
+    let answer = asked.unwrap_or(Err(ModelError::TimedOut));
     let response = answer.map_err(|error| {
         if crate::openai::is_of_request(&error) {
             // The rest of the request is ours, so it is the messages or their options.
@@ -136,6 +139,8 @@ async fn pass_on(
         body: Box::pin(response.bytes_stream()),
         splitter: FrameSplitter::new(MAX_FRAME_BYTES),
         is_complete: false,
+        patience: patience.first_token,
+        silence: patience.silence,
     });
     Ok(Box::pin(stream::unfold(state, |state| async move {
         let mut passing = state?;
@@ -150,13 +155,21 @@ struct Passing<S> {
     splitter: FrameSplitter,
     /// Whether the provider has said that the answer is complete.
     is_complete: bool,
+    /// How long the next chunk is waited for.
+    patience: Duration,
+    /// How long every one after it is.
+    silence: Duration,
 }
 
 impl<S: Stream<Item = reqwest::Result<Bytes>> + Unpin> Passing<S> {
     /// The next whole frames, and whether they are the last.
     async fn next(&mut self) -> Option<(Bytes, bool)> {
         let failure = loop {
-            match self.body.next().await {
+            let Ok(read) = timeout(self.patience, self.body.next()).await else {
+                break ModelError::TimedOut;
+            };
+            self.patience = self.silence;
+            match read {
                 Some(Ok(chunk)) => match self.splitter.push(chunk) {
                     Ok(None) => {}
                     Ok(Some(frames)) => {
@@ -350,7 +363,11 @@ fn written(context: RelayContext, events: ModelStream) -> impl Stream<Item = Byt
                         return Some((frame(&context, delta, None), Some(events)));
                     }
                     // No tools were offered, and this form has no place for citations.
-                    Some(Ok(ModelEvent::ToolCall(_) | ModelEvent::UrlCitation { .. })) => continue,
+                    Some(Ok(
+                        ModelEvent::ToolCall(_)
+                        | ModelEvent::Thought(_)
+                        | ModelEvent::UrlCitation { .. },
+                    )) => continue,
                     Some(Ok(ModelEvent::Completed { is_truncated, .. })) => {
                         let reason = if is_truncated { "length" } else { "stop" };
                         let last = frame(&context, Delta::default(), Some(reason));

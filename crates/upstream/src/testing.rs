@@ -23,7 +23,7 @@ struct Seen {
 }
 
 impl BareServer {
-    /// Answers are whole HTTP messages, head and body; see [`answer`].
+    /// Answers are whole HTTP messages, head and body; see [`answer`]. An empty one closes the connection.
     pub(crate) async fn start(answers: impl IntoIterator<Item = String>) -> Self {
         let answers: Arc<Vec<String>> = Arc::new(answers.into_iter().collect());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,6 +47,9 @@ impl BareServer {
                             // No answer at all: silence until the client gives up.
                             continue;
                         };
+                        if answer.is_empty() {
+                            return; // Hangs up without a word.
+                        }
                         if socket.write_all(answer.as_bytes()).await.is_err() {
                             return;
                         }

@@ -240,6 +240,7 @@ async fn look_at_tools(
     let mut good = Vec::new();
     let mut wrong = Vec::new();
     let mut advice = Vec::new();
+    let mut all = Vec::new();
     for name in names {
         let raw = config.mcp_servers.iter().find(|raw| raw.name == *name);
         if raw.is_some_and(|raw| raw.identity == RawMcpIdentity::Signed) {
@@ -263,7 +264,10 @@ async fn look_at_tools(
             .await
             .flatten()
         {
-            Some(ServerAnswer::Tools(tools)) if !tools.is_empty() => good.push(tools.join(", ")),
+            Some(ServerAnswer::Tools(tools)) if !tools.is_empty() => {
+                good.push(tools.join(", "));
+                all.extend(tools);
+            }
             Some(ServerAnswer::NeedsUser) => good.push(format!(
                 "{name}: not tried: it is asked with a user's own token only"
             )),
@@ -290,6 +294,18 @@ async fn look_at_tools(
                 ));
             }
         }
+    }
+    let most = tools.max_tools();
+    if let Some(rest @ [_, ..]) = all.get(most..) {
+        wrong.push(format!(
+            "there are {} tools, and {most} may be offered; left out: {}",
+            all.len(),
+            rest.join(", ")
+        ));
+        advice.push(
+            "name fewer servers in `tools`, or raise `max_tools` if the model takes more"
+                .to_owned(),
+        );
     }
     if wrong.is_empty() {
         findings.good(label, good.join("; "));

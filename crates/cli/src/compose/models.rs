@@ -22,7 +22,10 @@ use upstream::{
     ChatCompletions, Demo, ForwardedIdentity, HttpClient, HttpPolicy, IdentitySigner, McpServer,
     McpTools, ProviderConfig, Relay, Responses,
     mcp::HTTP_POLICY,
-    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    openai::{
+        MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole,
+        responses::ResponsesOptions,
+    },
     relay::RelayLimits,
 };
 use url::Url;
@@ -30,8 +33,9 @@ use url::Url;
 use crate::{
     compose::{issuers, random},
     config::{
-        self, ModelKind, RawBusy, RawConfig, RawIssuer, RawMcpIdentity, RawMcpServer, RawModel,
-        RawModelChoices, RawPassthrough, RawTitles, RawWorkflow, Variables,
+        self, ModelKind, RawBusy, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity,
+        RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles,
+        RawWorkflow, Variables,
     },
 };
 
@@ -124,7 +128,11 @@ pub(crate) fn build(
             raw.id
         );
         let context = || format!("failed to use [[workflows]] `{}`", raw.id);
-        let of_workflow = Arc::new(toolbox.tools(&raw.tools).with_context(context)?);
+        let of_workflow = Arc::new(
+            toolbox
+                .tools(&raw.tools, raw.max_tools)
+                .with_context(context)?,
+        );
         let built =
             workflow(raw, first_model, &models, of_workflow.clone()).with_context(context)?;
         tools.push((built.id.clone(), of_workflow));
@@ -220,16 +228,27 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             .with_context(|| format!("`base_url` {base_url} is not a web address"))?,
         api_key,
         http: HttpPolicy {
-            idle_timeout: Some(Duration::from_secs(raw.idle_timeout_seconds.max(1))),
+            connect_timeout: seconds(raw.connect_timeout_seconds),
+            idle_timeout: None,
             allow_insecure_http: raw.allow_insecure_http,
             ..HttpPolicy::STREAM
         },
         marks: mark_key()?,
+        headers: headers(raw, variables)?,
+        options: request_options(raw),
+        patience: Patience {
+            first_token: seconds(raw.first_token_timeout_seconds),
+            silence: seconds(raw.idle_timeout_seconds),
+        },
+        retries: Retries {
+            times: raw.retries,
+            ..Retries::default()
+        },
     };
     let words = format!("{} at {base_url}", raw.model);
     let (model, relay, output_tokens): (Arc<dyn Model>, Relay, _) = match raw.kind {
         ModelKind::ChatCompletions => {
-            let model = ChatCompletions::new(provider, ChatCompletionsOptions::default())?;
+            let model = ChatCompletions::new(provider)?;
             let relay = Relay::PassOn(model.clone());
             (Arc::new(model), relay, COMPLETIONS_OUTPUT_TOKENS)
         }
@@ -251,6 +270,46 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         output_tokens,
         is_demo: false,
     })
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.max(1))
+}
+
+fn request_options(raw: &RawModel) -> RequestOptions {
+    RequestOptions {
+        stream_options: raw.stream_options,
+        end_user: raw.end_user,
+        thoughts: raw.return_reasoning,
+        parallel_tool_calls: raw.parallel_tool_calls,
+        system_role: match raw.system_role {
+            RawSystemRole::System => SystemRole::System,
+            RawSystemRole::Developer => SystemRole::Developer,
+        },
+        output_field: raw.max_tokens_parameter.map(|name| match name {
+            RawMaxTokens::MaxTokens => OutputField::MaxTokens,
+            RawMaxTokens::MaxCompletionTokens => OutputField::MaxCompletionTokens,
+        }),
+    }
+}
+
+/// The headers with their values, wherever those are.
+fn headers(raw: &RawModel, variables: &Variables) -> anyhow::Result<Vec<(String, SecretString)>> {
+    let value = |header: &RawHeader| match header {
+        RawHeader::Text(text) => Ok(text.clone()),
+        RawHeader::Env(header) => {
+            let value = variables.get(&header.env).map(str::to_owned);
+            value.with_context(|| format!("the variable {} is not set", header.env))
+        }
+        RawHeader::File(header) => std::fs::read_to_string(&header.file)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .with_context(|| format!("failed to read {}", header.file.display())),
+    };
+    let headers = raw.headers.iter().map(|(name, header)| {
+        let value = value(header).with_context(|| format!("failed to use the header `{name}`"))?;
+        Ok((name.clone(), value.into()))
+    });
+    headers.collect()
 }
 
 /// Keeps what the application tells the model apart from what users write, while this process runs.
@@ -411,7 +470,7 @@ struct Toolbox<'config> {
 }
 
 impl Toolbox<'_> {
-    fn tools(&self, names: &[String]) -> anyhow::Result<McpTools> {
+    fn tools(&self, names: &[String], max_tools: usize) -> anyhow::Result<McpTools> {
         let mut servers = Vec::new();
         for name in names {
             let Some(raw) = self.servers.iter().find(|server| server.name == *name) else {
@@ -430,7 +489,7 @@ impl Toolbox<'_> {
         );
         let http = HttpClient::new(&HTTP_POLICY)?;
         let tools = McpTools::new(servers, http, Some(self.signer.clone()), self.clock.clone())?;
-        Ok(tools.with_exchange(exchange))
+        Ok(tools.with_exchange(exchange).with_max_tools(max_tools))
     }
 
     fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {
@@ -469,7 +528,41 @@ impl Toolbox<'_> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
+
+    #[test]
+    fn headers_are_texts_or_stand_in_variables_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "from a file\n").unwrap();
+        let variables = [("KEY".to_owned(), "from a variable".to_owned())];
+        let variables: Variables = variables.into_iter().collect();
+        let headers_of = |value: &str| {
+            let text = format!("[[models]]\nid = \"m\"\nheaders = {{ \"X-Key\" = {value} }}\n");
+            let config = config::parse(&text)?;
+            let headers = headers(&config.models[0], &variables)?;
+            let (name, value) = &headers[0];
+            anyhow::Ok(format!("{name}: {}", value.expose_secret()))
+        };
+        assert_eq!(headers_of("\"a text\"").unwrap(), "X-Key: a text");
+        assert_eq!(
+            headers_of("{ env = \"KEY\" }").unwrap(),
+            "X-Key: from a variable"
+        );
+        let path = format!("{{ file = {:?} }}", file.display().to_string());
+        assert_eq!(headers_of(&path).unwrap(), "X-Key: from a file");
+        for (value, said) in [
+            ("{ env = \"GONE\" }", "the variable GONE is not set"),
+            ("{ file = \"/gone\" }", "failed to read /gone"),
+            ("{ env = \"KEY\", file = \"/gone\" }", "expected a text"),
+            ("7", "expected a text"),
+        ] {
+            let error = format!("{:#}", headers_of(value).unwrap_err());
+            assert!(error.contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn a_workflow_may_have_any_plain_name() {

@@ -3,10 +3,14 @@
 //! Every table refuses unknown keys. `config.default.toml` documents these keys for people; a test
 //! holds the two together.
 
+mod model;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::model::{ModelKind, RawHeader, RawMaxTokens, RawModel, RawSystemRole};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -489,48 +493,6 @@ impl Default for RawCustom {
     }
 }
 
-/// `[[models]]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawModel {
-    pub(crate) id: String,
-    pub(crate) kind: ModelKind,
-    pub(crate) base_url: Option<String>,
-    pub(crate) api_key_env: Option<String>,
-    pub(crate) api_key_file: Option<PathBuf>,
-    pub(crate) model: String,
-    pub(crate) idle_timeout_seconds: u64,
-    pub(crate) allow_insecure_http: bool,
-}
-
-impl Default for RawModel {
-    fn default() -> Self {
-        Self {
-            id: String::new(),
-            kind: ModelKind::OpenAiResponses,
-            base_url: None,
-            api_key_env: None,
-            api_key_file: None,
-            model: String::new(),
-            idle_timeout_seconds: 60,
-            allow_insecure_http: false,
-        }
-    }
-}
-
-/// What a model speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ModelKind {
-    /// OpenAI's Responses API.
-    #[serde(rename = "openai-responses")]
-    OpenAiResponses,
-    /// The Chat Completions API of any server.
-    ChatCompletions,
-    /// The built-in assistant.
-    Demo,
-}
-
 /// `[[workflows]]`
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -548,6 +510,7 @@ pub(crate) struct RawWorkflow {
     pub(crate) busy: RawBusy,
     pub(crate) history_items: u32,
     pub(crate) history_tokens: u32,
+    pub(crate) max_tools: usize,
     pub(crate) tool_rounds: u32,
     pub(crate) tool_bytes: usize,
     pub(crate) max_output_tokens: Option<u32>,
@@ -571,6 +534,7 @@ impl Default for RawWorkflow {
             busy: RawBusy::Queue,
             history_items: 200,
             history_tokens: 32_000,
+            max_tools: 128,
             tool_rounds: 10,
             tool_bytes: 1 << 20,
             max_output_tokens: None,

@@ -10,6 +10,7 @@ use protocol::{
 };
 
 use super::*;
+use crate::ports::Thought;
 
 fn thread() -> ThreadMetadata {
     ThreadMetadata {
@@ -122,11 +123,12 @@ impl Play {
         }))
     }
 
-    fn tool_done(self, output: &str) -> Self {
-        self.on(Input::Tool(ToolEvent::Done {
+    fn tool_done(self, place: usize, output: &str) -> Self {
+        let done = ToolEvent::Done {
             output: output.to_owned(),
             is_error: false,
-        }))
+        };
+        self.on(Input::Tool(place, done))
     }
 
     /// One word an effect, so that a whole turn reads as a line.
@@ -195,7 +197,10 @@ fn word(effect: &Effect) -> String {
             ..
         } => "ask-without-tools".to_owned(),
         Effect::AskTitle(_) => "ask-title".to_owned(),
-        Effect::CallTool(call) => format!("call:{}", call.name),
+        Effect::CallTools(calls) => {
+            let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+            format!("call:{}", names.join("+"))
+        }
         Effect::Listen => "listen".to_owned(),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {
@@ -236,22 +241,24 @@ fn an_answer_is_saved_before_it_is_called_done() {
 }
 
 #[test]
-fn tools_run_one_after_the_other_and_their_calls_are_kept_with_their_outputs() {
+fn tools_run_beside_each_other_and_are_told_as_one_answer() {
     let play = Play::new(Titles::Off)
         .text("Let me see.")
         .tool("add")
         .tool("list")
         .completed()
-        .on(Input::Tool(ToolEvent::Progress("half way".to_owned())))
-        .tool_done("added")
-        .tool_done("milk")
+        .on(Input::Tool(1, ToolEvent::Progress("half way".to_owned())))
+        .tool_done(1, "milk")
+        .on(Input::ToolEnded(1))
+        .tool_done(1, "more milk")
+        .tool_done(0, "added")
         .text("Done.")
         .completed();
     assert_eq!(
         play.line(),
-        "created options ask added part delta part-done save[assistant_message,hidden_context_item] done \
-         progress call:add progress save[hidden_context_item,hidden_context_item] progress call:list \
-         save[hidden_context_item] listen ask \
+        "created options ask added part delta part-done \
+         save[assistant_message,hidden_context_item,hidden_context_item] done \
+         progress call:add+list progress save[hidden_context_item] save[hidden_context_item] listen ask \
          added part delta part-done save[assistant_message+end] done end"
     );
     let asked = play.effects.iter().rev().find_map(|effect| match effect {
@@ -263,27 +270,90 @@ fn tools_run_one_after_the_other_and_their_calls_are_kept_with_their_outputs() {
         asked.tool_choice, None,
         "the user's choice holds for the first round"
     );
+    let output = |name: &str, output: &str| ModelInput::ToolOutput {
+        call_id: format!("call-{name}"),
+        output: output.to_owned(),
+    };
+    let text = || ModelInput::Assistant("Let me see.".to_owned());
+    let [add, list] = ["add", "list"].map(|name| ModelInput::ToolCall(call(name)));
+    let [added, milk] = [output("add", "added"), output("list", "milk")];
     assert_eq!(
         asked.input[1..],
         [
-            ModelInput::Assistant("Let me see.".to_owned()),
-            ModelInput::ToolCall(call("add")),
-            ModelInput::ToolOutput {
-                call_id: "call-add".to_owned(),
-                output: "added".to_owned()
-            },
-            ModelInput::ToolCall(call("list")),
-            ModelInput::ToolOutput {
-                call_id: "call-list".to_owned(),
-                output: "milk".to_owned()
-            },
-        ]
+            text(),
+            add.clone(),
+            list.clone(),
+            added.clone(),
+            milk.clone()
+        ],
+        "in the model's order, whichever was faster"
     );
     let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
-    let told_again = history::model_input(&kept);
+    assert_eq!(
+        history::model_input(&kept)[..5],
+        [text(), add, added, list, milk],
+        "each call is kept with its result"
+    );
+}
+
+#[test]
+fn what_the_model_thought_is_told_where_it_came() {
+    let thought = |text: &str| ModelEvent::Thought(Thought(text.to_owned()));
+    let play = Play::new(Titles::Off)
+        .on(Input::Model(thought("plan")))
+        .text("Let me see.")
+        .on(Input::Model(thought("first")))
+        .tool("a")
+        .on(Input::Model(thought("second")))
+        .tool("b")
+        .on(Input::Model(thought("leads to nothing")))
+        .completed()
+        .tool_done(0, "")
+        .tool_done(1, "");
+    let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
+        panic!("asks again")
+    };
+    let told: Vec<_> = request.input[1..]
+        .iter()
+        .map(|input| match input {
+            ModelInput::Thought(thought) => thought.0.as_str(),
+            ModelInput::Assistant(text) => text,
+            ModelInput::ToolCall(call) => &call.name,
+            _ => "output",
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "plan",
+            "Let me see.",
+            "first",
+            "a",
+            "second",
+            "b",
+            "output",
+            "output"
+        ]
+    );
     assert!(
-        told_again[..5] == asked.input[1..],
-        "the thread tells the model the same later"
+        play.saved()
+            .iter()
+            .all(|item| !format!("{item:?}").contains("plan")),
+        "it is not kept"
+    );
+    let huge = "x".repeat(2 << 20);
+    let play = Play::new(Titles::Off)
+        .on(Input::Model(thought(&huge)))
+        .tool("a")
+        .completed()
+        .tool_done(0, "");
+    let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
+        panic!("asks again")
+    };
+    assert_eq!(
+        request.input.len(),
+        3,
+        "more than fits is not kept in memory"
     );
 }
 
@@ -296,18 +366,16 @@ fn rounds_and_calls_are_bounded() {
             .tool("b")
             .tool("c")
             .completed()
-            .tool_done("")
-            .tool_done("");
+            .tool_done(0, "")
+            .tool_done(1, "");
     }
     assert_eq!(
         play.line(),
         "created options ask \
-         save[hidden_context_item] progress call:a \
-         save[hidden_context_item,hidden_context_item] progress call:b \
-         save[hidden_context_item] listen ask \
-         save[hidden_context_item] progress call:a \
-         save[hidden_context_item,hidden_context_item] progress call:b \
-         save[hidden_context_item] listen ask-without-tools"
+         save[hidden_context_item,hidden_context_item] progress call:a+b \
+         save[hidden_context_item] save[hidden_context_item] listen ask \
+         save[hidden_context_item,hidden_context_item] progress call:a+b \
+         save[hidden_context_item] save[hidden_context_item] listen ask-without-tools"
     );
 }
 
@@ -317,10 +385,10 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
         Play::new(Titles::Off)
             .tool("a")
             .completed()
-            .tool_done("")
+            .tool_done(0, "")
             .tool("a")
             .completed()
-            .tool_done("")
+            .tool_done(0, "")
     };
     let silent = two_rounds().tool("a").completed();
     assert!(
@@ -369,7 +437,7 @@ fn results_are_cut_where_the_turn_has_no_more_room_and_end_the_use_of_tools() {
     let play = Play::new(Titles::Off)
         .tool("a")
         .completed()
-        .tool_done(&"é".repeat(100));
+        .tool_done(0, &"é".repeat(100));
     let Some(Effect::AskModel {
         request,
         may_use_tools: false,
@@ -441,7 +509,7 @@ fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_a
         .tool("a")
         .completed()
         .says("in French, please")
-        .tool_done("bread")
+        .tool_done(0, "bread")
         .text("Du pain.")
         .completed();
     assert!(
@@ -582,13 +650,64 @@ fn a_tool_that_says_nothing_is_told_to_the_model() {
     let play = Play::new(Titles::Off)
         .tool("add")
         .completed()
-        .on(Input::ToolEnded);
+        .on(Input::ToolEnded(0));
     let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
         panic!("asks again")
     };
     assert!(
         matches!(request.input.last(), Some(ModelInput::ToolOutput { output, .. }) if output.contains("without a result"))
     );
+}
+
+#[test]
+fn a_conversation_that_is_too_long_for_the_model_is_shortened_once() {
+    let too_long = || Input::ModelFailed(ModelError::TooLong("413".into()));
+    let long = || {
+        let mut start = start(Titles::Off);
+        let said = |text: &str| ModelInput::User(text.into());
+        let earlier = [said("1st"), said("2nd"), said("3rd"), said("4th")];
+        start.request.input.splice(0..0, earlier);
+        Play::of(start)
+    };
+    let asked = |play: &Play| {
+        let asked = play.effects.iter().rev().find_map(|effect| match effect {
+            Effect::AskModel { request, .. } => Some(request.input.clone()),
+            _ => None,
+        });
+        asked.expect("a question")
+    };
+    let play = long().on(too_long());
+    let told = asked(&play);
+    assert!(
+        matches!(&told[0], ModelInput::Context(note) if note.contains("left out")),
+        "{told:?}"
+    );
+    assert_eq!(
+        told[1..],
+        ["3rd", "4th", "buy milk, please"].map(|text| ModelInput::User(text.into()))
+    );
+    let play = play.text("Fine.").completed();
+    assert!(play.error().is_none(), "{}", play.line());
+
+    let twice = long().on(too_long()).on(too_long());
+    assert!(
+        twice.line().ends_with("ask ask save[+end] error end"),
+        "{}",
+        twice.line()
+    );
+    let after_text = long().text("Hel").on(too_long());
+    assert!(after_text.error().is_some(), "{}", after_text.line());
+    let between = long()
+        .tool("a")
+        .completed()
+        .says("in French")
+        .tool_done(0, "bread")
+        .on(too_long());
+    let told = asked(&between);
+    assert!(told.contains(&ModelInput::User("buy milk, please".into())));
+    assert!(!told.contains(&ModelInput::User("1st".into())), "{told:?}");
+    let nothing_earlier = Play::new(Titles::Off).on(too_long());
+    assert!(nothing_earlier.error().is_some());
 }
 
 #[test]
@@ -673,12 +792,12 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
         .tool("a")
         .tool("b")
         .completed()
-        .tool_done("x")
+        .tool_done(0, "x")
         .on(Input::Cancelled(Why::Stopped));
     assert!(
-        between
-            .line()
-            .ends_with("call:b save[sdk_hidden_context+end] notice end"),
+        between.line().ends_with(
+            "call:a+b save[hidden_context_item] save[sdk_hidden_context+end] notice end"
+        ),
         "what a tool did is kept: {}",
         between.line()
     );
@@ -808,13 +927,14 @@ fn any_input() -> impl Strategy<Value = Input> {
         4 => "[a-z ]{1,12}".prop_map(|text| Input::Model(ModelEvent::TextDelta(text))),
         1 => made(|| Input::Model(ModelEvent::ReasoningDelta("hm".to_owned()))),
         1 => made(|| Input::Model(ModelEvent::ToolCall(call("t")))),
+        1 => made(|| Input::Model(ModelEvent::Thought(Thought("t".to_owned())))),
         2 => any::<bool>().prop_map(|is_truncated| Input::Model(ModelEvent::Completed { is_truncated, usage: None })),
         1 => made(|| Input::Model(ModelEvent::UrlCitation { url: String::new(), title: String::new(), index: None })),
         1 => made(|| Input::ModelFailed(ModelError::TimedOut)),
         1 => made(|| Input::ModelEnded),
-        1 => made(|| Input::Tool(ToolEvent::Progress("p".to_owned()))),
-        2 => any::<bool>().prop_map(|is_error| Input::Tool(ToolEvent::Done { output: "o".to_owned(), is_error })),
-        1 => made(|| Input::ToolEnded),
+        1 => made(|| Input::Tool(0, ToolEvent::Progress("p".to_owned()))),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(place, is_error)| Input::Tool(place, ToolEvent::Done { output: "o".to_owned(), is_error })),
+        1 => (0..3_usize).prop_map(Input::ToolEnded),
         1 => prop::option::of("[a-z]{0,9}").prop_map(Input::Title),
         1 => made(|| Input::SaveFailed(NotSaved::Failed)),
         1 => made(|| Input::TimedOut),
@@ -885,7 +1005,7 @@ proptest! {
         inputs in prop::collection::vec(
             prop_oneof![
                 4 => "[a-z]{1,40}".prop_map(|name| Input::Model(ModelEvent::ToolCall(call(&name)))),
-                3 => "[a-z]{0,40}".prop_map(|output| Input::Tool(ToolEvent::Done { output, is_error: false })),
+                3 => (0..4_usize, "[a-z]{0,40}").prop_map(|(place, output)| Input::Tool(place, ToolEvent::Done { output, is_error: false })),
                 2 => any_input(),
                 3 => made(|| Input::Model(ModelEvent::Completed { is_truncated: false, usage: None })),
             ],
@@ -907,7 +1027,11 @@ proptest! {
         prop_assert!(asked <= rounds + 1, "asked {asked} times");
         let titles = count(|effect| matches!(effect, Effect::AskTitle(_)));
         prop_assert!(titles <= 1);
-        let called = count(|effect| matches!(effect, Effect::CallTool(_)));
+        let called = |effect: &Effect| match effect {
+            Effect::CallTools(calls) => calls.len(),
+            _ => 0,
+        };
+        let called: usize = play.effects.iter().map(called).sum();
         prop_assert!(called <= rounds * tool_calls, "called {called} tools");
         let saved = play.saved();
         // The calls, a message for each question, and a note that the person stopped it.

@@ -1,12 +1,15 @@
 //! What a turn lets the model do with tools: how often, how many, and how much of their results it
 //! keeps.
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::fmt::Write as _;
 
 use crate::{
     limits::TurnLimits,
-    ports::{Moment, ToolCall},
+    ports::{ModelInput, Moment, Thought, ToolCall},
 };
+
+/// How many bytes of what the model thought are given back in one turn; what comes after them is not.
+const MAX_THOUGHT_BYTES: usize = 1 << 20;
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
 #[derive(Debug)]
@@ -21,16 +24,40 @@ pub(super) struct ToolUse {
     is_offered: bool,
     /// Whether the model called a tool that was not acted on.
     has_refused: bool,
-    /// Asked for and not yet run; in a round, the first one is running.
-    calls: VecDeque<ToolCall>,
-    /// When the one that runs began, and under which id it is kept.
-    record: Option<Moment>,
+    /// Asked for and not yet begun.
+    calls: Vec<ToolCall>,
+    /// What the model thought in this answer.
+    thoughts: Vec<PlacedThought>,
+    /// Bytes that are left for thoughts.
+    thought_bytes_left: usize,
+    /// What the model said before the calls of this round.
+    said: Option<String>,
+    /// The calls of this round, in the model's order.
+    round: Vec<Running>,
 }
 
-/// A call that has run.
-pub(super) struct Finished {
+/// A thought, and where in the answer it came.
+#[derive(Debug)]
+struct PlacedThought {
+    thought: Thought,
+    is_after_text: bool,
+    calls_before: usize,
+}
+
+/// A call that has begun.
+#[derive(Debug)]
+struct Running {
+    call: ToolCall,
+    /// When it began, and under which id it is kept.
+    record: Moment,
+    /// What came of it, once it has run.
+    output: Option<String>,
+}
+
+/// A call that begins, or has run.
+pub(super) struct Kept {
     pub(super) call: ToolCall,
-    /// See [`ToolUse::start`].
+    /// Under which it is kept: before it runs, and with its result.
     pub(super) record: Moment,
 }
 
@@ -43,8 +70,11 @@ impl ToolUse {
             rounds: 0,
             is_offered: limits.tool_rounds > 0,
             has_refused: false,
-            calls: VecDeque::new(),
-            record: None,
+            calls: Vec::new(),
+            thoughts: Vec::new(),
+            thought_bytes_left: MAX_THOUGHT_BYTES,
+            said: None,
+            round: Vec::new(),
         }
     }
 
@@ -59,23 +89,27 @@ impl ToolUse {
         match self.bytes_left.checked_sub(bytes) {
             Some(left) if self.is_offered && self.calls.len() < self.tool_calls => {
                 self.bytes_left = left;
-                self.calls.push_back(call);
+                self.calls.push(call);
             }
             _ => self.has_refused = true,
         }
     }
 
-    /// The call that is to run now.
-    pub(super) fn current(&self) -> Option<&ToolCall> {
-        self.calls.front()
+    /// Remembers a thought for as long as the turn goes on.
+    pub(super) fn think(&mut self, thought: Thought, is_after_text: bool) {
+        if let Some(left) = self.thought_bytes_left.checked_sub(thought.0.len()) {
+            self.thought_bytes_left = left;
+            self.thoughts.push(PlacedThought {
+                thought,
+                is_after_text,
+                calls_before: self.calls.len(),
+            });
+        }
     }
 
-    /// The call that is to run now, and the moment under which it is kept: before it runs, and with its result.
-    pub(super) fn start(&mut self, moment: &dyn Fn() -> Moment) -> Option<(ToolCall, Moment)> {
-        let call = self.calls.front()?.clone();
-        let record = moment();
-        self.record = Some(record);
-        Some((call, record))
+    /// Whether something was asked for that may run.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
     }
 
     /// Gives up what was asked for.
@@ -88,36 +122,94 @@ impl ToolUse {
         self.has_refused
     }
 
-    /// Begins to run what was asked for.
-    pub(super) fn begin_round(&mut self) {
+    /// Begins to run what was asked for, all of it at once; `said` is what the model said besides.
+    pub(super) fn begin_round(
+        &mut self,
+        said: Option<&str>,
+        moment: &dyn Fn() -> Moment,
+    ) -> Vec<Kept> {
         self.rounds += 1;
+        self.said = said.map(str::to_owned);
         // Some calls may have been left out; the model goes on with the others.
         self.has_refused = false;
+        let calls = std::mem::take(&mut self.calls);
+        self.round = calls
+            .into_iter()
+            .map(|call| Running {
+                call,
+                record: moment(),
+                output: None,
+            })
+            .collect();
+        let begun = self.round.iter().map(|running| Kept {
+            call: running.call.clone(),
+            record: running.record,
+        });
+        begun.collect()
     }
 
-    /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
-    /// room for their results, so that it has to answer with what it has.
-    pub(super) fn end_round(&mut self) {
-        self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
-    }
-
-    /// Ends the call that runs. Its result is cut to what there is room for, and says so.
-    pub(super) fn finish(&mut self, output: &mut String) -> Option<Finished> {
-        let record = self.record.take()?;
-        let call = self.calls.pop_front()?;
+    /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
+    /// there is room for, and says so.
+    pub(super) fn finish(&mut self, place: usize, mut output: String) -> Option<(Kept, &str)> {
+        let running = self.round.get_mut(place)?;
+        if running.output.is_some() {
+            return None;
+        }
         let end = output.floor_char_boundary(self.bytes_left);
         let over = output.len() - end;
         if over == 0 {
             self.bytes_left -= end;
-            return Some(Finished { call, record });
+        } else {
+            self.bytes_left = 0;
+            output.truncate(end);
+            // Writing to a string cannot fail.
+            let _ = write!(
+                output,
+                "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
+            );
         }
-        self.bytes_left = 0;
-        output.truncate(end);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            output,
-            "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
-        );
-        Some(Finished { call, record })
+        let kept = Kept {
+            call: running.call.clone(),
+            record: running.record,
+        };
+        Some((kept, running.output.insert(output)))
+    }
+
+    /// Whether a call of the round has no result yet.
+    pub(super) fn is_running(&self) -> bool {
+        self.round.iter().any(|running| running.output.is_none())
+    }
+
+    /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
+    /// room for their results, so that it has to answer with what it has. What it is told is its answer as it came, and
+    /// then the results: providers want the calls of one answer together.
+    pub(super) fn end_round(&mut self) -> Vec<ModelInput> {
+        self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
+        let round = std::mem::take(&mut self.round);
+        // A thought that leads to no call is refused by providers, and of no more use.
+        let calls = round.len();
+        let mut thoughts = std::mem::take(&mut self.thoughts)
+            .into_iter()
+            .filter(|thought| thought.calls_before < calls)
+            .peekable();
+        let mut told = Vec::new();
+        let first = |placed: &PlacedThought| !placed.is_after_text && placed.calls_before == 0;
+        while let Some(placed) = thoughts.next_if(first) {
+            told.push(ModelInput::Thought(placed.thought));
+        }
+        told.extend(self.said.take().map(ModelInput::Assistant));
+        let mut outputs = Vec::with_capacity(round.len());
+        for (place, running) in round.into_iter().enumerate() {
+            while let Some(placed) = thoughts.next_if(|placed| placed.calls_before <= place) {
+                told.push(ModelInput::Thought(placed.thought));
+            }
+            outputs.push(ModelInput::ToolOutput {
+                call_id: running.call.call_id.clone(),
+                output: running.output.unwrap_or_default(),
+            });
+            told.push(ModelInput::ToolCall(running.call));
+        }
+        told.extend(outputs);
+        told
     }
 }

@@ -50,7 +50,7 @@ use upstream::{
     ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
     ProviderConfig, Relay,
     mcp::HTTP_POLICY,
-    openai::{MarkKey, chat_completions::ChatCompletionsOptions},
+    openai::{MarkKey, Patience, Retries},
     relay::RelayLimits,
 };
 use url::Url;
@@ -631,15 +631,18 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
         return (model.clone(), Relay::Translate(model));
     };
     let config = ProviderConfig {
-        base_url: Url::parse(base_url).unwrap(),
         api_key: Some("sk-upstream".to_owned().into()),
-        http: HttpPolicy {
-            idle_timeout: Some(options.idle_timeout),
-            ..HttpPolicy::STREAM
+        patience: Patience {
+            first_token: options.idle_timeout,
+            silence: options.idle_timeout,
         },
-        marks: MarkKey::new(&[7; 32]),
+        retries: Retries {
+            pause: Duration::from_millis(1),
+            ..Retries::default()
+        },
+        ..ProviderConfig::new(Url::parse(base_url).unwrap(), MarkKey::new(&[7; 32]))
     };
-    let model = ChatCompletions::new(config, ChatCompletionsOptions::default()).unwrap();
+    let model = ChatCompletions::new(config).unwrap();
     (Arc::new(model.clone()), Relay::PassOn(model))
 }
 

@@ -184,12 +184,18 @@ impl House {
     }
 
     /// The same house with another answer to messages that come meanwhile.
-    pub(crate) fn busy(mut self, busy: Busy) -> Self {
+    pub(crate) fn busy(self, busy: Busy) -> Self {
+        self.with_workflow(|workflow| Workflow { busy, ..workflow })
+    }
+
+    /// The same house with other tools.
+    pub(crate) fn tools(self, tools: Arc<dyn Tools>) -> Self {
+        self.with_workflow(|workflow| Workflow { tools, ..workflow })
+    }
+
+    fn with_workflow(mut self, change: impl FnOnce(Workflow) -> Workflow) -> Self {
         let workflow = self.engine.workflows.get(None).expect("one workflow");
-        let workflow = Workflow {
-            busy,
-            ..Workflow::clone(workflow)
-        };
+        let workflow = change(Workflow::clone(workflow));
         self.engine.workflows = Arc::new(Workflows::new(vec![workflow]).expect("one workflow"));
         self
     }

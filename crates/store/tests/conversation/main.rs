@@ -5,10 +5,11 @@
 mod house;
 mod runs;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Answer, Error, Following, Reply, RequestContext, Titles, TurnLimits, ports::ModelInput,
+    Answer, Error, Following, Reply, RequestContext, Titles, TurnLimits,
+    ports::{ModelInput, ToolCall, ToolEvent, ToolSpec, ToolStream, Tools},
 };
 use protocol::{Event, ThreadId, ThreadItem};
 use serde_json::{Value, json};
@@ -93,6 +94,52 @@ async fn tools_act_as_the_user_and_stay_hidden_from_the_page() {
             call_id: "call-whoami".to_owned(),
             output
         })
+    );
+}
+
+/// Tools of which none ends before all have begun.
+struct Together(tokio::sync::Barrier);
+
+#[async_trait::async_trait]
+impl Tools for Together {
+    async fn list(&self, _context: &RequestContext) -> Vec<ToolSpec> {
+        Vec::new()
+    }
+
+    async fn call(&self, _context: &RequestContext, call: ToolCall) -> ToolStream {
+        self.0.wait().await;
+        let output = call.name;
+        let is_error = false;
+        Box::pin(futures::stream::iter([ToolEvent::Done {
+            output,
+            is_error,
+        }]))
+    }
+}
+
+#[tokio::test]
+async fn tools_of_one_answer_run_beside_each_other() {
+    let names = ["a", "b", "c"];
+    let mut calls: Vec<_> = names.map(Step::Call).to_vec();
+    calls.push(Step::Done);
+    let house = House::new([calls, vec![Step::Say("Done."), Step::Done]])
+        .await
+        .tools(Arc::new(Together(tokio::sync::Barrier::new(names.len()))));
+    house.turn("ada", create("go")).await;
+    let asked = house.model.asked();
+    let told: Vec<_> = asked[1].input[2..]
+        .iter()
+        .map(|input| match input {
+            ModelInput::ToolCall(call) => format!("call {}", call.name),
+            ModelInput::ToolOutput { output, .. } => format!("output {output}"),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "call a", "call b", "call c", "output a", "output b", "output c"
+        ]
     );
 }
 

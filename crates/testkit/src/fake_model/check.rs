@@ -184,7 +184,23 @@ fn check_input(body: &Value, found: &mut Vec<String>) {
                     found.push(format!("input[{index}]: output '{call_id}' is given twice"));
                 }
             }
-            _ => {} // reasoning, item_reference and the provider's own tools are passed through
+            "reasoning" => {
+                let next = items.get(index + 1).unwrap_or(&Value::Null);
+                let is_led_on = next["type"] == "function_call"
+                    || next["type"] == "reasoning"
+                    || next["role"] == "assistant";
+                if !is_led_on {
+                    found.push(format!(
+                        "input[{index}]: reasoning without the item that it led to"
+                    ));
+                }
+                // Nothing is kept at the provider without `store`.
+                let is_whole = item["encrypted_content"].is_string() || item["content"].is_array();
+                if body["store"] == false && !is_whole {
+                    found.push(format!("input[{index}]: reasoning was not kept"));
+                }
+            }
+            _ => {} // item_reference and the provider's own tools are passed through
         }
     }
     for call_id in calls.difference(&outputs) {

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use super::script::{Ending, Part, Reply};
 use super::stream::{Chunk, pieces_of_arguments};
 
-/// The whole stream of one reply; `number` makes its ids different from other replies' ids.
-pub(super) fn stream(reply: &Reply, model: &str, number: usize) -> Vec<Chunk> {
+/// The whole stream of one reply; `number` makes its ids different from other replies' ids, and
+/// `is_sealed` sends reasoning along in a form that can be given back.
+pub(super) fn stream(reply: &Reply, model: &str, number: usize, is_sealed: bool) -> Vec<Chunk> {
     let mut writer = Writer {
+        is_sealed,
         chunks: Vec::new(),
         sequence: 0,
         output: Vec::new(),
@@ -64,8 +66,9 @@ pub(super) fn stream(reply: &Reply, model: &str, number: usize) -> Vec<Chunk> {
 }
 
 /// The same reply as one JSON object, for a request without `stream`.
-pub(super) fn object(reply: &Reply, model: &str, number: usize) -> Value {
+pub(super) fn object(reply: &Reply, model: &str, number: usize, is_sealed: bool) -> Value {
     let mut writer = Writer {
+        is_sealed,
         chunks: Vec::new(),
         sequence: 0,
         output: Vec::new(),
@@ -88,6 +91,8 @@ pub(super) fn object(reply: &Reply, model: &str, number: usize) -> Value {
 }
 
 struct Writer {
+    /// Whether reasoning is sent along in a form that can be given back.
+    is_sealed: bool,
     chunks: Vec<Chunk>,
     sequence: u64,
     output: Vec<Value>,
@@ -200,7 +205,11 @@ impl Writer {
             "response.reasoning_summary_part.done",
             with(&place, "part", part(&text)),
         );
-        self.finish(json!({ "id": id, "type": "reasoning", "summary": [part(&text)] }));
+        let mut item = json!({ "id": id, "type": "reasoning", "summary": [part(&text)] });
+        if self.is_sealed {
+            item["encrypted_content"] = format!("sealed: {text}").into();
+        }
+        self.finish(item);
     }
 
     fn tool_call(&mut self, call_id: &str, name: &str, arguments: &str) {

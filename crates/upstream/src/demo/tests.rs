@@ -57,6 +57,7 @@ async fn told(request: ModelRequest) -> String {
         Ok(ModelEvent::ToolCall(call)) => {
             format!("[{}] {} {}\n", call.call_id, call.name, call.arguments)
         }
+        Ok(ModelEvent::Thought(_)) => String::new(),
         Ok(ModelEvent::UrlCitation { url, .. }) => format!("[{url}]\n"),
         Ok(ModelEvent::Completed { .. }) => "[end]".to_owned(),
         Err(error) => format!("[{error}]"),

@@ -14,24 +14,30 @@ use std::{
 use engine::ports::{ToolEvent, ToolStream};
 use futures::{FutureExt, StreamExt, stream};
 use rmcp::{
-    ClientHandler, Peer, RoleClient, ServiceError, ServiceExt,
+    ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
     handler::client::progress::{ProgressDispatcher, ProgressSubscriber},
     model::{
         CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotification,
         CancelledNotificationParam, ClientCapabilities, ClientConfig, ClientRequest, ContentBlock,
-        Implementation, JsonObject, PaginatedRequestParams, ProgressNotificationParam, RequestId,
-        ResourceContents, ServerResult,
+        Implementation, JsonObject, ListToolsRequest, PaginatedRequestParams,
+        ProgressNotificationParam, ProtocolVersion, RequestId, ResourceContents, ServerResult,
+        Tool,
     },
-    service::{NotificationContext, PeerRequestOptions, RunningService},
+    service::{ClientInitializeError, NotificationContext, PeerRequestOptions, RunningService},
     transport::{
         StreamableHttpClientTransport,
         streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
     },
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{McpServer, Trouble, failure};
+use super::{
+    McpServer, Trouble, failure,
+    schema::{self, Unusable},
+    transport::{self, Transport},
+};
 use crate::http::HttpClient;
 
 /// How long opening a session or listing its tools may take: a turn waits for it.
@@ -64,6 +70,8 @@ pub(super) struct McpTool {
 pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
     tools: Mutex<Option<(Instant, Arc<[McpTool]>)>>,
+    /// Set when the server says that it does not know it.
+    is_gone: AtomicBool,
 }
 
 /// What the server may say by itself.
@@ -92,24 +100,26 @@ impl ClientHandler for Listener {
 }
 
 impl Session {
-    /// Opens a session in which every request carries this credential.
+    /// Opens a session in which every request carries this credential: with the handshake that most servers know, and
+    /// without one where a server refuses it, as those do that speak only the revision of 2026-07-28.
     pub(super) async fn open(
         server: &McpServer,
         http: &HttpClient,
         credential: Option<&SecretString>,
     ) -> Result<Arc<Self>, Trouble> {
-        let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
-            .max_sse_event_size(MAX_MESSAGE_BYTES)
-            .max_json_response_size(MAX_MESSAGE_BYTES);
-        if let Some(credential) = credential {
-            config = config.auth_header(credential.expose_secret());
-        }
-        let transport = StreamableHttpClientTransport::with_client(http.inner(), config);
-        let listener = Listener {
-            progress: ProgressDispatcher::new(),
-            has_changed_tools: AtomicBool::new(false),
+        let opening = async {
+            let legacy = ClientLifecycleMode::Initialize;
+            match handshake(server, http, credential, legacy).await {
+                Err(ClientInitializeError::JsonRpcError(refusal)) => {
+                    let preferred_versions = vec![ProtocolVersion::LATEST];
+                    let modern = ClientLifecycleMode::Discover { preferred_versions };
+                    let opened = handshake(server, http, credential, modern).await;
+                    // What it said to the handshake tells more than that it knows nothing else.
+                    opened.map_err(|_| ClientInitializeError::JsonRpcError(refusal))
+                }
+                opened => opened,
+            }
         };
-        let opening = Box::pin(listener.serve(transport));
         let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
@@ -117,15 +127,22 @@ impl Session {
         Ok(Arc::new(Self {
             service,
             tools: Mutex::new(None),
+            is_gone: AtomicBool::new(false),
         }))
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.service.is_closed() || self.service.peer().is_transport_closed()
+        self.is_gone.load(Ordering::Acquire)
+            || self.service.is_closed()
+            || self.service.peer().is_transport_closed()
     }
 
     /// The server's tools, from memory if that is fresh enough.
-    pub(super) async fn tools(&self, is_refresh: bool) -> Result<Arc<[McpTool]>, Trouble> {
+    pub(super) async fn tools(
+        &self,
+        server: &McpServer,
+        is_refresh: bool,
+    ) -> Result<Arc<[McpTool]>, Trouble> {
         let mut kept = self.tools.lock().await;
         let listener = self.service.service();
         let has_changed = listener.has_changed_tools.swap(false, Ordering::AcqRel);
@@ -136,34 +153,32 @@ impl Session {
         {
             return Ok(Arc::clone(tools));
         }
-        let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list());
+        let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list(server));
         let tools: Arc<[McpTool]> = listing.await.map_err(|_| Trouble::TimedOut)??.into();
         *kept = Some((Instant::now(), Arc::clone(&tools)));
         Ok(tools)
     }
 
-    async fn list(&self) -> Result<Vec<McpTool>, Trouble> {
+    async fn list(&self, server: &McpServer) -> Result<Vec<McpTool>, Trouble> {
         let mut tools = Vec::new();
         let mut names = HashSet::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let mut params = PaginatedRequestParams::default();
             params.cursor.clone_from(&cursor);
-            let page = self
+            let request = ListToolsRequest::with_param(params);
+            let answer = self
                 .service
-                .list_tools(Some(params))
+                .send_request(ClientRequest::ListToolsRequest(request))
                 .await
                 .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
+            let page = Page::of(answer)?;
             let room = MAX_TOOLS - tools.len();
             let news = page
                 .tools
                 .into_iter()
                 .filter(|tool| names.insert(tool.name.clone()));
-            tools.extend(news.take(room).map(|tool| McpTool {
-                name: tool.name.into_owned(),
-                description: cut(&tool.description.unwrap_or_default(), MAX_DESCRIPTION_CHARS),
-                parameters: tool.input_schema,
-            }));
+            tools.extend(news.take(room).filter_map(|tool| tool.offered(server)));
             // Some servers end with an empty cursor, or with the one they were just given.
             let next = page.next_cursor.filter(|next| !next.is_empty());
             if next.is_none() || next == cursor || tools.len() >= MAX_TOOLS {
@@ -202,7 +217,7 @@ impl Session {
             },
             answer: Box::pin(handle.await_response()),
             server: server.clone(),
-            _session: Arc::clone(self),
+            session: Arc::clone(self),
         };
         Ok(Box::pin(stream::unfold(Some(running), |running| async {
             let mut running = running?;
@@ -214,6 +229,111 @@ impl Session {
     }
 }
 
+async fn handshake(
+    server: &McpServer,
+    http: &HttpClient,
+    credential: Option<&SecretString>,
+    lifecycle: ClientLifecycleMode,
+) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
+        .max_sse_event_size(MAX_MESSAGE_BYTES)
+        .max_json_response_size(MAX_MESSAGE_BYTES);
+    if let Some(credential) = credential {
+        config = config.auth_header(credential.expose_secret());
+    }
+    let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
+    let listener = Listener {
+        progress: ProgressDispatcher::new(),
+        has_changed_tools: AtomicBool::new(false),
+    };
+    Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await
+}
+
+/// A page of a server's tools.
+struct Page {
+    tools: Vec<Listed>,
+    next_cursor: Option<String>,
+}
+
+/// A tool as it stands in a list.
+struct Listed {
+    name: String,
+    description: String,
+    schema: Result<Arc<JsonObject>, Unusable>,
+}
+
+impl Page {
+    /// One entry that is not as it should be does not make the others unreadable.
+    fn of(answer: ServerResult) -> Result<Self, Trouble> {
+        match answer {
+            ServerResult::ListToolsResult(page) => Ok(Self {
+                tools: page.tools.into_iter().map(Listed::of).collect(),
+                next_cursor: page.next_cursor,
+            }),
+            ServerResult::CustomResult(answer) => {
+                let Some(tools) = answer.0["tools"].as_array() else {
+                    return Err(Trouble::Listing(failure::of_service(
+                        &ServiceError::UnexpectedResponse,
+                    )));
+                };
+                Ok(Self {
+                    tools: tools.iter().filter_map(Listed::of_entry).collect(),
+                    next_cursor: answer.0["nextCursor"].as_str().map(str::to_owned),
+                })
+            }
+            _ => Err(Trouble::Listing(failure::of_service(
+                &ServiceError::UnexpectedResponse,
+            ))),
+        }
+    }
+}
+
+impl Listed {
+    fn of(tool: Tool) -> Self {
+        Self {
+            name: tool.name.into_owned(),
+            description: tool.description.unwrap_or_default().into_owned(),
+            schema: Ok(tool.input_schema),
+        }
+    }
+
+    /// An entry of a list that could not be read as a whole; nothing, where it has no name.
+    fn of_entry(entry: &Value) -> Option<Self> {
+        let schema = match &entry["inputSchema"] {
+            Value::Object(schema) => Ok(Arc::new(schema.clone())),
+            // Nothing is said about the arguments.
+            Value::Null | Value::Bool(true) => Ok(Arc::default()),
+            _ => Err(Unusable::Unreadable),
+        };
+        Some(Self {
+            name: entry["name"].as_str()?.to_owned(),
+            description: entry["description"].as_str().unwrap_or_default().to_owned(),
+            schema,
+        })
+    }
+
+    /// The tool as models are told about it. One that no provider would take is left out, as it would end every chat.
+    fn offered(self, server: &McpServer) -> Option<McpTool> {
+        let schema = self.schema.and_then(|schema| schema::acceptable(&schema));
+        match schema {
+            Ok(schema) => Some(McpTool {
+                name: self.name,
+                description: cut(&self.description, MAX_DESCRIPTION_CHARS),
+                parameters: Arc::new(schema),
+            }),
+            Err(error) => {
+                tracing::warn!(
+                    server = server.name,
+                    tool = self.name,
+                    error = &error as &dyn std::error::Error,
+                    "a tool is left out"
+                );
+                None
+            }
+        }
+    }
+}
+
 /// A call that has not ended.
 struct Running {
     progress: ProgressSubscriber,
@@ -221,7 +341,7 @@ struct Running {
     guard: CancelOnDrop,
     server: McpServer,
     /// Kept open until the end, even if another session has taken its place in the meantime.
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Running {
@@ -236,6 +356,12 @@ impl Running {
                 answer = &mut self.answer => answer,
             };
             self.guard.id = None;
+            if let Err(ServiceError::McpError(error)) = &answer
+                && transport::says_gone(&error.message)
+            {
+                // It may have come from the tool itself, so the call is not repeated; the next one has a new session.
+                self.session.is_gone.store(true, Ordering::Release);
+            }
             return match answer {
                 Ok(result) => self.done(result),
                 Err(error) => ToolEvent::Done {

@@ -30,6 +30,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::*;
 
+mod tolerance;
+
 /// A server with a few tools that say what was done to it.
 struct Server {
     address: SocketAddr,

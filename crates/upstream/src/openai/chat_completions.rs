@@ -7,19 +7,20 @@
 
 mod calls;
 mod request;
+mod thoughts;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
-use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use self::{calls::Calls, request::Body};
+use self::{calls::Calls, request::Body, thoughts::Thoughts};
 use super::{
-    Provider, ProviderConfig, failure,
+    Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
+    refused::{OUTPUT_FIELDS, Refused},
     stream::{self, Decode, Events},
     think::Splitter,
 };
@@ -28,30 +29,14 @@ use crate::{error::Error, sse::Event};
 /// A provider that speaks Chat Completions.
 #[derive(Debug, Clone)]
 pub struct ChatCompletions {
-    provider: Provider,
-    options: ChatCompletionsOptions,
-}
-
-/// What not every compatible server understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChatCompletionsOptions {
-    /// Asks for token counts by `stream_options`; a few servers refuse the parameter.
-    pub wants_usage: bool,
-}
-
-impl Default for ChatCompletionsOptions {
-    fn default() -> Self {
-        Self { wants_usage: true }
-    }
+    provider: Arc<Provider>,
 }
 
 impl ChatCompletions {
     /// Prepares the provider; nothing is sent yet.
-    pub fn new(config: ProviderConfig, options: ChatCompletionsOptions) -> Result<Self, Error> {
-        Ok(Self {
-            provider: Provider::new(config)?,
-            options,
-        })
+    pub fn new(config: ProviderConfig) -> Result<Self, Error> {
+        let provider = Arc::new(Provider::new(config)?);
+        Ok(Self { provider })
     }
 
     /// The provider itself, for the relay, which passes its answers on unread.
@@ -61,13 +46,18 @@ impl ChatCompletions {
 
     /// The parameter that bounds an answer. OpenAI's newer models refuse `max_tokens`; many other
     /// servers know nothing else.
-    pub(crate) fn output_field(&self) -> &'static str {
+    pub(crate) fn output_field(&self, model: &str) -> &'static str {
+        self.output_field_without(&self.provider.refused(model))
+    }
+
+    fn output_field_without(&self, refused: &Refused) -> &'static str {
         let host = self.provider.base_url.host_str().unwrap_or_default();
-        if host == "api.openai.com" || host.ends_with(".openai.azure.com") {
-            "max_completion_tokens"
-        } else {
-            "max_tokens"
+        let is_newer = host == "api.openai.com" || host.ends_with(".openai.azure.com");
+        let [mut first, mut other] = OUTPUT_FIELDS;
+        if is_newer {
+            std::mem::swap(&mut first, &mut other);
         }
+        if refused.has(first) { other } else { first }
     }
 }
 
@@ -75,21 +65,26 @@ impl ChatCompletions {
 impl Model for ChatCompletions {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
         let mark = self.provider.mark(&request.end_user);
-        let body = Body::new(&request, self.options, self.output_field(), &mark);
-        let response = self.provider.post("chat/completions", &body).await?;
-        Ok(stream::of(
-            response,
-            Decoder::new(self.provider.api_key().cloned()),
-        ))
+        let body = |refused: &Refused| {
+            let output = self.output_field_without(refused);
+            Body::new(&request, self.provider.options, refused, output, &mark)
+        };
+        let decoder = || Decoder::new(self.provider.secrets().clone());
+        let asked = self
+            .provider
+            .ask("chat/completions", &request, body, decoder);
+        asked.await
     }
 }
 
 /// Reads the chunks of an answer.
 pub(super) struct Decoder {
-    api_key: Option<SecretString>,
+    secrets: Secrets,
     reader: Reader,
     text: Splitter,
     calls: Calls,
+    thoughts: Thoughts,
+    has_begun: bool,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
@@ -103,12 +98,14 @@ enum Finish {
 }
 
 impl Decoder {
-    pub(super) fn new(api_key: Option<SecretString>) -> Self {
+    pub(super) fn new(secrets: Secrets) -> Self {
         Self {
-            api_key,
+            secrets,
             reader: Reader::default(),
             text: Splitter::default(),
             calls: Calls::default(),
+            thoughts: Thoughts::default(),
+            has_begun: false,
             has_said: false,
             finish: None,
             usage: None,
@@ -129,22 +126,20 @@ impl Decoder {
         match reason.as_str() {
             "" => {}
             "length" | "max_tokens" => self.finish = Some(Finish::Truncated),
-            "content_filter" => return Err(failure::of_event("content_filter", "", None)),
-            "error" => return Err(failure::of_event("error", "", None)),
+            "content_filter" => return Err(failure::of_event("content_filter", "", &[])),
+            "error" => return Err(failure::of_event("error", "", &[])),
             _ => self.finish = Some(Finish::Whole),
         }
         Ok(())
     }
 
     fn part(&mut self, part: &mut Value, events: &mut Events) -> Result<(), ModelError> {
-        // A server that sends several of these fields says the same thing in each.
-        let reasoning = ["reasoning_content", "reasoning"]
-            .iter()
-            .map(|name| lenient::text(&part[name]))
-            .chain(std::iter::once(lenient::thinking(&part["content"])))
-            .find(|text| !text.is_empty());
-        if let Some(text) = reasoning {
-            events.push_back(ModelEvent::ReasoningDelta(text.into_owned()));
+        let mut reasoning = self.thoughts.push(part);
+        if reasoning.is_empty() {
+            reasoning = lenient::thinking(&part["content"]);
+        }
+        if !reasoning.is_empty() {
+            events.push_back(ModelEvent::ReasoningDelta(reasoning.into_owned()));
         }
         // A refusal is the model's own words to the user, in a field of its own.
         for name in ["content", "refusal"] {
@@ -178,7 +173,11 @@ impl Decoder {
     /// The calls, whole now, and the end.
     fn complete(&mut self, finish: Finish, events: &mut Events) -> Result<(), ModelError> {
         self.text.finish(events);
-        events.extend(self.calls.finish()?.into_iter().map(ModelEvent::ToolCall));
+        let (calls, extras) = self.calls.finish()?;
+        if !calls.is_empty() {
+            events.extend(self.thoughts.finish(extras).map(ModelEvent::Thought));
+        }
+        events.extend(calls.into_iter().map(ModelEvent::ToolCall));
         events.push_back(ModelEvent::Completed {
             is_truncated: finish == Finish::Truncated,
             usage: self.usage,
@@ -248,6 +247,7 @@ impl Decode for Decoder {
             let [choice] = chunk.choices;
             let text = choice.delta.content.into_owned();
             self.reader.forget();
+            self.has_begun |= !text.is_empty();
             self.has_said |= !text.is_empty();
             self.text.push(text, events);
             return Ok(());
@@ -265,7 +265,7 @@ impl Decode for Decoder {
         if self.finish.is_some() {
             return Ok(());
         }
-        if let Some(error) = failure::in_event(&chunk["error"], self.api_key.as_ref()) {
+        if let Some(error) = failure::in_event(&chunk["error"], &self.secrets) {
             return Err(error);
         }
         let Some(choices) = chunk.get_mut("choices").and_then(Value::as_array_mut) else {
@@ -278,6 +278,9 @@ impl Decode for Decoder {
         {
             self.choice(choice, events)?;
         }
+        // A chunk that only says whose answer it is says nothing of it.
+        self.has_begun |=
+            self.has_said || self.finish.is_some() || !self.calls.is_empty() || !events.is_empty();
         Ok(())
     }
 
@@ -287,6 +290,10 @@ impl Decode for Decoder {
         }
         self.text.finish(events);
         Err(stream::cut_off(self.reader.skipped()))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn is_finished(&self) -> bool {

@@ -3,12 +3,14 @@
 //! Sources: OpenAI's "Error codes" guide for statuses and codes; compatible servers differ in the
 //! shape of the body, so it is read leniently and only for its code and message.
 
+use std::{fmt, time::Duration};
+
 use engine::ports::ModelError;
 use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::http::{describe, read_prefix};
+use crate::http::{describe, read_prefix, retry_after};
 
 /// Enough for any error object; the rest of a longer body is not read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -25,6 +27,19 @@ struct Refusal {
     status: Option<StatusCode>,
     code: String,
     detail: String,
+    /// The answer as it came, for whoever looks what it refuses; not for the log.
+    words: Words,
+    /// How long the provider wants to be left alone.
+    retry_after: Option<Duration>,
+}
+
+/// Words that may repeat what somebody wrote.
+struct Words(String);
+
+impl fmt::Debug for Words {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("…")
+    }
 }
 
 impl Refusal {
@@ -34,7 +49,7 @@ impl Refusal {
         status: Option<StatusCode>,
         code: &str,
         message: &str,
-        api_key: Option<&SecretString>,
+        secrets: &[SecretString],
     ) -> Self {
         let is_about_us = matches!(
             status,
@@ -52,16 +67,24 @@ impl Refusal {
         Self {
             status,
             code: if is_name {
-                mask(code, api_key)
+                mask(code, secrets)
             } else {
                 String::new()
             },
             detail: if is_about_us {
-                mask(message, api_key)
+                mask(message, secrets)
             } else {
                 String::new()
             },
+            words: Words(String::new()),
+            retry_after: None,
         }
+    }
+
+    /// The status, or the one that an error inside the stream has for a code.
+    fn number(&self) -> Option<u16> {
+        self.status
+            .map_or_else(|| self.code.parse().ok(), |status| Some(status.as_u16()))
     }
 }
 
@@ -89,6 +112,59 @@ pub(super) fn is_of_request(error: &ModelError) -> bool {
     })
 }
 
+/// What the provider said when it found the request itself wrong.
+pub(super) fn words_of_request(error: &ModelError) -> Option<&str> {
+    let ModelError::Misconfigured(source) = error else {
+        return None;
+    };
+    let refusal = source.downcast_ref::<Refusal>()?;
+    is_of_request(error).then_some(refusal.words.0.as_str())
+}
+
+/// Whether asking again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    Never,
+    Soon,
+    /// The provider wants to be left alone for so long.
+    After(Duration),
+}
+
+/// Whether asking again may help. Sources: OpenAI's "Error codes" guide, and RFC 9110 §10.2.3.
+pub(super) fn again(error: &ModelError) -> Again {
+    let source = match error {
+        ModelError::Unavailable(source)
+        | ModelError::RateLimited(source)
+        | ModelError::Malformed(source) => source,
+        ModelError::Misconfigured(_)
+        | ModelError::TooLong(_)
+        | ModelError::Declined(_)
+        | ModelError::TimedOut => return Again::Never,
+    };
+    if let Some(broken) = source.downcast_ref::<reqwest::Error>() {
+        return if broken.is_timeout() {
+            Again::Never
+        } else {
+            Again::Soon
+        };
+    }
+    let Some(refusal) = source.downcast_ref::<Refusal>() else {
+        return Again::Never;
+    };
+    // Waiting pays no bill.
+    let is_limit = matches!(error, ModelError::RateLimited(_))
+        && refusal.code != "insufficient_quota"
+        && !refusal.words.0.contains("insufficient_quota");
+    let is_busy = matches!(refusal.number(), Some(429 | 502..=504 | 529))
+        && !matches!(error, ModelError::RateLimited(_));
+    let is_overloaded = refusal.code.contains("overloaded");
+    match refusal.retry_after {
+        _ if !(is_limit || is_busy || is_overloaded) => Again::Never,
+        None => Again::Soon,
+        Some(pause) => Again::After(pause),
+    }
+}
+
 /// No answer came, or it broke off.
 pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
@@ -101,28 +177,34 @@ pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
 }
 
 /// An answer whose status is not a success.
-pub(super) async fn of_answer(response: Response, api_key: Option<&SecretString>) -> ModelError {
+pub(super) async fn of_answer(response: Response, secrets: &[SecretString]) -> ModelError {
     let status = response.status();
+    let retry_after = retry_after(&response);
     let body = read_prefix(response, MAX_BODY_BYTES).await;
     let (code, message) = read_error(&body);
-    classify(Some(status), &code, &message, api_key)
+    let refusal = Refusal {
+        words: Words(String::from_utf8_lossy(&body).into_owned()),
+        retry_after,
+        ..Refusal::new(Some(status), &code, &message, secrets)
+    };
+    classified(refusal, &code, &message)
 }
 
 /// What a refusal says, for the log.
-pub(super) async fn in_words(response: Response, api_key: Option<&SecretString>) -> String {
+pub(super) async fn in_words(response: Response, secrets: &[SecretString]) -> String {
     let status = response.status();
     let (code, message) = read_error(&read_prefix(response, MAX_BODY_BYTES).await);
-    Refusal::new(Some(status), &code, &message, api_key).to_string()
+    Refusal::new(Some(status), &code, &message, secrets).to_string()
 }
 
 /// An error that was reported inside the stream.
-pub(super) fn of_event(code: &str, message: &str, api_key: Option<&SecretString>) -> ModelError {
-    classify(None, code, message, api_key)
+pub(super) fn of_event(code: &str, message: &str, secrets: &[SecretString]) -> ModelError {
+    classify(None, code, message, secrets)
 }
 
 /// An error that an event, or a document in place of a stream, has under `error`: an object, or the
 /// message alone. `None` where there is no error.
-pub(super) fn in_event(error: &Value, api_key: Option<&SecretString>) -> Option<ModelError> {
+pub(super) fn in_event(error: &Value, secrets: &[SecretString]) -> Option<ModelError> {
     let is_error = match error {
         Value::Object(fields) => !fields.is_empty(),
         Value::String(text) => !text.is_empty(),
@@ -130,7 +212,7 @@ pub(super) fn in_event(error: &Value, api_key: Option<&SecretString>) -> Option<
     };
     is_error.then(|| {
         let (code, message) = code_and_message(error);
-        classify(None, &code, &message, api_key)
+        classify(None, &code, &message, secrets)
     })
 }
 
@@ -186,9 +268,14 @@ fn classify(
     status: Option<StatusCode>,
     code: &str,
     message: &str,
-    api_key: Option<&SecretString>,
+    secrets: &[SecretString],
 ) -> ModelError {
-    let source = Box::new(Refusal::new(status, code, message, api_key));
+    classified(Refusal::new(status, code, message, secrets), code, message)
+}
+
+fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
+    let status = refusal.status;
+    let source = Box::new(refusal);
     // Inside a stream, some servers give the status as the code.
     let number = status.map_or_else(|| code.parse().ok(), |status| Some(status.as_u16()));
     match code.to_ascii_lowercase().as_str() {
@@ -250,11 +337,13 @@ fn says_too_long(message: &str) -> bool {
 
 /// Shortens a provider's text for the log and hides what looks like a credential: providers like
 /// to repeat the key that they refuse.
-fn mask(text: &str, api_key: Option<&SecretString>) -> String {
-    let text = match api_key.map(ExposeSecret::expose_secret) {
-        Some(key) if !key.is_empty() => text.replace(key, "[hidden]"),
-        _ => text.to_owned(),
-    };
+fn mask(text: &str, secrets: &[SecretString]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.iter().map(ExposeSecret::expose_secret) {
+        if !secret.is_empty() {
+            text = text.replace(secret, "[hidden]");
+        }
+    }
     let is_part_of_word =
         |character: char| character.is_ascii_alphanumeric() || "-_.*".contains(character);
     let is_secret = |word: &str| {
@@ -281,6 +370,16 @@ fn mask(text: &str, api_key: Option<&SecretString>) -> String {
     masked
 }
 
+/// A refusal that asks for a pause.
+#[cfg(test)]
+pub(super) fn limited_for(pause: Duration) -> ModelError {
+    let refusal = Refusal {
+        retry_after: Some(pause),
+        ..Refusal::new(Some(StatusCode::TOO_MANY_REQUESTS), "", "", &[])
+    };
+    classified(refusal, "", "")
+}
+
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
@@ -293,7 +392,7 @@ mod tests {
             StatusCode::from_u16(status).ok(),
             &code,
             &message,
-            None,
+            &[],
         ))
     }
 
@@ -368,9 +467,9 @@ mod tests {
         for (status, body, expected) in cases {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }
-        assert_eq!(name(&of_event("server_error", "", None)), "unavailable");
+        assert_eq!(name(&of_event("server_error", "", &[])), "unavailable");
         assert_eq!(
-            name(&of_event("rate_limit_exceeded", "", None)),
+            name(&of_event("rate_limit_exceeded", "", &[])),
             "rate limited"
         );
     }
@@ -399,11 +498,11 @@ mod tests {
             (r#"{"code":401,"message":"no"}"#, "unavailable"),
         ] {
             let value = serde_json::from_str(error).unwrap();
-            assert_eq!(name(&in_event(&value, None).unwrap()), expected, "{error}");
+            assert_eq!(name(&in_event(&value, &[]).unwrap()), expected, "{error}");
         }
         for none in ["null", "{}", "\"\"", "false"] {
             assert!(
-                in_event(&serde_json::from_str(none).unwrap(), None).is_none(),
+                in_event(&serde_json::from_str(none).unwrap(), &[]).is_none(),
                 "{none}"
             );
         }
@@ -429,7 +528,7 @@ mod tests {
             Some(StatusCode::UNAUTHORIZED),
             "invalid_api_key",
             message,
-            Some(&key),
+            &[key],
         );
         assert_eq!(
             error.to_string(),
@@ -448,7 +547,7 @@ mod tests {
         let log = |status| {
             let (code, message) = read_error(body.as_bytes());
             let status = StatusCode::from_u16(status).unwrap();
-            let error = classify(Some(status), &code, &message, None);
+            let error = classify(Some(status), &code, &message, &[]);
             error.source().unwrap().to_string()
         };
         for status in [400, 413, 422, 500, 529] {
@@ -456,12 +555,12 @@ mod tests {
             assert!(text.ends_with("`invalid_value`"), "{text}");
         }
         assert!(log(404).contains("diary"), "about the name of the model");
-        let told = of_event("my diary", "my diary", None);
+        let told = of_event("my diary", "my diary", &[]);
         assert!(!told.source().unwrap().to_string().contains("diary"));
     }
 
     #[test]
     fn a_long_message_is_cut() {
-        assert_eq!(mask(&"ü".repeat(2000), None).chars().count(), 501);
+        assert_eq!(mask(&"ü".repeat(2000), &[]).chars().count(), 501);
     }
 }

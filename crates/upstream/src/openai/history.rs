@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
 use serde_json::{Map, Value, json};
 
-use super::Mark;
+use super::{Mark, opaque_user, refused::Refused};
 
 /// One entry of the conversation in the words that both APIs share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,12 @@ pub(super) enum Entry<'a> {
         /// A user's only.
         files: &'a [ModelFile],
     },
+    /// See [`engine::ports::Thought`].
+    Thought(Cow<'a, str>),
     Call {
         call_id: Cow<'a, str>,
+        /// The id that the model gave it.
+        given_id: &'a str,
         name: &'a str,
         arguments: Cow<'a, str>,
     },
@@ -45,7 +49,10 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         match input {
             ModelInput::ToolCall(call) => called.insert(call.call_id.as_str()),
             ModelInput::ToolOutput { call_id, .. } => answered.insert(call_id.as_str()),
-            ModelInput::User(_) | ModelInput::Assistant(_) | ModelInput::Context(_) => false,
+            ModelInput::User(_)
+            | ModelInput::Assistant(_)
+            | ModelInput::Context(_)
+            | ModelInput::Thought(_) => false,
         };
     }
     let message = |role, text| {
@@ -72,11 +79,14 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         }),
         ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
         ModelInput::Context(text) => message("user", mark.context(text).into()),
+        // The number is digits, so what is JSON stays JSON without it.
+        ModelInput::Thought(thought) => Some(Entry::Thought(mark.foreign(&thought.0))),
         ModelInput::ToolCall(call) => {
             answered
                 .contains(call.call_id.as_str())
                 .then(|| Entry::Call {
                     call_id: ids.of_call(&call.call_id),
+                    given_id: &call.call_id,
                     name: &call.name,
                     arguments: mark.foreign(&call.arguments),
                 })
@@ -176,6 +186,26 @@ fn data_url(media_type: &str, bytes: &[u8]) -> String {
     let mut url = format!("data:{media_type};base64,");
     STANDARD.encode_string(bytes, &mut url);
     url
+}
+
+/// The opaque name of the person for the parameter of this name; empty where it is refused.
+pub(super) fn end_user(request: &ModelRequest, refused: &Refused, name: &str) -> String {
+    if refused.has(name) {
+        return String::new();
+    }
+    opaque_user(&request.end_user)
+}
+
+/// The tool that has to be used, where it is still offered.
+pub(super) fn tool_choice<'a>(request: &'a ModelRequest, refused: &Refused) -> Option<&'a str> {
+    let is_refused = |name: &str| {
+        request
+            .tools
+            .iter()
+            .any(|tool| tool.name == name && refused.has_tool(tool))
+    };
+    let chosen = request.tool_choice.as_deref();
+    chosen.filter(|name| !is_refused(name))
 }
 
 /// A schema as the providers want it: an object schema with `properties`, even if there are none.

@@ -24,14 +24,16 @@ impl MarkKey {
         Self(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, random)))
     }
 
+    /// A number that nobody can guess, always the same for one text.
+    pub(super) fn number(&self, text: &str) -> u64 {
+        let tag = hmac::sign(&self.0, text.as_bytes());
+        let bytes = tag.as_ref().iter().take(8);
+        bytes.fold(0, |number: u64, byte| number << 8 | u64::from(*byte))
+    }
+
     /// The mark for one end user.
     pub(super) fn mark(&self, end_user: &str) -> Mark {
-        let tag = hmac::sign(&self.0, end_user.as_bytes());
-        let number = tag
-            .as_ref()
-            .iter()
-            .take(8)
-            .fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        let number = self.number(end_user);
         // Digits, because they have no upper case in which they could be smuggled in.
         Mark(format!("{number:020}"))
     }

@@ -8,15 +8,17 @@ mod request;
 use std::{borrow::Cow, collections::HashSet};
 
 use async_trait::async_trait;
-use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall, Usage};
-use secrecy::SecretString;
+use engine::ports::{
+    Model, ModelError, ModelEvent, ModelRequest, ModelStream, Thought, ToolCall, Usage,
+};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use self::request::Body;
 use super::{
-    Provider, ProviderConfig, failure,
+    Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
+    refused::Refused,
     stream::{self, Decode, Events},
 };
 use crate::{error::Error, sse::Event};
@@ -30,6 +32,17 @@ pub struct Responses {
     provider: Provider,
     options: ResponsesOptions,
 }
+
+/// How the events begin that say that the model has begun; those before them say that it was asked.
+const BEGINNINGS: [&[u8]; 5] = [
+    b"response.output_",
+    b"response.content_",
+    b"response.reasoning",
+    b"response.refusal",
+    b"response.function_call",
+];
+/// Fields of a reasoning item that are given back; others may be refused in a question.
+const THOUGHT_FIELDS: [&str; 5] = ["type", "id", "summary", "content", "encrypted_content"];
 
 /// What only some models understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,21 +65,22 @@ impl Responses {
 impl Model for Responses {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
         let mark = self.provider.mark(&request.end_user);
-        let body = Body::new(&request, self.options, &mark);
-        let response = self.provider.post("responses", &body).await?;
-        Ok(stream::of(
-            response,
-            Decoder::new(self.provider.api_key().cloned()),
-        ))
+        let parallel = self.provider.options.parallel_tool_calls;
+        let body = |refused: &Refused| Body::new(&request, self.options, parallel, refused, &mark);
+        let decoder = || Decoder::new(self.provider.secrets().clone());
+        let asked = self.provider.ask("responses", &request, body, decoder);
+        asked.await
     }
 }
 
 /// Reads the events of an answer.
 pub(super) struct Decoder {
-    api_key: Option<SecretString>,
+    secrets: Secrets,
     reader: Reader,
     /// Calls that were handed on, so that each is once, however often it is announced.
     calls: HashSet<String>,
+    /// The same for what the model thought.
+    thoughts: HashSet<String>,
     /// Characters of the answer so far.
     characters: u32,
     /// The content part that text was last added to, and where it starts in the answer. The
@@ -78,6 +92,7 @@ pub(super) struct Decoder {
     /// Whether text comes in deltas. Servers that do not stream send it in the closing events only,
     /// where the others repeat it.
     has_deltas: bool,
+    has_begun: bool,
 }
 
 /// A part of the answer: the index of the output item, and of the content within.
@@ -97,16 +112,18 @@ impl Part {
 }
 
 impl Decoder {
-    pub(super) fn new(api_key: Option<SecretString>) -> Self {
+    pub(super) fn new(secrets: Secrets) -> Self {
         Self {
-            api_key,
+            secrets,
             reader: Reader::default(),
             calls: HashSet::new(),
+            thoughts: HashSet::new(),
             characters: 0,
             part: Part::default(),
             part_start: 0,
             told: HashSet::new(),
             has_deltas: false,
+            has_begun: false,
         }
     }
 
@@ -165,7 +182,38 @@ impl Decoder {
                 Ok(())
             }
             Some("function_call") => self.call(item, events),
+            Some("reasoning") => {
+                self.thought(item, events);
+                Ok(())
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Nothing is kept at the provider, so only what holds the thought itself can be given back: sealed, or in words.
+    fn thought(&mut self, item: &Value, events: &mut Events) {
+        let is_sealed = item["encrypted_content"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty());
+        if !is_sealed && lenient::list(&item["content"]).is_empty() {
+            return;
+        }
+        let mut thought = serde_json::Map::new();
+        for name in THOUGHT_FIELDS {
+            match &item[name] {
+                Value::Null => {}
+                value => {
+                    thought.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        thought
+            .entry("summary")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        let text = Value::Object(thought).to_string();
+        let id = item["id"].as_str().unwrap_or(&text).to_owned();
+        if self.thoughts.insert(id) {
+            events.push_back(ModelEvent::Thought(Thought(text)));
         }
     }
 
@@ -205,7 +253,7 @@ impl Decoder {
         }
         let reason = lenient::text(&response["incomplete_details"]["reason"]);
         if reason == "content_filter" {
-            return Err(failure::of_event("content_filter", "", None));
+            return Err(failure::of_event("content_filter", "", &[]));
         }
         // Some servers announce text and calls only here.
         let is_silent = self.characters == 0;
@@ -228,8 +276,8 @@ impl Decoder {
     /// Why a response failed, if it did.
     fn failed(&self, response: &Value) -> Option<ModelError> {
         let failed = matches!(response["status"].as_str(), Some("failed" | "cancelled"));
-        failure::in_event(&response["error"], self.api_key.as_ref())
-            .or_else(|| failed.then(|| failure::of_event("error", "", None)))
+        failure::in_event(&response["error"], &self.secrets)
+            .or_else(|| failed.then(|| failure::of_event("error", "", &[])))
     }
 }
 
@@ -261,6 +309,7 @@ impl Decode for Decoder {
                 content: event.content_index,
             };
             self.reader.forget();
+            self.has_begun = true;
             self.has_deltas |= !event.delta.is_empty();
             self.text(part, event.delta.into_owned(), events);
             return Ok(());
@@ -275,6 +324,7 @@ impl Decode for Decoder {
             .as_str()
             .map_or(event.name, str::as_bytes)
             .to_vec();
+        self.has_begun |= BEGINNINGS.iter().any(|start| kind.starts_with(start));
         match kind.as_slice() {
             b"response.output_text.delta" | b"response.refusal.delta" => {
                 let text = body.get_mut("delta").map(lenient::take_text);
@@ -302,13 +352,13 @@ impl Decode for Decoder {
             }
             b"response.failed" => {
                 let failed = self.failed(&body["response"]);
-                return Err(failed.unwrap_or_else(|| failure::of_event("error", "", None)));
+                return Err(failed.unwrap_or_else(|| failure::of_event("error", "", &[])));
             }
             b"error" => {
                 // The error's fields stand in the event, or in an object of it.
-                let error = failure::in_event(&body["error"], self.api_key.as_ref())
-                    .or_else(|| failure::in_event(&body, self.api_key.as_ref()));
-                return Err(error.unwrap_or_else(|| failure::of_event("error", "", None)));
+                let error = failure::in_event(&body["error"], &self.secrets)
+                    .or_else(|| failure::in_event(&body, &self.secrets));
+                return Err(error.unwrap_or_else(|| failure::of_event("error", "", &[])));
             }
             // No event but the response itself, from a server that does not stream, or an error.
             b"" if body["output"].is_array() || body["error"].is_object() => {
@@ -318,6 +368,10 @@ impl Decode for Decoder {
             _ => {}
         }
         Ok(())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn end(&mut self, _events: &mut Events) -> Result<(), ModelError> {

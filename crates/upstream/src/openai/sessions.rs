@@ -125,7 +125,7 @@ impl SessionsApi {
             });
         }
         let wait = retry_after(&response);
-        let refusal = failure::in_words(response, Some(&self.api_key)).await;
+        let refusal = failure::in_words(response, std::slice::from_ref(&self.api_key)).await;
         tracing::warn!(%refusal, "OpenAI opened no ChatKit session");
         Err(match status {
             401 | 403 => Error::Configuration {

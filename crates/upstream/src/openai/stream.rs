@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use engine::ports::{ModelError, ModelEvent};
+use engine::ports::{ModelError, ModelEvent, ModelStream};
 use futures::Stream;
 use reqwest::Response;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::failure;
 use crate::sse::{BYTE_ORDER_MARK, Event, EventParser, TooLong};
@@ -37,6 +37,9 @@ pub(super) trait Decode: Unpin + Send + 'static {
     /// The body has ended; only an answer that can be complete without a last word is.
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError>;
 
+    /// Whether the provider has begun to answer; what only says that it was asked is no beginning.
+    fn has_begun(&self) -> bool;
+
     /// Whether the answer is whole already, so that nothing which follows can fail it.
     fn is_finished(&self) -> bool {
         false
@@ -55,19 +58,29 @@ pub(super) fn cut_off(skipped: u32) -> ModelError {
     })
 }
 
-/// Reads the body of `response` with `decoder`.
-pub(super) fn of<D: Decode>(
+/// Reads the body of `response` with `decoder`, and waits until the answer begins. From then on, a silence that is
+/// longer than this ends it.
+pub(super) async fn begin<D: Decode>(
     response: Response,
     decoder: D,
-) -> Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send>> {
-    Box::pin(ModelEvents {
+    silence: Duration,
+) -> Result<ModelStream, ModelError> {
+    let mut events = ModelEvents {
         body: Box::pin(response.bytes_stream()),
         form: Form::Unknown(Vec::new()),
         decoder,
         events: VecDeque::new(),
         failure: None,
         state: State::Reading,
-    })
+        silence: None,
+    };
+    std::future::poll_fn(|context| events.poll_begin(context)).await?;
+    events.silence = Some(Silence {
+        longest: silence,
+        timer: Box::pin(tokio::time::sleep(silence)),
+        is_due: false,
+    });
+    Ok(Box::pin(events))
 }
 
 /// What the body is, by its first byte that is no blank: content types are wrong too often.
@@ -87,6 +100,16 @@ struct ModelEvents<B, D> {
     /// Told after the events that came before it.
     failure: Option<ModelError>,
     state: State,
+    /// `None` until the answer has begun: until then, whoever waits has a clock of their own.
+    silence: Option<Silence>,
+}
+
+/// How long nothing has come.
+struct Silence {
+    longest: Duration,
+    timer: Pin<Box<Sleep>>,
+    /// Whether the timer was set before what came last.
+    is_due: bool,
 }
 
 enum State {
@@ -117,9 +140,47 @@ where
     B: Stream<Item = Result<Bytes, reqwest::Error>>,
     D: Decode,
 {
+    /// Reads until the answer has begun.
+    fn poll_begin(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ModelError>> {
+        loop {
+            if self.decoder.has_begun() || !self.events.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(error) = self.failure.take() {
+                return Poll::Ready(Err(error));
+            }
+            if !matches!(self.state, State::Reading) {
+                return Poll::Ready(Ok(()));
+            }
+            if self.poll_read(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether nothing has come for too long.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(silence) = &mut self.silence else {
+            return Poll::Pending;
+        };
+        // Set where it is waited for, and not with each chunk: many come at once.
+        if std::mem::take(&mut silence.is_due) {
+            let deadline = Instant::now() + silence.longest;
+            silence.timer.as_mut().reset(deadline);
+        }
+        silence.timer.as_mut().poll(context)
+    }
+
     /// Reads more of the body into `events`, or learns that there is no more.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let outcome = match self.body.as_mut().poll_next(context) {
+        let read = self.body.as_mut().poll_next(context);
+        if read.is_ready()
+            && let Some(silence) = &mut self.silence
+        {
+            silence.is_due = true;
+        }
+        let outcome = match read {
+            Poll::Pending if self.poll_silence(context).is_ready() => Err(ModelError::TimedOut),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(chunk))) => self.feed(&chunk),
             // After the last word, a connection that breaks has nothing left to break off.
@@ -282,6 +343,7 @@ pub(super) fn decode(decoder: impl Decode, trace: &[u8], size: usize) -> String 
         events: VecDeque::new(),
         failure: None,
         state: State::Reading,
+        silence: None,
     };
     futures::executor::block_on_stream(Box::pin(events))
         .map(|event| match event {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{request::MAX_MESSAGES, *};
 use crate::{
-    Demo, HttpPolicy, ProviderConfig, Responses,
-    openai::{MarkKey, chat_completions::ChatCompletionsOptions, responses::ResponsesOptions},
+    Demo, ProviderConfig, Responses,
+    openai::{MarkKey, responses::ResponsesOptions},
 };
 
 fn context() -> RelayContext {
@@ -28,16 +28,13 @@ fn context() -> RelayContext {
 
 fn config(model: &FakeModel) -> ProviderConfig {
     ProviderConfig {
-        base_url: model.base_url().parse().unwrap(),
         api_key: Some("sk-test-key".into()),
-        http: HttpPolicy::STREAM,
-        marks: MarkKey::new(&[7; 32]),
+        ..ProviderConfig::new(model.base_url().parse().unwrap(), MarkKey::new(&[7; 32]))
     }
 }
 
 fn pass_on(model: &FakeModel) -> Relay {
-    let options = ChatCompletionsOptions::default();
-    Relay::PassOn(ChatCompletions::new(config(model), options).unwrap())
+    Relay::PassOn(ChatCompletions::new(config(model)).unwrap())
 }
 
 fn body() -> String {
@@ -356,8 +353,7 @@ async fn an_answer_ends_when_it_has_taken_as_long_as_it_may() {
             .unwrap(),
         ..config(&model)
     };
-    let options = ChatCompletionsOptions::default();
-    let relay = Relay::PassOn(ChatCompletions::new(silent, options).unwrap());
+    let relay = Relay::PassOn(ChatCompletions::new(silent).unwrap());
     let late = relay.answer(&short, body().as_bytes()).await;
     assert!(matches!(
         late.err(),

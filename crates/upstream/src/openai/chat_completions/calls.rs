@@ -12,6 +12,9 @@ const MAX_TOOL_CALLS: usize = 128;
 /// All arguments of one answer together, in bytes.
 const MAX_ARGUMENT_BYTES: usize = 1024 * 1024;
 
+/// The field of a call that Gemini signs it in.
+pub(super) const EXTRA: &str = "extra_content";
+
 /// The calls of one answer.
 ///
 /// The API tells them apart by `index`. Servers that are only compatible leave it out, or number
@@ -29,6 +32,8 @@ struct Call {
     id: String,
     name: String,
     arguments: String,
+    /// What the server wants to be given back with the call.
+    extra: Value,
 }
 
 impl Call {
@@ -38,6 +43,11 @@ impl Call {
 }
 
 impl Calls {
+    /// Whether no call has begun.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     /// Adds a piece: an entry of `tool_calls`.
     pub(super) fn push(&mut self, piece: &Value) -> Result<(), ModelError> {
         let function = &piece["function"];
@@ -78,6 +88,9 @@ impl Calls {
             call.name.push_str(&name);
         }
         call.arguments.push_str(&arguments);
+        if piece[EXTRA].is_object() {
+            call.extra = piece[EXTRA].clone();
+        }
         Ok(())
     }
 
@@ -105,12 +118,13 @@ impl Calls {
         (!begins_anew).then_some(position)
     }
 
-    /// The calls, whole now, each with an id of its own.
-    pub(super) fn finish(&mut self) -> Result<Vec<ToolCall>, ModelError> {
+    /// The calls, whole now, each with an id of its own; and by these ids what is to be given back with them.
+    pub(super) fn finish(&mut self) -> Result<(Vec<ToolCall>, Map<String, Value>), ModelError> {
         let calls = std::mem::take(&mut self.calls);
+        let mut extras = Map::new();
         let mut taken: HashSet<String> = calls.iter().map(|call| call.id.clone()).collect();
         let mut used = HashSet::new();
-        calls
+        let calls: Result<_, _> = calls
             .into_iter()
             .map(|call| {
                 if call.name.is_empty() {
@@ -125,13 +139,17 @@ impl Calls {
                         call_id.clear();
                     }
                 }
+                if !call.extra.is_null() {
+                    extras.insert(call_id.clone(), call.extra);
+                }
                 Ok(ToolCall {
                     call_id,
                     name: call.name,
                     arguments: call.arguments,
                 })
             })
-            .collect()
+            .collect();
+        Ok((calls?, extras))
     }
 }
 
@@ -149,6 +167,7 @@ mod tests {
         calls
             .finish()
             .unwrap()
+            .0
             .into_iter()
             .map(|call| (call.call_id, call.name, call.arguments))
             .collect()

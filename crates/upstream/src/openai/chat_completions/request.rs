@@ -4,13 +4,13 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::ChatCompletionsOptions;
+use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
-    Mark,
+    Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part},
-    opaque_user,
+    refused::Refused,
 };
 
 #[derive(Serialize)]
@@ -24,6 +24,8 @@ pub(super) struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,9 @@ struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<Cow<'a, str>>,
+    /// What the model thought, in the fields in which it came.
+    #[serde(flatten)]
+    thoughts: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +86,7 @@ impl<'a> Message<'a> {
             content: content.into().map(Content::Text),
             tool_calls: Vec::new(),
             tool_call_id: None,
+            thoughts: Map::new(),
         }
     }
 
@@ -114,6 +120,8 @@ struct Call<'a> {
     id: Cow<'a, str>,
     r#type: &'static str,
     function: CallFunction<'a>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    extra_content: Value,
 }
 
 #[derive(Serialize)]
@@ -150,16 +158,18 @@ impl<'a> Body<'a> {
     /// `output` says by which parameter this server is told how long an answer may get.
     pub(super) fn new(
         request: &'a ModelRequest,
-        options: ChatCompletionsOptions,
+        options: RequestOptions,
+        refused: &Refused,
         output: &str,
         mark: &Mark,
     ) -> Self {
         Self {
             model: &request.model,
-            messages: messages(request, mark),
+            messages: messages(request, options, refused, mark),
             tools: request
                 .tools
                 .iter()
+                .filter(|tool| !refused.has_tool(tool))
                 .map(|tool| Tool {
                     r#type: "function",
                     function: ToolFunction {
@@ -169,31 +179,44 @@ impl<'a> Body<'a> {
                     },
                 })
                 .collect(),
-            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+            tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
                 function: ToolChoiceFunction { name },
             }),
             stream: true,
-            stream_options: options.wants_usage.then_some(StreamOptions {
+            stream_options: (!refused.has("stream_options")).then_some(StreamOptions {
                 include_usage: true,
             }),
+            parallel_tool_calls: options
+                .parallel_tool_calls
+                .filter(|_| !request.tools.is_empty() && !refused.has("parallel_tool_calls")),
             max_tokens: request.max_output_tokens.filter(|_| output == "max_tokens"),
             max_completion_tokens: request
                 .max_output_tokens
                 .filter(|_| output == "max_completion_tokens"),
-            user: opaque_user(&request.end_user),
+            user: history::end_user(request, refused, "user"),
         }
     }
 }
 
 /// Instructions first, then the conversation; calls that belong together become one message, as
 /// this API wants each call answered right after the message that holds it.
-fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
+fn messages<'a>(
+    request: &'a ModelRequest,
+    options: RequestOptions,
+    refused: &Refused,
+    mark: &Mark,
+) -> Vec<Message<'a>> {
     let mut messages = Vec::with_capacity(request.input.len() + 2);
     let instructions = mark.instructions(request);
     if !instructions.is_empty() {
-        messages.push(Message::new("system", instructions));
+        let role = match options.system_role {
+            SystemRole::System => "system",
+            SystemRole::Developer => "developer",
+        };
+        messages.push(Message::new(role, instructions));
     }
+    let mut remembered = Remembered::default();
     for entry in history::entries(request, mark) {
         match entry {
             Entry::Message { role, text, files } => {
@@ -212,24 +235,33 @@ fn messages<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Message<'a>> {
                     }),
                 }
             }
+            Entry::Thought(text) => {
+                remembered = Remembered::read(&text);
+                remembered.message.retain(|name, _| !refused.has(name));
+                if refused.has(EXTRA) {
+                    remembered.calls.clear();
+                }
+            }
             Entry::Call {
                 call_id,
+                given_id,
                 name,
                 arguments,
             } => {
+                let extra = remembered.calls.remove(given_id);
                 let call = Call {
                     id: call_id,
                     r#type: "function",
                     function: CallFunction { name, arguments },
+                    extra_content: extra.unwrap_or_default(),
                 };
-                match messages.last_mut() {
-                    Some(last) if last.role == "assistant" => last.tool_calls.push(call),
-                    _ => {
-                        // Some servers demand the field, and others refuse `null` in it.
-                        let mut message = Message::new("assistant", Cow::Borrowed(""));
-                        message.tool_calls.push(call);
-                        messages.push(message);
-                    }
+                if messages.last().is_none_or(|last| last.role != "assistant") {
+                    // Some servers demand the field, and others refuse `null` in it.
+                    messages.push(Message::new("assistant", Cow::Borrowed("")));
+                }
+                if let Some(last) = messages.last_mut() {
+                    last.tool_calls.push(call);
+                    last.thoughts.append(&mut remembered.message);
                 }
             }
             Entry::Output { call_id, output } => {
@@ -282,7 +314,9 @@ mod tests {
             end_user: String::new(),
         };
         let mark = MarkKey::new(&[7; 32]).mark("");
-        serde_json::to_value(messages(&request, &mark)).unwrap()
+        let options = RequestOptions::default();
+        let messages = messages(&request, options, &Refused::default(), &mark);
+        serde_json::to_value(messages).unwrap()
     }
 
     fn call(call_id: &str) -> [ModelInput; 2] {

@@ -4,13 +4,13 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelFile, ModelRequest};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::ResponsesOptions;
 use crate::openai::{
     Mark,
     history::{self, Entry, Part},
-    opaque_user,
+    refused::Refused,
 };
 
 #[derive(Serialize)]
@@ -18,19 +18,33 @@ pub(super) struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     instructions: Cow<'a, str>,
-    input: Vec<InputItem<'a>>,
+    input: Vec<Input<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<ToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<NonZeroU32>,
+    /// The model's thoughts, sealed, so that they can be given back with its calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
     #[serde(skip_serializing_if = "String::is_empty")]
     safety_identifier: String,
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     stream: bool,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Item(InputItem<'a>),
+    /// As it came.
+    Thought(Box<RawValue>),
 }
 
 #[derive(Serialize)]
@@ -82,7 +96,8 @@ struct Tool<'a> {
     description: &'a str,
     parameters: Value,
     // Strict mode refuses schemas that MCP servers commonly have (optional properties).
-    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -97,48 +112,66 @@ struct Reasoning {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ModelRequest, options: ResponsesOptions, mark: &Mark) -> Self {
+    pub(super) fn new(
+        request: &'a ModelRequest,
+        options: ResponsesOptions,
+        parallel_tool_calls: Option<bool>,
+        refused: &Refused,
+        mark: &Mark,
+    ) -> Self {
+        let has_tools = !request.tools.is_empty();
         Self {
             model: &request.model,
             instructions: mark.instructions(request),
             input: history::entries(request, mark)
                 .into_iter()
-                .map(|entry| input_item(entry, mark))
+                .filter(|entry| !(refused.has("include") && matches!(entry, Entry::Thought(_))))
+                .filter_map(|entry| input_item(entry, mark))
                 .collect(),
             tools: request
                 .tools
                 .iter()
+                .filter(|tool| !refused.has_tool(tool))
                 .map(|tool| Tool {
                     r#type: "function",
                     name: &tool.name,
                     description: &tool.description,
                     parameters: history::parameters(tool),
-                    strict: false,
+                    strict: (!refused.has("strict")).then_some(false),
                 })
                 .collect(),
-            tool_choice: request.tool_choice.as_deref().map(|name| ToolChoice {
+            tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
                 name,
             }),
-            reasoning: options
-                .wants_reasoning_summary
+            parallel_tool_calls: parallel_tool_calls
+                .filter(|_| has_tools && !refused.has("parallel_tool_calls")),
+            reasoning: (options.wants_reasoning_summary && !refused.has("reasoning"))
                 .then_some(Reasoning { summary: "auto" }),
             max_output_tokens: request.max_output_tokens,
-            safety_identifier: opaque_user(&request.end_user),
-            store: false,
+            include: (has_tools && !refused.has("include"))
+                .then_some(["reasoning.encrypted_content"]),
+            safety_identifier: history::end_user(request, refused, "safety_identifier"),
+            store: (!refused.has("store")).then_some(false),
             stream: true,
         }
     }
 }
 
-fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> InputItem<'a> {
-    match entry {
+fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> Option<Input<'a>> {
+    Some(Input::Item(match entry {
         Entry::Message { role, text, files } => InputItem::Message {
             role,
             content: content(text, files, mark),
         },
+        Entry::Thought(text) => {
+            return RawValue::from_string(text.into_owned())
+                .ok()
+                .map(Input::Thought);
+        }
         Entry::Call {
             call_id,
+            given_id: _,
             name,
             arguments,
         } => InputItem::FunctionCall {
@@ -147,7 +180,7 @@ fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> InputItem<'a> {
             arguments,
         },
         Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
-    }
+    }))
 }
 
 fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {

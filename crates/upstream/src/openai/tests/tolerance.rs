@@ -25,7 +25,7 @@ fn stop() -> String {
 /// What a person reads of a Chat Completions stream, or why it failed.
 fn chat(trace: &str) -> Result<String, String> {
     read(&stream::decode(
-        chat_completions::Decoder::new(None),
+        chat_completions::Decoder::new(Secrets::default()),
         trace.as_bytes(),
         7,
     ))
@@ -34,7 +34,7 @@ fn chat(trace: &str) -> Result<String, String> {
 /// The same of the Responses API.
 fn responses(trace: &str) -> Result<String, String> {
     read(&stream::decode(
-        responses::Decoder::new(None),
+        responses::Decoder::new(Secrets::default()),
         trace.as_bytes(),
         7,
     ))
@@ -123,7 +123,7 @@ fn what_has_no_end_broke_off_and_an_error_is_an_error() {
 fn an_endless_event_behind_a_whole_answer_costs_nobody_the_answer() {
     let endless = "x".repeat(5 * 1024 * 1024);
     let trace = [text("Hello"), stop(), format!("data: {endless}")].concat();
-    let decoder = chat_completions::Decoder::new(None);
+    let decoder = chat_completions::Decoder::new(Secrets::default());
     let told = stream::decode(decoder, trace.as_bytes(), 64 * 1024);
     assert_eq!(read(&told), Ok("Hello".to_owned()));
 }

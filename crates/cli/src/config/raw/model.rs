@@ -1,0 +1,121 @@
+//! `[[models]]`
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[[models]]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the file"
+)]
+pub(crate) struct RawModel {
+    pub(crate) id: String,
+    pub(crate) kind: ModelKind,
+    pub(crate) base_url: Option<String>,
+    pub(crate) api_key_env: Option<String>,
+    pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) headers: BTreeMap<String, RawHeader>,
+    pub(crate) model: String,
+    pub(crate) connect_timeout_seconds: u64,
+    pub(crate) first_token_timeout_seconds: u64,
+    pub(crate) idle_timeout_seconds: u64,
+    pub(crate) retries: u32,
+    pub(crate) stream_options: bool,
+    pub(crate) end_user: bool,
+    pub(crate) return_reasoning: bool,
+    pub(crate) parallel_tool_calls: Option<bool>,
+    pub(crate) system_role: RawSystemRole,
+    pub(crate) max_tokens_parameter: Option<RawMaxTokens>,
+    pub(crate) allow_insecure_http: bool,
+}
+
+impl Default for RawModel {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            kind: ModelKind::OpenAiResponses,
+            base_url: None,
+            api_key_env: None,
+            api_key_file: None,
+            headers: BTreeMap::new(),
+            model: String::new(),
+            connect_timeout_seconds: 10,
+            first_token_timeout_seconds: 120,
+            idle_timeout_seconds: 60,
+            retries: 2,
+            stream_options: true,
+            end_user: true,
+            return_reasoning: true,
+            parallel_tool_calls: None,
+            system_role: RawSystemRole::System,
+            max_tokens_parameter: None,
+            allow_insecure_http: false,
+        }
+    }
+}
+
+/// What a model speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModelKind {
+    /// OpenAI's Responses API.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// The Chat Completions API of any server.
+    ChatCompletions,
+    /// The built-in assistant.
+    Demo,
+}
+
+/// The value of a header: a text, or where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a text, { env = \"VARIABLE\" } or { file = \"/path\" }"
+)]
+pub(crate) enum RawHeader {
+    /// `"text"`
+    Text(String),
+    /// `{ env = "VARIABLE" }`
+    Env(RawHeaderEnv),
+    /// `{ file = "/path" }`
+    File(RawHeaderFile),
+}
+
+/// `{ env = "VARIABLE" }`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawHeaderEnv {
+    pub(crate) env: String,
+}
+
+/// `{ file = "/path" }`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawHeaderFile {
+    pub(crate) file: PathBuf,
+}
+
+/// `system_role`: how a Chat Completions server calls instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawSystemRole {
+    /// `"system"`
+    System,
+    /// `"developer"`
+    Developer,
+}
+
+/// `max_tokens_parameter`: how a Chat Completions server calls the length of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawMaxTokens {
+    /// `"max_tokens"`
+    MaxTokens,
+    /// `"max_completion_tokens"`
+    MaxCompletionTokens,
+}

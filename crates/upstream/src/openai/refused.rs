@@ -1,0 +1,232 @@
+//! What a model's server has refused, and is not sent any more.
+//!
+//! Servers that are only compatible refuse parameters that OpenAI's has, and OpenAI's refuses some that others want. All
+//! of these are sent of our own accord, so a question goes without them rather than not at all: a refusal that names
+//! one of them, or a tool whose schema the server does not take, leaves it out and asks again. What has helped is
+//! remembered for that model.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use engine::ports::{ModelError, ToolSpec};
+use serde_json::Value;
+
+use super::failure;
+
+/// The names under which an answer's length is asked for, each of which some servers refuse.
+pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// Parameters that may be left out, beside [`OUTPUT_FIELDS`], of which one always stays: what an answer may cost is not
+/// for the server to say.
+const OPTIONAL: [&str; 11] = [
+    "stream_options",
+    "parallel_tool_calls",
+    "user",
+    "safety_identifier",
+    "include",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "extra_content",
+    "store",
+    "strict",
+];
+
+/// Names that are words of English, too: they are taken for a parameter's name only where they stand as one.
+const WORDS: [&str; 5] = ["user", "include", "reasoning", "store", "strict"];
+
+/// How a refusal says that a parameter is not known, rather than that its value is wrong, in lower case.
+const UNKNOWN: [&str; 12] = [
+    "unsupported",
+    "not supported",
+    "not support",
+    "unrecognized",
+    "unknown",
+    "unexpected",
+    "extra inputs",
+    "extra_forbidden",
+    "extra fields",
+    "not permitted",
+    "not allowed",
+    "instead",
+];
+
+/// What is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    parameters: Vec<&'static str>,
+    /// Names and schemas, as one number: a schema that has changed is tried again.
+    tools: Vec<u64>,
+}
+
+impl Refused {
+    /// Leaves a parameter out from the beginning.
+    pub(super) fn add(&mut self, name: &'static str) {
+        if !self.parameters.contains(&name) {
+            self.parameters.push(name);
+        }
+    }
+
+    /// Whether a parameter is left out.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.parameters.contains(&name)
+    }
+
+    /// Whether a tool is left out.
+    pub(super) fn has_tool(&self, tool: &ToolSpec) -> bool {
+        !self.tools.is_empty() && self.tools.contains(&fingerprint(tool))
+    }
+
+    /// Learns from a refusal of `body`, which offered `tools` among others; what it was, for the log. `None` where
+    /// asking again would change nothing.
+    pub(super) fn learn(
+        &mut self,
+        error: &ModelError,
+        body: &str,
+        tools: &[ToolSpec],
+    ) -> Option<String> {
+        let words = failure::words_of_request(error)?.to_ascii_lowercase();
+        let is_sent = |name: &str| body.contains(&format!("\"{name}\":"));
+        let is_new = |name: &&&'static str| !self.has(name) && is_sent(name);
+        if let Some(name) = OPTIONAL
+            .iter()
+            .filter(is_new)
+            .find(|name| names(&words, name))
+        {
+            self.add(name);
+            return Some(format!("the parameter `{name}`"));
+        }
+        let is_unknown = UNKNOWN.iter().any(|text| words.contains(text));
+        if let Some(name) = OUTPUT_FIELDS
+            .iter()
+            .filter(is_new)
+            .find(|name| is_unknown && names(&words, name))
+            && !OUTPUT_FIELDS.iter().any(|other| self.has(other))
+        {
+            self.add(name);
+            return Some(format!("the parameter `{name}`"));
+        }
+        self.learn_tool(&words, tools)
+    }
+
+    fn learn_tool(&mut self, words: &str, tools: &[ToolSpec]) -> Option<String> {
+        let is_of_tools = ["schema", "function", "tool", "parameters"]
+            .iter()
+            .any(|word| words.contains(word));
+        if !is_of_tools {
+            return None;
+        }
+        let mut offered = tools.iter().filter(|tool| !self.has_tool(tool));
+        let is_quoted = |tool: &&ToolSpec| {
+            let name = tool.name.to_ascii_lowercase();
+            ["'", "\"", "`", "\\\""]
+                .iter()
+                .any(|quote| words.contains(&format!("{quote}{name}{quote}")))
+        };
+        let by_name = offered.clone().find(is_quoted);
+        let tool = by_name.or_else(|| offered.nth(index(words)?))?;
+        self.tools.push(fingerprint(tool));
+        Some(format!("the tool `{}`", tool.name))
+    }
+}
+
+/// Whether a refusal, in lower case, names a parameter.
+fn names(words: &str, name: &str) -> bool {
+    if name == "include" && words.contains("encrypted content") {
+        return true;
+    }
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let stands = |(start, _): (usize, &str)| {
+        let before = words.get(..start).and_then(|text| text.chars().next_back());
+        let after = words
+            .get(start + name.len()..)
+            .and_then(|text| text.chars().next());
+        if WORDS.contains(&name) {
+            let is_mark = |mark: Option<char>| mark.is_some_and(|mark| "'\"`.\\[".contains(mark));
+            is_mark(before) && is_mark(after)
+        } else {
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        }
+    };
+    words.match_indices(name).any(stands)
+}
+
+/// The place of the tool that a refusal is about: `tools[3]`, `tools.3`, `["body","tools",3]`.
+fn index(words: &str) -> Option<usize> {
+    words.match_indices("tools").find_map(|(start, name)| {
+        let rest = words.get(start + name.len()..)?;
+        let digits = rest.find(|mark: char| mark.is_ascii_digit())?;
+        let between = rest.get(..digits)?;
+        if between.is_empty() || !between.chars().all(|mark| "[]./\\\", ".contains(mark)) {
+            return None;
+        }
+        let number: String = rest
+            .get(digits..)?
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        number.parse().ok()
+    })
+}
+
+fn fingerprint(tool: &ToolSpec) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    tool.name.hash(&mut hasher);
+    hash(&tool.parameters, &mut hasher);
+    hasher.finish()
+}
+
+fn hash(value: &Value, hasher: &mut DefaultHasher) {
+    value.to_string().hash(hasher);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_named_where_it_stands_as_one() {
+        for (words, name, expected) in [
+            (
+                "extra inputs are not permitted, field: 'stream_options'",
+                "stream_options",
+                true,
+            ),
+            (
+                r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}"#,
+                "stream_options",
+                true,
+            ),
+            ("unknown parameter: stream_options", "stream_options", true),
+            ("no stream_options_x here", "stream_options", false),
+            (r#"{"param":"reasoning.summary"}"#, "reasoning", true),
+            ("unknown field 'user'", "user", true),
+            ("the user's message is empty", "user", false),
+            ("reasoning is not what this model does", "reasoning", false),
+            (
+                "property 'messages.1.reasoning_content' is unsupported",
+                "reasoning_content",
+                true,
+            ),
+            (
+                "encrypted content is not supported with this model.",
+                "include",
+                true,
+            ),
+        ] {
+            assert_eq!(names(words, name), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_tool_is_found_by_its_place() {
+        for (words, expected) in [
+            ("invalid tools[3].function.parameters", Some(3)),
+            ("tools.12.custom.input_schema: wrong", Some(12)),
+            (r#""loc":["body","tools",0,"function"]"#, Some(0)),
+            ("tools: at most 128", None),
+            ("no tool", None),
+        ] {
+            assert_eq!(index(words), expected, "{words}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Asking again before the first token: without what is refused, and after a pause; and never after it.
+
+use std::num::NonZeroU32;
+
+use testkit::fake_model::CapturedRequest;
+
+use super::*;
+
+/// As a server that is only compatible refuses a parameter.
+fn refusal(words: &str) -> Reply {
+    Reply::http_error(400, "", words)
+}
+
+/// A model that refuses, in these words, what has a field of this name.
+async fn strict(name: &'static str, status: u16, words: &'static str) -> FakeModel {
+    let model = FakeModel::scripted([]).await.unwrap();
+    model.answer_when(move |request| {
+        let is_sent = request.body.to_string().contains(&format!("\"{name}\":"));
+        Some(if is_sent {
+            Reply::http_error(status, "", words)
+        } else {
+            Reply::text(["fine"])
+        })
+    });
+    model
+}
+
+/// A question with everything in it that may be left out.
+fn full_request() -> ModelRequest {
+    ModelRequest {
+        max_output_tokens: NonZeroU32::new(100),
+        ..rich_request()
+    }
+}
+
+fn says_fine(told: &[String]) {
+    assert_eq!(told.first().map(String::as_str), Some("fine"), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
+    for (api, name, status, words) in [
+        (
+            1,
+            "stream_options",
+            400,
+            "Extra inputs are not permitted, field: 'stream_options'",
+        ),
+        (
+            1,
+            "user",
+            422,
+            "[{'type': 'extra_forbidden', 'loc': ('body', 'user')}]",
+        ),
+        (
+            1,
+            "max_tokens",
+            400,
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        ),
+        (
+            1,
+            "parallel_tool_calls",
+            400,
+            "Unrecognized request argument supplied: parallel_tool_calls",
+        ),
+        (
+            0,
+            "include",
+            400,
+            "Encrypted content is not supported with this model.",
+        ),
+        (
+            0,
+            "safety_identifier",
+            400,
+            "Unknown parameter: 'safety_identifier'.",
+        ),
+        (0, "strict", 400, "tools[0]: unknown field `strict`"),
+    ] {
+        let model = strict(name, status, words).await;
+        let mut config = config(&model.base_url());
+        config.options.parallel_tool_calls = Some(false);
+        let (_, provider) = models(&config).into_iter().nth(api).unwrap();
+        says_fine(&answer(&*provider, full_request()).await);
+        assert_eq!(model.requests().len(), 2, "{name}");
+        says_fine(&answer(&*provider, full_request()).await);
+        let requests = model.requests();
+        assert_eq!(requests.len(), 3, "{name} is remembered");
+        let last = &requests[2].body;
+        let length = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+            .iter()
+            .any(|field| last[field] == 100);
+        assert!(length, "the length of an answer is always asked for");
+        assert_eq!(
+            last["tools"].as_array().unwrap().len(),
+            2,
+            "and all tools are offered"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_models_refusal_is_no_other_models() {
+    let model = FakeModel::scripted([
+        refusal("unknown field `stream_options`"),
+        Reply::text(["fine"]),
+        Reply::text(["fine"]),
+    ])
+    .await
+    .unwrap();
+    let [_, (_, provider)] = models(&config(&model.base_url()));
+    answer(&*provider, simple_request("hi")).await;
+    let other = ModelRequest {
+        model: "other".to_owned(),
+        ..simple_request("hi")
+    };
+    answer(&*provider, other).await;
+    assert!(model.requests()[2].body["stream_options"].is_object());
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_nothing_of_ours_is_told() {
+    for words in [
+        "messages: user messages must not be empty",
+        "max_tokens is too large: 100. This model supports at most 50.",
+        "something is wrong",
+    ] {
+        let model = FakeModel::scripted([refusal(words)]).await.unwrap();
+        let [_, (_, provider)] = models(&config(&model.base_url()));
+        let told = answer(&*provider, full_request()).await;
+        assert_eq!(
+            told,
+            ["refused: the model provider refused the configuration"]
+        );
+        assert_eq!(model.requests().len(), 1, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_always_refuses_is_given_up() {
+    let model = FakeModel::scripted([]).await.unwrap();
+    model.answer_when(|_| {
+        Some(refusal(
+            "unsupported: stream_options, 'user', max_tokens, max_completion_tokens, 'add_task' tool, 'list_tasks' tool",
+        ))
+    });
+    let [_, (_, provider)] = models(&config(&model.base_url()));
+    let told = answer(&*provider, full_request()).await;
+    assert_eq!(
+        told,
+        ["refused: the model provider refused the configuration"]
+    );
+    assert!(model.requests().len() <= 6);
+    answer(&*provider, full_request()).await;
+    let requests = model.requests();
+    assert!(
+        requests[requests.len() / 2].body["stream_options"].is_object(),
+        "what has not helped is not remembered"
+    );
+}
+
+#[tokio::test]
+async fn one_tool_that_is_refused_is_left_out_alone_until_it_changes() {
+    for words in [
+        "Invalid schema for function 'add_task': schema must have type 'object'",
+        "tools.0.custom.input_schema: JSON schema is invalid",
+        r#"{"loc":["body","tools",0,"function","parameters"]}"#,
+    ] {
+        let model = FakeModel::scripted([]).await.unwrap();
+        model.answer_when(move |request: &CapturedRequest| {
+            let tool = &request.body["tools"][0];
+            let is_bad =
+                tool.to_string().contains("add_task") && !tool.to_string().contains("mended");
+            Some(if is_bad {
+                refusal(words)
+            } else {
+                Reply::text(["fine"])
+            })
+        });
+        for (name, provider) in models(&config(&model.base_url())) {
+            let before = model.requests().len();
+            says_fine(&answer(&*provider, rich_request()).await);
+            says_fine(&answer(&*provider, rich_request()).await);
+            let requests = model.requests();
+            assert_eq!(requests.len() - before, 3, "{name}: {words}");
+            let last = requests.last().unwrap();
+            assert_eq!(last.tool_names(), ["list_tasks"]);
+            assert_eq!(
+                last.body.get("tool_choice"),
+                None,
+                "a tool that is not offered cannot be demanded"
+            );
+            let mut mended = rich_request();
+            mended.tools[0].parameters["title"] = "mended".into();
+            says_fine(&answer(&*provider, mended).await);
+            let requests = model.requests();
+            assert_eq!(requests.last().unwrap().tool_names().len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn switches_spare_a_server_the_first_refusal() {
+    let replies = [Reply::text(["ok"]), Reply::text(["ok"])];
+    let model = FakeModel::scripted(replies).await.unwrap();
+    let mut config = config(&model.base_url());
+    config.options = RequestOptions {
+        stream_options: false,
+        end_user: false,
+        thoughts: false,
+        parallel_tool_calls: Some(false),
+        system_role: SystemRole::Developer,
+        output_field: Some(OutputField::MaxCompletionTokens),
+    };
+    config.headers = vec![
+        ("X-API-Key".to_owned(), "secret-of-ours".into()),
+        ("authorization".to_owned(), "Basic abc".into()),
+    ];
+    for (_, provider) in models(&config) {
+        answer(&*provider, full_request()).await;
+    }
+    let requests = model.requests();
+    for request in &requests {
+        assert_eq!(request.headers["x-api-key"], "secret-of-ours");
+        assert_eq!(request.headers["authorization"], "Basic abc");
+        assert_eq!(request.body["parallel_tool_calls"], false);
+        for name in ["stream_options", "user", "safety_identifier", "include"] {
+            assert_eq!(request.body.get(name), None);
+        }
+    }
+    assert_eq!(requests[1].body["messages"][0]["role"], "developer");
+    assert_eq!(requests[1].body["max_completion_tokens"], 100);
+}
+
+#[test]
+fn headers_that_are_ours_or_none_are_refused() {
+    for (name, value) in [
+        ("Content-Type", "text/plain"),
+        ("host", "x"),
+        ("a b", "x"),
+        ("x-key", "a\nb"),
+    ] {
+        let mut config = config("http://127.0.0.1:1/v1");
+        config.headers = vec![(name.to_owned(), value.into())];
+        let error = ChatCompletions::new(config).unwrap_err().to_string();
+        assert!(error.contains(name) && !error.contains(value), "{error}");
+    }
+}
+
+/// Asked again without delay, up to twice.
+fn patient(base_url: &str) -> ProviderConfig {
+    ProviderConfig {
+        retries: Retries {
+            pause: Duration::from_millis(1),
+            ..Retries::default()
+        },
+        ..config(base_url)
+    }
+}
+
+#[tokio::test]
+async fn what_passes_before_the_first_token_is_asked_again() {
+    for (name, trouble) in [
+        (
+            "429",
+            Reply::http_error(429, "rate_limit_exceeded", "slow down"),
+        ),
+        ("502", Reply::http_error(502, "", "bad gateway")),
+        ("503", Reply::http_error(503, "", "overloaded")),
+        ("504", Reply::http_error(504, "", "")),
+        ("529", Reply::http_error(529, "overloaded_error", "")),
+        (
+            "inside the stream",
+            Reply::empty().failed("429", "slow down"),
+        ),
+        ("a connection that breaks", Reply::empty().broken()),
+    ] {
+        let replies = || [trouble.clone(), trouble.clone(), Reply::text(["fine"])];
+        let model = FakeModel::scripted(replies().into_iter().chain(replies()))
+            .await
+            .unwrap();
+        for (api, provider) in models(&patient(&model.base_url())) {
+            let told = answer(&*provider, simple_request("hi")).await;
+            assert_eq!(
+                told.first().map(String::as_str),
+                Some("fine"),
+                "{api}: {name} {told:?}"
+            );
+        }
+        model.assert_all_used();
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_not_asked_again() {
+    for trouble in [
+        Reply::http_error(429, "insufficient_quota", "no money left"),
+        Reply::http_error(500, "server_error", "boom"),
+        Reply::http_error(401, "invalid_api_key", "no"),
+        Reply::http_error(400, "context_length_exceeded", "too long"),
+        Reply::text(["Hel"]).failed("429", "slow down"),
+    ] {
+        let model = FakeModel::scripted([]).await.unwrap();
+        for (name, provider) in models(&patient(&model.base_url())) {
+            model.push(trouble.clone());
+            answer(&*provider, simple_request("hi")).await;
+            model.assert_all_used();
+            assert!(model.violations().is_empty(), "{name}");
+        }
+        assert_eq!(model.requests().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_again_once_the_model_has_begun() {
+    for begun in [
+        Reply::text(["Hel"]),
+        Reply::empty().and_reasoning(["hm"]),
+        Reply::tool_call("c1", "add_task", &json!({})),
+    ] {
+        let model = FakeModel::scripted([]).await.unwrap();
+        for (name, provider) in models(&patient(&model.base_url())) {
+            model.push(begun.clone().and_hold().broken());
+            let mut events = provider.respond(simple_request("hi")).await.unwrap();
+            model.release();
+            let mut last = String::new();
+            while let Some(event) = events.next().await {
+                last = line(event);
+            }
+            assert!(last.starts_with("error: "), "{name}: {last}");
+            model.assert_all_used();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_no_failure() {
+    let trace = include_str!("../golden/chat-length.sse");
+    let whole = chunked("text/event-stream", trace);
+    // Twice in a row the connection is closed without an answer.
+    let server = BareServer::start([String::new(), String::new(), whole]).await;
+    let [_, (_, provider)] = models(&patient(&server.url("/v1")));
+    let told = answer(&*provider, simple_request("hi")).await;
+    assert!(
+        told.iter().all(|line| !line.starts_with("refused")),
+        "{told:?}"
+    );
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn the_first_token_and_each_silence_have_times_of_their_own() {
+    let held = || Reply::empty().and_hold();
+    let model = FakeModel::scripted([held(), held()]).await.unwrap();
+    let mut config = patient(&model.base_url());
+    config.patience = Patience {
+        first_token: Duration::from_millis(200),
+        silence: Duration::from_mins(5),
+    };
+    for (name, provider) in models(&config) {
+        let told = answer(&*provider, simple_request("hi")).await;
+        assert_eq!(
+            told,
+            ["refused: the model did not answer in time"],
+            "{name}"
+        );
+    }
+    assert_eq!(model.requests().len(), 2, "who is slow is not asked again");
+}
