@@ -17,7 +17,9 @@ pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_token
 
 /// Parameters that may be left out, beside [`OUTPUT_FIELDS`], of which one always stays: what an answer may cost is not
 /// for the server to say.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
+    // The model then chooses by itself, which is better than no answer.
+    "tool_choice",
     "stream_options",
     "parallel_tool_calls",
     "user",

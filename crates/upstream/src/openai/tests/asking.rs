@@ -65,6 +65,12 @@ async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
             "Unrecognized request argument supplied: parallel_tool_calls",
         ),
         (
+            1,
+            "tool_choice",
+            400,
+            "this model does not support this tool_choice: function 'add_task'",
+        ),
+        (
             0,
             "include",
             400,
