@@ -111,8 +111,11 @@ async fn pass_on(
 ) -> Result<Frames, RelayError> {
     fields.insert("model".to_owned(), context.model.as_str().into());
     fields.insert("stream".to_owned(), true.into());
-    let user = crate::openai::opaque_user(&context.end_user);
-    fields.insert("user".to_owned(), user.into());
+    fields.remove("user");
+    if model.takes_end_user(&context.model) {
+        let user = crate::openai::opaque_user(&context.end_user);
+        fields.insert("user".to_owned(), user.into());
+    }
     if !OUTPUT_FIELDS.iter().any(|name| fields.contains_key(*name)) {
         let name = model.output_field(&context.model).to_owned();
         fields.insert(name, context.limits.max_tokens.into());

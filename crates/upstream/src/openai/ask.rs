@@ -125,10 +125,9 @@ impl Provider {
         if changes.is_empty() {
             return;
         }
-        let left_out = changes.join(", ");
         tracing::warn!(
             model,
-            left_out,
+            refused = changes.join(", "),
             "the model's server refuses something, which it is not sent any more"
         );
         self.known.insert(model.to_owned(), refused);

@@ -50,6 +50,11 @@ impl ChatCompletions {
         self.output_field_without(&self.provider.refused(model))
     }
 
+    /// Whether the server is told who asks.
+    pub(crate) fn takes_end_user(&self, model: &str) -> bool {
+        !self.provider.refused(model).has("user")
+    }
+
     fn output_field_without(&self, refused: &Refused) -> &'static str {
         let host = self.provider.base_url.host_str().unwrap_or_default();
         let is_newer = host == "api.openai.com" || host.ends_with(".openai.azure.com");

@@ -204,7 +204,10 @@ pub(super) fn tool_choice<'a>(request: &'a ModelRequest, refused: &Refused) -> O
             .iter()
             .any(|tool| tool.name == name && refused.has_tool(tool))
     };
-    let chosen = request.tool_choice.as_deref();
+    let chosen = request
+        .tool_choice
+        .as_deref()
+        .filter(|_| !refused.has("tool_choice"));
     chosen.filter(|name| !is_refused(name))
 }
 

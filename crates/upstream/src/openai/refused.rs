@@ -17,7 +17,9 @@ pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_token
 
 /// Parameters that may be left out, beside [`OUTPUT_FIELDS`], of which one always stays: what an answer may cost is not
 /// for the server to say.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
+    // The model then chooses by itself, which is better than no answer.
+    "tool_choice",
     "stream_options",
     "parallel_tool_calls",
     "user",
@@ -33,6 +35,11 @@ const OPTIONAL: [&str; 11] = [
 
 /// Names that are words of English, too: they are taken for a parameter's name only where they stand as one.
 const WORDS: [&str; 5] = ["user", "include", "reasoning", "store", "strict"];
+
+/// The field of a call's message that some servers demand.
+pub(super) const THOUGHT: &str = "reasoning_content";
+/// How a refusal says that something is not there, in lower case.
+const MISSING: [&str; 3] = ["missing", "required", "must be passed"];
 
 /// How a refusal says that a parameter is not known, rather than that its value is wrong, in lower case.
 const UNKNOWN: [&str; 12] = [
@@ -56,6 +63,8 @@ pub(super) struct Refused {
     parameters: Vec<&'static str>,
     /// Names and schemas, as one number: a schema that has changed is tried again.
     tools: Vec<u64>,
+    /// Whether every call has to come with a thought, those of earlier turns as well, whose thoughts are gone.
+    demands_thoughts: bool,
 }
 
 impl Refused {
@@ -69,6 +78,11 @@ impl Refused {
     /// Whether a parameter is left out.
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameters.contains(&name)
+    }
+
+    /// Whether a call without a thought is refused.
+    pub(super) fn demands_thoughts(&self) -> bool {
+        self.demands_thoughts
     }
 
     /// Whether a tool is left out.
@@ -85,6 +99,10 @@ impl Refused {
         tools: &[ToolSpec],
     ) -> Option<String> {
         let words = failure::words_of_request(error)?.to_ascii_lowercase();
+        if names(&words, THOUGHT) && MISSING.iter().any(|text| words.contains(text)) {
+            let is_known = std::mem::replace(&mut self.demands_thoughts, true);
+            return (!is_known).then(|| format!("calls without `{THOUGHT}`"));
+        }
         let is_sent = |name: &str| body.contains(&format!("\"{name}\":"));
         let is_new = |name: &&&'static str| !self.has(name) && is_sent(name);
         if let Some(name) = OPTIONAL

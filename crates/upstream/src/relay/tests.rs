@@ -362,6 +362,17 @@ async fn an_answer_ends_when_it_has_taken_as_long_as_it_may() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_not_to_know_who_asks_is_not_told() {
+    let model = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+    let mut config = config(&model);
+    config.options.end_user = false;
+    let relay = Relay::PassOn(ChatCompletions::new(config).unwrap());
+    let body = json!({"messages": [{"role": "user", "content": "hi"}], "user": "me"});
+    frames(&relay, &body.to_string()).await;
+    assert_eq!(model.requests()[0].body.get("user"), None);
+}
+
+#[tokio::test]
 async fn what_the_provider_finds_wrong_with_the_messages_is_the_clients_to_mend() {
     let replies = [Reply::http_error(404, "model_not_found", "no such model")];
     let model = FakeModel::scripted(replies).await.unwrap();

@@ -10,7 +10,7 @@ use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
     Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part},
-    refused::Refused,
+    refused::{Refused, THOUGHT},
 };
 
 #[derive(Serialize)]
@@ -269,6 +269,16 @@ fn messages<'a>(
                 message.tool_call_id = Some(call_id);
                 messages.push(message);
             }
+        }
+    }
+    if refused.demands_thoughts() {
+        let calls = messages
+            .iter_mut()
+            .filter(|message| !message.tool_calls.is_empty());
+        for message in calls {
+            // A blank: nothing at all counts as missing.
+            let thought = message.thoughts.entry(THOUGHT);
+            thought.or_insert_with(|| " ".into());
         }
     }
     messages

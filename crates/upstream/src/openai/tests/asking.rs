@@ -65,6 +65,12 @@ async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
             "Unrecognized request argument supplied: parallel_tool_calls",
         ),
         (
+            1,
+            "tool_choice",
+            400,
+            "this model does not support this tool_choice: function 'add_task'",
+        ),
+        (
             0,
             "include",
             400,
@@ -98,6 +104,43 @@ async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
             "and all tools are offered"
         );
     }
+}
+
+#[tokio::test]
+async fn a_server_that_demands_a_thought_with_every_call_gets_one() {
+    let model = FakeModel::scripted([]).await.unwrap();
+    model.answer_when(|request| {
+        let calls = request.items().iter().filter(|message| message["tool_calls"].is_array());
+        let is_bare = |message: &Value| message["reasoning_content"].as_str().is_none_or(str::is_empty);
+        let index = calls.into_iter().position(is_bare);
+        Some(index.map_or_else(
+            || Reply::text(["fine"]),
+            |index| {
+                refusal(&format!(
+                    "thinking is enabled but reasoning_content is missing in assistant tool call message at index {index}"
+                ))
+            },
+        ))
+    });
+    let [_, (_, provider)] = models(&config(&model.base_url()));
+    let mut request = full_request();
+    let thought = json!({ "message": { "reasoning_content": "hm" } }).to_string();
+    request.input.extend([
+        ModelInput::Thought(engine::ports::Thought(thought)),
+        ModelInput::ToolCall(call("call_9", "list_tasks", "{}")),
+        output("call_9", "none"),
+    ]);
+    says_fine(&answer(&*provider, request.clone()).await);
+    says_fine(&answer(&*provider, request).await);
+    let requests = model.requests();
+    assert_eq!(requests.len(), 3, "and it is remembered");
+    let thoughts: Vec<_> = requests[2]
+        .items()
+        .iter()
+        .filter(|message| message["tool_calls"].is_array())
+        .map(|message| &message["reasoning_content"])
+        .collect();
+    assert_eq!(thoughts, [" ", "hm"]);
 }
 
 #[tokio::test]
