@@ -302,7 +302,13 @@ impl Task {
     fn call(&self, place: usize, call: ToolCall) -> BoxStream<'static, (usize, Option<ToolEvent>)> {
         let tools = Arc::clone(&self.workflow.tools);
         let context = Arc::clone(&self.context);
-        let called = async move { tools.call(&context, call).await };
+        let called = async move {
+            // They set out in the model's order, and run beside each other from there on.
+            for _ in 0..place {
+                tokio::task::yield_now().await;
+            }
+            tools.call(&context, call).await
+        };
         let ended = stream::once(std::future::ready((place, None)));
         called
             .flatten_stream()
