@@ -188,5 +188,15 @@ id = "wf_tasks"
 instructions = "You keep the user's task list with the tools you have."
 model = "demo"
 tools = ["todo"]
+
+[[workflows]]
+id = "wf_interrupt"
+model = "demo"
+busy = "interrupt"
+
+[[workflows]]
+id = "wf_reject"
+model = "demo"
+busy = "reject"
 `;
 }

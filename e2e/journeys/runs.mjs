@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { readyChat, signUp, visit } from "../harness/app.mjs";
 import { newPerson } from "../harness/browser.mjs";
 import { chatOn } from "../harness/chat.mjs";
+import { startTokenPage } from "../harness/token-page.mjs";
 
 /** The demo's `long` answer has so many numbered paragraphs. */
 const PARAGRAPHS = 40;
@@ -31,6 +32,24 @@ async function openFirst(chat) {
   const [title] = await chat.historyTitles(1);
   await chat.element.locator(".history-open", { hasText: title }).first().click();
   await chat.answers.first().waitFor();
+}
+
+/** A visitor's chat with a workflow, in the middle of its long answer. */
+async function answering({ stack, browser }, workflow) {
+  let created;
+  const served = await startTokenPage(stack().chatUrl, () => created.token);
+  created = await stack().cli("token", "create", "--origin", served.url, "--env", "test", "--workflow", workflow);
+  const { context, page } = await newPerson(browser());
+  await page.goto(served.url);
+  const chat = await readyChat(page);
+  await beginLong(chat);
+  return {
+    chat,
+    async leave() {
+      await context.close();
+      served.close();
+    },
+  };
 }
 
 export function runJourneys({ stack, browser }) {
@@ -108,5 +127,26 @@ export function runJourneys({ stack, browser }) {
     await chat.idle();
     assert.equal(await chat.answers.count(), 2);
     await context.close();
+  });
+
+  test("a message that interrupts takes the place of the answer, which keeps what it has said", async () => {
+    const { chat, leave } = await answering({ stack, browser }, "wf_interrupt");
+    await chat.input.fill("hello");
+    await chat.input.press("Enter");
+    await chat.answers.nth(1).getByText("You wrote:").waitFor();
+    await chat.idle();
+    const first = await chat.answers.first().innerText();
+    assert.ok(first.includes("2.") && !first.includes(`${PARAGRAPHS}.`), "it was cut off, and is there");
+    await leave();
+  });
+
+  test("a message that is refused meanwhile is said to be, and can be sent once the answer is there", async () => {
+    const { chat, leave } = await answering({ stack, browser }, "wf_reject");
+    await chat.input.fill("hello");
+    await chat.input.press("Enter");
+    await chat.element.getByText("still being answered").first().waitFor();
+    await assertWhole(chat);
+    assert.match(await chat.say("hello"), /You wrote:/);
+    await leave();
   });
 }
