@@ -2,6 +2,7 @@
 //!
 //! The environment comes in as [`Variables`], so that tests need none.
 
+mod preset;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -154,14 +155,16 @@ fn read_file(path: &Path) -> anyhow::Result<RawConfig> {
 
 /// Reads the text of a configuration file; an unknown key is an error that names the nearest one.
 pub(crate) fn parse(text: &str) -> anyhow::Result<RawConfig> {
-    toml::from_str(text).map_err(|error| {
+    let mut config = toml::from_str(text).map_err(|error| {
         let hint = suggestion(error.message());
         let error = anyhow::Error::from(error);
         match hint {
             Some(known) => error.context(format!("did you mean `{known}`?")),
             None => error,
         }
-    })
+    })?;
+    preset::apply(&mut config, text)?;
+    Ok(config)
 }
 
 /// The known key nearest to the unknown one. serde names both in its message: ``unknown field

@@ -43,14 +43,18 @@ pub(crate) fn room(limits: &TurnLimits) -> Room {
 }
 
 /// Tells the newest items, as many as fit into the budget. A history that is cut is cut between
-/// items, so that no tool call loses its result, and begins with something that was said: results of
+/// items, so that no tool call loses its result or those that were made with it, and begins with something that was said: results of
 /// tools without the question that led to them would only confuse.
 pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
     let mut tokens_left = u64::from(budget);
     let mut is_cut = earlier.has_more;
     let mut told: Vec<Vec<ModelInput>> = Vec::new();
-    for item in earlier.items.iter().rev() {
-        let input = model_input(std::slice::from_ref(item));
+    let rounds = earlier.items.chunk_by(|one, next| {
+        let round = round_of(one);
+        round.is_some() && round == round_of(next)
+    });
+    for items in rounds.rev() {
+        let input = model_input(items);
         let tokens = input.iter().map(tokens::of_input).sum();
         let Some(left) = tokens_left.checked_sub(tokens) else {
             is_cut = true;
@@ -112,13 +116,32 @@ enum Record {
         call: ToolCall,
         output: String,
         is_error: bool,
+        /// The item of the first call of the same answer, where there were several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<ItemId>,
     },
 }
 
-/// The hidden item for a tool call that ended.
+/// The record in an item, if it holds one.
+fn record_of(item: &ThreadItem) -> Option<Record> {
+    let ThreadItem::HiddenContext(hidden) = item else {
+        return None;
+    };
+    Record::deserialize(&hidden.content).ok()
+}
+
+/// Which calls a call was made with; none for a call of its own.
+fn round_of(item: &ThreadItem) -> Option<ItemId> {
+    let Record::ToolCall { round, .. } = record_of(item)?;
+    round
+}
+
+/// The hidden item for a tool call that ended. `round` is the moment's id of the first call that the model
+/// asked for with it, where there were several.
 pub(crate) fn tool_record(
     thread: &ThreadId,
     moment: Moment,
+    round: Option<u128>,
     call: &ToolCall,
     output: &str,
     is_error: bool,
@@ -127,6 +150,7 @@ pub(crate) fn tool_record(
         call: call.clone(),
         output: output.to_owned(),
         is_error,
+        round: round.map(ItemId::mint),
     };
     HiddenContextItem {
         id: ItemId::mint(moment.id),
@@ -139,10 +163,18 @@ pub(crate) fn tool_record(
 }
 
 /// What the model is told about `items`, oldest first. Items that only show something (tasks,
-/// images, markers) are left out.
+/// images, markers) are left out. Calls that were made in one answer come before their results, as they
+/// came: some providers refuse them otherwise, and a model that sees one call at a time makes one at a time.
 pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
     let mut input = Vec::with_capacity(items.len());
+    let mut outputs = Vec::new();
+    let mut current = None;
     for item in items {
+        let round = round_of(item);
+        if round.is_none() || round != current {
+            input.append(&mut outputs);
+        }
+        current = round;
         match item {
             ThreadItem::UserMessage(message) => input.push(ModelInput::User(user_input(message))),
             ThreadItem::AssistantMessage(message) => {
@@ -153,18 +185,14 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                     .collect();
                 input.push(ModelInput::Assistant(text.join("\n\n")));
             }
-            ThreadItem::HiddenContext(hidden) => {
-                match serde_json::from_value::<Record>(hidden.content.clone()) {
-                    Ok(Record::ToolCall { call, output, .. }) => {
-                        let call_id = call.call_id.clone();
-                        input.push(ModelInput::ToolCall(call));
-                        input.push(ModelInput::ToolOutput { call_id, output });
-                    }
-                    Err(_other_context) => {
-                        input.push(ModelInput::Context(text_of(&hidden.content)));
-                    }
+            ThreadItem::HiddenContext(hidden) => match record_of(item) {
+                Some(Record::ToolCall { call, output, .. }) => {
+                    let call_id = call.call_id.clone();
+                    input.push(ModelInput::ToolCall(call));
+                    outputs.push(ModelInput::ToolOutput { call_id, output });
                 }
-            }
+                None => input.push(ModelInput::Context(text_of(&hidden.content))),
+            },
             ThreadItem::SdkHiddenContext(hidden) => {
                 input.push(ModelInput::Context(hidden.content.clone()));
             }
@@ -192,6 +220,7 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
             | ThreadItem::EndOfTurn(_) => {}
         }
     }
+    input.append(&mut outputs);
     input
 }
 
@@ -273,6 +302,10 @@ mod tests {
     }
 
     fn used(number: u128, output: &str) -> ThreadItem {
+        used_with(number, None, output)
+    }
+
+    fn used_with(number: u128, round: Option<u128>, output: &str) -> ThreadItem {
         let call = ToolCall {
             call_id: format!("call-{number}"),
             name: "look".to_owned(),
@@ -282,7 +315,7 @@ mod tests {
             now: at(),
             id: number,
         };
-        tool_record(&ThreadId::mint(1), moment, &call, output, false)
+        tool_record(&ThreadId::mint(1), moment, round, &call, output, false)
     }
 
     fn all(items: Vec<ThreadItem>) -> Newest {
@@ -366,12 +399,91 @@ mod tests {
         assert_eq!(nothing.len(), 2);
     }
 
+    /// What is told, in words.
+    fn words(input: &[ModelInput]) -> Vec<&str> {
+        fn word(input: &ModelInput) -> &str {
+            match input {
+                ModelInput::ToolCall(call) => call.call_id.as_str(),
+                ModelInput::ToolOutput { output, .. } => output,
+                ModelInput::Assistant(text) => text,
+                _ => "else",
+            }
+        }
+        input.iter().map(word).collect()
+    }
+
+    #[test]
+    fn calls_of_one_answer_are_told_before_their_results() {
+        let items = [
+            answered(1, "Let me see."),
+            used_with(2, Some(2), "two"),
+            used_with(3, Some(2), "three"),
+            used_with(4, Some(4), "four"),
+            used_with(5, Some(4), "five"),
+            used(6, "six"),
+            used(7, "seven"),
+            answered(8, "Done."),
+        ];
+        let input = model_input(&items);
+        assert_eq!(
+            words(&input),
+            [
+                "Let me see.",
+                "call-2",
+                "call-3",
+                "two",
+                "three",
+                "call-4",
+                "call-5",
+                "four",
+                "five",
+                "call-6",
+                "six",
+                "call-7",
+                "seven",
+                "Done.",
+            ],
+            "one after the other stay so"
+        );
+        // What the page took from the middle of one leaves the others with their results.
+        let input = model_input(&[items[1].clone(), items[7].clone(), items[2].clone()]);
+        assert_eq!(words(&input), ["call-2", "two", "Done.", "call-3", "three"]);
+        assert_eq!(
+            words(&tell(&all(items.to_vec()), 1_000).input),
+            words(&model_input(&items))
+        );
+    }
+
+    #[test]
+    fn records_from_before_rounds_were_kept_are_read() {
+        let content = serde_json::json!({
+            "type": "vestibule.tool_call",
+            "call": {"call_id": "call-1", "name": "look", "arguments": "{}"},
+            "output": "seen",
+            "is_error": false,
+        });
+        let ThreadItem::HiddenContext(mut item) = used(1, "seen") else {
+            panic!("a record");
+        };
+        assert_eq!(item.content, content, "a call of its own is kept the same");
+        item.content = content;
+        assert_eq!(words(&model_input(&[item.into()])), ["call-1", "seen"]);
+    }
+
     fn any_item() -> impl Strategy<Value = ThreadItem> {
-        (0..3, 0..1_000_u128, "[a-z ]{0,200}").prop_map(|(kind, number, text)| match kind {
+        (0..4, 0..1_000_u128, "[a-z ]{0,200}").prop_map(|(kind, number, text)| match kind {
             0 => asked(number, &text),
             1 => answered(number, &text),
+            2 => used_with(number, Some(number % 2), &text),
             _ => used(number, &text),
         })
+    }
+
+    fn is_of_tool(input: &ModelInput) -> bool {
+        matches!(
+            input,
+            ModelInput::ToolCall(_) | ModelInput::ToolOutput { .. }
+        )
     }
 
     proptest! {
@@ -390,10 +502,12 @@ mod tests {
             prop_assert_eq!(is_cut, kept.len() < whole.len());
             let spent: u64 = kept.iter().map(tokens::of_input).sum();
             prop_assert!(spent + told.tokens_left <= u64::from(budget));
-            for pair in kept.windows(2) {
-                let is_call = matches!(pair[0], ModelInput::ToolCall(_));
-                let is_output = matches!(pair[1], ModelInput::ToolOutput { .. });
-                prop_assert_eq!(is_call, is_output);
+            for part in kept.chunk_by(|one, next| is_of_tool(one) && is_of_tool(next)) {
+                let calls = |input: &&ModelInput| matches!(input, ModelInput::ToolCall(_));
+                if is_of_tool(&part[0]) {
+                    prop_assert_eq!(part.iter().filter(calls).count() * 2, part.len());
+                    prop_assert!(calls(&&part[0]));
+                }
             }
             if is_cut {
                 let is_said = matches!(kept.first(), None | Some(ModelInput::User(_) | ModelInput::Assistant(_)));

@@ -352,10 +352,15 @@ impl Turn {
         let closed = self.transcript.close(out);
         self.phase = Phase::Acting;
         let mut calls = Vec::new();
-        for Kept { call, record } in self.tools.begin_round(closed.text(), moment) {
+        for kept in self.tools.begin_round(closed.text(), moment) {
+            let Kept {
+                call,
+                record,
+                round,
+            } = kept;
             let thread = &self.transcript.thread().id;
             let unknown = history::UNKNOWN_RESULT;
-            let item = history::tool_record(thread, record, &call, unknown, true);
+            let item = history::tool_record(thread, record, round, &call, unknown, true);
             self.transcript.keep(item);
             calls.push(call);
         }
@@ -371,11 +376,16 @@ impl Turn {
             ToolEvent::Progress(text) => return out.push_back(progress(text)),
             ToolEvent::Done { output, is_error } => (output, is_error),
         };
-        let Some((Kept { call, record }, output)) = self.tools.finish(place, output) else {
+        let Some((kept, output)) = self.tools.finish(place, output) else {
             return;
         };
+        let Kept {
+            call,
+            record,
+            round,
+        } = kept;
         let thread = &self.transcript.thread().id;
-        let item = history::tool_record(thread, record, &call, output, is_error);
+        let item = history::tool_record(thread, record, round, &call, output, is_error);
         self.transcript.keep(item);
         self.transcript.save(Closed::NOTHING, None, out);
         if !self.tools.is_running() {

@@ -94,6 +94,10 @@ impl ProviderConfig {
 /// What not every server takes. What one refuses by its name is left out by itself from then on; this spares it the
 /// first refusal, and is for servers that refuse without saying what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the configuration"
+)]
 pub struct RequestOptions {
     /// Asks for token counts by `stream_options`.
     pub stream_options: bool,
@@ -103,6 +107,9 @@ pub struct RequestOptions {
     pub thoughts: bool,
     /// Says whether the model may call several tools in one answer; `None` says nothing.
     pub parallel_tool_calls: Option<bool>,
+    /// Puts a word of the other side between two messages of Chat Completions that some servers and chat
+    /// templates do not take after each other: a user's right after a tool's, and the model's before any user's.
+    pub alternating_roles: bool,
     /// The role of the instructions in Chat Completions.
     pub system_role: SystemRole,
     /// The parameter for the length of an answer in Chat Completions; `None` goes by the address.
@@ -116,6 +123,7 @@ impl Default for RequestOptions {
             end_user: true,
             thoughts: true,
             parallel_tool_calls: None,
+            alternating_roles: false,
             system_role: SystemRole::System,
             output_field: None,
         }

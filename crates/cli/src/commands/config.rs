@@ -60,12 +60,28 @@ async fn check(is_online: bool, workplace: &Workplace<'_>) -> anyhow::Result<boo
         reach::look(&mut findings, workplace, &built).await;
     }
     let is_well = findings.are_good();
+    let presets: Vec<String> = workplace
+        .config
+        .models
+        .iter()
+        .filter(|model| model.preset.is_some())
+        .map(|model| {
+            let set = match &*model.preset_sets {
+                [] => "nothing, as the file sets all of it".to_owned(),
+                set => set.join(", "),
+            };
+            format!("the preset of [[models]] `{}` sets {set}", model.id)
+        })
+        .collect();
     let mut value = json!({"ok": is_well, "workflows": built.summary});
+    if !presets.is_empty() {
+        value["presets"] = json!(presets);
+    }
     if is_online {
         value["findings"] = json!(findings);
     }
     workplace.output.print(&value, |_| {
-        let summary = built.summary.join("\n  ");
+        let summary = [&*built.summary, &*presets].concat().join("\n  ");
         let mut text = format!("the configuration is good\n  {summary}");
         if is_online {
             text.push_str("\n\n");

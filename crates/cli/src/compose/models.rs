@@ -223,10 +223,22 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         api_key.is_some() || base_url != OPENAI_BASE_URL,
         "OpenAI's API needs a key: set OPENAI_API_KEY, or name one by `api_key_env` or `api_key_file`"
     );
+    let mut headers = headers(raw, variables)?;
+    let is_bearer = raw.api_key_header.eq_ignore_ascii_case("authorization");
+    let (bearer, key_header) = if is_bearer {
+        (api_key, None)
+    } else {
+        (None, api_key)
+    };
+    // In front: a header that the file writes out wins.
+    headers.splice(
+        0..0,
+        key_header.map(|key| (raw.api_key_header.clone(), key)),
+    );
     let provider = ProviderConfig {
         base_url: Url::parse(base_url)
             .with_context(|| format!("`base_url` {base_url} is not a web address"))?,
-        api_key,
+        api_key: bearer,
         http: HttpPolicy {
             connect_timeout: seconds(raw.connect_timeout_seconds),
             idle_timeout: None,
@@ -234,7 +246,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             ..HttpPolicy::STREAM
         },
         marks: mark_key()?,
-        headers: headers(raw, variables)?,
+        headers,
         options: request_options(raw),
         patience: Patience {
             first_token: seconds(raw.first_token_timeout_seconds),
@@ -282,6 +294,7 @@ fn request_options(raw: &RawModel) -> RequestOptions {
         end_user: raw.end_user,
         thoughts: raw.return_reasoning,
         parallel_tool_calls: raw.parallel_tool_calls,
+        alternating_roles: raw.alternating_roles,
         system_role: match raw.system_role {
             RawSystemRole::System => SystemRole::System,
             RawSystemRole::Developer => SystemRole::Developer,
@@ -340,7 +353,12 @@ fn api_key(raw: &RawModel, variables: &Variables) -> anyhow::Result<Option<Secre
             .filter(|_| is_default_address)
             .map(SecretString::from)
     };
-    Ok(configured.or_else(from_environment))
+    let of_preset = || {
+        raw.optional_key_env
+            .and_then(|name| variables.get(name))
+            .map(SecretString::from)
+    };
+    Ok(configured.or_else(of_preset).or_else(from_environment))
 }
 
 fn workflow(
@@ -528,9 +546,86 @@ impl Toolbox<'_> {
 
 #[cfg(test)]
 mod tests {
+    use engine::ports::{ModelInput, ModelRequest};
+    use futures::StreamExt;
     use secrecy::ExposeSecret;
+    use serde_json::Value;
+    use testkit::fake_model::{CapturedRequest, FakeModel, Reply};
 
     use super::*;
+
+    /// What a server is sent for this table of [[models]], in which `KEY` holds a key.
+    async fn sent(table: &str) -> CapturedRequest {
+        let server = FakeModel::scripted([Reply::text(["ok"])]).await.unwrap();
+        let text = format!(
+            "[[models]]\nid = \"m\"\nmodel = \"x\"\nbase_url = \"{}\"\n{table}",
+            server.base_url()
+        );
+        let config = config::parse(&text).unwrap();
+        let names = [
+            "KEY",
+            "AZURE_OPENAI_API_KEY",
+            "MISTRAL_API_KEY",
+            "VLLM_API_KEY",
+        ];
+        let variables: Variables = names
+            .map(|name| (name.to_owned(), format!("of {name}")))
+            .into_iter()
+            .collect();
+        let model = model(&config.models[0], &variables).unwrap().model;
+        let request = ModelRequest {
+            model: "x".to_owned(),
+            instructions: "Be kind.".to_owned(),
+            input: vec![ModelInput::User("hi".into())],
+            tools: Vec::new(),
+            tool_choice: None,
+            max_output_tokens: NonZeroU32::new(100),
+            locale: None,
+            end_user: "ada".to_owned(),
+        };
+        let events: Vec<_> = model.respond(request).await.unwrap().collect().await;
+        assert!(events.iter().all(Result::is_ok), "{events:?}");
+        server.requests().remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_preset_is_what_its_server_is_sent() {
+        let azure = sent("preset = \"azure-openai\"").await;
+        assert_eq!(azure.headers["api-key"], "of AZURE_OPENAI_API_KEY");
+        assert_eq!(azure.bearer(), None);
+        assert_eq!(azure.body["max_completion_tokens"], 100);
+        assert_eq!(azure.body["stream_options"]["include_usage"], true);
+        // The address is another one than Mistral's own, which the variable's key is for.
+        let mistral = sent("preset = \"mistral\"").await;
+        assert_eq!(mistral.bearer(), None);
+        assert_eq!(mistral.body["max_tokens"], 100);
+        for name in ["stream_options", "user", "max_completion_tokens"] {
+            assert_eq!(mistral.body[name], Value::Null, "{name}");
+        }
+        let named = sent("preset = \"mistral\"\napi_key_env = \"KEY\"").await;
+        assert_eq!(named.bearer(), Some("of KEY"));
+        let vllm = sent("preset = \"vllm\"").await;
+        assert_eq!(vllm.bearer(), Some("of VLLM_API_KEY"));
+        let own = sent("preset = \"vllm\"\nmax_tokens_parameter = \"max_completion_tokens\"").await;
+        assert_eq!(own.body["max_completion_tokens"], 100);
+        assert_eq!(own.body["max_tokens"], Value::Null);
+    }
+
+    #[tokio::test]
+    async fn a_key_may_stand_in_a_header_of_its_own() {
+        let table =
+            "kind = \"chat-completions\"\napi_key_env = \"KEY\"\napi_key_header = \"X-Key\"\n";
+        let own = sent(table).await;
+        assert_eq!(
+            (own.bearer(), &own.headers["x-key"]),
+            (None, &"of KEY".parse().unwrap())
+        );
+        let written = sent(&format!("{table}headers = {{ \"X-Key\" = \"mine\" }}")).await;
+        assert_eq!(
+            written.headers["x-key"], "mine",
+            "what the file writes out wins"
+        );
+    }
 
     #[test]
     fn headers_are_texts_or_stand_in_variables_and_files() {

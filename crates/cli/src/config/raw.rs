@@ -10,7 +10,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::model::{ModelKind, RawHeader, RawMaxTokens, RawModel, RawSystemRole};
+pub(crate) use self::model::{
+    ModelKind, ModelPreset, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -179,6 +179,42 @@ fn what_answers_is_said_as_it_is() {
 }
 
 #[test]
+fn a_check_shows_what_a_preset_sets() {
+    let house = House::new();
+    let write = |table: &str| {
+        let config = format!("[[models]]\nid = \"m\"\nmodel = \"x\"\n{table}\n");
+        fs::write(house.path("vestibule.toml"), config).unwrap();
+    };
+    write("preset = \"ollama\"\nend_user = true");
+    let said = house.run(&["config", "check"]);
+    let expected = "the preset of [[models]] `m` sets kind = \"chat-completions\", base_url = \
+                    \"http://127.0.0.1:11434/v1\", stream_options = true, ";
+    assert!(said.contains(expected), "{said}");
+    assert!(!said.contains("end_user"), "{said}");
+    let json: Value = serde_json::from_str(&house.run(&["config", "check", "--json"])).unwrap();
+    assert!(
+        json["presets"][0].as_str().unwrap().contains("base_url"),
+        "{json}"
+    );
+    let printed = house.run(&["config", "print"]);
+    assert!(printed.contains("preset = \"ollama\""), "{printed}");
+    assert!(
+        printed.contains("base_url = \"http://127.0.0.1:11434/v1\""),
+        "{printed}"
+    );
+
+    write("preset = \"groq\"");
+    let error = house.refuse(&["config", "check"]);
+    assert!(error.contains("GROQ_API_KEY, which is not set"), "{error}");
+    write("preset = \"azure\"");
+    let error = house.refuse(&["config", "check"]);
+    assert!(
+        error.contains("`azure-openai`") && error.contains("`openrouter`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn tool_servers_are_configured_without_giving_tokens_away() {
     let house = House::new();
     let check = |table: &str| {

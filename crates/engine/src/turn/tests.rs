@@ -291,8 +291,8 @@ fn tools_run_beside_each_other_and_are_told_as_one_answer() {
     let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
     assert_eq!(
         history::model_input(&kept)[..5],
-        [text(), add, added, list, milk],
-        "each call is kept with its result"
+        [text(), add, list, added, milk],
+        "a later turn is told the same"
     );
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Kept {
     pub(super) call: ToolCall,
     /// Under which it is kept: before it runs, and with its result.
     pub(super) record: Moment,
+    /// The record of the first call of its answer, where that called several tools.
+    pub(super) round: Option<u128>,
 }
 
 impl ToolUse {
@@ -141,9 +143,11 @@ impl ToolUse {
                 output: None,
             })
             .collect();
+        let round = self.round_id();
         let begun = self.round.iter().map(|running| Kept {
             call: running.call.clone(),
             record: running.record,
+            round,
         });
         begun.collect()
     }
@@ -151,6 +155,7 @@ impl ToolUse {
     /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
     /// there is room for, and says so.
     pub(super) fn finish(&mut self, place: usize, mut output: String) -> Option<(Kept, &str)> {
+        let round = self.round_id();
         let running = self.round.get_mut(place)?;
         if running.output.is_some() {
             return None;
@@ -171,8 +176,17 @@ impl ToolUse {
         let kept = Kept {
             call: running.call.clone(),
             record: running.record,
+            round,
         };
         Some((kept, running.output.insert(output)))
+    }
+
+    /// What the records of this round share.
+    fn round_id(&self) -> Option<u128> {
+        match &*self.round {
+            [first, _, ..] => Some(first.record.id),
+            _ => None,
+        }
     }
 
     /// Whether a call of the round has no result yet.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fmt::Write as _,
     pin::Pin,
     sync::{
         Arc,
@@ -17,11 +16,10 @@ use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
     handler::client::progress::{ProgressDispatcher, ProgressSubscriber},
     model::{
-        CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotification,
-        CancelledNotificationParam, ClientCapabilities, ClientConfig, ClientRequest, ContentBlock,
-        Implementation, JsonObject, ListToolsRequest, PaginatedRequestParams,
-        ProgressNotificationParam, ProtocolVersion, RequestId, ResourceContents, ServerResult,
-        Tool,
+        CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
+        ClientCapabilities, ClientConfig, ClientRequest, Implementation, JsonObject,
+        ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
+        RequestId, ServerResult, Tool,
     },
     service::{ClientInitializeError, NotificationContext, PeerRequestOptions, RunningService},
     transport::{
@@ -35,6 +33,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     McpServer, Trouble, failure,
+    result::{self, cut},
     schema::{self, Unusable},
     transport::{self, Transport},
 };
@@ -53,8 +52,6 @@ const MAX_PAGES: usize = 16;
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest line of progress that a user is shown, in characters.
 const MAX_PROGRESS_CHARS: usize = 200;
-/// Stands for content of a kind that the protocol did not have when this was written.
-const OTHER_CONTENT: &str = "[content of an unknown kind]";
 /// The longest description of a tool that a model is told, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 4_000;
 
@@ -374,20 +371,18 @@ impl Running {
 
     fn done(&self, result: ServerResult) -> ToolEvent {
         let (output, is_error) = match result {
-            ServerResult::CallToolResult(result) => {
-                (text(&result), result.is_error.unwrap_or(false))
-            }
-            ServerResult::EmptyResult(_) => (String::new(), false),
+            ServerResult::CallToolResult(result) => (
+                result::text(&result, self.server.max_result_bytes),
+                result.is_error.unwrap_or(false),
+            ),
+            ServerResult::EmptyResult(_) => (result::NOTHING.to_owned(), false),
             // Questions to the user and tasks that run on are not offered in the handshake.
             _ => (
                 "The tool answered with something that this client did not ask for.".to_owned(),
                 true,
             ),
         };
-        ToolEvent::Done {
-            output: within(output, self.server.max_result_bytes),
-            is_error,
-        }
+        ToolEvent::Done { output, is_error }
     }
 }
 
@@ -466,45 +461,4 @@ fn progress_line(progress: ProgressNotificationParam) -> Option<String> {
     };
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     (!line.is_empty()).then(|| cut(&line, MAX_PROGRESS_CHARS))
-}
-
-/// A result as text. What is not text is named and left out.
-fn text(result: &CallToolResult) -> String {
-    let block = |block: &ContentBlock| match block {
-        ContentBlock::Text(text) => text.text.clone(),
-        ContentBlock::Image(image) => format!("[an image, {}]", image.mime_type),
-        ContentBlock::Audio(audio) => format!("[a sound, {}]", audio.mime_type),
-        ContentBlock::ResourceLink(link) => format!("[a link: {}]", link.uri),
-        ContentBlock::Resource(resource) => match &resource.resource {
-            ResourceContents::TextResourceContents { text, .. } => text.clone(),
-            ResourceContents::BlobResourceContents { uri, .. } => format!("[a file: {uri}]"),
-            _ => OTHER_CONTENT.to_owned(),
-        },
-        _ => OTHER_CONTENT.to_owned(),
-    };
-    if let (Some(structured), true) = (&result.structured_content, result.content.is_empty()) {
-        return structured.to_string();
-    }
-    let blocks: Vec<_> = result.content.iter().map(block).collect();
-    blocks.join("\n")
-}
-
-/// A text of at most this many bytes; says so where something was cut off.
-fn within(mut text: String, max_bytes: usize) -> String {
-    if text.len() > max_bytes {
-        let end = text.floor_char_boundary(max_bytes);
-        let left = text.len() - end;
-        text.truncate(end);
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n[cut off here: {left} more bytes]");
-    }
-    text
-}
-
-/// The first characters of a text, with an ellipsis where that is not all.
-fn cut(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

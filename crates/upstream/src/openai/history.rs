@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -43,18 +43,6 @@ pub(super) enum Entry<'a> {
 ///
 /// Only what the application says stands between `mark`s, whatever anybody writes.
 pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'a>> {
-    let mut called = HashSet::new();
-    let mut answered = HashSet::new();
-    for input in &request.input {
-        match input {
-            ModelInput::ToolCall(call) => called.insert(call.call_id.as_str()),
-            ModelInput::ToolOutput { call_id, .. } => answered.insert(call_id.as_str()),
-            ModelInput::User(_)
-            | ModelInput::Assistant(_)
-            | ModelInput::Context(_)
-            | ModelInput::Thought(_) => false,
-        };
-    }
     let message = |role, text| {
         let files = &[];
         Some(Entry::Message { role, text, files })
@@ -63,12 +51,8 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         let text = format!("The user's language setting: {locale}");
         message("user", mark.context(&text).into())
     });
-    let mut ids = CallIds {
-        given: called.clone(),
-        latest: HashMap::new(),
-        made: 0,
-    };
-    let entries = request.input.iter().filter_map(move |input| match input {
+    let inputs = request.input.iter().zip(call_ids(&request.input));
+    let entries = inputs.filter_map(move |(input, id)| match input {
         // A compatible server may refuse an empty message, and it says nothing anyway.
         ModelInput::Assistant(text) if text.is_empty() => None,
         ModelInput::User(said) if said.text.is_empty() && said.files.is_empty() => None,
@@ -81,52 +65,68 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         ModelInput::Context(text) => message("user", mark.context(text).into()),
         // The number is digits, so what is JSON stays JSON without it.
         ModelInput::Thought(thought) => Some(Entry::Thought(mark.foreign(&thought.0))),
-        ModelInput::ToolCall(call) => {
-            answered
-                .contains(call.call_id.as_str())
-                .then(|| Entry::Call {
-                    call_id: ids.of_call(&call.call_id),
-                    given_id: &call.call_id,
-                    name: &call.name,
-                    arguments: mark.foreign(&call.arguments),
-                })
-        }
-        ModelInput::ToolOutput { call_id, output } => {
-            called.contains(call_id.as_str()).then(|| Entry::Output {
-                call_id: ids.of_output(call_id),
-                output: mark.foreign(output),
-            })
-        }
+        ModelInput::ToolCall(call) => Some(Entry::Call {
+            call_id: id?,
+            given_id: &call.call_id,
+            name: &call.name,
+            arguments: mark.foreign(&call.arguments),
+        }),
+        ModelInput::ToolOutput { output, .. } => Some(Entry::Output {
+            call_id: id?,
+            output: mark.foreign(output),
+        }),
     });
     language.into_iter().chain(entries).collect()
 }
 
-/// Call ids, each for one call only.
-struct CallIds<'a> {
-    /// The ids as they came; one that is made is none of them.
-    given: HashSet<&'a str>,
-    /// What the latest call with this id is called.
-    latest: HashMap<&'a str, Cow<'a, str>>,
-    made: u32,
-}
-
-impl<'a> CallIds<'a> {
-    fn of_call(&mut self, id: &'a str) -> Cow<'a, str> {
+/// For each input, the id of the call that it is or answers, each for one call only; none for a call
+/// without an output and an output without a call. Outputs follow the calls of their round, in their order
+/// where an id stands there twice.
+fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
+    let mut given = HashSet::new();
+    // By id, where the calls are that have no output yet.
+    let mut open: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    let mut has_outputs = false;
+    let mut pairs = Vec::new();
+    for (place, input) in input.iter().enumerate() {
+        match input {
+            ModelInput::ToolCall(call) => {
+                if std::mem::take(&mut has_outputs) {
+                    open.clear();
+                }
+                given.insert(call.call_id.as_str());
+                open.entry(&call.call_id).or_default().push_back(place);
+            }
+            ModelInput::ToolOutput { call_id, .. } => {
+                has_outputs = true;
+                let call = open.get_mut(call_id.as_str());
+                if let Some(call) = call.and_then(VecDeque::pop_front) {
+                    pairs.push((call, place, call_id.as_str()));
+                }
+            }
+            ModelInput::User(_) => open.clear(),
+            ModelInput::Assistant(_) | ModelInput::Context(_) | ModelInput::Thought(_) => {}
+        }
+    }
+    pairs.sort_unstable();
+    let mut ids = vec![None; input.len()];
+    let mut taken = HashSet::new();
+    let mut made = 0;
+    for (call, output, id) in pairs {
         let mut own = Cow::Borrowed(id);
-        if self.latest.contains_key(id) {
-            while self.given.contains(&*own) {
-                self.made += 1;
-                own = format!("call_{}", self.made).into();
+        if !taken.insert(id) {
+            while given.contains(&*own) {
+                made += 1;
+                own = format!("call_{made}").into();
             }
         }
-        self.latest.insert(id, own.clone());
-        own
+        for place in [call, output] {
+            if let Some(slot) = ids.get_mut(place) {
+                *slot = Some(own.clone());
+            }
+        }
     }
-
-    /// The id of the latest call that came with this one: outputs follow their calls.
-    fn of_output(&self, id: &'a str) -> Cow<'a, str> {
-        self.latest.get(id).cloned().unwrap_or(Cow::Borrowed(id))
-    }
+    ids
 }
 
 /// A part of a user's message that has files.

@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 )]
 pub(crate) struct RawModel {
     pub(crate) id: String,
+    pub(crate) preset: Option<ModelPreset>,
     pub(crate) kind: ModelKind,
     pub(crate) base_url: Option<String>,
     pub(crate) api_key_env: Option<String>,
     pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) api_key_header: String,
     pub(crate) headers: BTreeMap<String, RawHeader>,
     pub(crate) model: String,
     pub(crate) connect_timeout_seconds: u64,
@@ -30,17 +32,26 @@ pub(crate) struct RawModel {
     pub(crate) parallel_tool_calls: Option<bool>,
     pub(crate) system_role: RawSystemRole,
     pub(crate) max_tokens_parameter: Option<RawMaxTokens>,
+    pub(crate) alternating_roles: bool,
     pub(crate) allow_insecure_http: bool,
+    /// Where the preset looks for a key that the server may want.
+    #[serde(skip)]
+    pub(crate) optional_key_env: Option<&'static str>,
+    /// What the preset has set, as lines of the file.
+    #[serde(skip)]
+    pub(crate) preset_sets: Vec<String>,
 }
 
 impl Default for RawModel {
     fn default() -> Self {
         Self {
             id: String::new(),
+            preset: None,
             kind: ModelKind::OpenAiResponses,
             base_url: None,
             api_key_env: None,
             api_key_file: None,
+            api_key_header: "Authorization".to_owned(),
             headers: BTreeMap::new(),
             model: String::new(),
             connect_timeout_seconds: 10,
@@ -53,7 +64,10 @@ impl Default for RawModel {
             parallel_tool_calls: None,
             system_role: RawSystemRole::System,
             max_tokens_parameter: None,
+            alternating_roles: false,
             allow_insecure_http: false,
+            optional_key_env: None,
+            preset_sets: Vec::new(),
         }
     }
 }
@@ -69,6 +83,28 @@ pub(crate) enum ModelKind {
     ChatCompletions,
     /// The built-in assistant.
     Demo,
+}
+
+/// A provider whose address and habits are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModelPreset {
+    /// Mistral's own API.
+    Mistral,
+    /// A resource at Azure.
+    AzureOpenai,
+    /// Groq's own API.
+    Groq,
+    /// The API of `DeepSeek` itself.
+    Deepseek,
+    /// Ollama on this machine.
+    Ollama,
+    /// A vLLM server.
+    Vllm,
+    /// A `LiteLLM` proxy.
+    Litellm,
+    /// The API of `OpenRouter` itself.
+    Openrouter,
 }
 
 /// The value of a header: a text, or where it is.

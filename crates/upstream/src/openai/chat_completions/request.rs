@@ -13,6 +13,12 @@ use crate::openai::{
     refused::{Refused, THOUGHT},
 };
 
+/// What the model is taken to have said where a user writes right after a tool's result. Servers that want
+/// something there refuse an empty text.
+const BETWEEN: &str = "OK.";
+/// What stands before a conversation that the application has begun.
+const BEFORE: &str = "(You begin the conversation.)";
+
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
     model: &'a str,
@@ -271,6 +277,9 @@ fn messages<'a>(
             }
         }
     }
+    if options.alternating_roles {
+        alternate(&mut messages);
+    }
     if refused.demands_thoughts() {
         let calls = messages
             .iter_mut()
@@ -282,6 +291,25 @@ fn messages<'a>(
         }
     }
     messages
+}
+
+/// See [`RequestOptions::alternating_roles`]; neighbours of one role are one message already.
+fn alternate(messages: &mut Vec<Message<'_>>) {
+    let is_said = |message: &Message<'_>| matches!(message.role, "user" | "assistant");
+    if let Some(first) = messages.iter().position(is_said)
+        && messages
+            .get(first)
+            .is_some_and(|first| first.role != "user")
+    {
+        messages.insert(first, Message::new("user", Cow::Borrowed(BEFORE)));
+    }
+    let mut place = 1;
+    while let (Some(before), Some(message)) = (messages.get(place - 1), messages.get(place)) {
+        if before.role == "tool" && message.role == "user" {
+            messages.insert(place, Message::new("assistant", Cow::Borrowed(BETWEEN)));
+        }
+        place += 1;
+    }
 }
 
 fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
@@ -313,6 +341,10 @@ mod tests {
     use crate::openai::MarkKey;
 
     fn sent(input: Vec<ModelInput>) -> Value {
+        sent_with(RequestOptions::default(), input)
+    }
+
+    fn sent_with(options: RequestOptions, input: Vec<ModelInput>) -> Value {
         let request = ModelRequest {
             model: "m".to_owned(),
             instructions: String::new(),
@@ -324,7 +356,6 @@ mod tests {
             end_user: String::new(),
         };
         let mark = MarkKey::new(&[7; 32]).mark("");
-        let options = RequestOptions::default();
         let messages = messages(&request, options, &Refused::default(), &mark);
         serde_json::to_value(messages).unwrap()
     }
@@ -376,5 +407,47 @@ mod tests {
             "0", "0", "call_1", "call_1", "call_2", "call_2", "call_3", "call_3",
         ];
         assert_eq!(ids, expected);
+    }
+
+    #[test]
+    fn calls_of_one_answer_with_one_id_have_an_output_each() {
+        let [first, seen] = call("0");
+        let sent = sent(vec![first.clone(), first, seen.clone(), seen]);
+        let messages = sent.as_array().unwrap();
+        assert_eq!(messages.len(), 3, "{sent}");
+        let calls = messages[0]["tool_calls"].as_array().unwrap();
+        let ids: Vec<&Value> = calls.iter().map(|call| &call["id"]).collect();
+        assert_eq!(ids, ["0", "call_1"]);
+        assert_eq!(messages[1]["tool_call_id"], "0");
+        assert_eq!(messages[2]["tool_call_id"], "call_1");
+    }
+
+    #[test]
+    fn roles_alternate_where_a_server_wants_it() {
+        let said = |text: &str| ModelInput::User(text.into());
+        let told = |text: &str| ModelInput::Assistant(text.to_owned());
+        let mut input = vec![told("Welcome."), said("look")];
+        input.extend(call("a"));
+        input.extend([said("and?"), told("Seen.")]);
+        let roles = |sent: Value| {
+            let messages = sent.as_array().unwrap().iter();
+            let roles = messages.map(|message| message["role"].as_str().unwrap().to_owned());
+            roles.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            roles(sent(input.clone())),
+            "assistant user assistant tool user assistant"
+        );
+        let options = RequestOptions {
+            alternating_roles: true,
+            ..RequestOptions::default()
+        };
+        let sent = sent_with(options, input);
+        assert_eq!(sent[0]["content"], BEFORE);
+        assert_eq!(sent[5]["content"], BETWEEN);
+        assert_eq!(
+            roles(sent),
+            "user assistant user assistant tool assistant user assistant"
+        );
     }
 }

@@ -253,6 +253,7 @@ async fn switches_spare_a_server_the_first_refusal() {
         end_user: false,
         thoughts: false,
         parallel_tool_calls: Some(false),
+        alternating_roles: false,
         system_role: SystemRole::Developer,
         output_field: Some(OutputField::MaxCompletionTokens),
     };

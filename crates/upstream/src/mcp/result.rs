@@ -1,0 +1,170 @@
+//! What a tool answered, in words that a model can use.
+//!
+//! A model that is told nothing of an image or a file makes something up, so what cannot be given to it
+//! is described: what it is, of which type and size, and where.
+
+use std::fmt::Write as _;
+
+use rmcp::model::{CallToolResult, ContentBlock, Resource, ResourceContents};
+use serde_json::Value;
+
+/// The longest name, address or description that is told of a file, in characters.
+const MAX_WORD_CHARS: usize = 1_000;
+/// Stands for content of a kind that the protocol did not have when this was written.
+const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
+/// A model that is given an empty text asks again, or takes it for a failure.
+pub(super) const NOTHING: &str = "The tool has done its work and answered nothing.";
+const NOTHING_FAILED: &str = "The tool failed and did not say why.";
+
+/// A result as text of at most `max_bytes` bytes, a note about the rest excepted.
+pub(super) fn text(result: &CallToolResult, max_bytes: usize) -> String {
+    let mut parts: Vec<String> = result.content.iter().map(block).collect();
+    parts.retain(|part| !part.trim().is_empty());
+    if let Some(structured) = &result.structured_content
+        && !says_the_same(&result.content, structured)
+    {
+        parts.push(if parts.is_empty() {
+            structured.to_string()
+        } else {
+            format!("[the answer as data:]\n{structured}")
+        });
+    }
+    let text = match (parts.is_empty(), result.is_error) {
+        (true, Some(true)) => NOTHING_FAILED.to_owned(),
+        (true, _) => NOTHING.to_owned(),
+        (false, _) => parts.join("\n"),
+    };
+    within(text, max_bytes)
+}
+
+fn block(block: &ContentBlock) -> String {
+    match block {
+        ContentBlock::Text(text) => text.text.clone(),
+        ContentBlock::Image(image) => {
+            let about = about(Some(&image.mime_type), Some(decoded_bytes(&image.data)));
+            format!("[an image{about}, which you cannot see]")
+        }
+        ContentBlock::Audio(audio) => {
+            let about = about(Some(&audio.mime_type), Some(decoded_bytes(&audio.data)));
+            format!("[a sound{about}, which you cannot hear]")
+        }
+        ContentBlock::ResourceLink(resource) => link(resource),
+        ContentBlock::Resource(resource) => match &resource.resource {
+            ResourceContents::TextResourceContents {
+                uri,
+                mime_type,
+                text,
+                ..
+            } => {
+                let about = about(mime_type.as_deref(), None);
+                format!("[the text of {}{about}:]\n{text}", word(uri))
+            }
+            ResourceContents::BlobResourceContents {
+                uri,
+                mime_type,
+                blob,
+                ..
+            } => {
+                let about = about(mime_type.as_deref(), Some(decoded_bytes(blob)));
+                format!("[the file {}{about}, which you cannot read]", word(uri))
+            }
+            _ => OTHER_CONTENT.to_owned(),
+        },
+        _ => OTHER_CONTENT.to_owned(),
+    }
+}
+
+/// A file that the answer only points to.
+fn link(link: &Resource) -> String {
+    let mut text = "[a link".to_owned();
+    // Servers have to name it, and some give the address for a name.
+    let names = [link.title.as_deref(), Some(link.name.as_str())];
+    let mut names: Vec<String> = names.into_iter().flatten().map(word).collect();
+    names.dedup();
+    names.retain(|name| !name.is_empty() && *name != word(&link.uri));
+    // Writing to a string cannot fail.
+    if let Some((first, others)) = names.split_first() {
+        let _ = write!(text, " to \"{first}\"");
+        for other in others {
+            let _ = write!(text, " (named {other})");
+        }
+    }
+    let about = about(link.mime_type.as_deref(), link.size);
+    let _ = write!(text, ": {}{about}", word(&link.uri));
+    let description = link.description.as_deref().map(word).unwrap_or_default();
+    if !description.is_empty() {
+        let _ = write!(text, "; {description}");
+    }
+    text + "]"
+}
+
+/// Type and size, as far as they are known.
+fn about(media_type: Option<&str>, bytes: Option<u64>) -> String {
+    let media_type = media_type.map(word).filter(|kind| !kind.is_empty());
+    let bytes = bytes.map(|bytes| format!("{bytes} bytes"));
+    let known: Vec<String> = media_type.into_iter().chain(bytes).collect();
+    if known.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", known.join(", "))
+}
+
+/// How many bytes a Base64 text stands for, line breaks in it left aside.
+fn decoded_bytes(base64: &str) -> u64 {
+    let marks = base64
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
+    marks.count() as u64 * 3 / 4
+}
+
+/// Whether the texts of an answer hold its data already, as the protocol asks servers to do for older
+/// clients: as JSON, or, where the data is one `result`, as its text or as one text for each entry.
+fn says_the_same(content: &[ContentBlock], structured: &Value) -> bool {
+    let texts: Vec<&str> = content
+        .iter()
+        .filter_map(|block| block.as_text().map(|text| text.text.trim()))
+        .collect();
+    let is = |text: &str, value: &Value| {
+        value.as_str().map(str::trim) == Some(text)
+            || serde_json::from_str::<Value>(text).is_ok_and(|said| said == *value)
+    };
+    let wrapped = match structured.as_object() {
+        Some(fields) if fields.len() == 1 => fields.get("result"),
+        _ => None,
+    };
+    let are_entries = |value: &Value| {
+        value.as_array().is_some_and(|entries| {
+            entries.len() == texts.len() && entries.iter().zip(&texts).all(|(a, b)| is(b, a))
+        })
+    };
+    texts
+        .iter()
+        .any(|text| is(text, structured) || wrapped.is_some_and(|value| is(text, value)))
+        || (!texts.is_empty() && wrapped.is_some_and(are_entries))
+}
+
+/// Something short of the server's, on one line.
+fn word(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&line, MAX_WORD_CHARS)
+}
+
+/// A text of at most this many bytes; says so where something was cut off.
+fn within(mut text: String, max_bytes: usize) -> String {
+    if text.len() > max_bytes {
+        let end = text.floor_char_boundary(max_bytes);
+        let left = text.len() - end;
+        text.truncate(end);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n[cut off here: {left} more bytes]");
+    }
+    text
+}
+
+/// The first characters of a text, with an ellipsis where that is not all.
+pub(super) fn cut(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
