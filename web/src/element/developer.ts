@@ -14,11 +14,15 @@ export function tellDeveloper(error: unknown): void {
   console.error([`<openai-chatkit>: ${isOwn ? `${error.name}: ` : ''}${error.message}`, ...lines].join('\n'));
 }
 
-/** The details as lines: why, what to do, the command, the pages that may come. */
-export function linesOf({ reason, next, command, takes, registered }: RefusalDetails): string[] {
-  const lines = [reason, takes, next, command === undefined ? undefined : `    ${command}`];
-  if (registered !== undefined) lines.push(`registered: ${registered.length === 0 ? 'none' : registered.join(', ')}`);
-  return lines.filter((line) => line !== undefined);
+/** The details as lines of the console, the command on one of its own. */
+function linesOf(details: RefusalDetails): string[] {
+  return [...sentencesOf(details), ...(details.command === undefined ? [] : [`    ${details.command}`])];
+}
+
+/** The details without the command: why, the pages that may come, what to do. */
+export function sentencesOf({ reason, next, takes, registered }: RefusalDetails): string[] {
+  const pages = registered === undefined ? undefined : `registered: ${registered.length === 0 ? 'none' : registered.join(', ')}`;
+  return [reason, takes, pages, next].filter((line) => line !== undefined);
 }
 
 /** Whether the page comes from the developer's own machine. */

@@ -80,6 +80,8 @@ export const EN = {
   'link.lost': 'The connection is lost. Trying to get back…',
   'link.silent': 'Nothing has come from the server for a while. Connecting again…',
   'message.assistant': 'Assistant said:',
+  'message.less': 'Show less',
+  'message.more': 'Show all',
   'message.quoted': 'In reply to',
   'message.user': 'You said:',
   'queue.failed': 'The message could not be sent. It is back in the text field.',
