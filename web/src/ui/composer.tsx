@@ -124,7 +124,7 @@ export function Composer(): JSX.Element {
       )}
       {obstacle !== null && (
         <span id={`${id}-obstacle`} class="visually-hidden">
-          {t(obstacle === 'failed' ? 'attach.sendFailed' : 'attach.sendUploading')}
+          {t(obstacle === 'uploading' ? 'attach.sendUploading' : attachments.mayRetry.value ? 'attach.sendFailed' : 'attach.sendRefused')}
         </span>
       )}
       <div class="composer-bar">
