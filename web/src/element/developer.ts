@@ -2,13 +2,14 @@
  * What the page's developer is told, and nobody else: the person at the screen reads one sentence, the
  * reason and the command behind it go to the console.
  */
-import { detailsOf, IntegrationError, isOfPage, type RefusalDetails } from '../core/errors';
+import { detailsOf, IntegrationError, isForDeveloper, isOfPage, RequestError, type RefusalDetails } from '../core/errors';
 
 /** Writes into the console what the server said to the developer, and what the page's own functions threw. */
 export function tellDeveloper(error: unknown): void {
   const details = detailsOf(error);
   const isOwn = error instanceof Error && (error instanceof IntegrationError || isOfPage(error));
-  if (!(error instanceof Error) || (details === null && !isOwn)) return;
+  const isHidden = error instanceof RequestError && isForDeveloper(error.code);
+  if (!(error instanceof Error) || (details === null && !isOwn && !isHidden)) return;
   const lines = details === null ? [] : linesOf(details);
   // eslint-disable-next-line no-console -- whoever builds the page looks here first, and a person never does
   console.error([`<openai-chatkit>: ${isOwn ? `${error.name}: ` : ''}${error.message}`, ...lines].join('\n'));
