@@ -11,7 +11,8 @@ const STEPS: Readonly<Record<ThemeOptions['colorScheme'], Readonly<Record<string
   light: { bg: 1, raised: 1, soft: 0.967, softer: 0.935, line: 0.905, faint: 0.51, quiet: 0.44, text: 0.21 },
   dark: { bg: 0.2, raised: 0.255, soft: 0.275, softer: 0.325, line: 0.345, faint: 0.715, quiet: 0.79, text: 0.955 },
 };
-const CHROMA_PER_TINT = 0.0045;
+/** The strongest tint is still a grey. */
+const CHROMA_PER_TINT = 0.003;
 const LIGHTNESS_PER_SHADE = 0.012;
 
 const UNIT: Readonly<Record<ThemeOptions['density'], number>> = { compact: 3.25, normal: 4, spacious: 4.75 };

@@ -26,6 +26,7 @@ async function visit(path, run, { width = 390, isMobile = true } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   server.state.files = newFiles();
+  server.state.threads.clear();
   try {
     await page.goto(server.origin + path);
     await ready(page);

@@ -45,7 +45,7 @@ describe('grayscale', () => {
       expect(g, name).toBeGreaterThan(r);
       expect(Math.abs(hueOf([r, g, b]) - 220), `${name}: ${hueOf([r, g, b])}`).toBeLessThan(12);
       // A grey still: its channels are close together.
-      expect(b - r, name).toBeLessThan(0.16);
+      expect(b - r, name).toBeLessThan(0.1);
     }
   });
 
