@@ -3,7 +3,7 @@
  * into a `RequestError` here, once, with the server's own words where it wrote some.
  */
 import { parseCursor, type Frame } from './cursor';
-import { MAX_WORDS, RequestError, type RefusalDetails } from './errors';
+import { MAX_WORDS, RequestError, isForDeveloper, type RefusalDetails } from './errors';
 import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
 import { withRetry, type RetryEnvironment } from './retry';
 import { readEvents, type SseEvent } from './sse';
@@ -160,7 +160,7 @@ export async function errorOf(response: Response): Promise<RequestError> {
     if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') {
       const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
       const details = 'details' in error ? readDetails(error.details) : null;
-      return new RequestError(error.message.slice(0, MAX_WORDS), { status, code, forUser: true, details });
+      return new RequestError(error.message.slice(0, MAX_WORDS), { status, code, forUser: !isForDeveloper(code), details });
     }
   } catch {
     // Not JSON: an error page of something in between. Its text is not for people.

@@ -66,6 +66,28 @@ export function detailsOf(error: unknown): RefusalDetails | null {
   return error instanceof DomainRefusedError || error instanceof RequestError ? error.details : null;
 }
 
+/** Refusals whose words tell a developer what to change; whoever sits at the screen can do nothing with them. */
+const FOR_DEVELOPERS: ReadonlySet<string> = new Set([
+  'door_closed',
+  'header_not_allowed',
+  'idempotency_key_reused',
+  'invalid_api_key',
+  'invalid_host',
+  'invalid_json',
+  'missing_credentials',
+  'server_key_in_browser',
+  'unknown_path',
+  'unsupported_request',
+  'user_id_mismatch',
+  'workflow_not_found',
+  'wrong_credential_kind',
+]);
+
+/** Whether the server's words for a code are for the page's developer alone. */
+export function isForDeveloper(code: string | null): boolean {
+  return code !== null && FOR_DEVELOPERS.has(code);
+}
+
 /** Whatever was thrown, as an `Error`. Some libraries throw plain objects that have a message. */
 export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;

@@ -19,7 +19,7 @@ export interface FileFacts {
 export type Refusal =
   | { readonly because: 'type'; readonly name: string }
   | { readonly because: 'size'; readonly name: string; readonly limit: number }
-  | { readonly because: 'count'; readonly limit: number };
+  | { readonly because: 'count'; readonly name: string; readonly limit: number };
 
 export const DEFAULT_MAX_BYTES = 100 * 1024 * 1024;
 export const DEFAULT_MAX_COUNT = 10;
@@ -32,10 +32,20 @@ export function sortOut<F extends FileFacts>(files: readonly F[], attached: numb
     const limit = sizeLimit(file.type, rules.maxBytes);
     if (!isAccepted(file, rules.accept)) refused.push({ because: 'type', name: file.name });
     else if (file.size > limit) refused.push({ because: 'size', name: file.name, limit });
-    else if (attached + taken.length >= rules.maxCount) refused.push({ because: 'count', limit: rules.maxCount });
+    else if (attached + taken.length >= rules.maxCount) refused.push({ because: 'count', name: file.name, limit: rules.maxCount });
     else taken.push(file);
   }
   return { taken, refused };
+}
+
+/** The kinds that are taken as people know them: by their endings, else by the word for the kind. */
+export function kindsOf(accept: AttachmentRules['accept']): string[] {
+  const kinds = (accept ?? []).flatMap(({ type, extensions }) => {
+    if (extensions.length > 0) return extensions;
+    const [family = '', kind = '*'] = type.split('/');
+    return [kind === '*' || kind === 'plain' ? family : kind];
+  });
+  return [...new Set(kinds)];
 }
 
 /** As in a file dialog: a file is taken for its type or for its ending. */

@@ -5,7 +5,7 @@
 import type { OpenAIChatKit } from '@openai/chatkit';
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
-import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf } from '../core/errors';
+import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf, isForDeveloper } from '../core/errors';
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { translate } from '../i18n/translate';
@@ -303,8 +303,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   #prepareFailed(connection: Connection, error: Error): void {
     if (this.#connection !== connection) return;
     this.#emit('chatkit.error', { error });
-    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && error.forUser && error.status < 500 && error.status !== 429);
-    if (refused) this.#blocked.value = { message: error.message, details: detailsOf(error) };
+    const refused = error instanceof DomainRefusedError || (error instanceof RequestError && (error.forUser || isForDeveloper(error.code)) && error.status < 500 && error.status !== 429);
+    if (refused) this.#blocked.value = { message: isForDeveloper(error instanceof RequestError ? error.code : null) ? translate('blocked.owner') : error.message, details: detailsOf(error) };
     else {
       this.#chat.cannotStart(error, async () => {
         this.#chat.canStart();

@@ -176,14 +176,15 @@ export class Chat {
   }
 
   #fail(error: Error, otherwise?: 'error.load'): void {
-    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate(), otherwise) });
+    const said = turnErrorOf(error, this.#ports.translate(), otherwise);
+    this.transcript.set({ ...this.transcript.state, error: otherwise === undefined ? said : { ...said, ofLoad: true } });
     this.#report(error);
   }
 
   /** There is no way to the server yet: said before anybody writes, with a way to try `again`. */
   cannotStart(error: Error, again: () => Promise<void>): void {
     this.#reload = again;
-    this.transcript.set({ ...this.transcript.state, error: turnErrorOf(error, this.#ports.translate(), 'error.start') });
+    this.transcript.set({ ...this.transcript.state, error: { ...turnErrorOf(error, this.#ports.translate(), 'error.start'), ofLoad: true } });
   }
 
   /** The way to the server is there after all. */

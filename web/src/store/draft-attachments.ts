@@ -1,7 +1,7 @@
 /** Runs the uploads of the message that is being written; the states and what follows what are in `drafts.ts`. */
 import { computed, signal } from '@preact/signals';
 import { RequestError, asError } from '../core/errors';
-import { sortOut, type AttachmentRules, type Refusal } from '../core/limits';
+import { kindsOf, sortOut, type AttachmentRules, type Refusal } from '../core/limits';
 import type { Attachment } from '../core/protocol';
 import type { Uploader } from '../core/upload';
 import { formatBytes } from '../i18n/bytes';
@@ -26,7 +26,10 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'chatkit.file_upload_type_rejected',
   'chatkit.file_upload_too_large',
 ]);
-const FINAL_STATUSES: ReadonlySet<number> = new Set([413, 415]);
+/** Refusals that pass: a login that ended, a slow line, a conflict, too many requests. */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([401, 408, 409, 425, 429]);
+/** There is room again once other files are gone. */
+const PASSING_CODE = 'chatkit.file_upload_limit_reached';
 
 export class DraftAttachments {
   readonly #drafts = signal<Drafts>([]);
@@ -35,6 +38,8 @@ export class DraftAttachments {
   readonly list = computed(() => this.#drafts.value);
   readonly isEmpty = computed(() => this.#drafts.value.length === 0);
   readonly obstacle = computed(() => obstacle(this.#drafts.value));
+  /** Whether uploading again can help each file that failed. */
+  readonly mayRetry = computed(() => this.#drafts.value.every(({ state }) => state.at !== 'failed' || state.mayRetry));
   readonly #running = new Map<string, AbortController>();
   readonly #ports: DraftPorts;
   #isSuspended = false;
@@ -47,9 +52,7 @@ export class DraftAttachments {
   add(files: readonly File[]): void {
     if (files.length === 0 || this.#ports.uploader() === null) return;
     const { taken, refused } = sortOut(files, this.#drafts.value.length, this.#ports.rules());
-    const [first, ...others] = refused;
-    if (first !== undefined) this.#ports.say(this.#wordsFor(first, others.length));
-    else this.#ports.say(null);
+    this.#ports.say(refused.length === 0 ? null : this.#wordsFor(refused));
     this.#step({ type: 'add', drafts: taken.map((file) => this.#draftOf(file)) });
     this.#pump();
   }
@@ -176,10 +179,18 @@ export class DraftAttachments {
     return { key: this.#ports.newId(), name: file.name, mimeType: file.type, file, state: { at: 'waiting' } };
   }
 
-  #wordsFor(refusal: Refusal, others: number): string {
+  /** One line a reason, with all the files that it keeps out. */
+  #wordsFor(refused: readonly Refusal[]): string {
     const t = this.#ports.translate();
-    const message = wordsFor(refusal, t, this.#ports.locale());
-    return others === 0 ? message : t('attach.refusedMore', { message, count: others });
+    const kinds = kindsOf(this.#ports.rules().accept).join(', ');
+    const reasons = new Map<string, { readonly refusal: Refusal; readonly names: string[] }>();
+    for (const refusal of refused) {
+      const reason = `${refusal.because} ${refusal.because === 'type' ? '' : refusal.limit}`;
+      const known = reasons.get(reason);
+      if (known === undefined) reasons.set(reason, { refusal, names: [refusal.name] });
+      else known.names.push(refusal.name);
+    }
+    return [...reasons.values()].map(({ refusal, names }) => wordsFor(refusal, listed(names, t), kinds, t, this.#ports.locale())).join('\n');
   }
 
   #wordsOf(error: unknown): string {
@@ -189,18 +200,27 @@ export class DraftAttachments {
   }
 }
 
-function wordsFor(refusal: Refusal, t: Translate, locale: string): string {
+function wordsFor(refusal: Refusal, names: string, kinds: string, t: Translate, locale: string): string {
   switch (refusal.because) {
     case 'type':
-      return t('attach.wrongType', { name: refusal.name });
+      return t('attach.wrongType', { names, kinds });
     case 'size':
-      return t('attach.tooLarge', { name: refusal.name, limit: formatBytes(refusal.limit, locale) });
+      return t('attach.tooLarge', { names, limit: formatBytes(refusal.limit, locale) });
     case 'count':
-      return t('attach.tooMany', { count: refusal.limit });
+      return t('attach.tooMany', { names, count: refusal.limit });
   }
 }
 
+/** More names than this are a number: the sentence has to be read. */
+const MOST_NAMES = 6;
+
+function listed(names: readonly string[], t: Translate): string {
+  const shown = names.slice(0, MOST_NAMES).join(', ');
+  return names.length <= MOST_NAMES ? shown : t('attach.more', { names: shown, count: names.length - MOST_NAMES });
+}
+
+/** Whether the same file may fare better: not where the server has understood and refused. */
 function mayRetry(error: unknown): boolean {
   if (!(error instanceof RequestError)) return true;
-  return !FINAL_STATUSES.has(error.status) && !FINAL_CODES.has(error.code ?? '');
+  return (error.status < 400 || error.status >= 500 || PASSING_STATUSES.has(error.status) || error.code === PASSING_CODE) && !FINAL_CODES.has(error.code ?? '');
 }

@@ -1,6 +1,6 @@
 /** What the chat needs from outside, and the values it is told. */
 import type { ChatClient } from '../core/client';
-import { RequestError, wordsOfPage } from '../core/errors';
+import { isForDeveloper, RequestError, wordsOfPage } from '../core/errors';
 import type { InferenceOptions, UserContent } from '../core/protocol';
 import type { Line } from '../core/retry';
 import type { ClientToolHandler } from '../core/tools';
@@ -36,7 +36,8 @@ export interface Message {
 export function turnErrorOf(error: Error, t: Translate, otherwise: MessageKey = 'error.generic'): TurnError {
   if (error instanceof RequestError) {
     const refused = error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
-    return { message: error.forUser ? error.message : t('error.server'), allowRetry: !refused };
+    const words = isForDeveloper(error.code) ? t('error.refused') : t('error.server');
+    return { message: error.forUser ? error.message : words, allowRetry: !refused };
   }
   const words = wordsOfPage(error);
   if (words !== null) return { message: words, allowRetry: true };

@@ -4,7 +4,7 @@
  */
 import { batch, signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import type { ThreadMetadata } from '../core/protocol';
-import { EMPTY, type CutAnswer, type Entry, type Notice, type Transcript, type TurnError } from './transcript';
+import { EMPTY, type CutAnswer, type Entry, type Notice, type PastFailure, type Transcript, type TurnError } from './transcript';
 
 /** A user's message and all that answers it; the first turn may have no user message. */
 export interface Turn {
@@ -20,6 +20,7 @@ export class TranscriptSignals {
   readonly notices = signal<readonly Notice[]>([]);
   readonly error = signal<TurnError | null>(null);
   readonly cut = signal<CutAnswer | null>(null);
+  readonly past = signal<readonly PastFailure[]>([]);
   readonly queued = signal<readonly Entry[]>([]);
   readonly allowCancel = signal(true);
   #state: Transcript = EMPTY;
@@ -44,6 +45,7 @@ export class TranscriptSignals {
       this.notices.value = next.notices;
       this.error.value = next.error;
       this.cut.value = next.cut;
+      this.past.value = next.past;
       this.queued.value = next.queued;
       this.allowCancel.value = next.allowCancel;
       if (next.entries !== previous.entries) this.#setEntries(previous.entries, next.entries);

@@ -27,6 +27,15 @@ export interface TurnError {
   /** The server's own words, or `null` when the element should use its own. */
   readonly message: string | null;
   readonly allowRetry: boolean;
+  /** It is about the conversation as a whole, and no turn's. */
+  readonly ofLoad?: true;
+}
+
+/** What was said about a turn that has others after it now, and the key of its last entry. */
+export interface PastFailure {
+  readonly after: string;
+  readonly error: TurnError | null;
+  readonly cut: CutAnswer | null;
 }
 
 /** A notice and the key of the entry it came after, so that it stays with its answer when others follow. */
@@ -51,6 +60,7 @@ export interface Transcript {
   readonly notices: readonly Notice[];
   readonly error: TurnError | null;
   readonly cut: CutAnswer | null;
+  readonly past: readonly PastFailure[];
   /** Whether Stop is offered. The SDK's default is yes. */
   readonly allowCancel: boolean;
 }
@@ -63,6 +73,7 @@ export const EMPTY: Transcript = {
   notices: [],
   error: null,
   cut: null,
+  past: [],
   allowCancel: true,
 };
 
@@ -106,12 +117,18 @@ export function reduce(state: Transcript, event: ThreadStreamEvent): Transcript 
 /** Adds the person's message before the server has seen it. */
 export function addOptimistic(state: Transcript, item: ThreadItem): Transcript {
   return {
-    ...state,
-    error: null,
-    cut: null,
+    ...settleFailure(state),
     notices: [],
     entries: [...state.entries, { key: item.id, item, optimistic: true }],
   };
+}
+
+/** What failed stays said where it happened, when the conversation goes on after it. */
+function settleFailure(state: Transcript): Transcript {
+  const { error, cut } = state;
+  const last = state.entries.at(-1);
+  const stays = last !== undefined && (cut !== null || (error !== null && error.ofLoad !== true));
+  return { ...state, error: null, cut: null, past: stays ? [...state.past, { after: last.key, error, cut }] : state.past };
 }
 
 /** Adds the person's message to those that wait, before the server has seen it. */
@@ -129,7 +146,7 @@ export function acknowledge(state: Transcript, key: string, item: ThreadItem): T
 export function promote(state: Transcript, key: string): Transcript {
   const entry = state.queued.find((candidate) => candidate.key === key);
   if (entry === undefined) return state;
-  return { ...state, error: null, cut: null, queued: state.queued.filter((candidate) => candidate !== entry), entries: [...state.entries, entry] };
+  return { ...settleFailure(state), queued: state.queued.filter((candidate) => candidate !== entry), entries: [...state.entries, entry] };
 }
 
 /** Moves a message that was sent as the next one to those that wait: another answer was running. */
@@ -178,7 +195,8 @@ export function endTurn(state: Transcript): Transcript {
 export function truncateAfter(state: Transcript, itemId: string): Transcript {
   const index = state.entries.findIndex(({ item }) => item.id === itemId);
   if (index === -1) return state;
-  return { ...state, error: null, cut: null, notices: [], entries: state.entries.slice(0, index + 1) };
+  const entries = state.entries.slice(0, index + 1);
+  return { ...state, error: null, cut: null, notices: [], past: pastOf(state, entries.slice(0, -1)), entries };
 }
 
 /** Puts a page of older items before the known ones, each item once. */
@@ -188,6 +206,12 @@ export function prependItems(state: Transcript, items: readonly ThreadItem[]): T
   return { ...state, entries: [...older.map((item) => entryOf(item)), ...state.entries] };
 }
 
+/** The past failures of those entries. */
+function pastOf({ past }: Transcript, entries: readonly Entry[]): PastFailure[] {
+  const keys = new Set(entries.map(({ key }) => key));
+  return past.filter(({ after }) => keys.has(after));
+}
+
 /** The state of a thread that was just loaded; entries that were on the screen keep their key. */
 export function loaded(previous: Transcript, thread: Thread, items: readonly ThreadItem[]): Transcript {
   const keys = new Map([...previous.entries, ...previous.queued].map(({ key, item }) => [item.id, key]));
@@ -195,10 +219,12 @@ export function loaded(previous: Transcript, thread: Thread, items: readonly Thr
     list.filter((item) => !HIDDEN.has(item.type)).map((item) => ({ key: keys.get(item.id) ?? item.id, item }));
   const waiting = queuedOf(thread);
   const ids = new Set(waiting.map(({ id }) => id));
+  const entries = entriesOf(items.filter(({ id }) => !ids.has(id)));
   return {
     ...EMPTY,
     thread: metadataOf(thread),
-    entries: entriesOf(items.filter(({ id }) => !ids.has(id))),
+    entries,
+    past: pastOf(previous, entries),
     queued: entriesOf(waiting),
     cut: interruptionOf(thread),
   };
@@ -248,7 +274,7 @@ function placeItem(state: Transcript, item: ThreadItem, live: boolean): Transcri
   const entries = [...state.entries];
   const index = indexOfItem(entries, item.id);
   // The server's copy of a message takes the place of the one shown while it was being sent.
-  const place = index === -1 && item.type === 'user_message' ? entries.findIndex((entry) => entry.optimistic) : index;
+  const place = index === -1 && item.type === 'user_message' ? entries.findLastIndex((entry) => entry.optimistic) : index;
   const placed = entryOf(item, live);
   if (place === -1) entries.push(placed);
   else entries[place] = { ...placed, key: entries[place]?.key ?? item.id };

@@ -11,7 +11,8 @@ const STEPS: Readonly<Record<ThemeOptions['colorScheme'], Readonly<Record<string
   light: { bg: 1, raised: 1, soft: 0.967, softer: 0.935, line: 0.905, faint: 0.51, quiet: 0.44, text: 0.21 },
   dark: { bg: 0.2, raised: 0.255, soft: 0.275, softer: 0.325, line: 0.345, faint: 0.715, quiet: 0.79, text: 0.955 },
 };
-const CHROMA_PER_TINT = 0.0045;
+/** The strongest tint is still a grey. */
+const CHROMA_PER_TINT = 0.003;
 const LIGHTNESS_PER_SHADE = 0.012;
 
 const UNIT: Readonly<Record<ThemeOptions['density'], number>> = { compact: 3.25, normal: 4, spacious: 4.75 };
@@ -52,15 +53,36 @@ export function themeProperties(theme: ThemeOptions, supports: (property: string
 function grayscale(theme: ThemeOptions): Properties {
   const { hue, tint, shade } = theme.grayscale ?? { hue: 0, tint: 0, shade: 0 };
   const properties: Properties = {};
+  const angle = tint === 0 ? 0 : perceivedHue(hue);
   for (const [name, lightness] of Object.entries(STEPS[theme.colorScheme])) {
     const isText = name === 'text' || name === 'quiet' || name === 'faint';
     const shift = isText ? 0 : shade * LIGHTNESS_PER_SHADE;
     const level = Math.min(1, Math.max(0, lightness + shift));
     // White stays white unless the page asked for a tint.
     const chroma = tint * CHROMA_PER_TINT * (name === 'bg' || name === 'raised' ? 0.5 : 1);
-    properties[`--ck-${name}`] = `oklch(${level.toFixed(3)} ${chroma.toFixed(4)} ${hue})`;
+    properties[`--ck-${name}`] = `oklch(${level.toFixed(3)} ${chroma.toFixed(4)} ${angle.toFixed(1)})`;
   }
   return properties;
+}
+
+/**
+ * The OKLCH angle of a hue on the wheel that pages pick colours from (HSL): 220 is blue there, and
+ * turquoise in OKLCH.
+ */
+function perceivedHue(hue: number): number {
+  // A colour of that hue, half saturated and half light, in linear light.
+  const linear = (offset: number): number => {
+    const k = (offset + (((hue % 360) + 360) % 360) / 30) % 12;
+    const channel = 0.5 - 0.25 * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return ((channel + 0.055) / 1.055) ** 2.4;
+  };
+  const [r, g, b] = [linear(0), linear(8), linear(4)];
+  // Björn Ottosson's matrices (Oklab).
+  const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+  const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+  const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+  const angle = Math.atan2(0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s, 1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s);
+  return ((angle * 180) / Math.PI + 360) % 360;
 }
 
 /** The accent, made dark or light enough to be read as text; older engines get the plain text colour. */

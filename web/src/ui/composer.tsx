@@ -1,5 +1,5 @@
 /** The text field and what belongs to it: files, tools, model, send and stop. A real `<textarea>`. */
-import { useSignalEffect } from '@preact/signals';
+import { useSignal, useSignalEffect } from '@preact/signals';
 import { ArrowUp, ChevronDown, Lock, Square } from 'lucide';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
@@ -14,6 +14,11 @@ import { pasteFiles } from './file-drop';
 /** Browsers without `field-sizing` get their height from here. */
 const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
 const MAX_HEIGHT = 220;
+
+function isWrapped(element: HTMLTextAreaElement): boolean {
+  const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(element);
+  return element.scrollHeight - parseFloat(paddingTop) - parseFloat(paddingBottom) > parseFloat(lineHeight) * 1.5;
+}
 
 export function Composer(): JSX.Element {
   const ui = useUi();
@@ -34,9 +39,14 @@ export function Composer(): JSX.Element {
     if (focusRequests.value > 0) field.current?.focus({ preventScroll: true });
   });
   const draft = chat.draft.value;
+  const tall = useSignal(false);
   useLayoutEffect(() => {
     const element = field.current;
-    if (element === null || GROWS_BY_ITSELF) return;
+    if (element === null) return;
+    // Once tall, it stays so until it is empty: the wider field may hold on one line what the narrow one could not.
+    if (draft === '') tall.value = false;
+    else if (!tall.peek()) tall.value = draft.includes('\n') || isWrapped(element);
+    if (GROWS_BY_ITSELF) return;
     element.style.height = 'auto';
     element.style.height = `${Math.min(element.scrollHeight, MAX_HEIGHT)}px`;
   }, [draft]);
@@ -73,7 +83,7 @@ export function Composer(): JSX.Element {
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
   return (
     <form
-      class={`composer${locked ? ' locked' : ''}${simple ? ' simple' : ''}`}
+      class={`composer${locked ? ' locked' : ''}${simple ? ' simple' : ''}${simple && tall.value && draft !== '' ? ' tall' : ''}`}
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -114,7 +124,7 @@ export function Composer(): JSX.Element {
       )}
       {obstacle !== null && (
         <span id={`${id}-obstacle`} class="visually-hidden">
-          {t(obstacle === 'failed' ? 'attach.sendFailed' : 'attach.sendUploading')}
+          {t(obstacle === 'uploading' ? 'attach.sendUploading' : attachments.mayRetry.value ? 'attach.sendFailed' : 'attach.sendRefused')}
         </span>
       )}
       <div class="composer-bar">

@@ -6,6 +6,7 @@ import { formatBytes } from '../i18n/bytes';
 import { Icon } from '../icons/icon';
 import type { Draft } from '../store/drafts';
 import { useOptions, useUi } from './context';
+import { FileName } from './file-name';
 import { Thumbnail } from './thumbnail';
 
 /** `refocus` is called when the last file went while one of the buttons here had the focus. */
@@ -63,9 +64,7 @@ function DraftChip({ draft, onRemove }: { readonly draft: Draft; readonly onRemo
     <li class={`draft ${state.at}`}>
       <Thumbnail draft={draft} />
       <span class="draft-text">
-        <span class="draft-name" dir="auto" title={name}>
-          {name}
-        </span>
+        <FileName name={name} />
         <DraftNote draft={draft} />
       </span>
       {state.at === 'failed' && state.mayRetry && (

@@ -13,8 +13,11 @@ export function Header(): JSX.Element | null {
   const title = inHistory ? t('history.title') : (header.titleText ?? chat.transcript.thread.value?.title ?? '');
   const usable = blocked.value === null;
   const started = chat.threadId.value !== null || chat.transcript.turns.value.length > 0;
+  const left = [header.leftAction !== null, inHistory];
+  const right = [usable && history.enabled && !inHistory, usable && (started || inHistory), header.rightAction !== null];
+  const buttons = Math.max(...[left, right].map((side) => side.filter(Boolean).length));
   return (
-    <header class="header">
+    <header class="header" style={{ '--buttons': buttons }}>
       <div class="header-side">
         {header.leftAction !== null && <CustomButton action={header.leftAction} />}
         {inHistory && (

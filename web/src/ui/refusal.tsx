@@ -2,7 +2,7 @@
 import { CircleAlert } from 'lucide';
 import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
-import { isLocalPage, linesOf } from '../element/developer';
+import { isLocalPage, sentencesOf } from '../element/developer';
 import { useUi, type Blocked } from './context';
 
 export function Refusal({ message, details }: Blocked): JSX.Element {
@@ -17,7 +17,11 @@ export function Refusal({ message, details }: Blocked): JSX.Element {
       {details !== null && isLocalPage(location.hostname) && (
         <details>
           <summary>{t('blocked.details')}</summary>
-          <pre tabIndex={0}>{linesOf(details).join('\n')}</pre>
+          {sentencesOf(details).map((sentence) => (
+            <p key={sentence}>{sentence}</p>
+          ))}
+          {/* A command is copied, so it stays one line. */}
+          {details.command !== undefined && <pre tabIndex={0}>{details.command}</pre>}
         </details>
       )}
     </div>

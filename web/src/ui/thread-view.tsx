@@ -10,7 +10,7 @@ import { Notices } from './notices';
 import { Progress } from './progress';
 import { Queued } from './queued';
 import { TurnView } from './turn-view';
-import { CutView, TurnErrorView } from './turn-error';
+import { CutView, PastFailures, TurnErrorView } from './turn-error';
 
 /** Closer to the end than this counts as being there, in pixels. */
 const NEAR_END = 72;
@@ -136,6 +136,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
             <TurnView key={turn.key} turn={turn} last={index === turns.length - 1} fresh={sent > 0}>
               {index === turns.length - 1 && <Progress />}
               <Notices of={turn.entries} rest={index === turns.length - 1} />
+              <PastFailures of={turn.entries} />
               {index === turns.length - 1 && (
                 <>
                   <TurnErrorView />

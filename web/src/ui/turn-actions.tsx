@@ -23,7 +23,11 @@ export function TurnActions({ turn, last }: { readonly turn: Turn; readonly last
   const text = answer.map(textOf).filter((part) => part !== '').join('\n\n');
   const question = items[0]?.type === 'user_message' ? items[0] : null;
   const active = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
-  const isOffered = last && (chat.transcript.error.value?.allowRetry === true || chat.transcript.cut.value !== null);
+  const { error, cut, past } = chat.transcript;
+  const keys = new Set(turn.entries.map(({ key }) => key));
+  const failsNow = last && (error.value !== null || cut.value !== null);
+  // Nobody can judge an answer that is not there; and one way to try again is enough.
+  const isBroken = failsNow || past.value.some(({ after }) => keys.has(after));
   const ids = answer.map(({ id }) => id);
   const given = chat.feedback.value[turn.key];
   return (
@@ -31,13 +35,13 @@ export function TurnActions({ turn, last }: { readonly turn: Turn; readonly last
       <Sources sources={sourcesOf(answer)} />
       <div class="turn-actions">
         {text !== '' && <CopyButton text={text} />}
-        {threadItemActions.feedback && (
+        {threadItemActions.feedback && !isBroken && (
           <>
             <Action of={ThumbsUp} label={t('action.feedbackPositive')} pressed={given === 'positive'} onClick={() => void chat.giveFeedback(turn.key, ids, 'positive')} />
             <Action of={ThumbsDown} label={t('action.feedbackNegative')} pressed={given === 'negative'} onClick={() => void chat.giveFeedback(turn.key, ids, 'negative')} />
           </>
         )}
-        {threadItemActions.retry && active && !isOffered && question !== null && (
+        {threadItemActions.retry && active && !failsNow && question !== null && (
           <Action of={RotateCcw} label={t('action.retry')} disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryAfter(question.id)} />
         )}
       </div>

@@ -2,6 +2,7 @@
 import { CircleAlert, Info, RotateCcw } from 'lucide';
 import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
+import type { Entry } from '../store/transcript';
 import { useUi } from './context';
 
 export function TurnErrorView(): JSX.Element | null {
@@ -19,6 +20,22 @@ export function TurnErrorView(): JSX.Element | null {
         </button>
       )}
     </div>
+  );
+}
+
+/** What was said about a turn before the last one; trying again is offered below its answer. */
+export function PastFailures({ of }: { readonly of: readonly Entry[] }): JSX.Element {
+  const { chat, t } = useUi();
+  const keys = new Set(of.map(({ key }) => key));
+  return (
+    <>
+      {chat.transcript.past.value.filter(({ after }) => keys.has(after)).map(({ after, error, cut }) => (
+        <div key={after} class={error === null ? 'notice info' : 'notice danger'}>
+          <Icon of={error === null ? Info : CircleAlert} />
+          <div class="notice-text" dir="auto">{error === null && cut !== null ? t(`cut.${cut.why}`) : (error?.message ?? t('error.generic'))}</div>
+        </div>
+      ))}
+    </>
   );
 }
 

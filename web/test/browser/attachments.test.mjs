@@ -178,9 +178,10 @@ test('removing: deletes what was stored, stops what is under way, and keeps the 
 test('what breaks a rule is not added, and says why', () =>
   visit('/direct', async (page) => {
     for (const [files, words] of [
-      [[{ ...NOTES, name: 'program.exe', mimeType: 'application/x-msdownload' }], 'This kind of file cannot be attached here: program.exe'],
+      [[{ ...NOTES, name: 'program.exe', mimeType: 'application/x-msdownload' }], 'This kind of file cannot be attached here: program.exe. Allowed: .png, .txt'],
       [[{ ...NOTES, name: 'long.txt', buffer: Buffer.alloc(1025, 'a') }], 'Larger than 1 kB: long.txt'],
-      [[NOTES, NOTES, NOTES, NOTES], 'Files in one message: 3 at most'],
+      [[{ ...NOTES, name: 'one.exe', mimeType: 'x/y' }, { ...NOTES, name: 'two.exe', mimeType: 'x/y' }], 'cannot be attached here: one.exe, two.exe. Allowed'],
+      [[NOTES, NOTES, NOTES, NOTES], 'Files in one message: 3 at most. Left out: notes.txt'],
     ]) {
       await choose(page, ...files);
       await toast(page).getByText(words).waitFor();
@@ -199,6 +200,7 @@ test('a refusal of the server is shown in its words; another attempt may follow 
     await choose(page, NOTES);
     await chip(page, 'notes.txt').getByText('File uploads are disabled for this session.').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Upload notes.txt again' }).count(), 0);
+    await page.getByText('To send, remove the file that failed.', { exact: true }).waitFor({ state: 'attached' });
     assert.match((await eventsOf(page, 'error'))[0].error, /^RequestError: File uploads are disabled/);
     await page.getByRole('button', { name: 'Remove notes.txt' }).click();
 

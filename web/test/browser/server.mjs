@@ -140,9 +140,9 @@ export async function startServer({ slow = 4 } = {}) {
         return fail(404, 'No such address.');
     }
     if (state.refuse !== null) {
-      const { status, message, headers = {}, times = Infinity } = state.refuse;
+      const { status, message, code = 'refused', headers = {}, times = Infinity } = state.refuse;
       state.refuse = times > 1 ? { ...state.refuse, times: times - 1 } : null;
-      return message === undefined ? response.writeHead(status, headers).end('<html>Bad gateway</html>') : fail(status, message, 'refused', headers);
+      return message === undefined ? response.writeHead(status, headers).end('<html>Bad gateway</html>') : fail(status, message, code, headers);
     }
     return answer(state, call, request, response, json, fail);
   });

@@ -181,7 +181,7 @@ describe('loading', () => {
     await settle();
     calls[0]!.fail(new RequestError('This conversation does not exist.', { status: 404, forUser: true }));
     await opening;
-    expect(chat.transcript.error.value).toEqual({ message: 'This conversation does not exist.', allowRetry: false });
+    expect(chat.transcript.error.value).toMatchObject({ message: 'This conversation does not exist.', allowRetry: false });
     expect(chat.threadId.value).toBeNull();
     expect(events('thread.change')).toEqual([{ threadId: 'thr_x' }, { threadId: null }]);
     expect(events('thread.load.end')).toEqual([{ threadId: 'thr_x' }]);

@@ -139,10 +139,38 @@ describe('uploading', () => {
     drafts.add([text('big', 'x'.repeat(11))]);
     expect(say).toHaveBeenLastCalledWith('Larger than 10 bytes: big');
     drafts.add([text('a.zip', 'x', 'application/zip')]);
-    expect(say).toHaveBeenLastCalledWith('This kind of file cannot be attached here: a.zip');
+    expect(say).toHaveBeenLastCalledWith('This kind of file cannot be attached here: a.zip. Allowed: text');
     drafts.add([text('a'), text('b'), text('c')]);
-    expect(say).toHaveBeenLastCalledWith('Files in one message: 1 at most (and 1 more)');
+    expect(say).toHaveBeenLastCalledWith('Files in one message: 1 at most. Left out: b, c');
     expect(states()).toEqual(['uploading']);
+  });
+
+  test('all files that are kept out are named, by reason, and many by their number', () => {
+    const { drafts, say } = setUp();
+    drafts.add([text('big', 'x'.repeat(11)), text('a.zip', 'x', 'application/zip'), text('b.zip', 'x', 'application/zip'), text('large', 'x'.repeat(12))]);
+    expect(say).toHaveBeenLastCalledWith('Larger than 10 bytes: big, large\nThis kind of file cannot be attached here: a.zip, b.zip. Allowed: text');
+    drafts.add(Array.from({ length: 9 }, (_, index) => text(`${index}`, 'x'.repeat(11))));
+    expect(say).toHaveBeenLastCalledWith('Larger than 10 bytes: 0, 1, 2, 3, 4, 5 and 3 more');
+  });
+
+  test.each([
+    [400, false],
+    [403, false],
+    [404, false],
+    [413, false],
+    [401, true],
+    [408, true],
+    [429, true],
+    [500, true],
+    [503, true],
+    [0, true],
+  ])('after a refusal with %i another attempt is offered: %s', async (status, isOffered) => {
+    const { drafts, uploads, settle } = setUp();
+    drafts.add([text('a')]);
+    uploads[0]!.fail(new RequestError('No.', { status, forUser: true }));
+    await settle();
+    expect(drafts.list.value[0]?.state).toMatchObject({ at: 'failed', mayRetry: isOffered });
+    expect(drafts.mayRetry.value).toBe(isOffered);
   });
 
   test('a file that is added takes an old reason away', () => {

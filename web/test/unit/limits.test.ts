@@ -1,6 +1,6 @@
 /** Which files may be attached: by kind, size and number. */
 import { describe, expect, test } from 'vitest';
-import { acceptAttribute, sortOut, type AttachmentRules, type FileFacts } from '../../src/core/limits';
+import { acceptAttribute, kindsOf, sortOut, type AttachmentRules, type FileFacts } from '../../src/core/limits';
 import { readOptions } from '../../src/element/options';
 import { formatBytes } from '../../src/i18n/bytes';
 
@@ -32,6 +32,11 @@ describe('the kind', () => {
 
   test('is free where nothing is said', () => {
     for (const accept of [undefined, {}, { '*/*': [] }]) expect(sortOut([file('a.zip', 'application/zip')], 0, rules({ accept })).refused).toEqual([]);
+  });
+
+  test('is named by its endings, else by its own word', () => {
+    expect(kindsOf(rules({ accept: { 'image/*': [], 'application/pdf': [], 'text/plain': ['txt', '.TXT', 'log'] } }).accept)).toEqual(['image', 'pdf', '.txt', '.log']);
+    expect(kindsOf(null)).toEqual([]);
   });
 
   test('is told to the file dialog', () => {
@@ -66,7 +71,7 @@ describe('the number', () => {
   const three = ['a', 'b', 'c'].map((name) => file(name));
 
   test('counts what is attached already', () => {
-    expect(sortOut(three, 2, rules({ maxCount: 4 }))).toEqual({ taken: three.slice(0, 2), refused: [{ because: 'count', limit: 4 }] });
+    expect(sortOut(three, 2, rules({ maxCount: 4 }))).toEqual({ taken: three.slice(0, 2), refused: [{ because: 'count', name: 'c', limit: 4 }] });
     expect(sortOut(three, 0, rules({ maxCount: 4 })).refused).toEqual([]);
   });
 

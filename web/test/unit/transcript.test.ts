@@ -151,6 +151,28 @@ describe('pages', () => {
     expect(loaded(sent, THREAD, [user('msg_1', 'x')]).entries[0]?.key).toBe('local_1');
   });
 
+  test('what failed stays said where it happened, when the conversation goes on', () => {
+    const asked = addOptimistic(run([{ type: 'thread.created', thread: THREAD }]), user('temp_1', 'one'));
+    const failed = endTurn(run([{ type: 'thread.item.done', item: user('msg_1', 'one') }, { type: 'error', message: 'No.' }], asked));
+    const next = addOptimistic(failed, user('temp_2', 'two'));
+    expect(next.error).toBeNull();
+    expect(next.past).toEqual([{ after: 'temp_1', error: { message: 'No.', allowRetry: false }, cut: null }]);
+    expect(truncateAfter(next, 'msg_1').past).toEqual([]);
+    const items = [user('msg_1', 'one'), user('msg_2', 'two')];
+    expect(loaded(run([{ type: 'thread.item.done', item: user('msg_2', 'two') }], next), THREAD, items).past).toEqual(next.past);
+    expect(loaded(next, { ...THREAD, id: 'thr_2' }, [user('msg_9', 'else')]).past).toEqual([]);
+  });
+
+  test('a load that failed is nothing to keep', () => {
+    const state = { ...run([{ type: 'thread.item.done', item: user('msg_1', 'one') }]), error: { message: 'No.', allowRetry: true, ofLoad: true as const } };
+    expect(addOptimistic(state, user('temp_2', 'two'))).toMatchObject({ error: null, past: [] });
+  });
+
+  test('the message that was just sent is acknowledged, not one that failed before', () => {
+    const asked = addOptimistic(addOptimistic(EMPTY, user('temp_1', 'one')), user('temp_2', 'two'));
+    expect(texts(run([{ type: 'thread.item.done', item: user('msg_2', 'two') }], asked))).toEqual(['one', 'two']);
+  });
+
   test('a retry removes what came after the message', () => {
     const state = loaded(EMPTY, THREAD, [user('u', 'q'), assistant('m', 'a')]);
     expect(texts(truncateAfter(state, 'u'))).toEqual(['q']);

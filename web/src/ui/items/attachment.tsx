@@ -6,6 +6,7 @@ import type { Attachment } from '../../core/protocol';
 import { Icon } from '../../icons/icon';
 import { ownImage } from '../../md/safe-url';
 import { useUi } from '../context';
+import { FileName } from '../file-name';
 
 export function AttachmentView({ attachment }: { readonly attachment: Attachment }): JSX.Element {
   const { t } = useUi();
@@ -28,9 +29,7 @@ export function AttachmentView({ attachment }: { readonly attachment: Attachment
       <span class="thumb">
         <Icon of={FileText} size={20} />
       </span>
-      <span class="draft-name" dir="auto" title={name}>
-        {name}
-      </span>
+      <FileName name={name} />
     </span>
   );
 }

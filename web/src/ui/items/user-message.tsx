@@ -1,5 +1,7 @@
 /** What the person said: plain text, never Markdown, with tags as chips. */
+import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useId } from 'preact/hooks';
 import type { UserContent } from '../../core/protocol';
 import { useUi } from '../context';
 import { AttachmentView } from './attachment';
@@ -28,9 +30,31 @@ export function UserMessage({ entry }: ItemProps): JSX.Element | null {
         </blockquote>
       )}
       {item.content.some(({ text }) => text !== '') && (
-        <div class="bubble" dir="auto">{item.content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
+        <Bubble content={item.content} />
       )}
     </article>
+  );
+}
+
+/** What somebody pasted would push its own answer off the screen; it is shortened until asked for. */
+const LONG_LINES = 14;
+const LONG_CHARACTERS = 900;
+
+function Bubble({ content }: { readonly content: readonly UserContent[] }): JSX.Element {
+  const { id, t } = useUi();
+  const whole = useSignal(false);
+  const bubble = `${id}-bubble-${useId()}`;
+  const text = content.map((part) => part.text).join('');
+  const isLong = text.length > LONG_CHARACTERS || text.split('\n', LONG_LINES + 1).length > LONG_LINES;
+  return (
+    <>
+      <div id={bubble} class={isLong && !whole.value ? 'bubble clipped' : 'bubble'} dir="auto">{content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
+      {isLong && (
+        <button type="button" class="more" aria-expanded={whole.value} aria-controls={bubble} onClick={() => (whole.value = !whole.value)}>
+          {t(whole.value ? 'message.less' : 'message.more')}
+        </button>
+      )}
+    </>
   );
 }
 
