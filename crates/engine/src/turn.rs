@@ -268,6 +268,8 @@ impl Turn {
         if self.transcript.is_saying() || self.tools.has_calls() {
             return false;
         }
+        // It thinks anew.
+        self.tools.forget();
         let earlier = self.earlier.take();
         earlier.is_some_and(|earlier| history::shorten(&mut self.request.input, earlier))
     }

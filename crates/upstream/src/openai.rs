@@ -198,6 +198,8 @@ impl Default for Patience {
 
 /// Models of one provider whose refusals are remembered; the page may ask for any name.
 const MAX_KNOWN_MODELS: u64 = 256;
+/// How long they are: then a server that was mended meanwhile is sent everything once more.
+const KNOWN_FOR: Duration = Duration::from_hours(1);
 /// A header's value of fewer characters is no secret, and hiding it would hide half of every message.
 const MIN_SECRET_CHARS: usize = 8;
 
@@ -228,9 +230,13 @@ impl Provider {
         let http = HttpClient::new(&config.http)?;
         http.check(&config.base_url)?;
         let is_secret =
-            |value: &&SecretString| value.expose_secret().chars().count() >= MIN_SECRET_CHARS;
-        let values = config.headers.iter().map(|(_, value)| value);
-        let secrets = values.filter(is_secret).chain(&config.api_key).cloned();
+            |value: &SecretString| value.expose_secret().chars().count() >= MIN_SECRET_CHARS;
+        // `Bearer …` is repeated by providers without its first word.
+        let values = config.headers.iter().flat_map(|(_, value)| {
+            let last = value.expose_secret().split_whitespace().next_back();
+            [value.clone(), SecretString::from(last.unwrap_or_default())]
+        });
+        let secrets = values.filter(is_secret).chain(config.api_key.clone());
         Ok(Self {
             http,
             base_url: Arc::new(config.base_url),
@@ -242,7 +248,10 @@ impl Provider {
             patience: config.patience,
             retries: config.retries,
             never_sent: config.options.refused(),
-            known: Cache::new(MAX_KNOWN_MODELS),
+            known: Cache::builder()
+                .max_capacity(MAX_KNOWN_MODELS)
+                .time_to_live(KNOWN_FOR)
+                .build(),
             asked_again: Arc::default(),
         })
     }

@@ -114,6 +114,12 @@ impl ToolUse {
         !self.calls.is_empty()
     }
 
+    /// Forgets what came of an answer that is asked for once more.
+    pub(super) fn forget(&mut self) {
+        self.thoughts.clear();
+        self.has_refused = false;
+    }
+
     /// Gives up what was asked for.
     pub(super) fn drop_calls(&mut self) {
         self.calls.clear();

@@ -17,6 +17,8 @@ use crate::error::Error;
 const PAGES: i64 = 4_000;
 /// How often it is looked after the log while much is written.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The same after it could not be copied, on a full disk say.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
 
 /// The thread.
 pub(super) struct Checkpointer {
@@ -58,21 +60,22 @@ impl Drop for Checkpointer {
 }
 
 fn run(connection: &Connection, rung: &Receiver<()>) {
-    let mut is_failing = false;
+    let mut pause = PAUSE;
     while rung.recv_blocking().is_ok() {
         match copy_if_due(connection) {
-            Ok(()) => is_failing = false,
-            // The writer meets the same when its turn comes, and tells those who wait for it.
-            Err(error) if !is_failing => {
-                is_failing = true;
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "failed to copy recent writes to their places"
-                );
+            Ok(()) => pause = PAUSE,
+            Err(error) => {
+                // The writer meets the same when its turn comes, and tells those who wait for it.
+                if pause == PAUSE {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to copy recent writes to their places"
+                    );
+                }
+                pause = LONG_PAUSE;
             }
-            Err(_) => {}
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 

@@ -21,6 +21,8 @@ const REFERENCE_DEPTHS: [usize; 5] = [16, 4, 2, 1, 0];
 const MAX_DEPTH: usize = 24;
 /// Parts of a schema after which it is too long in any case.
 const MAX_PARTS: usize = 20_000;
+/// A list of more values than this is left out: no provider takes it, and they are compared with each other.
+const MAX_VALUES: usize = 1_000;
 
 const TYPES: [&str; 7] = [
     "object", "array", "string", "number", "integer", "boolean", "null",
@@ -225,6 +227,9 @@ fn keyword(name: &str, value: &Value) -> Option<Value> {
     match (name, value) {
         ("type", value) => kinds(value),
         ("enum", Value::Array(values)) => {
+            if values.len() > MAX_VALUES {
+                return None;
+            }
             let mut different: Vec<Value> = Vec::new();
             for value in values {
                 if !different.contains(value) {

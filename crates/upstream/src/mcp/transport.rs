@@ -3,7 +3,8 @@
 //! A server that has forgotten a session should answer 404, and the library then opens a new one and sends the request
 //! again. Many answer 400 instead, with an error that belongs to no request (its id is null, or a word), for which the
 //! library would wait until the time-out. Such an error was given before anybody looked at the request, so nothing can
-//! have been done, and sending it again is safe.
+//! have been done, and sending it again is safe. An internal error says nothing of the kind, nor does a tool's own
+//! error, whatever session it speaks of.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -58,8 +59,13 @@ fn understood(answer: Answer, id: Option<&RequestId>, has_session: bool) -> Answ
     match answer {
         Ok(StreamableHttpPostResponse::Json(JsonRpcMessage::Error(refusal), session)) => {
             let is_of_request = refusal.id.as_ref() == id;
-            let is_gone = says_gone(&refusal.error.message)
-                && (!is_of_request || refusal.error.code == SESSION_NOT_FOUND);
+            let (code, words) = (refusal.error.code, &refusal.error.message);
+            let is_gone = says_gone(words)
+                && if is_of_request {
+                    code == SESSION_NOT_FOUND && words.to_ascii_lowercase().starts_with("session")
+                } else {
+                    code != ErrorCode::INTERNAL_ERROR
+                };
             if has_session && is_gone {
                 return Err(StreamableHttpError::SessionExpired);
             }

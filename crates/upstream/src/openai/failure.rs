@@ -112,13 +112,58 @@ pub(super) fn is_of_request(error: &ModelError) -> bool {
     })
 }
 
-/// What the provider said when it found the request itself wrong.
-pub(super) fn words_of_request(error: &ModelError) -> Option<&str> {
+/// What the provider found wrong with the request, in lower case.
+pub(super) struct Complaint {
+    /// Its code, its type and its message.
+    pub(super) words: String,
+    /// The parameter, where one is named.
+    pub(super) param: String,
+}
+
+/// What the provider said when it found the request itself wrong. What it repeats of the request is left out, where it
+/// can be told apart.
+pub(super) fn complaint(error: &ModelError) -> Option<Complaint> {
     let ModelError::Misconfigured(source) = error else {
         return None;
     };
     let refusal = source.downcast_ref::<Refusal>()?;
-    is_of_request(error).then_some(refusal.words.0.as_str())
+    if !is_of_request(error) {
+        return None;
+    }
+    let body = refusal.words.0.to_ascii_lowercase();
+    let value: Value = serde_json::from_str(&body).unwrap_or_default();
+    let mut words = Vec::new();
+    said(&value, &mut words);
+    let param = value.pointer("/error/param").or(value.get("param"));
+    Some(Complaint {
+        words: if words.is_empty() {
+            body
+        } else {
+            words.join(" ")
+        },
+        param: param.and_then(Value::as_str).unwrap_or_default().to_owned(),
+    })
+}
+
+/// What an error says, in any of the shapes that are about; not the `input` that some repeat.
+fn said(error: &Value, words: &mut Vec<String>) {
+    match error {
+        Value::String(text) => words.push(text.clone()),
+        Value::Array(errors) => errors.iter().for_each(|error| said(error, words)),
+        Value::Object(fields) => {
+            for field in ["error", "code", "type", "loc", "message", "msg", "detail"] {
+                match fields.get(field) {
+                    // As it would stand in a text: `["body","stream_options"]`.
+                    Some(place @ Value::Array(_)) if field == "loc" => {
+                        words.push(place.to_string())
+                    }
+                    Some(value) => said(value, words),
+                    None => {}
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether asking again may help.
@@ -158,8 +203,9 @@ pub(super) fn again(error: &ModelError) -> Again {
     let is_busy = matches!(refusal.number(), Some(429 | 502..=504 | 529))
         && !matches!(error, ModelError::RateLimited(_));
     let is_overloaded = refusal.code.contains("overloaded");
+    let is_slip = refusal.code == "tool_use_failed";
     match refusal.retry_after {
-        _ if !(is_limit || is_busy || is_overloaded) => Again::Never,
+        _ if !(is_limit || is_busy || is_overloaded || is_slip) => Again::Never,
         None => Again::Soon,
         Some(pause) => Again::After(pause),
     }
@@ -293,6 +339,8 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
         | "insufficient_quota"
         | "resource_exhausted"
         | "too_many_requests" => return ModelError::RateLimited(source),
+        // The model's own slip, of which nobody has heard: Groq's name for a call that cannot be read.
+        "tool_use_failed" => return ModelError::Malformed(source),
         "invalid_api_key" | "authentication_error" | "model_not_found" => {
             return ModelError::Misconfigured(source);
         }
@@ -444,6 +492,11 @@ mod tests {
                 "too long",
             ),
             (413, "<html>", "too long"),
+            (
+                400,
+                r#"{"error":{"code":"tool_use_failed","failed_generation":"{}"}}"#,
+                "malformed",
+            ),
             (400, r#"{"error":{"code":"content_filter"}}"#, "declined"),
             (400, r#"{"error":{"code":"invalid_prompt"}}"#, "declined"),
             (

@@ -2,15 +2,15 @@
 //!
 //! Servers that are only compatible refuse parameters that OpenAI's has, and OpenAI's refuses some that others want. All
 //! of these are sent of our own accord, so a question goes without them rather than not at all: a refusal that names
-//! one of them, or a tool whose schema the server does not take, leaves it out and asks again. What has helped is
-//! remembered for that model.
+//! one of them as unknown, or a tool whose schema the server does not take, leaves it out and asks again. What has helped
+//! is remembered for that model, for a while: servers are mended, and several may stand behind one address.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use engine::ports::{ModelError, ToolSpec};
 use serde_json::Value;
 
-use super::failure;
+use super::failure::{self, Complaint};
 
 /// The names under which an answer's length is asked for, each of which some servers refuse.
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
@@ -98,39 +98,35 @@ impl Refused {
         body: &str,
         tools: &[ToolSpec],
     ) -> Option<String> {
-        let words = failure::words_of_request(error)?.to_ascii_lowercase();
+        let Complaint { words, param } = failure::complaint(error)?;
         if names(&words, THOUGHT) && MISSING.iter().any(|text| words.contains(text)) {
             let is_known = std::mem::replace(&mut self.demands_thoughts, true);
             return (!is_known).then(|| format!("calls without `{THOUGHT}`"));
         }
-        let is_sent = |name: &str| body.contains(&format!("\"{name}\":"));
-        let is_new = |name: &&&'static str| !self.has(name) && is_sent(name);
-        if let Some(name) = OPTIONAL
-            .iter()
-            .filter(is_new)
-            .find(|name| names(&words, name))
-        {
-            self.add(name);
-            return Some(format!("the parameter `{name}`"));
+        // What a schema has inside may have a parameter's name.
+        if !is_of_schema(&words) {
+            let sent = Sent::of(body);
+            let is_learnable = |name: &&'static str| {
+                let is_length = OUTPUT_FIELDS.contains(name);
+                let has_other = is_length && OUTPUT_FIELDS.iter().any(|other| self.has(other));
+                !self.has(name) && !has_other && sent.has(name)
+            };
+            let named = OPTIONAL
+                .into_iter()
+                .chain(OUTPUT_FIELDS)
+                .filter(is_learnable)
+                .filter_map(|name| Some((distance(&words, &param, name)?, name)));
+            // A refusal may list what would be taken as well.
+            if let Some((_, name)) = named.min_by_key(|(distance, _)| *distance) {
+                self.add(name);
+                return Some(format!("the parameter `{name}`"));
+            }
         }
-        let is_unknown = UNKNOWN.iter().any(|text| words.contains(text));
-        if let Some(name) = OUTPUT_FIELDS
-            .iter()
-            .filter(is_new)
-            .find(|name| is_unknown && names(&words, name))
-            && !OUTPUT_FIELDS.iter().any(|other| self.has(other))
-        {
-            self.add(name);
-            return Some(format!("the parameter `{name}`"));
-        }
-        self.learn_tool(&words, tools)
+        self.learn_tool(&format!("{param} {words}"), tools)
     }
 
     fn learn_tool(&mut self, words: &str, tools: &[ToolSpec]) -> Option<String> {
-        let is_of_tools = ["schema", "function", "tool", "parameters"]
-            .iter()
-            .any(|word| words.contains(word));
-        if !is_of_tools {
+        if !is_of_schema(words) && index(words).is_none() {
             return None;
         }
         let mut offered = tools.iter().filter(|tool| !self.has_tool(tool));
@@ -147,13 +143,71 @@ impl Refused {
     }
 }
 
+/// What a question has, beside what people and tools have written.
+struct Sent(Value);
+
+impl Sent {
+    fn of(body: &str) -> Self {
+        Self(serde_json::from_str(body).unwrap_or_default())
+    }
+
+    /// Whether something is sent under this name: in the question itself, in a message or its calls, or about a tool.
+    fn has(&self, name: &str) -> bool {
+        let list = |field: &str| self.0[field].as_array().into_iter().flatten();
+        let messages = list("messages").chain(list("input"));
+        let calls = messages
+            .clone()
+            .filter_map(|message| message["tool_calls"].as_array())
+            .flatten();
+        let tools = list("tools").flat_map(|tool| [tool, &tool["function"]]);
+        std::iter::once(&self.0)
+            .chain(messages)
+            .chain(calls)
+            .chain(tools)
+            .any(|value| value.get(name).is_some())
+    }
+}
+
+/// Whether a refusal is about a tool's schema.
+fn is_of_schema(words: &str) -> bool {
+    [
+        "schema",
+        "function_parameters",
+        "function.parameters",
+        "\"parameters\"",
+    ]
+    .iter()
+    .any(|word| words.contains(word))
+}
+
+/// How far from the words that say so a parameter is named that a server does not know; `None` where it is not, or is
+/// not said to be unknown.
+fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
+    let unknown = || {
+        let found = UNKNOWN.iter().flat_map(|text| words.match_indices(text));
+        found.map(|(at, _)| at)
+    };
+    if name == "include" && words.contains("encrypted content") {
+        return unknown().next();
+    }
+    if param == name && unknown().next().is_some() {
+        return Some(0);
+    }
+    places(words, name)
+        .filter_map(|place| unknown().map(|at| at.abs_diff(place)).min())
+        .min()
+}
+
 /// Whether a refusal, in lower case, names a parameter.
 fn names(words: &str, name: &str) -> bool {
-    if name == "include" && words.contains("encrypted content") {
-        return true;
-    }
+    places(words, name).next().is_some()
+}
+
+/// Where a refusal, in lower case, names a parameter.
+fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = usize> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let stands = |(start, _): (usize, &str)| {
+    let stands = move |(start, _): &(usize, &str)| {
+        let start = *start;
         let before = words.get(..start).and_then(|text| text.chars().next_back());
         let after = words
             .get(start + name.len()..)
@@ -165,7 +219,10 @@ fn names(words: &str, name: &str) -> bool {
             !before.is_some_and(is_part) && !after.is_some_and(is_part)
         }
     };
-    words.match_indices(name).any(stands)
+    words
+        .match_indices(name)
+        .filter(stands)
+        .map(|(place, _)| place)
 }
 
 /// The place of the tool that a refusal is about: `tools[3]`, `tools.3`, `["body","tools",3]`.
@@ -225,13 +282,32 @@ mod tests {
                 "reasoning_content",
                 true,
             ),
-            (
-                "encrypted content is not supported with this model.",
-                "include",
-                true,
-            ),
         ] {
             assert_eq!(names(words, name), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_parameter_that_is_called_unknown_is_the_nearest() {
+        let words = "unknown `parallel_tool_calls`; allowed: tool_choice, stream_options";
+        let near = |name| distance(words, "", name);
+        assert!(near("parallel_tool_calls") < near("tool_choice"));
+        assert_eq!(distance("no such thing as 'user'", "", "user"), None);
+        assert_eq!(distance("not supported here", "store", "store"), Some(0));
+        let sealed = "encrypted content is not supported with this model.";
+        assert!(distance(sealed, "", "include").is_some());
+    }
+
+    #[test]
+    fn what_people_and_schemas_say_is_not_what_is_sent() {
+        let body = r#"{"user":"u","messages":[{"content":"{\"store\":1}","reasoning_content":"hm"}],
+            "tools":[{"type":"function","function":{"strict":false,"parameters":{"properties":{"include":{}}}}}]}"#;
+        let sent = Sent::of(body);
+        for name in ["user", "reasoning_content", "strict"] {
+            assert!(sent.has(name), "{name}");
+        }
+        for name in ["store", "include"] {
+            assert!(!sent.has(name), "{name}");
         }
     }
 

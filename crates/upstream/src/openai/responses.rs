@@ -324,7 +324,11 @@ impl Decode for Decoder {
             .as_str()
             .map_or(event.name, str::as_bytes)
             .to_vec();
-        self.has_begun |= BEGINNINGS.iter().any(|start| kind.starts_with(start));
+        // That a model begins to think is told at once, and then some say nothing for long.
+        let begins_to_think =
+            kind == b"response.output_item.added" && body["item"]["type"] == "reasoning";
+        self.has_begun |=
+            !begins_to_think && BEGINNINGS.iter().any(|start| kind.starts_with(start));
         match kind.as_slice() {
             b"response.output_text.delta" | b"response.refusal.delta" => {
                 let text = body.get_mut("delta").map(lenient::take_text);

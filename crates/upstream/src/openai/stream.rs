@@ -180,7 +180,15 @@ where
             silence.is_due = true;
         }
         let outcome = match read {
-            Poll::Pending if self.poll_silence(context).is_ready() => Err(ModelError::TimedOut),
+            Poll::Pending if self.poll_silence(context).is_ready() => {
+                self.state = State::Ended;
+                // After the last word, silence is the end.
+                if self.decoder.is_finished() {
+                    self.end()
+                } else {
+                    Err(ModelError::TimedOut)
+                }
+            }
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(chunk))) => self.feed(&chunk),
             // After the last word, a connection that breaks has nothing left to break off.

@@ -193,6 +193,36 @@ async fn an_error_that_belongs_to_no_request_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_call_that_may_have_run_is_not_made_again() {
+    let ways: [(&str, Forgets); 2] = [
+        ("an internal error", |_| {
+            let words = "Error handling POST request: session is closed";
+            error(500, &json!("server-error"), words, -32603)
+        }),
+        ("a tool's own session", |id| {
+            error(200, id, "browser session not found", -32001)
+        }),
+    ];
+    for (way, forgets) in ways {
+        let server = Odd::start(plain(), forgets).await;
+        let tools = server.tools();
+        let ada = user("ada");
+        run(&tools, &ada, "s", "{}").await;
+        server.forget();
+        let told = run(&tools, &ada, "s", "{}");
+        let (_, _, is_error) = tokio::time::timeout(Duration::from_secs(20), told)
+            .await
+            .expect(way);
+        assert!(is_error, "{way}");
+        assert_eq!(
+            *server.shared.sessions.borrow(),
+            1,
+            "{way}: nothing is sent again"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_tool_says_of_a_session_of_its_own_is_told_and_not_done_again() {
     let server = Odd::start(plain(), |_| StatusCode::NOT_FOUND.into_response()).await;
     let tools = server.tools();

@@ -163,8 +163,49 @@ async fn one_models_refusal_is_no_other_models() {
 }
 
 #[tokio::test]
+async fn a_schema_that_has_a_parameters_name_inside_costs_the_tool_and_not_the_parameter() {
+    let words = "Invalid schema for function 'add_task': In context=('properties', 'store'), array schema missing items.";
+    let model = FakeModel::scripted([]).await.unwrap();
+    model.answer_when(move |request: &CapturedRequest| {
+        Some(if request.tool_names().contains(&"add_task") {
+            Reply::http_error(400, "invalid_function_parameters", words)
+        } else {
+            Reply::text(["fine"])
+        })
+    });
+    for (name, provider) in models(&config(&model.base_url())) {
+        let mut request = full_request();
+        request.tools[0].parameters["properties"]["store"] = json!({"type": "array"});
+        says_fine(&answer(&*provider, request).await);
+        let last = model.requests().pop().unwrap();
+        assert_eq!(last.tool_names(), ["list_tasks"], "{name}");
+        if name == "responses" {
+            assert_eq!(last.body["store"], false, "nothing is kept at the provider");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_models_own_slip_is_asked_again_and_costs_no_tool() {
+    let words =
+        "Failed to call a function: {\"function\": {\"name\": \"add_task\", \"parameters\": {}}}";
+    let slip = Reply::http_error(400, "tool_use_failed", words);
+    let model = FakeModel::scripted([slip, Reply::text(["fine"])])
+        .await
+        .unwrap();
+    let mut config = config(&model.base_url());
+    config.retries.times = 1;
+    config.retries.pause = Duration::from_millis(1);
+    let [_, (_, provider)] = models(&config);
+    says_fine(&answer(&*provider, full_request()).await);
+    let tools = model.requests().pop().unwrap().tool_names().len();
+    assert_eq!(tools, 2);
+}
+
+#[tokio::test]
 async fn a_refusal_that_names_nothing_of_ours_is_told() {
     for words in [
+        "Item not found. Items are not persisted when `store` is set to false. Try again with `store` set to true.",
         "messages: user messages must not be empty",
         "max_tokens is too large: 100. This model supports at most 50.",
         "something is wrong",
