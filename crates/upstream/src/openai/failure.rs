@@ -155,7 +155,7 @@ fn said(error: &Value, words: &mut Vec<String>) {
                 match fields.get(field) {
                     // As it would stand in a text: `["body","stream_options"]`.
                     Some(place @ Value::Array(_)) if field == "loc" => {
-                        words.push(place.to_string())
+                        words.push(place.to_string());
                     }
                     Some(value) => said(value, words),
                     None => {}
