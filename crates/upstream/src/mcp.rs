@@ -12,7 +12,7 @@ mod exchange;
 mod failure;
 mod identity;
 mod name;
-mod result;
+pub(crate) mod result;
 mod schema;
 mod session;
 mod transport;

@@ -10,6 +10,7 @@ use super::{
     Step,
     phrase::{self, Understood},
 };
+use crate::mcp::result::AS_DATA;
 
 const INTRODUCTION: &str = "I am Vestibule's built-in **demo assistant**: a script, not a language \
     model. I need no API key and nothing you write leaves this server.\n\n";
@@ -250,7 +251,9 @@ fn tool_results(since: &[ModelInput]) -> String {
             ModelInput::ToolCall(call) if call.call_id == *call_id => Some(call.name.as_str()),
             _ => None,
         });
-        let output = output.trim();
+        // People read the words.
+        let words = output.split(AS_DATA).next().unwrap_or_default();
+        let output = words.trim();
         if !text.is_empty() {
             text.push_str("\n\n");
         }

@@ -5,6 +5,7 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::*;
+use crate::mcp::result::AS_DATA;
 
 fn task_tools() -> Vec<ToolSpec> {
     let id = json!({"type": "object", "properties": {"task_id": {"type": "integer"}}, "required": ["task_id"]});
@@ -218,7 +219,7 @@ async fn results_are_told_once_and_no_tool_is_called_again() {
         }),
         ModelInput::ToolOutput {
             call_id: "demo_call_1".to_owned(),
-            output: "Added task 1: milk".to_owned(),
+            output: format!("Added task 1: milk\n{AS_DATA}\n{{\"id\":1}}"),
         },
     ];
     assert_eq!(

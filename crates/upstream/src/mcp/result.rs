@@ -14,6 +14,8 @@ const MAX_WORD_CHARS: usize = 1_000;
 const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
 /// A model that is given an empty text asks again, or takes it for a failure.
 pub(super) const NOTHING: &str = "The tool has done its work and answered nothing.";
+/// Between what a tool says and the same as data.
+pub(crate) const AS_DATA: &str = "[the answer as data:]";
 const NOTHING_FAILED: &str = "The tool failed and did not say why.";
 
 /// A result as text of at most `max_bytes` bytes, a note about the rest excepted.
@@ -26,7 +28,7 @@ pub(super) fn text(result: &CallToolResult, max_bytes: usize) -> String {
         parts.push(if parts.is_empty() {
             structured.to_string()
         } else {
-            format!("[the answer as data:]\n{structured}")
+            format!("{AS_DATA}\n{structured}")
         });
     }
     let text = match (parts.is_empty(), result.is_error) {
