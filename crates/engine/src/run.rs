@@ -84,7 +84,7 @@ enum Work {
 /// Plays a turn to its end. The place is given up with the last word.
 pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send {
     let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
-    let mut effects = VecDeque::with_capacity(4);
+    let mut effects = VecDeque::new();
     let turn = Turn::start(start, &mut effects);
     let mouth = Mouth::new(Arc::clone(task.place.run()));
     // Boxed: a future keeps room for each value that is moved into it and for where it is moved to.
@@ -115,6 +115,8 @@ impl Running {
                     effect => self.perform(effect),
                 }
             }
+            // Many runs wait for long: they keep no room meanwhile.
+            self.effects = VecDeque::new();
             if self.turn.is_titling() && !self.is_titling {
                 // Only once the answer is saved: how long that takes is none of the title's time.
                 self.is_titling = true;
