@@ -43,8 +43,8 @@ pub(crate) fn room(limits: &TurnLimits) -> Room {
 }
 
 /// Tells the newest items, as many as fit into the budget. A history that is cut is cut between
-/// items, so that no tool call loses its result or those that were made with it, and begins with something that was said: results of
-/// tools without the question that led to them would only confuse.
+/// items, so that no tool call loses its result or those that were made with it, and begins with
+/// something that was said: results of tools without the question that led to them would only confuse.
 pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
     let mut tokens_left = u64::from(budget);
     let mut is_cut = earlier.has_more;
@@ -72,8 +72,8 @@ pub(crate) fn tell(earlier: &Newest, budget: u32) -> Told {
     Told { input, tokens_left }
 }
 
-/// Leaves out the older half of the first `earlier` entries, what the application says excepted. False, where there is
-/// nothing that could be left out.
+/// Leaves out the older half of the first `earlier` entries; what the application says before all of them stays, what it
+/// said between them goes with them. False, where there is nothing that could be left out.
 pub(crate) fn shorten(input: &mut Vec<ModelInput>, earlier: usize) -> bool {
     let told = input.get(..earlier).unwrap_or(input);
     let is_context = |input: &ModelInput| matches!(input, ModelInput::Context(_));

@@ -12,7 +12,8 @@
 //! [`Effect::Save`] before the turn ends, and the last event says why it did.
 //!
 //! A turn is finite whatever the model does: it asks the model once more than it has tool rounds, at
-//! most, and once again where the conversation is too long for the model; and what it keeps is bounded in items and bytes ([`TurnLimits`]).
+//! most, and once again where the conversation is too long for the model; and what it keeps is bounded
+//! in items and bytes ([`TurnLimits`]).
 
 mod ending;
 mod tools;
@@ -27,10 +28,7 @@ use protocol::{
 pub(crate) use self::ending::{
     NotSaved, Why, lost_from_queue, read_elsewhere, taken_back, unanswered,
 };
-use self::{
-    ending::Failure,
-    tools::{Kept, ToolUse},
-};
+use self::{ending::Failure, tools::ToolUse};
 use crate::{
     history,
     limits::TurnLimits,
@@ -355,16 +353,9 @@ impl Turn {
         self.phase = Phase::Acting;
         let mut calls = Vec::new();
         for kept in self.tools.begin_round(closed.text(), moment) {
-            let Kept {
-                call,
-                record,
-                round,
-            } = kept;
-            let thread = &self.transcript.thread().id;
-            let unknown = history::UNKNOWN_RESULT;
-            let item = history::tool_record(thread, record, round, &call, unknown, true);
+            let item = kept.item(&self.transcript, history::UNKNOWN_RESULT, true);
             self.transcript.keep(item);
-            calls.push(call);
+            calls.push(kept.call);
         }
         self.transcript.save(closed, None, out);
         let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
@@ -381,13 +372,7 @@ impl Turn {
         let Some((kept, output)) = self.tools.finish(place, output) else {
             return;
         };
-        let Kept {
-            call,
-            record,
-            round,
-        } = kept;
-        let thread = &self.transcript.thread().id;
-        let item = history::tool_record(thread, record, round, &call, output, is_error);
+        let item = kept.item(&self.transcript, output, is_error);
         self.transcript.keep(item);
         self.transcript.save(Closed::NOTHING, None, out);
         if !self.tools.is_running() {

@@ -18,6 +18,7 @@ mod session;
 mod transport;
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex as SyncMutex, PoisonError},
     time::Duration,
 };
@@ -58,6 +59,8 @@ const MAX_SESSIONS: u64 = 1_000;
 const SESSION_IDLE: Duration = Duration::from_mins(5);
 /// A server that could not be reached for a user is left alone for that user for this long.
 const BACK_OFF: Duration = Duration::from_secs(15);
+/// Of so many tools it is said that they are left out.
+const MAX_LEFT_OUT: usize = 1_000;
 
 /// An MCP server.
 #[derive(Debug, Clone)]
@@ -164,8 +167,8 @@ pub struct McpTools {
     clock: Arc<dyn Clock>,
     sessions: Cache<SessionKey, Arc<Slot>>,
     max_tools: usize,
-    /// The tools that were left out the last time, so that the same is said once.
-    left_out: SyncMutex<Vec<String>>,
+    /// The tools of which it was said that they are left out.
+    left_out: SyncMutex<HashSet<String>>,
 }
 
 /// Which user's session with which server.
@@ -429,12 +432,10 @@ impl McpTools {
         None
     }
 
-    /// Says once which tools there is no room for.
-    fn leave_out(&self, names: Vec<String>) {
-        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        if *left_out == names {
-            return;
-        }
+    /// Says of each tool once that there is no room for it: people may be offered different ones.
+    fn leave_out(&self, mut names: Vec<String>) {
+        let mut told = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        names.retain(|name| told.len() < MAX_LEFT_OUT && told.insert(name.clone()));
         if !names.is_empty() {
             tracing::warn!(
                 tools = names.join(", "),
@@ -442,7 +443,6 @@ impl McpTools {
                 "there are more tools than may be offered; these are left out"
             );
         }
-        *left_out = names;
     }
 
     /// Starts a call, or says to the model why not.

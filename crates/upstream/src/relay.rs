@@ -80,8 +80,8 @@ impl RelayError {
 }
 
 impl Relay {
-    /// Relays a request's JSON body, once: what fails is told and never tried again, because nobody
-    /// here can know how much of it the provider has already done.
+    /// Relays a request's JSON body, once: what fails after the answer has begun is told and never tried
+    /// again, because nobody here can know how much of it the provider has already done.
     pub async fn answer(&self, context: &RelayContext, body: &[u8]) -> Result<Frames, RelayError> {
         let fields = check(body, context.limits)?;
         let mut late = Box::pin(sleep(context.duration));

@@ -4,7 +4,8 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -170,9 +171,21 @@ impl Server {
 impl Server {
     /// Stops it in order, so that everything is written.
     pub(crate) fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.signal("TERM");
         self.child.wait().unwrap();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end; gives how, and how long it took.
+    pub(crate) async fn end(mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
+        (ended.await.unwrap(), begun.elapsed())
     }
 }
 

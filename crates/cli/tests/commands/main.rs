@@ -8,3 +8,4 @@ mod doctor;
 mod harness;
 mod jwt;
 mod setting;
+mod stop;

@@ -3,9 +3,13 @@
 
 use std::fmt::Write as _;
 
+use protocol::ThreadItem;
+
 use crate::{
+    history,
     limits::TurnLimits,
     ports::{ModelInput, Moment, Thought, ToolCall},
+    transcript::Transcript,
 };
 
 /// How many bytes of what the model thought are given back in one turn; what comes after them is not.
@@ -61,6 +65,21 @@ pub(super) struct Kept {
     pub(super) record: Moment,
     /// The record of the first call of its answer, where that called several tools.
     pub(super) round: Option<u128>,
+}
+
+impl Kept {
+    /// The call as it is kept in the thread, with what came of it.
+    pub(super) fn item(&self, transcript: &Transcript, output: &str, is_error: bool) -> ThreadItem {
+        let thread = &transcript.thread().id;
+        history::tool_record(
+            thread,
+            self.record,
+            self.round,
+            &self.call,
+            output,
+            is_error,
+        )
+    }
 }
 
 impl ToolUse {

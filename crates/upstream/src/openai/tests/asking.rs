@@ -453,3 +453,42 @@ async fn the_first_token_and_each_silence_have_times_of_their_own() {
     }
     assert_eq!(model.requests().len(), 2, "who is slow is not asked again");
 }
+
+#[tokio::test]
+async fn silence_after_the_last_word_is_the_end() {
+    let chunk = |delta: &str, finish: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n")
+    };
+    let whole = chunk("{\"content\":\"fine\"}", "null") + &chunk("{}", "\"stop\"");
+    let model = FakeModel::scripted([Reply::raw(whole).and_hold()])
+        .await
+        .unwrap();
+    let mut config = config(&model.base_url());
+    config.patience.silence = Duration::from_millis(200);
+    let [_, (_, provider)] = models(&config);
+    let told = answer(&*provider, simple_request("hi")).await;
+    says_fine(&told);
+    assert!(
+        !told.iter().any(|line| line.contains("in time")),
+        "nothing fails it: {told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_key_in_a_header_is_hidden_however_it_is_repeated() {
+    for repeated in ["Bearer key-of-ours-123", "key-of-ours-123"] {
+        let refusal = Reply::http_error(401, "", &format!("Incorrect API key: {repeated}."));
+        let model = FakeModel::scripted([refusal]).await.unwrap();
+        let mut config = config(&model.base_url());
+        config.headers = vec![("Authorization".to_owned(), "Bearer key-of-ours-123".into())];
+        let [_, (_, provider)] = models(&config);
+        let Err(error) = provider.respond(simple_request("hi")).await else {
+            panic!("it is refused");
+        };
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            source.contains("Incorrect") && !source.contains("key-of-ours"),
+            "{source}"
+        );
+    }
+}

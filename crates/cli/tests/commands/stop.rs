@@ -1,32 +1,22 @@
 //! How the real binary ends: in order, in time, at once, and without being asked.
-#![cfg(test)]
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use testkit::fake_model::{FakeModel, Reply};
+
+use crate::harness::{self, Server};
 
 /// A folder with a configuration and a database, and who may ask.
 struct House {
-    folder: TempDir,
+    folder: harness::House,
     key: String,
     client: reqwest::Client,
 }
 
-struct Server {
-    child: Child,
-    address: String,
-}
-
 impl House {
     fn new(model: &FakeModel, server: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = harness::House::empty();
         let config = format!(
             r#"
             [server]
@@ -44,52 +34,28 @@ impl House {
             "#,
             model.base_url()
         );
-        fs::write(folder.path().join("vestibule.toml"), config).unwrap();
-        let mut house = Self {
+        fs::write(folder.path("vestibule.toml"), config).unwrap();
+        folder.run(&["migrate"]);
+        Self {
+            key: folder.run(&["key", "create"]),
             folder,
-            key: String::new(),
             #[expect(
                 clippy::disallowed_methods,
                 reason = "a bare client, as any page has one"
             )]
             client: reqwest::Client::new(),
-        };
-        assert!(house.command(&["migrate"]).status().unwrap().success());
-        let key = house.command(&["key", "create"]).output().unwrap();
-        house.key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
-        house
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear();
-        command
+        }
     }
 
     fn serve(&self) -> Server {
-        let mut child = self
-            .command(&["serve", "--listen", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.split_once("is ready: ")?.1.to_owned()))
-            .expect("the server says where it is");
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Server { child, address }
+        self.folder.serve(&[])
     }
 
     async fn secret(&self, server: &Server) -> String {
         let session = json!({ "user": "ada", "workflow": { "id": "wf_stop" } });
         let answer = self
             .client
-            .post(format!("{}/v1/chatkit/sessions", server.address))
+            .post(format!("http://{}/v1/chatkit/sessions", server.address))
             .header("openai-beta", "chatkit_beta=v1")
             .bearer_auth(&self.key)
             .json(&session)
@@ -102,7 +68,7 @@ impl House {
 
     async fn ask(&self, server: &Server, secret: &str, body: &Value) -> reqwest::Response {
         self.client
-            .post(format!("{}/v1/chatkit/conversation", server.address))
+            .post(format!("http://{}/v1/chatkit/conversation", server.address))
             .header("vestibule-client", "resume")
             .bearer_auth(secret)
             .json(body)
@@ -115,21 +81,6 @@ impl House {
         let body = json!({ "type": "threads.get_by_id", "params": { "thread_id": thread } });
         let answer = self.ask(server, secret, &body).await;
         answer.json().await.unwrap()
-    }
-}
-
-impl Server {
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Waits for its end; gives how, and how long it took.
-    async fn end(mut self) -> (ExitStatus, Duration) {
-        let begun = Instant::now();
-        let ended = tokio::task::spawn_blocking(move || self.child.wait().unwrap());
-        (ended.await.unwrap(), begun.elapsed())
     }
 }
 
@@ -173,7 +124,7 @@ async fn a_shutdown_takes_requests_for_a_while_then_ends_streams_in_words_and_in
     let seen = until(&mut stream, "half").await;
     server.signal("TERM");
     // Not ready at once, and still at work.
-    let ready = format!("{}/readyz", server.address);
+    let ready = format!("http://{}/readyz", server.address);
     while house.client.get(&ready).send().await.unwrap().status() == 200 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -210,7 +161,7 @@ async fn a_shutdown_ends_in_time_while_somebody_has_the_database_locked() {
     let secret = house.secret(&server).await;
     let mut stream = house.ask(&server, &secret, &message()).await;
     until(&mut stream, "half").await;
-    let file = house.folder.path().join("data/vestibule.db");
+    let file = house.folder.path("data/vestibule.db");
     let lock = rusqlite::Connection::open(file).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     server.signal("TERM");
@@ -232,14 +183,14 @@ async fn a_write_that_waits_for_a_locked_database_does_not_hold_the_end_up() {
     let secret = house.secret(&server).await;
     let stream = house.ask(&server, &secret, &message()).await;
     let thread = thread_of(&stream.text().await.unwrap());
-    let lock = rusqlite::Connection::open(house.folder.path().join("data/vestibule.db")).unwrap();
+    let lock = rusqlite::Connection::open(house.folder.path("data/vestibule.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let rename =
         json!({ "type": "threads.update", "params": { "thread_id": thread, "title": "T" } });
     let renaming = async {
         let request = house
             .client
-            .post(format!("{}/v1/chatkit/conversation", server.address))
+            .post(format!("http://{}/v1/chatkit/conversation", server.address))
             .bearer_auth(&secret)
             .json(&rename);
         drop(request.send().await);
@@ -269,7 +220,7 @@ async fn a_second_signal_ends_it_at_once() {
         let mut stream = house.ask(&server, &secret, &message()).await;
         until(&mut stream, "half").await;
         server.signal("TERM");
-        let ready = format!("{}/readyz", server.address);
+        let ready = format!("http://{}/readyz", server.address);
         while house.client.get(&ready).send().await.unwrap().status() == 200 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
