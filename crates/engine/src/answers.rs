@@ -1,6 +1,7 @@
 //! Requests that are answered by a run: begun, waited for, followed, stopped, taken up again.
 
 mod ask;
+pub(crate) mod deed;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::{
     context::{Owner, RequestContext},
     engine::{Answer, Engine},
     error::Error,
+    history,
     ports::{
         Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError, size_in_words,
     },
@@ -149,6 +151,10 @@ impl Engine {
         };
         let cut_off = self.recoverable(&context, &thread_id, &answers).await?;
         let message = self.store.item(owner, &thread_id, &answers).await?;
+        if workflow.agent.is_some() && history::is_record(&message) {
+            // What it did for a click may have happened.
+            return Err(Error::NoRun);
+        }
         self.begin(
             context,
             workflow,
@@ -248,6 +254,8 @@ impl Engine {
         let client = following.client.clone();
         let is_new = matches!(begins, Begins::Thread(_));
         let busy = match (&begins, workflow.busy) {
+            // It may have been asked for by an answer whose title is still missing.
+            (Begins::Deed(_), _) => Busy::Queue,
             // Of two who ask anew at the same moment, one does.
             (_, Busy::Reject) | (Begins::Anew { .. }, _) => Busy::Reject,
             // What it answers once more is what runs, or comes before it.
@@ -518,7 +526,7 @@ impl Engine {
         }
     }
 
-    fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         Moment {
             now: self.clock.now(),
             id: self.ids.next(),
@@ -526,7 +534,7 @@ impl Engine {
     }
 
     /// The workflow that the caller's credential is bound to.
-    fn workflow_of(&self, context: &RequestContext) -> Result<&Arc<Workflow>, Error> {
+    pub(crate) fn workflow_of(&self, context: &RequestContext) -> Result<&Arc<Workflow>, Error> {
         let version = context.rules.workflow_version.as_deref();
         self.workflows
             .get_version(context.workflow.as_ref(), version)

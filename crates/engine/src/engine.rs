@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use protocol::{Attachment, Page, RunId, Thread, ThreadItem};
+use protocol::{
+    Attachment, Page, RunId, Thread, ThreadItem,
+    request::{SyncCustomActionResponse, TranscriptionResult},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -53,6 +56,10 @@ pub enum Answer {
     Items(Page<ThreadItem>),
     /// An announced file.
     Attachment(Box<Attachment>),
+    /// What an action has changed.
+    Acted(Box<SyncCustomActionResponse>),
+    /// What was said.
+    Transcribed(TranscriptionResult),
     /// `{}`.
     Done {},
 }

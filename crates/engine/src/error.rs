@@ -1,6 +1,6 @@
 //! Why the engine could not do what was asked, by what the caller can do about it.
 
-use crate::ports::{FilesError, Interrupted, StoreError, size_in_words};
+use crate::ports::{AgentError, FilesError, Interrupted, StoreError, size_in_words};
 
 /// One error for the whole crate. The text of every variant but `Storage` and `Internal` may be shown to the
 /// person who asked: it says what to do next and holds nothing of anybody else.
@@ -53,9 +53,12 @@ pub enum Error {
         /// The version that it does not have, when it has others.
         version: Option<String>,
     },
-    /// The protocol knows this request, this server does not serve it (yet).
-    #[error("this server does not serve `{0}` yet")]
+    /// The protocol knows this request, and nothing is configured here that could serve it.
+    #[error("{0}")]
     Unsupported(&'static str),
+    /// The application's agent, or whatever writes down speech, did not do what it was asked.
+    #[error("{}", of_agent(.0))]
+    Agent(#[source] AgentError),
     /// Files cannot be sent here. The text is the hosted API's.
     #[error("File uploads are disabled for this session.")]
     UploadsDisabled,
@@ -98,6 +101,18 @@ pub enum Error {
     StorageLost(#[source] StoreError),
 }
 
+impl From<AgentError> for Error {
+    fn from(error: AgentError) -> Self {
+        match error {
+            AgentError::Invalid(message) => Self::Invalid {
+                message,
+                param: None,
+            },
+            other => Self::Agent(other),
+        }
+    }
+}
+
 impl From<FilesError> for Error {
     fn from(error: FilesError) -> Self {
         match error {
@@ -122,6 +137,18 @@ impl From<StoreError> for Error {
             StoreError::Internal(_) => Self::Internal(error),
             StoreError::Full(_) => Self::StorageFull(Box::new(error)),
             StoreError::Lost(_) => Self::StorageLost(error),
+        }
+    }
+}
+
+fn of_agent(error: &AgentError) -> &'static str {
+    match error {
+        AgentError::Unavailable(_) | AgentError::Invalid(_) => {
+            "the assistant cannot be reached at the moment; try again in a little while"
+        }
+        AgentError::TimedOut => "the assistant did not answer in time; try again in a little while",
+        AgentError::Refused(_) | AgentError::Malformed(_) => {
+            "the assistant does not do this, or not in a way that can be understood; tell whoever runs this chat"
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The engine's front: one request in, one reply out.
 
-use protocol::{Request, ThreadId};
+use protocol::{Request, request::InputTranscribe};
 
 use crate::{
     context::RequestContext,
     engine::{Answer, Engine, Reply},
     error::Error,
+    ports::Speech,
     runs::Following,
 };
 
@@ -53,30 +54,25 @@ impl Engine {
                 Answer::Done {}
             }
             Request::ItemsList(params) => self.list_items(&context, params).await?,
-            Request::ItemsFeedback(params) => self.judge_items(&context.owner, params).await?,
-            // Known to the protocol, served by a later version. Whose thread it is comes first, so
-            // that the answer never tells whether another's thread exists.
+            Request::ItemsFeedback(params) => self.judge_items(&context, params).await?,
             Request::ThreadsAddClientToolOutput(params) => {
-                self.not_yet(
-                    &context,
-                    &params.thread_id,
-                    "threads.add_client_tool_output",
-                )
-                .await?
+                let reader = self
+                    .add_client_tool_output(context, params, following)
+                    .await?;
+                return Ok(Reply::Stream(reader));
             }
             Request::ThreadsAddStructuredInput(params) => {
-                self.store
-                    .item(&context.owner, &params.thread_id, &params.item_id)
+                let reader = self
+                    .add_structured_input(context, params, following)
                     .await?;
-                return Err(Error::Unsupported("threads.add_structured_input"));
+                return Ok(Reply::Stream(reader));
             }
             Request::ThreadsCustomAction(params) => {
-                self.not_yet(&context, &params.thread_id, "threads.custom_action")
-                    .await?
+                let reader = self.custom_action(context, params, following).await?;
+                return Ok(Reply::Stream(reader));
             }
             Request::ThreadsSyncCustomAction(params) => {
-                self.not_yet(&context, &params.thread_id, "threads.sync_custom_action")
-                    .await?
+                self.sync_custom_action(&context, params).await?
             }
             Request::AttachmentsCreate(params) => {
                 let attachment = self.announce_attachment(&context, params).await?;
@@ -87,18 +83,30 @@ impl Engine {
                     .await?;
                 Answer::Done {}
             }
-            Request::InputTranscribe(_) => return Err(Error::Unsupported("input.transcribe")),
+            Request::InputTranscribe(params) => self.transcribe(&context, params).await?,
         };
         Ok(Reply::Json(answer))
     }
 
-    async fn not_yet(
+    /// Has somebody write down what was said.
+    async fn transcribe(
         &self,
         context: &RequestContext,
-        thread: &ThreadId,
-        name: &'static str,
+        params: InputTranscribe,
     ) -> Result<Answer, Error> {
-        self.store.thread(&context.owner, thread).await?;
-        Err(Error::Unsupported(name))
+        let workflow = self.workflow_of(context)?;
+        let transcriber = workflow.transcriber.as_ref().ok_or(Error::Unsupported(
+            "dictation is not set up for this chat; name a `transcription` model in the workflow, or an agent that does it",
+        ))?;
+        let InputTranscribe {
+            audio_base64,
+            mime_type,
+        } = params;
+        let speech = Speech {
+            audio_base64,
+            mime_type,
+        };
+        let text = transcriber.transcribe(context, speech).await?;
+        Ok(Answer::Transcribed(text))
     }
 }

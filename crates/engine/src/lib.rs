@@ -6,6 +6,7 @@
 //! and any number of readers may follow each.
 
 mod answers;
+mod approval;
 pub mod attachments;
 pub mod context;
 pub mod engine;

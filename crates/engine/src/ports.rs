@@ -3,6 +3,7 @@
 //! Each port is a trait object, so that the composition root (the `cli` crate) decides what stands
 //! behind it and the turn can be tested without a network. Time and chance are ports too.
 
+mod agent;
 mod files;
 
 use std::{num::NonZeroU32, pin::Pin, sync::Arc};
@@ -11,12 +12,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 use protocol::{
-    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    AttachmentId, ItemId, JsonObject, Page, RunId, ThreadId, ThreadItem, ThreadMetadata,
+    ThreadPatch, Timestamp,
     request::{FeedbackKind, Order},
 };
 
 use crate::context::{Owner, Project, RequestContext};
 
+pub use agent::{
+    Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
+};
 pub(crate) use files::size_in_words;
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
@@ -90,9 +95,9 @@ pub struct Change {
     pub remove: Vec<ItemId>,
     /// Adds items at the end, or replaces the item of the same id where it stands.
     pub put: Vec<ThreadItem>,
-    /// Names the thread, whatever it was called. The store changes this field alone: whoever read the thread, changed it
-    /// and wrote it back would undo what others changed meanwhile.
-    pub title: Option<String>,
+    /// Changes these fields of the thread, and no other: whoever read the thread, changed it and wrote it back would undo
+    /// what others changed meanwhile.
+    pub patch: ThreadPatch,
     /// Names the thread, unless somebody has named it by now.
     pub title_if_none: Option<String>,
     /// Remembers which message a request brought, see [`Store::request`]. A key that is there already: [`StoreError::Exists`].
@@ -516,7 +521,7 @@ pub struct ToolCall {
 }
 
 /// What happens while a tool works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ToolEvent {
     /// A line for the user about how far it is.
     Progress(String),
@@ -527,9 +532,14 @@ pub enum ToolEvent {
         /// Whether the tool failed.
         is_error: bool,
     },
+    /// The person has to allow this call first; nothing has run. It is the first and last thing said.
+    NeedsApproval,
+    /// The page runs this one, with these arguments. It is the first and last thing said.
+    ForPage(JsonObject),
 }
 
-/// What a tool reports, as it comes; ends after [`ToolEvent::Done`]. Dropping it cancels the call.
+/// What a tool reports, as it comes; ends after [`ToolEvent::Done`] and what stands in its place. Dropping it cancels
+/// the call.
 pub type ToolStream = Pin<Box<dyn Stream<Item = ToolEvent> + Send>>;
 
 /// Tools that act for a user. Every call carries who that is.
@@ -541,7 +551,10 @@ pub trait Tools: Send + Sync + 'static {
 
     /// Runs a tool. Failures of any kind (unknown name, bad arguments, time-out) are a
     /// [`ToolEvent::Done`] with `is_error`: the model is told, and can do something about it.
-    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream;
+    ///
+    /// A tool that takes the person's consent runs only where the call is approved; else [`ToolEvent::NeedsApproval`].
+    async fn call(&self, context: &RequestContext, call: ToolCall, is_approved: bool)
+    -> ToolStream;
 }
 
 /// Wall-clock time.

@@ -17,11 +17,12 @@ use tokio::{
 };
 
 use crate::{
+    answers::deed,
     context::{Owner, RequestContext},
     engine::Engine,
     ports::{
-        Change, Epoch, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Moment, Store,
-        StoreError, ToolCall, ToolEvent,
+        AgentError, AgentRequest, AgentStream, Change, Epoch, Model, ModelError, ModelEvent,
+        ModelRequest, ModelStream, Moment, Store, StoreError, ToolCall, ToolEvent,
     },
     runs::{Call, Mouth, Place},
     title,
@@ -77,6 +78,8 @@ enum Work {
     Nothing,
     Asking(BoxFuture<'static, Result<ModelStream, ModelError>>),
     Answer(ModelStream),
+    AskingAgent(BoxFuture<'static, Result<AgentStream, AgentError>>),
+    AgentAnswer(AgentStream),
     /// The tools of one round beside each other, each with its place; `None` is the end of one.
     Tools(SelectAll<BoxStream<'static, (usize, Option<ToolEvent>)>>),
 }
@@ -85,7 +88,12 @@ enum Work {
 pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send {
     let deadline = Box::pin(tokio::time::sleep(start.limits.duration));
     let mut effects = VecDeque::new();
-    let turn = Turn::start(start, &mut effects);
+    let Engine { clock, ids, .. } = &task.engine;
+    let moment = || Moment {
+        now: clock.now(),
+        id: ids.next(),
+    };
+    let turn = Turn::start(start, &moment, &mut effects);
     let mouth = Mouth::new(Arc::clone(task.place.run()));
     // Boxed: a future keeps room for each value that is moved into it and for where it is moved to.
     let running = Box::new(Running {
@@ -157,9 +165,15 @@ impl Running {
                 let model = Arc::clone(&self.task.workflow.model);
                 self.title = Some(write_title(model, *request).boxed());
             }
-            Effect::CallTools(calls) => {
+            Effect::AskAgent(request) => {
+                self.work = Work::AskingAgent(self.task.ask_agent(*request).boxed());
+            }
+            Effect::CallTools {
+                calls,
+                are_approved,
+            } => {
                 let calls = calls.into_iter().enumerate();
-                let tools = calls.map(|(place, call)| self.task.call(place, call));
+                let tools = calls.map(|(place, call)| self.task.call(place, call, are_approved));
                 self.work = Work::Tools(stream::select_all(tools));
             }
             Effect::Listen => self.listen(),
@@ -292,6 +306,11 @@ impl Task {
                 .await;
             if may_use_tools {
                 request.tools = workflow.tools.list(&context).await;
+                // A tool of the page goes before a server's of the same name, here as when it is called.
+                request
+                    .tools
+                    .retain(|tool| workflow.client_tool(&tool.name).is_none());
+                request.tools.extend(workflow.client_tools.iter().cloned());
             }
             // The composer's tool may be the client's own, or gone by now.
             let is_offered = |name: &String| request.tools.iter().any(|tool| tool.name == *name);
@@ -300,16 +319,37 @@ impl Task {
         }
     }
 
+    /// Asks the application's agent.
+    fn ask_agent(
+        &self,
+        request: AgentRequest,
+    ) -> impl Future<Output = Result<AgentStream, AgentError>> + Send + 'static {
+        let agent = self.workflow.agent.clone();
+        let context = Arc::clone(&self.context);
+        async move {
+            let agent = agent.ok_or_else(|| AgentError::Refused("there is none".into()))?;
+            agent.ask(&context, request).await
+        }
+    }
+
     /// What a tool reports, and then its end.
-    fn call(&self, place: usize, call: ToolCall) -> BoxStream<'static, (usize, Option<ToolEvent>)> {
-        let tools = Arc::clone(&self.workflow.tools);
+    fn call(
+        &self,
+        place: usize,
+        call: ToolCall,
+        is_approved: bool,
+    ) -> BoxStream<'static, (usize, Option<ToolEvent>)> {
+        let workflow = Arc::clone(&self.workflow);
         let context = Arc::clone(&self.context);
         let called = async move {
             // They set out in the model's order, and run beside each other from there on.
             for _ in 0..place {
                 tokio::task::yield_now().await;
             }
-            tools.call(&context, call).await
+            if workflow.client_tool(&call.name).is_some() {
+                return stream::once(std::future::ready(for_page(&call))).boxed();
+            }
+            workflow.tools.call(&context, call, is_approved).await
         };
         let ended = stream::once(std::future::ready((place, None)));
         called
@@ -329,6 +369,17 @@ impl Task {
         change.epoch = Some(self.epoch);
         async move { apply_patiently(&*store, &run.owner, &run.thread, &change).await }
     }
+}
+
+/// A call that the page is to run, where its arguments can be given to it.
+fn for_page(call: &ToolCall) -> ToolEvent {
+    deed::arguments(&call.arguments).map_or_else(
+        || ToolEvent::Done {
+            output: "not run: the arguments are no JSON object; call it again with one".to_owned(),
+            is_error: true,
+        },
+        ToolEvent::ForPage,
+    )
 }
 
 /// Applies a change, again and again for a while where the store is busy.
@@ -370,6 +421,18 @@ impl Work {
                         return Input::ModelEnded;
                     }
                 },
+                Self::AskingAgent(asking) => match asking.await {
+                    Ok(answer) => *self = Self::AgentAnswer(answer),
+                    Err(error) => return self.agent_failed(error),
+                },
+                Self::AgentAnswer(answer) => match answer.next().await {
+                    Some(Ok(event)) => return Input::Agent(event),
+                    Some(Err(error)) => return self.agent_failed(error),
+                    None => {
+                        *self = Self::Nothing;
+                        return Input::AgentEnded;
+                    }
+                },
                 Self::Tools(tools) => match tools.next().await {
                     Some((place, Some(event))) => return Input::Tool(place, event),
                     Some((place, None)) => return Input::ToolEnded(place),
@@ -377,6 +440,15 @@ impl Work {
                 },
             }
         }
+    }
+
+    fn agent_failed(&mut self, error: AgentError) -> Input {
+        *self = Self::Nothing;
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "failed to get an answer from the agent"
+        );
+        Input::AgentFailed(error)
     }
 
     fn model_failed(&mut self, error: ModelError) -> Input {

@@ -1,7 +1,7 @@
 //! Requests about threads and items that are answered at once: read, list, rename, judge, delete.
 
 use protocol::{
-    Page, Thread, ThreadId, ThreadItem,
+    Page, Thread, ThreadId, ThreadItem, ThreadPatch,
     request::{ItemsFeedback, ItemsList, Order, ThreadsList},
 };
 use serde_json::json;
@@ -82,9 +82,10 @@ impl Engine {
 
     pub(crate) async fn judge_items(
         &self,
-        owner: &Owner,
+        context: &RequestContext,
         params: ItemsFeedback,
     ) -> Result<Answer, Error> {
+        let owner = &context.owner;
         let ItemsFeedback {
             thread_id,
             item_ids,
@@ -93,6 +94,16 @@ impl Engine {
         self.store
             .save_feedback(owner, &thread_id, &item_ids, kind, self.clock.now())
             .await?;
+        if let Some(agent) = &self.workflow_of(context)?.agent {
+            let thread = self.store.thread(owner, &thread_id).await?;
+            // It is kept here, whatever becomes of it there.
+            if let Err(error) = agent.judge(context, thread, item_ids, kind).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to tell the agent of feedback"
+                );
+            }
+        }
         Ok(Answer::Done {})
     }
 
@@ -110,7 +121,10 @@ impl Engine {
             });
         }
         let change = Change {
-            title: Some(title.to_owned()),
+            patch: ThreadPatch {
+                title: Some(title.to_owned()),
+                ..ThreadPatch::default()
+            },
             ..Change::default()
         };
         self.store.apply(&context.owner, thread, &change).await?;

@@ -4,9 +4,12 @@
 //!          ┌─────────────────── tool rounds ──────────────────┐
 //!          v                                                  │
 //!   Asking ──Text──> Answering ──ToolCall──> Acting ──> Listening
-//!          │             │
-//!          └──Completed──┴──> Titling ──> Ended
+//!          │             │                     │
+//!          └──Completed──┴──> Titling ──> Ended <── for the person to approve, or for the page to run
 //! ```
+//!
+//! What answers is a model (`turn/model.rs`) or an agent of the application's own (`turn/agent.rs`); how a turn
+//! begins, ends and is titled is the same for both.
 //!
 //! Whatever happens (a failure, a time-out, the user's "Stop"), what stands so far goes into a
 //! [`Effect::Save`] before the turn ends, and the last event says why it did.
@@ -15,7 +18,10 @@
 //! most, and once again where the conversation is too long for the model; and what it keeps is bounded
 //! in items and bytes ([`TurnLimits`]).
 
+mod activity;
+mod agent;
 mod ending;
+mod model;
 mod tools;
 
 use std::collections::VecDeque;
@@ -25,16 +31,18 @@ use protocol::{
     event::{NoticeEvent, NoticeLevel, StreamOptions},
 };
 
-pub(crate) use self::ending::{
-    NotSaved, Why, lost_from_queue, read_elsewhere, taken_back, unanswered,
+pub(crate) use self::{
+    activity::fenced,
+    ending::{NotSaved, Why, lost_from_queue, read_elsewhere, taken_back, unanswered},
+    tools::{Kept, Outcome},
 };
-use self::{ending::Failure, tools::ToolUse};
+use self::{agent::AgentSide, ending::Failure, model::ModelSide};
 use crate::{
     history,
     limits::TurnLimits,
     ports::{
-        Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, RunEnd, ToolCall,
-        ToolEvent,
+        AgentError, AgentEvent, AgentRequest, Change, ModelError, ModelEvent, ModelRequest, Moment,
+        RunEnd, ToolCall, ToolEvent,
     },
     title::{self, Titles},
     transcript::{Closed, Transcript},
@@ -54,6 +62,12 @@ pub(crate) enum Input {
     Tool(usize, ToolEvent),
     /// Its stream ended; only after [`ToolEvent::Done`] is that no failure.
     ToolEnded(usize),
+    /// The agent said something.
+    Agent(AgentEvent),
+    /// The agent's stream failed, or never began.
+    AgentFailed(AgentError),
+    /// The agent has said everything.
+    AgentEnded,
     /// A title was written, or could not be.
     Title(Option<String>),
     /// What the person has said since the model was asked last, for [`Effect::Listen`].
@@ -79,35 +93,55 @@ pub(crate) enum Effect {
         /// Whether it is told about the workflow's tools.
         may_use_tools: bool,
     },
+    /// Ask the agent; its events come back as [`Input::Agent`].
+    AskAgent(Box<AgentRequest>),
     /// Ask for a title beside the answer; it comes back as [`Input::Title`].
     AskTitle(Box<ModelRequest>),
     /// Run these tools, all at once; their events come back as [`Input::Tool`].
-    CallTools(Vec<ToolCall>),
+    CallTools {
+        calls: Vec<ToolCall>,
+        /// Whether the person has approved them.
+        are_approved: bool,
+    },
     /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
     Listen,
     /// Give up whatever still runs; nothing comes after it.
     End,
 }
 
-/// What a turn begins with. The user's message is in the store already.
+/// What a turn begins with. What the person said or did is in the store already.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) thread: ThreadMetadata,
     /// Whether `thread.created` is to be told.
     pub(crate) is_new: bool,
-    /// The user's message, where this turn brought one.
-    pub(crate) message: Option<ThreadItem>,
-    /// What the model is asked first; later rounds grow its `input`.
-    pub(crate) request: ModelRequest,
+    /// What has come of the request that brought this turn: the message that it saved, the item that it changed.
+    pub(crate) told: Vec<Event>,
+    pub(crate) question: Question,
     pub(crate) titles: Titles,
     pub(crate) limits: TurnLimits,
 }
 
+/// Who is asked what.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// A model; later rounds grow the request's `input`.
+    Model {
+        request: Box<ModelRequest>,
+        /// Tools that run first: calls that the person has approved, or asked for by a click.
+        calls: Vec<Kept>,
+    },
+    /// An agent of the application's own.
+    Agent(Box<AgentRequest>),
+    /// Nobody: what came of the request is all there is to tell.
+    Nobody,
+}
+
 #[derive(Debug, PartialEq)]
 enum Phase {
-    /// The model was asked or is answering.
+    /// The model or agent was asked or is answering.
     Answering,
-    /// It asked for tools, which run beside each other.
+    /// The model asked for tools, which run beside each other.
     Acting,
     /// The tools are done; the model is asked again as soon as it is known what else it should hear.
     Listening,
@@ -120,32 +154,48 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Turn {
     transcript: Transcript,
-    request: ModelRequest,
     limits: TurnLimits,
     phase: Phase,
-    is_reasoning: bool,
-    /// How many entries of the request's input come before the question, until some of them were left out because they
-    /// were too many for the model.
-    earlier: Option<usize>,
-    tools: ToolUse,
+    side: Side,
     awaits_title: bool,
     /// What the title falls back to.
     first_words: Option<String>,
 }
 
+/// What is known of who answers.
+#[derive(Debug)]
+enum Side {
+    Model(Box<ModelSide>),
+    Agent(AgentSide),
+    Nobody,
+}
+
 impl Turn {
     /// Begins a turn and puts its first effects into `out`.
-    pub(crate) fn start(start: Start, out: &mut VecDeque<Effect>) -> Self {
+    pub(crate) fn start(
+        start: Start,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) -> Self {
         let Start {
             thread,
             is_new,
-            message,
-            request,
+            told,
+            question,
             titles,
             limits,
         } = start;
         let mut transcript = Transcript::new(thread);
-        let first_words = title::first_words(&request.input);
+        let first_words = match &question {
+            Question::Model { request, .. } => title::first_words(&request.input),
+            Question::Agent(request) => title::first_words(&history::model_input(&request.items)),
+            Question::Nobody => None,
+        };
+        let titles = match (titles, &question) {
+            // It has no model that could write one.
+            (Titles::Model, Question::Agent(_)) => Titles::FirstMessage,
+            (titles, _) => titles,
+        };
         let is_untitled = transcript.thread().title.is_none();
         let is_named = match (&first_words, titles) {
             (Some(words), Titles::FirstMessage) if is_untitled => {
@@ -159,9 +209,7 @@ impl Turn {
                 thread: transcript.thread_for_client(),
             }));
         }
-        if let Some(item) = message {
-            out.push_back(Effect::Emit(Event::ItemDone { item }));
-        }
+        out.extend(told.into_iter().map(Effect::Emit));
         out.push_back(Effect::Emit(stream_options()));
         if is_named && !is_new {
             out.push_back(Effect::Emit(Event::ThreadUpdated {
@@ -169,27 +217,37 @@ impl Turn {
             }));
         }
         let awaits_title = is_untitled && titles == Titles::Model && first_words.is_some();
-        if awaits_title {
-            out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
-        }
-        let is_question = |input: &ModelInput| matches!(input, ModelInput::User(_));
-        let earlier = request.input.iter().rposition(is_question);
-        let tools = ToolUse::new(&limits);
-        out.push_back(Effect::AskModel {
-            request: Box::new(request.clone()),
-            may_use_tools: tools.is_offered(),
-        });
-        Self {
+        let (side, calls) = match question {
+            Question::Model { request, calls } => {
+                if awaits_title {
+                    out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
+                }
+                (
+                    Side::Model(Box::new(ModelSide::new(*request, &limits))),
+                    calls,
+                )
+            }
+            Question::Agent(request) => {
+                let side = AgentSide::new(&request);
+                out.push_back(Effect::AskAgent(request));
+                (Side::Agent(side), Vec::new())
+            }
+            Question::Nobody => (Side::Nobody, Vec::new()),
+        };
+        let mut turn = Self {
             transcript,
-            request,
             limits,
             phase: Phase::Answering,
-            is_reasoning: false,
-            earlier,
-            tools,
+            side,
             awaits_title,
             first_words,
+        };
+        match turn.side {
+            Side::Model(_) => turn.begin_model(calls, moment, out),
+            Side::Agent(_) => {}
+            Side::Nobody => turn.end(Closed::NOTHING, None, out),
         }
+        turn
     }
 
     /// Whether nothing more will come.
@@ -227,26 +285,28 @@ impl Turn {
         match (input, &self.phase) {
             (Input::SaveFailed(why), _) => self.on_save_failed(why, out),
             (_, Phase::Ended) => {}
-            (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
-            (Input::ModelFailed(error), Phase::Answering) => {
-                if matches!(error, ModelError::TooLong(_)) && self.has_shortened() {
-                    self.ask(out);
-                } else {
-                    self.fail(&Failure::from(&error), moment, out);
-                }
-            }
-            (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
-            (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, out),
-            (Input::ToolEnded(place), Phase::Acting) => {
-                let output = "the tool stopped without a result".to_owned();
-                let is_error = true;
-                self.on_tool(place, ToolEvent::Done { output, is_error }, out);
-            }
-            (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, out),
             (Input::Title(title), _) => self.on_title(title, out),
             (Input::TimedOut, Phase::Titling) => self.on_title(None, out),
             (Input::TimedOut, _) => self.fail(&Failure::TOO_SLOW, moment, out),
             (Input::Cancelled(why), _) => self.cancel(why, moment, out),
+            (Input::Model(event), Phase::Answering) => self.on_model(event, moment, out),
+            (Input::ModelFailed(error), Phase::Answering) => {
+                self.on_model_failed(&error, moment, out);
+            }
+            (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
+            (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, moment, out),
+            (Input::ToolEnded(place), Phase::Acting) => {
+                let output = "the tool stopped without a result".to_owned();
+                let is_error = true;
+                let done = ToolEvent::Done { output, is_error };
+                self.on_tool(place, done, moment, out);
+            }
+            (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, moment, out),
+            (Input::Agent(event), Phase::Answering) => self.on_agent(event, moment, out),
+            (Input::AgentFailed(error), Phase::Answering) => {
+                self.fail(&Failure::from(&error), moment, out);
+            }
+            (Input::AgentEnded, Phase::Answering) => self.on_agent_ended(moment, out),
             // A stream that was given up may still have something to say.
             (
                 Input::Model(_)
@@ -254,30 +314,13 @@ impl Turn {
                 | Input::ModelEnded
                 | Input::Tool(..)
                 | Input::ToolEnded(_)
-                | Input::Heard(_),
+                | Input::Heard(_)
+                | Input::Agent(_)
+                | Input::AgentFailed(_)
+                | Input::AgentEnded,
                 _,
             ) => {}
         }
-    }
-
-    /// Leaves out half of what was said earlier, once and before the model has said anything. How much fits into a model
-    /// only its provider knows; the budget is an estimate.
-    fn has_shortened(&mut self) -> bool {
-        if self.transcript.is_saying() || self.tools.has_calls() {
-            return false;
-        }
-        // It thinks anew.
-        self.tools.forget();
-        let earlier = self.earlier.take();
-        earlier.is_some_and(|earlier| history::shorten(&mut self.request.input, earlier))
-    }
-
-    /// Asks the model with what stands in the request.
-    fn ask(&self, out: &mut VecDeque<Effect>) {
-        out.push_back(Effect::AskModel {
-            request: Box::new(self.request.clone()),
-            may_use_tools: self.tools.is_offered(),
-        });
     }
 
     /// What could not be saved is not tried again, and nothing that depends on it is said. Nor is the end saved: the
@@ -298,110 +341,6 @@ impl Turn {
         out.push_back(Effect::End);
     }
 
-    fn on_model(
-        &mut self,
-        event: ModelEvent,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        match event {
-            ModelEvent::TextDelta(delta) => {
-                self.transcript.say(delta, moment, out);
-                self.check_length(moment, out);
-            }
-            ModelEvent::ReasoningDelta(_) => {
-                if !self.is_reasoning {
-                    self.is_reasoning = true;
-                    out.push_back(progress("Thinking…".to_owned()));
-                }
-            }
-            ModelEvent::UrlCitation { url, title, index } => {
-                self.transcript.cite(url, title, index, out);
-                self.check_length(moment, out);
-            }
-            ModelEvent::Thought(thought) => self.tools.think(thought, self.transcript.is_saying()),
-            ModelEvent::ToolCall(call) => self.tools.want(call),
-            ModelEvent::Completed {
-                is_truncated,
-                usage: _,
-            } => {
-                if is_truncated {
-                    // The arguments of a call may have been cut off, too.
-                    self.tools.drop_calls();
-                }
-                if self.tools.has_calls() {
-                    self.act(moment, out);
-                } else {
-                    self.complete(is_truncated, moment, out);
-                }
-            }
-        }
-    }
-
-    /// Ends an answer that has grown too long.
-    fn check_length(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        if self.transcript.answer_bytes() > self.limits.answer_bytes {
-            self.tools.drop_calls();
-            self.complete(true, moment, out);
-        }
-    }
-
-    /// Starts the tools the model asked for. That they are about to run is in the store before they run: if the process
-    /// ends meanwhile, nobody takes them for ones that never ran.
-    fn act(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        let closed = self.transcript.close(out);
-        self.phase = Phase::Acting;
-        let mut calls = Vec::new();
-        for kept in self.tools.begin_round(closed.text(), moment) {
-            let item = kept.item(&self.transcript, history::UNKNOWN_RESULT, true);
-            self.transcript.keep(item);
-            calls.push(kept.call);
-        }
-        self.transcript.save(closed, None, out);
-        let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
-        out.push_back(progress(format!("Using {}…", names.join(", "))));
-        out.push_back(Effect::CallTools(calls));
-    }
-
-    /// A result is saved as soon as it is there; the model hears of all of them together.
-    fn on_tool(&mut self, place: usize, event: ToolEvent, out: &mut VecDeque<Effect>) {
-        let (output, is_error) = match event {
-            ToolEvent::Progress(text) => return out.push_back(progress(text)),
-            ToolEvent::Done { output, is_error } => (output, is_error),
-        };
-        let Some((kept, output)) = self.tools.finish(place, output) else {
-            return;
-        };
-        let item = kept.item(&self.transcript, output, is_error);
-        self.transcript.keep(item);
-        self.transcript.save(Closed::NOTHING, None, out);
-        if !self.tools.is_running() {
-            // The user's choice of a tool is fulfilled by the first round.
-            self.request.tool_choice = None;
-            let told = self.tools.end_round();
-            self.request.input.extend(told);
-            self.phase = Phase::Listening;
-            out.push_back(Effect::Listen);
-        }
-    }
-
-    /// The model is asked again, with what the person has said meanwhile.
-    fn on_heard(&mut self, messages: Vec<ThreadItem>, out: &mut VecDeque<Effect>) {
-        for message in messages {
-            self.request
-                .input
-                .extend(history::model_input(std::slice::from_ref(&message)));
-            out.push_back(Effect::Save(Box::new(Change {
-                unqueue: Some(message.id().clone()),
-                put: vec![message.clone()],
-                ..Change::default()
-            })));
-            out.push_back(Effect::Emit(Event::ItemDone { item: message }));
-        }
-        self.phase = Phase::Answering;
-        self.ask(out);
-    }
-
     fn on_title(&mut self, title: Option<String>, out: &mut VecDeque<Effect>) {
         if !std::mem::take(&mut self.awaits_title) {
             return;
@@ -420,35 +359,8 @@ impl Turn {
         }
     }
 
-    /// The answer is complete: says so if it is empty or cut, and waits for the title if need be.
-    fn complete(
-        &mut self,
-        is_truncated: bool,
-        moment: &dyn Fn() -> Moment,
-        out: &mut VecDeque<Effect>,
-    ) {
-        let has_more_to_do = self.tools.has_refused();
-        if self.transcript.answer_bytes() == 0 {
-            return self.fail(
-                &match (is_truncated, has_more_to_do) {
-                    (true, _) => Failure::NO_ROOM,
-                    (false, true) => Failure::NO_ROUNDS,
-                    (false, false) => Failure::EMPTY,
-                },
-                moment,
-                out,
-            );
-        }
-        let words = if is_truncated {
-            Some("The answer was cut off at its length limit. Ask to continue it.")
-        } else if has_more_to_do {
-            Some(
-                "The answer ended here because it has used its tools as often as it may. Ask to go on.",
-            )
-        } else {
-            None
-        };
-        let words = words.map(|words| notice(NoticeLevel::Warning, words));
+    /// Saves the answer, which is complete, and waits for the title if need be.
+    fn finish(&mut self, words: Option<Effect>, out: &mut VecDeque<Effect>) {
         let closed = self.transcript.close(out);
         if self.awaits_title {
             self.transcript.save(closed, None, out);
@@ -461,12 +373,23 @@ impl Turn {
 
     /// Keeps what stands, tells the user in a sentence, and ends.
     fn fail(&mut self, failure: &Failure, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+        self.fail_with(failure.event(), moment, out);
+    }
+
+    /// As [`Turn::fail`], in these words.
+    fn fail_with(
+        &mut self,
+        words: Effect,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) {
+        self.sum_up(moment, out);
         let closed = self.transcript.close_cut(out);
         if closed.text().is_some() {
             self.transcript.keep_note(ending::FAILED_NOTE, moment);
         }
         self.name_by_first_words();
-        self.end(closed, Some(failure.event()), out);
+        self.end(closed, Some(words), out);
     }
 
     /// Keeps what stands and a note for the model, tells whoever still listens, and ends.
@@ -476,6 +399,7 @@ impl Turn {
             // The answer stands, and is told as done.
             return self.end(Closed::NOTHING, None, out);
         }
+        self.sum_up(moment, out);
         let closed = self.transcript.close_cut(out);
         self.transcript.keep_note(why.note(), moment);
         let words = why.words(closed.text().is_some());

@@ -8,7 +8,7 @@ use crate::{
     context::WorkflowId,
     error::Error,
     limits::TurnLimits,
-    ports::{Model, Tools},
+    ports::{Agent, Model, ToolSpec, Tools, Transcriber},
     title::Titles,
 };
 
@@ -25,12 +25,18 @@ pub struct Workflow {
     pub user_context: Option<String>,
     /// What answers.
     pub model: Arc<dyn Model>,
+    /// What answers in the model's place, where the application brings an agent of its own.
+    pub agent: Option<Arc<dyn Agent>>,
+    /// What writes down what people say.
+    pub transcriber: Option<Arc<dyn Transcriber>>,
     /// The model's name at its provider, used where the client picks none.
     pub model_name: String,
     /// Other names that a client may pick by `inference_options.model`.
     pub model_choices: ModelChoices,
     /// What can act.
     pub tools: Arc<dyn Tools>,
+    /// Tools that the page runs, by its own means.
+    pub client_tools: Vec<ToolSpec>,
     /// Where a thread's title comes from.
     pub titles: Titles,
     /// Bounds of one turn.
@@ -64,10 +70,17 @@ pub enum ModelChoices {
 }
 
 impl Workflow {
+    /// The page's tool of this name.
+    pub(crate) fn client_tool(&self, name: &str) -> Option<&ToolSpec> {
+        self.client_tools.iter().find(|tool| tool.name == name)
+    }
+
     /// The model name for a turn: the client's pick where it is allowed, else the workflow's own.
     pub(crate) fn pick_model(&self, wanted: Option<&str>) -> Result<String, Error> {
         match wanted {
             None => Ok(self.model_name.clone()),
+            // What it means is the agent's affair.
+            Some(name) if self.agent.is_some() => Ok(name.to_owned()),
             Some(name) if name == self.model_name => Ok(self.model_name.clone()),
             Some(name) => match &self.model_choices {
                 ModelChoices::Any => Ok(name.to_owned()),

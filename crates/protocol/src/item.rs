@@ -63,12 +63,13 @@ macro_rules! items {
                 match self {$(Self::$Kind(_) => ItemKind::$Kind,)*}
             }
 
-            /// Puts other identifiers in place of its own: those that an outside agent chose are
-            /// its own affair.
-            pub fn set_identity(&mut self, id: ItemId, thread_id: ThreadId) {
+            /// Puts another identity and time in place of its own: those that an outside agent chose
+            /// are its own affair.
+            pub fn set_identity(&mut self, id: ItemId, thread_id: ThreadId, created_at: Timestamp) {
                 match self {$(Self::$Kind(item) => {
                     item.id = id;
                     item.thread_id = thread_id;
+                    item.created_at = created_at;
                 })*}
             }
         }

@@ -13,6 +13,7 @@
 //! Nothing here does I/O, reads a clock or draws a random number.
 
 pub mod action;
+mod apply;
 pub mod attachment;
 pub mod cursor;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod thread;
 pub mod time;
 pub mod widget;
 
+pub use crate::apply::NotApplicable;
 pub use crate::attachment::Attachment;
 pub use crate::cursor::{Cursor, Position};
 pub use crate::error::RequestError;
@@ -38,7 +40,7 @@ pub use crate::icon::IconName;
 pub use crate::id::{AttachmentId, ItemId, RunId, ThreadId};
 pub use crate::item::ThreadItem;
 pub use crate::request::{Envelope, Limits, Request, RequestKind};
-pub use crate::thread::{Page, Thread, ThreadMetadata, ThreadStatus};
+pub use crate::thread::{Page, Thread, ThreadMetadata, ThreadPatch, ThreadStatus};
 pub use crate::time::Timestamp;
 pub use crate::widget::{Widget, WidgetRoot};
 

@@ -78,6 +78,19 @@ pub enum Task {
     Image(ImageTask),
 }
 
+impl Task {
+    /// How far it has come.
+    pub const fn status_indicator_mut(&mut self) -> &mut StatusIndicator {
+        match self {
+            Self::Custom(task) => &mut task.status_indicator,
+            Self::WebSearch(task) => &mut task.status_indicator,
+            Self::Thought(task) => &mut task.status_indicator,
+            Self::File(task) => &mut task.status_indicator,
+            Self::Image(task) => &mut task.status_indicator,
+        }
+    }
+}
+
 macro_rules! tasks {
     ($($(#[$doc:meta])* $Name:ident {
         $($(#[$field_doc:meta])* $field:ident: $Type:ty,)*

@@ -47,6 +47,59 @@ impl Thread {
     }
 }
 
+/// What changes about a thread; what is absent stays as it is.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ThreadPatch {
+    pub title: Option<String>,
+    /// All of the application's notes: they take the place of the ones before.
+    pub metadata: Option<JsonObject>,
+    pub status: Option<ThreadStatus>,
+    /// All of the hosts; none allows no image.
+    pub allowed_image_domains: Option<Vec<String>>,
+}
+
+impl ThreadPatch {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes over what `later` says.
+    pub fn extend(&mut self, later: Self) {
+        let Self {
+            title,
+            metadata,
+            status,
+            allowed_image_domains,
+        } = later;
+        self.title = title.or(self.title.take());
+        self.metadata = metadata.or(self.metadata.take());
+        self.status = status.or(self.status.take());
+        self.allowed_image_domains = allowed_image_domains.or(self.allowed_image_domains.take());
+    }
+}
+
+impl ThreadMetadata {
+    /// Changes what the patch names.
+    pub fn apply(&mut self, patch: ThreadPatch) {
+        let ThreadPatch {
+            title,
+            metadata,
+            status,
+            allowed_image_domains,
+        } = patch;
+        self.title = title.or(self.title.take());
+        if let Some(metadata) = metadata {
+            self.metadata = metadata;
+        }
+        if let Some(status) = status {
+            self.status = status;
+        }
+        self.allowed_image_domains = allowed_image_domains.or(self.allowed_image_domains.take());
+    }
+}
+
 /// Whether the user can write to a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]

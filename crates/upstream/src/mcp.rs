@@ -559,7 +559,12 @@ impl Tools for McpTools {
             .collect()
     }
 
-    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream {
+    async fn call(
+        &self,
+        context: &RequestContext,
+        call: ToolCall,
+        _is_approved: bool,
+    ) -> ToolStream {
         match self.start(context, &call).await {
             Ok(events) => events,
             Err(output) => Box::pin(stream::iter([ToolEvent::Done {

@@ -10,16 +10,20 @@ use protocol::{
 };
 use tokio::sync::oneshot;
 
+use super::deed::{Deed, Next};
 use crate::{
     context::RequestContext,
     engine::Engine,
     error::Error,
     history,
-    ports::{BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest, RequestRecord, StoreError},
+    ports::{
+        AgentCall, AgentRequest, BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest,
+        RequestRecord, StoreError,
+    },
     run::{self, Stops, Task},
     runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
     title::Titles,
-    turn::{self, Start, Why},
+    turn::{self, Question, Start, Why},
     workflow::Workflow,
 };
 
@@ -43,11 +47,20 @@ pub(super) enum Begins {
     Queued,
     /// With a message that was answered before; what came after it goes away.
     Again,
+    /// With something that was done instead of writing.
+    Deed(Deed),
     /// With a message whose answer was interrupted; what was done for it stands.
     Anew {
         /// The text that the new answer takes the place of.
         cut_off: Option<ItemId>,
     },
+}
+
+impl Begins {
+    /// Whether what it brings is in the store while it waits.
+    const fn is_kept(&self) -> bool {
+        matches!(self, Self::Message | Self::Queued)
+    }
 }
 
 /// A message is in the store.
@@ -176,7 +189,11 @@ impl Ask {
                     stopped = Some(why);
                     // The message stays, whoever stops waiting for the answer, until the thread or the process goes.
                     if matches!(why, Why::Shutdown | Why::Deleted) {
-                        mouth.say(why.words_of_waiting());
+                        mouth.say(if self.begins.is_kept() {
+                            why.words_of_waiting()
+                        } else {
+                            why.words(false)
+                        });
                         mouth.speak();
                         if runs.withdraw(run).is_some() {
                             runs.retire(run);
@@ -235,12 +252,25 @@ impl Ask {
             unqueue: is_in_queue.then(|| run.message.clone()),
             ..Change::default()
         };
+        let mut told = Vec::new();
+        let mut next = Next::Answer { calls: Vec::new() };
         match &self.begins {
             Begins::Thread(_) | Begins::Message | Begins::Queued => {
                 change.put.push(message.clone());
             }
             Begins::Again => change.truncate_after = Some(run.message.clone()),
             Begins::Anew { cut_off } => change.remove.extend(cut_off.clone()),
+            Begins::Deed(deed) => {
+                let planning = self
+                    .engine
+                    .plan(owner, &self.workflow, &run.thread, deed)
+                    .boxed();
+                let plan = planning.await?;
+                change.put = plan.put;
+                change.remove = plan.remove;
+                told = plan.told;
+                next = plan.next;
+            }
         }
         let (epoch, thread) = if let Begins::Thread(thread) = &self.begins {
             let epoch = store.create_thread(owner, thread, &change).await;
@@ -255,13 +285,18 @@ impl Ask {
         if matches!(self.begins, Begins::Again) {
             self.engine.remove_files();
         }
-        let (request, file_tokens) = self.model_request(run).await?;
+        let (question, file_tokens) = self.question(run, &thread, next).await?;
         let is_told = waited && self.is_new();
+        if self.is_new() && !is_told {
+            told.push(Event::ItemDone {
+                item: self.shown_message(),
+            });
+        }
         let start = Start {
             is_new: matches!(self.begins, Begins::Thread(_)),
-            message: (self.is_new() && !is_told).then(|| self.shown_message()),
+            told,
             thread,
-            request,
+            question,
             titles: if self.context.rules.automatic_titles {
                 self.workflow.titles
             } else {
@@ -274,6 +309,58 @@ impl Ask {
             start,
             file_tokens,
         }))
+    }
+
+    /// Who is asked what. With it, what is left of the budget, for files.
+    async fn question(
+        &self,
+        run: &Run,
+        thread: &ThreadMetadata,
+        next: Next,
+    ) -> Result<(Question, u64), Error> {
+        let (call, calls) = match next {
+            Next::Nobody => return Ok((Question::Nobody, 0)),
+            Next::Act { action, sender } => (AgentCall::Action { action, sender }, Vec::new()),
+            Next::Answer { calls } => {
+                let message = &self.message;
+                let is_said = matches!(message, ThreadItem::UserMessage(_));
+                let item = is_said.then(|| self.shown_message());
+                (AgentCall::Respond { item }, calls)
+            }
+        };
+        if self.workflow.agent.is_some() && calls.is_empty() {
+            let request = self.agent_request(run, thread, call).await?;
+            return Ok((Question::Agent(Box::new(request)), 0));
+        }
+        let (request, file_tokens) = self.model_request(run).await?;
+        let request = Box::new(request);
+        Ok((Question::Model { request, calls }, file_tokens))
+    }
+
+    /// What the application's agent is asked: it gets the newest items as they are, with links to their files.
+    async fn agent_request(
+        &self,
+        run: &Run,
+        thread: &ThreadMetadata,
+        call: AgentCall,
+    ) -> Result<AgentRequest, Error> {
+        let limits = self.workflow.limits.for_caller(&self.context.limits);
+        let Engine {
+            store,
+            attachments,
+            clock,
+            ..
+        } = &self.engine;
+        let room = history::room(&limits);
+        let newest = store.newest_items(&run.owner, &run.thread, None, room);
+        let mut items = newest.await?.items;
+        items.retain(|item| !history::is_record(item));
+        attachments.show(&run.owner, &mut items, clock.now());
+        Ok(AgentRequest {
+            call,
+            thread: Some(thread.clone()),
+            items,
+        })
     }
 
     /// What the model is asked: the conversation as far as the limits allow, and the message. Nothing else of the thread
@@ -292,8 +379,8 @@ impl Ask {
                 let newest = store.newest_items(&run.owner, &run.thread, before, room);
                 (newest.await?, Some(&self.message))
             }
-            // The message stands among them, with what was done for it.
-            Begins::Anew { .. } => {
+            // What is answered stands among them.
+            Begins::Anew { .. } | Begins::Deed(_) => {
                 let newest = store.newest_items(&run.owner, &run.thread, None, room);
                 (newest.await?, None)
             }

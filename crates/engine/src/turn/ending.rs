@@ -6,7 +6,7 @@ use protocol::{
 };
 
 use super::Effect;
-use crate::ports::{ModelError, StoreError};
+use crate::ports::{AgentError, ModelError, StoreError};
 
 /// What the model is told of an answer that failed half-way.
 pub(super) const FAILED_NOTE: &str =
@@ -182,6 +182,14 @@ impl Failure {
                   end. What was done so far is kept; ask to go on, or for less at once.",
         allow_retry: false,
     };
+    pub(super) const TOO_LONG: Self = Self {
+        message: "The answer has grown longer than it may. What came so far is kept.",
+        allow_retry: false,
+    };
+    pub(super) const SILENT_AGENT: Self = Self {
+        message: "The assistant gave no answer. Try again, or put the question differently.",
+        allow_retry: true,
+    };
     pub(super) const TOO_SLOW: Self = Self {
         message: "The answer took longer than it may. What came so far is kept; try again.",
         allow_retry: true,
@@ -215,6 +223,30 @@ impl From<NotSaved> for Failure {
             NotSaved::Deleted => Self::DELETED,
             NotSaved::Fenced => Self::FENCED,
             NotSaved::Failed => Self::NOT_SAVED,
+        }
+    }
+}
+
+impl From<&AgentError> for Failure {
+    fn from(error: &AgentError) -> Self {
+        let (message, allow_retry) = match error {
+            AgentError::Unavailable(_) => (
+                "The assistant cannot be reached at the moment. Try again in a little while.",
+                true,
+            ),
+            AgentError::Refused(_) | AgentError::Invalid(_) => (
+                "The assistant refused this server's request. Please tell whoever runs this chat.",
+                false,
+            ),
+            AgentError::TimedOut => (
+                "The assistant did not answer in time. What came so far is kept; try again.",
+                true,
+            ),
+            AgentError::Malformed(_) => return Self::BROKEN_OFF,
+        };
+        Self {
+            message,
+            allow_retry,
         }
     }
 }

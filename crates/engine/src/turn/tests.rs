@@ -10,7 +10,10 @@ use protocol::{
 };
 
 use super::*;
-use crate::ports::Thought;
+use crate::ports::{ModelInput, Thought};
+
+mod activity;
+mod agent;
 
 fn thread() -> ThreadMetadata {
     ThreadMetadata {
@@ -27,16 +30,19 @@ fn start(titles: Titles) -> Start {
     Start {
         thread: thread(),
         is_new: true,
-        message: None,
-        request: ModelRequest {
-            model: "m".to_owned(),
-            instructions: "be kind".to_owned(),
-            input: vec![ModelInput::User("buy milk, please".into())],
-            tools: Vec::new(),
-            tool_choice: Some("add".to_owned()),
-            max_output_tokens: None,
-            locale: None,
-            end_user: "u".to_owned(),
+        told: Vec::new(),
+        question: Question::Model {
+            request: Box::new(ModelRequest {
+                model: "m".to_owned(),
+                instructions: "be kind".to_owned(),
+                input: vec![ModelInput::User("buy milk, please".into())],
+                tools: Vec::new(),
+                tool_choice: Some("add".to_owned()),
+                max_output_tokens: None,
+                locale: None,
+                end_user: "u".to_owned(),
+            }),
+            calls: Vec::new(),
         },
         titles,
         limits: TurnLimits {
@@ -64,7 +70,11 @@ impl Play {
 
     fn of(start: Start) -> Self {
         let mut out = VecDeque::new();
-        let turn = Turn::start(start, &mut out);
+        let moment = || Moment {
+            now: thread().created_at,
+            id: 90,
+        };
+        let turn = Turn::start(start, &moment, &mut out);
         Self {
             turn,
             effects: out.into(),
@@ -197,7 +207,8 @@ fn word(effect: &Effect) -> String {
             ..
         } => "ask-without-tools".to_owned(),
         Effect::AskTitle(_) => "ask-title".to_owned(),
-        Effect::CallTools(calls) => {
+        Effect::AskAgent(_) => "ask-agent".to_owned(),
+        Effect::CallTools { calls, .. } => {
             let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
             format!("call:{}", names.join("+"))
         }
@@ -212,6 +223,8 @@ fn word(effect: &Effect) -> String {
                 ItemUpdate::TextDelta { .. } => "delta",
                 ItemUpdate::AnnotationAdded { .. } => "cite",
                 ItemUpdate::ContentPartDone { .. } => "part-done",
+                ItemUpdate::TaskAdded { .. } => "task",
+                ItemUpdate::TaskUpdated { .. } => "task-changed",
                 _ => "other-update",
             },
             Event::ItemDone { .. } => "done",
@@ -258,7 +271,8 @@ fn tools_run_beside_each_other_and_are_told_as_one_answer() {
         play.line(),
         "created options ask added part delta part-done \
          save[assistant_message,hidden_context_item,hidden_context_item] done \
-         progress call:add+list progress save[hidden_context_item] save[hidden_context_item] listen ask \
+         added task task call:add+list progress task-changed save[hidden_context_item] \
+         task-changed save[hidden_context_item] listen ask save[workflow] done \
          added part delta part-done save[assistant_message+end] done end"
     );
     let asked = play.effects.iter().rev().find_map(|effect| match effect {
@@ -372,10 +386,10 @@ fn rounds_and_calls_are_bounded() {
     assert_eq!(
         play.line(),
         "created options ask \
-         save[hidden_context_item,hidden_context_item] progress call:a+b \
-         save[hidden_context_item] save[hidden_context_item] listen ask \
-         save[hidden_context_item,hidden_context_item] progress call:a+b \
-         save[hidden_context_item] save[hidden_context_item] listen ask-without-tools"
+         save[hidden_context_item,hidden_context_item] added task task call:a+b \
+         task-changed save[hidden_context_item] task-changed save[hidden_context_item] listen ask \
+         save[hidden_context_item,hidden_context_item] task task call:a+b \
+         task-changed save[hidden_context_item] task-changed save[hidden_context_item] listen ask-without-tools"
     );
 }
 
@@ -394,7 +408,7 @@ fn calls_after_the_last_round_are_not_acted_on_and_the_person_reads_why() {
     assert!(
         silent
             .line()
-            .ends_with("ask-without-tools save[+end] error end"),
+            .ends_with("ask-without-tools save[workflow+end] done error end"),
         "{}",
         silent.line()
     );
@@ -514,8 +528,8 @@ fn what_the_person_says_while_tools_run_is_saved_and_heard_before_the_model_is_a
         .completed();
     assert!(
         play.line().ends_with(
-            "call:a save[hidden_context_item] listen save[user_message] done ask \
-             added part delta part-done save[assistant_message+end] done end"
+            "call:a task-changed save[hidden_context_item] listen save[workflow] done \
+             save[user_message] done ask added part delta part-done save[assistant_message+end] done end"
         ),
         "{}",
         play.line()
@@ -666,7 +680,10 @@ fn a_conversation_that_is_too_long_for_the_model_is_shortened_once() {
         let mut start = start(Titles::Off);
         let said = |text: &str| ModelInput::User(text.into());
         let earlier = [said("1st"), said("2nd"), said("3rd"), said("4th")];
-        start.request.input.splice(0..0, earlier);
+        let Question::Model { request, .. } = &mut start.question else {
+            panic!("a model's turn")
+        };
+        request.input.splice(0..0, earlier);
         Play::of(start)
     };
     let asked = |play: &Play| {
@@ -796,7 +813,8 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
         .on(Input::Cancelled(Why::Stopped));
     assert!(
         between.line().ends_with(
-            "call:a+b save[hidden_context_item] save[sdk_hidden_context+end] notice end"
+            "call:a+b task-changed save[hidden_context_item] \
+             save[workflow,sdk_hidden_context+end] done notice end"
         ),
         "what a tool did is kept: {}",
         between.line()
@@ -1028,7 +1046,7 @@ proptest! {
         let titles = count(|effect| matches!(effect, Effect::AskTitle(_)));
         prop_assert!(titles <= 1);
         let called = |effect: &Effect| match effect {
-            Effect::CallTools(calls) => calls.len(),
+            Effect::CallTools { calls, .. } => calls.len(),
             _ => 0,
         };
         let called: usize = play.effects.iter().map(called).sum();

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use protocol::ThreadItem;
+use protocol::{ItemId, JsonObject, ThreadItem, Timestamp};
 
 use crate::{
     history,
@@ -14,6 +14,9 @@ use crate::{
 
 /// How many bytes of what the model thought are given back in one turn; what comes after them is not.
 const MAX_THOUGHT_BYTES: usize = 1 << 20;
+/// What the model is told of a call that the page would have to run beside another one.
+const ONE_FOR_THE_PAGE: &str =
+    "Not run: the page runs one tool at a time. Call it again, if it is still needed.";
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
 #[derive(Debug)]
@@ -38,6 +41,10 @@ pub(super) struct ToolUse {
     said: Option<String>,
     /// The calls of this round, in the model's order.
     round: Vec<Running>,
+    /// Whether the calls of this round stand in what the model was told already, with no result.
+    is_resumed: bool,
+    /// The call of this round that the page runs.
+    for_page: Option<(ToolCall, JsonObject)>,
 }
 
 /// A thought, and where in the answer it came.
@@ -52,33 +59,48 @@ struct PlacedThought {
 #[derive(Debug)]
 struct Running {
     call: ToolCall,
-    /// When it began, and under which id it is kept.
-    record: Moment,
+    record: ItemId,
+    at: Timestamp,
     /// What came of it, once it has run.
-    output: Option<String>,
+    outcome: Option<Outcome>,
 }
 
-/// A call that begins, or has run.
-pub(super) struct Kept {
-    pub(super) call: ToolCall,
-    /// Under which it is kept: before it runs, and with its result.
-    pub(super) record: Moment,
+/// A call as the thread keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) call: ToolCall,
+    /// The item that it is kept in: before it runs, and with its result.
+    pub(crate) record: ItemId,
+    pub(crate) at: Timestamp,
     /// The record of the first call of its answer, where that called several tools.
-    pub(super) round: Option<u128>,
+    pub(crate) round: Option<ItemId>,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What the model is told.
+    pub(crate) output: String,
+    pub(crate) is_error: bool,
+    /// The item that asks the person whether it may run, as long as they have not answered.
+    pub(crate) awaits: Option<ItemId>,
+}
+
+impl Outcome {
+    /// Nobody knows yet.
+    pub(super) fn unknown() -> Self {
+        Self {
+            output: history::UNKNOWN_RESULT.to_owned(),
+            is_error: true,
+            awaits: None,
+        }
+    }
 }
 
 impl Kept {
     /// The call as it is kept in the thread, with what came of it.
-    pub(super) fn item(&self, transcript: &Transcript, output: &str, is_error: bool) -> ThreadItem {
-        let thread = &transcript.thread().id;
-        history::tool_record(
-            thread,
-            self.record,
-            self.round,
-            &self.call,
-            output,
-            is_error,
-        )
+    pub(super) fn item(&self, transcript: &Transcript, outcome: &Outcome) -> ThreadItem {
+        history::tool_record(&transcript.thread().id, self, outcome)
     }
 }
 
@@ -96,6 +118,8 @@ impl ToolUse {
             thought_bytes_left: MAX_THOUGHT_BYTES,
             said: None,
             round: Vec::new(),
+            is_resumed: false,
+            for_page: None,
         }
     }
 
@@ -159,32 +183,62 @@ impl ToolUse {
         self.said = said.map(str::to_owned);
         // Some calls may have been left out; the model goes on with the others.
         self.has_refused = false;
-        let calls = std::mem::take(&mut self.calls);
+        let calls = std::mem::take(&mut self.calls).into_iter();
         self.round = calls
-            .into_iter()
-            .map(|call| Running {
-                call,
-                record: moment(),
-                output: None,
+            .map(|call| {
+                let Moment { now, id } = moment();
+                Running {
+                    call,
+                    record: ItemId::mint(id),
+                    at: now,
+                    outcome: None,
+                }
             })
             .collect();
-        let round = self.round_id();
-        let begun = self.round.iter().map(|running| Kept {
-            call: running.call.clone(),
-            record: running.record,
-            round,
+        self.round
+            .iter()
+            .map(|running| self.keep(running))
+            .collect()
+    }
+
+    /// Takes up calls that stand in the thread, and in what the model was told, and have not run.
+    pub(super) fn resume_round(&mut self, calls: Vec<Kept>) -> Vec<ToolCall> {
+        self.rounds += 1;
+        self.is_resumed = true;
+        let resumed = calls.into_iter().map(|kept| Running {
+            call: kept.call,
+            record: kept.record,
+            at: kept.at,
+            outcome: None,
         });
-        begun.collect()
+        self.round = resumed.collect();
+        self.round
+            .iter()
+            .map(|running| running.call.clone())
+            .collect()
+    }
+
+    fn keep(&self, running: &Running) -> Kept {
+        Kept {
+            call: running.call.clone(),
+            record: running.record.clone(),
+            at: running.at,
+            round: self.round_id(),
+        }
     }
 
     /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
     /// there is room for, and says so.
-    pub(super) fn finish(&mut self, place: usize, mut output: String) -> Option<(Kept, &str)> {
-        let round = self.round_id();
-        let running = self.round.get_mut(place)?;
-        if running.output.is_some() {
+    pub(super) fn finish(
+        &mut self,
+        place: usize,
+        mut outcome: Outcome,
+    ) -> Option<(Kept, &Outcome)> {
+        let running = self.round.get(place)?;
+        if running.outcome.is_some() {
             return None;
         }
+        let output = &mut outcome.output;
         let end = output.floor_char_boundary(self.bytes_left);
         let over = output.len() - end;
         if over == 0 {
@@ -198,40 +252,72 @@ impl ToolUse {
                 "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
             );
         }
-        let kept = Kept {
-            call: running.call.clone(),
-            record: running.record,
-            round,
-        };
-        Some((kept, running.output.insert(output)))
+        let kept = self.keep(running);
+        let running = self.round.get_mut(place)?;
+        Some((kept, running.outcome.insert(outcome)))
+    }
+
+    /// Takes the call at this place out of the round, for the page to run it: gives the record that is not needed any
+    /// more. Where there is one for the page already, this one comes to nothing.
+    pub(super) fn give_to_page(
+        &mut self,
+        place: usize,
+        arguments: JsonObject,
+    ) -> Option<Result<ItemId, Outcome>> {
+        let running = self.round.get_mut(place)?;
+        if running.outcome.is_some() {
+            return None;
+        }
+        if self.for_page.is_some() {
+            return Some(Err(Outcome {
+                output: ONE_FOR_THE_PAGE.to_owned(),
+                is_error: true,
+                awaits: None,
+            }));
+        }
+        running.outcome = Some(Outcome::unknown());
+        self.for_page = Some((running.call.clone(), arguments));
+        Some(Ok(running.record.clone()))
+    }
+
+    /// The call that the page is to run now that the round is over.
+    pub(super) fn take_for_page(&mut self) -> Option<(ToolCall, JsonObject)> {
+        self.for_page.take()
+    }
+
+    /// The call at this place of the round as it is kept.
+    pub(super) fn kept(&self, place: usize) -> Option<Kept> {
+        Some(self.keep(self.round.get(place)?))
     }
 
     /// What the records of this round share.
-    fn round_id(&self) -> Option<u128> {
+    fn round_id(&self) -> Option<ItemId> {
         match &*self.round {
-            [first, _, ..] => Some(first.record.id),
+            [first, _, ..] => Some(first.record.clone()),
             _ => None,
         }
     }
 
     /// Whether a call of the round has no result yet.
     pub(super) fn is_running(&self) -> bool {
-        self.round.iter().any(|running| running.output.is_none())
+        self.round.iter().any(|running| running.outcome.is_none())
     }
 
     /// Ends a round: the model is asked again, without tools when it has used up its rounds or the
     /// room for their results, so that it has to answer with what it has. What it is told is its answer as it came, and
     /// then the results: providers want the calls of one answer together.
-    pub(super) fn end_round(&mut self) -> Vec<ModelInput> {
+    pub(super) fn end_round(&mut self, told: &mut Vec<ModelInput>) {
         self.is_offered = self.rounds < self.tool_rounds && self.bytes_left > 0;
         let round = std::mem::take(&mut self.round);
+        if std::mem::take(&mut self.is_resumed) {
+            return tell_results(round, told);
+        }
         // A thought that leads to no call is refused by providers, and of no more use.
         let calls = round.len();
         let mut thoughts = std::mem::take(&mut self.thoughts)
             .into_iter()
             .filter(|thought| thought.calls_before < calls)
             .peekable();
-        let mut told = Vec::new();
         let first = |placed: &PlacedThought| !placed.is_after_text && placed.calls_before == 0;
         while let Some(placed) = thoughts.next_if(first) {
             told.push(ModelInput::Thought(placed.thought));
@@ -244,11 +330,25 @@ impl ToolUse {
             }
             outputs.push(ModelInput::ToolOutput {
                 call_id: running.call.call_id.clone(),
-                output: running.output.unwrap_or_default(),
+                output: running.outcome.unwrap_or_else(Outcome::unknown).output,
             });
             told.push(ModelInput::ToolCall(running.call));
         }
         told.extend(outputs);
-        told
+    }
+}
+
+/// Puts results where the model was told that there are none yet.
+fn tell_results(round: Vec<Running>, told: &mut [ModelInput]) {
+    for running in round {
+        let result = told.iter_mut().rev().find_map(|input| match input {
+            ModelInput::ToolOutput { call_id, output } if *call_id == running.call.call_id => {
+                Some(output)
+            }
+            _ => None,
+        });
+        if let (Some(output), Some(outcome)) = (result, running.outcome) {
+            *output = outcome.output;
+        }
     }
 }

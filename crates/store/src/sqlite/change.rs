@@ -2,12 +2,12 @@
 
 use engine::Owner;
 use engine::ports::{BeginRun, Change, Epoch, RequestRecord, RunEnd};
-use protocol::{AttachmentId, ItemId, ThreadItem};
+use protocol::{AttachmentId, ItemId, ThreadItem, ThreadPatch};
 use rusqlite::{Connection, params};
 
 use crate::error::Error;
 use crate::rows::{self, Stored};
-use crate::sqlite::threads::{ThreadKey, name_thread, truncate_after_item};
+use crate::sqlite::threads::{ThreadKey, edit_thread, truncate_after_item};
 use crate::sqlite::{attachments, runs};
 
 /// A [`Change`] that is ready to be written.
@@ -18,7 +18,7 @@ pub(super) struct EncodedChange {
     truncate_after: Option<ItemId>,
     remove: Vec<ItemId>,
     put: Vec<EncodedItem>,
-    title: Option<String>,
+    patch: ThreadPatch,
     title_if_none: Option<String>,
     request: Option<RequestRecord>,
     end: Option<RunEnd>,
@@ -33,7 +33,7 @@ impl EncodedChange {
             truncate_after,
             remove,
             put,
-            title,
+            patch,
             title_if_none,
             request,
             end,
@@ -45,7 +45,7 @@ impl EncodedChange {
             truncate_after,
             remove,
             put: put.iter().map(EncodedItem::new).collect::<Result<_, _>>()?,
-            title,
+            patch,
             title_if_none,
             request,
             end,
@@ -80,12 +80,11 @@ impl EncodedChange {
         for item in &self.put {
             item.put(connection, thread)?;
         }
-        if let Some(title) = &self.title {
-            name_thread(connection, thread, |_| title.clone())?;
-        }
-        if let Some(title) = &self.title_if_none {
-            name_thread(connection, thread, |current| {
-                current.unwrap_or_else(|| title.clone())
+        if !self.patch.is_empty() || self.title_if_none.is_some() {
+            edit_thread(connection, thread, |metadata| {
+                metadata.apply(self.patch.clone());
+                let title = metadata.title.take().or_else(|| self.title_if_none.clone());
+                metadata.title = title;
             })?;
         }
         if let Some(request) = &self.request {

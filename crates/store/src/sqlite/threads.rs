@@ -334,15 +334,15 @@ pub(super) fn truncate_after_item(
     Ok(())
 }
 
-/// Gives a thread the title that follows from its current one. Nobody comes between: the writer is alone.
-pub(super) fn name_thread(
+/// Changes what is known about a thread. Nobody comes between: the writer is alone.
+pub(super) fn edit_thread(
     connection: &Connection,
     thread: ThreadKey,
-    next: impl FnOnce(Option<String>) -> String,
+    edit: impl FnOnce(&mut ThreadMetadata),
 ) -> Result<(), Error> {
     let sql = "SELECT version, data FROM threads WHERE key = ?1";
     let mut metadata: ThreadMetadata = read_one(connection, sql, params![thread.key])?;
-    metadata.title = Some(next(metadata.title));
+    edit(&mut metadata);
     let Stored { version, data } = rows::encode(&metadata)?;
     connection
         .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?

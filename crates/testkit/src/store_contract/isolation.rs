@@ -6,7 +6,9 @@ use protocol::ThreadId;
 use protocol::request::{FeedbackKind, Order};
 
 use super::TestDatabase;
-use super::sample::{all_items, at, begin, first, item, item_id, items, owner, thread, thread_id};
+use super::sample::{
+    all_items, at, begin, first, item, item_id, items, owner, thread, thread_id, titled,
+};
 
 /// Every method that names a thread, with what it answers.
 async fn everything_that_names_a_thread(
@@ -52,9 +54,9 @@ async fn everything_that_names_a_thread(
             },
         ),
         (
-            "apply title",
+            "apply patch",
             Change {
-                title: Some("taken".to_owned()),
+                patch: titled("taken"),
                 ..Change::default()
             },
         ),

@@ -7,6 +7,7 @@ use protocol::ThreadItem;
 use super::TestDatabase;
 use super::sample::{
     all_items, at, attachment, begin, item, item_id, items, message, owner, thread, thread_id,
+    titled,
 };
 
 const MOST: u32 = 8;
@@ -57,7 +58,7 @@ pub(super) async fn only_the_newest_epoch_writes(database: &dyn TestDatabase) {
         let change = Change {
             epoch: Some(epoch),
             put: vec![item(1, number, "written")],
-            title: Some(format!("by {number}")),
+            patch: titled(format!("by {number}")),
             ..Change::default()
         };
         store.apply(&ada, &thread_id(1), &change).await
@@ -75,7 +76,7 @@ pub(super) async fn only_the_newest_epoch_writes(database: &dyn TestDatabase) {
     write(second, 5).await.unwrap();
     // Who runs nothing, such as a person who renames the thread, needs no epoch.
     let renamed = Change {
-        title: Some("mine".to_owned()),
+        patch: titled("mine"),
         ..Change::default()
     };
     assert_eq!(

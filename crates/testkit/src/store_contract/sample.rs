@@ -9,8 +9,8 @@ use protocol::attachment::{Attachment, ImageAttachment};
 use protocol::item::{AssistantContent, AssistantMessageItem, InferenceOptions, UserMessageItem};
 use protocol::request::Order;
 use protocol::{
-    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, ThreadStatus,
-    Timestamp,
+    AttachmentId, ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, ThreadPatch,
+    ThreadStatus, Timestamp,
 };
 use serde_json::{Map, json};
 
@@ -47,6 +47,14 @@ pub(super) fn begin(number: u128) -> BeginRun {
     BeginRun {
         run: RunId::mint(number),
         answers: item_id(number),
+    }
+}
+
+/// What names a thread.
+pub(super) fn titled(title: impl Into<String>) -> ThreadPatch {
+    ThreadPatch {
+        title: Some(title.into()),
+        ..ThreadPatch::default()
     }
 }
 

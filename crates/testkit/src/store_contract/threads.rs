@@ -3,11 +3,13 @@
 use engine::ports::{Change, Store, StoreError};
 use futures::future::join_all;
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ThreadItem, ThreadMetadata, ThreadStatus};
+use protocol::{ThreadItem, ThreadMetadata, ThreadPatch, ThreadStatus};
 use serde_json::{Map, json};
 
 use super::TestDatabase;
-use super::sample::{all_items, at, begin, first, item, item_id, items, owner, thread, thread_id};
+use super::sample::{
+    all_items, at, begin, first, item, item_id, items, owner, thread, thread_id, titled,
+};
 
 fn numbers(items: &[ThreadItem]) -> Vec<String> {
     items.iter().map(|item| item.id().to_string()).collect()
@@ -153,6 +155,9 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         .unwrap();
     let renamed = ThreadMetadata {
         title: Some("Renamed".to_owned()),
+        metadata: Map::from_iter([("ticket".to_owned(), json!(7))]),
+        status: ThreadStatus::Locked { reason: None },
+        allowed_image_domains: Some(vec!["images.example".to_owned()]),
         ..thread(1)
     };
     let change = Change {
@@ -160,7 +165,12 @@ pub(super) async fn a_change_is_applied_in_the_order_of_its_fields(database: &dy
         remove: vec![item_id(2)],
         // Removed, then put again: at the end. Beyond the cut, then put again: kept.
         put: vec![item(1, 2, "back"), item(1, 4, "again")],
-        title: Some("Renamed".to_owned()),
+        patch: ThreadPatch {
+            title: Some("Renamed".to_owned()),
+            metadata: Some(Map::from_iter([("ticket".to_owned(), json!(7))])),
+            status: Some(ThreadStatus::Locked { reason: None }),
+            allowed_image_domains: Some(vec!["images.example".to_owned()]),
+        },
         // Too late: the thread has a title by now.
         title_if_none: Some("Automatic".to_owned()),
         ..Change::default()
@@ -213,7 +223,7 @@ pub(super) async fn a_change_that_fails_changes_nothing(database: &dyn TestDatab
         truncate_after: Some(item_id(99)),
         remove: vec![item_id(1)],
         put: items(1, 4..=5),
-        title: Some("Never".to_owned()),
+        patch: titled("Never"),
         begin: Some(begin(9)),
         ..Change::default()
     };
@@ -287,7 +297,10 @@ pub(super) async fn a_new_title_touches_nothing_else_of_the_thread(database: &dy
 
 async fn name(store: &dyn Store, title: Option<&str>, title_if_none: Option<&str>) {
     let change = Change {
-        title: title.map(str::to_owned),
+        patch: ThreadPatch {
+            title: title.map(str::to_owned),
+            ..ThreadPatch::default()
+        },
         title_if_none: title_if_none.map(str::to_owned),
         ..Change::default()
     };

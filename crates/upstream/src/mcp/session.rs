@@ -220,7 +220,7 @@ impl Session {
             let mut running = running?;
             match running.next().await {
                 event @ ToolEvent::Progress(_) => Some((event, Some(running))),
-                event @ ToolEvent::Done { .. } => Some((event, None)),
+                event => Some((event, None)),
             }
         })))
     }

@@ -1,0 +1,463 @@
+//! What a person, or their page, does in a thread instead of writing: a tool of the page answers, a form is filled in,
+//! a button of a widget is pressed.
+
+use protocol::{
+    Event, ItemId, JsonObject, ThreadId, ThreadItem,
+    action::Action,
+    event::{ErrorCode, ErrorEvent},
+    item::{
+        StructuredAnswer, StructuredInput, StructuredInputItem, StructuredInputStatus,
+        ToolCallStatus, WidgetItem,
+    },
+    request::{
+        CustomAction, StructuredInputSubmission, SubmissionStatus, SyncCustomActionResponse,
+        ThreadsAddClientToolOutput, ThreadsAddStructuredInput,
+    },
+};
+use serde_json::Value;
+
+use super::{Begins, check_open};
+use crate::{
+    approval::{self, Decision},
+    context::{Owner, RequestContext},
+    engine::{Answer, Engine},
+    error::Error,
+    history,
+    ports::{Change, Moment, Room},
+    runs::{Following, Reader},
+    turn::{Kept, Outcome},
+    workflow::Workflow,
+};
+
+/// How many of the newest items are looked at for what waits for the person or the page.
+const LOOKED_AT: Room = Room {
+    items: 40,
+    bytes: 8 << 20,
+};
+
+/// What was done.
+#[derive(Debug, Clone)]
+pub(super) enum Deed {
+    /// A tool of the page has answered.
+    ToolOutput(Value),
+    /// A form was filled in, or passed over.
+    Form {
+        item: ItemId,
+        input: StructuredInputSubmission,
+    },
+    /// A widget or the page asks for something.
+    Action {
+        action: Action,
+        sender: Option<ItemId>,
+        /// Under which it is kept.
+        record: Moment,
+    },
+}
+
+/// What follows from a deed.
+pub(super) struct Plan {
+    /// The item that is answered.
+    pub(super) anchor: ThreadItem,
+    pub(super) put: Vec<ThreadItem>,
+    pub(super) remove: Vec<ItemId>,
+    /// What readers are told of it.
+    pub(super) told: Vec<Event>,
+    pub(super) next: Next,
+}
+
+/// Who goes on.
+pub(super) enum Next {
+    /// Whoever answers in this workflow; a model after these calls have run.
+    Answer { calls: Vec<Kept> },
+    /// The application's agent, with the action.
+    Act {
+        action: Action,
+        sender: Option<ThreadItem>,
+    },
+    /// Nobody.
+    Nobody,
+}
+
+impl Engine {
+    pub(crate) async fn add_client_tool_output(
+        &self,
+        context: RequestContext,
+        params: ThreadsAddClientToolOutput,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        let ThreadsAddClientToolOutput { thread_id, result } = params;
+        self.do_it(context, thread_id, Deed::ToolOutput(result), following)
+            .await
+    }
+
+    pub(crate) async fn add_structured_input(
+        &self,
+        context: RequestContext,
+        params: ThreadsAddStructuredInput,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        let ThreadsAddStructuredInput {
+            thread_id,
+            item_id: item,
+            input,
+        } = params;
+        self.do_it(context, thread_id, Deed::Form { item, input }, following)
+            .await
+    }
+
+    pub(crate) async fn custom_action(
+        &self,
+        context: RequestContext,
+        params: CustomAction,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        let deed = Deed::Action {
+            action: params.action,
+            sender: params.item_id,
+            record: self.moment(),
+        };
+        self.do_it(context, params.thread_id, deed, following).await
+    }
+
+    /// An action that is answered at once, also while an answer runs.
+    pub(crate) async fn sync_custom_action(
+        &self,
+        context: &RequestContext,
+        params: CustomAction,
+    ) -> Result<Answer, Error> {
+        let owner = &context.owner;
+        let thread = self.store.thread(owner, &params.thread_id).await?;
+        let CustomAction {
+            item_id, action, ..
+        } = params;
+        let sender = match &item_id {
+            None => None,
+            Some(item) => match self.store.item(owner, &thread.id, item).await? {
+                ThreadItem::Widget(widget) => Some(widget),
+                _ => return Err(not_a_widget()),
+            },
+        };
+        check_open(&thread.status)?;
+        let workflow = self.workflow_of(context)?;
+        let Some(agent) = &workflow.agent else {
+            // The model hears of it when it is asked the next time.
+            let record =
+                history::action_record(&thread.id, self.moment(), &action, sender.as_ref());
+            let change = Change::of(&[record]);
+            self.store.apply(owner, &thread.id, &change).await?;
+            return Ok(Answer::Acted(Box::default()));
+        };
+        let sender: Option<ThreadItem> = sender.map(Into::into);
+        let acted = agent
+            .act(context, thread.clone(), action, sender.clone())
+            .await?;
+        // The agent speaks of the widget that acted, by whatever name.
+        let updated_item = match (acted.updated_item, sender) {
+            (Some(mut item), Some(sender)) if matches!(item, ThreadItem::Widget(_)) => {
+                let created_at = sender.created_at();
+                item.set_identity(sender.id().clone(), thread.id.clone(), created_at);
+                let change = Change::of(std::slice::from_ref(&item));
+                self.store.apply(owner, &thread.id, &change).await?;
+                Some(item)
+            }
+            _ => None,
+        };
+        let response = SyncCustomActionResponse { updated_item };
+        Ok(Answer::Acted(Box::new(response)))
+    }
+
+    /// Begins the run that answers a deed. One that comes while another run lives waits for it, here and not in the
+    /// store: whoever did it sees whether it has come to pass.
+    async fn do_it(
+        &self,
+        context: RequestContext,
+        thread_id: ThreadId,
+        deed: Deed,
+        following: Following,
+    ) -> Result<Reader, Error> {
+        if let Some(reader) = self.known(&context, &following.client, false).await? {
+            return Ok(reader);
+        }
+        let thread = self.store.thread(&context.owner, &thread_id).await?;
+        // What cannot come to pass is refused before anything begins; it is looked at again when its turn has come.
+        let workflow = std::sync::Arc::clone(self.workflow_of(&context)?);
+        let plan = self
+            .plan(&context.owner, &workflow, &thread_id, &deed)
+            .await?;
+        check_open(&thread.status)?;
+        self.begin(
+            context,
+            workflow,
+            plan.anchor,
+            Begins::Deed(deed),
+            following,
+        )
+        .await
+    }
+
+    /// What follows from a deed, as the thread stands now.
+    pub(super) async fn plan(
+        &self,
+        owner: &Owner,
+        workflow: &Workflow,
+        thread: &ThreadId,
+        deed: &Deed,
+    ) -> Result<Plan, Error> {
+        match deed {
+            Deed::ToolOutput(result) => self.plan_tool_output(owner, thread, result).await,
+            Deed::Form { item, input } => {
+                let item = self.store.item(owner, thread, item).await?;
+                plan_form(item, input)
+            }
+            Deed::Action {
+                action,
+                sender,
+                record,
+            } => {
+                let sender = match sender {
+                    None => None,
+                    Some(item) => Some(self.store.item(owner, thread, item).await?),
+                };
+                self.plan_action(owner, workflow, thread, (action, sender, *record))
+                    .await
+            }
+        }
+    }
+
+    /// The page's tool has answered: the newest item that a person can see has to be its call.
+    async fn plan_tool_output(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        result: &Value,
+    ) -> Result<Plan, Error> {
+        let newest = self
+            .store
+            .newest_items(owner, thread, None, LOOKED_AT)
+            .await?;
+        let mut pending = newest.items.iter().rev().filter_map(|item| match item {
+            ThreadItem::ClientToolCall(call) if call.status == ToolCallStatus::Pending => {
+                Some(call)
+            }
+            _ => None,
+        });
+        let last = newest
+            .items
+            .iter()
+            .rfind(|item| item.is_visible_to_user())
+            .map(ThreadItem::id);
+        let call = pending
+            .next()
+            .filter(|call| last == Some(&call.id))
+            .ok_or_else(|| {
+                Error::Conflict(
+                    "no tool of this page is waiting for an answer in this conversation; reload it to see where it is"
+                        .to_owned(),
+                )
+            })?;
+        // There should be one at a time; calls that nobody has answered would confuse the model.
+        let remove: Vec<ItemId> = pending.map(|call| call.id.clone()).collect();
+        let mut call = call.clone();
+        call.status = ToolCallStatus::Completed;
+        call.output = Some(result.clone());
+        let call = ThreadItem::from(call);
+        let removed = remove.iter().cloned();
+        Ok(Plan {
+            anchor: call.clone(),
+            put: vec![call],
+            told: removed
+                .map(|item_id| Event::ItemRemoved { item_id })
+                .collect(),
+            remove,
+            next: Next::Answer { calls: Vec::new() },
+        })
+    }
+
+    async fn plan_action(
+        &self,
+        owner: &Owner,
+        workflow: &Workflow,
+        thread: &ThreadId,
+        (action, sender, record): (&Action, Option<ThreadItem>, Moment),
+    ) -> Result<Plan, Error> {
+        let sender = match sender {
+            None => None,
+            Some(ThreadItem::Widget(widget)) => Some(widget),
+            Some(other) => return Ok(refused(other)),
+        };
+        if let Some(widget) = &sender
+            && let Some((decision, call)) = approval::decision(action)
+        {
+            return self
+                .plan_decision(owner, thread, widget, decision, &call)
+                .await;
+        }
+        let anchor = history::action_record(thread, record, action, sender.as_ref());
+        let (put, next) = match workflow.agent {
+            Some(_) => (
+                Vec::new(),
+                Next::Act {
+                    action: action.clone(),
+                    sender: sender.map(Into::into),
+                },
+            ),
+            None => (vec![anchor.clone()], Next::Answer { calls: Vec::new() }),
+        };
+        Ok(Plan {
+            anchor,
+            put,
+            remove: Vec::new(),
+            told: Vec::new(),
+            next,
+        })
+    }
+
+    /// A person has allowed or refused a call. It runs as it was shown, once all calls of its answer are decided.
+    async fn plan_decision(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        card: &WidgetItem,
+        decision: Decision,
+        call: &ItemId,
+    ) -> Result<Plan, Error> {
+        let item = self.store.item(owner, thread, call).await?;
+        let (kept, mut outcome) = history::kept_call(&item)
+            .filter(|(_, outcome)| outcome.awaits.as_ref() == Some(&card.id))
+            .ok_or_else(|| {
+                Error::Conflict(
+                    "this has been decided already; reload the conversation to see how it went on"
+                        .to_owned(),
+                )
+            })?;
+        let newest = self
+            .store
+            .newest_items(owner, thread, None, LOOKED_AT)
+            .await?;
+        let mut others: Vec<(Kept, Outcome)> = newest
+            .items
+            .iter()
+            .filter(|other| other.id() != item.id())
+            .filter_map(history::kept_call)
+            .filter(|(other, _)| other.round.is_some() && other.round == kept.round)
+            .collect();
+        outcome.awaits = None;
+        outcome.output = match decision {
+            Decision::Allow => history::ALLOWED,
+            Decision::Refuse => history::REFUSED,
+        }
+        .to_owned();
+        let shown = approval::decided(card, &kept, decision);
+        let put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
+        others.push((kept, outcome));
+        let next = if others.iter().any(|(_, outcome)| outcome.awaits.is_some()) {
+            Next::Nobody
+        } else {
+            others.retain(|(_, outcome)| outcome.output == history::ALLOWED);
+            others.sort_by(|(one, _), (other, _)| one.record.as_ref().cmp(other.record.as_ref()));
+            Next::Answer {
+                calls: others.into_iter().map(|(kept, _)| kept).collect(),
+            }
+        };
+        Ok(Plan {
+            anchor: item,
+            put,
+            remove: Vec::new(),
+            told: vec![Event::ItemReplaced { item: shown }],
+            next,
+        })
+    }
+}
+
+/// The answers of a form, as far as its questions ask for them.
+fn plan_form(item: ThreadItem, input: &StructuredInputSubmission) -> Result<Plan, Error> {
+    let ThreadItem::StructuredInput(mut form) = item else {
+        return Err(Error::Invalid {
+            message: "only a form can be answered; name one in `item_id`".to_owned(),
+            param: Some("params.item_id".to_owned()),
+        });
+    };
+    if form.status != StructuredInputStatus::Pending {
+        return Err(Error::Conflict(
+            "this form has been answered already; reload the conversation to see the answers"
+                .to_owned(),
+        ));
+    }
+    answer(&mut form, input);
+    let form = ThreadItem::from(form);
+    Ok(Plan {
+        anchor: form.clone(),
+        put: vec![form.clone()],
+        remove: Vec::new(),
+        told: vec![Event::ItemReplaced { item: form }],
+        next: Next::Answer { calls: Vec::new() },
+    })
+}
+
+fn answer(form: &mut StructuredInputItem, input: &StructuredInputSubmission) {
+    let is_skipped = input.status == SubmissionStatus::Skipped;
+    let mut known = 0;
+    for question in &mut form.inputs {
+        let (id, place, most) = match question {
+            StructuredInput::MultipleChoice(choice) => {
+                let most = if choice.multiple { usize::MAX } else { 1 };
+                (&choice.id, &mut choice.answer, most)
+            }
+            StructuredInput::Freeform(freeform) => (&freeform.id, &mut freeform.answer, usize::MAX),
+        };
+        let given = input.answers.get(id);
+        known += usize::from(given.is_some());
+        let given = given.filter(|given| !is_skipped && !given.skipped && !given.values.is_empty());
+        *place = Some(match given {
+            Some(given) => StructuredAnswer {
+                values: given.values.iter().take(most).cloned().collect(),
+                skipped: false,
+            },
+            None => StructuredAnswer {
+                values: Vec::new(),
+                skipped: true,
+            },
+        });
+    }
+    if known < input.answers.len() {
+        tracing::warn!(
+            unknown = input.answers.len() - known,
+            "answers to questions that the form does not ask were left out"
+        );
+    }
+    form.status = if is_skipped {
+        StructuredInputStatus::Skipped
+    } else {
+        StructuredInputStatus::Answered
+    };
+}
+
+/// As the official server has it: an event, for a page that speaks of the wrong item.
+fn refused(sender: ThreadItem) -> Plan {
+    Plan {
+        anchor: sender,
+        put: Vec::new(),
+        remove: Vec::new(),
+        told: vec![Event::Error(ErrorEvent {
+            code: ErrorCode::StreamError,
+            message: Some(not_a_widget().to_string()),
+            allow_retry: false,
+        })],
+        next: Next::Nobody,
+    }
+}
+
+fn not_a_widget() -> Error {
+    Error::Invalid {
+        message: "only a widget can act; name one in `item_id`, or leave it out".to_owned(),
+        param: Some("params.item_id".to_owned()),
+    }
+}
+
+/// The arguments of a call that a page is to run.
+pub(crate) fn arguments(text: &str) -> Option<JsonObject> {
+    match text.trim() {
+        "" => Some(JsonObject::new()),
+        text => serde_json::from_str(text).ok(),
+    }
+}
