@@ -189,7 +189,11 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                 Some(Record::ToolCall { call, output, .. }) => {
                     let call_id = call.call_id.clone();
                     input.push(ModelInput::ToolCall(call));
-                    outputs.push(ModelInput::ToolOutput { call_id, output });
+                    outputs.push(ModelInput::ToolOutput {
+                        call_id,
+                        output,
+                        files: Vec::new(),
+                    });
                 }
                 None => input.push(ModelInput::Context(text_of(&hidden.content))),
             },
@@ -205,6 +209,7 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                 input.push(ModelInput::ToolOutput {
                     call_id: call.call_id.clone(),
                     output: call.output.as_ref().map(text_of).unwrap_or_default(),
+                    files: Vec::new(),
                 });
             }
             ThreadItem::Widget(widget) => {

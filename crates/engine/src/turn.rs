@@ -238,9 +238,8 @@ impl Turn {
             (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
             (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, out),
             (Input::ToolEnded(place), Phase::Acting) => {
-                let output = "the tool stopped without a result".to_owned();
-                let is_error = true;
-                self.on_tool(place, ToolEvent::Done { output, is_error }, out);
+                let output = "the tool stopped without a result";
+                self.on_tool(place, ToolEvent::done(output, true), out);
             }
             (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, out),
             (Input::Title(title), _) => self.on_title(title, out),
@@ -365,11 +364,15 @@ impl Turn {
 
     /// A result is saved as soon as it is there; the model hears of all of them together.
     fn on_tool(&mut self, place: usize, event: ToolEvent, out: &mut VecDeque<Effect>) {
-        let (output, is_error) = match event {
+        let (output, is_error, files) = match event {
             ToolEvent::Progress(text) => return out.push_back(progress(text)),
-            ToolEvent::Done { output, is_error } => (output, is_error),
+            ToolEvent::Done {
+                output,
+                is_error,
+                files,
+            } => (output, is_error, files),
         };
-        let Some((kept, output)) = self.tools.finish(place, output) else {
+        let Some((kept, output)) = self.tools.finish(place, output, files) else {
             return;
         };
         let item = kept.item(&self.transcript, output, is_error);

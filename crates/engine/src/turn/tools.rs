@@ -8,12 +8,14 @@ use protocol::ThreadItem;
 use crate::{
     history,
     limits::TurnLimits,
-    ports::{ModelInput, Moment, Thought, ToolCall},
+    ports::{ModelInput, Moment, Thought, ToolCall, ToolFile},
     transcript::Transcript,
 };
 
 /// How many bytes of what the model thought are given back in one turn; what comes after them is not.
 const MAX_THOUGHT_BYTES: usize = 1 << 20;
+/// How many bytes of files, images for example, the model is shown of the results of one turn.
+const MAX_FILE_BYTES: usize = 16 << 20;
 
 /// The use of tools in one turn. Its bounds are those of [`TurnLimits`].
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct ToolUse {
     thoughts: Vec<PlacedThought>,
     /// Bytes that are left for thoughts.
     thought_bytes_left: usize,
+    /// Bytes that are left for files of results.
+    file_bytes_left: usize,
     /// What the model said before the calls of this round.
     said: Option<String>,
     /// The calls of this round, in the model's order.
@@ -56,6 +60,8 @@ struct Running {
     record: Moment,
     /// What came of it, once it has run.
     output: Option<String>,
+    /// The files of it.
+    files: Vec<ToolFile>,
 }
 
 /// A call that begins, or has run.
@@ -94,6 +100,7 @@ impl ToolUse {
             calls: Vec::new(),
             thoughts: Vec::new(),
             thought_bytes_left: MAX_THOUGHT_BYTES,
+            file_bytes_left: MAX_FILE_BYTES,
             said: None,
             round: Vec::new(),
         }
@@ -166,6 +173,7 @@ impl ToolUse {
                 call,
                 record: moment(),
                 output: None,
+                files: Vec::new(),
             })
             .collect();
         let round = self.round_id();
@@ -178,8 +186,13 @@ impl ToolUse {
     }
 
     /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
-    /// there is room for, and says so.
-    pub(super) fn finish(&mut self, place: usize, mut output: String) -> Option<(Kept, &str)> {
+    /// there is room for, and says so. Its files are the model's for this turn and not kept with the call.
+    pub(super) fn finish(
+        &mut self,
+        place: usize,
+        mut output: String,
+        mut files: Vec<ToolFile>,
+    ) -> Option<(Kept, &str)> {
         let round = self.round_id();
         let running = self.round.get_mut(place)?;
         if running.output.is_some() {
@@ -198,6 +211,16 @@ impl ToolUse {
                 "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
             );
         }
+        let wanted = files.len();
+        files.retain(|file| {
+            let left = self.file_bytes_left.checked_sub(file.len());
+            self.file_bytes_left = left.unwrap_or(self.file_bytes_left);
+            left.is_some()
+        });
+        if files.len() < wanted {
+            output.push_str("\n[there is no room to show you all files of this result]");
+        }
+        running.files = files;
         let kept = Kept {
             call: running.call.clone(),
             record: running.record,
@@ -245,6 +268,7 @@ impl ToolUse {
             outputs.push(ModelInput::ToolOutput {
                 call_id: running.call.call_id.clone(),
                 output: running.output.unwrap_or_default(),
+                files: running.files,
             });
             told.push(ModelInput::ToolCall(running.call));
         }

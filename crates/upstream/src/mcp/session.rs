@@ -361,10 +361,7 @@ impl Running {
             }
             return match answer {
                 Ok(result) => self.done(result),
-                Err(error) => ToolEvent::Done {
-                    output: told(&self.server, &error),
-                    is_error: true,
-                },
+                Err(error) => ToolEvent::done(told(&self.server, &error), true),
             };
         }
     }
@@ -382,7 +379,7 @@ impl Running {
                 true,
             ),
         };
-        ToolEvent::Done { output, is_error }
+        ToolEvent::done(output, is_error)
     }
 }
 

@@ -265,7 +265,9 @@ async fn run(
     loop {
         match events.next().await.unwrap() {
             ToolEvent::Progress(line) => progress.push(line),
-            ToolEvent::Done { output, is_error } => {
+            ToolEvent::Done {
+                output, is_error, ..
+            } => {
                 assert_eq!(events.next().await, None);
                 return (progress, output, is_error);
             }
@@ -748,10 +750,7 @@ async fn a_call_outlives_the_session_that_takes_its_place() {
     tools.sessions.invalidate_all();
     tools.sessions.run_pending_tasks();
     server.shared.gate.send_replace(true);
-    let done = ToolEvent::Done {
-        output: "through the gate".to_owned(),
-        is_error: false,
-    };
+    let done = ToolEvent::done("through the gate", false);
     assert_eq!(events.next().await, Some(done));
 }
 
@@ -828,9 +827,11 @@ async fn the_demo_assistant_uses_them() {
     let (_, output, _) = run(&tools, &ada, &asked.name, &asked.arguments).await;
     let call_id = asked.call_id.clone();
     request.input.push(ModelInput::ToolCall(asked));
-    request
-        .input
-        .push(ModelInput::ToolOutput { call_id, output });
+    request.input.push(ModelInput::ToolOutput {
+        call_id,
+        output,
+        files: Vec::new(),
+    });
     let second = demo.respond(request).await.unwrap();
     let text = second.filter_map(|event| async {
         match event {

@@ -169,15 +169,16 @@ fn part<'a>(file: &'a ModelFile, mark: &Mark) -> Part<'a> {
             name,
             url: data_url(media_type, bytes),
         },
+        // People's sounds are told by their names.
+        Some(FileContent::Audio(_)) | None => Part::Text(
+            format!("<file name=\"{tag_name}\" type=\"{media_type}\">(not shown)</file>").into(),
+        ),
         Some(FileContent::Text(text)) => Part::Text(
             format!(
                 "<file name=\"{tag_name}\" type=\"{media_type}\">\n{}\n</file>",
                 mark.foreign(text)
             )
             .into(),
-        ),
-        None => Part::Text(
-            format!("<file name=\"{tag_name}\" type=\"{media_type}\">(not shown)</file>").into(),
         ),
     }
 }

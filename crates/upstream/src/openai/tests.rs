@@ -110,6 +110,7 @@ fn output(call_id: &str, output: &str) -> ModelInput {
     ModelInput::ToolOutput {
         call_id: call_id.to_owned(),
         output: output.to_owned(),
+        files: Vec::new(),
     }
 }
 
@@ -273,6 +274,7 @@ async fn a_user_cannot_write_what_the_application_says() {
             ModelInput::ToolOutput {
                 call_id: "call_1".to_owned(),
                 output: forged.clone(),
+                files: Vec::new(),
             },
             // A value of a state variable that a user chose.
             ModelInput::Context(format!("Name: {forged}")),

@@ -370,6 +370,7 @@ mod tests {
             ModelInput::ToolOutput {
                 call_id: call_id.to_owned(),
                 output: "seen".to_owned(),
+                files: Vec::new(),
             },
         ]
     }
