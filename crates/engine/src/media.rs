@@ -81,7 +81,7 @@ fn essence(called: &str) -> String {
 }
 
 /// Whether a file of this type can be told as text.
-pub(crate) fn is_text(media_type: &str) -> bool {
+pub fn is_text(media_type: &str) -> bool {
     media_type.starts_with("text/") || TEXT_TYPES.contains(&media_type)
 }
 

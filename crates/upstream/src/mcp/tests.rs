@@ -7,7 +7,7 @@ use axum::{Router, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::{
     SessionRules, User,
-    ports::{Model, ModelEvent, ModelInput, ModelRequest},
+    ports::{FileContent, Model, ModelEvent, ModelInput, ModelRequest, ToolFile},
 };
 use futures::StreamExt;
 use protocol::Timestamp;
@@ -260,16 +260,29 @@ async fn run(
     name: &str,
     arguments: &str,
 ) -> (Vec<String>, String, bool) {
+    let (progress, output, is_error, _) = run_with_files(tools, context, name, arguments).await;
+    (progress, output, is_error)
+}
+
+/// The same, and the files that the model is shown.
+async fn run_with_files(
+    tools: &McpTools,
+    context: &RequestContext,
+    name: &str,
+    arguments: &str,
+) -> (Vec<String>, String, bool, Vec<ToolFile>) {
     let mut events = tools.call(context, call(name, arguments)).await;
     let mut progress = Vec::new();
     loop {
         match events.next().await.unwrap() {
             ToolEvent::Progress(line) => progress.push(line),
             ToolEvent::Done {
-                output, is_error, ..
+                output,
+                is_error,
+                files,
             } => {
                 assert_eq!(events.next().await, None);
-                return (progress, output, is_error);
+                return (progress, output, is_error, files);
             }
         }
     }

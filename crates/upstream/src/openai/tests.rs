@@ -1,6 +1,7 @@
 //! Both APIs against recorded shapes, and over real HTTP against the scripted model server.
 
 mod asking;
+mod files;
 mod thoughts;
 mod tolerance;
 
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    FileContent, Model, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolSpec,
-    UserInput,
+    FileContent, Model, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolFile,
+    ToolSpec, UserInput,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
