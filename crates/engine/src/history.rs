@@ -292,7 +292,11 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                 Some(Record::ToolCall { call, output, .. }) => {
                     let call_id = call.call_id.clone();
                     input.push(ModelInput::ToolCall(call));
-                    outputs.push(ModelInput::ToolOutput { call_id, output });
+                    outputs.push(ModelInput::ToolOutput {
+                        call_id,
+                        output,
+                        files: Vec::new(),
+                    });
                 }
                 Some(Record::Action { action, sender }) => {
                     let words = action_in_words(&action, sender.as_deref());
@@ -312,6 +316,7 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
                 input.push(ModelInput::ToolOutput {
                     call_id: call.call_id.clone(),
                     output: call.output.as_ref().map(text_of).unwrap_or_default(),
+                    files: Vec::new(),
                 });
             }
             ThreadItem::Widget(widget) => {

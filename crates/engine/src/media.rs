@@ -22,6 +22,21 @@ pub const SHOWN_IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "ima
 /// A PDF document.
 pub const PDF: &str = "application/pdf";
 
+/// Sounds that some models take.
+const HEARD_SOUNDS: &[&str] = &["audio/x-wav", "audio/mpeg"];
+
+/// What a file is that can be shown to a model, by its first bytes: one of [`SHOWN_IMAGES`], [`PDF`], `audio/wav` or
+/// `audio/mpeg`.
+pub fn shown(head: &[u8]) -> Option<&'static str> {
+    let found = infer::get(head)?.mime_type();
+    let is_shown = SHOWN_IMAGES.contains(&found) || found == PDF || HEARD_SOUNDS.contains(&found);
+    is_shown.then_some(if found == "audio/x-wav" {
+        "audio/wav"
+    } else {
+        found
+    })
+}
+
 /// Which media types are taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MediaTypes(Arc<[String]>);
@@ -66,7 +81,7 @@ fn essence(called: &str) -> String {
 }
 
 /// Whether a file of this type can be told as text.
-pub(crate) fn is_text(media_type: &str) -> bool {
+pub fn is_text(media_type: &str) -> bool {
     media_type.starts_with("text/") || TEXT_TYPES.contains(&media_type)
 }
 
@@ -121,6 +136,22 @@ mod tests {
         assert_eq!(all.take("a/b", "x").as_deref(), Some("a/b"));
         assert_eq!(all.take("", "x").as_deref(), Some(UNKNOWN));
         assert_eq!(MediaTypes::default().take("image/png", "a.png"), None);
+    }
+
+    #[test]
+    fn what_a_model_can_be_shown_is_known_by_its_bytes() {
+        for (head, expected) in [
+            (PNG, Some("image/png")),
+            (b"%PDF-1.7\n", Some(PDF)),
+            (b"RIFF\x24\0\0\0WAVEfmt ", Some("audio/wav")),
+            (b"ID3\x04\0\0", Some("audio/mpeg")),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", None),
+            (b"PK\x03\x04", None),
+            (b"", None),
+        ] as [(&[u8], Option<&str>); 7]
+        {
+            assert_eq!(shown(head), expected, "{head:?}");
+        }
     }
 
     #[test]

@@ -349,7 +349,37 @@ pub enum ModelInput {
         call_id: String,
         /// Text; an error is told as text too.
         output: String,
+        /// What else there is to see or hear, in the turn that called the tool.
+        files: Vec<ToolFile>,
     },
+}
+
+/// A file that a tool gave back, as a model is shown it. It is not kept with the thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolFile {
+    /// What it is called.
+    pub name: String,
+    /// Media type; one that the bytes agree with.
+    pub media_type: String,
+    /// What is in it.
+    pub content: FileContent,
+}
+
+impl ToolFile {
+    /// How many bytes it takes.
+    pub fn len(&self) -> usize {
+        match &self.content {
+            FileContent::Text(text) => text.len(),
+            FileContent::Image(bytes) | FileContent::Pdf(bytes) | FileContent::Audio(bytes) => {
+                bytes.len()
+            }
+        }
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// What a person wrote, and the files that came with it.
@@ -395,6 +425,8 @@ pub enum FileContent {
     Image(Bytes),
     /// A PDF document.
     Pdf(Bytes),
+    /// WAV or MP3.
+    Audio(Bytes),
 }
 
 /// What a model thought before it called tools, in a form that only its adapter reads. While a turn goes on it is
@@ -531,11 +563,24 @@ pub enum ToolEvent {
         output: String,
         /// Whether the tool failed.
         is_error: bool,
+        /// What else there is to see or hear; the text says so.
+        files: Vec<ToolFile>,
     },
     /// The person has to allow this call first; nothing has run. It is the first and last thing said.
     NeedsApproval,
     /// The page runs this one, with these arguments. It is the first and last thing said.
     ForPage(JsonObject),
+}
+
+impl ToolEvent {
+    /// The end, with a text alone.
+    pub fn done(output: impl Into<String>, is_error: bool) -> Self {
+        Self::Done {
+            output: output.into(),
+            is_error,
+            files: Vec::new(),
+        }
+    }
 }
 
 /// What a tool reports, as it comes; ends after [`ToolEvent::Done`] and what stands in its place. Dropping it cancels

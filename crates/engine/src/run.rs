@@ -374,9 +374,9 @@ impl Task {
 /// A call that the page is to run, where its arguments can be given to it.
 fn for_page(call: &ToolCall) -> ToolEvent {
     deed::arguments(&call.arguments).map_or_else(
-        || ToolEvent::Done {
-            output: "not run: the arguments are no JSON object; call it again with one".to_owned(),
-            is_error: true,
+        || {
+            let words = "not run: the arguments are no JSON object; call it again with one";
+            ToolEvent::done(words, true)
         },
         ToolEvent::ForPage,
     )

@@ -39,16 +39,25 @@ pub(crate) fn of_input(input: &ModelInput) -> u64 {
             }
             ModelInput::Assistant(text) | ModelInput::Context(text) => of_text(text),
             ModelInput::ToolCall(call) => of_text(&call.name) + of_text(&call.arguments),
-            ModelInput::ToolOutput { output, .. } => of_text(output),
+            ModelInput::ToolOutput { output, files, .. } => {
+                let files = files
+                    .iter()
+                    .map(|file| of_bytes(&file.media_type, file.len() as u64));
+                of_text(output) + files.sum::<u64>()
+            }
             ModelInput::Thought(thought) => of_text(&thought.0),
         }
 }
 
 /// What a file of this many bytes takes.
 pub(crate) fn of_file(file: &ModelFile, bytes: u64) -> u64 {
-    if media::is_text(&file.media_type) {
+    of_bytes(&file.media_type, bytes)
+}
+
+fn of_bytes(media_type: &str, bytes: u64) -> u64 {
+    if media::is_text(media_type) {
         bytes.div_ceil(BYTES_PER_TOKEN)
-    } else if file.media_type == media::PDF {
+    } else if media_type == media::PDF {
         bytes.div_ceil(PDF_BYTES_PER_TOKEN).max(PER_PDF)
     } else {
         PER_IMAGE

@@ -296,9 +296,7 @@ impl Turn {
             (Input::ModelEnded, Phase::Answering) => self.fail(&Failure::BROKEN_OFF, moment, out),
             (Input::Tool(place, event), Phase::Acting) => self.on_tool(place, event, moment, out),
             (Input::ToolEnded(place), Phase::Acting) => {
-                let output = "the tool stopped without a result".to_owned();
-                let is_error = true;
-                let done = ToolEvent::Done { output, is_error };
+                let done = ToolEvent::done("the tool stopped without a result", true);
                 self.on_tool(place, done, moment, out);
             }
             (Input::Heard(messages), Phase::Listening) => self.on_heard(messages, moment, out),

@@ -567,10 +567,7 @@ impl Tools for McpTools {
     ) -> ToolStream {
         match self.start(context, &call).await {
             Ok(events) => events,
-            Err(output) => Box::pin(stream::iter([ToolEvent::Done {
-                output,
-                is_error: true,
-            }])),
+            Err(output) => Box::pin(stream::iter([ToolEvent::done(output, true)])),
         }
     }
 }

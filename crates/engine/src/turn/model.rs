@@ -230,13 +230,21 @@ impl Turn {
         let Side::Model(side) = &mut self.side else {
             return;
         };
+        let mut shown = Vec::new();
         let outcome = match event {
             ToolEvent::Progress(text) => return out.push_back(progress(text)),
-            ToolEvent::Done { output, is_error } => Outcome {
+            ToolEvent::Done {
                 output,
                 is_error,
-                awaits: None,
-            },
+                files,
+            } => {
+                shown = files;
+                Outcome {
+                    output,
+                    is_error,
+                    awaits: None,
+                }
+            }
             ToolEvent::NeedsApproval => {
                 let Some(kept) = side.tools.kept(place) else {
                     return;
@@ -259,7 +267,7 @@ impl Turn {
                 }
             },
         };
-        let Some((kept, outcome)) = side.tools.finish(place, outcome) else {
+        let Some((kept, outcome)) = side.tools.finish(place, outcome, shown) else {
             return;
         };
         let item = kept.item(&self.transcript, outcome);

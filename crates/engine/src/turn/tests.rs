@@ -10,7 +10,7 @@ use protocol::{
 };
 
 use super::*;
-use crate::ports::{ModelInput, Thought};
+use crate::ports::{FileContent, ModelInput, Thought, ToolFile};
 
 mod activity;
 mod agent;
@@ -134,11 +134,7 @@ impl Play {
     }
 
     fn tool_done(self, place: usize, output: &str) -> Self {
-        let done = ToolEvent::Done {
-            output: output.to_owned(),
-            is_error: false,
-        };
-        self.on(Input::Tool(place, done))
+        self.on(Input::Tool(place, ToolEvent::done(output, false)))
     }
 
     /// One word an effect, so that a whole turn reads as a line.
@@ -287,6 +283,7 @@ fn tools_run_beside_each_other_and_are_told_as_one_answer() {
     let output = |name: &str, output: &str| ModelInput::ToolOutput {
         call_id: format!("call-{name}"),
         output: output.to_owned(),
+        files: Vec::new(),
     };
     let text = || ModelInput::Assistant("Let me see.".to_owned());
     let [add, list] = ["add", "list"].map(|name| ModelInput::ToolCall(call(name)));
@@ -465,6 +462,61 @@ fn results_are_cut_where_the_turn_has_no_more_room_and_end_the_use_of_tools() {
     let (kept, note) = output.split_once('\n').expect("a note");
     assert_eq!(kept, "é".repeat(30), "64 bytes, less 3 for the call");
     assert!(note.contains("140 more bytes"), "{note}");
+}
+
+#[test]
+fn files_of_a_result_are_shown_in_this_turn_as_far_as_there_is_room_and_not_kept() {
+    let file = |name: &str, bytes: usize| ToolFile {
+        name: name.to_owned(),
+        media_type: "image/png".to_owned(),
+        content: FileContent::Image(vec![0; bytes].into()),
+    };
+    let done = ToolEvent::Done {
+        output: "a plot".to_owned(),
+        is_error: false,
+        files: vec![file("huge", 17 << 20), file("first", 9 << 20)],
+    };
+    let next = ToolEvent::Done {
+        output: "another".to_owned(),
+        is_error: false,
+        files: vec![file("second", 7 << 20), file("third", 1)],
+    };
+    let play = Play::new(Titles::Off)
+        .tool("a")
+        .tool("b")
+        .completed()
+        .on(Input::Tool(0, done))
+        .on(Input::Tool(1, next));
+    let Some(Effect::AskModel { request, .. }) = play.effects.last() else {
+        panic!("asks once more: {}", play.line())
+    };
+    let shown: Vec<_> = request
+        .input
+        .iter()
+        .filter_map(|input| match input {
+            ModelInput::ToolOutput { output, files, .. } => {
+                let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+                Some((output.as_str(), names))
+            }
+            _ => None,
+        })
+        .collect();
+    let note =
+        |output: &str| format!("{output}\n[there is no room to show you all files of this result]");
+    let (first, second) = (note("a plot"), note("another"));
+    assert_eq!(
+        shown,
+        [(&*first, vec!["first"]), (&*second, vec!["second"])]
+    );
+    let kept: Vec<ThreadItem> = play.saved().into_iter().cloned().collect();
+    let told = history::model_input(&kept);
+    assert!(!told.is_empty());
+    assert!(told.iter().all(|input| match input {
+        ModelInput::ToolOutput { files, .. } => files.is_empty(),
+        _ => true,
+    }));
+    let bytes: usize = kept.iter().map(|item| format!("{item:?}").len()).sum();
+    assert!(bytes < 10_000, "{bytes}");
 }
 
 #[test]
@@ -951,7 +1003,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         1 => made(|| Input::ModelFailed(ModelError::TimedOut)),
         1 => made(|| Input::ModelEnded),
         1 => made(|| Input::Tool(0, ToolEvent::Progress("p".to_owned()))),
-        2 => (0..3_usize, any::<bool>()).prop_map(|(place, is_error)| Input::Tool(place, ToolEvent::Done { output: "o".to_owned(), is_error })),
+        2 => (0..3_usize, any::<bool>()).prop_map(|(place, is_error)| Input::Tool(place, ToolEvent::done("o", is_error))),
         1 => (0..3_usize).prop_map(Input::ToolEnded),
         1 => prop::option::of("[a-z]{0,9}").prop_map(Input::Title),
         1 => made(|| Input::SaveFailed(NotSaved::Failed)),
@@ -1023,7 +1075,7 @@ proptest! {
         inputs in prop::collection::vec(
             prop_oneof![
                 4 => "[a-z]{1,40}".prop_map(|name| Input::Model(ModelEvent::ToolCall(call(&name)))),
-                3 => (0..4_usize, "[a-z]{0,40}").prop_map(|(place, output)| Input::Tool(place, ToolEvent::Done { output, is_error: false })),
+                3 => (0..4_usize, "[a-z]{0,40}").prop_map(|(place, output)| Input::Tool(place, ToolEvent::done(output, false))),
                 2 => any_input(),
                 3 => made(|| Input::Model(ModelEvent::Completed { is_truncated: false, usage: None })),
             ],

@@ -8,12 +8,14 @@ use protocol::{ItemId, JsonObject, ThreadItem, Timestamp};
 use crate::{
     history,
     limits::TurnLimits,
-    ports::{ModelInput, Moment, Thought, ToolCall},
+    ports::{ModelInput, Moment, Thought, ToolCall, ToolFile},
     transcript::Transcript,
 };
 
 /// How many bytes of what the model thought are given back in one turn; what comes after them is not.
 const MAX_THOUGHT_BYTES: usize = 1 << 20;
+/// How many bytes of files, images for example, the model is shown of the results of one turn.
+const MAX_FILE_BYTES: usize = 16 << 20;
 /// What the model is told of a call that the page would have to run beside another one.
 const ONE_FOR_THE_PAGE: &str =
     "Not run: the page runs one tool at a time. Call it again, if it is still needed.";
@@ -37,6 +39,8 @@ pub(super) struct ToolUse {
     thoughts: Vec<PlacedThought>,
     /// Bytes that are left for thoughts.
     thought_bytes_left: usize,
+    /// Bytes that are left for files of results.
+    file_bytes_left: usize,
     /// What the model said before the calls of this round.
     said: Option<String>,
     /// The calls of this round, in the model's order.
@@ -63,6 +67,8 @@ struct Running {
     at: Timestamp,
     /// What came of it, once it has run.
     outcome: Option<Outcome>,
+    /// The files of it.
+    files: Vec<ToolFile>,
 }
 
 /// A call as the thread keeps it.
@@ -116,6 +122,7 @@ impl ToolUse {
             calls: Vec::new(),
             thoughts: Vec::new(),
             thought_bytes_left: MAX_THOUGHT_BYTES,
+            file_bytes_left: MAX_FILE_BYTES,
             said: None,
             round: Vec::new(),
             is_resumed: false,
@@ -192,6 +199,7 @@ impl ToolUse {
                     record: ItemId::mint(id),
                     at: now,
                     outcome: None,
+                    files: Vec::new(),
                 }
             })
             .collect();
@@ -210,6 +218,7 @@ impl ToolUse {
             record: kept.record,
             at: kept.at,
             outcome: None,
+            files: Vec::new(),
         });
         self.round = resumed.collect();
         self.round
@@ -228,11 +237,12 @@ impl ToolUse {
     }
 
     /// Ends the call at this place of the round; nothing, where none runs there any more. Its result is cut to what
-    /// there is room for, and says so.
+    /// there is room for, and says so. Its files are the model's for this turn and not kept with the call.
     pub(super) fn finish(
         &mut self,
         place: usize,
         mut outcome: Outcome,
+        mut files: Vec<ToolFile>,
     ) -> Option<(Kept, &Outcome)> {
         let running = self.round.get(place)?;
         if running.outcome.is_some() {
@@ -252,8 +262,18 @@ impl ToolUse {
                 "\n[cut off here: {over} more bytes; there is no room for further results in this answer]"
             );
         }
+        let wanted = files.len();
+        files.retain(|file| {
+            let left = self.file_bytes_left.checked_sub(file.len());
+            self.file_bytes_left = left.unwrap_or(self.file_bytes_left);
+            left.is_some()
+        });
+        if files.len() < wanted {
+            output.push_str("\n[there is no room to show you all files of this result]");
+        }
         let kept = self.keep(running);
         let running = self.round.get_mut(place)?;
+        running.files = files;
         Some((kept, running.outcome.insert(outcome)))
     }
 
@@ -331,6 +351,7 @@ impl ToolUse {
             outputs.push(ModelInput::ToolOutput {
                 call_id: running.call.call_id.clone(),
                 output: running.outcome.unwrap_or_else(Outcome::unknown).output,
+                files: running.files,
             });
             told.push(ModelInput::ToolCall(running.call));
         }
@@ -342,13 +363,16 @@ impl ToolUse {
 fn tell_results(round: Vec<Running>, told: &mut [ModelInput]) {
     for running in round {
         let result = told.iter_mut().rev().find_map(|input| match input {
-            ModelInput::ToolOutput { call_id, output } if *call_id == running.call.call_id => {
-                Some(output)
-            }
+            ModelInput::ToolOutput {
+                call_id,
+                output,
+                files,
+            } if *call_id == running.call.call_id => Some((output, files)),
             _ => None,
         });
-        if let (Some(output), Some(outcome)) = (result, running.outcome) {
+        if let (Some((output, files)), Some(outcome)) = (result, running.outcome) {
             *output = outcome.output;
+            *files = running.files;
         }
     }
 }

@@ -113,10 +113,7 @@ impl Tools for Echo {
         let output = format!("{} asked for {}", context.user.id, call.name);
         let events = [
             ToolEvent::Progress("looking".to_owned()),
-            ToolEvent::Done {
-                output,
-                is_error: false,
-            },
+            ToolEvent::done(output, false),
         ];
         Box::pin(stream::iter(events))
     }

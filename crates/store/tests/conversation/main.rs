@@ -92,7 +92,8 @@ async fn tools_act_as_the_user_and_stay_hidden_from_the_page() {
         told,
         Some(ModelInput::ToolOutput {
             call_id: "call-whoami".to_owned(),
-            output
+            output,
+            files: Vec::new(),
         })
     );
 }
@@ -108,12 +109,8 @@ impl Tools for Together {
 
     async fn call(&self, _context: &RequestContext, call: ToolCall) -> ToolStream {
         self.0.wait().await;
-        let output = call.name;
-        let is_error = false;
-        Box::pin(futures::stream::iter([ToolEvent::Done {
-            output,
-            is_error,
-        }]))
+        let done = ToolEvent::done(call.name, false);
+        Box::pin(futures::stream::iter([done]))
     }
 }
 

@@ -210,6 +210,7 @@ fn received(files: &[ModelFile]) -> String {
             },
             Some(FileContent::Image(_)) => "an image".to_owned(),
             Some(FileContent::Pdf(_)) => "a document".to_owned(),
+            Some(FileContent::Audio(_)) => "a sound".to_owned(),
             None => "by its name only".to_owned(),
         };
         // Writing to a string cannot fail.
@@ -244,7 +245,10 @@ fn last_message(request: &ModelRequest) -> (&UserInput, &[ModelInput]) {
 fn tool_results(since: &[ModelInput]) -> String {
     let mut text = String::new();
     for input in since {
-        let ModelInput::ToolOutput { call_id, output } = input else {
+        let ModelInput::ToolOutput {
+            call_id, output, ..
+        } = input
+        else {
             continue;
         };
         let tool = since.iter().find_map(|input| match input {

@@ -220,6 +220,7 @@ async fn results_are_told_once_and_no_tool_is_called_again() {
         ModelInput::ToolOutput {
             call_id: "demo_call_1".to_owned(),
             output: format!("Added task 1: milk\n{AS_DATA}\n{{\"id\":1}}"),
+            files: Vec::new(),
         },
     ];
     assert_eq!(

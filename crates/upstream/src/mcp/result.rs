@@ -1,26 +1,51 @@
-//! What a tool answered, in words that a model can use.
+//! What a tool answered, in words that a model can use, and the files that it can be shown besides.
 //!
-//! A model that is told nothing of an image or a file makes something up, so what cannot be given to it
-//! is described: what it is, of which type and size, and where.
+//! A model that is told nothing of an image or a file makes something up, so each is described: what it is, of which
+//! type and size, and where. The words are kept with the conversation, the files are not.
 
 use std::fmt::Write as _;
 
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use engine::{
+    media,
+    ports::{FileContent, ToolFile},
+};
 use rmcp::model::{CallToolResult, ContentBlock, Resource, ResourceContents};
 use serde_json::Value;
 
 /// The longest name, address or description that is told of a file, in characters.
 const MAX_WORD_CHARS: usize = 1_000;
+/// As many files of one result are shown.
+const MAX_FILES: usize = 8;
+/// The largest file that is shown, in bytes.
+const MAX_FILE_BYTES: u64 = 5 << 20;
+/// Servers write Base64 as they like, with padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 /// Stands for content of a kind that the protocol did not have when this was written.
 const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
 /// A model that is given an empty text asks again, or takes it for a failure.
 pub(super) const NOTHING: &str = "The tool has done its work and answered nothing.";
 /// Between what a tool says and the same as data.
 pub(crate) const AS_DATA: &str = "[the answer as data:]";
+/// True also when it is read again in a later turn, without the file.
+const SHOWN: &str = "shown to you with this result";
 const NOTHING_FAILED: &str = "The tool failed and did not say why.";
 
-/// A result as text of at most `max_bytes` bytes, a note about the rest excepted.
-pub(super) fn text(result: &CallToolResult, max_bytes: usize) -> String {
-    let mut parts: Vec<String> = result.content.iter().map(block).collect();
+/// A result as text of at most `max_bytes` bytes, a note about the rest excepted, with the files that it speaks of.
+pub(super) fn told(result: &CallToolResult, max_bytes: usize) -> (String, Vec<ToolFile>) {
+    let mut files = Vec::new();
+    let blocks = result.content.iter();
+    let mut parts: Vec<String> = blocks.map(|part| block(part, &mut files)).collect();
     parts.retain(|part| !part.trim().is_empty());
     if let Some(structured) = &result.structured_content
         && !says_the_same(&result.content, structured)
@@ -36,19 +61,29 @@ pub(super) fn text(result: &CallToolResult, max_bytes: usize) -> String {
         (true, _) => NOTHING.to_owned(),
         (false, _) => parts.join("\n"),
     };
-    within(text, max_bytes)
+    (within(text, max_bytes), files)
 }
 
-fn block(block: &ContentBlock) -> String {
+fn block(block: &ContentBlock, files: &mut Vec<ToolFile>) -> String {
     match block {
         ContentBlock::Text(text) => text.text.clone(),
         ContentBlock::Image(image) => {
             let about = about(Some(&image.mime_type), Some(decoded_bytes(&image.data)));
-            format!("[an image{about}, which you cannot see]")
+            let verb = if show("image", &image.data, files) {
+                SHOWN
+            } else {
+                "which you cannot see"
+            };
+            format!("[an image{about}, {verb}]")
         }
         ContentBlock::Audio(audio) => {
             let about = about(Some(&audio.mime_type), Some(decoded_bytes(&audio.data)));
-            format!("[a sound{about}, which you cannot hear]")
+            let verb = if show("sound", &audio.data, files) {
+                "played to you with this result"
+            } else {
+                "which you cannot hear"
+            };
+            format!("[a sound{about}, {verb}]")
         }
         ContentBlock::ResourceLink(resource) => link(resource),
         ContentBlock::Resource(resource) => match &resource.resource {
@@ -68,12 +103,66 @@ fn block(block: &ContentBlock) -> String {
                 ..
             } => {
                 let about = about(mime_type.as_deref(), Some(decoded_bytes(blob)));
-                format!("[the file {}{about}, which you cannot read]", word(uri))
+                let name = word(uri);
+                if let Some(text) = text_of(mime_type.as_deref(), blob) {
+                    return format!("[the text of {name}{about}:]\n{text}");
+                }
+                let verb = if show(&name, blob, files) {
+                    SHOWN
+                } else {
+                    "which you cannot read"
+                };
+                format!("[the file {name}{about}, {verb}]")
             }
             _ => OTHER_CONTENT.to_owned(),
         },
         _ => OTHER_CONTENT.to_owned(),
     }
+}
+
+/// Puts a file to those that are shown, where models know its kind and there is room for it. What it is, its bytes say:
+/// a provider refuses the whole conversation for an image that is none.
+fn show(name: &str, base64: &str, files: &mut Vec<ToolFile>) -> bool {
+    if files.len() >= MAX_FILES || decoded_bytes(base64) > MAX_FILE_BYTES {
+        return false;
+    }
+    let Some(bytes) = decoded(base64) else {
+        return false;
+    };
+    let Some(media_type) = media::shown(&bytes) else {
+        return false;
+    };
+    let bytes = Bytes::from(bytes);
+    let content = match media_type {
+        media::PDF => FileContent::Pdf(bytes),
+        kind if kind.starts_with("audio/") => FileContent::Audio(bytes),
+        _ => FileContent::Image(bytes),
+    };
+    files.push(ToolFile {
+        name: name.to_owned(),
+        media_type: media_type.to_owned(),
+        content,
+    });
+    true
+}
+
+/// What a file says that came as bytes and is text by its type.
+fn text_of(media_type: Option<&str>, base64: &str) -> Option<String> {
+    let is_text = media_type.is_some_and(media::is_text);
+    if !is_text || decoded_bytes(base64) > MAX_FILE_BYTES {
+        return None;
+    }
+    let text = String::from_utf8(decoded(base64)?).ok()?;
+    (!text.contains('\0')).then_some(text)
+}
+
+fn decoded(base64: &str) -> Option<Vec<u8>> {
+    let is_one_line = !base64.bytes().any(|byte| byte.is_ascii_whitespace());
+    if is_one_line {
+        return BASE64.decode(base64).ok();
+    }
+    let digits: String = base64.split_ascii_whitespace().collect();
+    BASE64.decode(digits).ok()
 }
 
 /// A file that the answer only points to.

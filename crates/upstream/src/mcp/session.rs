@@ -361,28 +361,28 @@ impl Running {
             }
             return match answer {
                 Ok(result) => self.done(result),
-                Err(error) => ToolEvent::Done {
-                    output: told(&self.server, &error),
-                    is_error: true,
-                },
+                Err(error) => ToolEvent::done(told(&self.server, &error), true),
             };
         }
     }
 
     fn done(&self, result: ServerResult) -> ToolEvent {
-        let (output, is_error) = match result {
-            ServerResult::CallToolResult(result) => (
-                result::text(&result, self.server.max_result_bytes),
-                result.is_error.unwrap_or(false),
-            ),
-            ServerResult::EmptyResult(_) => (result::NOTHING.to_owned(), false),
+        match result {
+            ServerResult::CallToolResult(result) => {
+                let (output, files) = result::told(&result, self.server.max_result_bytes);
+                ToolEvent::Done {
+                    output,
+                    is_error: result.is_error.unwrap_or(false),
+                    files,
+                }
+            }
+            ServerResult::EmptyResult(_) => ToolEvent::done(result::NOTHING, false),
             // Questions to the user and tasks that run on are not offered in the handshake.
-            _ => (
-                "The tool answered with something that this client did not ask for.".to_owned(),
+            _ => ToolEvent::done(
+                "The tool answered with something that this client did not ask for.",
                 true,
             ),
-        };
-        ToolEvent::Done { output, is_error }
+        }
     }
 }
 

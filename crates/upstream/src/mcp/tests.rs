@@ -7,7 +7,7 @@ use axum::{Router, http::request::Parts};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::{
     SessionRules, User,
-    ports::{Model, ModelEvent, ModelInput, ModelRequest},
+    ports::{FileContent, Model, ModelEvent, ModelInput, ModelRequest, ToolFile},
 };
 use futures::StreamExt;
 use protocol::Timestamp;
@@ -260,14 +260,29 @@ async fn run(
     name: &str,
     arguments: &str,
 ) -> (Vec<String>, String, bool) {
+    let (progress, output, is_error, _) = run_with_files(tools, context, name, arguments).await;
+    (progress, output, is_error)
+}
+
+/// The same, and the files that the model is shown.
+async fn run_with_files(
+    tools: &McpTools,
+    context: &RequestContext,
+    name: &str,
+    arguments: &str,
+) -> (Vec<String>, String, bool, Vec<ToolFile>) {
     let mut events = tools.call(context, call(name, arguments)).await;
     let mut progress = Vec::new();
     loop {
         match events.next().await.unwrap() {
             ToolEvent::Progress(line) => progress.push(line),
-            ToolEvent::Done { output, is_error } => {
+            ToolEvent::Done {
+                output,
+                is_error,
+                files,
+            } => {
                 assert_eq!(events.next().await, None);
-                return (progress, output, is_error);
+                return (progress, output, is_error, files);
             }
         }
     }
@@ -748,10 +763,7 @@ async fn a_call_outlives_the_session_that_takes_its_place() {
     tools.sessions.invalidate_all();
     tools.sessions.run_pending_tasks();
     server.shared.gate.send_replace(true);
-    let done = ToolEvent::Done {
-        output: "through the gate".to_owned(),
-        is_error: false,
-    };
+    let done = ToolEvent::done("through the gate", false);
     assert_eq!(events.next().await, Some(done));
 }
 
@@ -828,9 +840,11 @@ async fn the_demo_assistant_uses_them() {
     let (_, output, _) = run(&tools, &ada, &asked.name, &asked.arguments).await;
     let call_id = asked.call_id.clone();
     request.input.push(ModelInput::ToolCall(asked));
-    request
-        .input
-        .push(ModelInput::ToolOutput { call_id, output });
+    request.input.push(ModelInput::ToolOutput {
+        call_id,
+        output,
+        files: Vec::new(),
+    });
     let second = demo.respond(request).await.unwrap();
     let text = second.filter_map(|event| async {
         match event {

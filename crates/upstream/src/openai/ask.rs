@@ -122,7 +122,8 @@ impl Provider {
 
     /// What has helped once is done at once the next time.
     fn remember(&self, model: &str, refused: Refused, changes: &[String]) {
-        if changes.is_empty() {
+        let refused = refused.lasting();
+        if changes.is_empty() || refused == self.refused(model) {
             return;
         }
         tracing::warn!(

@@ -101,15 +101,26 @@ fn place(status: Option<StatusCode>) -> String {
 
 /// Whether the provider found the request itself wrong: the mistake of whoever wrote it.
 pub(super) fn is_of_request(error: &ModelError) -> bool {
-    let ModelError::Misconfigured(source) = error else {
-        return false;
+    refusal_of_request(error).is_some()
+}
+
+fn refusal_of_request(error: &ModelError) -> Option<&Refusal> {
+    let (ModelError::Misconfigured(source) | ModelError::Unavailable(source)) = error else {
+        return None;
     };
-    source.downcast_ref::<Refusal>().is_some_and(|refusal| {
-        matches!(
-            refusal.status,
-            Some(StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
-        )
-    })
+    let refusal = source.downcast_ref::<Refusal>()?;
+    let is_of_request = match refusal.status? {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => true,
+        // What OpenRouter (404), llama.cpp and Ollama (500) say to an image that the model cannot see.
+        StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {
+            let words = refusal.words.0.to_ascii_lowercase();
+            ["image input", "audio input"]
+                .iter()
+                .any(|text| words.contains(text))
+        }
+        _ => false,
+    };
+    is_of_request.then_some(refusal)
 }
 
 /// What the provider found wrong with the request, in lower case.
@@ -123,13 +134,7 @@ pub(super) struct Complaint {
 /// What the provider said when it found the request itself wrong. What it repeats of the request is left out, where it
 /// can be told apart.
 pub(super) fn complaint(error: &ModelError) -> Option<Complaint> {
-    let ModelError::Misconfigured(source) = error else {
-        return None;
-    };
-    let refusal = source.downcast_ref::<Refusal>()?;
-    if !is_of_request(error) {
-        return None;
-    }
+    let refusal = refusal_of_request(error)?;
     let body = refusal.words.0.to_ascii_lowercase();
     let value: Value = serde_json::from_str(&body).unwrap_or_default();
     let mut words = Vec::new();

@@ -6,10 +6,21 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolSpec, UserInput};
+use engine::ports::{
+    FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, ToolSpec, UserInput,
+};
 use serde_json::{Map, Value, json};
 
-use super::{Mark, opaque_user, refused::Refused};
+use super::{
+    Mark, opaque_user,
+    refused::{Kind, OUTPUT_LISTS, Refused},
+};
+
+/// What stands beside files that tools gave back, where a tool's result takes none.
+const OF_TOOLS: &str =
+    "[The files above came with the results of the tools, in their order, not from the user.]";
+/// What stands behind a result whose files the model does not take.
+const NOT_SHOWN: &str = "[Not all files of this result can be shown to you.]";
 
 /// One entry of the conversation in the words that both APIs share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +29,8 @@ pub(super) enum Entry<'a> {
         /// `user` or `assistant`; instructions travel apart.
         role: &'static str,
         text: Cow<'a, str>,
-        /// A user's only.
-        files: &'a [ModelFile],
+        /// A user's only: what stands before the text.
+        files: Vec<Part<'a>>,
     },
     /// See [`engine::ports::Thought`].
     Thought(Cow<'a, str>),
@@ -33,7 +44,18 @@ pub(super) enum Entry<'a> {
     Output {
         call_id: Cow<'a, str>,
         output: Cow<'a, str>,
+        /// Where an API takes them there.
+        files: Vec<Part<'a>>,
     },
+}
+
+/// What an API takes in the result of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Results {
+    /// Text alone; a message behind the results shows their files.
+    Texts,
+    /// Text, images and documents. The API knows no sounds.
+    Lists,
 }
 
 /// The conversation as it may be sent: with the user's language in front, and without tool calls
@@ -42,9 +64,14 @@ pub(super) enum Entry<'a> {
 /// get an id of their own: some models count anew in each answer, and others refuse that.
 ///
 /// Only what the application says stands between `mark`s, whatever anybody writes.
-pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'a>> {
+pub(super) fn entries<'a>(
+    request: &'a ModelRequest,
+    results: Results,
+    refused: &Refused,
+    mark: &Mark,
+) -> Vec<Entry<'a>> {
     let message = |role, text| {
-        let files = &[];
+        let files = Vec::new();
         Some(Entry::Message { role, text, files })
     };
     let language = request.locale.as_deref().and_then(|locale| {
@@ -59,7 +86,7 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
         ModelInput::User(UserInput { text, files }) => Some(Entry::Message {
             role: "user",
             text: mark.foreign(text),
-            files,
+            files: files.iter().map(|file| part(file, refused, mark)).collect(),
         }),
         ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
         ModelInput::Context(text) => message("user", mark.context(text).into()),
@@ -71,12 +98,53 @@ pub(super) fn entries<'a>(request: &'a ModelRequest, mark: &Mark) -> Vec<Entry<'
             name: &call.name,
             arguments: mark.foreign(&call.arguments),
         }),
-        ModelInput::ToolOutput { output, .. } => Some(Entry::Output {
-            call_id: id?,
-            output: mark.foreign(output),
-        }),
+        ModelInput::ToolOutput { output, files, .. } => {
+            let has_sounds = results == Results::Texts;
+            let shown = files
+                .iter()
+                .filter_map(|file| tool_part(file, refused, mark))
+                .filter(|part| has_sounds || !matches!(part, Part::Sound { .. }));
+            let shown: Vec<Part<'_>> = shown.collect();
+            let mut output = mark.foreign(output);
+            if shown.len() < files.len() {
+                output = format!("{output}\n{NOT_SHOWN}").into();
+            }
+            Some(Entry::Output {
+                call_id: id?,
+                output,
+                files: shown,
+            })
+        }
     });
-    language.into_iter().chain(entries).collect()
+    let entries = language.into_iter().chain(entries);
+    if results == Results::Lists && !refused.has(OUTPUT_LISTS) {
+        return entries.collect();
+    }
+    beside(entries)
+}
+
+/// Puts the files of a round's results into a message behind them.
+fn beside<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
+    let mut told = Vec::new();
+    let mut shown = Vec::new();
+    let show = |shown: &mut Vec<Part<'a>>, told: &mut Vec<Entry<'a>>| {
+        if !shown.is_empty() {
+            told.push(Entry::Message {
+                role: "user",
+                text: OF_TOOLS.into(),
+                files: std::mem::take(shown),
+            });
+        }
+    };
+    for mut entry in entries {
+        match &mut entry {
+            Entry::Output { files, .. } => shown.append(files),
+            _ => show(&mut shown, &mut told),
+        }
+        told.push(entry);
+    }
+    show(&mut shown, &mut told);
+    told
 }
 
 /// For each input, the id of the call that it is or answers, each for one call only; none for a call
@@ -129,7 +197,7 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
     ids
 }
 
-/// A part of a user's message that has files.
+/// A part of a user's message that has files, or of a tool's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     Text(Cow<'a, str>),
@@ -142,11 +210,17 @@ pub(super) enum Part<'a> {
         /// The bytes, as a `data:` address.
         url: String,
     },
+    Sound {
+        /// The bytes, in Base64.
+        data: String,
+        /// `wav` or `mp3`.
+        format: &'static str,
+    },
 }
 
 /// A user's message in parts: the files, then what is said about them.
-pub(super) fn parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Vec<Part<'a>> {
-    let mut parts: Vec<Part<'a>> = files.iter().map(|file| part(file, mark)).collect();
+pub(super) fn parts<'a>(text: Cow<'a, str>, files: Vec<Part<'a>>) -> Vec<Part<'a>> {
+    let mut parts = files;
     if !text.is_empty() {
         parts.push(Part::Text(text));
     }
@@ -154,7 +228,7 @@ pub(super) fn parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark)
 }
 
 /// What models take differs; all take text, and images and PDF are what our two APIs take besides.
-fn part<'a>(file: &'a ModelFile, mark: &Mark) -> Part<'a> {
+fn part<'a>(file: &'a ModelFile, refused: &Refused, mark: &Mark) -> Part<'a> {
     let ModelFile {
         name, media_type, ..
     } = file;
@@ -162,10 +236,10 @@ fn part<'a>(file: &'a ModelFile, mark: &Mark) -> Part<'a> {
     // A name must not end the tag that it stands in.
     let tag_name = name.replace(['"', '<', '>', '&'], "_");
     match &file.content {
-        Some(FileContent::Image(bytes)) => Part::Image {
+        Some(FileContent::Image(bytes)) if refused.takes(Kind::Image) => Part::Image {
             url: data_url(media_type, bytes),
         },
-        Some(FileContent::Pdf(bytes)) => Part::Document {
+        Some(FileContent::Pdf(bytes)) if refused.takes(Kind::Document) => Part::Document {
             name,
             url: data_url(media_type, bytes),
         },
@@ -176,10 +250,42 @@ fn part<'a>(file: &'a ModelFile, mark: &Mark) -> Part<'a> {
             )
             .into(),
         ),
-        None => Part::Text(
-            format!("<file name=\"{tag_name}\" type=\"{media_type}\">(not shown)</file>").into(),
-        ),
+        // People's sounds are told by their names.
+        Some(FileContent::Image(_) | FileContent::Pdf(_) | FileContent::Audio(_)) | None => {
+            Part::Text(
+                format!("<file name=\"{tag_name}\" type=\"{media_type}\">(not shown)</file>")
+                    .into(),
+            )
+        }
     }
+}
+
+/// A file that a tool gave back; nothing, where the model does not take it.
+fn tool_part<'a>(file: &'a ToolFile, refused: &Refused, mark: &Mark) -> Option<Part<'a>> {
+    let ToolFile {
+        name, media_type, ..
+    } = file;
+    let (kind, part) = match &file.content {
+        FileContent::Image(bytes) => {
+            let url = data_url(media_type, bytes);
+            (Kind::Image, Part::Image { url })
+        }
+        FileContent::Pdf(bytes) => {
+            let url = data_url(media_type, bytes);
+            let name = mark.foreign(name);
+            (Kind::Document, Part::Document { name, url })
+        }
+        FileContent::Audio(bytes) => {
+            let data = STANDARD.encode(bytes);
+            let format = match media_type.as_str() {
+                "audio/mpeg" => "mp3",
+                _ => "wav",
+            };
+            (Kind::Sound, Part::Sound { data, format })
+        }
+        FileContent::Text(text) => return Some(Part::Text(mark.foreign(text))),
+    };
+    refused.takes(kind).then_some(part)
 }
 
 fn data_url(media_type: &str, bytes: &[u8]) -> String {

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use super::failure::{self, Complaint};
 
+/// Lists in place of texts for the results of tools, which some servers of the Responses API do not know.
+pub(super) const OUTPUT_LISTS: &str = "lists in results";
+
 /// The names under which an answer's length is asked for, each of which some servers refuse.
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
@@ -65,7 +68,93 @@ pub(super) struct Refused {
     tools: Vec<u64>,
     /// Whether every call has to come with a thought, those of earlier turns as well, whose thoughts are gone.
     demands_thoughts: bool,
+    /// Kinds of files.
+    kinds: Vec<Kind>,
+    /// Whether a file of this question cannot be read, so that it has to go without any.
+    has_bad_file: bool,
 }
+
+/// What a model may not be able to take in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Image,
+    Document,
+    Sound,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Image, Self::Document, Self::Sound];
+
+    /// The types of its parts in both APIs.
+    const fn parts(self) -> &'static [&'static str] {
+        match self {
+            Self::Image => &["image_url", "input_image"],
+            Self::Document => &["file", "input_file"],
+            Self::Sound => &["input_audio"],
+        }
+    }
+
+    /// How refusals speak of it, in lower case.
+    const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Image => &[
+                "image",
+                "vision",
+                "multimodal",
+                "multi-modal",
+                "multi modal",
+            ],
+            Self::Document => &[
+                "pdf",
+                "document",
+                "input_file",
+                "file_data",
+                "'file'",
+                "`file`",
+                "\"file\"",
+                "file input",
+                "file content",
+            ],
+            Self::Sound => &["audio", "sound"],
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "images",
+            Self::Document => "documents",
+            Self::Sound => "sounds",
+        }
+    }
+}
+
+/// How a refusal says that it wants a text where a list of parts is, in lower case.
+const WANTS_TEXT: [&str; 8] = [
+    "must be a string",
+    "valid string",
+    "expected a string",
+    "expected string",
+    "to be a string",
+    "value must be a string",
+    "content type",
+    "unknown variant",
+];
+
+/// How a refusal says that this one file is wrong, rather than that no file is taken, in lower case.
+const BAD_FILE: [&str; 12] = [
+    "invalid image",
+    "invalid base64",
+    "invalid pdf",
+    "invalid file",
+    "could not process",
+    "unable to process",
+    "cannot identify",
+    "corrupt",
+    "too large",
+    "too many",
+    "exceed",
+    "failed to decode",
+];
 
 impl Refused {
     /// Leaves a parameter out from the beginning.
@@ -78,6 +167,19 @@ impl Refused {
     /// Whether a parameter is left out.
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameters.contains(&name)
+    }
+
+    /// Whether files of a kind may be shown.
+    pub(super) fn takes(&self, kind: Kind) -> bool {
+        !self.has_bad_file && !self.kinds.contains(&kind)
+    }
+
+    /// The same for the next question, whose files are others.
+    pub(super) fn lasting(self) -> Self {
+        Self {
+            has_bad_file: false,
+            ..self
+        }
     }
 
     /// Whether a call without a thought is refused.
@@ -106,6 +208,9 @@ impl Refused {
         // What a schema has inside may have a parameter's name.
         if !is_of_schema(&words) {
             let sent = Sent::of(body);
+            if let Some(change) = self.learn_files(&words, &sent) {
+                return Some(change);
+            }
             let is_learnable = |name: &&'static str| {
                 let is_length = OUTPUT_FIELDS.contains(name);
                 let has_other = is_length && OUTPUT_FIELDS.iter().any(|other| self.has(other));
@@ -123,6 +228,36 @@ impl Refused {
             }
         }
         self.learn_tool(&format!("{param} {words}"), tools)
+    }
+
+    /// Learns which files the model does not take, or that one of them is broken.
+    fn learn_files(&mut self, words: &str, sent: &Sent) -> Option<String> {
+        let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+        let kinds: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|kind| sent.has_part(*kind))
+            .collect();
+        let named: Vec<Kind> = kinds
+            .iter()
+            .copied()
+            .filter(|kind| says(kind.words()))
+            .collect();
+        let wants_text = says(&WANTS_TEXT);
+        if kinds.is_empty() || (named.is_empty() && !wants_text) {
+            return None;
+        }
+        if says(&BAD_FILE) {
+            self.has_bad_file = true;
+            return Some("a file of this question".to_owned());
+        }
+        if sent.has_output_list() {
+            self.add(OUTPUT_LISTS);
+            return Some("files in the results of tools".to_owned());
+        }
+        let refused = if named.is_empty() { kinds } else { named };
+        let names: Vec<&str> = refused.iter().map(|kind| kind.name()).collect();
+        self.kinds.extend(refused);
+        Some(names.join(" and "))
     }
 
     fn learn_tool(&mut self, words: &str, tools: &[ToolSpec]) -> Option<String> {
@@ -151,17 +286,35 @@ impl Sent {
         Self(serde_json::from_str(body).unwrap_or_default())
     }
 
+    fn entries(&self) -> impl Iterator<Item = &Value> {
+        let list = |field: &str| self.0[field].as_array().into_iter().flatten();
+        list("messages").chain(list("input"))
+    }
+
+    /// Whether a file of this kind is sent.
+    fn has_part(&self, kind: Kind) -> bool {
+        let contents = self
+            .entries()
+            .flat_map(|entry| [&entry["content"], &entry["output"]]);
+        let mut parts = contents.filter_map(Value::as_array).flatten();
+        parts.any(|part| kind.parts().iter().any(|name| part["type"] == *name))
+    }
+
+    /// Whether the result of a tool is a list.
+    fn has_output_list(&self) -> bool {
+        self.entries().any(|entry| entry["output"].is_array())
+    }
+
     /// Whether something is sent under this name: in the question itself, in a message or its calls, or about a tool.
     fn has(&self, name: &str) -> bool {
         let list = |field: &str| self.0[field].as_array().into_iter().flatten();
-        let messages = list("messages").chain(list("input"));
-        let calls = messages
-            .clone()
+        let calls = self
+            .entries()
             .filter_map(|message| message["tool_calls"].as_array())
             .flatten();
         let tools = list("tools").flat_map(|tool| [tool, &tool["function"]]);
         std::iter::once(&self.0)
-            .chain(messages)
+            .chain(self.entries())
             .chain(calls)
             .chain(tools)
             .any(|value| value.get(name).is_some())

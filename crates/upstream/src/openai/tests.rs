@@ -1,6 +1,7 @@
 //! Both APIs against recorded shapes, and over real HTTP against the scripted model server.
 
 mod asking;
+mod files;
 mod thoughts;
 mod tolerance;
 
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::ports::{
-    FileContent, Model, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolSpec,
-    UserInput,
+    FileContent, Model, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, ToolFile,
+    ToolSpec, UserInput,
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -110,6 +111,7 @@ fn output(call_id: &str, output: &str) -> ModelInput {
     ModelInput::ToolOutput {
         call_id: call_id.to_owned(),
         output: output.to_owned(),
+        files: Vec::new(),
     }
 }
 
@@ -273,6 +275,7 @@ async fn a_user_cannot_write_what_the_application_says() {
             ModelInput::ToolOutput {
                 call_id: "call_1".to_owned(),
                 output: forged.clone(),
+                files: Vec::new(),
             },
             // A value of a state variable that a user chose.
             ModelInput::Context(format!("Name: {forged}")),

@@ -185,6 +185,7 @@ fn an_allowed_call_runs_first_and_its_result_takes_its_place() {
     let output = ModelInput::ToolOutput {
         call_id: "call-delete".to_owned(),
         output: "deleted".to_owned(),
+        files: Vec::new(),
     };
     assert_eq!(
         asked,

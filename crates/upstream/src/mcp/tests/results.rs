@@ -2,7 +2,9 @@
 
 use super::*;
 
+/// The first bytes of an image, and of nothing that is known.
 const PNG: &str = "iVBORw0KGgo=";
+const OTHER: &str = "aGVsbG8gISE=";
 
 /// What is told of this result, and whether it is an error, where a result may have so many bytes.
 async fn told_within(max_result_bytes: usize, answer: Value) -> (String, bool) {
@@ -28,10 +30,14 @@ async fn each_kind_of_content_is_told_in_words() {
         (json!({"type": "text", "text": "two\nlines"}), "two\nlines"),
         (
             json!({"type": "image", "data": PNG, "mimeType": "image/png"}),
+            "[an image (image/png, 8 bytes), shown to you with this result]",
+        ),
+        (
+            json!({"type": "image", "data": OTHER, "mimeType": "image/png"}),
             "[an image (image/png, 8 bytes), which you cannot see]",
         ),
         (
-            json!({"type": "audio", "data": PNG, "mimeType": "audio/wav"}),
+            json!({"type": "audio", "data": OTHER, "mimeType": "audio/wav"}),
             "[a sound (audio/wav, 8 bytes), which you cannot hear]",
         ),
         (
@@ -42,9 +48,15 @@ async fn each_kind_of_content_is_told_in_words() {
         ),
         (
             json!({"type": "resource", "resource": {
-                "uri": "file:///a.pdf", "mimeType": "application/pdf", "blob": PNG,
+                "uri": "file:///a.pdf", "mimeType": "application/pdf", "blob": OTHER,
             }}),
             "[the file file:///a.pdf (application/pdf, 8 bytes), which you cannot read]",
+        ),
+        (
+            json!({"type": "resource", "resource": {
+                "uri": "file:///a.csv", "mimeType": "text/csv", "blob": OTHER,
+            }}),
+            "[the text of file:///a.csv (text/csv, 8 bytes):]\nhello !!",
         ),
         (
             json!({"type": "resource", "resource": {"uri": "file:///a", "blob": ""}}),
@@ -71,6 +83,60 @@ async fn each_kind_of_content_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn files_that_models_know_are_shown_as_what_they_are() {
+    let server = Server::start(&["answer"]).await;
+    let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let wav = encode(b"RIFF\x24\0\0\0WAVEfmt ");
+    let pdf = encode(b"%PDF-1.7\n%%EOF");
+    // As old programs write it, and called something else.
+    let lines = "iVBOR\nw0KGgo";
+    let large = {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        bytes.resize((5 << 20) + 1, 0);
+        encode(&bytes)
+    };
+    let content = json!([
+        {"type": "image", "data": large, "mimeType": "image/png"},
+        {"type": "image", "data": "no Base64!", "mimeType": "image/png"},
+        {"type": "image", "data": lines, "mimeType": "image/jpeg"},
+        {"type": "audio", "data": wav, "mimeType": "audio/wav"},
+        {"type": "resource", "resource": {"uri": "file:///bill.pdf", "blob": pdf}},
+    ]);
+    *server.shared.answer.lock().unwrap() = json!({ "content": content });
+    let (_, output, _, files) = run_with_files(&tools, &user("ada"), "answer", "{}").await;
+    let told: Vec<_> = output
+        .lines()
+        .map(|line| line.ends_with("with this result]"))
+        .collect();
+    assert_eq!(told, [false, false, true, true, true], "{output}");
+    let shown: Vec<_> = files
+        .iter()
+        .map(|file| (file.name.as_str(), file.media_type.as_str(), file.len()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("image", "image/png", 8),
+            ("sound", "audio/wav", 16),
+            ("file:///bill.pdf", "application/pdf", 14)
+        ]
+    );
+    let [image, sound, document] = &files[..] else {
+        panic!()
+    };
+    assert!(matches!(image.content, FileContent::Image(_)));
+    assert!(matches!(sound.content, FileContent::Audio(_)));
+    assert!(matches!(document.content, FileContent::Pdf(_)));
+
+    let many = vec![json!({"type": "image", "data": PNG, "mimeType": "image/png"}); 9];
+    *server.shared.answer.lock().unwrap() = json!({ "content": many });
+    let (_, output, _, files) = run_with_files(&tools, &user("ada"), "answer", "{}").await;
+    assert_eq!(files.len(), 8);
+    assert!(output.ends_with("which you cannot see]"), "{output}");
+}
+
+#[tokio::test]
 async fn data_is_told_where_no_text_holds_it() {
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
@@ -91,7 +157,7 @@ async fn data_is_told_where_no_text_holds_it() {
         (
             json!([image]),
             data,
-            "[an image (image/png, 8 bytes), which you cannot see]\n[the answer as data:]\n\
+            "[an image (image/png, 8 bytes), shown to you with this result]\n[the answer as data:]\n\
              {\"sum\":5}",
         ),
         // What FastMCP makes of a number, a text and a list.

@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use engine::ports::{ModelFile, ModelRequest};
+use engine::ports::ModelRequest;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
     Mark, RequestOptions, SystemRole,
-    history::{self, Entry, Part},
+    history::{self, Entry, Part, Results},
     refused::{Refused, THOUGHT},
 };
 
@@ -72,6 +72,13 @@ enum ContentPart<'a> {
     Text { text: Cow<'a, str> },
     ImageUrl { image_url: ImageUrl },
     File { file: File<'a> },
+    InputAudio { input_audio: InputAudio },
+}
+
+#[derive(Serialize)]
+struct InputAudio {
+    data: String,
+    format: &'static str,
 }
 
 #[derive(Serialize)]
@@ -223,13 +230,10 @@ fn messages<'a>(
         messages.push(Message::new(role, instructions));
     }
     let mut remembered = Remembered::default();
-    for entry in history::entries(request, mark) {
+    for entry in history::entries(request, Results::Texts, refused, mark) {
         match entry {
             Entry::Message { role, text, files } => {
-                let content = match files {
-                    [] => Content::Text(text),
-                    files => content_parts(text, files, mark),
-                };
+                let content = content(history::parts(text, files));
                 match messages.last_mut() {
                     // Many chat templates want the roles to alternate.
                     Some(last) if last.role == role && last.tool_calls.is_empty() => {
@@ -270,7 +274,12 @@ fn messages<'a>(
                     last.thoughts.append(&mut remembered.message);
                 }
             }
-            Entry::Output { call_id, output } => {
+            // Their files are in a message of their own.
+            Entry::Output {
+                call_id,
+                output,
+                files: _,
+            } => {
                 let mut message = Message::new("tool", output);
                 message.tool_call_id = Some(call_id);
                 messages.push(message);
@@ -312,8 +321,12 @@ fn alternate(messages: &mut Vec<Message<'_>>) {
     }
 }
 
-fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
-    let parts = history::parts(text, files, mark).into_iter();
+/// A text alone is no list.
+fn content(mut parts: Vec<Part<'_>>) -> Content<'_> {
+    if let [Part::Text(text)] = parts.as_mut_slice() {
+        return Content::Text(std::mem::take(text));
+    }
+    let parts = parts.into_iter();
     Content::Parts(
         parts
             .map(|part| match part {
@@ -326,6 +339,9 @@ fn content_parts<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) ->
                         filename: name,
                         file_data: url,
                     },
+                },
+                Part::Sound { data, format } => ContentPart::InputAudio {
+                    input_audio: InputAudio { data, format },
                 },
             })
             .collect(),
@@ -370,6 +386,7 @@ mod tests {
             ModelInput::ToolOutput {
                 call_id: call_id.to_owned(),
                 output: "seen".to_owned(),
+                files: Vec::new(),
             },
         ]
     }

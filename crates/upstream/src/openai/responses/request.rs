@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use engine::ports::{ModelFile, ModelRequest};
+use engine::ports::ModelRequest;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
 use super::ResponsesOptions;
 use crate::openai::{
     Mark,
-    history::{self, Entry, Part},
+    history::{self, Entry, Part, Results},
     refused::Refused,
 };
 
@@ -61,7 +61,7 @@ enum InputItem<'a> {
     },
     FunctionCallOutput {
         call_id: Cow<'a, str>,
-        output: Cow<'a, str>,
+        output: Content<'a>,
     },
 }
 
@@ -123,10 +123,10 @@ impl<'a> Body<'a> {
         Self {
             model: &request.model,
             instructions: mark.instructions(request),
-            input: history::entries(request, mark)
+            input: history::entries(request, Results::Lists, refused, mark)
                 .into_iter()
                 .filter(|entry| !(refused.has("include") && matches!(entry, Entry::Thought(_))))
-                .filter_map(|entry| input_item(entry, mark))
+                .filter_map(input_item)
                 .collect(),
             tools: request
                 .tools
@@ -158,11 +158,11 @@ impl<'a> Body<'a> {
     }
 }
 
-fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> Option<Input<'a>> {
+fn input_item(entry: Entry<'_>) -> Option<Input<'_>> {
     Some(Input::Item(match entry {
         Entry::Message { role, text, files } => InputItem::Message {
             role,
-            content: content(text, files, mark),
+            content: content(history::parts(text, files)),
         },
         Entry::Thought(text) => {
             return RawValue::from_string(text.into_owned())
@@ -179,28 +179,37 @@ fn input_item<'a>(entry: Entry<'a>, mark: &Mark) -> Option<Input<'a>> {
             name,
             arguments,
         },
-        Entry::Output { call_id, output } => InputItem::FunctionCallOutput { call_id, output },
+        Entry::Output {
+            call_id,
+            output,
+            mut files,
+        } => InputItem::FunctionCallOutput {
+            call_id,
+            output: {
+                files.insert(0, Part::Text(output));
+                content(files)
+            },
+        },
     }))
 }
 
-fn content<'a>(text: Cow<'a, str>, files: &'a [ModelFile], mark: &Mark) -> Content<'a> {
-    if files.is_empty() {
-        return Content::Text(text);
+/// A text alone is no list.
+fn content(mut parts: Vec<Part<'_>>) -> Content<'_> {
+    if let [Part::Text(text)] = parts.as_mut_slice() {
+        return Content::Text(std::mem::take(text));
     }
-    let parts = history::parts(text, files, mark).into_iter();
-    Content::Parts(
-        parts
-            .map(|part| match part {
-                Part::Text(text) => InputPart::Text { text },
-                Part::Image { url } => InputPart::Image {
-                    image_url: url,
-                    detail: "auto",
-                },
-                Part::Document { name, url } => InputPart::File {
-                    filename: name,
-                    file_data: url,
-                },
-            })
-            .collect(),
-    )
+    let parts = parts.into_iter().filter_map(|part| match part {
+        Part::Text(text) => Some(InputPart::Text { text }),
+        Part::Image { url } => Some(InputPart::Image {
+            image_url: url,
+            detail: "auto",
+        }),
+        Part::Document { name, url } => Some(InputPart::File {
+            filename: name,
+            file_data: url,
+        }),
+        // The API has no word for it, and none is made for it.
+        Part::Sound { .. } => None,
+    });
+    Content::Parts(parts.collect())
 }
