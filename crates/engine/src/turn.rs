@@ -319,6 +319,8 @@ impl Turn {
                 self.transcript.cite(url, title, index, out);
                 self.check_length(moment, out);
             }
+            // Nothing is shown of these.
+            ModelEvent::FileCitation { .. } | ModelEvent::Builtin(_) => {}
             ModelEvent::Thought(thought) => self.tools.think(thought, self.transcript.is_saying()),
             ModelEvent::ToolCall(call) => self.tools.want(call),
             ModelEvent::Completed {

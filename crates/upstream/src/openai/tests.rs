@@ -220,6 +220,8 @@ fn line(event: Result<ModelEvent, engine::ports::ModelError>) -> String {
             let usage = usage.map(|usage| (usage.input_tokens, usage.output_tokens));
             format!("end: truncated {is_truncated}, usage {usage:?}")
         }
+        Ok(ModelEvent::FileCitation { name, index, .. }) => format!("cites: {name} at {index:?}"),
+        Ok(ModelEvent::Builtin(event)) => format!("works: {event:?}"),
         Err(error) => format!("error: {error}"),
     }
 }
