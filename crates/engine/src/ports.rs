@@ -461,7 +461,8 @@ pub struct ModelRequest {
 pub enum ModelEvent {
     /// More of the answer's text; never empty.
     TextDelta(String),
-    /// More of a summary of what the model thinks; may never come.
+    /// More of a summary of what the model thinks; may never come. Parts of a summary are paragraphs, with a blank line
+    /// between them.
     ReasoningDelta(String),
     /// A link the answer cites, at this character position of the answer so far.
     UrlCitation {
@@ -472,6 +473,19 @@ pub enum ModelEvent {
         /// Position in characters; `None` for the end of the text so far.
         index: Option<u32>,
     },
+    /// A file the answer cites.
+    FileCitation {
+        /// The provider's id of it.
+        file_id: String,
+        /// What it is called.
+        name: String,
+        /// The provider's container that it lies in, for a file that the model has made itself.
+        container_id: Option<String>,
+        /// Position in characters; `None` for the end of the text so far.
+        index: Option<u32>,
+    },
+    /// How far a tool is that the provider runs by itself.
+    Builtin(BuiltinEvent),
     /// What the model wants to be told again with the calls that follow.
     Thought(Thought),
     /// A complete request for a tool.
@@ -483,6 +497,80 @@ pub enum ModelEvent {
         /// Tokens read and written, where the provider says so.
         usage: Option<Usage>,
     },
+}
+
+/// How far a tool of the provider's own is. Nobody asks for it and nobody has to answer: it is there to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltinEvent {
+    /// The provider's id of the call, the same in all its events.
+    pub id: String,
+    /// How far it is. Some calls tell nothing but their end.
+    pub state: BuiltinState,
+    /// What is known of it; a later event of the same call knows as much or more, except of a picture, which comes once
+    /// for each of its forms.
+    pub work: BuiltinWork,
+}
+
+/// How far a tool of the provider's own is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltinState {
+    /// At work.
+    Working,
+    /// Ended well.
+    Done,
+    /// Failed; the model goes on by itself.
+    Failed,
+}
+
+/// What a tool of the provider's own does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuiltinWork {
+    /// Searches the web, opens a page, or looks for something in it.
+    WebSearch {
+        /// What is looked for.
+        queries: Vec<String>,
+        /// Pages that were found or opened.
+        sources: Vec<WebSource>,
+    },
+    /// Searches files that the operator has put at the provider.
+    FileSearch {
+        /// What is looked for.
+        queries: Vec<String>,
+        /// Names of files in which something was found, each once.
+        files: Vec<String>,
+    },
+    /// Writes a program and runs it.
+    CodeInterpreter {
+        /// The program; empty until it is written.
+        code: String,
+        /// What it printed, where the provider tells.
+        logs: Vec<String>,
+    },
+    /// Draws.
+    ImageGeneration {
+        /// The picture, or what it looks like so far.
+        image: Option<GeneratedImage>,
+    },
+}
+
+/// A page of the web.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSource {
+    /// Where it is.
+    pub url: String,
+    /// What it is called; often empty.
+    pub title: String,
+}
+
+/// A picture that a model has drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratedImage {
+    /// The file.
+    pub bytes: Bytes,
+    /// Its media type, such as `image/png`.
+    pub media_type: &'static str,
+    /// Whether it is not finished.
+    pub is_partial: bool,
 }
 
 /// Tokens as the provider counts them.

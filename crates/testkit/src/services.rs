@@ -1,14 +1,16 @@
 //! Real services for tests, each started on a free port and stopped when its guard is dropped:
-//! [`BetterAuth`], [`PostgreSql`] and [`Redis`].
+//! [`BetterAuth`], [`ModelServers`], [`PostgreSql`] and [`Redis`].
 //!
 //! A guard stops exactly the process that it started. Nothing is shared between tests, so they can
 //! run side by side and in any order.
 
 mod better_auth;
+mod model_servers;
 mod postgresql;
 mod process;
 mod redis;
 
 pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
+pub use model_servers::ModelServers;
 pub use postgresql::PostgreSql;
 pub use redis::Redis;

@@ -277,7 +277,16 @@ impl Provider {
         }
         // Replaces what is there by the same name.
         request = request.headers(self.headers.clone());
-        let response = request.send().await.map_err(failure::of_connection)?;
+        let again = request.try_clone();
+        let mut sent = request.send().await;
+        // Some servers promise to keep a connection and close it all the same (llama.cpp). That is no trouble of theirs,
+        // and by now the others that were kept are known to be closed as well.
+        if let (Err(error), Some(again)) = (&sent, again)
+            && failure::is_hung_up(error)
+        {
+            sent = again.send().await;
+        }
+        let response = sent.map_err(failure::of_connection)?;
         if !response.status().is_success() {
             return Err(failure::of_answer(response, &self.secrets).await);
         }

@@ -369,7 +369,9 @@ fn written(context: RelayContext, events: ModelStream) -> impl Stream<Item = Byt
                     Some(Ok(
                         ModelEvent::ToolCall(_)
                         | ModelEvent::Thought(_)
-                        | ModelEvent::UrlCitation { .. },
+                        | ModelEvent::UrlCitation { .. }
+                        | ModelEvent::FileCitation { .. }
+                        | ModelEvent::Builtin(_),
                     )) => continue,
                     Some(Ok(ModelEvent::Completed { is_truncated, .. })) => {
                         let reason = if is_truncated { "length" } else { "stop" };

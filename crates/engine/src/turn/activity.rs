@@ -1,20 +1,24 @@
 //! What a model does before it answers, as a person sees it: thoughts and tool calls are the tasks of one `workflow`
 //! item, which is over when the model begins to speak.
 
-use std::{collections::VecDeque, fmt::Write as _};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt::Write as _,
+};
 
 use protocol::{
     ItemId, ItemUpdate, ThreadItem, Timestamp,
     item::WorkflowItem,
+    source::{FileSource, UrlSource},
     task::{
-        CustomSummary, CustomTask, DurationSummary, StatusIndicator, Task, ThoughtTask, Workflow,
-        WorkflowKind, WorkflowSummary,
+        CustomSummary, CustomTask, DurationSummary, FileTask, ImageTask, SearchTask,
+        StatusIndicator, Task, ThoughtTask, Workflow, WorkflowKind, WorkflowSummary,
     },
 };
 
 use super::{Effect, tools::Outcome};
 use crate::{
-    ports::{Moment, ToolCall},
+    ports::{BuiltinEvent, BuiltinState, BuiltinWork, Moment, ToolCall, WebSource},
     transcript::Transcript,
 };
 
@@ -27,6 +31,9 @@ const MAX_THOUGHT_BYTES: usize = 64 << 10;
 /// How much of a call's arguments and of its result is shown, in bytes.
 const MAX_ARGUMENTS: usize = 2_000;
 const MAX_RESULT: usize = 4_000;
+/// How many uses of the provider's own tools are shown in one list, and how many sources of each.
+const MAX_BUILTINS: usize = 100;
+const MAX_SOURCES: usize = 50;
 /// How many tools are named in the line that is left.
 const MAX_NAMES: usize = 3;
 
@@ -50,6 +57,8 @@ struct Open {
     names: Vec<String>,
     /// The tasks of the round that runs, by place.
     calls: Vec<OpenCall>,
+    /// The tasks of the provider's own tools, by the provider's ids.
+    builtins: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -176,6 +185,30 @@ impl Activity {
         open.change(call.task, task, transcript, out);
     }
 
+    /// A tool that the provider runs by itself has come this far.
+    pub(super) fn builtin(
+        &mut self,
+        event: BuiltinEvent,
+        transcript: &mut Transcript,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) {
+        let open = self.open(WorkflowKind::Custom, transcript, moment, out);
+        open.end_thought(transcript, out);
+        let (name, task) = builtin_task(event.state, event.work);
+        match open.builtins.get(&event.id) {
+            Some(place) => open.change(*place, task, transcript, out),
+            None if open.builtins.len() < MAX_BUILTINS => {
+                let place = open.add(task, transcript, out);
+                open.builtins.insert(event.id, place);
+                if !open.names.iter().any(|other| other == name) {
+                    open.names.push(name.to_owned());
+                }
+            }
+            None => {}
+        }
+    }
+
     /// It is over: what is left is one line. The item, where there was one, is to be finished.
     pub(super) fn end(
         &mut self,
@@ -232,6 +265,7 @@ impl Activity {
                 thought: None,
                 names: Vec::new(),
                 calls: Vec::new(),
+                builtins: HashMap::new(),
             }
         })
     }
@@ -264,6 +298,74 @@ impl Open {
         if let Some(thinking) = self.thought.take() {
             let task = thought(thinking.text.trim_end(), StatusIndicator::Complete);
             self.change(thinking.task, task, transcript, out);
+        }
+    }
+}
+
+/// A tool of the provider's own, by what people call it, as a task.
+fn builtin_task(state: BuiltinState, work: BuiltinWork) -> (&'static str, Task) {
+    let status_indicator = match state {
+        BuiltinState::Working => StatusIndicator::Loading,
+        BuiltinState::Done => StatusIndicator::Complete,
+        BuiltinState::Failed => StatusIndicator::None,
+    };
+    match work {
+        BuiltinWork::WebSearch { queries, sources } => {
+            let url = |source: WebSource| UrlSource {
+                title: if source.title.is_empty() {
+                    source.url.clone()
+                } else {
+                    source.title
+                },
+                description: None,
+                timestamp: None,
+                group: None,
+                url: source.url,
+                attribution: None,
+            };
+            let task = SearchTask {
+                status_indicator,
+                title: None,
+                title_query: queries.first().cloned(),
+                queries,
+                sources: sources.into_iter().take(MAX_SOURCES).map(url).collect(),
+            };
+            ("web search", task.into())
+        }
+        BuiltinWork::FileSearch { queries, files } => {
+            let file = |name: String| FileSource {
+                title: name.clone(),
+                description: None,
+                timestamp: None,
+                group: None,
+                filename: name,
+            };
+            let task = FileTask {
+                status_indicator,
+                title: queries.first().cloned(),
+                sources: files.into_iter().take(MAX_SOURCES).map(file).collect(),
+            };
+            ("file search", task.into())
+        }
+        BuiltinWork::CodeInterpreter { code, logs } => {
+            let mut content = String::new();
+            if !code.is_empty() {
+                content.push_str(&fenced("python", &code, MAX_RESULT));
+            }
+            if !logs.is_empty() {
+                content.push_str(&fenced("", &logs.join("\n"), MAX_RESULT));
+            }
+            let content = Some(content).filter(|text| !text.is_empty());
+            let name = "code interpreter";
+            (name, custom(name.to_owned(), content, status_indicator))
+        }
+        BuiltinWork::ImageGeneration { .. } => {
+            let name = "image generation";
+            let task = ImageTask {
+                status_indicator,
+                title: Some(name.to_owned()),
+            };
+            (name, task.into())
         }
     }
 }

@@ -6,7 +6,7 @@ use protocol::{
     Event, ItemId, ThreadItem,
     event::NoticeLevel,
     item::{ClientToolCallItem, ToolCallStatus},
-    source::{Source, UrlSource},
+    source::{FileSource, Source, UrlSource},
 };
 
 use super::{
@@ -116,6 +116,23 @@ impl Turn {
                 });
                 self.transcript.cite(source, index, out);
                 self.check_length(moment, out);
+            }
+            ModelEvent::FileCitation { name, index, .. } => {
+                let source = Source::File(FileSource {
+                    title: name.clone(),
+                    description: None,
+                    timestamp: None,
+                    group: None,
+                    filename: name,
+                });
+                self.transcript.cite(source, index, out);
+                self.check_length(moment, out);
+            }
+            ModelEvent::Builtin(event) => {
+                if !self.transcript.is_saying() {
+                    side.activity
+                        .builtin(event, &mut self.transcript, moment, out);
+                }
             }
             ModelEvent::Thought(thought) => side.tools.think(thought, self.transcript.is_saying()),
             ModelEvent::ToolCall(call) => side.tools.want(call),

@@ -60,6 +60,8 @@ async fn told(request: ModelRequest) -> String {
         }
         Ok(ModelEvent::Thought(_)) => String::new(),
         Ok(ModelEvent::UrlCitation { url, .. }) => format!("[{url}]\n"),
+        Ok(ModelEvent::FileCitation { name, .. }) => format!("[{name}]\n"),
+        Ok(ModelEvent::Builtin(event)) => format!("[{event:?}]\n"),
         Ok(ModelEvent::Completed { .. }) => "[end]".to_owned(),
         Err(error) => format!("[{error}]"),
     });

@@ -136,7 +136,7 @@ pub(super) struct Complaint {
 pub(super) fn complaint(error: &ModelError) -> Option<Complaint> {
     let refusal = refusal_of_request(error)?;
     let body = refusal.words.0.to_ascii_lowercase();
-    let value: Value = serde_json::from_str(&body).unwrap_or_default();
+    let value = document(body.as_bytes()).unwrap_or_default();
     let mut words = Vec::new();
     said(&value, &mut words);
     let param = value.pointer("/error/param").or(value.get("param"));
@@ -216,6 +216,11 @@ pub(super) fn again(error: &ModelError) -> Again {
     }
 }
 
+/// Whether the server closed a connection that was there without a byte of an answer.
+pub(super) fn is_hung_up(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
 /// No answer came, or it broke off.
 pub(super) fn of_connection(error: reqwest::Error) -> ModelError {
     if error.is_timeout() && !error.is_connect() {
@@ -271,7 +276,7 @@ pub(super) fn in_event(error: &Value, secrets: &[SecretString]) -> Option<ModelE
 /// `{"error":{…}}`, `[{"error":{…}}]`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain
 /// text.
 fn read_error(body: &[u8]) -> (String, String) {
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+    let Some(value) = document(body) else {
         return (String::new(), String::from_utf8_lossy(body).into_owned());
     };
     let value = value
@@ -280,6 +285,16 @@ fn read_error(body: &[u8]) -> (String, String) {
         .unwrap_or(&value);
     let error = value.get("error").filter(|error| !error.is_null());
     code_and_message(error.unwrap_or(value))
+}
+
+/// The document that a body is, or the first event of a stream, in which some put an error as well.
+fn document(body: &[u8]) -> Option<Value> {
+    let event = || {
+        let text = std::str::from_utf8(body).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("data:"))?;
+        serde_json::from_str(line).ok()
+    };
+    serde_json::from_slice(body).ok().or_else(event)
 }
 
 fn code_and_message(error: &Value) -> (String, String) {
@@ -575,6 +590,14 @@ mod tests {
         ] {
             assert_eq!(kind(400, body), "too long", "{body}");
         }
+    }
+
+    #[test]
+    fn an_error_in_place_of_a_stream_may_come_as_an_event() {
+        let body = r#"{"error": {"message": "slow down", "type": "throttling_error", "code": "rate_limit_exceeded"}}"#;
+        let event = format!("event: error\ndata: {body}\n\ndata: [DONE]\n\n");
+        assert_eq!(kind(400, &event), "rate limited");
+        assert_eq!(read_error(event.as_bytes()), read_error(body.as_bytes()));
     }
 
     #[test]

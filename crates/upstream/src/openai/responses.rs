@@ -5,7 +5,7 @@
 
 mod request;
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, num::NonZeroU32};
 
 use async_trait::async_trait;
 use engine::ports::{
@@ -67,7 +67,7 @@ impl Model for Responses {
         let mark = self.provider.mark(&request.end_user);
         let parallel = self.provider.options.parallel_tool_calls;
         let body = |refused: &Refused| Body::new(&request, self.options, parallel, refused, &mark);
-        let decoder = || Decoder::new(self.provider.secrets().clone());
+        let decoder = || Decoder::new(self.provider.secrets().clone(), request.max_output_tokens);
         let asked = self.provider.ask("responses", &request, body, decoder);
         asked.await
     }
@@ -93,6 +93,8 @@ pub(super) struct Decoder {
     /// where the others repeat it.
     has_deltas: bool,
     has_begun: bool,
+    /// How many tokens the answer may have.
+    limit: Option<NonZeroU32>,
 }
 
 /// A part of the answer: the index of the output item, and of the content within.
@@ -112,9 +114,10 @@ impl Part {
 }
 
 impl Decoder {
-    pub(super) fn new(secrets: Secrets) -> Self {
+    pub(super) fn new(secrets: Secrets, limit: Option<NonZeroU32>) -> Self {
         Self {
             secrets,
+            limit,
             reader: Reader::default(),
             calls: HashSet::new(),
             thoughts: HashSet::new(),
@@ -263,14 +266,26 @@ impl Decoder {
             }
         }
         let usage = &response["usage"];
+        let usage = usage.is_object().then(|| Usage {
+            input_tokens: lenient::number(&usage["input_tokens"]).unwrap_or(0),
+            output_tokens: lenient::number(&usage["output_tokens"]).unwrap_or(0),
+        });
         events.push_back(ModelEvent::Completed {
-            is_truncated: !reason.is_empty() || response["status"] == "incomplete",
-            usage: usage.is_object().then(|| Usage {
-                input_tokens: lenient::number(&usage["input_tokens"]).unwrap_or(0),
-                output_tokens: lenient::number(&usage["output_tokens"]).unwrap_or(0),
-            }),
+            is_truncated: !reason.is_empty()
+                || response["status"] == "incomplete"
+                || self.is_used_up(usage),
+            usage,
         });
         Ok(())
+    }
+
+    /// Whether the answer has all the tokens that it may have: some servers call it completed then (llama.cpp). Calls
+    /// are whole in it or were not announced.
+    fn is_used_up(&self, usage: Option<Usage>) -> bool {
+        let (Some(usage), Some(limit)) = (usage, self.limit) else {
+            return false;
+        };
+        self.calls.is_empty() && usage.output_tokens >= u64::from(limit.get())
     }
 
     /// Why a response failed, if it did.

@@ -22,9 +22,9 @@ use crate::testing::{BareServer, chunked};
 
 /// Golden files lie beside their snapshots, `name.sse` and `name.snap`.
 macro_rules! golden {
-    ($decoder:path, $($name:literal),+ $(,)?) => {$(
+    ($decoder:expr, $($name:literal),+ $(,)?) => {$(
         let trace = include_str!(concat!("golden/", $name, ".sse"));
-        let told = stream::decode($decoder(Secrets::default()), trace.as_bytes(), usize::MAX);
+        let told = stream::decode(($decoder)(Secrets::default()), trace.as_bytes(), usize::MAX);
         insta::with_settings!({
             snapshot_path => "golden",
             prepend_module_to_snapshot => false,
@@ -33,7 +33,7 @@ macro_rules! golden {
             insta::assert_snapshot!($name, told);
         });
         for size in [1, 2, 17] {
-            assert_eq!(stream::decode($decoder(Secrets::default()), trace.as_bytes(), size), told, $name);
+            assert_eq!(stream::decode(($decoder)(Secrets::default()), trace.as_bytes(), size), told, $name);
         }
     )+};
 }
@@ -41,7 +41,7 @@ macro_rules! golden {
 #[test]
 fn recorded_answers_of_the_responses_api() {
     golden!(
-        responses::Decoder::new,
+        |secrets| responses::Decoder::new(secrets, None),
         "responses-text",
         "responses-tools",
         "responses-reasoning-and-citations",
@@ -94,7 +94,7 @@ fn endless_tool_calls_are_refused() {
         format!("event: response.output_item.done\ndata: {event}\n\n")
     };
     let many: String = (0..200).map(done).collect();
-    let decoder = responses::Decoder::new(Secrets::default());
+    let decoder = responses::Decoder::new(Secrets::default(), None);
     let told = stream::decode(decoder, many.as_bytes(), usize::MAX);
     assert!(told.ends_with("too many tool calls\n"), "{told}");
 }
@@ -222,6 +222,8 @@ fn line(event: Result<ModelEvent, engine::ports::ModelError>) -> String {
             let usage = usage.map(|usage| (usage.input_tokens, usage.output_tokens));
             format!("end: truncated {is_truncated}, usage {usage:?}")
         }
+        Ok(ModelEvent::FileCitation { name, index, .. }) => format!("cites: {name} at {index:?}"),
+        Ok(ModelEvent::Builtin(event)) => format!("works: {event:?}"),
         Err(error) => format!("error: {error}"),
     }
 }

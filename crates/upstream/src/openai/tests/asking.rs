@@ -435,6 +435,26 @@ async fn a_connection_that_the_server_closed_meanwhile_is_no_failure() {
 }
 
 #[tokio::test]
+async fn the_first_closed_connection_costs_neither_a_pause_nor_an_attempt() {
+    let trace = include_str!("../golden/chat-length.sse");
+    let whole = || chunked("text/event-stream", trace);
+    let closed = String::new;
+    for (answers, is_answered) in [
+        (vec![closed(), whole()], true),
+        (vec![closed(), closed(), whole()], false),
+    ] {
+        let server = BareServer::start(answers).await;
+        let mut config = config(&server.url("/v1"));
+        config.retries.times = 0;
+        let [_, (_, provider)] = models(&config);
+        let told = answer(&*provider, simple_request("hi")).await;
+        let is_refused = told.iter().any(|line| line.starts_with("refused"));
+        assert_eq!(!is_refused, is_answered, "{told:?}");
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn the_first_token_and_each_silence_have_times_of_their_own() {
     let held = || Reply::empty().and_hold();
     let model = FakeModel::scripted([held(), held()]).await.unwrap();

@@ -84,7 +84,7 @@ fn only_thoughts_that_can_be_given_back_are_kept() {
         let end = json!({ "type": "response.completed",
             "response": { "status": "completed", "output": [item] } });
         let trace = format!("data: {done}\n\ndata: {end}\n\n");
-        let decoder = responses::Decoder::new(Secrets::default());
+        let decoder = responses::Decoder::new(Secrets::default(), None);
         let told = stream::decode(decoder, trace.as_bytes(), usize::MAX);
         told.matches("Thought(Thought(").count()
     };

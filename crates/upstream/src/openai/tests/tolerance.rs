@@ -34,7 +34,7 @@ fn chat(trace: &str) -> Result<String, String> {
 /// The same of the Responses API.
 fn responses(trace: &str) -> Result<String, String> {
     read(&stream::decode(
-        responses::Decoder::new(Secrets::default()),
+        responses::Decoder::new(Secrets::default(), None),
         trace.as_bytes(),
         7,
     ))
@@ -277,4 +277,24 @@ proptest! {
         let expected = pieces.concat();
         prop_assert_eq!(chat(&trace), Ok(expected));
     }
+}
+
+#[test]
+fn a_completed_answer_with_all_its_tokens_was_cut_off() {
+    let ends = |tokens: u32, output: Value| {
+        let response = json!({
+            "status": "completed", "output": output, "usage": { "input_tokens": 9, "output_tokens": tokens },
+        });
+        let event = json!({ "type": "response.completed", "response": response });
+        let limit = std::num::NonZeroU32::new(16);
+        let decoder = responses::Decoder::new(Secrets::default(), limit);
+        stream::decode(decoder, format!("data: {event}\n\n").as_bytes(), 7)
+    };
+    let text =
+        json!([{ "type": "message", "content": [{ "type": "output_text", "text": "Hel" }] }]);
+    assert!(ends(16, text.clone()).contains("is_truncated: true"));
+    assert!(ends(15, text).contains("is_truncated: false"));
+    // What is announced as a call is a whole one.
+    let call = json!([{ "type": "function_call", "call_id": "c", "name": "n", "arguments": "{}" }]);
+    assert!(ends(16, call).contains("is_truncated: false"));
 }
