@@ -10,7 +10,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream, FuturesUnordered, SelectAll},
 };
-use protocol::{Cursor, ThreadId};
+use protocol::{Cursor, Event, ItemId, ThreadId};
 use tokio::{
     sync::oneshot,
     time::{Instant, Sleep},
@@ -201,20 +201,28 @@ impl Running {
     fn listen(&mut self) {
         self.mouth.speak();
         let run = Arc::clone(self.task.place.run());
-        let heard = self.task.engine.runs.heard(&run);
-        let mut position = run.log.position();
-        let mut messages = Vec::with_capacity(heard.len());
-        for (message, call) in heard {
-            position.0 += 1;
-            let cursor = Cursor {
-                run: run.id.clone(),
-                position,
-            };
-            // Whoever stopped waiting does not read.
-            let _ = call.send(Call::Joined(cursor));
-            messages.push(message);
-        }
+        let (messages, calls): (Vec<_>, Vec<_>) =
+            self.task.engine.runs.heard(&run).into_iter().unzip();
+        let mut waiting: VecDeque<_> = messages
+            .iter()
+            .map(|message| message.id().clone())
+            .zip(calls)
+            .collect();
         self.tell(Input::Heard(messages));
+        let mut position = run.log.position();
+        for effect in &self.effects {
+            let Effect::Emit(event) = effect else {
+                continue;
+            };
+            position.0 += event.span();
+            let is_told =
+                |id: &ItemId| matches!(event, Event::ItemDone { item } if item.id() == id);
+            if let Some((_, call)) = waiting.pop_front_if(|(id, _)| is_told(id)) {
+                let run = run.id.clone();
+                // Whoever stopped waiting does not read.
+                let _ = call.send(Call::Joined(Cursor { run, position }));
+            }
+        }
     }
 
     /// Waits for whatever comes first. Readers get what was said as soon as there is nothing else to do.

@@ -209,8 +209,12 @@ impl Turn {
                 thread: transcript.thread_for_client(),
             }));
         }
-        out.extend(told.into_iter().map(Effect::Emit));
+        // As the official server has it: the message comes before the options, everything else after them.
+        let is_message = |event: &Event| matches!(event, Event::ItemDone { .. });
+        let (messages, others): (Vec<_>, Vec<_>) = told.into_iter().partition(is_message);
+        out.extend(messages.into_iter().map(Effect::Emit));
         out.push_back(Effect::Emit(stream_options()));
+        out.extend(others.into_iter().map(Effect::Emit));
         if is_named && !is_new {
             out.push_back(Effect::Emit(Event::ThreadUpdated {
                 thread: transcript.thread_for_client(),

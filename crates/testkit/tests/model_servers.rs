@@ -146,9 +146,11 @@ async fn talks(what: &str, model: &dyn Model, name: &str) {
     let call_id = call.call_id.clone();
     with_tool.input.push(ModelInput::ToolCall(call));
     let output = "It is on. 明るい".to_owned();
-    with_tool
-        .input
-        .push(ModelInput::ToolOutput { call_id, output });
+    with_tool.input.push(ModelInput::ToolOutput {
+        call_id,
+        output,
+        files: Vec::new(),
+    });
     let answer = ask(model, with_tool).await.unwrap();
     assert_eq!(
         (answer.text.as_str(), answer.calls.len()),

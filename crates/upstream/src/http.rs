@@ -40,6 +40,8 @@ pub struct HttpPolicy {
     pub allow_insecure_http: bool,
     /// Whether `HTTPS_PROXY` and its relatives are followed.
     pub use_environment_proxy: bool,
+    /// Whether a connection is kept for the next request.
+    pub reuse_connections: bool,
 }
 
 impl HttpPolicy {
@@ -50,6 +52,7 @@ impl HttpPolicy {
         total_timeout: Some(Duration::from_secs(5)),
         allow_insecure_http: false,
         use_environment_proxy: false,
+        reuse_connections: true,
     };
 
     /// For streams: no limit in all, but silence of at most 120 s.
@@ -59,6 +62,7 @@ impl HttpPolicy {
         total_timeout: None,
         allow_insecure_http: false,
         use_environment_proxy: false,
+        reuse_connections: true,
     };
 }
 
@@ -141,7 +145,11 @@ fn builder(policy: &HttpPolicy) -> ClientBuilder {
         // Shorter than what servers and balancers keep, so that we hang up first; and a burst
         // of streams does not leave thousands of connections behind.
         .pool_idle_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+        .pool_max_idle_per_host(if policy.reuse_connections {
+            MAX_IDLE_CONNECTIONS
+        } else {
+            0
+        })
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_mins(1))
         .http2_keep_alive_interval(Duration::from_secs(30));

@@ -3,6 +3,7 @@
 //! One policy for outgoing HTTP ([`http`]) stands behind all of it. The shapes of other services
 //! end in this crate.
 
+pub mod agent;
 pub mod demo;
 pub mod error;
 pub mod http;
@@ -16,6 +17,7 @@ pub mod sse;
 #[cfg(test)]
 mod testing;
 
+pub use agent::{AgentConfig, HttpAgent};
 pub use demo::Demo;
 pub use error::Error;
 pub use http::{HttpClient, HttpPolicy};

@@ -156,6 +156,7 @@ pub const HTTP_POLICY: HttpPolicy = HttpPolicy {
     total_timeout: None,
     allow_insecure_http: false,
     use_environment_proxy: false,
+    reuse_connections: true,
 };
 
 /// The tools of all configured MCP servers.

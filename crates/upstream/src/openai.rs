@@ -15,6 +15,7 @@ pub mod responses;
 pub mod sessions;
 mod stream;
 mod think;
+mod transcriptions;
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -26,11 +27,12 @@ use data_encoding::HEXLOWER;
 use engine::ports::ModelError;
 use moka::sync::Cache;
 use reqwest::{
-    Method, Response,
+    Method, RequestBuilder, Response,
     header::{
         ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
         HeaderName, HeaderValue, TRANSFER_ENCODING,
     },
+    multipart::Form,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -43,6 +45,7 @@ pub use ask::Retries;
 pub use chat_completions::ChatCompletions;
 pub use marks::MarkKey;
 pub use responses::Responses;
+pub use transcriptions::Transcriptions;
 
 use crate::{
     error::Error,
@@ -256,27 +259,43 @@ impl Provider {
         })
     }
 
+    /// A request with all that the provider wants to see in its head.
+    fn request(&self, path: &str) -> Result<RequestBuilder, ModelError> {
+        let url = join(&self.base_url, path);
+        let mut request = self
+            .http
+            .request(Method::POST, &url)
+            .map_err(|error| ModelError::Misconfigured(error.into()))?;
+        if let Some(key) = &self.api_key {
+            request = request.bearer_auth(key.expose_secret());
+        }
+        // Replaces what is there by the same name.
+        Ok(request.headers(self.headers.clone()))
+    }
+
+    /// Sends a form, once; the answer's status is a success, and its body has not been read.
+    async fn post_form(&self, path: &str, form: Form) -> Result<Response, ModelError> {
+        let sent = self.request(path)?.multipart(form).send().await;
+        let response = sent.map_err(failure::of_connection)?;
+        if !response.status().is_success() {
+            return Err(failure::of_answer(response, &self.secrets).await);
+        }
+        Ok(response)
+    }
+
     /// Asks for a stream; the answer's status is a success, and its body has not been read.
     pub(crate) async fn post(
         &self,
         path: &str,
         body: &(impl Serialize + ?Sized),
     ) -> Result<Response, ModelError> {
-        let url = join(&self.base_url, path);
-        let mut request = self
-            .http
-            .request(Method::POST, &url)
-            .map_err(|error| ModelError::Misconfigured(error.into()))?
+        let request = self
+            .request(path)?
             .header(ACCEPT, "text/event-stream")
             // Compressed, tokens would wait for each other; a server that compresses all the same is
             // understood.
             .header(ACCEPT_ENCODING, "identity")
             .json(body);
-        if let Some(key) = &self.api_key {
-            request = request.bearer_auth(key.expose_secret());
-        }
-        // Replaces what is there by the same name.
-        request = request.headers(self.headers.clone());
         let again = request.try_clone();
         let mut sent = request.send().await;
         // Some servers promise to keep a connection and close it all the same (llama.cpp). That is no trouble of theirs,

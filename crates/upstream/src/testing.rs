@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use engine::{Owner, RequestContext, SessionRules, UploadRules, User, limits::CallerLimits};
+use serde_json::{Map, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -118,4 +120,24 @@ pub(crate) fn chunked(content_type: &str, body: &str) -> String {
         "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n\
          {chunk}0\r\n\r\n"
     )
+}
+
+/// A request of a person who speaks German.
+pub(crate) fn context() -> RequestContext {
+    let claims = Map::from_iter([("plan".to_owned(), json!("gold"))]);
+    RequestContext {
+        owner: Owner::new("https://id.test ada"),
+        user: User {
+            id: "ada".to_owned(),
+            issuer: "https://id.test".to_owned(),
+            claims: Arc::new(claims),
+            token: Some("never sent".into()),
+        },
+        workflow: None,
+        state_variables: Arc::new(Map::from_iter([("city".to_owned(), json!("Oslo"))])),
+        rules: SessionRules::default(),
+        uploads: UploadRules::default(),
+        limits: CallerLimits::default(),
+        locale: Some("de".to_owned()),
+    }
 }

@@ -14,16 +14,17 @@ use auth::{
 };
 use engine::{
     Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
-    ports::{Clock, Model},
+    ports::{Clock, Model, ToolSpec, Transcriber},
 };
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
-    ChatCompletions, Demo, ForwardedIdentity, HttpClient, HttpPolicy, IdentitySigner, McpServer,
-    McpTools, ProviderConfig, Relay, Responses,
+    AgentConfig, ChatCompletions, Demo, ForwardedIdentity, HttpAgent, HttpClient, HttpPolicy,
+    IdentitySigner, McpServer, McpTools, ProviderConfig, Relay, Responses,
     mcp::HTTP_POLICY,
     openai::{
-        MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole,
+        MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
     },
     relay::RelayLimits,
@@ -33,9 +34,9 @@ use url::Url;
 use crate::{
     compose::{issuers, random},
     config::{
-        self, ModelKind, RawBusy, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity,
-        RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles,
-        RawWorkflow, Variables,
+        self, ModelKind, RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawConfig, RawHeader,
+        RawIssuer, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices,
+        RawPassthrough, RawSystemRole, RawTitles, RawWorkflow, Variables,
     },
 };
 
@@ -71,6 +72,8 @@ struct BuiltModel {
     relay: Relay,
     name: String,
     words: String,
+    /// What writes down speech at the same address.
+    transcriber: Option<Arc<dyn Transcriber>>,
     /// How long an answer may get where a workflow says nothing.
     output_tokens: Option<NonZeroU32>,
     is_demo: bool,
@@ -114,7 +117,7 @@ pub(crate) fn build(
         servers: &config.mcp_servers,
         issuers: &config.issuers,
         signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
-        clock,
+        clock: Arc::clone(&clock),
         variables,
     };
     let mut workflows = Vec::new();
@@ -130,16 +133,33 @@ pub(crate) fn build(
         let context = || format!("failed to use [[workflows]] `{}`", raw.id);
         let of_workflow = Arc::new(
             toolbox
-                .tools(&raw.tools, raw.max_tools)
+                .tools(
+                    &raw.tools,
+                    raw.max_tools.saturating_sub(raw.client_tools.len()),
+                )
                 .with_context(context)?,
         );
-        let built =
+        let mut built =
             workflow(raw, first_model, &models, of_workflow.clone()).with_context(context)?;
+        if let Some(agent) = &raw.agent {
+            let agent = Arc::new(
+                agent_of(agent, &raw.id, Arc::clone(&clock), variables)
+                    .context("failed to use its `agent`")
+                    .with_context(context)?,
+            );
+            if raw.agent.as_ref().is_some_and(|agent| agent.transcribes) {
+                built.transcriber = Some(agent.clone());
+            }
+            built.agent = Some(agent);
+        }
         tools.push((built.id.clone(), of_workflow));
         let model = raw.model.as_deref().unwrap_or(first_model);
         let version = raw.version.as_deref();
         let version = version.map_or_else(String::new, |version| format!(", version {version},"));
-        let words = &models[model].words;
+        let words = match &raw.agent {
+            Some(agent) => &format!("the agent at {}", agent.url),
+            None => &models[model].words,
+        };
         summary.push(if config.workflows.is_empty() {
             let reason = if config.models.is_empty() && !models[model].is_demo {
                 ", because OPENAI_API_KEY is set"
@@ -203,6 +223,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         return Ok(BuiltModel {
             relay: Relay::Translate(model.clone()),
             model,
+            transcriber: None,
             name: "demo".to_owned(),
             words: "the built-in demo model, which needs no key".to_owned(),
             output_tokens: None,
@@ -258,6 +279,8 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         },
     };
     let words = format!("{} at {base_url}", raw.model);
+    let transcriber: Arc<dyn Transcriber> =
+        Arc::new(Transcriptions::new(provider.clone(), raw.model.clone())?);
     let (model, relay, output_tokens): (Arc<dyn Model>, Relay, _) = match raw.kind {
         ModelKind::ChatCompletions => {
             let model = ChatCompletions::new(provider)?;
@@ -277,6 +300,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
     Ok(BuiltModel {
         model,
         relay,
+        transcriber: Some(transcriber),
         name: raw.model.clone(),
         words,
         output_tokens,
@@ -376,18 +400,34 @@ fn workflow(
         "its `id` must have 1 to 64 letters, digits, '-', '_', '.' or ':', like wf_support"
     );
     let built = find_model(raw.model.as_deref().unwrap_or(first_model), models)?;
+    let transcriber = match raw.transcription.as_deref() {
+        None => None,
+        Some(id) => Some(
+            find_model(id, models)?
+                .transcriber
+                .clone()
+                .context("`transcription` names the demo model, which does not hear")?,
+        ),
+    };
     Ok(Workflow {
         id: WorkflowId::new(raw.id.as_str()),
         version: raw.version.clone(),
         instructions: raw.instructions.clone(),
         user_context: raw.user_context.clone(),
         model: built.model.clone(),
+        agent: None,
+        transcriber,
         model_name: built.name.clone(),
         model_choices: match &raw.models {
             RawModelChoices::Any(_) => ModelChoices::Any,
             RawModelChoices::These(names) => ModelChoices::These(names.clone()),
         },
         tools,
+        client_tools: raw
+            .client_tools
+            .iter()
+            .map(client_tool)
+            .collect::<anyhow::Result<_>>()?,
         titles: match raw.titles {
             RawTitles::Model => Titles::Model,
             RawTitles::FirstMessage => Titles::FirstMessage,
@@ -412,6 +452,62 @@ fn workflow(
             duration: Duration::from_secs(raw.turn_seconds.max(1)),
             ..TurnLimits::default()
         },
+    })
+}
+
+fn agent_of(
+    raw: &RawAgent,
+    workflow: &str,
+    clock: Arc<dyn Clock>,
+    variables: &Variables,
+) -> anyhow::Result<HttpAgent> {
+    let RawAgentProtocol::Chatkit = raw.protocol;
+    let secret = config::secret(
+        "secret",
+        variables,
+        raw.secret_env.as_deref(),
+        raw.secret_file.as_deref(),
+    )?;
+    if secret.is_none() {
+        tracing::warn!(
+            workflow,
+            "calls of the agent are not signed, so anybody who reaches it can speak for any user: set `secret_env`"
+        );
+    }
+    let agent = AgentConfig {
+        url: Url::parse(&raw.url)
+            .with_context(|| format!("`url` {:?} is no web address", raw.url))?,
+        secret,
+        workflow: workflow.to_owned(),
+        silence: seconds(raw.timeout_seconds),
+        document: seconds(raw.document_timeout_seconds),
+        allow_insecure_http: raw.allow_insecure_http,
+    };
+    Ok(HttpAgent::new(agent, clock)?)
+}
+
+/// A tool that the page runs, under a name that every provider takes.
+fn client_tool(raw: &RawClientTool) -> anyhow::Result<ToolSpec> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    ensure!(
+        (1..=64).contains(&raw.name.len()) && raw.name.bytes().all(is_plain),
+        "the `name` of one of its `client_tools` must have 1 to 64 letters, digits, '_' or '-'; it is {:?}",
+        raw.name
+    );
+    let mut parameters = raw.parameters.clone();
+    if parameters.is_empty() {
+        parameters.insert("type".to_owned(), "object".into());
+        parameters.insert("properties".to_owned(), Value::Object(Map::new()));
+    }
+    ensure!(
+        parameters.get("type").and_then(Value::as_str) == Some("object"),
+        "the `parameters` of the client tool `{}` must be a JSON Schema of type \"object\"",
+        raw.name
+    );
+    Ok(ToolSpec {
+        name: raw.name.clone(),
+        description: raw.description.clone(),
+        parameters: Value::Object(parameters),
     })
 }
 

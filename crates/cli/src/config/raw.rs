@@ -4,6 +4,7 @@
 //! holds the two together.
 
 mod model;
+mod workflow;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::model::{
     ModelKind, ModelPreset, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+};
+pub(crate) use self::workflow::{
+    RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles, RawWorkflow,
 };
 
 /// The whole file.
@@ -493,101 +497,6 @@ impl Default for RawCustom {
             relay_choices: 1,
         }
     }
-}
-
-/// `[[workflows]]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RawWorkflow {
-    pub(crate) id: String,
-    pub(crate) version: Option<String>,
-    pub(crate) open: bool,
-    pub(crate) instructions: String,
-    pub(crate) user_context: Option<String>,
-    pub(crate) model: Option<String>,
-    pub(crate) models: RawModelChoices,
-    pub(crate) tools: Vec<String>,
-    pub(crate) relay: Option<bool>,
-    pub(crate) titles: RawTitles,
-    pub(crate) busy: RawBusy,
-    pub(crate) history_items: u32,
-    pub(crate) history_tokens: u32,
-    pub(crate) max_tools: usize,
-    pub(crate) tool_rounds: u32,
-    pub(crate) tool_bytes: usize,
-    pub(crate) max_output_tokens: Option<u32>,
-    pub(crate) answer_bytes: usize,
-    pub(crate) turn_seconds: u64,
-}
-
-impl Default for RawWorkflow {
-    fn default() -> Self {
-        Self {
-            id: String::new(),
-            version: None,
-            open: false,
-            instructions: String::new(),
-            user_context: None,
-            model: None,
-            models: RawModelChoices::These(Vec::new()),
-            tools: Vec::new(),
-            relay: None,
-            titles: RawTitles::Model,
-            busy: RawBusy::Queue,
-            history_items: 200,
-            history_tokens: 32_000,
-            max_tools: 128,
-            tool_rounds: 10,
-            tool_bytes: 1 << 20,
-            max_output_tokens: None,
-            answer_bytes: 1 << 20,
-            turn_seconds: 600,
-        }
-    }
-}
-
-/// `models`: a list of names, or `"any"`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a list of model names, or \"any\"")]
-pub(crate) enum RawModelChoices {
-    /// `"any"`
-    Any(AnyModel),
-    /// `["name", …]`
-    These(Vec<String>),
-}
-
-/// The word `any`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum AnyModel {
-    /// `"any"`
-    Any,
-}
-
-/// Where titles come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RawTitles {
-    /// The model writes one.
-    Model,
-    /// The first words of the first message.
-    FirstMessage,
-    /// Nowhere.
-    Off,
-}
-
-/// What becomes of a message that comes while another one is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RawBusy {
-    /// It waits.
-    Queue,
-    /// It ends the answer that runs.
-    Interrupt,
-    /// It is heard in the answer that runs.
-    Steer,
-    /// It is refused.
-    Reject,
 }
 
 /// `[[mcp_servers]]`

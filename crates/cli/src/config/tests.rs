@@ -61,12 +61,12 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner)
-                if !["required_claims", "headers"].contains(&key.as_str()) =>
+                if !["required_claims", "headers", "agent"].contains(&key.as_str()) =>
             {
                 collect_missing(inner, missing);
             }
             // Conditions of a rule stand on one line.
-            toml::Value::Array(_) if key == "when" => {}
+            toml::Value::Array(_) if ["when", "client_tools"].contains(&key.as_str()) => {}
             toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
                 for entry in list.iter().filter_map(toml::Value::as_table) {
                     collect_missing(entry, missing);

@@ -1104,8 +1104,8 @@ proptest! {
         let called: usize = play.effects.iter().map(called).sum();
         prop_assert!(called <= rounds * tool_calls, "called {called} tools");
         let saved = play.saved();
-        // The calls, a message for each question, and a note that the person stopped it.
-        prop_assert!(saved.len() <= rounds * tool_calls + rounds + 2);
+        // The calls, for each question a message and what was done before it, and a note that the person stopped it.
+        prop_assert!(saved.len() <= rounds * tool_calls + 2 * (rounds + 1) + 1);
         let bytes: usize = saved
             .iter()
             .map(|item| match item {

@@ -23,6 +23,7 @@ use futures::{StreamExt, stream};
 use protocol::{
     AttachmentId, Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     attachment::{UploadDescriptor, UploadMethod},
+    task::WorkflowSummary,
 };
 use serde_json::{Map, Value, json};
 use tokio_util::task::TaskTracker;
@@ -109,7 +110,12 @@ impl Tools for Echo {
         }]
     }
 
-    async fn call(&self, context: &RequestContext, call: ToolCall) -> ToolStream {
+    async fn call(
+        &self,
+        context: &RequestContext,
+        call: ToolCall,
+        _is_approved: bool,
+    ) -> ToolStream {
         let output = format!("{} asked for {}", context.user.id, call.name);
         let events = [
             ToolEvent::Progress("looking".to_owned()),
@@ -190,7 +196,7 @@ impl House {
         self.with_workflow(|workflow| Workflow { tools, ..workflow })
     }
 
-    fn with_workflow(mut self, change: impl FnOnce(Workflow) -> Workflow) -> Self {
+    pub(crate) fn with_workflow(mut self, change: impl FnOnce(Workflow) -> Workflow) -> Self {
         let workflow = self.engine.workflows.get(None).expect("one workflow");
         let workflow = change(Workflow::clone(workflow));
         self.engine.workflows = Arc::new(Workflows::new(vec![workflow]).expect("one workflow"));
@@ -236,6 +242,9 @@ impl House {
             instructions: "be kind".to_owned(),
             user_context: Some("Plan: {{plan}}.".to_owned()),
             model: Arc::clone(&model) as Arc<dyn Model>,
+            agent: None,
+            transcriber: None,
+            client_tools: Vec::new(),
             model_name: "m".to_owned(),
             model_choices: ModelChoices::These(vec!["other".to_owned()]),
             tools: Arc::new(Echo),
@@ -398,6 +407,10 @@ pub(crate) fn texts(items: &[ThreadItem]) -> Vec<String> {
             ThreadItem::AssistantMessage(message) => {
                 format!("assistant: {}", message.content[0].text)
             }
+            ThreadItem::Workflow(item) => match &item.workflow.summary {
+                Some(WorkflowSummary::Custom(summary)) => format!("workflow: {}", summary.title),
+                other => format!("workflow: {other:?}"),
+            },
             other => other.kind().as_str().to_owned(),
         })
         .collect()

@@ -2,6 +2,7 @@
 //! tools that follow a script.
 #![cfg(test)]
 
+mod deeds;
 mod house;
 mod runs;
 
@@ -80,11 +81,15 @@ async fn tools_act_as_the_user_and_stay_hidden_from_the_page() {
             _ => None,
         })
         .collect();
-    assert_eq!(progress, ["Using whoami…", "looking"]);
+    assert_eq!(progress, ["looking"]);
     assert!(events.iter().all(Event::is_visible_to_user));
     assert_eq!(
         texts(&house.items("ada", &thread).await),
-        ["user: who am I?", "assistant: You are Ada."]
+        [
+            "user: who am I?",
+            "workflow: Used whoami",
+            "assistant: You are Ada."
+        ]
     );
     let told = house.model.asked()[1].input.last().cloned();
     let output = "ada asked for whoami".to_owned();
@@ -107,7 +112,12 @@ impl Tools for Together {
         Vec::new()
     }
 
-    async fn call(&self, _context: &RequestContext, call: ToolCall) -> ToolStream {
+    async fn call(
+        &self,
+        _context: &RequestContext,
+        call: ToolCall,
+        _is_approved: bool,
+    ) -> ToolStream {
         self.0.wait().await;
         let done = ToolEvent::done(call.name, false);
         Box::pin(futures::stream::iter([done]))

@@ -380,7 +380,12 @@ async fn a_message_that_steers_is_heard_before_the_model_is_asked_again_and_its_
     );
     assert_eq!(
         house.shown(&thread).await,
-        ["user: one", "user: in French", "assistant: as you wish"]
+        [
+            "user: one",
+            "workflow: Used whoami",
+            "user: in French",
+            "assistant: as you wish"
+        ]
     );
     assert_eq!(house.model.asked().len(), 2);
 }

@@ -271,7 +271,7 @@ async fn run_with_files(
     name: &str,
     arguments: &str,
 ) -> (Vec<String>, String, bool, Vec<ToolFile>) {
-    let mut events = tools.call(context, call(name, arguments)).await;
+    let mut events = tools.call(context, call(name, arguments), false).await;
     let mut progress = Vec::new();
     loop {
         match events.next().await.unwrap() {
@@ -284,6 +284,7 @@ async fn run_with_files(
                 assert_eq!(events.next().await, None);
                 return (progress, output, is_error, files);
             }
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -736,7 +737,7 @@ async fn a_slow_tool_is_given_up_and_cancelled() {
 async fn dropping_the_call_cancels_it() {
     let server = Server::start(&["wait"]).await;
     let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
-    let mut events = tools.call(&user("ada"), call("wait", "{}")).await;
+    let mut events = tools.call(&user("ada"), call("wait", "{}"), false).await;
     let mut waiting = server.shared.waiting.subscribe();
     tokio::select! {
         event = events.next() => panic!("{event:?} came too early"),
@@ -752,7 +753,7 @@ async fn a_call_outlives_the_session_that_takes_its_place() {
     let server = Server::start(&["gate", "whoami"]).await;
     let tools = tools(vec![server.config("todo", ForwardedIdentity::AnyToken)]);
     let mut ada = user("ada");
-    let mut events = tools.call(&ada, call("gate", "{}")).await;
+    let mut events = tools.call(&ada, call("gate", "{}"), false).await;
     let mut waiting = server.shared.waiting.subscribe();
     tokio::select! {
         event = events.next() => panic!("{event:?} came too early"),
