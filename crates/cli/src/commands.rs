@@ -9,6 +9,7 @@ mod domain;
 mod findings;
 mod jwt;
 mod key;
+mod mcp;
 mod migrate;
 mod output;
 mod reach;
@@ -76,6 +77,9 @@ enum Command {
     User(user::User),
     /// Who came in, what was refused, and who changed what.
     Audit(audit::Audit),
+    /// Tool servers (MCP): whether they work, what they offer, one call.
+    #[command(subcommand)]
+    Mcp(mcp::Mcp),
     /// Why a token is or is not accepted.
     #[command(subcommand)]
     Jwt(jwt::Jwt),
@@ -166,6 +170,7 @@ impl Cli {
             Command::Session(command) => session::run(command, &workplace).await.map(|()| true)?,
             Command::User(command) => user::run(command, &workplace).await?,
             Command::Audit(command) => audit::run(command, &workplace).await.map(|()| true)?,
+            Command::Mcp(command) => mcp::run(command, &workplace).await?,
             Command::Jwt(command) => jwt::run(command, &workplace).await?,
             Command::Config(command) => config::run(&command, &workplace).await?,
             Command::Migrate => migrate::run(&workplace).await.map(|()| true)?,

@@ -27,12 +27,12 @@ use server::{
 };
 use store::{Database, LocalFiles};
 use tokio_util::task::TaskTracker;
-use upstream::{HttpPolicy, openai::sessions::SessionsApi};
+use upstream::{HttpPolicy, McpTools, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
-    models::{BuiltModels, build as build_models},
+    models::{BuiltModels, build as build_models, raw_workflows},
     rules::{access as workflow_access, build as build_rules, check_workflow},
     system::{SystemClock, now, signing_seed},
 };
@@ -56,6 +56,8 @@ pub(crate) struct Composed {
     pub(crate) serve_options: ServeOptions,
     /// What to tell the person who started it.
     pub(crate) banner: String,
+    /// The tools of each workflow, to be looked at.
+    pub(crate) tools: Vec<Arc<McpTools>>,
 }
 
 /// The file of the database that the configuration names, when there is none yet.
@@ -228,6 +230,7 @@ pub(crate) async fn compose(
             drain: Duration::from_secs(config.server.drain_seconds),
         },
         banner,
+        tools: models.tools.into_iter().map(|(_, tools)| tools).collect(),
     })
 }
 
@@ -274,6 +277,19 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     settings(config, &public_url)?;
     let signer = Arc::new(key_at_hand(config)?);
     build_models(config, &own, &signer, Arc::new(SystemClock), variables)
+}
+
+/// The tools of these MCP servers, without a port, a database and a model.
+pub(crate) fn mcp_tools(
+    config: &RawConfig,
+    variables: &Variables,
+    names: &[String],
+) -> anyhow::Result<McpTools> {
+    let public_url = public_url(config, listen_address(config)?)?;
+    let own = Origin::parse(&public_url.origin().ascii_serialization())?;
+    let signer = Arc::new(key_at_hand(config)?);
+    let clock = Arc::new(SystemClock);
+    models::tools(config, &own, &signer, clock, variables, names)
 }
 
 /// Whether there is a key that signs identities for MCP servers; none is made.

@@ -8,6 +8,7 @@
 //! user before a call belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
 //! [`ToolSpec`].
 
+mod examine;
 mod exchange;
 mod failure;
 mod identity;
@@ -39,12 +40,15 @@ use tokio::{
 use url::Url;
 
 pub use self::{
+    examine::{Examined, FoundTool, LeftOut, Problem, offered_names},
     exchange::{ExchangeClient, TokenExchange},
+    failure::FailureKind,
     identity::{IDENTITY_TYP, IdentitySigner},
 };
 use self::{
     exchange::{ExchangeError, Exchanged, Target},
-    session::{McpTool, Session},
+    failure::Failure,
+    session::{Listing, Session},
 };
 use crate::{
     error::Error,
@@ -193,24 +197,11 @@ struct Slot {
     failed_until: Mutex<Option<Instant>>,
 }
 
-/// What a server answers to whoever looks whether it works.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServerAnswer {
-    /// Its tools, by the names that it gives them.
-    Tools(Vec<String>),
-    /// It is asked with a user's own token only, and there was none.
-    NeedsUser,
-    /// It refuses whoever asked with the status 401.
-    Unauthorized,
-    /// What went wrong, in words.
-    Failed(String),
-}
-
 /// What one server offers a user.
 struct Offer {
     server: usize,
     slot: Arc<Slot>,
-    tools: Arc<[McpTool]>,
+    listing: Listing,
 }
 
 /// What all servers offer a user.
@@ -274,24 +265,6 @@ impl McpTools {
         self.max_tools
     }
 
-    /// Asks one server for its tools, to see whether it works. `None` when there is no server of this name.
-    pub async fn ask(&self, name: &str, context: &RequestContext) -> Option<ServerAnswer> {
-        let server = self.servers.iter().position(|server| server.name == name)?;
-        Some(match self.offer(server, context, false).await {
-            Ok(offer) => {
-                let names = offer.tools.iter().map(|tool| tool.name.clone());
-                ServerAnswer::Tools(names.collect())
-            }
-            Err(Trouble::NoToken) => ServerAnswer::NeedsUser,
-            Err(Trouble::Opening(text) | Trouble::Listing(text))
-                if failure::is_unauthorized(&text) =>
-            {
-                ServerAnswer::Unauthorized
-            }
-            Err(error) => ServerAnswer::Failed(error.to_string()),
-        })
-    }
-
     /// The user's slot for a server: the one at hand if it can still be used, else a fresh one.
     fn slot(&self, server: usize, context: &RequestContext) -> Result<Arc<Slot>, Trouble> {
         let config = self.servers.get(server).ok_or(Trouble::Gone)?;
@@ -353,12 +326,13 @@ impl McpTools {
             let slot = self.slot(server, context)?;
             let config = self.servers.get(server).ok_or(Trouble::Gone)?;
             let session = slot.session(self, config, context).await?;
-            match session.tools(config, is_refresh).await {
-                Ok(tools) => {
+            match session.tools(is_refresh).await {
+                Ok(listing) => {
+                    self.tell_left_out(config, &listing.left_out);
                     return Ok(Offer {
                         server,
                         slot,
-                        tools,
+                        listing,
                     });
                 }
                 Err(error) => {
@@ -412,7 +386,8 @@ impl McpTools {
             .iter()
             .map(|offer| {
                 let server = self.servers.get(offer.server);
-                let tools = offer.tools.iter().map(|tool| tool.name.as_str()).collect();
+                let tools = offer.listing.tools.iter();
+                let tools = tools.map(|tool| tool.name.as_str()).collect();
                 (server.map_or("", |server| server.name.as_str()), tools)
             })
             .collect();
@@ -426,11 +401,36 @@ impl McpTools {
             names.truncate(room);
             room -= names.len();
             if let Some(place) = names.iter().position(|offered| offered == name) {
-                let tool = offer.tools.get(place)?;
+                let tool = offer.listing.tools.get(place)?;
                 return Some((offer.server, Arc::clone(&offer.slot), tool.name.clone()));
             }
         }
         None
+    }
+
+    /// Says of each tool once why it cannot be offered: everybody's session lists it again, once a minute.
+    fn tell_left_out(&self, server: &McpServer, left_out: &[LeftOut]) {
+        for LeftOut { name, reason } in self.news(server, left_out) {
+            tracing::warn!(
+                server = server.name,
+                tool = name,
+                reason,
+                "a tool is left out"
+            );
+        }
+    }
+
+    /// What has not been told yet.
+    fn news<'a>(&self, server: &McpServer, left_out: &'a [LeftOut]) -> Vec<&'a LeftOut> {
+        if left_out.is_empty() {
+            return Vec::new();
+        }
+        let mut told = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = |tool: &&LeftOut| {
+            told.len() < MAX_LEFT_OUT
+                && told.insert(format!("{}/{}: {}", server.name, tool.name, tool.reason))
+        };
+        left_out.iter().filter(is_news).collect()
     }
 
     /// Says of each tool once that there is no room for it: people may be offered different ones.
@@ -549,7 +549,7 @@ impl Tools for McpTools {
         let offers = self.offers(context, false).await.offers;
         let mut names = self.names(&offers).concat();
         self.leave_out(names.split_off(names.len().min(self.max_tools)));
-        let tools = offers.iter().flat_map(|offer| offer.tools.iter());
+        let tools = offers.iter().flat_map(|offer| offer.listing.tools.iter());
         tools
             .zip(names)
             .map(|(tool, name)| ToolSpec {
@@ -594,9 +594,9 @@ enum Trouble {
     #[error("it did not answer in time")]
     TimedOut,
     #[error("no session could be opened: {0}")]
-    Opening(String),
+    Opening(Failure),
     #[error("its tools could not be listed: {0}")]
-    Listing(String),
+    Listing(Failure),
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use engine::{
 };
 use futures::TryStreamExt;
 use jiff::fmt::rfc2822::DateTimeParser;
-use upstream::{McpTools, mcp::ServerAnswer};
+use upstream::{
+    McpTools,
+    mcp::{FailureKind, Problem},
+};
 
 use crate::{
     commands::{findings::Findings, workplace::Workplace},
@@ -260,32 +263,25 @@ async fn look_at_tools(
             }
         }
         match findings
-            .wait(&label, tools.ask(name, &context))
+            .wait(&label, tools.examine(name, &context))
             .await
             .flatten()
         {
-            Some(ServerAnswer::Tools(tools)) if !tools.is_empty() => {
+            Some(Ok(found)) if !found.tools.is_empty() => {
+                let tools: Vec<String> = found.tools.into_iter().map(|tool| tool.name).collect();
                 good.push(tools.join(", "));
                 all.extend(tools);
             }
-            Some(ServerAnswer::NeedsUser) => good.push(format!(
+            Some(Ok(_)) => {
+                wrong.push(format!("{name} has no tools that can be offered"));
+                advice.push(format!("give {name} a tool, or take it out of `tools`"));
+            }
+            Some(Err(problem)) if problem.kind == FailureKind::NeedsUser => good.push(format!(
                 "{name}: not tried: it is asked with a user's own token only"
             )),
-            Some(ServerAnswer::Unauthorized) => {
-                wrong.push(format!(
-                    "{name} does not take the credential that it was shown (401)"
-                ));
-                advice.push(credential_advice(name, raw));
-            }
-            Some(ServerAnswer::Failed(problem)) => {
-                wrong.push(format!("{name}: {problem}"));
-                advice.push(format!(
-                    "check that the MCP server {name} runs at its `url`"
-                ));
-            }
-            Some(ServerAnswer::Tools(_)) => {
-                wrong.push(format!("{name} has no tools"));
-                advice.push(format!("give {name} a tool, or take it out of `tools`"));
+            Some(Err(problem)) => {
+                wrong.push(format!("{name}: {}", problem.words));
+                advice.push(tool_server_advice(&problem, name, raw));
             }
             None => {
                 wrong.push(format!("{name}: no answer in 20 s"));
@@ -319,6 +315,35 @@ async fn look_at_tools(
     }
 }
 
+/// What to do about a tool server that is of no use.
+pub(crate) fn tool_server_advice(
+    problem: &Problem,
+    name: &str,
+    raw: Option<&RawMcpServer>,
+) -> String {
+    let url = raw.map_or("", |raw| raw.url.as_str());
+    match problem.kind {
+        FailureKind::Unauthorized => credential_advice(name, raw),
+        FailureKind::OldTransport => match url.strip_suffix("/sse") {
+            Some(rest) => format!(
+                "try `url = \"{rest}/mcp\"` for {name}; newer versions of most servers have it"
+            ),
+            None => format!("look in the documentation of {name} for \"streamable HTTP\""),
+        },
+        FailureKind::NotThere | FailureKind::NotMcp => {
+            format!("check the path in the `url` of {name}; most servers speak MCP at /mcp")
+        }
+        FailureKind::NeedsUser => format!(
+            "{name} is asked with a user's own token: `vestibule mcp check {name} --token-file FILE` shows it one"
+        ),
+        FailureKind::Unreachable | FailureKind::TimedOut | FailureKind::Other => {
+            format!(
+                "check that the MCP server {name} runs at its `url`; `vestibule mcp check {name}` looks at it alone"
+            )
+        }
+    }
+}
+
 /// What to do about a server that refuses what it was shown.
 fn credential_advice(name: &str, raw: Option<&RawMcpServer>) -> String {
     match raw.map(|raw| raw.identity) {
@@ -336,15 +361,20 @@ fn credential_advice(name: &str, raw: Option<&RawMcpServer>) -> String {
 }
 
 /// A turn of nobody in particular.
-fn nobody() -> RequestContext {
+pub(crate) fn nobody() -> RequestContext {
+    somebody(User {
+        id: "nobody".to_owned(),
+        issuer: "vestibule:doctor".to_owned(),
+        claims: Arc::default(),
+        token: None,
+    })
+}
+
+/// A turn of this person, of which nothing is kept.
+pub(crate) fn somebody(user: User) -> RequestContext {
     RequestContext {
-        owner: Owner::new("vestibule:doctor nobody"),
-        user: User {
-            id: "nobody".to_owned(),
-            issuer: "vestibule:doctor".to_owned(),
-            claims: Arc::default(),
-            token: None,
-        },
+        owner: Owner::new(format!("{} {}", user.issuer, user.id)),
+        user,
         workflow: None,
         state_variables: Arc::default(),
         rules: SessionRules::default(),

@@ -1,12 +1,16 @@
 //! `vestibule serve`: puts the server together, says in words what stands, and runs it.
 
-use std::{io::ErrorKind, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::ErrorKind, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::bail;
+use engine::ports::Tools as _;
+use futures::future::join_all;
 use server::Served;
 use tokio::{net::TcpListener, sync::oneshot};
+use upstream::McpTools;
 
 use crate::{
+    commands::reach,
     compose::{self, Composed},
     config::{self, Overrides, Variables},
     open_files,
@@ -60,6 +64,7 @@ pub(crate) async fn run(
         app,
         serve_options,
         banner,
+        tools,
     } = compose::compose(config, address, variables).await?;
     let interrupted = app.engine.mark_interrupted().await?;
     if interrupted > 0 {
@@ -78,7 +83,9 @@ pub(crate) async fn run(
         let _ = ask.send(());
         signals.next().await
     };
-    let background = server::background(app.clone());
+    let background = async {
+        tokio::join!(server::background(app.clone()), look_at_tools(tools));
+    };
     let serving = server::serve(
         listener,
         server::router::router(&app),
@@ -106,6 +113,12 @@ pub(crate) async fn run(
         leave(0);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has the log say, before anybody asks for them, which tool servers cannot be reached and which tools are left out.
+async fn look_at_tools(tools: Vec<Arc<McpTools>>) {
+    let nobody = reach::nobody();
+    join_all(tools.iter().map(|tools| tools.list(&nobody))).await;
 }
 
 /// Ends the process without waiting for what still hangs: the database may be locked by somebody for minutes.

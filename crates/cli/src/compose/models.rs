@@ -106,13 +106,7 @@ pub(crate) fn build(
         );
     }
     let first_model = raw_models[0].id.as_str();
-    let default_workflows;
-    let raw_workflows = if config.workflows.is_empty() {
-        default_workflows = [default_workflow(config)];
-        &default_workflows[..]
-    } else {
-        &config.workflows
-    };
+    let raw_workflows = &raw_workflows(config);
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
         issuers: &config.issuers,
@@ -185,6 +179,25 @@ pub(crate) fn build(
     })
 }
 
+/// The tools of these servers alone, for whoever looks at them.
+pub(crate) fn tools(
+    config: &RawConfig,
+    own: &Origin,
+    signer: &Arc<Signer>,
+    clock: Arc<dyn Clock>,
+    variables: &Variables,
+    names: &[String],
+) -> anyhow::Result<McpTools> {
+    let toolbox = Toolbox {
+        servers: &config.mcp_servers,
+        issuers: &config.issuers,
+        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
+        clock,
+        variables,
+    };
+    toolbox.tools(names, usize::MAX)
+}
+
 fn default_model(variables: &Variables) -> RawModel {
     match variables.get("OPENAI_API_KEY") {
         Some(_) => RawModel {
@@ -198,6 +211,15 @@ fn default_model(variables: &Variables) -> RawModel {
             kind: ModelKind::Demo,
             ..RawModel::default()
         },
+    }
+}
+
+/// The workflows that are there, configured or not.
+pub(crate) fn raw_workflows(config: &RawConfig) -> Vec<RawWorkflow> {
+    if config.workflows.is_empty() {
+        vec![default_workflow(config)]
+    } else {
+        config.workflows.clone()
     }
 }
 

@@ -82,6 +82,25 @@ impl House {
         errors(&output)
     }
 
+    /// Runs a command until it prints such a line on standard error; all of its lines until then.
+    pub(crate) fn log_until(&self, arguments: &[&str], text: &str) -> Vec<String> {
+        let mut child = self
+            .command(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut read = Vec::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            read.push(line.unwrap());
+            if read.last().is_some_and(|line| line.contains(text)) {
+                break;
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        read
+    }
+
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
         let mut child = self
             .command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())

@@ -7,5 +7,6 @@ mod credentials;
 mod doctor;
 mod harness;
 mod jwt;
+mod mcp;
 mod setting;
 mod stop;

@@ -3,96 +3,185 @@
 //! The library's errors repeat bodies, messages and answers, and all of that may be a person's data.
 //! So each error is told in words of ours: what kind it is, a status, a number.
 
-use std::error::Error;
+use std::{error::Error, fmt};
 
 use rmcp::{
     ServiceError, service::ClientInitializeError,
     transport::streamable_http_client::StreamableHttpError,
 };
 
+/// What went wrong, in words that hold nothing of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    words: String,
+}
+
+/// What an operator can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It wants a credential, or another one (401).
+    Unauthorized,
+    /// It does not answer at this path, or not to a message.
+    NotThere,
+    /// What answers is something else.
+    NotMcp,
+    /// It speaks the transport that streamable HTTP has replaced.
+    OldTransport,
+    /// Nothing answers at this address.
+    Unreachable,
+    /// It took too long.
+    TimedOut,
+    /// A user's own token would be needed, or another one.
+    NeedsUser,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words)
+    }
+}
+
+impl Failure {
+    fn new(kind: FailureKind, words: impl Into<String>) -> Self {
+        Self {
+            kind,
+            words: words.into(),
+        }
+    }
+
+    fn other(words: impl Into<String>) -> Self {
+        Self::new(FailureKind::Other, words)
+    }
+
+    /// The transport of the revision of 2024-11-05: a stream of events that names another address to post to.
+    pub(super) fn old_transport() -> Self {
+        Self::new(
+            FailureKind::OldTransport,
+            "that is the old HTTP+SSE transport, which is not spoken here; use the server's address for streamable \
+             HTTP, most often …/mcp",
+        )
+    }
+
+    /// Whether an address that something else answers at may be one of the old transport.
+    pub(super) fn may_be_old_transport(&self) -> bool {
+        matches!(self.kind, FailureKind::NotThere | FailureKind::NotMcp)
+    }
+}
+
 /// Why a call or a list failed.
-pub(super) fn of_service(error: &ServiceError) -> String {
+pub(super) fn of_service(error: &ServiceError) -> Failure {
     match error {
         ServiceError::McpError(error) => of_answer(error.code.0),
         ServiceError::TransportSend(error) => of_transport(error.error.as_ref()),
-        ServiceError::TransportClosed => "the connection was closed".to_owned(),
-        ServiceError::UnexpectedResponse => "the answer belongs to another question".to_owned(),
-        ServiceError::Timeout { timeout } => {
-            format!("no answer within {} s", timeout.as_secs_f32())
+        ServiceError::TransportClosed => Failure::other("the connection was closed"),
+        ServiceError::UnexpectedResponse => {
+            Failure::other("the answer belongs to another question")
         }
-        ServiceError::Cancelled { .. } => "it was cancelled".to_owned(),
-        _ => UNKNOWN.to_owned(),
+        ServiceError::Timeout { timeout } => Failure::new(
+            FailureKind::TimedOut,
+            format!("no answer within {} s", timeout.as_secs_f32()),
+        ),
+        ServiceError::Cancelled { .. } => Failure::other("it was cancelled"),
+        _ => Failure::other(UNKNOWN),
     }
 }
 
 /// Why a session could not be opened.
-pub(super) fn of_opening(error: &ClientInitializeError) -> String {
+pub(super) fn of_opening(error: &ClientInitializeError) -> Failure {
     match error {
         ClientInitializeError::ExpectedInitResponse(_)
         | ClientInitializeError::ExpectedInitResult(_)
         | ClientInitializeError::ConflictInitResponseId(..)
-        | ClientInitializeError::UncorrelatedErrorResponse { .. } => NOT_MCP.to_owned(),
-        ClientInitializeError::ConnectionClosed(_) => "the connection was closed".to_owned(),
+        | ClientInitializeError::UncorrelatedErrorResponse { .. } => {
+            Failure::new(FailureKind::NotMcp, NOT_MCP)
+        }
+        ClientInitializeError::ConnectionClosed(_) => Failure::other("the connection was closed"),
         ClientInitializeError::TransportError { error, .. } => of_transport(error.error.as_ref()),
         ClientInitializeError::JsonRpcError(error) => of_answer(error.code.0),
         ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
-            "it speaks no version of MCP that is known here".to_owned()
+            Failure::other("it speaks no version of MCP that is known here")
         }
         ClientInitializeError::LegacyFallbackFailed { fallback, .. } => of_opening(fallback),
-        _ => UNKNOWN.to_owned(),
+        _ => Failure::other(UNKNOWN),
     }
-}
-
-/// Whether these are the words for the status 401.
-pub(super) fn is_unauthorized(text: &str) -> bool {
-    text == UNAUTHORIZED
 }
 
 const NOT_MCP: &str = "its answer is not MCP over streamable HTTP; is the `url` right?";
 const UNAUTHORIZED: &str = "it does not take the credential that it was shown (401)";
 const UNKNOWN: &str = "the connection failed";
 
-fn of_answer(code: i32) -> String {
-    format!("it answered with the JSON-RPC error {code}")
+fn of_answer(code: i32) -> Failure {
+    Failure::other(format!("it answered with the JSON-RPC error {code}"))
 }
 
-fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> String {
+fn of_status(status: u16) -> Failure {
+    match status {
+        401 => Failure::new(FailureKind::Unauthorized, UNAUTHORIZED),
+        404 | 405 => Failure::new(
+            FailureKind::NotThere,
+            format!(
+                "it answered {status}: nothing takes MCP messages at this path; is the `url` right?"
+            ),
+        ),
+        status => Failure::other(format!("it answered {status}")),
+    }
+}
+
+fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
     let Some(error) = error.downcast_ref::<StreamableHttpError<reqwest::Error>>() else {
-        return UNKNOWN.to_owned();
+        return Failure::other(UNKNOWN);
     };
     match error {
         StreamableHttpError::Client(error) => of_connection(error),
-        StreamableHttpError::HttpStatus(answer) if answer.status == 401 => UNAUTHORIZED.to_owned(),
-        StreamableHttpError::HttpStatus(answer) => format!("it answered {}", answer.status),
-        StreamableHttpError::AuthRequired(_) => UNAUTHORIZED.to_owned(),
-        // A 401 that does not say what it wants (`WWW-Authenticate`) comes as text, which begins with the status.
-        StreamableHttpError::UnexpectedServerResponse(text) if text.starts_with("HTTP 401") => {
-            UNAUTHORIZED.to_owned()
+        StreamableHttpError::HttpStatus(answer) => of_status(answer.status),
+        StreamableHttpError::AuthRequired(_) => of_status(401),
+        StreamableHttpError::UnexpectedServerResponse(text) => match status_in(text) {
+            Some(status) => of_status(status),
+            None => Failure::new(FailureKind::NotMcp, NOT_MCP),
+        },
+        StreamableHttpError::InsufficientScope(_) => Failure::new(
+            FailureKind::Unauthorized,
+            "the credential that it was shown may not do this (403)",
+        ),
+        StreamableHttpError::Io(error) => {
+            Failure::other(format!("the connection failed: {}", error.kind()))
         }
-        StreamableHttpError::InsufficientScope(_) => {
-            "the credential that it was shown may not do this (403)".to_owned()
+        StreamableHttpError::ResponseBodyTooLarge { .. } => {
+            Failure::other("its answer is too long")
         }
-        StreamableHttpError::Io(error) => format!("the connection failed: {}", error.kind()),
-        StreamableHttpError::ResponseBodyTooLarge { .. } => "its answer is too long".to_owned(),
-        StreamableHttpError::SessionExpired => "it has ended the session (404)".to_owned(),
-        StreamableHttpError::UnexpectedServerResponse(_)
-        | StreamableHttpError::UnexpectedContentType(_)
+        StreamableHttpError::SessionExpired => {
+            Failure::new(FailureKind::NotThere, "it has ended the session (404)")
+        }
+        StreamableHttpError::UnexpectedContentType(_)
         | StreamableHttpError::Deserialize(_)
         | StreamableHttpError::Sse(_)
-        | StreamableHttpError::ServerDoesNotSupportSse => NOT_MCP.to_owned(),
+        | StreamableHttpError::ServerDoesNotSupportSse => {
+            Failure::new(FailureKind::NotMcp, NOT_MCP)
+        }
         StreamableHttpError::UnexpectedEndOfStream
-        | StreamableHttpError::TransportChannelClosed => "the connection was closed".to_owned(),
-        _ => UNKNOWN.to_owned(),
+        | StreamableHttpError::TransportChannelClosed => {
+            Failure::other("the connection was closed")
+        }
+        _ => Failure::other(UNKNOWN),
     }
 }
 
+/// A refusal that is no MCP comes as text, which begins with the status.
+fn status_in(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("HTTP ")?.get(..3)?;
+    digits.parse().ok()
+}
+
 /// The causes of a failed request; its own words hold the address, which may hold a credential.
-fn of_connection(error: &reqwest::Error) -> String {
+fn of_connection(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
-        return "it did not answer in time".to_owned();
+        return Failure::new(FailureKind::TimedOut, "it did not answer in time");
     }
     if let Some(status) = error.status() {
-        return format!("it answered {status}");
+        return of_status(status.as_u16());
     }
     let mut text = "it could not be reached".to_owned();
     let mut source = error.source();
@@ -101,5 +190,5 @@ fn of_connection(error: &reqwest::Error) -> String {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    text
+    Failure::new(FailureKind::Unreachable, text)
 }

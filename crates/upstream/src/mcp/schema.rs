@@ -7,7 +7,7 @@
 //!
 //! Sources: JSON Schema 2020-12 and its predecessors from draft 4 on; the refusals of OpenAI, Anthropic and Gemini.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -105,6 +105,40 @@ pub(super) fn acceptable(schema: &Object) -> Result<Object, Unusable> {
         }
     }
     Err(Unusable::TooLong)
+}
+
+/// Keywords that say nothing about the arguments.
+const SILENT: [&str; 4] = ["$schema", "$id", "$comment", "id"];
+
+/// Words of a schema that are not in what is offered: what some provider would refuse. Sorted, without repetition.
+pub(super) fn dropped(schema: &Object, offered: &Object) -> Vec<String> {
+    fn collect<'a>(value: &'a Value, words: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    words.insert(name);
+                    collect(value, words);
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| collect(value, words)),
+            _ => {}
+        }
+    }
+    let collected = |schema: &Object| {
+        let mut words = BTreeSet::new();
+        for (name, value) in schema {
+            words.insert(name.as_str());
+            collect(value, &mut words);
+        }
+        words
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let mut words = collected(schema);
+    let kept = collected(offered);
+    words.retain(|word| !kept.contains(word) && !SILENT.contains(&word.as_str()));
+    words.into_iter().collect()
 }
 
 /// Writes schemas anew, references replaced by what they refer to.

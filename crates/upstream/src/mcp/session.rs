@@ -19,7 +19,7 @@ use rmcp::{
         CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
         ClientCapabilities, ClientConfig, ClientRequest, Implementation, JsonObject,
         ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        RequestId, ServerResult, Tool,
+        RequestId, ServerPeerInfo, ServerResult, Tool,
     },
     service::{ClientInitializeError, NotificationContext, PeerRequestOptions, RunningService},
     transport::{
@@ -32,7 +32,8 @@ use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    McpServer, Trouble, failure,
+    LeftOut, McpServer, Trouble,
+    failure::{self, Failure},
     result::{self, cut},
     schema::{self, Unusable},
     transport::{self, Transport},
@@ -45,6 +46,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const LIST_AGE: Duration = Duration::from_mins(1);
 /// More tools of one server than this are not offered.
 const MAX_TOOLS: usize = 256;
+/// Of so many tools of one server it is told why they are left out.
+const MAX_LEFT_OUT: usize = 1_000;
 /// Every list comes in pages, and a server may have no end of them.
 const MAX_PAGES: usize = 16;
 /// The longest message that is read from a server, in bytes. A result may be longer than what a model
@@ -61,12 +64,22 @@ pub(super) struct McpTool {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) parameters: Arc<JsonObject>,
+    /// See [`schema::dropped`].
+    pub(super) dropped: Vec<String>,
+}
+
+/// A server's tools.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listing {
+    pub(super) tools: Arc<[McpTool]>,
+    pub(super) left_out: Arc<[LeftOut]>,
 }
 
 /// An open session. It closes when nobody holds it any more; a call that runs holds it.
 pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
-    tools: Mutex<Option<(Instant, Arc<[McpTool]>)>>,
+    pub(super) has_handshake: bool,
+    listing: Mutex<Option<(Instant, Listing)>>,
     /// Set when the server says that it does not know it.
     is_gone: AtomicBool,
 }
@@ -104,6 +117,7 @@ impl Session {
         http: &HttpClient,
         credential: Option<&SecretString>,
     ) -> Result<Arc<Self>, Trouble> {
+        let mut has_handshake = true;
         let opening = async {
             let legacy = ClientLifecycleMode::Initialize;
             match handshake(server, http, credential, legacy).await {
@@ -111,6 +125,7 @@ impl Session {
                     let preferred_versions = vec![ProtocolVersion::LATEST];
                     let modern = ClientLifecycleMode::Discover { preferred_versions };
                     let opened = handshake(server, http, credential, modern).await;
+                    has_handshake = false;
                     // What it said to the handshake tells more than that it knows nothing else.
                     opened.map_err(|_| ClientInitializeError::JsonRpcError(refusal))
                 }
@@ -120,10 +135,19 @@ impl Session {
         let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
-            .map_err(|error| Trouble::Opening(failure::of_opening(&error)))?;
+            .map_err(|error| {
+                let failure = failure::of_opening(&error);
+                let is_old = failure.may_be_old_transport() && server.url.path().ends_with("/sse");
+                Trouble::Opening(if is_old {
+                    Failure::old_transport()
+                } else {
+                    failure
+                })
+            })?;
         Ok(Arc::new(Self {
             service,
-            tools: Mutex::new(None),
+            has_handshake,
+            listing: Mutex::new(None),
             is_gone: AtomicBool::new(false),
         }))
     }
@@ -134,30 +158,32 @@ impl Session {
             || self.service.peer().is_transport_closed()
     }
 
+    /// Who answers, as far as it says.
+    pub(super) fn peer_info(&self) -> Option<Arc<ServerPeerInfo>> {
+        self.service.peer().peer_info()
+    }
+
     /// The server's tools, from memory if that is fresh enough.
-    pub(super) async fn tools(
-        &self,
-        server: &McpServer,
-        is_refresh: bool,
-    ) -> Result<Arc<[McpTool]>, Trouble> {
-        let mut kept = self.tools.lock().await;
+    pub(super) async fn tools(&self, is_refresh: bool) -> Result<Listing, Trouble> {
+        let mut kept = self.listing.lock().await;
         let listener = self.service.service();
         let has_changed = listener.has_changed_tools.swap(false, Ordering::AcqRel);
-        if let Some((since, tools)) = &*kept
+        if let Some((since, listing)) = &*kept
             && !is_refresh
             && !has_changed
             && since.elapsed() < LIST_AGE
         {
-            return Ok(Arc::clone(tools));
+            return Ok(listing.clone());
         }
-        let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list(server));
-        let tools: Arc<[McpTool]> = listing.await.map_err(|_| Trouble::TimedOut)??.into();
-        *kept = Some((Instant::now(), Arc::clone(&tools)));
-        Ok(tools)
+        let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list());
+        let listing = listing.await.map_err(|_| Trouble::TimedOut)??;
+        *kept = Some((Instant::now(), listing.clone()));
+        Ok(listing)
     }
 
-    async fn list(&self, server: &McpServer) -> Result<Vec<McpTool>, Trouble> {
+    async fn list(&self) -> Result<Listing, Trouble> {
         let mut tools = Vec::new();
+        let mut left_out = Vec::new();
         let mut names = HashSet::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
@@ -170,12 +196,23 @@ impl Session {
                 .await
                 .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
             let page = Page::of(answer)?;
-            let room = MAX_TOOLS - tools.len();
-            let news = page
-                .tools
-                .into_iter()
-                .filter(|tool| names.insert(tool.name.clone()));
-            tools.extend(news.take(room).filter_map(|tool| tool.offered(server)));
+            for tool in page.tools {
+                if !names.insert(tool.name.clone()) {
+                    continue;
+                }
+                let name = tool.name.clone();
+                let reason = match tool.offered() {
+                    Ok(tool) if tools.len() < MAX_TOOLS => {
+                        tools.push(tool);
+                        continue;
+                    }
+                    Ok(_) => format!("the server has more than {MAX_TOOLS} tools"),
+                    Err(error) => error.to_string(),
+                };
+                if left_out.len() < MAX_LEFT_OUT {
+                    left_out.push(LeftOut { name, reason });
+                }
+            }
             // Some servers end with an empty cursor, or with the one they were just given.
             let next = page.next_cursor.filter(|next| !next.is_empty());
             if next.is_none() || next == cursor || tools.len() >= MAX_TOOLS {
@@ -183,7 +220,10 @@ impl Session {
             }
             cursor = next;
         }
-        Ok(tools)
+        Ok(Listing {
+            tools: tools.into(),
+            left_out: left_out.into(),
+        })
     }
 
     /// Starts a call; what it reports comes as a stream, and dropping that cancels the call.
@@ -310,24 +350,15 @@ impl Listed {
     }
 
     /// The tool as models are told about it. One that no provider would take is left out, as it would end every chat.
-    fn offered(self, server: &McpServer) -> Option<McpTool> {
-        let schema = self.schema.and_then(|schema| schema::acceptable(&schema));
-        match schema {
-            Ok(schema) => Some(McpTool {
-                name: self.name,
-                description: cut(&self.description, MAX_DESCRIPTION_CHARS),
-                parameters: Arc::new(schema),
-            }),
-            Err(error) => {
-                tracing::warn!(
-                    server = server.name,
-                    tool = self.name,
-                    error = &error as &dyn std::error::Error,
-                    "a tool is left out"
-                );
-                None
-            }
-        }
+    fn offered(self) -> Result<McpTool, Unusable> {
+        let schema = self.schema?;
+        let acceptable = schema::acceptable(&schema)?;
+        Ok(McpTool {
+            name: self.name,
+            description: cut(&self.description, MAX_DESCRIPTION_CHARS),
+            dropped: schema::dropped(&schema, &acceptable),
+            parameters: Arc::new(acceptable),
+        })
     }
 }
 
@@ -428,7 +459,7 @@ fn told(server: &McpServer, error: &ServiceError) -> String {
         error => {
             tracing::warn!(
                 server = server.name,
-                error = failure::of_service(error),
+                error = %failure::of_service(error),
                 "a tool call failed"
             );
             "The tool could not be reached. Go on without it, or tell the user to try again later."

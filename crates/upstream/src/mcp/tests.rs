@@ -635,6 +635,7 @@ fn what_went_wrong_is_told_without_what_was_said() {
         )),
     ];
     for text in said {
+        let text = text.to_string();
         assert!(!text.is_empty() && !text.contains("diary"), "{text}");
     }
 }

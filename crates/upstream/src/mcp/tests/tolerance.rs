@@ -295,6 +295,23 @@ async fn one_tool_that_cannot_be_offered_leaves_the_others() {
     let offered = tools.list(&ada).await;
     let names: Vec<&str> = offered.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["good", "anything", "silent"]);
+    let listing = tools.offer(0, &ada, true).await.ok().unwrap().listing;
+    let left_out: Vec<&str> = listing
+        .left_out
+        .iter()
+        .map(|tool| tool.name.as_str())
+        .collect();
+    assert_eq!(left_out, ["no_object", "nothing", "a_word"]);
+    let news = tools.news(&tools.servers[0], &listing.left_out);
+    assert!(
+        news.is_empty(),
+        "{news:?}: each is told once, however often it is listed"
+    );
+    let other = LeftOut {
+        name: "good".to_owned(),
+        reason: "it has changed".to_owned(),
+    };
+    assert_eq!(tools.news(&tools.servers[0], &[other]).len(), 1);
     assert_eq!(
         offered[0].parameters,
         json!({ "type": "object", "properties": { "a": { "type": "array", "items": {} } } })
