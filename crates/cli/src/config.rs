@@ -19,11 +19,11 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
-    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawBusy,
-    RawClaim, RawClientAuthMethod, RawClientSecret, RawCondition, RawConfig, RawHeader, RawIssuer,
-    RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices,
-    RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles, RawTokenUse,
-    RawUploads, RawWorkflow, SecretIssuer, TokenType,
+    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawBuiltinTool,
+    RawBusy, RawClaim, RawClientAuthMethod, RawClientSecret, RawCondition, RawConfig, RawHeader,
+    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel,
+    RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
+    RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::model::{
-    ModelKind, ModelPreset, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
 
 /// The whole file.

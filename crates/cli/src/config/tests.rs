@@ -65,8 +65,8 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
             {
                 collect_missing(inner, missing);
             }
-            // Conditions of a rule stand on one line.
-            toml::Value::Array(_) if key == "when" => {}
+            // Conditions of a rule and a provider's tools stand on one line.
+            toml::Value::Array(_) if key == "when" || key == "builtin_tools" => {}
             toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
                 for entry in list.iter().filter_map(toml::Value::as_table) {
                     collect_missing(entry, missing);
