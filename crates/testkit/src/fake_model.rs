@@ -300,10 +300,16 @@ fn answer(shared: &Shared, api: Api, headers: HeaderMap, body: &Bytes) -> Respon
             StatusCode::BAD_REQUEST,
             "invalid_request_error",
             &violations.join("; "),
+            None,
         );
     };
     if let Some(refusal) = &reply.refusal {
-        let mut response = refuse(refusal.status, &refusal.code, &refusal.message);
+        let mut response = refuse(
+            refusal.status,
+            &refusal.code,
+            &refusal.message,
+            refusal.param.as_deref(),
+        );
         if let Some(delay) = refusal.retry_after {
             response
                 .headers_mut()
@@ -334,14 +340,14 @@ fn answer(shared: &Shared, api: Api, headers: HeaderMap, body: &Bytes) -> Respon
 }
 
 /// An error in the shape that OpenAI uses.
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
+fn refuse(status: StatusCode, code: &str, message: &str, param: Option<&str>) -> Response {
     let kind = match status {
         StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
         status if status.is_server_error() => "server_error",
         _ => "invalid_request_error",
     };
     let body =
-        json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+        json!({ "error": { "message": message, "type": kind, "param": param, "code": code } });
     (
         status,
         [(header::CONTENT_TYPE, "application/json")],

@@ -292,7 +292,8 @@ async fn call(
         name: offered.clone(),
         arguments,
     };
-    let mut events = tools.call(context, called).await;
+    // Whoever types a call has thought about it.
+    let mut events = tools.call(context, called, true).await;
     let mut progress = Vec::new();
     while let Some(event) = events.next().await {
         match event {

@@ -1,5 +1,7 @@
 //! `[[models]]`, `[[workflows]]` and `[[mcp_servers]]`: what answers and what can act.
 
+mod builtin;
+
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroU32,
@@ -240,6 +242,10 @@ fn default_workflow(config: &RawConfig) -> RawWorkflow {
 }
 
 fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
+    let options = ResponsesOptions {
+        wants_reasoning_summary: raw.reasoning_summary,
+        builtin_tools: builtin::builtin_tools(raw)?,
+    };
     if raw.kind == ModelKind::Demo {
         let model: Arc<dyn Model> = Arc::new(Demo::default());
         return Ok(BuiltModel {
@@ -310,13 +316,14 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             (Arc::new(model), relay, COMPLETIONS_OUTPUT_TOKENS)
         }
         ModelKind::OpenAiResponses | ModelKind::Demo => {
-            let model: Arc<dyn Model> =
-                Arc::new(Responses::new(provider, ResponsesOptions::default())?);
-            (
-                model.clone(),
-                Relay::Translate(model),
-                RESPONSES_OUTPUT_TOKENS,
-            )
+            // Whoever relays has the model alone, without tools that cost.
+            let bare = ResponsesOptions {
+                builtin_tools: Vec::new(),
+                ..options.clone()
+            };
+            let relay = Arc::new(Responses::new(provider.clone(), bare)?);
+            let model = Arc::new(Responses::new(provider, options)?);
+            (model, Relay::Translate(relay), RESPONSES_OUTPUT_TOKENS)
         }
     };
     Ok(BuiltModel {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::model::{
-    ModelKind, ModelPreset, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
 pub(crate) use self::workflow::{
     RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles, RawWorkflow,

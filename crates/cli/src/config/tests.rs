@@ -65,8 +65,9 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
             {
                 collect_missing(inner, missing);
             }
-            // Conditions of a rule stand on one line.
-            toml::Value::Array(_) if ["when", "client_tools"].contains(&key.as_str()) => {}
+            // Conditions of a rule, tools of the page and of the provider stand on one line.
+            toml::Value::Array(_)
+                if ["when", "client_tools", "builtin_tools"].contains(&key.as_str()) => {}
             toml::Value::Array(list) if list.iter().any(toml::Value::is_table) => {
                 for entry in list.iter().filter_map(toml::Value::as_table) {
                     collect_missing(entry, missing);

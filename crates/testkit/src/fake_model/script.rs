@@ -59,6 +59,7 @@ pub(super) struct HttpRefusal {
     pub(super) status: StatusCode,
     pub(super) code: String,
     pub(super) message: String,
+    pub(super) param: Option<String>,
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -95,6 +96,7 @@ impl Reply {
                 status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                 code: code.to_owned(),
                 message: message.to_owned(),
+                param: None,
                 retry_after: None,
             }),
             ..Self::empty()
@@ -194,6 +196,15 @@ impl Reply {
     #[must_use]
     pub fn broken(mut self) -> Self {
         self.ending = Ending::Broken;
+        self
+    }
+
+    /// Names the parameter that an HTTP error is about.
+    #[must_use]
+    pub fn about(mut self, param: &str) -> Self {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.param = Some(param.to_owned());
+        }
         self
     }
 

@@ -7,6 +7,7 @@
 
 mod calls;
 mod request;
+mod sources;
 mod thoughts;
 
 use std::{borrow::Cow, sync::Arc};
@@ -16,7 +17,7 @@ use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Us
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use self::{calls::Calls, request::Body, thoughts::Thoughts};
+use self::{calls::Calls, request::Body, sources::Sources, thoughts::Thoughts};
 use super::{
     Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
@@ -89,6 +90,7 @@ pub(super) struct Decoder {
     text: Splitter,
     calls: Calls,
     thoughts: Thoughts,
+    sources: Sources,
     has_begun: bool,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
@@ -110,6 +112,7 @@ impl Decoder {
             text: Splitter::default(),
             calls: Calls::default(),
             thoughts: Thoughts::default(),
+            sources: Sources::default(),
             has_begun: false,
             has_said: false,
             finish: None,
@@ -161,6 +164,7 @@ impl Decoder {
             let citation = &annotation["url_citation"];
             let url = lenient::text(&citation["url"]);
             if !url.is_empty() {
+                self.sources.cite(&url);
                 events.push_back(ModelEvent::UrlCitation {
                     url: url.into_owned(),
                     title: lenient::text(&citation["title"]).into_owned(),
@@ -178,6 +182,7 @@ impl Decoder {
     /// The calls, whole now, and the end.
     fn complete(&mut self, finish: Finish, events: &mut Events) -> Result<(), ModelError> {
         self.text.finish(events);
+        self.sources.finish(events);
         let (calls, extras) = self.calls.finish()?;
         if !calls.is_empty() {
             events.extend(self.thoughts.finish(extras).map(ModelEvent::Thought));
@@ -267,6 +272,7 @@ impl Decode for Decoder {
             return Ok(());
         };
         self.usage = usage_of(&chunk).or(self.usage);
+        self.sources.read(&chunk);
         if self.finish.is_some() {
             return Ok(());
         }

@@ -343,7 +343,13 @@ fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
     if name == "include" && words.contains("encrypted content") {
         return unknown().next();
     }
-    if param == name && unknown().next().is_some() {
+    // Summaries may be refused to an account rather than by a model.
+    let is_denied = || name == "reasoning" && words.contains("must be verified");
+    let is_param = param == name
+        || param
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'));
+    if is_param && (unknown().next().is_some() || is_denied()) {
         return Some(0);
     }
     places(words, name)

@@ -17,7 +17,7 @@ use super::failure;
 use crate::sse::{BYTE_ORDER_MARK, Event, EventParser, TooLong};
 
 /// The largest event is the last one of the Responses API, which repeats request and answer.
-const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of a finished answer's body is waited for, so that its connection can be
 /// used again; it nearly always comes in the same packet.
 const DRAIN: Duration = Duration::from_millis(50);
@@ -36,6 +36,11 @@ pub(super) trait Decode: Unpin + Send + 'static {
 
     /// The body has ended; only an answer that can be complete without a last word is.
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError>;
+
+    /// The longest event that is read, in bytes.
+    fn longest_event(&self) -> usize {
+        MAX_EVENT_BYTES
+    }
 
     /// Whether the provider has begun to answer; what only says that it was asked is no beginning.
     fn has_begun(&self) -> bool;
@@ -220,7 +225,7 @@ where
             self.form = if is_document {
                 Form::Document(Vec::new())
             } else {
-                Form::Events(Box::new(EventParser::new(MAX_EVENT_BYTES)))
+                Form::Events(Box::new(EventParser::new(self.decoder.longest_event())))
             };
             return self.feed(&begun);
         }
@@ -245,8 +250,8 @@ where
                     Err(Failure::Parser(error)) => Err(ModelError::Malformed(error.into())),
                 }
             }
-            Form::Document(body) if body.len() + chunk.len() > MAX_EVENT_BYTES => {
-                let limit = MAX_EVENT_BYTES;
+            Form::Document(body) if body.len() + chunk.len() > decoder.longest_event() => {
+                let limit = decoder.longest_event();
                 Err(ModelError::Malformed(TooLong { limit }.into()))
             }
             Form::Document(body) => {
@@ -340,6 +345,24 @@ where
 pub(super) fn decode(decoder: impl Decode, trace: &[u8], size: usize) -> String {
     use std::error::Error as _;
 
+    told(decoder, trace, size)
+        .map(|event| match event {
+            Ok(event) => format!("{event:?}\n"),
+            Err(error) => match error.source() {
+                Some(source) => format!("{error}: {source}\n"),
+                None => format!("{error}\n"),
+            },
+        })
+        .collect()
+}
+
+/// The same as it is told.
+#[cfg(test)]
+pub(super) fn told(
+    decoder: impl Decode,
+    trace: &[u8],
+    size: usize,
+) -> impl Iterator<Item = Result<ModelEvent, ModelError>> {
     let chunks: Vec<_> = trace
         .chunks(size)
         .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
@@ -354,12 +377,4 @@ pub(super) fn decode(decoder: impl Decode, trace: &[u8], size: usize) -> String 
         silence: None,
     };
     futures::executor::block_on_stream(Box::pin(events))
-        .map(|event| match event {
-            Ok(event) => format!("{event:?}\n"),
-            Err(error) => match error.source() {
-                Some(source) => format!("{error}: {source}\n"),
-                None => format!("{error}\n"),
-            },
-        })
-        .collect()
 }

@@ -1,6 +1,8 @@
 //! Both APIs against recorded shapes, and over real HTTP against the scripted model server.
 
 mod asking;
+mod builtins;
+mod corpus;
 mod files;
 mod thoughts;
 mod tolerance;
@@ -45,6 +47,7 @@ fn recorded_answers_of_the_responses_api() {
         "responses-text",
         "responses-tools",
         "responses-reasoning-and-citations",
+        "responses-builtins",
         "responses-refusal",
         "responses-incomplete",
         "responses-filtered",
@@ -64,6 +67,7 @@ fn recorded_answers_of_chat_completions() {
         "chat-tools-without-index",
         "chat-tool-without-id",
         "chat-reasoning-and-citations",
+        "chat-sources",
         "chat-length",
         "chat-filtered",
         "chat-error",

@@ -33,6 +33,8 @@ pub(crate) struct RawModel {
     pub(crate) system_role: RawSystemRole,
     pub(crate) max_tokens_parameter: Option<RawMaxTokens>,
     pub(crate) alternating_roles: bool,
+    pub(crate) reasoning_summary: bool,
+    pub(crate) builtin_tools: Vec<RawBuiltinTool>,
     pub(crate) allow_insecure_http: bool,
     /// Where the preset looks for a key that the server may want.
     #[serde(skip)]
@@ -65,6 +67,8 @@ impl Default for RawModel {
             system_role: RawSystemRole::System,
             max_tokens_parameter: None,
             alternating_roles: false,
+            reasoning_summary: true,
+            builtin_tools: Vec::new(),
             allow_insecure_http: false,
             optional_key_env: None,
             preset_sets: Vec::new(),
@@ -105,6 +109,19 @@ pub(crate) enum ModelPreset {
     Litellm,
     /// The API of `OpenRouter` itself.
     Openrouter,
+}
+
+/// A tool that the provider runs by itself: its name, or a table with its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a name such as \"web_search\", or { type = \"file_search\", vector_store_ids = [\"vs_…\"] }"
+)]
+pub(crate) enum RawBuiltinTool {
+    /// `"web_search"`
+    Name(String),
+    /// `{ type = "web_search", … }`
+    Table(BTreeMap<String, serde_json::Value>),
 }
 
 /// The value of a header: a text, or where it is.

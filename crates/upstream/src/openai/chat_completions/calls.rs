@@ -81,6 +81,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(position) else {
             return Ok(());
         };
+        call.index = call.index.or(index);
         if call.id.is_empty() {
             call.id.push_str(&id);
         }
@@ -103,9 +104,21 @@ impl Calls {
         if by_id.is_some() {
             return by_id;
         }
+        let last = self.calls.len().checked_sub(1);
         let position = match index {
-            Some(_) => self.calls.iter().rposition(|call| call.index == index),
-            None => self.calls.len().checked_sub(1),
+            Some(_) => {
+                let by_index = self.calls.iter().rposition(|call| call.index == index);
+                // What has no name begins nothing, unless it says that it is another than the last one.
+                let is_last = |last: &usize| {
+                    let has_no_index = self
+                        .calls
+                        .get(*last)
+                        .is_some_and(|call| call.index.is_none());
+                    name.is_empty() && (id.is_empty() || has_no_index)
+                };
+                by_index.or(last.filter(is_last))
+            }
+            None => last,
         }?;
         let call = self.calls.get(position)?;
         let has_other_id = !id.is_empty() && !call.id.is_empty();
@@ -252,6 +265,24 @@ mod tests {
         let ids: HashSet<&str> = calls.iter().map(|(id, ..)| id.as_str()).collect();
         assert_eq!((calls.len(), ids.len()), (4, 4), "{calls:?}");
         assert!(ids.contains("call_0"));
+    }
+
+    #[test]
+    fn a_piece_without_a_name_goes_on_with_the_last_call() {
+        for pieces in [
+            [
+                piece!(null, null, "x", "{\"n\":"),
+                piece!(0, "a", null, "1}"),
+            ],
+            [piece!(0, "a", "x", "{\"n\":"), piece!(1, null, null, "1}")],
+        ] {
+            let calls = put_together(&pieces);
+            assert_eq!(
+                (calls.len(), calls[0].2.as_str()),
+                (1, "{\"n\":1}"),
+                "{calls:?}"
+            );
+        }
     }
 
     #[test]

@@ -47,8 +47,12 @@ pub(super) struct Thoughts {
 impl Thoughts {
     /// Takes what is in a delta, and gives the text of it.
     pub(super) fn push<'a>(&mut self, part: &'a Value) -> Cow<'a, str> {
+        let mut of_details = String::new();
         for detail in lenient::list(&part[DETAILS]) {
             self.detail(detail);
+            for field in ["text", "summary"] {
+                of_details.push_str(&lenient::text(&detail[field]));
+            }
         }
         // A server that sends several of these fields says the same thing in each.
         for field in FIELDS {
@@ -61,7 +65,7 @@ impl Thoughts {
                 return text;
             }
         }
-        Cow::Borrowed("")
+        of_details.into()
     }
 
     fn has_room(&mut self, bytes: usize) -> bool {

@@ -29,9 +29,9 @@ pub(super) struct Body<'a> {
     reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<NonZeroU32>,
-    /// The model's thoughts, sealed, so that they can be given back with its calls.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    include: Option<[&'static str; 1]>,
+    /// What is told besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    include: Vec<&'static str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     safety_identifier: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,15 @@ enum InputPart<'a> {
 }
 
 #[derive(Serialize)]
-struct Tool<'a> {
+#[serde(untagged)]
+enum Tool<'a> {
+    Ours(Function<'a>),
+    /// As it stands in the configuration.
+    Builtin(&'a Value),
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
     r#type: &'static str,
     name: &'a str,
     description: &'a str,
@@ -114,7 +122,7 @@ struct Reasoning {
 impl<'a> Body<'a> {
     pub(super) fn new(
         request: &'a ModelRequest,
-        options: ResponsesOptions,
+        options: &'a ResponsesOptions,
         parallel_tool_calls: Option<bool>,
         refused: &Refused,
         mark: &Mark,
@@ -132,13 +140,16 @@ impl<'a> Body<'a> {
                 .tools
                 .iter()
                 .filter(|tool| !refused.has_tool(tool))
-                .map(|tool| Tool {
+                .map(|tool| Function {
                     r#type: "function",
                     name: &tool.name,
                     description: &tool.description,
                     parameters: history::parameters(tool),
                     strict: (!refused.has("strict")).then_some(false),
                 })
+                .map(Tool::Ours)
+                // Last, so that a refusal that counts tools counts ours.
+                .chain(options.builtin_tools.iter().map(Tool::Builtin))
                 .collect(),
             tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
@@ -149,13 +160,32 @@ impl<'a> Body<'a> {
             reasoning: (options.wants_reasoning_summary && !refused.has("reasoning"))
                 .then_some(Reasoning { summary: "auto" }),
             max_output_tokens: request.max_output_tokens,
-            include: (has_tools && !refused.has("include"))
-                .then_some(["reasoning.encrypted_content"]),
+            include: if refused.has("include") {
+                Vec::new()
+            } else {
+                include(has_tools, options)
+            },
             safety_identifier: history::end_user(request, refused, "safety_identifier"),
             store: (!refused.has("store")).then_some(false),
             stream: true,
         }
     }
+}
+
+/// What is told besides: the model's thoughts, sealed, so that they can be given back with its calls, and what the
+/// provider's tools have found.
+fn include(has_tools: bool, options: &ResponsesOptions) -> Vec<&'static str> {
+    let found = [
+        ("web_search", "web_search_call.action.sources"),
+        ("file_search", "file_search_call.results"),
+        ("code_interpreter", "code_interpreter_call.outputs"),
+    ];
+    let found = found.into_iter().filter(|(kind, _)| options.has(kind));
+    has_tools
+        .then_some("reasoning.encrypted_content")
+        .into_iter()
+        .chain(found.map(|(_, name)| name))
+        .collect()
 }
 
 fn input_item(entry: Entry<'_>) -> Option<Input<'_>> {

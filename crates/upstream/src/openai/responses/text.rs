@@ -1,0 +1,209 @@
+//! The text of an answer, put together from events that say it more than once.
+//!
+//! Events name the message and the part that they belong to by an index, an id, both or neither, and some servers make a new
+//! id for each event. So two places are one unless something says that they differ and nothing that they agree.
+
+use std::collections::HashSet;
+
+use engine::ports::ModelEvent;
+use serde_json::Value;
+
+use crate::openai::{lenient, stream::Events};
+
+/// Where in an answer something stands, as far as an event says so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Place {
+    /// The index of the output item.
+    pub(super) output: Option<u64>,
+    /// Its id.
+    pub(super) item: Option<String>,
+    /// The index of the part within it.
+    pub(super) content: Option<u64>,
+}
+
+impl Place {
+    /// Where the thing is that an event is about.
+    pub(super) fn of(event: &Value) -> Self {
+        let id = event["item_id"].as_str().or(event["item"]["id"].as_str());
+        Self {
+            output: lenient::number(&event["output_index"]),
+            item: id.filter(|id| !id.is_empty()).map(str::to_owned),
+            content: lenient::number(&event["content_index"]),
+        }
+    }
+
+    /// The same item's part of this index.
+    pub(super) fn part(&self, content: u64) -> Self {
+        Self {
+            content: Some(content),
+            ..self.clone()
+        }
+    }
+
+    /// Whether both are in the same item; `None` where nothing tells.
+    pub(super) fn is_same_item(&self, other: &Self) -> Option<bool> {
+        let by_index = self.output.zip(other.output).map(|(a, b)| a == b);
+        let by_id = self
+            .item
+            .as_ref()
+            .zip(other.item.as_ref())
+            .map(|(a, b)| a == b);
+        match (by_index, by_id) {
+            (Some(index), Some(id)) => Some(index || id),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn is_same_part(&self, other: &Self) -> Option<bool> {
+        let is_same_content = self.content.zip(other.content).map(|(a, b)| a == b);
+        match (self.is_same_item(other), is_same_content) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (None, _) => None,
+            (Some(true), _) => Some(true),
+        }
+    }
+
+    fn learn(&mut self, more: Self) {
+        self.output = more.output.or(self.output);
+        self.content = more.content.or(self.content);
+        self.item = more.item.or(self.item.take());
+    }
+}
+
+/// What has been said of an answer.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    /// Characters so far.
+    characters: u32,
+    /// The part that text was last added to, and where it starts in the answer. The provider counts citations within a
+    /// part, we count them within the answer.
+    place: Place,
+    start: u32,
+    /// Whether text comes in deltas. Servers that do not stream send it in the closing events only, where the others
+    /// repeat it.
+    has_deltas: bool,
+    /// Whether a message was announced since: only then does another id alone mean another message.
+    is_announced: bool,
+    /// Parts that came whole.
+    whole: Vec<(Place, String)>,
+    /// What was cited, so that each is once, however often it is announced.
+    cited: HashSet<String>,
+}
+
+impl Text {
+    pub(super) fn is_empty(&self) -> bool {
+        self.characters == 0
+    }
+
+    /// A piece that is certainly of the part at hand, as nearly every one is.
+    pub(super) fn is_here(&self, output: u64, content: u64) -> bool {
+        self.place.output == Some(output) && self.place.content == Some(content)
+    }
+
+    /// More of a part.
+    pub(super) fn delta(&mut self, place: Place, text: String, events: &mut Events) {
+        if !text.is_empty() {
+            self.has_deltas = true;
+            self.go_to(place, events);
+            self.say(text, events);
+        }
+    }
+
+    /// More of the part at hand.
+    pub(super) fn more(&mut self, text: String, events: &mut Events) {
+        if !text.is_empty() {
+            self.has_deltas = true;
+            self.say(text, events);
+        }
+    }
+
+    /// A part that a closing event has whole.
+    pub(super) fn whole(&mut self, place: Place, text: &Value, events: &mut Events) {
+        if self.has_deltas {
+            return;
+        }
+        let text = lenient::text(text).into_owned();
+        let is_told = |(told, said): &(Place, String)| {
+            place.is_same_part(told).unwrap_or_else(|| *said == text)
+        };
+        if text.is_empty() || self.whole.iter().any(is_told) {
+            return;
+        }
+        self.whole.push((place.clone(), text.clone()));
+        self.go_to(place, events);
+        self.say(text, events);
+    }
+
+    /// A message begins.
+    pub(super) fn announce(&mut self) {
+        self.is_announced = true;
+    }
+
+    fn go_to(&mut self, place: Place, events: &mut Events) {
+        let has_indices = self.place.output.is_some() && place.output.is_some();
+        let is_other = self.place.is_same_item(&place) == Some(false);
+        if is_other && (has_indices || self.is_announced) {
+            // Two messages of one response are two paragraphs: a heading stays a heading.
+            if self.characters > 0 {
+                self.say("\n\n".to_owned(), events);
+            }
+            self.place = Place::default();
+            self.start = self.characters;
+        } else if self
+            .place
+            .content
+            .zip(place.content)
+            .is_some_and(|(a, b)| a != b)
+        {
+            self.start = self.characters;
+        }
+        self.is_announced = false;
+        self.place.learn(place);
+    }
+
+    fn say(&mut self, text: String, events: &mut Events) {
+        let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        self.characters = self.characters.saturating_add(characters);
+        events.push_back(ModelEvent::TextDelta(text));
+    }
+
+    /// What a part cites, when it is whole.
+    pub(super) fn citations(&mut self, place: &Place, part: &Value, events: &mut Events) {
+        for annotation in lenient::list(&part["annotations"]) {
+            self.cite(place, annotation, events);
+        }
+    }
+
+    /// Something that a part cites.
+    pub(super) fn cite(&mut self, place: &Place, annotation: &Value, events: &mut Events) {
+        let text = |name: &str| lenient::text(&annotation[name]).into_owned();
+        // A file's is one place, a page's a stretch that it follows.
+        let index =
+            lenient::number(&annotation["end_index"]).or(lenient::number(&annotation["index"]));
+        let index = index
+            .filter(|_| place.is_same_part(&self.place) != Some(false))
+            .and_then(|index| u32::try_from(index).ok())
+            .map(|index| self.start.saturating_add(index).min(self.characters));
+        let event = match annotation["type"].as_str() {
+            Some("url_citation") if !text("url").is_empty() => ModelEvent::UrlCitation {
+                url: text("url"),
+                title: text("title"),
+                index,
+            },
+            Some("file_citation" | "container_file_citation") if !text("file_id").is_empty() => {
+                ModelEvent::FileCitation {
+                    file_id: text("file_id"),
+                    name: text("filename"),
+                    container_id: Some(text("container_id")).filter(|id| !id.is_empty()),
+                    index,
+                }
+            }
+            _ => return,
+        };
+        let key = ["url", "file_id", "start_index", "end_index", "index"];
+        let key = key.map(|name| annotation[name].to_string()).join(" ");
+        if self.cited.insert(key) {
+            events.push_back(event);
+        }
+    }
+}
