@@ -103,6 +103,7 @@ export const EN = {
   'task.loading': 'In progress',
   'task.open': 'To do',
   'task.search': 'Searched the web',
+  'task.searchFor': 'Searched for “{query}”',
   'task.file': 'Read files',
   'task.image': 'Worked on an image',
   'thread.bottom': 'Scroll to the latest message',
@@ -110,7 +111,9 @@ export const EN = {
   'thread.label': 'Conversation',
   'thread.older': 'Loading earlier messages',
   'workflow.thinking': 'Thinking',
-  'workflow.thought': 'Thought for {seconds} s',
+  'workflow.thought': 'Thought for {duration}',
+  'workflow.thoughts': 'Thoughts',
+  'workflow.steps': 'Steps taken: {count}',
   'workflow.working': 'Working',
 } as const;
 
