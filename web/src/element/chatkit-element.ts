@@ -75,6 +75,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       client: () => this.#connected().client,
       line: browserLine,
       clientTool: () => this.#options.value?.onClientTool ?? null,
+      widgetAction: () => this.#options.value?.widgets.onAction ?? null,
+      log: (name, data) => this.#log(name, data),
       emit: this.#emit,
       translate: () => translate,
       newId,

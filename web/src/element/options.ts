@@ -7,6 +7,7 @@ import type { FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit'
 import { IntegrationError } from '../core/errors';
 import type { AttachmentRules } from '../core/limits';
 import type { UserContent } from '../core/protocol';
+import type { WidgetActionHandler } from '../store/ports';
 import { readAttachmentRules, readUploadStrategy, type UploadStrategy } from './attachment-options';
 import { Reader, resolveUrl, type OptionReport } from './option-reader';
 
@@ -49,6 +50,7 @@ export interface ThemeOptions {
   readonly accent: { readonly primary: string; readonly level: number } | null;
   readonly surface: { readonly background: string; readonly foreground: string } | null;
 }
+export type { WidgetActionHandler } from '../store/ports';
 export type ClientToolHandler = (call: { name: string; params: Record<string, unknown> }) => unknown;
 
 export interface Options {
@@ -82,6 +84,7 @@ export interface Options {
   };
   readonly disclaimer: { readonly text: string; readonly highContrast: boolean } | null;
   readonly thread: { readonly autoScroll: boolean };
+  readonly widgets: { readonly onAction: WidgetActionHandler | null };
 }
 export interface Model {
   readonly id: string;
@@ -115,6 +118,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const actions = root.section('threadItemActions');
   const composer = root.section('composer');
   const thread = root.section('thread');
+  const widgets = root.section('widgets');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
@@ -149,10 +153,11 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
         ? null
         : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
     thread: { autoScroll: thread.flag('autoScroll', false) },
+    widgets: { onAction: widgets.callback('onAction') as WidgetActionHandler | null },
   };
   composer.unused('dictation');
-  for (const key of ['entities', 'commands', 'widgets']) root.unused(key);
-  for (const reader of [root, header, title, history, start, actions, composer, thread]) reader.reportUnknown();
+  for (const key of ['entities', 'commands']) root.unused(key);
+  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets]) reader.reportUnknown();
   disclaimer?.reportUnknown();
   return options;
 }

@@ -8,7 +8,8 @@ import type { StreamingOperations, ThreadItem, ThreadStreamEvent } from '../core
 import type { Start } from './follow';
 import { History } from './history';
 import { Loader, isGone } from './loader';
-import { turnErrorOf, type ChatPorts, type Message, type Phase } from './ports';
+import { turnErrorOf, type ChatPorts, type Message, type Phase, type PlainAction } from './ports';
+import { WidgetActions } from './widget-actions';
 import { TranscriptSignals } from './signals';
 import { EMPTY, addOptimistic, enqueue, liveRunOf, truncateAfter } from './transcript';
 import { Turns } from './turns';
@@ -29,6 +30,7 @@ export class Chat {
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
   readonly turns: Turns;
   readonly loader: Loader;
+  readonly actions: WidgetActions;
   /** Sends the last message as it was first sent, for when the server never took it. */
   #resend: (() => Promise<void>) | null = null;
   /** Loads again what could not be loaded or read to its end; `null` when the last failure was a turn's. */
@@ -51,6 +53,14 @@ export class Chat {
         if (this.threadId.value !== null) await this.#load(this.threadId.value, 'rest');
       },
       retryWith: (again) => (this.#reload = again),
+    });
+    this.actions = new WidgetActions({
+      ports,
+      transcript: this.transcript,
+      threadId: this.threadId,
+      phase: this.phase,
+      send: (action, itemId) => this.sendAction(action, itemId),
+      say: (words) => (this.toast.value = words),
     });
   }
 
@@ -94,7 +104,9 @@ export class Chat {
     const start = startIn(sentTo);
     const own = { key: item.id, message };
     // The same request again, key included; in another thread than at first it is another request.
-    const again = (): Promise<void> => this.turns.begin(this.threadId.value === sentTo ? start : startIn(this.threadId.value), own);
+    const again = async (): Promise<void> => {
+      await this.turns.begin(this.threadId.value === sentTo ? start : startIn(this.threadId.value), own);
+    };
     if (!waits) this.#resend = again;
     this.#reload = null;
     await this.turns.begin(start, own);
@@ -134,13 +146,26 @@ export class Chat {
     await (itemId === null ? this.retryFailed() : this.retryAfter(itemId));
   }
 
-  async sendAction(action: { type: string; payload?: Record<string, unknown> }, itemId?: string): Promise<void> {
+  async sendAction(action: PlainAction, itemId?: string): Promise<void> {
     this.#refuseWhileBusy();
     const threadId = this.threadId.value;
     if (threadId === null) throw new IntegrationError('A custom action needs an open thread: call setThreadId or send a message first.');
     const params = { thread_id: threadId, action, ...(itemId === undefined ? {} : { item_id: itemId }) };
+    await this.#ask(threadId, this.#start('threads.custom_action', params));
+  }
+
+  /** Sends a request that is no message. Trying it again is the same request, not the message before it. */
+  async #ask(threadId: string, start: Start): Promise<void> {
     this.#reload = null;
-    await this.turns.begin(this.#start('threads.custom_action', params));
+    this.transcript.set({ ...this.transcript.state, error: null, cut: null });
+    const { isAnswered } = await this.turns.begin(start);
+    if (this.transcript.state.error === null || this.#canReload() || this.threadId.value !== threadId) return;
+    // What the server has begun to answer is another request the second time.
+    this.#reload = () => this.#ask(threadId, isAnswered ? { ...start, key: this.#ports.newId() } : start);
+  }
+
+  #canReload(): boolean {
+    return this.#reload !== null;
   }
 
   stop(): void {

@@ -1,8 +1,10 @@
 /** The whole interface: theme, header, the view of the moment, composer. */
 import { useSignalEffect } from '@preact/signals';
 import type { ComponentChild, JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import type { IconNode } from 'lucide';
+import { useMemo, useRef } from 'preact/hooks';
 import { Announcer } from '../a11y/announcer';
+import { Lucide } from '../icons/icon';
 import { loadFonts, themeProperties } from '../theme/palette';
 import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
@@ -20,9 +22,26 @@ import { Toast } from './toast';
 export function mountedApp(ui: Ui): ComponentChild {
   return (
     <UiContext.Provider value={ui}>
-      <App />
+      <LucideIcons>
+        <App />
+      </LucideIcons>
     </UiContext.Provider>
   );
+}
+
+/** Icons by lucide's names: loaded when the first one is asked for, and drawn when they are there. */
+function LucideIcons({ children }: { readonly children: ComponentChild }): JSX.Element {
+  const { icons } = useUi().parts;
+  const part = icons.part.value;
+  const failed = icons.hasFailed.value;
+  const lookup = useMemo(() => {
+    if (part !== null) return part.lucideIcon;
+    return (): IconNode | null => {
+      icons.want();
+      return failed ? null : [];
+    };
+  }, [part, failed]);
+  return <Lucide.Provider value={lookup}>{children}</Lucide.Provider>;
 }
 
 function App(): JSX.Element {
