@@ -47,7 +47,8 @@ export function Announcer(): JSX.Element {
     }
     const last = chat.transcript.state.entries.findLast(({ item }) => item.type === 'assistant_message')?.item;
     const text = last?.type === 'assistant_message' ? last.content.map((part) => part.text).join(' ') : '';
-    const words = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const said = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const words = chat.questions.peek() === null ? said : `${said} ${t('structured.asked')}`;
     const target: Notifying | null = region.current;
     if (target?.ariaNotify === undefined) polite.value = words;
     else {

@@ -2,16 +2,17 @@
  * What a person can do in the chat: send, stop, ask again, open, list, judge. The turns themselves are
  * in `turns.ts`, the loading of threads in `loader.ts`; what failed and how to try it again is here.
  */
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import { BusyError, IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
-import type { StreamingOperations, ThreadItem, ThreadStreamEvent } from '../core/protocol';
+import type { StreamingOperations, StructuredInputItem, StructuredSubmission, ThreadItem, ThreadStreamEvent } from '../core/protocol';
 import type { Start } from './follow';
 import { History } from './history';
 import { Loader, isGone } from './loader';
+import { answeredItem, pendingQuestions } from './questions';
 import { turnErrorOf, type ChatPorts, type Message, type Phase, type PlainAction } from './ports';
 import { WidgetActions } from './widget-actions';
 import { TranscriptSignals } from './signals';
-import { EMPTY, addOptimistic, enqueue, liveRunOf, truncateAfter } from './transcript';
+import { EMPTY, addOptimistic, enqueue, liveRunOf, reduce, truncateAfter } from './transcript';
 import { Turns } from './turns';
 
 export class Chat {
@@ -28,6 +29,8 @@ export class Chat {
   /** Counts messages sent, so that the view can bring the newest to the top. */
   readonly sent = signal(0);
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
+  /** The questions that the person is asked now, in place of the text field. */
+  readonly questions = computed(() => pendingQuestions(this.transcript));
   readonly turns: Turns;
   readonly loader: Loader;
   readonly actions: WidgetActions;
@@ -152,6 +155,27 @@ export class Chat {
     if (threadId === null) throw new IntegrationError('A custom action needs an open thread: call setThreadId or send a message first.');
     const params = { thread_id: threadId, action, ...(itemId === undefined ? {} : { item_id: itemId }) };
     await this.#ask(threadId, this.#start('threads.custom_action', params));
+  }
+
+  /** Answers questions of the server, or passes them over. They stay until the server goes on. */
+  async answerQuestions(item: StructuredInputItem, input: StructuredSubmission): Promise<void> {
+    this.#refuseWhileBusy();
+    const threadId = this.threadId.value;
+    if (threadId === null) return;
+    const answered = answeredItem(item, input);
+    const stop = effect(() => {
+      if (this.phase.value !== 'streaming') return;
+      // After the events that came with it: one of them may say that it failed, or bring the item itself.
+      queueMicrotask(() => {
+        const { state } = this.transcript;
+        if (state.error === null && this.questions.value?.id === item.id) this.transcript.set(reduce(state, { type: 'thread.item.replaced', item: answered }));
+      });
+    });
+    try {
+      await this.#ask(threadId, this.#start('threads.add_structured_input', { thread_id: threadId, item_id: item.id, input }));
+    } finally {
+      stop();
+    }
   }
 
   /** Sends a request that is no message. Trying it again is the same request, not the message before it. */

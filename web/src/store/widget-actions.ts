@@ -3,7 +3,7 @@
  * item as the answer. Nothing here throws: what fails is said to the person and to the page.
  */
 import type { ReadonlySignal } from '@preact/signals';
-import { IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
+import { IntegrationError, RequestError, asError, callPage, isAbort, wordsOfPage } from '../core/errors';
 import type { WidgetItem } from '../core/protocol';
 import type { MessageKey } from '../i18n/en';
 import type { ChatPorts, Phase, PlainAction } from './ports';
@@ -58,7 +58,7 @@ export class WidgetActions {
   async #tellPage(item: WidgetItem, action: PlainAction): Promise<void> {
     const handler = this.#host.ports.widgetAction();
     if (handler === null) throw new IntegrationError(`The widget action “${action.type}” is for this page; set widgets.onAction to handle it.`);
-    await handler(action, { id: item.id, widget: item.widget });
+    await callPage(() => handler(action, { id: item.id, widget: item.widget }));
   }
 
   async #stream(item: WidgetItem, action: PlainAction): Promise<void> {

@@ -14,6 +14,7 @@ import { useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
+import { QuestionPanel } from './question-panel';
 import { Refusal } from './refusal';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
@@ -60,6 +61,7 @@ function App(): JSX.Element {
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
     loadFonts(current, log);
   });
+  const asks = chat.questions.value !== null && (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
@@ -73,7 +75,7 @@ function App(): JSX.Element {
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
               <Toast />
-              <Composer />
+              {asks ? <QuestionPanel key={chat.questions.value?.id} /> : <Composer />}
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}

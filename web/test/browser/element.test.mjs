@@ -299,7 +299,7 @@ test('effects, unknown events, widgets and unknown items', () =>
     assert.deepEqual(await eventsOf(page, 'effect'), [{ name: 'confetti', data: { pieces: 3 } }]);
     await say(page, 'widget');
     await answered(page, 2);
-    await page.locator('.card strong', { hasText: 'widget' }).waitFor();
+    await page.locator('.widget .w-text', { hasText: 'Hello' }).waitFor();
     const logs = (await eventsOf(page, 'log')).map(({ name, data }) => `${name} ${data.type ?? ''}`);
     assert.ok(logs.includes('stream.event.unknown event.of.the.future'));
     assert.ok(logs.includes('item.unknown hologram'));
