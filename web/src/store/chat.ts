@@ -4,11 +4,13 @@
  */
 import { batch, computed, effect, signal } from '@preact/signals';
 import { BusyError, IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
+import type { Recording } from '../core/dictation';
 import type { StreamingOperations, StructuredInputItem, StructuredSubmission, ThreadItem, ThreadStreamEvent } from '../core/protocol';
 import type { Start } from './follow';
 import { History } from './history';
 import { Loader, isGone } from './loader';
 import { answeredItem, pendingQuestions } from './questions';
+import type { DraftTag } from './tags';
 import { turnErrorOf, type ChatPorts, type Message, type Phase, type PlainAction } from './ports';
 import { WidgetActions } from './widget-actions';
 import { TranscriptSignals } from './signals';
@@ -22,6 +24,9 @@ export class Chat {
   readonly threadId = signal<string | null>(null);
   readonly historyOpen = signal(false);
   readonly draft = signal('');
+  /** What the message that is being written refers to: an answer's words, and the page's entities. */
+  readonly quote = signal<string | null>(null);
+  readonly tags = signal<readonly DraftTag[]>([]);
   /** Feedback given in this session, by the key of the turn. */
   readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative'>>>({});
   /** Failures that belong to no place in the thread. */
@@ -366,6 +371,19 @@ export class Chat {
     }));
   }
 
+  /** Puts what was said behind what is written. */
+  async transcribe(recording: Recording): Promise<void> {
+    const heard = this.#ports
+      .client()
+      .request('input.transcribe', { ...recording }, new AbortController().signal)
+      .then(({ text }) => {
+        const written = this.draft.value;
+        const gap = written === '' || /\s$/.test(written) ? '' : ' ';
+        this.draft.value = `${written}${gap}${text.trim()}`;
+      });
+    await this.#quietly('dictation.failed', heard);
+  }
+
   // --- Feedback ---
 
   async giveFeedback(turnKey: string, itemIds: readonly string[], kind: 'positive' | 'negative'): Promise<void> {
@@ -390,7 +408,7 @@ export class Chat {
   }
 
   /** Awaits a side job; its failure becomes a toast (or is shown where it belongs) and an event. */
-  async #quietly(key: 'error.history' | 'error.rename' | 'error.delete' | 'error.feedback', job: Promise<unknown>, inline = false): Promise<void> {
+  async #quietly(key: 'error.history' | 'error.rename' | 'error.delete' | 'error.feedback' | 'dictation.failed', job: Promise<unknown>, inline = false): Promise<void> {
     try {
       await job;
     } catch (error) {

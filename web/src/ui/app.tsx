@@ -16,6 +16,7 @@ import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
 import { QuestionPanel } from './question-panel';
 import { Refusal } from './refusal';
+import { SourceCard, useCards } from './source-card';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
 import { Toast } from './toast';
@@ -52,6 +53,7 @@ function App(): JSX.Element {
   const root = useRef<HTMLElement>(null);
   const { isOver, ...drop } = useFileDrop();
   useFocusKeeper(root);
+  useCards(root);
   useSignalEffect(() => {
     const current = options.value?.theme;
     if (current === undefined || root.current === null) return;
@@ -61,7 +63,8 @@ function App(): JSX.Element {
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
     loadFonts(current, log);
   });
-  const asks = chat.questions.value !== null && (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  const questions = isActive ? chat.questions.value : null;
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
@@ -75,7 +78,7 @@ function App(): JSX.Element {
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
               <Toast />
-              {asks ? <QuestionPanel key={chat.questions.value?.id} /> : <Composer />}
+              {questions === null ? <Composer /> : <QuestionPanel key={questions.id} />}
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}
@@ -83,6 +86,7 @@ function App(): JSX.Element {
         )}
         {isOver.value && <DropHint />}
       </div>
+      <SourceCard />
       <Announcer />
     </section>
   );
