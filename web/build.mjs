@@ -4,6 +4,7 @@
 import { build, context, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const BANNER = '/* Vestibule <openai-chatkit>. MIT OR Apache-2.0. Third-party notices: chatkit/NOTICES.txt */';
@@ -22,8 +23,52 @@ const cssText = {
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
 /** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
-const LAZY = ['formula', 'highlight'];
-const lazy = (name) => ({ ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
+const LAZY = ['formula', 'highlight', 'icons', 'widgets'];
+const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
+/** Parts of the interface. */
+const UI = new Set(['widgets']);
+/** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
+const SHARED = [
+  'preact', 'preact/hooks', 'preact/jsx-runtime', '@preact/signals', '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',
+  '#theme/palette', '#ui/context', '#ui/markdown', '#ui/popover', '#ui/render-context', '#store/widget-actions',
+];
+/** A part is a function of the modules that it shares, because a classic script has no exports to import. */
+const uiPart = (name) => ({
+  ...shared,
+  entryPoints: [`src/${name}/index.tsx`],
+  outfile: `dist/chatkit/${name}.js`,
+  format: 'cjs',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  banner: { js: 'export default function(require){const module={exports:{}};' },
+  footer: { js: ';return module.exports}' },
+  plugins: [cssText, sharedOutside],
+});
+const sharedOutside = {
+  name: 'shared-outside',
+  setup(setup) {
+    setup.onResolve({ filter: /./ }, ({ path, resolveDir, kind }) => {
+      if (kind === 'entry-point') return null;
+      const inside = relative(resolve('src'), resolve(resolveDir, path));
+      const name = path.startsWith('.') ? `#${inside}` : path;
+      return SHARED.includes(name) ? { path: name, external: true } : null;
+    });
+  },
+};
+/** `import { shared } from 'vestibule:shared'` in the element: the modules themselves. */
+const sharedInside = {
+  name: 'shared-inside',
+  setup(setup) {
+    setup.onResolve({ filter: /^vestibule:shared$/ }, () => ({ path: 'shared', namespace: 'shared' }));
+    setup.onLoad({ filter: /./, namespace: 'shared' }, () => ({
+      contents: [
+        ...SHARED.map((name, index) => `import * as m${index} from ${JSON.stringify(name.replace('#', './src/'))};`),
+        `export const shared = { ${SHARED.map((name, index) => `${JSON.stringify(name)}: m${index}`).join(', ')} };`,
+      ].join('\n'),
+      resolveDir: process.cwd(),
+    }));
+  },
+};
 const main = (versions) => ({
   ...shared,
   entryPoints: ['src/index.ts'],
@@ -33,7 +78,7 @@ const main = (versions) => ({
   jsxImportSource: 'preact',
   banner: { js: BANNER },
   define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions) },
-  plugins: [cssText],
+  plugins: [cssText, sharedInside],
 });
 
 await mkdir('dist/chatkit', { recursive: true });

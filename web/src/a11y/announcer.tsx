@@ -5,7 +5,8 @@
 import { useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { useUi } from '../ui/context';
+import { useUi, type Ui } from '../ui/context';
+import { summaryOf } from '../ui/items/workflow';
 
 /** Longer answers are announced by their beginning; the transcript has all of it. */
 const MAX_ANNOUNCED = 1500;
@@ -14,7 +15,8 @@ const MAX_ANNOUNCED = 1500;
 type Notifying = HTMLElement & { ariaNotify?: (text: string) => void };
 
 export function Announcer(): JSX.Element {
-  const { chat, t } = useUi();
+  const ui = useUi();
+  const { chat, t } = ui;
   const polite = useSignal('');
   const wasAnswering = useRef(false);
   const lost = useRef(false);
@@ -30,7 +32,7 @@ export function Announcer(): JSX.Element {
       if (link !== 'steady') polite.value = t(`link.${link}`);
       else if (stopping) polite.value = t('announce.stopping');
       else if (lost.current) polite.value = t('announce.back');
-      else polite.value = progress?.text ?? t('announce.responding');
+      else polite.value = progress?.text ?? stepOf(ui) ?? t('announce.responding');
       lost.current = link !== 'steady';
       wasStopping.current = stopping;
       return;
@@ -45,7 +47,8 @@ export function Announcer(): JSX.Element {
     }
     const last = chat.transcript.state.entries.findLast(({ item }) => item.type === 'assistant_message')?.item;
     const text = last?.type === 'assistant_message' ? last.content.map((part) => part.text).join(' ') : '';
-    const words = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const said = text === '' ? t('announce.done') : `${t('message.assistant')} ${text.slice(0, MAX_ANNOUNCED)}`;
+    const words = chat.questions.peek() === null ? said : `${said} ${t('structured.asked')}`;
     const target: Notifying | null = region.current;
     if (target?.ariaNotify === undefined) polite.value = words;
     else {
@@ -58,4 +61,12 @@ export function Announcer(): JSX.Element {
       {polite.value}
     </div>
   );
+}
+
+/** What the assistant does at the moment, in the words of the step on the screen; said when it changes. */
+function stepOf({ chat, t, options }: Ui): string | null {
+  const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
+  if (last === undefined) return null;
+  const { item, live } = chat.transcript.entry(last).value;
+  return item.type === 'workflow' && live === true ? summaryOf(item.workflow, true, t, options.value?.locale ?? 'en') : null;
 }

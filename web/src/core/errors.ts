@@ -13,11 +13,6 @@ export class BusyError extends Error {
   override name = 'BusyError';
 }
 
-/** The feature is part of the ChatKit interface, but this version of the element does not have it. */
-export class NotYetSupportedError extends Error {
-  override name = 'NotYetSupportedError';
-}
-
 /** What the server tells the page's developer about a refusal (`error.details`). */
 export interface RefusalDetails {
   readonly reason?: string;

@@ -202,6 +202,10 @@ export interface GeneratedImageItem extends ItemBase {
   /** Set by updates while the image is being made, 0 to 1. Not part of the stored item. */
   progress?: number | null;
 }
+export interface StructuredAnswer {
+  values?: string[];
+  skipped?: boolean;
+}
 export interface StructuredQuestion {
   type: 'multiple_choice' | 'freeform';
   id: string;
@@ -209,7 +213,7 @@ export interface StructuredQuestion {
   description?: string | null;
   options?: { value: string }[];
   multiple?: boolean;
-  answer?: { values?: string[]; skipped?: boolean } | null;
+  answer?: StructuredAnswer | null;
 }
 export interface StructuredInputItem extends ItemBase {
   type: 'structured_input';
@@ -289,17 +293,26 @@ export type ThreadStreamEvent =
 
 // --- Requests ---
 
+export interface CustomAction {
+  thread_id: string;
+  item_id?: string;
+  action: { type: string; payload?: Record<string, unknown> };
+}
+
+/** Answers by the id of their question. */
+export interface StructuredSubmission {
+  status: 'answered' | 'skipped';
+  answers: Record<string, StructuredAnswer>;
+}
+
 /** Operations that answer with a stream of events; the value is the request's parameters. */
 export interface StreamingOperations {
   'threads.create': { input: UserMessageInput };
   'threads.add_user_message': { thread_id: string; input: UserMessageInput };
   'threads.add_client_tool_output': { thread_id: string; result: unknown };
+  'threads.add_structured_input': { thread_id: string; item_id: string; input: StructuredSubmission };
   'threads.retry_after_item': { thread_id: string; item_id: string };
-  'threads.custom_action': {
-    thread_id: string;
-    item_id?: string;
-    action: { type: string; payload?: Record<string, unknown> };
-  };
+  'threads.custom_action': CustomAction;
   /** Vestibule's: the thread's live run from its first event, or what came after an event's id. */
   'threads.resume': { thread_id: string; after?: string };
 }
@@ -314,6 +327,9 @@ export interface JsonOperations {
   'threads.delete': [{ thread_id: string }, unknown];
   /** Vestibule's: stops the live run, or takes a queued message back. */
   'threads.cancel': [{ thread_id: string; item_id?: string }, unknown];
+  /** An action that answers with one item at most, while another answer runs too. */
+  'threads.sync_custom_action': [CustomAction, { updated_item?: ThreadItem | null }];
+  'input.transcribe': [{ audio_base64: string; mime_type: string }, { text: string }];
   'attachments.create': [{ name: string; size: number; mime_type: string }, AnnouncedAttachment];
   'attachments.delete': [{ attachment_id: string }, unknown];
 }

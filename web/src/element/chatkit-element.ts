@@ -12,6 +12,7 @@ import { translate } from '../i18n/translate';
 import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
+import { draftOf } from '../store/tags';
 import { sharedSheet } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
 import { mountPoint } from '../ui/mount';
@@ -75,6 +76,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       client: () => this.#connected().client,
       line: browserLine,
       clientTool: () => this.#options.value?.onClientTool ?? null,
+      widgetAction: () => this.#options.value?.widgets.onAction ?? null,
+      log: (name, data) => this.#log(name, data),
       emit: this.#emit,
       translate: () => translate,
       newId,
@@ -180,6 +183,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const options = this.#currentOptions();
     const change = composerChange(params, mayAttach(options), options.composer);
     if (change.text !== null) this.#chat.draft.value = change.text;
+    if (change.tags !== null) this.#chat.tags.value = change.tags;
+    if (change.quote !== null) this.#chat.quote.value = change.quote === '' ? null : change.quote;
     if (change.attachments !== null) this.#attachments.replace(change.attachments);
     this.#attachments.add(change.files);
     if (params.selectedToolId !== undefined) this.#selectTool(params.selectedToolId);
@@ -291,12 +296,16 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   }
 
   /** A message that was not sent, or was taken back, is written again. */
-  #giveBack({ content, attachments = [] }: Message, whole: boolean): void {
-    const { draft } = this.#chat;
-    const text = content.map((part) => part.text).join('');
+  #giveBack({ content, attachments = [], quotedText = '' }: Message, whole: boolean): void {
+    const { draft, tags, quote } = this.#chat;
+    const { text, tags: given } = draftOf(content);
     const isFree = draft.value.trim() === '';
     if (isFree) draft.value = text;
     else if (whole) draft.value = `${text}\n\n${draft.value}`;
+    if (isFree || whole) {
+      tags.value = [...given, ...tags.value];
+      quote.value ??= quotedText === '' ? null : quotedText;
+    }
     if (this.#attachments.isEmpty.value && (isFree || whole)) this.#attachments.replace(attachments);
   }
 
@@ -360,6 +369,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       attachments: this.#attachments,
       options: this.#options,
       blocked: this.#blocked,
+      card: signal(null),
       focusRequests: this.#focusRequests,
       selection: { ...this.#selection, selectTool: (id) => this.#selectTool(id) },
       t: translate,

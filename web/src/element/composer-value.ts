@@ -1,13 +1,17 @@
 /** Reads the parameters of `setComposerValue`: everything is checked before anything changes. */
 import type { OpenAIChatKit } from '@openai/chatkit';
-import { IntegrationError, NotYetSupportedError } from '../core/errors';
+import { IntegrationError } from '../core/errors';
 import type { Attachment } from '../core/protocol';
+import { draftOf, type DraftTag } from '../store/tags';
 
 export type ComposerParams = Parameters<OpenAIChatKit['setComposerValue']>[0];
 
 export interface ComposerChange {
   /** `null`: stays as it is. */
   readonly text: string | null;
+  readonly tags: readonly DraftTag[] | null;
+  /** `''` takes the quotation away. */
+  readonly quote: string | null;
   readonly attachments: readonly Attachment[] | null;
   readonly files: readonly File[];
 }
@@ -26,17 +30,14 @@ export function composerChange(params: ComposerParams, mayUpload: boolean, { too
   if (model !== undefined && !models.some(({ id, disabled }) => id === model && !disabled)) {
     throw new IntegrationError(`setComposerValue({ selectedModelId }) takes the id of one of composer.models that is not disabled; ${JSON.stringify(model)} is none.`);
   }
-  if (params.reply !== undefined) throw new NotYetSupportedError('setComposerValue() cannot set a reply in this version; use sendUserMessage({ reply }).');
-  if (params.content?.some(({ type }) => type === 'input_tag') ?? false) {
-    throw new NotYetSupportedError('setComposerValue() cannot set tags in this version; use sendUserMessage({ content }).');
-  }
   const files = params.files === undefined ? [] : [...params.files];
   if (files.some((file: unknown) => !isFile(file))) throw new IntegrationError('setComposerValue({ files }) takes File objects.');
   if (files.length > 0 && !mayUpload) {
     throw new IntegrationError('setComposerValue({ files }) needs composer.attachments.enabled and, with api.url, api.uploadStrategy.');
   }
-  const text = params.text ?? params.content?.map((part) => part.text).join('') ?? null;
-  return { text, attachments: params.attachments === undefined ? null : params.attachments.map(checked), files };
+  const written = params.content === undefined ? null : draftOf(params.content);
+  const text = params.text ?? written?.text ?? null;
+  return { text, tags: params.text === undefined ? (written?.tags ?? null) : [], quote: params.reply ?? null, attachments: params.attachments === undefined ? null : params.attachments.map(checked), files };
 }
 
 /** Not `instanceof`: a file may come from another frame. */

@@ -1,22 +1,40 @@
 /**
  * The parts that are loaded when they are first needed, from the folder of the script. Where one cannot be
  * loaded, the chat goes on without it, and a deployment that forgot the folder can see why in the console.
+ *
+ * Parts of the interface are functions of the modules that they share with the element: with a Preact or a
+ * context of their own they would be another interface (`build.mjs` takes those modules out of them).
  */
+import { signal, type ReadonlySignal } from '@preact/signals';
+import { shared } from 'vestibule:shared';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
+
+type Part = 'formula' | 'highlight' | 'icons' | 'widgets';
+
+/** A part of the interface; `null` until it is there. */
+export interface LazyUi<T> {
+  readonly part: ReadonlySignal<T | null>;
+  readonly hasFailed: ReadonlySignal<boolean>;
+  /** Begins to load it, once. */
+  readonly want: () => void;
+}
 
 export interface LazyParts {
   /** Colours a code block, some time soon. */
   readonly highlight: ReturnType<typeof lazyHighlighter>;
   /** Shows a formula, at once where its part is loaded. */
   readonly formula: ReturnType<typeof lazyFormulas>;
+  readonly widgets: LazyUi<typeof import('../widgets/index')>;
+  /** Icons by lucide's names. */
+  readonly icons: LazyUi<typeof import('../lazy/icons')>;
 }
 
 /** Set by the build: a version changes with its file's content, so that it can be cached for ever. */
-declare const LAZY_VERSIONS: Readonly<Record<'formula' | 'highlight', string>>;
+declare const LAZY_VERSIONS: Readonly<Record<Part, string>>;
 
 export function lazyParts(folder: () => string): LazyParts {
-  const load = (name: 'formula' | 'highlight'): Promise<unknown> =>
+  const load = (name: Part): Promise<unknown> =>
     // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
     import(`${folder()}/chatkit/${name}.js?v=${LAZY_VERSIONS[name]}`);
   const failed = (what: string) => (): void => {
@@ -26,5 +44,35 @@ export function lazyParts(folder: () => string): LazyParts {
   return {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
+    widgets: lazyUi(async () => ((await load('widgets')) as InterfacePart<typeof import('../widgets/index')>).default(sharedModule), failed('widgets could not be loaded; their text is shown.')),
+    icons: lazyUi(() => load('icons') as Promise<typeof import('../lazy/icons')>, failed('icons could not be loaded; dots are shown.')),
   };
+}
+
+interface InterfacePart<T> {
+  readonly default: (require: (name: string) => unknown) => T;
+}
+
+function sharedModule(name: string): unknown {
+  const module = shared[name];
+  if (module === undefined) throw new Error(`The element shares no module ${name}; chatkit.js and the part are of different builds.`);
+  return module;
+}
+
+function lazyUi<T>(load: () => Promise<T>, failed: () => void): LazyUi<T> {
+  const part = signal<T | null>(null);
+  const hasFailed = signal(false);
+  let isWanted = false;
+  const want = (): void => {
+    if (isWanted) return;
+    isWanted = true;
+    load().then(
+      (loaded) => (part.value = loaded),
+      () => {
+        hasFailed.value = true;
+        failed();
+      },
+    );
+  };
+  return { part, hasFailed, want };
 }

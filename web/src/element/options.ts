@@ -3,10 +3,11 @@
  * element one settled shape. Wrong values are an `IntegrationError` that names the option; unknown
  * keys are reported and ignored, so that a page written for a newer version still works.
  */
-import type { FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
+import type { Entity, FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
 import { IntegrationError } from '../core/errors';
 import type { AttachmentRules } from '../core/limits';
 import type { UserContent } from '../core/protocol';
+import type { WidgetActionHandler } from '../store/ports';
 import { readAttachmentRules, readUploadStrategy, type UploadStrategy } from './attachment-options';
 import { Reader, resolveUrl, type OptionReport } from './option-reader';
 
@@ -49,6 +50,7 @@ export interface ThemeOptions {
   readonly accent: { readonly primary: string; readonly level: number } | null;
   readonly surface: { readonly background: string; readonly foreground: string } | null;
 }
+export type { WidgetActionHandler } from '../store/ports';
 export type ClientToolHandler = (call: { name: string; params: Record<string, unknown> }) => unknown;
 
 export interface Options {
@@ -79,9 +81,19 @@ export interface Options {
     readonly attachments: AttachmentRules;
     readonly models: readonly Model[];
     readonly tools: readonly Tool[];
+    readonly dictation: boolean;
   };
   readonly disclaimer: { readonly text: string; readonly highContrast: boolean } | null;
   readonly thread: { readonly autoScroll: boolean };
+  readonly widgets: { readonly onAction: WidgetActionHandler | null };
+  readonly entities: EntityOptions;
+}
+/** What the page knows about the things that people and answers refer to. */
+export interface EntityOptions {
+  readonly search: ((query: string) => unknown) | null;
+  readonly hasMenu: boolean;
+  readonly onClick: ((entity: Entity) => unknown) | null;
+  readonly preview: ((entity: Entity) => unknown) | null;
 }
 export interface Model {
   readonly id: string;
@@ -115,6 +127,9 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const actions = root.section('threadItemActions');
   const composer = root.section('composer');
   const thread = root.section('thread');
+  const widgets = root.section('widgets');
+  const entities = root.section('entities');
+  const dictation = composer.section('dictation');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
@@ -143,16 +158,23 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       attachments: readAttachmentRules(composer),
       models: composer.list('models').map(readModel),
       tools: composer.list('tools').map(readTool),
+      dictation: dictation.flag('enabled', false),
     },
     disclaimer:
       disclaimer === null
         ? null
         : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
     thread: { autoScroll: thread.flag('autoScroll', false) },
+    widgets: { onAction: widgets.callback('onAction') as WidgetActionHandler | null },
+    entities: {
+      search: entities.callback('onTagSearch') as EntityOptions['search'],
+      hasMenu: entities.flag('showComposerMenu', false),
+      onClick: entities.callback('onClick') as EntityOptions['onClick'],
+      preview: entities.callback('onRequestPreview') as EntityOptions['preview'],
+    },
   };
-  composer.unused('dictation');
-  for (const key of ['entities', 'commands', 'widgets']) root.unused(key);
-  for (const reader of [root, header, title, history, start, actions, composer, thread]) reader.reportUnknown();
+  root.unused('commands');
+  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets, entities, dictation]) reader.reportUnknown();
   disclaimer?.reportUnknown();
   return options;
 }

@@ -1,6 +1,7 @@
 /** An icon, by ChatKit name or by the node list of lucide. Always decoration: the control has the name. */
 import { Dot, type IconNode } from 'lucide';
-import { h, type JSX } from 'preact';
+import { createContext, h, type JSX } from 'preact';
+import { useContext } from 'preact/hooks';
 import { FILLED, ICONS } from './names';
 
 export interface IconProps {
@@ -10,8 +11,12 @@ export interface IconProps {
   readonly filled?: boolean;
 }
 
+/** Where names like `lucide:rocket` are looked up; `null` until its part is loaded. */
+export const Lucide = createContext<((name: string) => IconNode | null) | null>(null);
+
 export function Icon({ of, size = 18, filled = false }: IconProps): JSX.Element {
-  const nodes = typeof of === 'string' ? (Object.hasOwn(ICONS, of) ? ICONS[of] : undefined) ?? Dot : of;
+  const lookup = useContext(Lucide);
+  const nodes = typeof of === 'string' ? nodesOf(of, lookup) : of;
   const fill = filled || (typeof of === 'string' && FILLED.has(of));
   return (
     <svg
@@ -29,4 +34,10 @@ export function Icon({ of, size = 18, filled = false }: IconProps): JSX.Element 
       {nodes.map(([tag, attributes], index) => h(tag, { ...attributes, key: index }))}
     </svg>
   );
+}
+
+/** Nothing is drawn in its place until it is known what the name means, so that nothing flashes. */
+function nodesOf(name: string, lookup: ((name: string) => IconNode | null) | null): IconNode {
+  if (name.startsWith('lucide:')) return lookup === null ? [] : (lookup(name.slice('lucide:'.length)) ?? Dot);
+  return (Object.hasOwn(ICONS, name) ? ICONS[name] : undefined) ?? Dot;
 }

@@ -1,6 +1,6 @@
 /**
  * The icon names of the ChatKit interface, drawn with lucide (ISC). Where lucide has no icon of the
- * same meaning, the nearest one stands in. `lucide:*` names are not bundled: a neutral dot shows.
+ * same meaning, the nearest one stands in. `lucide:*` names are a part of their own (`lazy/icons.ts`); other names are a neutral dot.
  */
 import {
   ArrowLeft, ArrowLeftToLine, ArrowRightToLine, Atom, Award, Book, BookMarked, BookOpen, Bot, Box, Briefcase, Bug,

@@ -6,6 +6,7 @@
 import type { FormulaToken } from './bounded-lexer';
 import { decodeEntities } from './entities';
 import { foldInlineHtml, isVisible, type ElementToken, type Token, type Tokens } from './lexer';
+import { unmarked } from './marks';
 import { deeplinkOf, safeImage, safeLink } from './safe-url';
 
 export interface RenderContext {
@@ -17,6 +18,8 @@ export interface RenderContext {
   readonly onCode?: (block: HTMLElement) => void;
   /** Called with the place of each formula, which shows its source until then. */
   readonly onFormula?: (place: HTMLElement, tex: string, display: boolean) => void;
+  /** Makes what stands for a reference (`marks.ts`). */
+  readonly onMark?: (group: number) => Node | null;
 }
 
 /** Lines of code per element: layout of one ever-growing text node is quadratic. */
@@ -80,8 +83,9 @@ export const codeText = new WeakMap<Element, string>();
 function buildCode(token: Tokens.Code, context: RenderContext): HTMLElement {
   const block = codeFrame((token.lang ?? '').trim(), context);
   const code = block.querySelector('code');
-  if (code !== null) new CodeWriter(code).append(token.text);
-  codeText.set(block, token.text);
+  const text = unmarked(token.text);
+  if (code !== null) new CodeWriter(code).append(text);
+  codeText.set(block, text);
   context.onCode?.(block);
   return block;
 }
@@ -189,8 +193,8 @@ function buildRow(cells: readonly Tokens.TableCell[], tag: 'th' | 'td', context:
 }
 
 function buildFormula<T extends HTMLElement>(place: T, token: FormulaToken, { onFormula }: RenderContext): T {
-  place.textContent = token.raw.trim();
-  onFormula?.(place, token.tex, token.display);
+  place.textContent = unmarked(token.raw.trim());
+  onFormula?.(place, unmarked(token.tex), token.display);
   return place;
 }
 
@@ -218,7 +222,7 @@ export function buildInline(token: Token, context: RenderContext): Node {
       return withInline(element(token.type), tokensOf(token), context);
     case 'codespan': {
       const code = element('code', 'inline-code');
-      code.textContent = (token as Tokens.Codespan).text;
+      code.textContent = unmarked((token as Tokens.Codespan).text);
       return code;
     }
     case 'br':
@@ -241,7 +245,7 @@ export function buildInline(token: Token, context: RenderContext): Node {
 }
 
 function buildLink(token: Tokens.Link, context: RenderContext): HTMLElement {
-  const href = token.autolink === true ? token.href : decodeEntities(token.href);
+  const href = unmarked(token.autolink === true ? token.href : decodeEntities(token.href));
   if (deeplinkOf(href) !== null) {
     const button = withInline(element('button', 'deeplink'), token.tokens, context);
     button.type = 'button';
@@ -262,18 +266,18 @@ function anchor(href: string): HTMLAnchorElement {
 }
 
 function buildImage(token: Tokens.Image, context: RenderContext): Node {
-  const source = decodeEntities(token.href);
+  const source = unmarked(decodeEntities(token.href));
   const allowed = safeImage(source, context.baseUri, context.allowedImageDomains);
   if (allowed !== null) {
     const image = element('img');
     image.src = allowed;
-    image.alt = decodeEntities(token.text);
+    image.alt = unmarked(decodeEntities(token.text));
     image.referrerPolicy = 'no-referrer';
     image.loading = 'lazy';
     return image;
   }
   // Not loaded by itself; the person may open it.
-  const label = decodeEntities(token.text) || 'image';
+  const label = unmarked(decodeEntities(token.text)) || 'image';
   const target = safeLink(source, context.baseUri);
   const node = target === null ? element('span') : anchor(target);
   node.classList.add('image-link');

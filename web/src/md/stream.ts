@@ -9,6 +9,7 @@
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
+import { placeMarks } from './marks';
 import { repairTail } from './repair';
 
 interface Block {
@@ -66,7 +67,8 @@ export class MarkdownView {
   /** Shows `text`; cheap when it continues the text of the last call. `complete` says nothing will follow. */
   render(text: string, complete: boolean): void {
     const next = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
-    if (!next.startsWith(this.#text)) this.#restart();
+    // The last parse compares block by block, so marks that come with the end leave the others alone.
+    if (!complete && !next.startsWith(this.#text)) this.#restart();
     this.#text = next;
     this.counters.flushes += 1;
     if (complete) {
@@ -117,7 +119,9 @@ export class MarkdownView {
 
   #build(token: Token): Node {
     this.counters.blocksBuilt += 1;
-    return buildBlock(token, this.#context);
+    const node = buildBlock(token, this.#context);
+    if (this.#context.onMark !== undefined) placeMarks(node, token.raw, this.#context.onMark);
+    return node;
   }
 
   #replace(block: Block, token: Token): void {

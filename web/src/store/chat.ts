@@ -2,15 +2,19 @@
  * What a person can do in the chat: send, stop, ask again, open, list, judge. The turns themselves are
  * in `turns.ts`, the loading of threads in `loader.ts`; what failed and how to try it again is here.
  */
-import { batch, computed, signal } from '@preact/signals';
+import { batch, computed, effect, signal } from '@preact/signals';
 import { BusyError, IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
-import type { StreamingOperations, ThreadItem, ThreadStreamEvent } from '../core/protocol';
+import type { Recording } from '../core/dictation';
+import type { StreamingOperations, StructuredInputItem, StructuredSubmission, ThreadItem, ThreadStreamEvent } from '../core/protocol';
 import type { Start } from './follow';
 import { History } from './history';
 import { Loader, isGone } from './loader';
-import { turnErrorOf, type ChatPorts, type Message, type Phase } from './ports';
+import { answeredItem, pendingQuestions } from './questions';
+import type { DraftTag } from './tags';
+import { turnErrorOf, type ChatPorts, type Message, type Phase, type PlainAction } from './ports';
+import { WidgetActions } from './widget-actions';
 import { TranscriptSignals } from './signals';
-import { EMPTY, addOptimistic, enqueue, liveRunOf, truncateAfter } from './transcript';
+import { EMPTY, addOptimistic, enqueue, liveRunOf, reduce, truncateAfter } from './transcript';
 import { Turns } from './turns';
 
 export class Chat {
@@ -20,6 +24,9 @@ export class Chat {
   readonly threadId = signal<string | null>(null);
   readonly historyOpen = signal(false);
   readonly draft = signal('');
+  /** What the message that is being written refers to: an answer's words, and the page's entities. */
+  readonly quote = signal<string | null>(null);
+  readonly tags = signal<readonly DraftTag[]>([]);
   /** Feedback given in this session, by the key of the turn. */
   readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative'>>>({});
   /** Failures that belong to no place in the thread. */
@@ -27,8 +34,11 @@ export class Chat {
   /** Counts messages sent, so that the view can bring the newest to the top. */
   readonly sent = signal(0);
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
+  /** The questions that the person is asked now, in place of the text field. */
+  readonly questions = computed(() => pendingQuestions(this.transcript));
   readonly turns: Turns;
   readonly loader: Loader;
+  readonly actions: WidgetActions;
   /** Sends the last message as it was first sent, for when the server never took it. */
   #resend: (() => Promise<void>) | null = null;
   /** Loads again what could not be loaded or read to its end; `null` when the last failure was a turn's. */
@@ -51,6 +61,14 @@ export class Chat {
         if (this.threadId.value !== null) await this.#load(this.threadId.value, 'rest');
       },
       retryWith: (again) => (this.#reload = again),
+    });
+    this.actions = new WidgetActions({
+      ports,
+      transcript: this.transcript,
+      threadId: this.threadId,
+      phase: this.phase,
+      send: (action, itemId) => this.sendAction(action, itemId),
+      say: (words) => (this.toast.value = words),
     });
   }
 
@@ -94,7 +112,9 @@ export class Chat {
     const start = startIn(sentTo);
     const own = { key: item.id, message };
     // The same request again, key included; in another thread than at first it is another request.
-    const again = (): Promise<void> => this.turns.begin(this.threadId.value === sentTo ? start : startIn(this.threadId.value), own);
+    const again = async (): Promise<void> => {
+      await this.turns.begin(this.threadId.value === sentTo ? start : startIn(this.threadId.value), own);
+    };
     if (!waits) this.#resend = again;
     this.#reload = null;
     await this.turns.begin(start, own);
@@ -134,13 +154,47 @@ export class Chat {
     await (itemId === null ? this.retryFailed() : this.retryAfter(itemId));
   }
 
-  async sendAction(action: { type: string; payload?: Record<string, unknown> }, itemId?: string): Promise<void> {
+  async sendAction(action: PlainAction, itemId?: string): Promise<void> {
     this.#refuseWhileBusy();
     const threadId = this.threadId.value;
     if (threadId === null) throw new IntegrationError('A custom action needs an open thread: call setThreadId or send a message first.');
     const params = { thread_id: threadId, action, ...(itemId === undefined ? {} : { item_id: itemId }) };
+    await this.#ask(threadId, this.#start('threads.custom_action', params));
+  }
+
+  /** Answers questions of the server, or passes them over. They stay until the server goes on. */
+  async answerQuestions(item: StructuredInputItem, input: StructuredSubmission): Promise<void> {
+    this.#refuseWhileBusy();
+    const threadId = this.threadId.value;
+    if (threadId === null) return;
+    const answered = answeredItem(item, input);
+    const stop = effect(() => {
+      if (this.phase.value !== 'streaming') return;
+      // After the events that came with it: one of them may say that it failed, or bring the item itself.
+      queueMicrotask(() => {
+        const { state } = this.transcript;
+        if (state.error === null && this.questions.value?.id === item.id) this.transcript.set(reduce(state, { type: 'thread.item.replaced', item: answered }));
+      });
+    });
+    try {
+      await this.#ask(threadId, this.#start('threads.add_structured_input', { thread_id: threadId, item_id: item.id, input }));
+    } finally {
+      stop();
+    }
+  }
+
+  /** Sends a request that is no message. Trying it again is the same request, not the message before it. */
+  async #ask(threadId: string, start: Start): Promise<void> {
     this.#reload = null;
-    await this.turns.begin(this.#start('threads.custom_action', params));
+    this.transcript.set({ ...this.transcript.state, error: null, cut: null });
+    const { isAnswered } = await this.turns.begin(start);
+    if (this.transcript.state.error === null || this.#canReload() || this.threadId.value !== threadId) return;
+    // What the server has begun to answer is another request the second time.
+    this.#reload = () => this.#ask(threadId, isAnswered ? { ...start, key: this.#ports.newId() } : start);
+  }
+
+  #canReload(): boolean {
+    return this.#reload !== null;
   }
 
   stop(): void {
@@ -317,6 +371,19 @@ export class Chat {
     }));
   }
 
+  /** Puts what was said behind what is written. */
+  async transcribe(recording: Recording): Promise<void> {
+    const heard = this.#ports
+      .client()
+      .request('input.transcribe', { ...recording }, new AbortController().signal)
+      .then(({ text }) => {
+        const written = this.draft.value;
+        const gap = written === '' || /\s$/.test(written) ? '' : ' ';
+        this.draft.value = `${written}${gap}${text.trim()}`;
+      });
+    await this.#quietly('dictation.failed', heard);
+  }
+
   // --- Feedback ---
 
   async giveFeedback(turnKey: string, itemIds: readonly string[], kind: 'positive' | 'negative'): Promise<void> {
@@ -341,7 +408,7 @@ export class Chat {
   }
 
   /** Awaits a side job; its failure becomes a toast (or is shown where it belongs) and an event. */
-  async #quietly(key: 'error.history' | 'error.rename' | 'error.delete' | 'error.feedback', job: Promise<unknown>, inline = false): Promise<void> {
+  async #quietly(key: 'error.history' | 'error.rename' | 'error.delete' | 'error.feedback' | 'dictation.failed', job: Promise<unknown>, inline = false): Promise<void> {
     try {
       await job;
     } catch (error) {

@@ -1,7 +1,7 @@
 /** What the chat needs from outside, and the values it is told. */
 import type { ChatClient } from '../core/client';
 import { isForDeveloper, RequestError, wordsOfPage } from '../core/errors';
-import type { InferenceOptions, UserContent } from '../core/protocol';
+import type { InferenceOptions, UserContent, WidgetNode } from '../core/protocol';
 import type { Line } from '../core/retry';
 import type { ClientToolHandler } from '../core/tools';
 import type { Emit } from '../element/events';
@@ -16,6 +16,10 @@ export interface ChatPorts {
   readonly client: () => ChatClient;
   readonly line: Line;
   readonly clientTool: () => ClientToolHandler | null;
+  /** `widgets.onAction` of the page. */
+  readonly widgetAction: () => WidgetActionHandler | null;
+  /** Diagnostics; never content. */
+  readonly log: (name: string, data?: Record<string, unknown>) => void;
   readonly emit: Emit;
   readonly translate: () => Translate;
   /** A fresh id for what the server has not named yet. */
@@ -24,6 +28,14 @@ export interface ChatPorts {
   /** Puts a message that was not sent back where it was written; `whole`: also beside what is written there now. */
   readonly giveBack: (message: Message, whole: boolean) => void;
 }
+
+/** An action as the page's and the server's code get it. */
+export interface PlainAction {
+  readonly type: string;
+  readonly payload?: Record<string, unknown>;
+}
+
+export type WidgetActionHandler = (action: PlainAction, item: { id: string; widget: WidgetNode }) => unknown;
 
 export interface Message {
   readonly content: readonly UserContent[];

@@ -349,6 +349,7 @@ export function applyUpdate(item: ThreadItem, update: ItemUpdate): ThreadItem {
         widget: mapWidget(item.widget, update.component_id, (node) => ({
           ...node,
           value: (typeof node.value === 'string' ? node.value : '') + update.delta,
+          streaming: !update.done,
         })),
       };
     default:

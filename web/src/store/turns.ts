@@ -45,11 +45,12 @@ export class Turns {
     return this.#current !== null;
   }
 
-  /** Sends a request and resolves when its turn is over. The message, if it has one, is in the transcript at `key`. */
-  async begin(start: Start, own: { readonly key: string; readonly message: Message | null } | null = null): Promise<void> {
+  /** Sends a request and resolves when its turn is over, with whether anything of an answer came. The message, if it has one, is in the transcript at `key`. */
+  async begin(start: Start, own: { readonly key: string; readonly message: Message | null } | null = null): Promise<{ readonly isAnswered: boolean }> {
     const turn = newTurn(own, this.isAnswering && own !== null);
     if (!turn.isWaiting) this.#answer(turn);
     await this.#drive(turn, start, 'reload', true);
+    return turn;
   }
 
   /**

@@ -43,6 +43,8 @@ export function themeProperties(theme: ThemeOptions, supports: (property: string
   properties['--ck-size'] = `${theme.baseSize}px`;
   const scale = RADIUS[theme.radius];
   for (const [name, size] of [['s', 6], ['m', 10], ['l', 16], ['xl', 22]] as const) properties[`--ck-radius-${name}`] = `${size * scale}px`;
+  // What a widget asks for in pixels: as it says, or less where the page wants sharper corners.
+  properties['--ck-round'] = String(Math.min(1, scale));
   const full = theme.radius === 'pill' || theme.radius === 'round';
   properties['--ck-radius-full'] = full ? '999px' : `${10 * scale}px`;
   if (theme.fontFamily !== null && supports('font-family', theme.fontFamily)) properties['--ck-font'] = theme.fontFamily;

@@ -1,8 +1,10 @@
 /** The whole interface: theme, header, the view of the moment, composer. */
 import { useSignalEffect } from '@preact/signals';
 import type { ComponentChild, JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import type { IconNode } from 'lucide';
+import { useMemo, useRef } from 'preact/hooks';
 import { Announcer } from '../a11y/announcer';
+import { Lucide } from '../icons/icon';
 import { loadFonts, themeProperties } from '../theme/palette';
 import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
@@ -12,7 +14,9 @@ import { useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
+import { QuestionPanel } from './question-panel';
 import { Refusal } from './refusal';
+import { SourceCard, useCards } from './source-card';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
 import { Toast } from './toast';
@@ -20,9 +24,26 @@ import { Toast } from './toast';
 export function mountedApp(ui: Ui): ComponentChild {
   return (
     <UiContext.Provider value={ui}>
-      <App />
+      <LucideIcons>
+        <App />
+      </LucideIcons>
     </UiContext.Provider>
   );
+}
+
+/** Icons by lucide's names: loaded when the first one is asked for, and drawn when they are there. */
+function LucideIcons({ children }: { readonly children: ComponentChild }): JSX.Element {
+  const { icons } = useUi().parts;
+  const part = icons.part.value;
+  const failed = icons.hasFailed.value;
+  const lookup = useMemo(() => {
+    if (part !== null) return part.lucideIcon;
+    return (): IconNode | null => {
+      icons.want();
+      return failed ? null : [];
+    };
+  }, [part, failed]);
+  return <Lucide.Provider value={lookup}>{children}</Lucide.Provider>;
 }
 
 function App(): JSX.Element {
@@ -32,6 +53,7 @@ function App(): JSX.Element {
   const root = useRef<HTMLElement>(null);
   const { isOver, ...drop } = useFileDrop();
   useFocusKeeper(root);
+  useCards(root);
   useSignalEffect(() => {
     const current = options.value?.theme;
     if (current === undefined || root.current === null) return;
@@ -41,6 +63,8 @@ function App(): JSX.Element {
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
     loadFonts(current, log);
   });
+  const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
+  const questions = isActive ? chat.questions.value : null;
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
@@ -54,7 +78,7 @@ function App(): JSX.Element {
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
               <Toast />
-              <Composer />
+              {questions === null ? <Composer /> : <QuestionPanel key={questions.id} />}
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}
@@ -62,6 +86,7 @@ function App(): JSX.Element {
         )}
         {isOver.value && <DropHint />}
       </div>
+      <SourceCard />
       <Announcer />
     </section>
   );

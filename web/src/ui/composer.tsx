@@ -1,15 +1,19 @@
 /** The text field and what belongs to it: files, tools, model, send and stop. A real `<textarea>`. */
-import { useSignal, useSignalEffect } from '@preact/signals';
-import { ArrowUp, ChevronDown, Lock, Square } from 'lucide';
+import { batch, useSignal, useSignalEffect } from '@preact/signals';
+import { ArrowUp, AtSign, ChevronDown, Lock, Square } from 'lucide';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { InferenceOptions } from '../core/protocol';
 import { mayAttach } from '../element/options';
 import { Icon } from '../icons/icon';
+import { contentOf, tagsIn } from '../store/tags';
 import { AttachButton } from './attach-button';
+import { ComposerContext } from './composer-context';
 import { useOptions, useUi } from './context';
+import { Dictation } from './dictation';
 import { DraftList } from './draft-list';
 import { pasteFiles } from './file-drop';
+import { MentionList, useMentions } from './mentions';
 
 /** Browsers without `field-sizing` get their height from here. */
 const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
@@ -27,6 +31,8 @@ export function Composer(): JSX.Element {
   const { composer } = options;
   const field = useRef<HTMLTextAreaElement>(null);
   const composing = useRef(false);
+  const form = useRef<HTMLFormElement>(null);
+  const mentions = useMentions(field);
   const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
   const tool = composer.tools.find((candidate) => candidate.id === selection.tool.value) ?? null;
   const model =
@@ -65,6 +71,12 @@ export function Composer(): JSX.Element {
   const canSend = !locked && chat.turns.maySend.value && obstacle === null && (draft.trim() !== '' || !attachments.isEmpty.value);
   const simple = composer.tools.length === 0 && model === null;
   const attach = mayAttach(options) ? <AttachButton disabled={locked} /> : null;
+  const refocus = (): void => field.current?.focus();
+  const mention = options.entities.search !== null && options.entities.hasMenu && (
+    <button type="button" class="icon-button attach" aria-label={t('composer.mention')} title={t('composer.mention')} disabled={locked} onClick={() => insertAt(field.current)}>
+      <Icon of={AtSign} />
+    </button>
+  );
 
   const send = (): void => {
     if (!canSend) return;
@@ -72,17 +84,25 @@ export function Composer(): JSX.Element {
       ...(tool === null ? {} : { tool_choice: { id: tool.id } }),
       ...(model === null ? {} : { model: model.id }),
     };
-    chat.draft.value = '';
+    const content = contentOf(draft, chat.tags.value);
+    const quotedText = chat.quote.value;
+    mentions.close();
+    batch(() => {
+      chat.draft.value = '';
+      chat.tags.value = [];
+      chat.quote.value = null;
+    });
     if (tool?.persistent === false) selection.selectTool(null);
-    const text = draft.trim();
-    // Files alone are a message too; servers want something in `content` all the same.
-    void chat.send({ content: [{ type: 'input_text', text }], attachments: attachments.take(), inference });
+    // Files alone are a message too.
+    void chat.send({ content, attachments: attachments.take(), inference, ...(quotedText === null ? {} : { quotedText }) });
   };
   const placeholder = locked
     ? (status.reason ?? t('composer.locked'))
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
+  const listId = `${id}-mentions`;
   return (
     <form
+      ref={form}
       class={`composer${locked ? ' locked' : ''}${simple ? ' simple' : ''}${simple && tall.value && draft !== '' ? ' tall' : ''}`}
       onSubmit={(event) => {
         event.preventDefault();
@@ -93,7 +113,8 @@ export function Composer(): JSX.Element {
         if (event.target === event.currentTarget) field.current?.focus();
       }}
     >
-      <DraftList refocus={() => field.current?.focus()} />
+      <DraftList refocus={refocus} />
+      <ComposerContext refocus={refocus} />
       {simple && attach}
       <textarea
         ref={field}
@@ -109,8 +130,19 @@ export function Composer(): JSX.Element {
         // Safari ends the composition just before the Enter that confirmed it.
         onCompositionEnd={() => setTimeout(() => (composing.current = false), 0)}
         onPaste={(event) => pasteFiles(event, ui)}
-        onInput={(event) => (chat.draft.value = event.currentTarget.value)}
+        onInput={({ currentTarget }) => {
+          chat.draft.value = currentTarget.value;
+          chat.tags.value = tagsIn(currentTarget.value, chat.tags.value);
+          mentions.look(currentTarget);
+        }}
+        onSelect={(event) => mentions.look(event.currentTarget)}
+        onBlur={() => mentions.close()}
+        // A `<textarea>` may not be called a combobox; these are what a text field may say of its list.
+        aria-autocomplete={options.entities.search === null ? undefined : 'list'}
+        aria-controls={mentions.isOpen ? listId : undefined}
+        aria-activedescendant={mentions.isOpen ? `${listId}-${mentions.active.value}` : undefined}
         onKeyDown={(event) => {
+          if (mentions.onKey(event)) return;
           // Enter belongs to the input method while a word is being composed.
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing || composing.current) return;
           event.preventDefault();
@@ -129,6 +161,7 @@ export function Composer(): JSX.Element {
       )}
       <div class="composer-bar">
         {!simple && attach}
+        {mention}
         {composer.tools.length > 0 && (
           <div class="tools" role="group" aria-label={t('composer.tools')}>
             {composer.tools.map((option) => {
@@ -164,6 +197,7 @@ export function Composer(): JSX.Element {
           </label>
         )}
         <span class="grow" />
+        {options.composer.dictation && <Dictation disabled={locked} refocus={refocus} />}
         {stoppable && (
           // Not disabled while stopping: the focus would be lost.
           <button type="button" class={canSend ? 'send beside' : 'send'} aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
@@ -176,6 +210,16 @@ export function Composer(): JSX.Element {
           </button>
         )}
       </div>
+      {mentions.isOpen && form.current !== null && <MentionList of={mentions} anchor={form.current} id={listId} />}
     </form>
   );
+}
+
+/** Writes an `@` at the caret, as a key would. */
+function insertAt(field: HTMLTextAreaElement | null): void {
+  if (field === null) return;
+  field.focus();
+  const before = field.value.slice(0, field.selectionStart);
+  field.setRangeText(before === '' || /\s$/.test(before) ? '@' : ' @', field.selectionStart, field.selectionEnd, 'end');
+  field.dispatchEvent(new InputEvent('input', { bubbles: true }));
 }

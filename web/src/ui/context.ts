@@ -8,6 +8,7 @@ import type { LazyParts } from '../element/lazy-parts';
 import type { Options } from '../element/options';
 import type { Translate } from '../i18n/translate';
 import type { Chat } from '../store/chat';
+import type { CardRequest } from './cards';
 import type { DraftAttachments } from '../store/draft-attachments';
 
 /** Why the chat cannot be used on this page, in the server's words. */
@@ -23,6 +24,8 @@ export interface Ui {
   readonly attachments: DraftAttachments;
   readonly options: Signal<Options | null>;
   readonly blocked: Signal<Blocked | null>;
+  /** The card that is open beside a reference or a tag. */
+  readonly card: Signal<CardRequest | null>;
   /** Counts requests to focus the composer. */
   readonly focusRequests: Signal<number>;
   readonly selection: {

@@ -58,6 +58,6 @@ function successorOf(lost: HTMLElement, app: HTMLElement): HTMLElement | null {
   if (history !== null) return history;
   const cameBack = lost.matches('.back, .history') || (lost.closest('.history') !== null && !lost.matches('.history-open'));
   // A finger on the text field brings the keyboard up, which nobody asked for.
-  const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled');
+  const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled, .questions :is(input, textarea)');
   return (cameBack ? find('.history-button') : null) ?? field ?? find('.thread, .start, .refusal');
 }

@@ -1,16 +1,23 @@
-/** Markdown that does not stream: notices, disclaimers, task details. */
+/** Markdown outside messages: notices, disclaimers, details of steps, widgets. */
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { MarkdownView } from '../md/stream';
 import { useRenderContext } from './render-context';
 
-export function Markdown({ text }: { readonly text: string }): JSX.Element {
+interface MarkdownProps {
+  readonly text: string;
+  /** Whether more of it may come: then only its end is built again. */
+  readonly live?: boolean;
+}
+
+export function Markdown({ text, live = false }: MarkdownProps): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
+  const view = useRef<MarkdownView | null>(null);
   const context = useRenderContext();
   useLayoutEffect(() => {
-    if (host.current === null) return;
-    host.current.replaceChildren();
-    new MarkdownView(host.current, context).render(text, true);
-  }, [text, context]);
+    host.current?.replaceChildren();
+    view.current = host.current === null ? null : new MarkdownView(host.current, context);
+  }, [context]);
+  useLayoutEffect(() => view.current?.render(text, !live), [text, live, context]);
   return <div class="markdown" dir="auto" ref={host} />;
 }

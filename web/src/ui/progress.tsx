@@ -2,6 +2,7 @@
 import { WifiOff } from 'lucide';
 import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
+import type { Entry } from '../store/transcript';
 import { useUi } from './context';
 
 export function Progress(): JSX.Element | null {
@@ -31,9 +32,9 @@ export function Progress(): JSX.Element | null {
       </div>
     );
   }
-  // Nothing of the answer is there yet: three dots instead of an empty place.
+  // Nothing of the answer is there yet, or the next of it is on its way: three dots instead of an empty place.
   const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
-  if (!chat.isAnswering.value || (last !== undefined && last.item.type !== 'user_message')) return null;
+  if (!chat.isAnswering.value || (last !== undefined && !isBefore(chat.transcript.entry(last).value))) return null;
   return (
     <div class="dots" aria-hidden="true">
       <i />
@@ -41,4 +42,9 @@ export function Progress(): JSX.Element | null {
       <i />
     </div>
   );
+}
+
+/** Whether something comes after this by itself: a question has an answer, and finished steps lead to one. */
+function isBefore({ item, live }: Entry): boolean {
+  return item.type === 'user_message' || ((item.type === 'workflow' || item.type === 'client_tool_call') && live !== true);
 }

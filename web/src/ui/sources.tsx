@@ -4,7 +4,8 @@ import type { JSX } from 'preact';
 import type { Source } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import { safeLink } from '../md/safe-url';
-import { useUi } from './context';
+import { citedBy } from './cards';
+import { useOptions, useUi } from './context';
 
 export function Sources({ sources }: { readonly sources: readonly Source[] }): JSX.Element | null {
   const { t } = useUi();
@@ -34,6 +35,7 @@ export function SourceList({ sources }: { readonly sources: readonly Source[] })
 function SourceChip({ source }: { readonly source: Source }): JSX.Element {
   const icon = source.type === 'url' ? Globe : source.type === 'file' ? FileText : (source.icon ?? Dot);
   const href = source.type === 'url' ? safeLink(source.url, document.baseURI) : null;
+  const { onClick, preview } = useOptions().entities;
   const inner = (
     <>
       <Icon of={icon} size={14} />
@@ -41,6 +43,16 @@ function SourceChip({ source }: { readonly source: Source }): JSX.Element {
       {source.type === 'url' && (source.attribution ?? '') !== '' && <span class="source-by">{source.attribution}</span>}
     </>
   );
+  if (source.type === 'entity' && source.interactive === true && (onClick !== null || preview !== null)) {
+    const know = (button: HTMLButtonElement | null): void => {
+      if (button !== null) citedBy.set(button, [source]);
+    };
+    return (
+      <button ref={know} type="button" class="source live">
+        {inner}
+      </button>
+    );
+  }
   return href === null ? (
     <span class="source">{inner}</span>
   ) : (

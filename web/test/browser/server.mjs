@@ -70,6 +70,10 @@ export async function startServer({ slow = 4 } = {}) {
     files: newFiles(),
     /** A `Runs`: answers belong to the server, as Vestibule's do. `null`: to the connection, as elsewhere. */
     runs: null,
+    /** What `play` answers, and every request of the stream that is no message: an async function of `{ send, say, base, pause, thread, call }`. */
+    play: null,
+    /** What JSON requests answer that the table below does not know: by operation, a function of the call. */
+    answers: {},
   };
 
   const issue = (seconds = 600) => {
@@ -91,7 +95,7 @@ export async function startServer({ slow = 4 } = {}) {
 
     if (await answerFiles(state, { request, url, body, json, fail, response })) return;
     if (request.method === 'GET') {
-      if (url.pathname === '/chatkit.js' || /^\/chatkit\/\w+\.js$/.test(url.pathname)) {
+      if (url.pathname === '/chatkit.js' || /^\/chatkit\/[\w/-]+\.js$/.test(url.pathname)) {
         response.writeHead(200, { 'content-type': 'text/javascript', 'access-control-allow-origin': '*' });
         return response.end(await readFile(new URL(url.pathname.slice(1), DIST)));
       }
@@ -201,8 +205,20 @@ async function answer(state, call, request, response, json, fail) {
     case 'attachments.delete':
       return answerAttachments(state, call, json);
     default:
+      if (Object.hasOwn(state.answers, type)) {
+        const [status, value] = await state.answers[type](call, thread);
+        return status === 200 ? json(200, value) : fail(status, value);
+      }
       return stream(state, call, thread, response);
   }
+}
+
+/** Stores an item, in the place of the one with its id. */
+function keep(thread, item) {
+  const index = thread.items.findIndex(({ id }) => id === item.id);
+  if (index === -1) thread.items.push(item);
+  else thread.items[index] = item;
+  return item;
 }
 
 async function stream(state, call, known, response) {
@@ -257,8 +273,11 @@ async function stream(state, call, known, response) {
     send({ type: 'thread.item.done', item: { ...item, content: [content] } });
   };
 
-  const word = said.split(' ')[0].toLowerCase();
+  const word = said === '' && state.play !== null ? 'play' : said.split(' ')[0].toLowerCase();
   switch (word) {
+    case 'play':
+      await state.play({ send, say, base, pause, thread, call, keep: (item) => keep(thread, item) });
+      break;
     case 'markdown':
       await say(MARKDOWN, [
         { type: 'annotation', index: 10, source: { type: 'url', title: 'The docs', url: 'https://example.com/docs', attribution: 'example.com' } },

@@ -130,6 +130,7 @@ export function setUp({ keepsRuns = false } = {}) {
   };
   const emit = vi.fn();
   const clientTool = vi.fn();
+  const widgetAction = vi.fn();
   const giveBack = vi.fn<(message: Message, whole: boolean) => void>();
   const line = new FakeLine();
   let ids = 0;
@@ -137,6 +138,8 @@ export function setUp({ keepsRuns = false } = {}) {
     client: () => client as unknown as ChatClient,
     line,
     clientTool: () => clientTool,
+    widgetAction: () => widgetAction,
+    log: () => undefined,
     emit,
     translate: () => translate,
     newId: () => `local_${(ids += 1)}`,
@@ -152,5 +155,5 @@ export function setUp({ keepsRuns = false } = {}) {
   const settle = async (): Promise<void> => {
     for (let turns = 0; turns < 40; turns += 1) await Promise.resolve();
   };
-  return { chat, calls, asks, clientTool, giveBack, events, texts, waiting, settle, line };
+  return { chat, calls, asks, clientTool, widgetAction, giveBack, events, texts, waiting, settle, line };
 }

@@ -134,8 +134,8 @@ describe('everything else', () => {
     const items = { prompts: [{ label: 'a', prompt: 'b', colour: 'red' }], tools: [{ id: 't', label: 'T', icon: 'x', pinned: true, hot: 1 }], models: [{ id: 'm', label: 'M', speed: 1 }] };
     read({ api: custom, entities: { onTagSearch: () => [] }, commands: { enabled: true }, widgets: { onAction: () => undefined }, startScreen: { prompts: items.prompts }, composer: { dictation: { enabled: true }, tools: items.tools, models: items.models } }, report);
     expect(report.mock.calls.toSorted()).toEqual([
-      ['options.commands', 'unused'], ['options.composer.dictation', 'unused'], ['options.composer.models[0].speed', 'unknown'], ['options.composer.tools[0].hot', 'unknown'],
-      ['options.entities', 'unused'], ['options.startScreen.prompts[0].colour', 'unknown'], ['options.widgets', 'unused'],
+      ['options.commands', 'unused'], ['options.composer.models[0].speed', 'unknown'], ['options.composer.tools[0].hot', 'unknown'],
+      ['options.startScreen.prompts[0].colour', 'unknown'],
     ]);
     report.mockClear();
     read({ api: custom, entities: {}, commands: { enabled: false }, widgets: null, composer: { dictation: { enabled: false } } }, report);

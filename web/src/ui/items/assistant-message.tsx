@@ -4,10 +4,12 @@
  */
 import { effect, useComputed, type ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { cancelFrame, onNextFrame } from '../../md/frame';
+import { withMarks } from '../../md/marks';
 import { MarkdownView } from '../../md/stream';
 import type { Entry } from '../../store/transcript';
+import { citeButton, groupsOf, type Group } from '../cards';
 import { useUi } from '../context';
 import { useRenderContext } from '../render-context';
 import type { ItemProps } from './item-view';
@@ -30,7 +32,19 @@ export function AssistantMessage({ entry }: ItemProps): JSX.Element {
 
 function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonly index: number }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
-  const context = useRenderContext();
+  const { t } = useUi();
+  const rendering = useRenderContext();
+  const groups = useRef<readonly Group[]>([]);
+  const context = useMemo(
+    () => ({
+      ...rendering,
+      onMark: (group: number) => {
+        const of = groups.current[group];
+        return of === undefined ? null : citeButton(of, (title) => t('sources.cite', { title }));
+      },
+    }),
+    [rendering],
+  );
   useLayoutEffect(() => {
     const element = host.current;
     if (element === null) return;
@@ -42,7 +56,9 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     const stop = effect(() => {
       const { item, live } = entry.value;
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
-      const next = part?.text ?? '';
+      // References stand in the text once it is whole: a mark that comes in the middle would move what is read.
+      groups.current = live === undefined ? groupsOf(part?.annotations ?? []) : [];
+      const next = withMarks(part?.text ?? '', groups.current.map(({ index: at }) => at));
       if (next === text && complete === (live === undefined) && text !== '') return;
       text = next;
       complete = live === undefined;

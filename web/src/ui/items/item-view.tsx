@@ -10,7 +10,7 @@ import { GeneratedImage } from './generated-image';
 import { StructuredInput } from './structured-input';
 import { TaskItem } from './task';
 import { UserMessage } from './user-message';
-import { WidgetPlaceholder } from './widget-placeholder';
+import { WidgetItem } from './widget';
 import { WorkflowItem } from './workflow';
 
 export interface ItemProps {
@@ -21,7 +21,7 @@ export interface ItemProps {
 const VIEWS: Readonly<Record<ThreadItem['type'], FunctionComponent<ItemProps> | null>> = {
   user_message: UserMessage,
   assistant_message: AssistantMessage,
-  widget: WidgetPlaceholder,
+  widget: WidgetItem,
   generated_image: GeneratedImage,
   structured_input: StructuredInput,
   workflow: WorkflowItem,

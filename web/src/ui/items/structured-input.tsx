@@ -1,32 +1,25 @@
-/** Questions of the server with the answers given. Answering them comes in a later version. */
+/** Questions that were asked, with what was answered. The open ones are asked in place of the text field. */
 import type { JSX } from 'preact';
 import { useUi } from '../context';
 import type { ItemProps } from './item-view';
 
 export function StructuredInput({ entry }: ItemProps): JSX.Element | null {
-  const { t } = useUi();
+  const { chat, t } = useUi();
   const { item } = entry.value;
-  if (item.type !== 'structured_input') return null;
+  if (item.type !== 'structured_input' || chat.questions.value?.id === item.id) return null;
+  const status = item.status ?? 'pending';
   return (
-    <div class="card">
+    <dl class="card answers">
       {item.inputs.map((input) => {
         const values = input.answer?.values ?? [];
+        const isSkipped = status === 'skipped' || input.answer?.skipped === true;
         return (
-          <div key={input.id} class="question-block">
-            <strong>{input.question}</strong>
-            {(input.description ?? '') !== '' && <p class="quiet">{input.description}</p>}
-            {item.status === 'pending' || item.status === undefined ? (
-              <ul>
-                {(input.options ?? []).map((option) => (
-                  <li key={option.value}>{option.value}</li>
-                ))}
-              </ul>
-            ) : (
-              <p>{values.length > 0 ? values.join(', ') : t('structured.skipped')}</p>
-            )}
+          <div key={input.id}>
+            <dt dir="auto">{input.question}</dt>
+            {values.length > 0 && !isSkipped ? <dd dir="auto">{values.join(', ')}</dd> : <dd class="quiet">{t(isSkipped ? 'structured.skipped' : 'structured.unanswered')}</dd>}
           </div>
         );
       })}
-    </div>
+    </dl>
   );
 }

@@ -3,7 +3,8 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useId } from 'preact/hooks';
 import type { UserContent } from '../../core/protocol';
-import { useUi } from '../context';
+import { citedBy } from '../cards';
+import { useOptions, useUi } from '../context';
 import { AttachmentView } from './attachment';
 import type { ItemProps } from './item-view';
 
@@ -59,5 +60,15 @@ function Bubble({ content }: { readonly content: readonly UserContent[] }): JSX.
 }
 
 function Tag({ tag }: { readonly tag: Extract<UserContent, { type: 'input_tag' }> }): JSX.Element {
-  return <span class="tag">{tag.text}</span>;
+  const { onClick, preview } = useOptions().entities;
+  if (tag.interactive !== true || (onClick === null && preview === null)) return <span class="tag">{tag.text}</span>;
+  const { id, text: title, group, data } = tag;
+  const know = (button: HTMLButtonElement | null): void => {
+    if (button !== null) citedBy.set(button, [{ type: 'entity', id, title, interactive: true, data: data ?? {}, ...((group ?? null) === null ? {} : { group: group ?? '' }) }]);
+  };
+  return (
+    <button ref={know} type="button" class="tag live">
+      {title}
+    </button>
+  );
 }

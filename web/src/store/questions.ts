@@ -1,0 +1,16 @@
+/** Questions of the server: which are open, and what an item looks like once they are answered. */
+import type { StructuredInputItem, StructuredSubmission } from '../core/protocol';
+import type { TranscriptSignals } from './signals';
+
+/** The questions of the last turn that nobody has answered; a later message has passed them over. */
+export function pendingQuestions(transcript: TranscriptSignals): StructuredInputItem | null {
+  const entries = transcript.turns.value.at(-1)?.entries ?? [];
+  const last = entries.findLast(({ item }) => item.type === 'structured_input');
+  if (last === undefined) return null;
+  const { item } = transcript.entry(last).value;
+  return item.type === 'structured_input' && (item.status ?? 'pending') === 'pending' && item.inputs.length > 0 ? item : null;
+}
+
+export function answeredItem(item: StructuredInputItem, { status, answers }: StructuredSubmission): StructuredInputItem {
+  return { ...item, status, inputs: item.inputs.map((input) => ({ ...input, answer: answers[input.id] ?? { values: [], skipped: true } })) };
+}
