@@ -20,11 +20,11 @@ use url::Url;
 
 pub(crate) use crate::config::raw::{
     Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawAgent,
-    RawAgentProtocol, RawBuiltinTool, RawBusy, RawClaim, RawClientAuthMethod, RawClientSecret,
-    RawClientTool, RawCondition, RawConfig, RawHeader, RawIssuer, RawLimits, RawLog, RawMaxTokens,
-    RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawPublicToken,
-    RawRule, RawRuns, RawSystemRole, RawTitles, RawTokenUse, RawUploads, RawWorkflow, SecretIssuer,
-    TokenType,
+    RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
+    RawClientAuthMethod, RawClientSecret, RawClientTool, RawCondition, RawConfig, RawHeader,
+    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel,
+    RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
+    RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

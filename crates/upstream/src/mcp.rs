@@ -8,6 +8,7 @@
 //! user before a call belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
 //! [`ToolSpec`].
 
+mod consent;
 mod examine;
 mod exchange;
 mod failure;
@@ -40,6 +41,7 @@ use tokio::{
 use url::Url;
 
 pub use self::{
+    consent::Consent,
     examine::{Examined, FoundTool, LeftOut, Problem, offered_names},
     exchange::{ExchangeClient, TokenExchange},
     failure::FailureKind,
@@ -48,7 +50,7 @@ pub use self::{
 use self::{
     exchange::{ExchangeError, Exchanged, Target},
     failure::Failure,
-    session::{Listing, Session},
+    session::{Listing, McpTool, Session},
 };
 use crate::{
     error::Error,
@@ -80,6 +82,8 @@ pub struct McpServer {
     pub identity: ForwardedIdentity,
     /// Our own key for it, where the user's identity is not forwarded.
     pub api_key: Option<SecretString>,
+    /// Which of its tools a person is asked about before they run.
+    pub consent: Consent,
     /// How long a call may be silent; progress starts the time again.
     pub call_timeout: Duration,
     /// How long a call may take in all.
@@ -99,6 +103,7 @@ impl McpServer {
             audience: None,
             identity: ForwardedIdentity::Signed,
             api_key: None,
+            consent: Consent::default(),
             call_timeout: Duration::from_mins(1),
             total_timeout: Duration::from_mins(5),
             max_result_bytes: 64 * 1024,
@@ -395,14 +400,14 @@ impl McpTools {
     }
 
     /// The server and the tool behind an offered name.
-    fn find(&self, offers: &[Offer], name: &str) -> Option<(usize, Arc<Slot>, String)> {
+    fn find(&self, offers: &[Offer], name: &str) -> Option<(usize, Arc<Slot>, McpTool)> {
         let mut room = self.max_tools;
         for (offer, mut names) in offers.iter().zip(self.names(offers)) {
             names.truncate(room);
             room -= names.len();
             if let Some(place) = names.iter().position(|offered| offered == name) {
                 let tool = offer.listing.tools.get(place)?;
-                return Some((offer.server, Arc::clone(&offer.slot), tool.name.clone()));
+                return Some((offer.server, Arc::clone(&offer.slot), tool.clone()));
             }
         }
         None
@@ -447,7 +452,12 @@ impl McpTools {
     }
 
     /// Starts a call, or says to the model why not.
-    async fn start(&self, context: &RequestContext, call: &ToolCall) -> Result<ToolStream, String> {
+    async fn start(
+        &self,
+        context: &RequestContext,
+        call: &ToolCall,
+        is_approved: bool,
+    ) -> Result<ToolStream, String> {
         let arguments = match call.arguments.trim() {
             "" => serde_json::Map::new(),
             text => serde_json::from_str(text)
@@ -472,7 +482,10 @@ impl McpTools {
             });
         };
         match (self.servers.get(server), slot.session.get()) {
-            (Some(config), Some(session)) => session.call(config, tool, arguments).await,
+            (Some(config), Some(_)) if !is_approved && config.consent.is_needed(&tool) => {
+                Ok(Box::pin(stream::iter([ToolEvent::NeedsApproval])))
+            }
+            (Some(config), Some(session)) => session.call(config, tool.name, arguments).await,
             _ => Err("There is no tool of this name.".to_owned()),
         }
     }
@@ -564,9 +577,9 @@ impl Tools for McpTools {
         &self,
         context: &RequestContext,
         call: ToolCall,
-        _is_approved: bool,
+        is_approved: bool,
     ) -> ToolStream {
-        match self.start(context, &call).await {
+        match self.start(context, &call, is_approved).await {
             Ok(events) => events,
             Err(output) => Box::pin(stream::iter([ToolEvent::done(output, true)])),
         }

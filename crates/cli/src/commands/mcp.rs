@@ -323,6 +323,7 @@ async fn call(
                         .collect(),
                 });
             }
+            ToolEvent::NeedsApproval | ToolEvent::ForPage(_) => break,
         }
     }
     bail!("the call ended without a result")

@@ -24,7 +24,7 @@ use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
     AgentConfig, ChatCompletions, Demo, ForwardedIdentity, HttpAgent, HttpClient, HttpPolicy,
     IdentitySigner, McpServer, McpTools, ProviderConfig, Relay, Responses,
-    mcp::HTTP_POLICY,
+    mcp::{Consent, HTTP_POLICY},
     openai::{
         MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
@@ -36,9 +36,10 @@ use url::Url;
 use crate::{
     compose::{issuers, random},
     config::{
-        self, ModelKind, RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawConfig, RawHeader,
-        RawIssuer, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel, RawModelChoices,
-        RawPassthrough, RawSystemRole, RawTitles, RawWorkflow, Variables,
+        self, ModelKind, RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBusy,
+        RawClientTool, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity, RawMcpServer,
+        RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles, RawWorkflow,
+        Variables,
     },
 };
 
@@ -661,6 +662,12 @@ impl Toolbox<'_> {
             audience: raw.audience.clone(),
             allow_insecure_http: raw.allow_insecure_http,
             api_key,
+            consent: match &raw.approve {
+                RawApprove::Word(RawApproveWord::Destructive) => Consent::Destructive,
+                RawApprove::Word(RawApproveWord::Always) => Consent::Always,
+                RawApprove::Word(RawApproveWord::Never) => Consent::Never,
+                RawApprove::These(names) => Consent::matching(names.iter().map(String::as_str)),
+            },
             call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
             total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
             max_result_bytes: raw.result_bytes,

@@ -510,6 +510,7 @@ pub(crate) struct RawMcpServer {
     pub(crate) passthrough: Option<RawPassthrough>,
     pub(crate) api_key_env: Option<String>,
     pub(crate) api_key_file: Option<PathBuf>,
+    pub(crate) approve: RawApprove,
     pub(crate) timeout_seconds: u64,
     pub(crate) total_timeout_seconds: u64,
     pub(crate) result_bytes: usize,
@@ -526,12 +527,38 @@ impl Default for RawMcpServer {
             passthrough: None,
             api_key_env: None,
             api_key_file: None,
+            approve: RawApprove::Word(RawApproveWord::Destructive),
             timeout_seconds: 60,
             total_timeout_seconds: 300,
             result_bytes: 65_536,
             allow_insecure_http: false,
         }
     }
+}
+
+/// `approve`: a word, or a list of names of tools.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected \"destructive\", \"always\", \"never\", or a list of tools such as [\"delete_*\"]"
+)]
+pub(crate) enum RawApprove {
+    /// For which of them.
+    Word(RawApproveWord),
+    /// `["name", …]`
+    These(Vec<String>),
+}
+
+/// Which tools a person is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawApproveWord {
+    /// Those that say that they destroy something.
+    Destructive,
+    /// All.
+    Always,
+    /// None.
+    Never,
 }
 
 /// How the user's identity travels to an MCP server.

@@ -66,6 +66,8 @@ pub(super) struct McpTool {
     pub(super) parameters: Arc<JsonObject>,
     /// See [`schema::dropped`].
     pub(super) dropped: Vec<String>,
+    /// Whether it says of itself that it destroys something.
+    pub(super) is_destructive: bool,
 }
 
 /// A server's tools.
@@ -297,6 +299,7 @@ struct Listed {
     name: String,
     description: String,
     schema: Result<Arc<JsonObject>, Unusable>,
+    is_destructive: bool,
 }
 
 impl Page {
@@ -331,6 +334,9 @@ impl Listed {
             name: tool.name.into_owned(),
             description: tool.description.unwrap_or_default().into_owned(),
             schema: Ok(tool.input_schema),
+            is_destructive: tool
+                .annotations
+                .is_some_and(|hints| hints.destructive_hint == Some(true)),
         }
     }
 
@@ -346,6 +352,7 @@ impl Listed {
             name: entry["name"].as_str()?.to_owned(),
             description: entry["description"].as_str().unwrap_or_default().to_owned(),
             schema,
+            is_destructive: entry["annotations"]["destructiveHint"] == Value::Bool(true),
         })
     }
 
@@ -357,6 +364,7 @@ impl Listed {
             name: self.name,
             description: cut(&self.description, MAX_DESCRIPTION_CHARS),
             dropped: schema::dropped(&schema, &acceptable),
+            is_destructive: self.is_destructive,
             parameters: Arc::new(acceptable),
         })
     }

@@ -16,6 +16,7 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ListToolsResult,
         PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+        ToolAnnotations,
     },
     service::RequestContext as McpContext,
     transport::streamable_http_server::{
@@ -30,6 +31,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::*;
 
+mod consent;
 mod results;
 mod tolerance;
 
@@ -135,9 +137,11 @@ impl ServerHandler for Handler {
         let schema = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
         let schema = Arc::new(schema.as_object().cloned().unwrap());
         let tools = self.0.tools.lock().unwrap();
-        let tools = tools
-            .iter()
-            .map(|name| Tool::new(*name, format!("The tool {name}."), Arc::clone(&schema)));
+        let tools = tools.iter().map(|name| {
+            let tool = Tool::new(*name, format!("The tool {name}."), Arc::clone(&schema));
+            let hints = ToolAnnotations::new().destructive(*name == "wipe");
+            tool.with_annotations(hints)
+        });
         let mut page = ListToolsResult::with_all_items(tools.collect());
         page.next_cursor.clone_from(&self.0.cursor.lock().unwrap());
         Ok(page)
