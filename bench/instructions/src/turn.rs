@@ -118,6 +118,8 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         agent: None,
         transcriber: None,
         client_tools: Vec::new(),
+        widgets: Arc::default(),
+        actions: std::collections::HashMap::new(),
         model_name: "model".to_owned(),
         model_choices: ModelChoices::Any,
         tools: Arc::new(NoTools),

@@ -19,8 +19,8 @@ use secrecy::SecretString;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
-    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawAgent,
-    RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
+    Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawAction,
+    RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
     RawClientAuthMethod, RawClientSecret, RawClientTool, RawCondition, RawConfig, RawHeader,
     RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel,
     RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
@@ -136,7 +136,22 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         .map(|server| &mut server.api_key_file);
     let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
     let optional = issuers.chain(keys).chain(servers).chain(door).flatten();
-    always.into_iter().chain(optional).chain(headers)
+    let (widgets, secrets): (Vec<_>, Vec<_>) = config
+        .workflows
+        .iter_mut()
+        .map(|workflow| (&mut workflow.widgets, &mut workflow.agent))
+        .unzip();
+    let widgets = widgets.into_iter().flat_map(|widgets| widgets.values_mut());
+    let secrets = secrets
+        .into_iter()
+        .flatten()
+        .filter_map(|agent| agent.secret_file.as_mut());
+    always
+        .into_iter()
+        .chain(optional)
+        .chain(headers)
+        .chain(widgets)
+        .chain(secrets)
 }
 
 /// The configuration file that is read: the one that is named, else the usual one, if it is there.

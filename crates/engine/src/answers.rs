@@ -1,5 +1,6 @@
 //! Requests that are answered by a run: begun, waited for, followed, stopped, taken up again.
 
+mod action;
 mod ask;
 pub(crate) mod deed;
 

@@ -56,6 +56,9 @@ pub enum Error {
     /// The protocol knows this request, and nothing is configured here that could serve it.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The tool that an action is mapped to did not do it.
+    #[error("this did not work; try again, or ask for it in a message")]
+    ActionFailed,
     /// The application's agent, or whatever writes down speech, did not do what it was asked.
     #[error("{}", of_agent(.0))]
     Agent(#[source] AgentError),

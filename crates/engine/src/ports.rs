@@ -640,6 +640,9 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+/// Stands between what a tool says and the same as data, where it gives both.
+pub const AS_DATA: &str = "[the answer as data:]";
+
 /// What happens while a tool works.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolEvent {

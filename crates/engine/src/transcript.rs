@@ -255,9 +255,9 @@ impl Transcript {
             .growing
             .iter()
             .position(|one| one.item.id() == item.id());
+        // What began before it, and has something in it, stands before it.
+        self.checkpoint_before(place.unwrap_or(self.growing.len()));
         if let Some(place) = place {
-            // What began before it, and has something in it, stands before it.
-            self.checkpoint_before(place);
             self.growing.remove(place);
         }
         self.unsaved.push(item.clone());

@@ -34,6 +34,7 @@ use protocol::{
 pub(crate) use self::{
     activity::fenced,
     ending::{NotSaved, Why, lost_from_queue, read_elsewhere, taken_back, unanswered},
+    model::{Display, widget},
     tools::{Kept, Outcome},
 };
 use self::{agent::AgentSide, ending::Failure, model::ModelSide};
@@ -130,6 +131,7 @@ pub(crate) enum Question {
         request: Box<ModelRequest>,
         /// Tools that run first: calls that the person has approved, or asked for by a click.
         calls: Vec<Kept>,
+        display: Display,
     },
     /// An agent of the application's own.
     Agent(Box<AgentRequest>),
@@ -222,12 +224,16 @@ impl Turn {
         }
         let awaits_title = is_untitled && titles == Titles::Model && first_words.is_some();
         let (side, calls) = match question {
-            Question::Model { request, calls } => {
+            Question::Model {
+                request,
+                calls,
+                display,
+            } => {
                 if awaits_title {
                     out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
                 }
                 (
-                    Side::Model(Box::new(ModelSide::new(*request, &limits))),
+                    Side::Model(Box::new(ModelSide::new(*request, display, &limits))),
                     calls,
                 )
             }

@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     limits::TurnLimits,
     ports::{Agent, Model, ToolSpec, Tools, Transcriber},
+    template::{ArgumentsTemplate, WidgetTemplate},
     title::Titles,
 };
 
@@ -37,12 +38,27 @@ pub struct Workflow {
     pub tools: Arc<dyn Tools>,
     /// Tools that the page runs, by its own means.
     pub client_tools: Vec<ToolSpec>,
+    /// What is shown of a tool's result, by the tool's name.
+    pub widgets: Arc<HashMap<String, WidgetTemplate>>,
+    /// What an action of a widget or of the page does, by its type. Others are told to the model.
+    pub actions: HashMap<String, ActionRule>,
     /// Where a thread's title comes from.
     pub titles: Titles,
     /// Bounds of one turn.
     pub limits: TurnLimits,
     /// What becomes of a message that comes while another one is being answered.
     pub busy: Busy,
+}
+
+/// A tool that runs when somebody acts.
+#[derive(Debug, Clone)]
+pub struct ActionRule {
+    /// Its name.
+    pub tool: String,
+    /// What it is called with: places for `payload`, `sender`, `user`, `thread` and `state`.
+    pub arguments: ArgumentsTemplate,
+    /// Whether the model answers when it has run.
+    pub answers: bool,
 }
 
 /// What becomes of a message that comes while another one is being answered.

@@ -15,8 +15,9 @@ use auth::{
     ports::{Random, SystemRandom},
 };
 use engine::{
-    Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    ActionRule, Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
     ports::{Clock, Model, ToolSpec, Transcriber},
+    template::{ArgumentsTemplate, WidgetTemplate},
 };
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -36,10 +37,10 @@ use url::Url;
 use crate::{
     compose::{issuers, random},
     config::{
-        self, ModelKind, RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBusy,
-        RawClientTool, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity, RawMcpServer,
-        RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles, RawWorkflow,
-        Variables,
+        self, ModelKind, RawAction, RawAgent, RawAgentProtocol, RawApprove, RawApproveWord,
+        RawBusy, RawClientTool, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity,
+        RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles,
+        RawWorkflow, Variables,
     },
 };
 
@@ -458,6 +459,12 @@ fn workflow(
             .iter()
             .map(client_tool)
             .collect::<anyhow::Result<_>>()?,
+        widgets: Arc::new(widgets(raw)?),
+        actions: raw
+            .actions
+            .iter()
+            .map(|(name, action)| Ok((name.clone(), action_rule(name, action)?)))
+            .collect::<anyhow::Result<_>>()?,
         titles: match raw.titles {
             RawTitles::Model => Titles::Model,
             RawTitles::FirstMessage => Titles::FirstMessage,
@@ -482,6 +489,31 @@ fn workflow(
             duration: Duration::from_secs(raw.turn_seconds.max(1)),
             ..TurnLimits::default()
         },
+    })
+}
+
+/// The widgets of tools' results.
+fn widgets(raw: &RawWorkflow) -> anyhow::Result<HashMap<String, WidgetTemplate>> {
+    let widgets = raw.widgets.iter().map(|(tool, path)| {
+        let template = std::fs::read_to_string(path)
+            .map_err(anyhow::Error::from)
+            .and_then(|text| Ok(WidgetTemplate::parse(&text)?))
+            .with_context(|| format!("failed to use the widget of `{tool}`, {}", path.display()))?;
+        Ok((tool.clone(), template))
+    });
+    widgets.collect()
+}
+
+fn action_rule(name: &str, raw: &RawAction) -> anyhow::Result<ActionRule> {
+    ensure!(
+        !raw.tool.is_empty(),
+        "the action `{name}` needs a `tool`; leave it out to have the model told of it"
+    );
+    Ok(ActionRule {
+        tool: raw.tool.clone(),
+        arguments: ArgumentsTemplate::new(raw.arguments.clone())
+            .with_context(|| format!("failed to use the `arguments` of the action `{name}`"))?,
+        answers: raw.answer,
     })
 }
 

@@ -15,7 +15,8 @@ pub(crate) use self::model::{
     ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
 pub(crate) use self::workflow::{
-    RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles, RawWorkflow,
+    RawAction, RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles,
+    RawWorkflow,
 };
 
 /// The whole file.

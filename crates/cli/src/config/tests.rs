@@ -61,7 +61,8 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner)
-                if !["required_claims", "headers", "agent"].contains(&key.as_str()) =>
+                if !["required_claims", "headers", "agent", "actions", "widgets"]
+                    .contains(&key.as_str()) =>
             {
                 collect_missing(inner, missing);
             }

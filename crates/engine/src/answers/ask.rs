@@ -23,7 +23,7 @@ use crate::{
     run::{self, Stops, Task},
     runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
     title::Titles,
-    turn::{self, Question, Start, Why},
+    turn::{self, Display, Question, Start, Why},
     workflow::Workflow,
 };
 
@@ -253,7 +253,7 @@ impl Ask {
             ..Change::default()
         };
         let mut told = Vec::new();
-        let mut next = Next::Answer { calls: Vec::new() };
+        let mut next = Next::answer();
         match &self.begins {
             Begins::Thread(_) | Begins::Message | Begins::Queued => {
                 change.put.push(message.clone());
@@ -263,7 +263,7 @@ impl Ask {
             Begins::Deed(deed) => {
                 let planning = self
                     .engine
-                    .plan(owner, &self.workflow, &run.thread, deed)
+                    .plan(&self.context, &self.workflow, &run.thread, deed)
                     .boxed();
                 let plan = planning.await?;
                 change.put = plan.put;
@@ -318,14 +318,17 @@ impl Ask {
         thread: &ThreadMetadata,
         next: Next,
     ) -> Result<(Question, u64), Error> {
-        let (call, calls) = match next {
+        let (call, calls, display) = match next {
             Next::Nobody => return Ok((Question::Nobody, 0)),
-            Next::Act { action, sender } => (AgentCall::Action { action, sender }, Vec::new()),
-            Next::Answer { calls } => {
+            Next::Act { action, sender } => {
+                let call = AgentCall::Action { action, sender };
+                (call, Vec::new(), Display::default())
+            }
+            Next::Answer { calls, display } => {
                 let message = &self.message;
                 let is_said = matches!(message, ThreadItem::UserMessage(_));
                 let item = is_said.then(|| self.shown_message());
-                (AgentCall::Respond { item }, calls)
+                (AgentCall::Respond { item }, calls, display)
             }
         };
         if self.workflow.agent.is_some() && calls.is_empty() {
@@ -333,8 +336,15 @@ impl Ask {
             return Ok((Question::Agent(Box::new(request)), 0));
         }
         let (request, file_tokens) = self.model_request(run).await?;
-        let request = Box::new(request);
-        Ok((Question::Model { request, calls }, file_tokens))
+        let question = Question::Model {
+            request: Box::new(request),
+            calls,
+            display: Display {
+                widgets: Arc::clone(&self.workflow.widgets),
+                ..display
+            },
+        };
+        Ok((question, file_tokens))
     }
 
     /// What the application's agent is asked: it gets the newest items as they are, with links to their files.

@@ -10,22 +10,24 @@ use protocol::{
         ToolCallStatus, WidgetItem,
     },
     request::{
-        CustomAction, StructuredInputSubmission, SubmissionStatus, SyncCustomActionResponse,
-        ThreadsAddClientToolOutput, ThreadsAddStructuredInput,
+        CustomAction, StructuredInputSubmission, SubmissionStatus, ThreadsAddClientToolOutput,
+        ThreadsAddStructuredInput,
     },
 };
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Begins, check_open};
 use crate::{
     approval::{self, Decision},
     context::{Owner, RequestContext},
-    engine::{Answer, Engine},
+    engine::Engine,
     error::Error,
     history,
-    ports::{Change, Moment, Room},
+    ports::{Moment, Room},
     runs::{Following, Reader},
-    turn::{Kept, Outcome},
+    turn::{Display, Kept, Outcome},
     workflow::Workflow,
 };
 
@@ -49,8 +51,10 @@ pub(super) enum Deed {
     Action {
         action: Action,
         sender: Option<ItemId>,
-        /// Under which it is kept.
+        /// Under which it is kept…
         record: Moment,
+        /// …and the call that it stands for.
+        call: Moment,
     },
 }
 
@@ -68,7 +72,11 @@ pub(super) struct Plan {
 /// Who goes on.
 pub(super) enum Next {
     /// Whoever answers in this workflow; a model after these calls have run.
-    Answer { calls: Vec<Kept> },
+    Answer {
+        calls: Vec<Kept>,
+        /// The widget that acted, and whether nobody answers.
+        display: Display,
+    },
     /// The application's agent, with the action.
     Act {
         action: Action,
@@ -76,6 +84,16 @@ pub(super) enum Next {
     },
     /// Nobody.
     Nobody,
+}
+
+impl Next {
+    /// Whoever answers in this workflow.
+    pub(super) fn answer() -> Self {
+        Self::Answer {
+            calls: Vec::new(),
+            display: Display::default(),
+        }
+    }
 }
 
 impl Engine {
@@ -115,55 +133,9 @@ impl Engine {
             action: params.action,
             sender: params.item_id,
             record: self.moment(),
+            call: self.moment(),
         };
         self.do_it(context, params.thread_id, deed, following).await
-    }
-
-    /// An action that is answered at once, also while an answer runs.
-    pub(crate) async fn sync_custom_action(
-        &self,
-        context: &RequestContext,
-        params: CustomAction,
-    ) -> Result<Answer, Error> {
-        let owner = &context.owner;
-        let thread = self.store.thread(owner, &params.thread_id).await?;
-        let CustomAction {
-            item_id, action, ..
-        } = params;
-        let sender = match &item_id {
-            None => None,
-            Some(item) => match self.store.item(owner, &thread.id, item).await? {
-                ThreadItem::Widget(widget) => Some(widget),
-                _ => return Err(not_a_widget()),
-            },
-        };
-        check_open(&thread.status)?;
-        let workflow = self.workflow_of(context)?;
-        let Some(agent) = &workflow.agent else {
-            // The model hears of it when it is asked the next time.
-            let record =
-                history::action_record(&thread.id, self.moment(), &action, sender.as_ref());
-            let change = Change::of(&[record]);
-            self.store.apply(owner, &thread.id, &change).await?;
-            return Ok(Answer::Acted(Box::default()));
-        };
-        let sender: Option<ThreadItem> = sender.map(Into::into);
-        let acted = agent
-            .act(context, thread.clone(), action, sender.clone())
-            .await?;
-        // The agent speaks of the widget that acted, by whatever name.
-        let updated_item = match (acted.updated_item, sender) {
-            (Some(mut item), Some(sender)) if matches!(item, ThreadItem::Widget(_)) => {
-                let created_at = sender.created_at();
-                item.set_identity(sender.id().clone(), thread.id.clone(), created_at);
-                let change = Change::of(std::slice::from_ref(&item));
-                self.store.apply(owner, &thread.id, &change).await?;
-                Some(item)
-            }
-            _ => None,
-        };
-        let response = SyncCustomActionResponse { updated_item };
-        Ok(Answer::Acted(Box::new(response)))
     }
 
     /// Begins the run that answers a deed. One that comes while another run lives waits for it, here and not in the
@@ -180,10 +152,8 @@ impl Engine {
         }
         let thread = self.store.thread(&context.owner, &thread_id).await?;
         // What cannot come to pass is refused before anything begins; it is looked at again when its turn has come.
-        let workflow = std::sync::Arc::clone(self.workflow_of(&context)?);
-        let plan = self
-            .plan(&context.owner, &workflow, &thread_id, &deed)
-            .await?;
+        let workflow = Arc::clone(self.workflow_of(&context)?);
+        let plan = self.plan(&context, &workflow, &thread_id, &deed).await?;
         check_open(&thread.status)?;
         self.begin(
             context,
@@ -198,11 +168,12 @@ impl Engine {
     /// What follows from a deed, as the thread stands now.
     pub(super) async fn plan(
         &self,
-        owner: &Owner,
+        context: &RequestContext,
         workflow: &Workflow,
         thread: &ThreadId,
         deed: &Deed,
     ) -> Result<Plan, Error> {
+        let owner = &context.owner;
         match deed {
             Deed::ToolOutput(result) => self.plan_tool_output(owner, thread, result).await,
             Deed::Form { item, input } => {
@@ -213,13 +184,20 @@ impl Engine {
                 action,
                 sender,
                 record,
+                call,
             } => {
                 let sender = match sender {
                     None => None,
                     Some(item) => Some(self.store.item(owner, thread, item).await?),
                 };
-                self.plan_action(owner, workflow, thread, (action, sender, *record))
-                    .await
+                self.plan_action(
+                    context,
+                    workflow,
+                    thread,
+                    (action, sender),
+                    (*record, *call),
+                )
+                .await
             }
         }
     }
@@ -269,16 +247,17 @@ impl Engine {
                 .map(|item_id| Event::ItemRemoved { item_id })
                 .collect(),
             remove,
-            next: Next::Answer { calls: Vec::new() },
+            next: Next::answer(),
         })
     }
 
     async fn plan_action(
         &self,
-        owner: &Owner,
+        context: &RequestContext,
         workflow: &Workflow,
         thread: &ThreadId,
-        (action, sender, record): (&Action, Option<ThreadItem>, Moment),
+        (action, sender): (&Action, Option<ThreadItem>),
+        (record, call): (Moment, Moment),
     ) -> Result<Plan, Error> {
         let sender = match sender {
             None => None,
@@ -288,20 +267,37 @@ impl Engine {
         if let Some(widget) = &sender
             && let Some((decision, call)) = approval::decision(action)
         {
+            let owner = &context.owner;
             return self
                 .plan_decision(owner, thread, widget, decision, &call)
                 .await;
         }
         let anchor = history::action_record(thread, record, action, sender.as_ref());
-        let (put, next) = match workflow.agent {
-            Some(_) => (
+        let (put, next) = match (&workflow.agent, workflow.actions.get(&action.name)) {
+            (Some(_), _) => (
                 Vec::new(),
                 Next::Act {
                     action: action.clone(),
                     sender: sender.map(Into::into),
                 },
             ),
-            None => (vec![anchor.clone()], Next::Answer { calls: Vec::new() }),
+            (None, None) => (vec![anchor.clone()], Next::answer()),
+            (None, Some(rule)) => {
+                let kept = Kept {
+                    call: self.call_of(context, rule, (thread, action, sender.as_ref()))?,
+                    record: ItemId::mint(call.id),
+                    at: call.now,
+                    round: None,
+                };
+                let begun = history::tool_record(thread, &kept, &Outcome::unknown());
+                let display = Display {
+                    sender: sender.map(|widget| widget.id),
+                    is_silent: !rule.answers,
+                    ..Display::default()
+                };
+                let calls = vec![kept];
+                (vec![anchor.clone(), begun], Next::Answer { calls, display })
+            }
         };
         Ok(Plan {
             anchor,
@@ -357,6 +353,7 @@ impl Engine {
             others.sort_by(|(one, _), (other, _)| one.record.as_ref().cmp(other.record.as_ref()));
             Next::Answer {
                 calls: others.into_iter().map(|(kept, _)| kept).collect(),
+                display: Display::default(),
             }
         };
         Ok(Plan {
@@ -390,7 +387,7 @@ fn plan_form(item: ThreadItem, input: &StructuredInputSubmission) -> Result<Plan
         put: vec![form.clone()],
         remove: Vec::new(),
         told: vec![Event::ItemReplaced { item: form }],
-        next: Next::Answer { calls: Vec::new() },
+        next: Next::answer(),
     })
 }
 
@@ -447,7 +444,7 @@ fn refused(sender: ThreadItem) -> Plan {
     }
 }
 
-fn not_a_widget() -> Error {
+pub(super) fn not_a_widget() -> Error {
     Error::Invalid {
         message: "only a widget can act; name one in `item_id`, or leave it out".to_owned(),
         param: Some("params.item_id".to_owned()),

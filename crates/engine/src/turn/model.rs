@@ -1,11 +1,14 @@
 //! A turn that a model answers: asked, heard, given what its tools found, asked again.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use protocol::{
-    Event, ItemId, ThreadItem,
+    Event, ItemId, ThreadItem, WidgetRoot,
     event::NoticeLevel,
-    item::{ClientToolCallItem, ToolCallStatus},
+    item::{ClientToolCallItem, ToolCallStatus, WidgetItem},
     source::{FileSource, Source, UrlSource},
 };
 
@@ -20,6 +23,7 @@ use crate::{
     approval, history,
     limits::TurnLimits,
     ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, ToolEvent},
+    template::{self, WidgetTemplate},
     transcript::Closed,
 };
 
@@ -34,16 +38,29 @@ pub(super) struct ModelSide {
     activity: Activity,
     /// What asks the person about calls of this round.
     cards: Vec<ThreadItem>,
+    display: Display,
+}
+
+/// What becomes of tools' results besides being told to the model.
+#[derive(Debug, Default)]
+pub(crate) struct Display {
+    /// What is shown of them, by the tool's name.
+    pub(crate) widgets: Arc<HashMap<String, WidgetTemplate>>,
+    /// The widget that acted: what is shown of the tool that runs for it takes its place.
+    pub(crate) sender: Option<ItemId>,
+    /// Whether nobody answers when the tools that the turn began with have run.
+    pub(crate) is_silent: bool,
 }
 
 impl ModelSide {
-    pub(super) fn new(request: ModelRequest, limits: &TurnLimits) -> Self {
+    pub(super) fn new(request: ModelRequest, display: Display, limits: &TurnLimits) -> Self {
         let is_question = |input: &ModelInput| matches!(input, ModelInput::User(_));
         Self {
             earlier: request.input.iter().rposition(is_question),
             tools: ToolUse::new(limits),
             activity: Activity::default(),
             cards: Vec::new(),
+            display,
             request,
         }
     }
@@ -291,8 +308,38 @@ impl Turn {
         side.activity
             .called(place, outcome, &mut self.transcript, moment, out);
         self.transcript.keep(item);
-        self.transcript.save(Closed::NOTHING, None, out);
+        let widget = widget(&side.display, &kept, outcome);
+        let sender = side.display.sender.clone();
+        match widget {
+            Some(widget) => self.show(widget, sender, moment, out),
+            None => self.transcript.save(Closed::NOTHING, None, out),
+        }
         self.end_round(moment, out);
+    }
+
+    /// Shows a widget: in the place of the one that acted, or as a new one.
+    fn show(
+        &mut self,
+        widget: WidgetRoot,
+        sender: Option<ItemId>,
+        moment: &dyn Fn() -> Moment,
+        out: &mut VecDeque<Effect>,
+    ) {
+        let Moment { now, id } = moment();
+        let is_new = sender.is_none();
+        let item = WidgetItem {
+            id: sender.unwrap_or_else(|| ItemId::mint(id)),
+            thread_id: self.transcript.thread().id.clone(),
+            created_at: now,
+            widget,
+            copy_text: None,
+        };
+        if is_new {
+            let closed = self.transcript.finish(item.into());
+            self.transcript.save(closed, None, out);
+        } else {
+            self.transcript.replace(item.into(), out);
+        }
     }
 
     /// Goes on, once all tools of the round have come to their end: with the model, or with the person, whose page or
@@ -303,6 +350,12 @@ impl Turn {
         };
         if side.tools.is_running() {
             return;
+        }
+        // What runs later has been asked for by the model.
+        side.display.sender = None;
+        if std::mem::take(&mut side.display.is_silent) {
+            self.sum_up(moment, out);
+            return self.finish(None, out);
         }
         let for_page = side.tools.take_for_page();
         let cards = std::mem::take(&mut side.cards);
@@ -399,4 +452,22 @@ impl Turn {
         let words = words.map(|words| notice(NoticeLevel::Warning, words));
         self.finish(words, out);
     }
+}
+
+/// What is shown of a tool's result, where something is.
+pub(crate) fn widget(display: &Display, kept: &Kept, outcome: &Outcome) -> Option<WidgetRoot> {
+    let template = display.widgets.get(&kept.call.name)?;
+    if outcome.is_error {
+        return None;
+    }
+    template
+        .build(&template::data_of(&outcome.output))
+        .inspect_err(|error| {
+            tracing::warn!(
+                tool = kept.call.name,
+                error = error as &dyn std::error::Error,
+                "a tool's result cannot be shown as a widget"
+            );
+        })
+        .ok()
 }

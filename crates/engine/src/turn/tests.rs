@@ -43,6 +43,7 @@ fn start(titles: Titles) -> Start {
                 end_user: "u".to_owned(),
             }),
             calls: Vec::new(),
+            display: Display::default(),
         },
         titles,
         limits: TurnLimits {

@@ -94,7 +94,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Nobody knows yet.
-    pub(super) fn unknown() -> Self {
+    pub(crate) fn unknown() -> Self {
         Self {
             output: history::UNKNOWN_RESULT.to_owned(),
             is_error: true,

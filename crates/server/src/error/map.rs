@@ -24,6 +24,7 @@ impl From<engine::Error> for ApiError {
                 Self::bad_request(message).with_optional_param(param)
             }
             Error::Conflict(_) => Self::conflict(message),
+            Error::ActionFailed => Self::conflict(message).with_code("action_failed"),
             Error::ThreadBusy(_) => Self::conflict(message).with_code("thread_busy"),
             Error::NoRun => Self::not_found(message).with_code("run_not_found"),
             Error::NotQueued => Self::not_found(message).with_code("not_queued"),

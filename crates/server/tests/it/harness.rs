@@ -684,6 +684,8 @@ fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {
         agent: None,
         transcriber: None,
         client_tools: Vec::new(),
+        widgets: Arc::default(),
+        actions: std::collections::HashMap::new(),
         model_name: "fake".to_owned(),
         model_choices: ModelChoices::These(Vec::new()),
         tools: Arc::new(McpTools::new(Vec::new(), http, None, clock).unwrap()),

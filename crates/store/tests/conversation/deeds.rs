@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use engine::{
-    Answer, Error, RequestContext, Workflow,
+    ActionRule, Answer, Error, RequestContext, Workflow,
     ports::{
         Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Change, ModelInput,
         Speech, ToolCall, ToolEvent, ToolSpec, ToolStream, Tools, Transcriber,
     },
+    template::{ArgumentsTemplate, WidgetTemplate},
 };
 use futures::stream;
 use protocol::{
@@ -340,6 +341,128 @@ async fn an_action_that_nobody_maps_is_told_to_the_model_as_data_and_answered() 
         panic!("an empty answer")
     };
     assert_eq!(acted.updated_item, None);
+}
+
+fn mapped(answers: bool) -> impl FnOnce(Workflow) -> Workflow {
+    let template = json!({"version": "1.0", "name": "seats", "template":
+        r#"{"type":"Card","children":[{"type":"Text","value":{{ data | tojson }}}]}"#});
+    let template = WidgetTemplate::parse(&template.to_string()).expect("a template");
+    let arguments = json!({"seats": "{{ payload.seats }}", "for": "{{ user.id }}"});
+    let Value::Object(arguments) = arguments else {
+        unreachable!()
+    };
+    let rule = ActionRule {
+        tool: "book_seats".to_owned(),
+        arguments: ArgumentsTemplate::new(arguments).expect("a template"),
+        answers,
+    };
+    move |workflow| Workflow {
+        widgets: Arc::new([("book_seats".to_owned(), template)].into()),
+        actions: [("book".to_owned(), rule)].into(),
+        ..workflow
+    }
+}
+
+fn shown(items: &[ThreadItem]) -> Vec<(String, Value)> {
+    let widgets = items.iter().filter_map(|item| match item {
+        ThreadItem::Widget(widget) => Some((
+            widget.id.to_string(),
+            serde_json::to_value(&widget.widget).expect("json")["children"][0]["value"].clone(),
+        )),
+        _ => None,
+    });
+    widgets.collect()
+}
+
+#[tokio::test]
+async fn a_tools_result_is_shown_by_its_template() {
+    let house = House::new([
+        vec![Step::Call("book_seats"), Step::Done],
+        vec![Step::Say("Booked."), Step::Done],
+    ])
+    .await
+    .tools(Arc::new(Careful::default()))
+    .with_workflow(mapped(true));
+    let thread = created(&house.turn("ada", create("two, please")).await).id;
+    let items = house.items("ada", &thread).await;
+    assert_eq!(shown(&items)[0].1, "book_seats did its work");
+    assert_eq!(
+        texts(&items),
+        [
+            "user: two, please",
+            "workflow: Used book_seats",
+            "widget",
+            "assistant: Booked."
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_action_runs_the_tool_that_it_is_mapped_to_and_its_widget_changes() {
+    for answers in [true, false] {
+        let tools = Arc::new(Careful::default());
+        let house = House::new([
+            vec![Step::Say("Hi"), Step::Done],
+            vec![Step::Say("Booked."), Step::Done],
+        ])
+        .await
+        .tools(tools.clone())
+        .with_workflow(mapped(answers));
+        let thread = created(&house.turn("ada", create("hi")).await).id;
+        let [id] = &put(&house, &thread, &[card("w")]).await[..] else {
+            panic!("one item")
+        };
+        let action = json!({"type": "book", "payload": {"seats": 2}});
+        let request = acted("threads.custom_action", &thread, Some(id), &action);
+        let events = house.turn("ada", request).await;
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event, Event::ItemReplaced { item } if item.id() == id)),
+            "{events:?}"
+        );
+        let call = tools.0.lock().expect("a lock")[0].clone();
+        assert_eq!(
+            serde_json::from_str::<Value>(&call.arguments).expect("json"),
+            json!({"seats": 2, "for": "ada"})
+        );
+        let items = house.items("ada", &thread).await;
+        assert_eq!(
+            shown(&items),
+            [("w".to_owned(), json!("book_seats did its work"))]
+        );
+        let last = if answers {
+            "assistant: Booked."
+        } else {
+            "workflow: Used book_seats"
+        };
+        assert_eq!(texts(&items).last().map(String::as_str), Some(last));
+        if answers {
+            let told = house.model.asked()[1].input.last().cloned();
+            assert!(matches!(
+                told,
+                Some(ModelInput::ToolOutput { output, .. }) if output == "book_seats did its work"
+            ));
+        }
+        // What it does not bring is refused before anything runs.
+        let empty = acted(
+            "threads.custom_action",
+            &thread,
+            Some(id),
+            &json!({"type": "book", "payload": {}}),
+        );
+        assert!(matches!(
+            refusal(house.ask("ada", empty).await),
+            Error::Invalid { .. }
+        ));
+        // The same without a stream.
+        let sync = acted("threads.sync_custom_action", &thread, Some(id), &action);
+        let Answer::Acted(response) = house.json("ada", sync).await else {
+            panic!("the widget")
+        };
+        assert!(response.updated_item.is_some());
+        assert_eq!(tools.0.lock().expect("a lock").len(), 2);
+    }
 }
 
 /// One tool that takes consent, and counts how often it has run.

@@ -245,6 +245,8 @@ impl House {
             agent: None,
             transcriber: None,
             client_tools: Vec::new(),
+            widgets: Arc::default(),
+            actions: std::collections::HashMap::new(),
             model_name: "m".to_owned(),
             model_choices: ModelChoices::These(vec!["other".to_owned()]),
             tools: Arc::new(Echo),

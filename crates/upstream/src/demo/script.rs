@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use engine::ports::{
-    FileContent, ModelError, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall, UserInput,
+    AS_DATA, FileContent, ModelError, ModelEvent, ModelFile, ModelInput, ModelRequest, ToolCall,
+    UserInput,
 };
 
 use super::{
     Step,
     phrase::{self, Understood},
 };
-use crate::mcp::result::AS_DATA;
 
 const INTRODUCTION: &str = "I am Vestibule's built-in **demo assistant**: a script, not a language \
     model. I need no API key and nothing you write leaves this server.\n\n";

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::*;
-use crate::mcp::result::AS_DATA;
+use engine::ports::AS_DATA;
 
 fn task_tools() -> Vec<ToolSpec> {
     let id = json!({"type": "object", "properties": {"task_id": {"type": "integer"}}, "required": ["task_id"]});

@@ -13,7 +13,7 @@ use base64::{
 use bytes::Bytes;
 use engine::{
     media,
-    ports::{FileContent, ToolFile},
+    ports::{AS_DATA, FileContent, ToolFile},
 };
 use rmcp::model::{CallToolResult, ContentBlock, Resource, ResourceContents};
 use serde_json::Value;
@@ -35,8 +35,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
 /// A model that is given an empty text asks again, or takes it for a failure.
 pub(super) const NOTHING: &str = "The tool has done its work and answered nothing.";
-/// Between what a tool says and the same as data.
-pub(crate) const AS_DATA: &str = "[the answer as data:]";
 /// True also when it is read again in a later turn, without the file.
 const SHOWN: &str = "shown to you with this result";
 const NOTHING_FAILED: &str = "The tool failed and did not say why.";

@@ -1,6 +1,6 @@
 //! `[[workflows]]` as they are written.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub(crate) struct RawWorkflow {
     pub(crate) models: RawModelChoices,
     pub(crate) tools: Vec<String>,
     pub(crate) client_tools: Vec<RawClientTool>,
+    pub(crate) widgets: BTreeMap<String, PathBuf>,
+    pub(crate) actions: BTreeMap<String, RawAction>,
     pub(crate) agent: Option<RawAgent>,
     pub(crate) transcription: Option<String>,
     pub(crate) relay: Option<bool>,
@@ -46,6 +48,8 @@ impl Default for RawWorkflow {
             models: RawModelChoices::These(Vec::new()),
             tools: Vec::new(),
             client_tools: Vec::new(),
+            widgets: BTreeMap::new(),
+            actions: BTreeMap::new(),
             agent: None,
             transcription: None,
             relay: None,
@@ -142,6 +146,25 @@ impl Default for RawAgent {
 pub(crate) enum RawAgentProtocol {
     /// ChatKit's own shapes.
     Chatkit,
+}
+
+/// What an action does.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RawAction {
+    pub(crate) tool: String,
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) answer: bool,
+}
+
+impl Default for RawAction {
+    fn default() -> Self {
+        Self {
+            tool: String::new(),
+            arguments: Map::new(),
+            answer: true,
+        }
+    }
 }
 
 /// A tool that the page runs.

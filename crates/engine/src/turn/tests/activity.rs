@@ -156,7 +156,7 @@ fn an_allowed_call_runs_first_and_its_result_takes_its_place() {
         awaits: None,
     };
     let mut start = start(Titles::Off);
-    let Question::Model { request, calls } = &mut start.question else {
+    let Question::Model { request, calls, .. } = &mut start.question else {
         panic!("a model's turn")
     };
     let record = history::tool_record(&thread().id, &kept, &outcome);
