@@ -37,6 +37,9 @@ pub enum TemplateError {
     /// The template is wrong, or takes data that is not there.
     #[error("{0}")]
     Template(#[source] minijinja::Error),
+    /// It takes data that is not there.
+    #[error("there is no `{0}`")]
+    Missing(String),
     /// What came of it is no JSON.
     #[error("what it makes is no JSON object: {0}")]
     NotJson(#[source] serde_json::Error),
@@ -180,6 +183,9 @@ fn fill(
                 let value = environment
                     .compile_expression(expression)?
                     .eval(Serde(data))?;
+                if value.is_undefined() {
+                    return Err(TemplateError::Missing(expression.trim().to_owned()));
+                }
                 serde_json::to_value(value).map_err(TemplateError::NotJson)?
             }
             None => Value::String(environment.render_str(text, Serde(data))?),
@@ -285,6 +291,9 @@ mod tests {
         );
         let wrong = JsonObject::from_iter([("id".to_owned(), json!("{{ payload. }}"))]);
         assert!(ArgumentsTemplate::new(wrong).is_err());
-        assert!(template.fill(&json!({"payload": {}, "user": {}})).is_err());
+        let without = json!({"payload": {"tags": []}, "user": {"id": "ada"}});
+        assert!(
+            matches!(template.fill(&without), Err(TemplateError::Missing(name)) if name == "payload.id")
+        );
     }
 }
