@@ -352,7 +352,14 @@ fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
     if is_param && (unknown().next().is_some() || is_denied()) {
         return Some(0);
     }
+    // Proxies refuse what they have made of it.
+    let other = if name == "reasoning" {
+        "reasoning_effort"
+    } else {
+        name
+    };
     places(words, name)
+        .chain(places(words, other))
         .filter_map(|place| unknown().map(|at| at.abs_diff(place)).min())
         .min()
 }
@@ -453,6 +460,8 @@ mod tests {
         assert!(near("parallel_tool_calls") < near("tool_choice"));
         assert_eq!(distance("no such thing as 'user'", "", "user"), None);
         assert_eq!(distance("not supported here", "store", "store"), Some(0));
+        let of_proxy = "mistral does not support parameters: ['reasoning_effort']";
+        assert!(distance(of_proxy, "", "reasoning").is_some());
         let sealed = "encrypted content is not supported with this model.";
         assert!(distance(sealed, "", "include").is_some());
     }
