@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod lenient;
 mod marks;
+mod pictures;
 mod refused;
 pub mod responses;
 pub mod sessions;
@@ -305,21 +306,20 @@ impl Provider {
         path: &str,
         body: &(impl Serialize + ?Sized),
     ) -> Result<Response, ModelError> {
-        let request = self
-            .request(path)?
-            .header(ACCEPT, "text/event-stream")
-            // Compressed, tokens would wait for each other; a server that compresses all the same is
-            // understood.
-            .header(ACCEPT_ENCODING, "identity")
-            .json(body);
-        let again = request.try_clone();
-        let mut sent = request.send().await;
+        let request = || {
+            let request = self
+                .request(path)?
+                .header(ACCEPT, "text/event-stream")
+                // Compressed, tokens would wait for each other; a server that compresses all the same is
+                // understood.
+                .header(ACCEPT_ENCODING, "identity");
+            Ok(request.json(body))
+        };
+        let mut sent = request()?.send().await;
         // Some servers promise to keep a connection and close it all the same (llama.cpp). That is no trouble of theirs,
         // and by now the others that were kept are known to be closed as well.
-        if let (Err(error), Some(again)) = (&sent, again)
-            && failure::is_hung_up(error)
-        {
-            sent = again.send().await;
+        if sent.as_ref().is_err_and(failure::is_hung_up) {
+            sent = request()?.send().await;
         }
         let response = sent.map_err(failure::of_connection)?;
         if !response.status().is_success() {
