@@ -47,6 +47,8 @@ def llama(folder):
 def litellm(folder, model):
     # `deepseek` asks for Chat Completions whatever LiteLLM itself is asked for, and so do its mocks.
     models = [("tiny", {"model": "openai/tiny", "api_base": model}), ("bridged", {"model": "deepseek/tiny", "api_base": model})]
+    # LiteLLM knows for each provider what it takes.
+    models.append(("picky", {"model": "mistral/tiny", "api_base": model}))
     models += [(name, {"model": "deepseek/mock", "api_base": model, "mock_response": words}) for name, words in MOCKS.items()]
     config = {
         "model_list": [{"model_name": name, "litellm_params": {"api_key": "none", **params}} for name, params in models],

@@ -40,7 +40,11 @@ fn models(base_url: &str, key: Option<&str>) -> [(&'static str, Box<dyn Model>);
         },
         ..ProviderConfig::new(base_url.parse().unwrap(), MarkKey::new(&[7; 32]))
     };
-    let options = ResponsesOptions::default();
+    // As the binary asks.
+    let options = ResponsesOptions {
+        wants_reasoning_summary: true,
+        ..ResponsesOptions::default()
+    };
     [
         (
             "chat",
@@ -189,7 +193,7 @@ async fn litellm_answers_in_both_apis_and_its_errors_are_understood() {
     };
     for (api, model) in models(servers.litellm(), Some(ModelServers::KEY)) {
         // The second one is asked for Chat Completions whatever LiteLLM is asked for.
-        for name in [ModelServers::MODEL, "bridged"] {
+        for name in [ModelServers::MODEL, "bridged", "picky"] {
             let what = format!("{api} {name}");
             talks(&what, &*model, name).await;
             is_too_long(&what, &*model, name).await;

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod demo;
 pub mod error;
+pub mod fallback;
 pub mod http;
 pub mod introspection;
 pub mod keys;
@@ -20,6 +21,7 @@ mod testing;
 pub use agent::{AgentConfig, HttpAgent};
 pub use demo::Demo;
 pub use error::Error;
+pub use fallback::Fallback;
 pub use http::{HttpClient, HttpPolicy};
 pub use introspection::HttpTokenIntrospection;
 pub use keys::HttpKeyFetch;

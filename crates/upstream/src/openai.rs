@@ -7,9 +7,11 @@
 mod ask;
 pub mod chat_completions;
 mod failure;
+mod gate;
 mod history;
 mod lenient;
 mod marks;
+mod pictures;
 mod refused;
 pub mod responses;
 pub mod sessions;
@@ -43,6 +45,8 @@ use refused::{OUTPUT_FIELDS, Refused};
 
 pub use ask::Retries;
 pub use chat_completions::ChatCompletions;
+pub use gate::Gate;
+pub(crate) use gate::Place;
 pub use marks::MarkKey;
 pub use responses::Responses;
 pub use transcriptions::Transcriptions;
@@ -72,6 +76,8 @@ pub struct ProviderConfig {
     pub patience: Patience,
     /// How often a question is asked again before its answer has begun.
     pub retries: Retries,
+    /// How many questions are asked at once; clones of this configuration share it.
+    pub gate: Option<Gate>,
 }
 
 impl ProviderConfig {
@@ -90,6 +96,7 @@ impl ProviderConfig {
             options: RequestOptions::default(),
             patience: Patience::default(),
             retries: Retries::default(),
+            gate: None,
         }
     }
 }
@@ -221,6 +228,7 @@ pub(crate) struct Provider {
     options: RequestOptions,
     patience: Patience,
     retries: Retries,
+    gate: Option<Gate>,
     /// What is left out for every model.
     never_sent: Refused,
     /// What is left out by model, learned from its refusals.
@@ -250,6 +258,7 @@ impl Provider {
             options: config.options,
             patience: config.patience,
             retries: config.retries,
+            gate: config.gate,
             never_sent: config.options.refused(),
             known: Cache::builder()
                 .max_capacity(MAX_KNOWN_MODELS)
@@ -283,27 +292,34 @@ impl Provider {
         Ok(response)
     }
 
+    /// Waits for a place among the questions that are asked at once.
+    pub(crate) async fn enter(&self) -> Result<Place, ModelError> {
+        match &self.gate {
+            Some(gate) => gate.enter().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Asks for a stream; the answer's status is a success, and its body has not been read.
     pub(crate) async fn post(
         &self,
         path: &str,
         body: &(impl Serialize + ?Sized),
     ) -> Result<Response, ModelError> {
-        let request = self
-            .request(path)?
-            .header(ACCEPT, "text/event-stream")
-            // Compressed, tokens would wait for each other; a server that compresses all the same is
-            // understood.
-            .header(ACCEPT_ENCODING, "identity")
-            .json(body);
-        let again = request.try_clone();
-        let mut sent = request.send().await;
+        let request = || {
+            let request = self
+                .request(path)?
+                .header(ACCEPT, "text/event-stream")
+                // Compressed, tokens would wait for each other; a server that compresses all the same is
+                // understood.
+                .header(ACCEPT_ENCODING, "identity");
+            Ok(request.json(body))
+        };
+        let mut sent = request()?.send().await;
         // Some servers promise to keep a connection and close it all the same (llama.cpp). That is no trouble of theirs,
         // and by now the others that were kept are known to be closed as well.
-        if let (Err(error), Some(again)) = (&sent, again)
-            && failure::is_hung_up(error)
-        {
-            sent = again.send().await;
+        if sent.as_ref().is_err_and(failure::is_hung_up) {
+            sent = request()?.send().await;
         }
         let response = sent.map_err(failure::of_connection)?;
         if !response.status().is_success() {
@@ -388,6 +404,11 @@ pub fn opaque_user(name: &str) -> String {
 /// Whether the provider found the request itself wrong.
 pub(crate) fn is_of_request(error: &ModelError) -> bool {
     failure::is_of_request(error)
+}
+
+/// Whether the question was not asked, because others wait.
+pub(crate) fn is_busy(error: &ModelError) -> bool {
+    matches!(error, ModelError::RateLimited(source) if source.is::<gate::Busy>())
 }
 
 /// `base` and `path` with one slash between them; a query of the base (API versions) is kept.

@@ -17,7 +17,10 @@ use tokio::time::{Sleep, sleep, timeout};
 
 pub use self::request::RelayLimits;
 use self::request::{Fields, OUTPUT_FIELDS, check};
-use crate::{openai::ChatCompletions, sse::FrameSplitter};
+use crate::{
+    openai::{ChatCompletions, Place},
+    sse::FrameSplitter,
+};
 
 /// An unfinished frame that is longer than this ends the stream.
 const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -121,6 +124,7 @@ async fn pass_on(
         fields.insert(name, context.limits.max_tokens.into());
     }
     let patience = model.provider().patience();
+    let place = model.provider().enter().await?;
     let asked = model.provider().post("chat/completions", &fields);
     let asked = timeout(patience.first_token, asked).await;
     let answer = asked.unwrap_or(Err(ModelError::TimedOut));
@@ -144,6 +148,7 @@ async fn pass_on(
         is_complete: false,
         patience: patience.first_token,
         silence: patience.silence,
+        _place: place,
     });
     Ok(Box::pin(stream::unfold(state, |state| async move {
         let mut passing = state?;
@@ -162,6 +167,8 @@ struct Passing<S> {
     patience: Duration,
     /// How long every one after it is.
     silence: Duration,
+    /// Among the questions that are asked at once.
+    _place: Place,
 }
 
 impl<S: Stream<Item = reqwest::Result<Bytes>> + Unpin> Passing<S> {

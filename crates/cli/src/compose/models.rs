@@ -1,6 +1,7 @@
 //! `[[models]]`, `[[workflows]]` and `[[mcp_servers]]`: what answers and what can act.
 
 mod builtin;
+mod fallback;
 
 use std::{
     cell::RefCell,
@@ -28,7 +29,7 @@ use upstream::{
     IdentitySigner, McpServer, McpTools, ProviderConfig, Relay, Responses,
     mcp::{Consent, HTTP_POLICY, Host, Program},
     openai::{
-        MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
+        Gate, MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
     },
     relay::RelayLimits,
@@ -110,6 +111,7 @@ pub(crate) fn build(
             raw.id
         );
     }
+    fallback::add(raw_models, &mut models)?;
     let first_model = raw_models[0].id.as_str();
     let raw_workflows = &raw_workflows(config);
     let toolbox = Toolbox {
@@ -310,6 +312,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             times: raw.retries,
             ..Retries::default()
         },
+        gate: gate(raw),
     };
     let words = format!("{} at {base_url}", raw.model);
     let transcriber: Arc<dyn Transcriber> =
@@ -344,6 +347,13 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds.max(1))
+}
+
+fn gate(raw: &RawModel) -> Option<Gate> {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let patience = Duration::from_secs(raw.waiting_seconds);
+    (raw.max_concurrency > 0)
+        .then(|| Gate::new(count(raw.max_concurrency), count(raw.max_waiting), patience))
 }
 
 fn request_options(raw: &RawModel) -> RequestOptions {

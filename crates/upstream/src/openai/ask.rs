@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     Provider,
     failure::{self, Again},
+    gate::Placed,
     refused::Refused,
     stream::{self, Decode},
 };
@@ -66,6 +67,7 @@ impl Provider {
         body: impl Fn(&Refused) -> B,
         decoder: impl Fn() -> D,
     ) -> Result<ModelStream, ModelError> {
+        let place = self.enter().await?;
         let mut refused = self.refused(&request.model);
         let mut changes = Vec::new();
         let mut tried = 0;
@@ -73,7 +75,7 @@ impl Provider {
             let error = match self.begin(path, &body(&refused), decoder()).await {
                 Ok(answer) => {
                     self.remember(&request.model, refused, &changes);
-                    return Ok(answer);
+                    return Ok(Placed::stream(answer, place));
                 }
                 Err(error) => error,
             };

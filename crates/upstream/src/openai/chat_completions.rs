@@ -13,7 +13,10 @@ mod thoughts;
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
+use engine::ports::{
+    BuiltinEvent, BuiltinState, BuiltinWork, Model, ModelError, ModelEvent, ModelRequest,
+    ModelStream, Usage,
+};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
@@ -21,6 +24,7 @@ use self::{calls::Calls, request::Body, sources::Sources, thoughts::Thoughts};
 use super::{
     Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
+    pictures,
     refused::{OUTPUT_FIELDS, Refused},
     stream::{self, Decode, Events},
     think::Splitter,
@@ -91,6 +95,8 @@ pub(super) struct Decoder {
     calls: Calls,
     thoughts: Thoughts,
     sources: Sources,
+    /// How many pictures have come.
+    pictures: u32,
     has_begun: bool,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
@@ -113,6 +119,7 @@ impl Decoder {
             calls: Calls::default(),
             thoughts: Thoughts::default(),
             sources: Sources::default(),
+            pictures: 0,
             has_begun: false,
             has_said: false,
             finish: None,
@@ -171,6 +178,18 @@ impl Decoder {
                     index: lenient::number(&citation["end_index"])
                         .and_then(|index| index.try_into().ok()),
                 });
+            }
+        }
+        // Models that draw while they speak (Gemini and others behind OpenRouter).
+        for image in lenient::list(&part["images"]) {
+            let image = pictures::read(&image["image_url"]["url"], false);
+            if image.is_some() {
+                self.pictures += 1;
+                events.push_back(ModelEvent::Builtin(BuiltinEvent {
+                    id: format!("image_{}", self.pictures),
+                    state: BuiltinState::Done,
+                    work: BuiltinWork::ImageGeneration { image },
+                }));
             }
         }
         for call in lenient::list(&part["tool_calls"]) {

@@ -343,6 +343,10 @@ fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
     if name == "include" && words.contains("encrypted content") {
         return unknown().next();
     }
+    // All that is in it is ours.
+    if name == "include" && param.starts_with(name) {
+        return Some(0);
+    }
     // Summaries may be refused to an account rather than by a model.
     let is_denied = || name == "reasoning" && words.contains("must be verified");
     let is_param = param == name
@@ -352,7 +356,14 @@ fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
     if is_param && (unknown().next().is_some() || is_denied()) {
         return Some(0);
     }
+    // Proxies refuse what they have made of it.
+    let other = if name == "reasoning" {
+        "reasoning_effort"
+    } else {
+        name
+    };
     places(words, name)
+        .chain(places(words, other))
         .filter_map(|place| unknown().map(|at| at.abs_diff(place)).min())
         .min()
 }
@@ -453,6 +464,10 @@ mod tests {
         assert!(near("parallel_tool_calls") < near("tool_choice"));
         assert_eq!(distance("no such thing as 'user'", "", "user"), None);
         assert_eq!(distance("not supported here", "store", "store"), Some(0));
+        let unknown = "invalid value: 'web_search_call.action.sources'. supported values are: 'x'";
+        assert_eq!(distance(unknown, "include[1]", "include"), Some(0));
+        let of_proxy = "mistral does not support parameters: ['reasoning_effort']";
+        assert!(distance(of_proxy, "", "reasoning").is_some());
         let sealed = "encrypted content is not supported with this model.";
         assert!(distance(sealed, "", "include").is_some());
     }

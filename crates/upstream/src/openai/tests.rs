@@ -4,6 +4,7 @@ mod asking;
 mod builtins;
 mod corpus;
 mod files;
+mod gate;
 mod thoughts;
 mod tolerance;
 

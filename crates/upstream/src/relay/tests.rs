@@ -466,3 +466,27 @@ async fn the_demo_assistant_is_translated_too() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_relayed_answer_has_a_place_until_it_ends() {
+    let model = FakeModel::scripted([Reply::text(["Hel"]).and_hold()])
+        .await
+        .unwrap();
+    let gate = Some(crate::openai::Gate::new(1, 0, Duration::from_secs(1)));
+    let config = ProviderConfig {
+        gate,
+        ..config(&model)
+    };
+    let relay = Relay::PassOn(ChatCompletions::new(config).unwrap());
+    let body = body();
+    let mut held = relay.answer(&context(), body.as_bytes()).await.unwrap();
+    assert!(held.next().await.is_some());
+    let refused = relay.answer(&context(), body.as_bytes()).await.err();
+    assert!(
+        matches!(refused, Some(RelayError::Model(ModelError::RateLimited(_)))),
+        "{refused:?}"
+    );
+    drop(held);
+    model.push(Reply::text(["fine"]));
+    assert!(frames(&relay, &body).await.concat().contains("fine"));
+}

@@ -8,14 +8,11 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::{
-    BuiltinEvent, BuiltinState, BuiltinWork, GeneratedImage, ModelEvent, WebSource,
-};
+use engine::ports::{BuiltinEvent, BuiltinState, BuiltinWork, ModelEvent, WebSource};
 use serde_json::Value;
 
 use super::text::Place;
-use crate::openai::{lenient, stream::Events};
+use crate::openai::{lenient, pictures, stream::Events};
 
 /// More calls than this in one answer are not shown.
 const MAX_CALLS: usize = 256;
@@ -82,7 +79,7 @@ impl Builtins {
                 *code = lenient::text(&event["code"]).into_owned();
             }
             (BuiltinWork::ImageGeneration { image }, "partial_image") => {
-                *image = picture(&event["partial_image_b64"], true);
+                *image = pictures::read(&event["partial_image_b64"], true);
             }
             // The picture comes with the item.
             (BuiltinWork::ImageGeneration { .. }, "completed") => state = BuiltinState::Working,
@@ -142,7 +139,7 @@ impl Builtins {
                 }
             }
             BuiltinWork::ImageGeneration { image } => {
-                *image = picture(&item["result"], false);
+                *image = pictures::read(&item["result"], false);
             }
         }
         let state = match item["status"].as_str() {
@@ -268,34 +265,4 @@ fn keep(new: &mut BuiltinWork, known: &BuiltinWork) {
         // A picture comes once for each of its forms.
         _ => {}
     }
-}
-
-/// A picture in base 64; its media type by its first bytes.
-fn picture(data: &Value, is_partial: bool) -> Option<GeneratedImage> {
-    let bytes = STANDARD.decode(data.as_str()?).ok()?;
-    let media_type = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [0xff, 0xd8, ..] => "image/jpeg",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => "image/webp",
-        _ => return None,
-    };
-    Some(GeneratedImage {
-        bytes: bytes.into(),
-        media_type,
-        is_partial,
-    })
 }
