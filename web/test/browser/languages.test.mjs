@@ -59,6 +59,7 @@ test('O007 from right to left: the page of the chat is turned, and nothing serio
     assert.deepEqual([await app.getAttribute('dir'), await app.getAttribute('lang')], ['rtl', 'ar']);
     const [bubble, send, field] = await Promise.all(['.bubble', '.send', '.composer textarea'].map((selector) => page.locator(selector).first().boundingBox()));
     assert.ok(bubble.x < 200, 'what the person said stands on the left');
+    assert.equal(await page.locator('.composer textarea').evaluate((node) => getComputedStyle(node).direction), 'rtl', 'an empty field too');
     assert.ok(send.x < field.x, 'the button is left of the field');
     assert.deepEqual(await seriousFindings(page, 'rtl'), []);
     assert.equal(await page.locator('.thread').evaluate((node) => node.scrollWidth <= node.clientWidth), true);

@@ -1,20 +1,14 @@
 // @vitest-environment node
 /** O007 languages: every one has every text with its placeholders, and what is asked for leads to the right one. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import { EN, type MessageKey } from '../../src/i18n/en';
 import { formatDuration } from '../../src/i18n/duration';
 import { Languages } from '../../src/i18n/language';
 import { directionOf, resolveLocale } from '../../src/i18n/resolve';
 import type { Messages } from '../../src/i18n/translate';
+import { PROMISED, TAGS, textsOf } from './locale-files.mjs';
 
-const FOLDER = new URL('../../src/i18n/locales/', import.meta.url);
-const TAGS = readdirSync(FOLDER).map((file) => file.replace(/\.json$/, ''));
-const textsOf = (tag: string): Record<string, string> => JSON.parse(readFileSync(new URL(`${tag}.json`, FOLDER), 'utf8')) as Record<string, string>;
 const placeholders = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).toSorted();
-
-/** Every language that the published types name, beside English. */
-const PROMISED = [...readFileSync(new URL('../../node_modules/@openai/chatkit/types/index.d.ts', import.meta.url), 'utf8').split('export type TranslatedLocale =')[1]!.split(';')[0]!.matchAll(/'([\w-]+)'/g)].map(([, tag]) => tag!);
 
 test('every file is of a language that the types name', () => {
   expect(TAGS.filter((tag) => !PROMISED.includes(tag))).toEqual([]);
@@ -60,7 +54,7 @@ describe('what is asked for', () => {
 });
 
 describe('changing the language', () => {
-  const german = { ...EN, 'action.copy': 'Kopieren' } as Messages;
+  const german: Messages = { ...EN, 'action.copy': 'Kopieren' };
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
   };
@@ -70,7 +64,7 @@ describe('changing the language', () => {
     const languages = new Languages(['de-DE', 'fr-FR'], (tag) => new Promise((resolve) => gates.set(tag, resolve)));
     void languages.use('de-AT');
     void languages.use('fr');
-    gates.get('fr-FR')!({ ...EN, 'action.copy': 'Copier' } as Messages);
+    gates.get('fr-FR')!({ ...EN, 'action.copy': 'Copier' });
     await settle();
     gates.get('de-DE')!(german);
     await settle();
