@@ -3,7 +3,7 @@
 // server hands out. Why esbuild alone: one IIFE needs no bundler framework, and a build takes a second.
 import { build, context, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
@@ -77,14 +77,18 @@ const main = (versions) => ({
   jsx: 'automatic',
   jsxImportSource: 'preact',
   banner: { js: BANNER },
-  define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions) },
+  define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions), LOCALE_VERSIONS: localeVersions },
   plugins: [cssText, sharedInside],
 });
 
-await mkdir('dist/chatkit', { recursive: true });
+/** The texts of each language, as a module: a page that allows the script allows it too. */
+const locales = Object.fromEntries(await Promise.all((await readdir('src/i18n/locales')).sort().map(async (file) => [file.replace(/\.json$/, ''), Buffer.from(`export default ${JSON.stringify(JSON.parse(await readFile(`src/i18n/locales/${file}`, 'utf8')))};\n`)])));
+const localeVersions = JSON.stringify(Object.fromEntries(Object.entries(locales).map(([tag, content]) => [tag, versionOf(content)])));
+
+await mkdir('dist/chatkit/l10n', { recursive: true });
 
 if (process.argv.includes('--watch')) {
-  await Promise.all(LAZY.map((name) => build(lazy(name))));
+  await Promise.all([...LAZY.map((name) => build(lazy(name))), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
   const running = await context({ ...main(Object.fromEntries(LAZY.map((name) => [name, 'dev']))), sourcemap: 'inline' });
   await running.watch();
 } else {
@@ -93,9 +97,12 @@ if (process.argv.includes('--watch')) {
   const element = await build({ ...main(Object.fromEntries(LAZY.map((name) => [name, versionOf(contents[name])]))), write: false });
   const files = { 'chatkit.js': await put('dist/chatkit.js', element.outputFiles[0].contents) };
   for (const name of LAZY) files[`chatkit/${name}.js`] = await put(lazy(name).outfile, contents[name]);
+  for (const [tag, content] of Object.entries(locales)) files[`chatkit/l10n/${tag}.js`] = await put(`dist/chatkit/l10n/${tag}.js`, content);
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
   await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
+    if (name.includes('/l10n/')) continue;
+    if (name.includes('/l10n/')) continue;
     process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
   }
 }

@@ -16,13 +16,14 @@ type Notifying = HTMLElement & { ariaNotify?: (text: string) => void };
 
 export function Announcer(): JSX.Element {
   const ui = useUi();
-  const { chat, t } = ui;
+  const { chat } = ui;
   const polite = useSignal('');
   const wasAnswering = useRef(false);
   const lost = useRef(false);
   const wasStopping = useRef(false);
   const region = useRef<HTMLDivElement>(null);
   useSignalEffect(() => {
+    const { t } = ui;
     const answering = chat.isAnswering.value;
     const progress = chat.transcript.progress.value;
     const link = chat.turns.link.value;
@@ -64,9 +65,9 @@ export function Announcer(): JSX.Element {
 }
 
 /** What the assistant does at the moment, in the words of the step on the screen; said when it changes. */
-function stepOf({ chat, t, options }: Ui): string | null {
+function stepOf({ chat, t, language }: Ui): string | null {
   const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
   if (last === undefined) return null;
   const { item, live } = chat.transcript.entry(last).value;
-  return item.type === 'workflow' && live === true ? summaryOf(item.workflow, true, t, options.value?.locale ?? 'en') : null;
+  return item.type === 'workflow' && live === true ? summaryOf(item.workflow, true, t, language.value.format) : null;
 }

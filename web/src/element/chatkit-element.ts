@@ -8,7 +8,7 @@ import { render } from 'preact';
 import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf, isForDeveloper } from '../core/errors';
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
-import { translate } from '../i18n/translate';
+import { Languages } from '../i18n/language';
 import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
@@ -32,6 +32,9 @@ type Action = Parameters<OpenAIChatKit['sendCustomAction']>[0];
 /** `chatkit.ready` waits for two frames; a hidden tab has none, so a timer stands in. */
 const READY_WITHOUT_FRAMES_MS = 400;
 
+/** How long the interface waits for its language. */
+const LANGUAGE_WAIT_MS = 600;
+
 let instances = 0;
 
 /** Ids need to be unique, not secret; `crypto.randomUUID` does not exist on plain http. */
@@ -51,6 +54,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   readonly #blocked = signal<Blocked | null>(null);
   readonly #focusRequests = signal(0);
   readonly #selection = { tool: signal<string | null>(null), model: signal<string | null>(null) };
+  readonly #languages = new Languages(parts.locales, parts.messages);
   readonly #chat: Chat;
   readonly #attachments: DraftAttachments;
   readonly #mount: HTMLElement;
@@ -79,7 +83,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       widgetAction: () => this.#options.value?.widgets.onAction ?? null,
       log: (name, data) => this.#log(name, data),
       emit: this.#emit,
-      translate: () => translate,
+      translate: () => this.#languages.current.value.t,
       newId,
       now: () => new Date(),
       giveBack: (message, whole) => this.#giveBack(message, whole),
@@ -87,8 +91,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#attachments = new DraftAttachments({
       uploader: () => this.#uploader(),
       rules: () => this.#currentOptions().composer.attachments,
-      locale: () => this.#currentOptions().locale,
-      translate: () => translate,
+      locale: () => this.#languages.current.value.format,
+      translate: () => this.#languages.current.value.t,
       newId,
       say: (words) => (this.#chat.toast.value = words),
       report: (error) => this.#emit('chatkit.error', { error }),
@@ -107,6 +111,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     }
     const newPartner = previous === null || !sameApi(previous.api, options.api);
     this.#options.value = options;
+    void this.#languages.use(options.locale);
     this.#reportMissingStrategy(options);
     if (newPartner) this.#connect(previous === null);
     else if (this.#selection.tool.value !== null && !options.composer.tools.some(({ id }) => id === this.#selection.tool.value)) {
@@ -256,6 +261,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     const preparing = this.#prepare(connection);
     this.#prepared = preparing;
     if (!first) return;
+    this.#hideUntilRead();
     render(mountedApp(this.#ui()), this.#mount);
     this.#started?.();
     this.#started = null;
@@ -265,6 +271,17 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#whenPrepared = open;
     void preparing;
     this.#announceReady();
+  }
+
+  /** Nobody should see English turn into their language; a slow network must not hide the chat either. */
+  #hideUntilRead(): void {
+    const { style } = this.#mount;
+    style.opacity = '0';
+    const show = (): void => {
+      style.removeProperty('opacity');
+    };
+    setTimeout(show, LANGUAGE_WAIT_MS);
+    void this.#languages.use(this.#currentOptions().locale).then(show);
   }
 
   /** Makes sure that there is a way to the server; then whatever waited for that. */
@@ -313,7 +330,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     if (this.#connection !== connection) return;
     this.#emit('chatkit.error', { error });
     const refused = error instanceof DomainRefusedError || (error instanceof RequestError && (error.forUser || isForDeveloper(error.code)) && error.status < 500 && error.status !== 429);
-    if (refused) this.#blocked.value = { message: isForDeveloper(error instanceof RequestError ? error.code : null) ? translate('blocked.owner') : error.message, details: detailsOf(error) };
+    if (refused) this.#blocked.value = { message: isForDeveloper(error instanceof RequestError ? error.code : null) ? this.#languages.current.value.t('blocked.owner') : error.message, details: detailsOf(error) };
     else {
       this.#chat.cannotStart(error, async () => {
         this.#chat.canStart();
@@ -364,6 +381,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   }
 
   #ui(): Ui {
+    const language = this.#languages.current;
     return {
       chat: this.#chat,
       attachments: this.#attachments,
@@ -372,7 +390,10 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       card: signal(null),
       focusRequests: this.#focusRequests,
       selection: { ...this.#selection, selectTool: (id) => this.#selectTool(id) },
-      t: translate,
+      get t() {
+        return language.value.t;
+      },
+      language,
       emit: this.#emit,
       log: (name, data) => this.#log(name, data),
       parts,

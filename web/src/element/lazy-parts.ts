@@ -7,6 +7,7 @@
  */
 import { signal, type ReadonlySignal } from '@preact/signals';
 import { shared } from 'vestibule:shared';
+import type { Messages } from '../i18n/translate';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
 
@@ -26,12 +27,16 @@ export interface LazyParts {
   /** Shows a formula, at once where its part is loaded. */
   readonly formula: ReturnType<typeof lazyFormulas>;
   readonly widgets: LazyUi<typeof import('../widgets/index')>;
+  /** Languages whose texts are there beside English, by tag. */
+  readonly locales: readonly string[];
+  readonly messages: (tag: string) => Promise<Messages>;
   /** Icons by lucide's names. */
   readonly icons: LazyUi<typeof import('../lazy/icons')>;
 }
 
 /** Set by the build: a version changes with its file's content, so that it can be cached for ever. */
 declare const LAZY_VERSIONS: Readonly<Record<Part, string>>;
+declare const LOCALE_VERSIONS: Readonly<Record<string, string>>;
 
 export function lazyParts(folder: () => string): LazyParts {
   const load = (name: Part): Promise<unknown> =>
@@ -45,6 +50,16 @@ export function lazyParts(folder: () => string): LazyParts {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
     widgets: lazyUi(async () => ((await load('widgets')) as InterfacePart<typeof import('../widgets/index')>).default(sharedModule), failed('widgets could not be loaded; their text is shown.')),
+    locales: Object.keys(LOCALE_VERSIONS),
+    messages: async (tag) => {
+      try {
+        // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
+        return ((await import(`${folder()}/chatkit/l10n/${tag}.js?v=${LOCALE_VERSIONS[tag] ?? ''}`)) as { default: Messages }).default;
+      } catch (error) {
+        failed('the texts of this language could not be loaded; they are shown in English.')();
+        throw error;
+      }
+    },
     icons: lazyUi(() => load('icons') as Promise<typeof import('../lazy/icons')>, failed('icons could not be loaded; dots are shown.')),
   };
 }

@@ -3,8 +3,15 @@ import { EN, type MessageKey } from './en';
 
 export type Translate = (key: MessageKey, values?: Readonly<Record<string, string | number>>) => string;
 
-export const translate: Translate = (key, values = {}) =>
-  EN[key].replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+export type Messages = Readonly<Record<MessageKey, string>>;
+
+/** The texts of one language; one that it lacks is English. */
+export function translatorOf(messages: Partial<Messages>): Translate {
+  return (key, values = {}) => (messages[key] ?? EN[key]).replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+/** The English texts. */
+export const translate: Translate = translatorOf(EN);
 
 /**
  * The heading a moment falls under in the history. Servers may send times without a zone; those are

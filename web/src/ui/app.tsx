@@ -4,6 +4,7 @@ import type { ComponentChild, JSX } from 'preact';
 import type { IconNode } from 'lucide';
 import { useMemo, useRef } from 'preact/hooks';
 import { Announcer } from '../a11y/announcer';
+import { directionOf } from '../i18n/resolve';
 import { Lucide } from '../icons/icon';
 import { loadFonts, themeProperties } from '../theme/palette';
 import { Composer } from './composer';
@@ -48,7 +49,7 @@ function LucideIcons({ children }: { readonly children: ComponentChild }): JSX.E
 
 function App(): JSX.Element {
   const ui = useUi();
-  const { chat, blocked, options, log } = ui;
+  const { chat, blocked, options, log, language } = ui;
   const { frameTitle, theme } = useOptions();
   const root = useRef<HTMLElement>(null);
   const { isOver, ...drop } = useFileDrop();
@@ -68,7 +69,7 @@ function App(): JSX.Element {
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
-    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} {...drop}>
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} {...drop}>
       <Header />
       <div class="body">
         {blocked.value !== null ? (

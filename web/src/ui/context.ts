@@ -1,11 +1,12 @@
 /** What every part of the interface can reach, handed down by Preact context. */
-import type { Signal } from '@preact/signals';
+import type { ReadonlySignal, Signal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { RefusalDetails } from '../core/errors';
 import type { Emit } from '../element/events';
 import type { LazyParts } from '../element/lazy-parts';
 import type { Options } from '../element/options';
+import type { Language } from '../i18n/language';
 import type { Translate } from '../i18n/translate';
 import type { Chat } from '../store/chat';
 import type { CardRequest } from './cards';
@@ -33,7 +34,9 @@ export interface Ui {
     readonly model: Signal<string | null>;
     readonly selectTool: (id: string | null) => void;
   };
+  /** The texts of the language of the moment: reading it while drawing draws again when that changes. */
   readonly t: Translate;
+  readonly language: ReadonlySignal<Language>;
   readonly emit: Emit;
   readonly log: (name: string, data?: Record<string, unknown>) => void;
   readonly parts: LazyParts;
@@ -54,4 +57,9 @@ export function useOptions(): Options {
   const options = useUi().options.value;
   if (options === null) throw new Error('The interface is used before setOptions().');
   return options;
+}
+
+/** The language in which numbers and dates are written. */
+export function useLocale(): string {
+  return useUi().language.value.format;
 }

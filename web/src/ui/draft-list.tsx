@@ -5,7 +5,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { formatBytes } from '../i18n/bytes';
 import { Icon } from '../icons/icon';
 import type { Draft } from '../store/drafts';
-import { useOptions, useUi } from './context';
+import { useLocale, useUi } from './context';
 import { FileName } from './file-name';
 import { Thumbnail } from './thumbnail';
 
@@ -82,7 +82,7 @@ function DraftChip({ draft, onRemove }: { readonly draft: Draft; readonly onRemo
 
 function DraftNote({ draft: { file, state } }: { readonly draft: Draft }): JSX.Element | null {
   const { t } = useUi();
-  const { locale } = useOptions();
+  const locale = useLocale();
   if (state.at === 'failed') {
     return (
       <span class="draft-note" title={state.message}>

@@ -29,7 +29,7 @@ export function Header(): JSX.Element | null {
       {(header.titleEnabled || inHistory) && <h2 class="header-title" dir="auto">{title}</h2>}
       <div class="header-side end">
         {usable && history.enabled && !inHistory && (
-          <button type="button" class="icon-button history-button" aria-label={t('header.history')} onClick={() => void chat.showHistory()}>
+          <button type="button" class="icon-button history-button" aria-label={t('history.title')} onClick={() => void chat.showHistory()}>
             <Icon of={History} />
           </button>
         )}

@@ -6,11 +6,11 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ThreadMetadata } from '../core/protocol';
 import { dayLabel } from '../i18n/translate';
 import { Icon } from '../icons/icon';
-import { useOptions, useUi } from './context';
+import { useLocale, useOptions, useUi } from './context';
 
 export function HistoryPanel(): JSX.Element {
   const { chat, t } = useUi();
-  const { locale } = useOptions();
+  const locale = useLocale();
   const panel = useRef<HTMLDivElement>(null);
   const { history } = chat;
   const { threads, status, hasMore } = history;
@@ -89,7 +89,7 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
     // The control that had the focus is gone; the row it belonged to takes it.
     setTimeout(() => open.current?.focus({ preventScroll: true }), 0);
   };
-  const title = thread.title ?? t('history.untitled');
+  const title = thread.title ?? t('header.new');
   if (mode.value === 'rename') {
     return (
       <li class="history-row">

@@ -9,6 +9,6 @@ export function useRenderContext(): RenderContext {
   const key = domains?.join(' ');
   return useMemo(
     () => ({ baseUri: document.baseURI, allowedImageDomains: domains, labels: { copy: t('action.copyCode'), done: t('task.complete'), open: t('task.open') }, onCode: parts.highlight, onFormula: parts.formula }),
-    [key],
+    [key, t],
   );
 }

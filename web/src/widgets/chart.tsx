@@ -5,7 +5,7 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { useOptions, useUi } from '../ui/context';
+import { useLocale, useUi } from '../ui/context';
 import { chartData, type ChartData, type Series } from './chart-data';
 import { area, curve, type Point } from './curves';
 import { useScheme } from './scope';
@@ -21,7 +21,7 @@ const GAPS = { bar: 4, category: 0.28 };
 
 export function Chart({ node }: ComponentProps): JSX.Element {
   const { t } = useUi();
-  const { locale } = useOptions();
+  const locale = useLocale();
   const scheme = useScheme();
   const data = useMemo(() => chartData(node), [node]);
   const box = useRef<HTMLDivElement>(null);

@@ -4,7 +4,7 @@ import { Calendar as CalendarGlyph, ChevronLeft, ChevronRight, X } from 'lucide'
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons/icon';
-import { useOptions, useUi } from '../ui/context';
+import { useLocale, useUi } from '../ui/context';
 import { Popover } from '../ui/popover';
 import { addDays, addMonths, dateOf, dayOf, firstDayOf, today, weeksOf, type Day } from './calendar';
 import { useChange } from './controls';
@@ -15,7 +15,7 @@ import { flag, text, word } from './values';
 
 export function DatePicker({ node }: ComponentProps): JSX.Element {
   const { t } = useUi();
-  const { locale } = useOptions();
+  const locale = useLocale();
   const { id, labelled } = useScope();
   const change = useChange(node);
   const name = text(node, 'name');

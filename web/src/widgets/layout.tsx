@@ -158,7 +158,7 @@ export function ListView({ node }: ComponentProps): JSX.Element {
         {hidden > 0 && (
           // It stays, and so does the focus on it.
           <button type="button" class="w-more" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
-            {all.value ? t('widget.less') : t('widget.more', { count: hidden })}
+            {all.value ? t('message.less') : t('widget.more', { count: hidden })}
           </button>
         )}
       </div>

@@ -168,8 +168,8 @@ test('options without effect are named in the console, and a tool that is none i
   visit(async (page) => {
     const said = [];
     page.on('console', (message) => said.push(message.text()));
-    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit' }, entities: { onTagSearch: () => [] }, composer: { tools: [{ id: 's', label: 'Search', icon: 'globe' }] } }));
-    assert.equal(said.filter((text) => text.includes('options.entities does nothing in this version')).length, 1, said.join());
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit' }, commands: { enabled: true }, composer: { tools: [{ id: 's', label: 'Search', icon: 'globe' }] } }));
+    assert.equal(said.filter((text) => text.includes('options.commands does nothing in this version')).length, 1, said.join());
     const refused = await page.evaluate(() => window.chat.setComposerValue({ text: 'x', selectedToolId: 'nope' }).then(() => null, (error) => error.name));
     assert.equal(refused, 'IntegrationError');
     assert.equal(await page.getByPlaceholder('Message the AI').inputValue(), '', 'nothing changes');

@@ -17,7 +17,7 @@ export function UserMessage({ entry }: ItemProps): JSX.Element | null {
     <article class={optimistic ? 'user-message unsent' : 'user-message'}>
       <h3 class="visually-hidden">{t('message.user')}</h3>
       {(item.attachments ?? []).length > 0 && (
-        <ul class="attachments" aria-label={t('item.attachments')}>
+        <ul class="attachments" aria-label={t('attach.list')}>
           {(item.attachments ?? []).map((attachment) => (
             <li key={attachment.id}>
               <AttachmentView attachment={attachment} />

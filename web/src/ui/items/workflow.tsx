@@ -8,13 +8,13 @@ import type { JSX } from 'preact';
 import type { Workflow } from '../../core/protocol';
 import { formatDuration } from '../../i18n/duration';
 import { Icon } from '../../icons/icon';
-import { useOptions, useUi } from '../context';
+import { useLocale, useUi } from '../context';
 import type { ItemProps } from './item-view';
 import { TaskView, taskTitle } from './task';
 
 export function WorkflowItem({ entry }: ItemProps): JSX.Element | null {
   const { t, id } = useUi();
-  const { locale } = useOptions();
+  const locale = useLocale();
   const { item, live, key } = entry.value;
   /** What the person chose; until then the server decides. */
   const chosen = useSignal<boolean | null>(null);
