@@ -105,18 +105,35 @@ impl Engine {
         let owner = &context.owner;
         let thread = self.store.thread(owner, &params.thread_id).await?;
         let item = self.store.item(owner, &thread.id, &params.item_id).await?;
-        let ThreadItem::UserMessage(message) = &item else {
+        check_open(&thread.status)?;
+        let workflow = Arc::clone(self.workflow_of(&context)?);
+        if let ThreadItem::UserMessage(message) = &item {
+            workflow.pick_model(message.inference_options.model.as_deref())?;
+        } else if !self
+            .is_cut_answer(owner, &workflow, &thread.id, &item)
+            .await?
+        {
             return Err(Error::Invalid {
                 message: "only a user's message can be answered again; name one in `item_id`"
                     .to_owned(),
                 param: Some("params.item_id".to_owned()),
             });
-        };
-        check_open(&thread.status)?;
-        let workflow = Arc::clone(self.workflow_of(&context)?);
-        workflow.pick_model(message.inference_options.model.as_deref())?;
+        }
         self.begin(context, workflow, item, Begins::Again, following)
             .await
+    }
+
+    /// Whether the answer to something that a person did, and did not write, was interrupted, and can be given again.
+    async fn is_cut_answer(
+        &self,
+        owner: &Owner,
+        workflow: &Workflow,
+        thread: &ThreadId,
+        item: &ThreadItem,
+    ) -> Result<bool, Error> {
+        let run = self.store.standing(owner, thread).await?.run;
+        let is_cut = run.is_some_and(|run| run.is_interrupted && run.answers == *item.id());
+        Ok(is_cut && is_repeatable(workflow, item))
     }
 
     /// Reads on in a run. Where none lives, messages that were left waiting are answered now, and an answer that was
@@ -152,8 +169,7 @@ impl Engine {
         };
         let cut_off = self.recoverable(&context, &thread_id, &answers).await?;
         let message = self.store.item(owner, &thread_id, &answers).await?;
-        if workflow.agent.is_some() && history::is_record(&message) {
-            // What it did for a click may have happened.
+        if !is_repeatable(&workflow, &message) {
             return Err(Error::NoRun);
         }
         self.begin(
@@ -605,6 +621,11 @@ impl Engine {
         };
         Ok(message.into())
     }
+}
+
+/// Whether an answer to this item may be begun anew: what an agent, or a tool, has done for a click may have happened.
+fn is_repeatable(workflow: &Workflow, item: &ThreadItem) -> bool {
+    !history::is_record(item) || (workflow.agent.is_none() && history::kept_call(item).is_none())
 }
 
 fn queue_is_full() -> Error {

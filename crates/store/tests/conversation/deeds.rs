@@ -846,3 +846,46 @@ async fn a_locked_thread_takes_nothing() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_interrupted_answer_to_a_form_can_be_given_again_and_one_to_a_message_of_the_model_cannot()
+ {
+    let house = House::new([
+        vec![Step::Say("Hi"), Step::Done],
+        vec![Step::Say("half"), Step::Hang],
+        vec![Step::Say("Whole."), Step::Done],
+    ])
+    .await;
+    let thread = created(&house.turn("ada", create("hi")).await).id;
+    let [id] = &put(&house, &thread, &[form()]).await[..] else {
+        panic!("one item")
+    };
+    let skipped = json!({"status": "skipped"});
+    let reader = crate::house::stream(house.ask("ada", answered(&thread, id, &skipped)).await);
+    let house = house.restarted();
+    assert_eq!(house.engine.mark_interrupted().await.expect("marked"), 1);
+    drop(reader);
+    let again = |item: &ItemId| json!({"type": "threads.retry_after_item", "params": {"thread_id": thread, "item_id": item}});
+    let other = house.items("ada", &thread).await[1].id().clone();
+    assert!(matches!(
+        refusal(house.ask("ada", again(&other)).await),
+        Error::Invalid { .. }
+    ));
+    house.turn("ada", again(id)).await;
+    assert_eq!(
+        texts(&house.items("ada", &thread).await),
+        [
+            "user: hi",
+            "assistant: Hi",
+            "structured_input",
+            "assistant: Whole."
+        ]
+    );
+    assert!(
+        matches!(
+            refusal(house.ask("ada", again(id)).await),
+            Error::Invalid { .. }
+        ),
+        "it is whole by now"
+    );
+}
