@@ -49,9 +49,10 @@ test-web: web ## The element: units, then Chromium (CHROMIUM names another path 
 
 # For the whole workspace, so that what the other tests have built is used again; the seed program is built along.
 CONFORMANCE_TESTS := --features conformance/async-openai --test async_openai
-test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API
+test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API and the agents' hook
 	cargo test --locked --workspace --no-run $(CONFORMANCE_TESTS)
 	. scripts/test-env >/dev/null && npm --prefix conformance test --silent
+	. scripts/test-env >/dev/null && conformance/agents/run $(BINARY)
 
 HISTORY = conformance/history/history --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule"
 test-history: build test-deps ## Concurrent clients and a nemesis for three minutes at a fixed seed, and a checker of what came of it

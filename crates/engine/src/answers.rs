@@ -640,9 +640,10 @@ fn check_open(status: &ThreadStatus) -> Result<(), Error> {
         ThreadStatus::Locked { reason } => ("locked", reason),
         ThreadStatus::Closed { reason } => ("closed", reason),
     };
+    // It may be a sentence, and this one goes on.
     let reason = reason
         .as_deref()
-        .map(|reason| format!(": {reason}"))
+        .map(|reason| format!(": {}", reason.trim_end_matches(['.', ' '])))
         .unwrap_or_default();
     Err(Error::Conflict(format!(
         "this conversation is {state}{reason}; start a new chat to go on"

@@ -49,6 +49,8 @@ struct Growing {
     grown: usize,
     /// How much of that is in the store; `None` where the item itself is not.
     stored: Option<usize>,
+    /// Whether it was done before, and only changes: nobody is told once more that it is.
+    was_done: bool,
 }
 
 impl Growing {
@@ -195,6 +197,17 @@ impl Transcript {
             item,
             grown: 0,
             stored: None,
+            was_done: false,
+        });
+    }
+
+    /// Lets an item change that was done before, in the store as for readers.
+    pub(crate) fn reopen(&mut self, item: ThreadItem) {
+        self.growing.push(Growing {
+            item,
+            grown: 0,
+            stored: Some(0),
+            was_done: true,
         });
     }
 
@@ -299,7 +312,11 @@ impl Transcript {
 
     fn close_from(&mut self, first: usize, out: &mut VecDeque<Effect>) -> Closed {
         let mut closed = Vec::with_capacity(self.growing.len() - first);
-        for Growing { item, .. } in self.growing.drain(first..) {
+        for Growing { item, was_done, .. } in self.growing.drain(first..) {
+            if was_done {
+                self.unsaved.push(item);
+                continue;
+            }
             if let ThreadItem::AssistantMessage(message) = &item {
                 for (index, content) in (0..).zip(&message.content) {
                     out.push_back(Effect::Emit(Event::ItemUpdated {
@@ -321,11 +338,12 @@ impl Transcript {
     /// an image that is half made. What was under way in a list of tasks is not any more.
     pub(crate) fn close_cut(&mut self, out: &mut VecDeque<Effect>) -> Closed {
         for mut growing in std::mem::take(&mut self.growing) {
-            let is_kept = matches!(
-                growing.item,
-                ThreadItem::AssistantMessage(_) | ThreadItem::Workflow(_)
-            );
-            if growing.is_blank() || !is_kept {
+            let is_kept = !growing.is_blank()
+                && matches!(
+                    growing.item,
+                    ThreadItem::AssistantMessage(_) | ThreadItem::Workflow(_)
+                );
+            if !is_kept && !growing.was_done {
                 let item_id = growing.item.id().clone();
                 if growing.stored.is_some() {
                     self.removed.push(item_id.clone());

@@ -176,8 +176,8 @@ fn log(
             let user = user();
             line!(error, user);
         }
-        // An error that became an `error` event of a stream.
-        (200, _) => {
+        // An error that became an `error` event of a stream, or the agent's.
+        (200 | 424, _) => {
             let user = user();
             line!(warn, user);
         }

@@ -234,6 +234,15 @@ impl ApiError {
         }
     }
 
+    /// 424: the application's agent did not do what it was asked. No 5xx, which clients send again by themselves: the
+    /// agent may have acted, and would act once more.
+    pub fn agent_failed(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(StatusCode::FAILED_DEPENDENCY, message).with_code("agent_failed")
+        }
+    }
+
     /// 502: a service that we called gave no usable answer.
     pub fn bad_gateway(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self {

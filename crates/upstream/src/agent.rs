@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use data_encoding::HEXLOWER;
 use engine::{
     RequestContext,
@@ -203,6 +203,12 @@ impl Agent for HttpAgent {
         let response = tokio::time::timeout(self.config.silence, asking)
             .await
             .map_err(|_| AgentError::TimedOut)??;
+        // A page that somebody's login or proxy puts in the agent's place would otherwise look like silence.
+        if is_page(&response) {
+            return Err(AgentError::Refused(
+                "it answers with text/html instead of text/event-stream".into(),
+            ));
+        }
         Ok(events(response.bytes_stream(), self.config.silence))
     }
 
@@ -300,6 +306,12 @@ struct CallUser<'a> {
     id: &'a str,
     issuer: &'a str,
     claims: &'a Map<String, Value>,
+}
+
+/// Whether a page was answered, which says so.
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 fn sign(key: &hmac::Key, now: i64, body: &[u8]) -> String {
@@ -419,10 +431,32 @@ fn parse(data: &[u8]) -> Option<AgentEvent> {
         let Patch { patch } = serde_json::from_slice(data).ok()?;
         return Some(AgentEvent::Patch(patch));
     }
-    let event: Event = serde_json::from_slice(data)
+    let event = serde_json::from_slice(data).or_else(|error| renamed(data).ok_or(error));
+    let event: Event = event
         .inspect_err(|error| tracing::debug!(%error, "an agent's event cannot be read"))
         .ok()?;
     Some(AgentEvent::Said(Box::new(event)))
+}
+
+/// The event under names that are identifiers: an agent may call its items whatever it likes, it gets other names anyway.
+fn renamed(data: &[u8]) -> Option<Event> {
+    let mut event: Value = serde_json::from_slice(data).ok()?;
+    rename(event.get_mut("item_id"));
+    if let Some(item) = event.get_mut("item") {
+        rename(item.get_mut("id"));
+        rename(item.get_mut("thread_id"));
+    }
+    serde_json::from_value(event).ok()
+}
+
+/// The same name for the same text, and another one for another.
+fn rename(name: Option<&mut Value>) {
+    if let Some(Value::String(name)) = name
+        && name.parse::<ItemId>().is_err()
+    {
+        let digest = digest::digest(&digest::SHA256, name.as_bytes());
+        *name = format!("agent_{}", HEXLOWER.encode(digest.as_ref()));
+    }
 }
 
 #[cfg(test)]

@@ -44,8 +44,11 @@ impl Mouth {
         }
     }
 
-    /// Says something; it is handed out by the next [`Mouth::speak`].
+    /// Says something, unless it is hidden from people; it is handed out by the next [`Mouth::speak`].
     pub(crate) fn say(&mut self, event: Event) {
+        if !event.is_visible_to_user() {
+            return;
+        }
         self.end.0 += event.span();
         self.is_pressing |= !is_text(&event);
         log::write(&mut self.frames, &event, self.end, &mut self.words);
@@ -95,7 +98,9 @@ fn is_text(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{ItemId, RunId, ThreadId, event::TextDelta};
+    use protocol::{
+        ItemId, RunId, ThreadId, ThreadItem, event::TextDelta, item::HiddenContextItem,
+    };
 
     use super::*;
     use crate::{context::Owner, runs::RunSettings};
@@ -115,6 +120,32 @@ mod tests {
             delta,
         }
         .into()
+    }
+
+    fn hidden() -> ThreadItem {
+        HiddenContextItem {
+            id: ItemId::mint(8),
+            thread_id: ThreadId::mint(1),
+            created_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            content: "for the model".into(),
+        }
+        .into()
+    }
+
+    #[tokio::test]
+    async fn what_is_hidden_from_people_is_not_said() {
+        let mut mouth = mouth();
+        for event in [
+            Event::ItemAdded { item: hidden() },
+            Event::ItemDone { item: hidden() },
+            Event::ItemReplaced { item: hidden() },
+        ] {
+            mouth.say(event);
+        }
+        assert!(!mouth.has_words());
+        assert_eq!(mouth.end, mouth.run.log.position());
+        mouth.say(progress());
+        assert!(mouth.has_words());
     }
 
     fn progress() -> Event {

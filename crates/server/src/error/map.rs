@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth::{Reason, Refusal, Rejection};
-use engine::ports::{AgentError, Interrupted, ModelError};
+use engine::ports::{Interrupted, ModelError};
 use protocol::{RequestError, hosted::ParameterError};
 use upstream::relay::RelayError;
 
@@ -11,8 +11,6 @@ use crate::error::ApiError;
 
 /// When to try again after the store was busy.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
-/// When to try again after the application's agent was out of reach.
-const AGENT_RETRY: Duration = Duration::from_secs(5);
 
 impl From<engine::Error> for ApiError {
     fn from(error: engine::Error) -> Self {
@@ -34,14 +32,7 @@ impl From<engine::Error> for ApiError {
                 .with_code("workflow_not_found")
                 .with_param("workflow"),
             Error::Unsupported(_) => Self::bad_request(message).with_code("unsupported_request"),
-            Error::Agent(cause) => match cause {
-                AgentError::Unavailable(_) | AgentError::TimedOut => {
-                    Self::unavailable(message, AGENT_RETRY).with_cause(cause)
-                }
-                AgentError::Refused(_) | AgentError::Malformed(_) | AgentError::Invalid(_) => {
-                    Self::bad_gateway(message, cause)
-                }
-            },
+            Error::Agent(cause) => Self::agent_failed(message, cause),
             Error::UploadsDisabled => {
                 Self::bad_request(message).with_code("chatkit.file_upload_disabled")
             }

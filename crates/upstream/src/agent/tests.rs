@@ -1,6 +1,6 @@
 //! What an agent is sent, and how its answers are read.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use engine::ports::AgentEvent;
 use protocol::{Timestamp, event::NoticeLevel};
@@ -172,6 +172,41 @@ async fn events_are_read_however_they_are_framed_and_what_is_none_is_skipped() {
         Ok(AgentEvent::Said(event)) if matches!(&**event, Event::Notice(notice) if notice.level == NoticeLevel::Info)
     ));
     assert_eq!(progress(&heard[3]), "last");
+}
+
+#[tokio::test]
+async fn items_may_be_called_whatever_the_agent_likes() {
+    let long = "n".repeat(300);
+    let mut body = String::new();
+    for id in ["", "an id with spaces", "日本", &long, "m_1"] {
+        let item = json!({"type": "assistant_message", "id": id, "thread_id": id,
+            "created_at": "2026-11-29T11:00:00Z", "content": []});
+        for event in [
+            json!({"type": "thread.item.added", "item": item}),
+            json!({"type": "thread.item.removed", "item_id": id}),
+        ] {
+            writeln!(body, "data: {event}\n").unwrap();
+        }
+    }
+    let heard = heard(chunked("text/event-stream", &body)).await;
+    let names: Vec<ItemId> = heard
+        .into_iter()
+        .map(|event| match event {
+            Ok(AgentEvent::Said(event)) => match *event {
+                Event::ItemAdded { item } => item.id().clone(),
+                Event::ItemRemoved { item_id } => item_id,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names.len(), 10);
+    for pair in names.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
+    let different: std::collections::HashSet<_> = names.iter().collect();
+    assert_eq!(different.len(), 5);
+    assert_eq!(names[8].as_str(), "m_1");
 }
 
 #[tokio::test]

@@ -126,6 +126,68 @@ fn what_stands_in_the_thread_can_be_replaced_and_removed_and_nothing_else() {
     assert_eq!(*play.saved()[0].id(), ItemId::mint(3));
 }
 
+/// A widget with one word in it, whose word may grow.
+fn card(id: &str, word: &str) -> Value {
+    item(
+        "widget",
+        id,
+        json!({"widget": {"type": "Card", "children": [{"type": "Text", "id": "t", "value": word}]}}),
+    )
+}
+
+fn redrawn(id: &str, word: &str) -> Value {
+    let widget = card(id, word)["widget"].clone();
+    json!({"type": "thread.item.updated", "item_id": id,
+        "update": {"type": "widget.root.updated", "widget": widget}})
+}
+
+#[test]
+fn a_widget_that_stands_changes_for_good_and_is_not_done_again() {
+    let old: ThreadItem = serde_json::from_value(card("w_old", "Old")).expect("a widget");
+    let call = AgentCall::Action {
+        action: serde_json::from_value(json!({"type": "press"})).expect("an action"),
+        sender: Some(old),
+    };
+    let play = says(
+        Play::of(start_of(call, Vec::new())),
+        &[
+            redrawn("w_old", "New"),
+            done(&card("w_own", "Own")),
+            redrawn("w_own", "Mine"),
+        ],
+    )
+    .on(Input::AgentEnded);
+    assert_eq!(
+        play.line(),
+        "options ask-agent other-update save[widget] done other-update save[widget,widget+end] end"
+    );
+    let words: Vec<Value> = play
+        .saved()
+        .iter()
+        .map(|item| {
+            serde_json::to_value(item).expect("JSON")["widget"]["children"][0]["value"].clone()
+        })
+        .collect();
+    assert_eq!(words, ["Mine", "New"]);
+}
+
+#[test]
+fn a_patch_is_an_answer() {
+    let mut play = responds();
+    let patch = ThreadPatch {
+        title: Some("Named".to_owned()),
+        ..ThreadPatch::default()
+    };
+    play = play
+        .on(Input::Agent(AgentEvent::Patch(patch)))
+        .on(Input::AgentEnded);
+    assert!(!play.line().contains("error"), "{}", play.line());
+    let nothing = responds()
+        .on(Input::Agent(AgentEvent::Patch(ThreadPatch::default())))
+        .on(Input::AgentEnded);
+    assert!(nothing.line().contains("error"), "{}", nothing.line());
+}
+
 #[test]
 fn people_speak_for_themselves() {
     let theirs = item(
