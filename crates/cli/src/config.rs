@@ -100,6 +100,19 @@ fn resolve(config: &mut RawConfig, folder: &Path) {
     for path in paths(config) {
         *path = join(path);
     }
+    for command in config
+        .mcp_servers
+        .iter_mut()
+        .filter_map(|server| server.command.as_mut())
+    {
+        // A name alone is looked for in PATH.
+        let path = Path::new(command.as_str());
+        if path.components().nth(1).is_some()
+            && let Some(path) = join(path).to_str()
+        {
+            path.clone_into(command);
+        }
+    }
     if let Ok(Some(path)) = store::file_of(&config.storage.url)
         && let Some(path) = join(&path).to_str()
     {
@@ -125,15 +138,17 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         .iter_mut()
         .map(|model| (&mut model.api_key_file, &mut model.headers))
         .unzip();
-    let headers = headers.into_iter().flat_map(|headers| headers.values_mut());
+    let mut servers = Vec::new();
+    let mut secrets: Vec<_> = headers.into_iter().collect();
+    for server in &mut config.mcp_servers {
+        servers.extend([&mut server.api_key_file, &mut server.cwd]);
+        secrets.push(&mut server.env);
+    }
+    let headers = secrets.into_iter().flat_map(|headers| headers.values_mut());
     let headers = headers.filter_map(|header| match header {
         RawHeader::File(header) => Some(&mut header.file),
         RawHeader::Text(_) | RawHeader::Env(_) => None,
     });
-    let servers = config
-        .mcp_servers
-        .iter_mut()
-        .map(|server| &mut server.api_key_file);
     let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
     let optional = issuers.chain(keys).chain(servers).chain(door).flatten();
     always.into_iter().chain(optional).chain(headers)

@@ -1,16 +1,18 @@
 //! Real services for tests, each started on a free port and stopped when its guard is dropped:
-//! [`BetterAuth`], [`ModelServers`], [`PostgreSql`] and [`Redis`].
+//! [`BetterAuth`], [`McpPeer`], [`ModelServers`], [`PostgreSql`] and [`Redis`].
 //!
 //! A guard stops exactly the process that it started. Nothing is shared between tests, so they can
 //! run side by side and in any order.
 
 mod better_auth;
+mod mcp;
 mod model_servers;
 mod postgresql;
 mod process;
 mod redis;
 
 pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
+pub use mcp::{McpPeer, mcp_folder, mcp_python};
 pub use model_servers::ModelServers;
 pub use postgresql::PostgreSql;
 pub use redis::Redis;

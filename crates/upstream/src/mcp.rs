@@ -1,19 +1,20 @@
-//! Tools of MCP servers (Model Context Protocol) over streamable HTTP, behind the engine's port.
+//! Tools of MCP servers (Model Context Protocol) over streamable HTTP, and of programs over their standard input and
+//! output, behind the engine's port.
 //!
-//! Every user has a session of their own with every server, opened with a credential that belongs
-//! to that user: [`SessionKey`] is what keeps people apart, and there is no other way to a session.
+//! Every user has a session of their own with every server over HTTP, opened with a credential that belongs
+//! to that user: [`SessionKey`] is what keeps people apart, and there is no other way to a session. A program has one
+//! session, which all users share, and is told nothing of them.
 //!
-//! Not here yet, and where they go: servers over stdio become a second way to open a session (in
-//! `session.rs`); OAuth with the user's consent becomes a further [`ForwardedIdentity`]; asking the
-//! user before a call belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
-//! [`ToolSpec`].
+//! Not here yet, and where it goes: OAuth with the user's consent becomes a further [`ForwardedIdentity`].
 
 mod consent;
 mod examine;
 mod exchange;
 mod failure;
 mod identity;
+mod lines;
 mod name;
+mod program;
 pub(crate) mod result;
 mod schema;
 mod session;
@@ -46,11 +47,12 @@ pub use self::{
     exchange::{ExchangeClient, TokenExchange},
     failure::FailureKind,
     identity::{IDENTITY_TYP, IdentitySigner},
+    program::{Host, Program},
 };
 use self::{
     exchange::{ExchangeError, Exchanged, Target},
     failure::Failure,
-    session::{Listing, McpTool, Session},
+    session::{HANDSHAKE_TIMEOUT, Listing, McpTool, Session},
 };
 use crate::{
     error::Error,
@@ -73,8 +75,8 @@ const MAX_LEFT_OUT: usize = 1_000;
 pub struct McpServer {
     /// The operator's name for it; in front of its tools' names where two servers' tools collide.
     pub name: String,
-    /// The address of its streamable HTTP endpoint.
-    pub url: Url,
+    /// Where it is.
+    pub place: Place,
     /// What tokens that are meant for it have in `aud`, where that is not its address. A signed
     /// identity holds it letter by letter.
     pub audience: Option<String>,
@@ -95,11 +97,23 @@ pub struct McpServer {
 }
 
 impl McpServer {
+    /// A program, with the usual limits. It is told nothing of the user.
+    pub fn program(name: impl Into<String>, host: Arc<Host>) -> Self {
+        Self {
+            identity: ForwardedIdentity::None,
+            ..Self::at(name.into(), Place::Program(host))
+        }
+    }
+
     /// A server that is told who the user is by a signed token, with the usual limits.
     pub fn new(name: impl Into<String>, url: Url) -> Self {
+        Self::at(name.into(), Place::Http(url))
+    }
+
+    fn at(name: String, place: Place) -> Self {
         Self {
-            name: name.into(),
-            url,
+            name,
+            place,
             audience: None,
             identity: ForwardedIdentity::Signed,
             api_key: None,
@@ -113,7 +127,11 @@ impl McpServer {
 
     /// What tokens that are meant for it have in `aud`.
     fn audience(&self) -> &str {
-        self.audience.as_deref().unwrap_or(self.url.as_str())
+        let name = match &self.place {
+            Place::Http(url) => url.as_str(),
+            Place::Program(_) => &self.name,
+        };
+        self.audience.as_deref().unwrap_or(name)
     }
 
     /// Whether a token with these claims is meant for this server.
@@ -139,6 +157,15 @@ fn canonical(audience: &str) -> String {
         }
         _ => audience.to_owned(),
     }
+}
+
+/// Where a server is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// At the address of its streamable HTTP endpoint.
+    Http(Url),
+    /// It is a program of this machine, whose process all users share.
+    Program(Arc<Host>),
 }
 
 /// What a server is told about the user.
@@ -226,8 +253,21 @@ impl McpTools {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         for server in &servers {
-            http.with_insecure_http(server.allow_insecure_http)
-                .check(&server.url)?;
+            match &server.place {
+                Place::Http(url) => http
+                    .with_insecure_http(server.allow_insecure_http)
+                    .check(url)?,
+                Place::Program(_) if server.identity == ForwardedIdentity::None => {}
+                Place::Program(_) => {
+                    return Err(Error::Configuration {
+                        message: format!(
+                            "the tool server `{}` is a program, which all users share, so it cannot know who the user \
+                             is: set `identity = \"none\"`, or run it as a server of its own and set `url`",
+                            server.name
+                        ),
+                    });
+                }
+            }
             if server.identity == ForwardedIdentity::Signed && signer.is_none() {
                 return Err(Error::Configuration {
                     message: format!(
@@ -270,9 +310,33 @@ impl McpTools {
         self.max_tools
     }
 
+    /// Ends the programs, with everything that they have started.
+    pub async fn close(&self) {
+        let closing = self
+            .servers
+            .iter()
+            .filter_map(|server| match &server.place {
+                Place::Program(host) => Some(host.close()),
+                Place::Http(_) => None,
+            });
+        join_all(closing).await;
+    }
+
+    /// Ends them at once.
+    pub fn kill(&self) {
+        for server in &self.servers {
+            if let Place::Program(host) = &server.place {
+                host.kill();
+            }
+        }
+    }
+
     /// The user's slot for a server: the one at hand if it can still be used, else a fresh one.
     fn slot(&self, server: usize, context: &RequestContext) -> Result<Arc<Slot>, Trouble> {
         let config = self.servers.get(server).ok_or(Trouble::Gone)?;
+        if let Place::Program(host) = &config.place {
+            return Ok(host.slot(Instant::now()));
+        }
         let token = match config.identity {
             ForwardedIdentity::Token
             | ForwardedIdentity::AnyToken
@@ -310,10 +374,8 @@ impl McpTools {
         };
         let slot = Arc::new(Slot {
             credential,
-            exchanged: OnceCell::new(),
             deadline,
-            session: OnceCell::new(),
-            failed_until: Mutex::new(None),
+            ..Slot::shared(None)
         });
         self.sessions.insert(key, Arc::clone(&slot));
         Ok(slot)
@@ -341,6 +403,7 @@ impl McpTools {
                     });
                 }
                 Err(error) => {
+                    session.give_up();
                     self.sessions.invalidate(&SessionKey {
                         owner: context.owner.clone(),
                         server,
@@ -492,6 +555,17 @@ impl McpTools {
 }
 
 impl Slot {
+    /// A place without a credential, which nobody tries to open before this moment.
+    fn shared(failed_until: Option<Instant>) -> Self {
+        Self {
+            credential: None,
+            exchanged: OnceCell::new(),
+            deadline: None,
+            session: OnceCell::new(),
+            failed_until: Mutex::new(failed_until),
+        }
+    }
+
     fn is_usable(&self, now: Instant) -> bool {
         let until = self.exchanged.get().map(|exchanged| exchanged.until);
         self.deadline.is_none_or(|deadline| now < deadline)
@@ -518,7 +592,9 @@ impl Slot {
         if let Some(session) = self.session.get() {
             return Ok(session);
         }
-        let mut failed_until = self.failed_until.lock().await;
+        // Whoever opens it may take longer, and go on with that.
+        let waiting = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.failed_until.lock());
+        let mut failed_until = waiting.await.map_err(|_| Trouble::TimedOut)?;
         if failed_until.is_some_and(|until| Instant::now() < until) {
             return Err(Trouble::BackingOff);
         }
@@ -546,9 +622,10 @@ impl Slot {
         if config.identity != ForwardedIdentity::Exchanged {
             return Ok(Some(own));
         }
-        let target = match &config.audience {
-            Some(name) => Target::Audience(name),
-            None => Target::Resource(&config.url),
+        let target = match (&config.audience, &config.place) {
+            (Some(name), _) => Target::Audience(name),
+            (None, Place::Http(url)) => Target::Resource(url),
+            (None, Place::Program(_)) => Target::Audience(&config.name),
         };
         let asking = || tools.exchange.exchange(&context.user.issuer, own, target);
         let exchanged = self.exchanged.get_or_try_init(asking).await?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use data_encoding::BASE64URL_NOPAD;
 use engine::{
     RequestContext, User,
-    ports::{ToolCall, ToolEvent, Tools},
+    ports::{ToolCall, ToolEvent, ToolStream, Tools},
 };
 use futures::{StreamExt, future::join_all};
 use serde::Serialize;
@@ -114,6 +114,8 @@ struct ToolReport {
     /// What of the schema models are not told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     schema_without: Vec<String>,
+    /// Whether a person is asked before it runs.
+    asks_first: bool,
     /// Why it is not offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<String>,
@@ -234,7 +236,9 @@ enum NotFound {
 async fn look(raw: &RawMcpServer, context: &RequestContext, workplace: &Workplace<'_>) -> Found {
     let not_tried = |error: anyhow::Error| NotFound::NotTried(format!("{error:#}"));
     let tools = tools_of(raw, workplace).map_err(not_tried)?;
-    match tools.examine(&raw.name, context).await {
+    let found = tools.examine(&raw.name, context).await;
+    tools.close().await;
+    match found {
         Some(found) => found.map_err(NotFound::Problem),
         None => Err(NotFound::NotTried("there is no such server".to_owned())),
     }
@@ -293,7 +297,17 @@ async fn call(
         arguments,
     };
     // Whoever types a call has thought about it.
-    let mut events = tools.call(context, called, true).await;
+    let told = listen(tool, tools.call(context, called, true).await, workplace).await;
+    tools.close().await;
+    told
+}
+
+/// The result of a call, with what it reports on the way.
+async fn listen(
+    tool: &str,
+    mut events: ToolStream,
+    workplace: &Workplace<'_>,
+) -> anyhow::Result<CallReport> {
     let mut progress = Vec::new();
     while let Some(event) = events.next().await {
         match event {
@@ -333,8 +347,16 @@ fn report(raw: &RawMcpServer, found: &Found) -> ServerReport {
     let mut report = ServerReport {
         name: raw.name.clone(),
         ok: found.is_ok(),
-        transport: "streamable HTTP",
-        address: raw.url.clone(),
+        transport: if raw.command.is_some() {
+            "stdio"
+        } else {
+            "streamable HTTP"
+        },
+        address: match &raw.command {
+            // Its arguments may hold a key.
+            Some(command) => command.clone(),
+            None => raw.url.clone(),
+        },
         identity: raw.identity,
         server: None,
         protocol: None,
@@ -353,12 +375,14 @@ fn report(raw: &RawMcpServer, found: &Found) -> ServerReport {
                 name: tool.name.clone(),
                 description: tool.description.clone(),
                 schema_without: tool.dropped.clone(),
+                asks_first: tool.is_asked_about,
                 left_out: None,
             });
             let left_out = found.left_out.iter().map(|tool| ToolReport {
                 name: tool.name.clone(),
                 description: String::new(),
                 schema_without: Vec::new(),
+                asks_first: false,
                 left_out: Some(tool.reason.clone()),
             });
             report.tools = offered.chain(left_out).collect();
@@ -416,7 +440,7 @@ impl Report {
     fn describe(&self) -> String {
         let mut lines = Vec::new();
         for server in &self.servers {
-            lines.push(server.describe());
+            lines.push(server.describe(self.call.is_none()));
         }
         for workflow in &self.workflows {
             lines.push(workflow.describe());
@@ -429,7 +453,7 @@ impl Report {
 }
 
 impl ServerReport {
-    fn describe(&self) -> String {
+    fn describe(&self, has_tools: bool) -> String {
         let mark = if self.ok { "ok" } else { "FAILED" };
         let mut lines = vec![format!(
             "{mark}  {}: {} at {}",
@@ -455,7 +479,7 @@ impl ServerReport {
         if let Some(advice) = &self.advice {
             lines.push(format!("    what to do: {}", plain(advice)));
         }
-        if self.ok {
+        if self.ok && has_tools {
             let rows = self.tools.iter().map(ToolReport::row);
             lines.push(table(
                 ["TOOL", "WHAT BECOMES OF IT", "DESCRIPTION"],
@@ -469,11 +493,14 @@ impl ServerReport {
 
 impl ToolReport {
     fn row(&self) -> [String; 3] {
-        let fate = match &self.left_out {
+        let mut fate = match &self.left_out {
             Some(reason) => format!("left out: {reason}"),
             None if self.schema_without.is_empty() => "offered".to_owned(),
             None => format!("offered without {}", self.schema_without.join(", ")),
         };
+        if self.asks_first {
+            fate.push_str(", asks the person first");
+        }
         let line = self
             .description
             .split_whitespace()

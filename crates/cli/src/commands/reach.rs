@@ -291,6 +291,7 @@ async fn look_at_tools(
             }
         }
     }
+    tools.close().await;
     let most = tools.max_tools();
     if let Some(rest @ [_, ..]) = all.get(most..) {
         wrong.push(format!(
@@ -322,7 +323,17 @@ pub(crate) fn tool_server_advice(
     raw: Option<&RawMcpServer>,
 ) -> String {
     let url = raw.map_or("", |raw| raw.url.as_str());
+    let of_program = || {
+        format!(
+            "run the `command` of {name} in a terminal to see what it says; from here it gets the variables in `env`, \
+             PATH, HOME and LANG, and nothing else of the environment"
+        )
+    };
+    if raw.is_some_and(|raw| raw.command.is_some()) {
+        return of_program();
+    }
     match problem.kind {
+        FailureKind::Program => of_program(),
         FailureKind::Unauthorized => credential_advice(name, raw),
         FailureKind::OldTransport => match url.strip_suffix("/sse") {
             Some(rest) => format!(

@@ -84,7 +84,7 @@ pub(crate) async fn run(
         signals.next().await
     };
     let background = async {
-        tokio::join!(server::background(app.clone()), look_at_tools(tools));
+        tokio::join!(server::background(app.clone()), look_at_tools(&tools));
     };
     let serving = server::serve(
         listener,
@@ -101,10 +101,16 @@ pub(crate) async fn run(
         () = background => Served::Whole,
         code = signals => {
             say("stopped at once: a second request to stop came");
+            for tools in &tools {
+                tools.kill();
+            }
             leave(code);
         }
     };
-    let closed = tokio::time::timeout(CLOSING, app.audit.close()).await;
+    let (closed, ()) = tokio::join!(
+        tokio::time::timeout(CLOSING, app.audit.close()),
+        close(&tools),
+    );
     say("stopped");
     if served == Served::GivenUp || closed.is_err() {
         tracing::warn!(
@@ -116,9 +122,14 @@ pub(crate) async fn run(
 }
 
 /// Has the log say, before anybody asks for them, which tool servers cannot be reached and which tools are left out.
-async fn look_at_tools(tools: Vec<Arc<McpTools>>) {
+async fn look_at_tools(tools: &[Arc<McpTools>]) {
     let nobody = reach::nobody();
     join_all(tools.iter().map(|tools| tools.list(&nobody))).await;
+}
+
+/// Ends the programs that are tool servers.
+async fn close(tools: &[Arc<McpTools>]) {
+    join_all(tools.iter().map(|tools| tools.close())).await;
 }
 
 /// Ends the process without waiting for what still hangs: the database may be locked by somebody for minutes.

@@ -3,7 +3,8 @@
 mod builtin;
 
 use std::{
-    collections::{HashMap, HashSet},
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroU32,
     sync::Arc,
     time::Duration,
@@ -24,7 +25,7 @@ use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
     AgentConfig, ChatCompletions, Demo, ForwardedIdentity, HttpAgent, HttpClient, HttpPolicy,
     IdentitySigner, McpServer, McpTools, ProviderConfig, Relay, Responses,
-    mcp::{Consent, HTTP_POLICY},
+    mcp::{Consent, HTTP_POLICY, Host, Program},
     openai::{
         MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
@@ -116,6 +117,7 @@ pub(crate) fn build(
         signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
         clock: Arc::clone(&clock),
         variables,
+        programs: RefCell::default(),
     };
     let mut workflows = Vec::new();
     let mut tools = Vec::new();
@@ -197,6 +199,7 @@ pub(crate) fn tools(
         signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
         clock,
         variables,
+        programs: RefCell::default(),
     };
     toolbox.tools(names, usize::MAX)
 }
@@ -273,7 +276,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         api_key.is_some() || base_url != OPENAI_BASE_URL,
         "OpenAI's API needs a key: set OPENAI_API_KEY, or name one by `api_key_env` or `api_key_file`"
     );
-    let mut headers = headers(raw, variables)?;
+    let mut headers = secrets("header", &raw.headers, variables)?;
     let is_bearer = raw.api_key_header.eq_ignore_ascii_case("authorization");
     let (bearer, key_header) = if is_bearer {
         (api_key, None)
@@ -360,8 +363,12 @@ fn request_options(raw: &RawModel) -> RequestOptions {
     }
 }
 
-/// The headers with their values, wherever those are.
-fn headers(raw: &RawModel, variables: &Variables) -> anyhow::Result<Vec<(String, SecretString)>> {
+/// Texts with their values, wherever those are: headers, or variables of a program.
+fn secrets(
+    what: &str,
+    texts: &BTreeMap<String, RawHeader>,
+    variables: &Variables,
+) -> anyhow::Result<Vec<(String, SecretString)>> {
     let value = |header: &RawHeader| match header {
         RawHeader::Text(text) => Ok(text.clone()),
         RawHeader::Env(header) => {
@@ -372,11 +379,11 @@ fn headers(raw: &RawModel, variables: &Variables) -> anyhow::Result<Vec<(String,
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .with_context(|| format!("failed to read {}", header.file.display())),
     };
-    let headers = raw.headers.iter().map(|(name, header)| {
-        let value = value(header).with_context(|| format!("failed to use the header `{name}`"))?;
+    let texts = texts.iter().map(|(name, text)| {
+        let value = value(text).with_context(|| format!("failed to use the {what} `{name}`"))?;
         Ok((name.clone(), value.into()))
     });
-    headers.collect()
+    texts.collect()
 }
 
 /// Keeps what the application tells the model apart from what users write, while this process runs.
@@ -611,6 +618,8 @@ struct Toolbox<'config> {
     signer: IdentitySigner,
     clock: Arc<dyn Clock>,
     variables: &'config Variables,
+    /// The programs, each once, however many workflows use it.
+    programs: RefCell<HashMap<String, McpServer>>,
 }
 
 impl Toolbox<'_> {
@@ -637,8 +646,20 @@ impl Toolbox<'_> {
     }
 
     fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {
-        let url = Url::parse(&raw.url)
-            .with_context(|| format!("[[mcp_servers]] `{}`: `url` {}", raw.name, raw.url))?;
+        let name = raw.name.as_str();
+        ensure!(
+            raw.url.is_empty() == raw.command.is_some(),
+            "[[mcp_servers]] `{name}` needs a `url`, or a `command` that is run here, and not both"
+        );
+        let place = match &raw.command {
+            Some(command) => return self.program(raw, command),
+            None => Url::parse(&raw.url)
+                .with_context(|| format!("[[mcp_servers]] `{name}`: `url` {}", raw.url))?,
+        };
+        ensure!(
+            raw.args.is_empty() && raw.env.is_empty() && raw.cwd.is_none(),
+            "[[mcp_servers]] `{name}`: `args`, `env` and `cwd` mean nothing without `command`"
+        );
         let api_key = config::secret(
             "api_key",
             self.variables,
@@ -662,17 +683,62 @@ impl Toolbox<'_> {
             audience: raw.audience.clone(),
             allow_insecure_http: raw.allow_insecure_http,
             api_key,
-            consent: match &raw.approve {
-                RawApprove::Word(RawApproveWord::Destructive) => Consent::Destructive,
-                RawApprove::Word(RawApproveWord::Always) => Consent::Always,
-                RawApprove::Word(RawApproveWord::Never) => Consent::Never,
-                RawApprove::These(names) => Consent::matching(names.iter().map(String::as_str)),
-            },
-            call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
-            total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
-            max_result_bytes: raw.result_bytes,
-            ..McpServer::new(raw.name.clone(), url)
+            ..bounded(raw, McpServer::new(name, place))
         })
+    }
+
+    /// A program. All it is told of our environment is where programs are, whose files it may want, and the language.
+    fn program(&self, raw: &RawMcpServer, command: &str) -> anyhow::Result<McpServer> {
+        let name = raw.name.as_str();
+        ensure!(
+            raw.identity == RawMcpIdentity::None,
+            "[[mcp_servers]] `{name}`: all users share one process of a `command`, so it cannot know who the user is; \
+             say so by `identity = \"none\"`, or run it as a server and set `url`"
+        );
+        ensure!(
+            raw.audience.is_none()
+                && raw.passthrough.is_none()
+                && raw.api_key_env.is_none()
+                && raw.api_key_file.is_none()
+                && !raw.allow_insecure_http,
+            "[[mcp_servers]] `{name}`: a `command` gets its keys by `env`, and has no `audience`, `passthrough`, \
+             `api_key_env`, `api_key_file` or `allow_insecure_http`"
+        );
+        let mut programs = self.programs.borrow_mut();
+        if let Some(server) = programs.get(name) {
+            return Ok(server.clone());
+        }
+        let inherited = ["PATH", "HOME", "LANG"].into_iter().filter_map(|name| {
+            let value = self.variables.get(name)?;
+            Some((name.to_owned(), value.into()))
+        });
+        let own = secrets("variable", &raw.env, self.variables)
+            .with_context(|| format!("failed to use [[mcp_servers]] `{name}`"))?;
+        let host = Host::new(Program {
+            command: command.to_owned(),
+            arguments: raw.args.clone(),
+            variables: inherited.chain(own).collect(),
+            folder: raw.cwd.clone(),
+        });
+        let server = bounded(raw, McpServer::program(name, host));
+        programs.insert(name.to_owned(), server.clone());
+        Ok(server)
+    }
+}
+
+/// What holds wherever a server is: how long it may take, how much it may say, and what a person is asked about first.
+fn bounded(raw: &RawMcpServer, server: McpServer) -> McpServer {
+    McpServer {
+        consent: match &raw.approve {
+            RawApprove::Word(RawApproveWord::Destructive) => Consent::Destructive,
+            RawApprove::Word(RawApproveWord::Always) => Consent::Always,
+            RawApprove::Word(RawApproveWord::Never) => Consent::Never,
+            RawApprove::These(names) => Consent::matching(names.iter().map(String::as_str)),
+        },
+        call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
+        total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
+        max_result_bytes: raw.result_bytes,
+        ..server
     }
 }
 
@@ -769,7 +835,7 @@ mod tests {
         let headers_of = |value: &str| {
             let text = format!("[[models]]\nid = \"m\"\nheaders = {{ \"X-Key\" = {value} }}\n");
             let config = config::parse(&text)?;
-            let headers = headers(&config.models[0], &variables)?;
+            let headers = secrets("header", &config.models[0].headers, &variables)?;
             let (name, value) = &headers[0];
             anyhow::Ok(format!("{name}: {}", value.expose_secret()))
         };

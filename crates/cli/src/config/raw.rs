@@ -505,6 +505,10 @@ impl Default for RawCustom {
 pub(crate) struct RawMcpServer {
     pub(crate) name: String,
     pub(crate) url: String,
+    pub(crate) command: Option<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, RawHeader>,
+    pub(crate) cwd: Option<PathBuf>,
     pub(crate) identity: RawMcpIdentity,
     pub(crate) audience: Option<String>,
     pub(crate) passthrough: Option<RawPassthrough>,
@@ -522,6 +526,10 @@ impl Default for RawMcpServer {
         Self {
             name: String::new(),
             url: String::new(),
+            command: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: None,
             identity: RawMcpIdentity::Signed,
             audience: None,
             passthrough: None,

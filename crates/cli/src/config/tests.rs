@@ -42,7 +42,7 @@ fn the_manuals_examples_are_understood() {
     assert_eq!(config.rule.len(), 2);
     assert_eq!(config.models.len(), 1);
     assert_eq!(config.workflows.len(), 1);
-    assert_eq!(config.mcp_servers.len(), 1);
+    assert_eq!(config.mcp_servers.len(), 2);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn collect_missing(table: &toml::Table, missing: &mut Vec<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner)
-                if !["required_claims", "headers", "agent"].contains(&key.as_str()) =>
+                if !["required_claims", "headers", "agent", "env"].contains(&key.as_str()) =>
             {
                 collect_missing(inner, missing);
             }

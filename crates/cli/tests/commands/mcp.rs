@@ -344,6 +344,136 @@ async fn what_is_no_such_server_is_told_with_what_to_do() {
     );
 }
 
+/// A table for FastMCP as a program, whose environment holds this mark.
+fn fast(mark: &str) -> String {
+    let script = testkit::services::mcp_folder().unwrap().join("fast.py");
+    let python = testkit::services::mcp_python().unwrap();
+    format!(
+        "[[mcp_servers]]\nname = \"fast\"\ncommand = \"{python}\"\nargs = [\"{}\", \"stdio\"]\n\
+         env = {{ KEY = {{ env = \"SECRET\" }}, MARK = \"{mark}\" }}\ncwd = \"inside\"\n{NONE}\n",
+        script.display()
+    )
+}
+
+#[test]
+fn a_program_is_given_what_is_named_and_little_else() {
+    let house = house(&fast("given"));
+    fs::create_dir(house.path("inside")).unwrap();
+    let told = |tool: &str| {
+        let mut command = house.command(&["mcp", "check", "fast", "--call", tool, "--json"]);
+        let variables = [
+            ("PATH", "/usr/bin:/bin"),
+            ("HOME", "/home/x"),
+            ("LANG", "C.UTF-8"),
+            ("SECRET", "s3"),
+            ("OTHER", "o"),
+        ];
+        let output = command.envs(variables).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["servers"][0]["transport"], "stdio");
+        told["call"]["output"].as_str().unwrap().to_owned()
+    };
+    let environment = told("environment");
+    let mut names: Vec<&str> = environment.split(' ').collect();
+    names.retain(|pair| !pair.starts_with("LC_CTYPE="));
+    assert_eq!(
+        names,
+        [
+            "HOME=/home/x",
+            "KEY=s3",
+            "LANG=C.UTF-8",
+            "MARK=given",
+            "PATH=/usr/bin:/bin"
+        ]
+    );
+    let folder = fs::canonicalize(house.path("inside")).unwrap();
+    assert_eq!(told("folder"), folder.to_str().unwrap());
+}
+
+#[test]
+fn a_program_that_cannot_work_is_refused_with_what_to_do() {
+    for (table, said) in [
+        ("command = \"x\"", "identity = \"none\""),
+        (
+            "command = \"x\"\nidentity = \"token\"",
+            "identity = \"none\"",
+        ),
+        (
+            "command = \"x\"\nurl = \"http://127.0.0.1:1/mcp\"\nidentity = \"none\"",
+            "and not both",
+        ),
+        ("identity = \"none\"", "needs a `url`, or a `command`"),
+        (
+            "url = \"http://127.0.0.1:1/mcp\"\nargs = [\"a\"]",
+            "mean nothing without `command`",
+        ),
+        (
+            "command = \"x\"\nidentity = \"none\"\napi_key_env = \"KEY\"",
+            "gets its keys by `env`",
+        ),
+        (
+            "command = \"x\"\nidentity = \"none\"\nenv = { A = { env = \"GONE\" } }",
+            "the variable GONE is not set",
+        ),
+    ] {
+        let house = house(&format!("[[mcp_servers]]\nname = \"x\"\n{table}\n"));
+        let refused = house.run_with(&["config", "check"], "");
+        assert!(!refused.status.success(), "{table}");
+        let words = errors(&refused) + &String::from_utf8_lossy(&refused.stdout);
+        assert!(words.contains(said), "{table}: {words}");
+    }
+}
+
+/// Processes with this mark in their environment.
+fn marked(mark: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|process| {
+            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+            environment
+                .split(|byte| *byte == 0)
+                .any(|pair| pair == format!("MARK={mark}").as_bytes())
+        })
+        .count()
+}
+
+fn until(what: &str, is_true: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if is_true() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("{what}");
+}
+
+#[test]
+fn a_program_is_there_with_the_server_and_gone_with_it() {
+    for signal in ["TERM", "KILL"] {
+        let mark = format!("of-{signal}-{}", std::process::id());
+        // Two workflows, one process.
+        let house = house(&format!(
+            "[server]\ngrace_seconds = 0\n{}[[workflows]]\nid = \"wf_a\"\ntools = [\"fast\"]\n\
+             [[workflows]]\nid = \"wf_b\"\ntools = [\"fast\"]\n",
+            fast(&mark).replace("SECRET", "PATH")
+        ));
+        fs::create_dir(house.path("inside")).unwrap();
+        let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut server = command.env("PATH", "/usr/bin:/bin").spawn().unwrap();
+        until("it starts", || marked(&mark) > 0);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(marked(&mark), 1);
+        let id = server.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &id])
+            .status();
+        assert!(sent.unwrap().success());
+        server.wait().unwrap();
+        until("it ends", || marked(&mark) == 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_names_what_is_left_out_when_the_server_starts() {
     let mut tasks = JoinSet::new();

@@ -1,8 +1,7 @@
 //! A Better Auth server (Node) with users in memory, and what a browser would ask of it.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
-use super::process::Running;
+use super::process::{Running, install};
 
 /// How the server signs; the defaults are Better Auth's own.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -270,28 +269,4 @@ fn start_node(folder: &Path, options: &str) -> anyhow::Result<(Running, Ready)> 
         bail!("Better Auth did not start; it said: {line}");
     };
     Ok((running, ready))
-}
-
-/// `npm ci`, once for all tests that start at the same moment.
-fn install(folder: &Path) -> anyhow::Result<()> {
-    let lock: PathBuf = std::env::temp_dir().join("vestibule-testkit-npm.lock");
-    let lock = File::create(lock)?;
-    lock.lock()?;
-    let (wanted, installed) = (
-        folder.join("package-lock.json"),
-        folder.join("node_modules/.installed"),
-    );
-    if std::fs::read(&installed).ok() == std::fs::read(&wanted).ok() {
-        return Ok(());
-    }
-    let output = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder)
-        .output()
-        .context("npm cannot be run; the tests need Node 20 or newer")?;
-    if !output.status.success() {
-        bail!("npm ci failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    std::fs::copy(wanted, installed)?;
-    Ok(())
 }

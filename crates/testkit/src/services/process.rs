@@ -1,6 +1,8 @@
 //! A child process that ends with its guard, and how to wait until it can be used.
 
+use std::fs::File;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -82,6 +84,30 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `npm ci`, once for all tests that start at the same moment.
+pub(super) fn install(folder: &Path) -> anyhow::Result<()> {
+    let lock: PathBuf = std::env::temp_dir().join("vestibule-testkit-npm.lock");
+    let lock = File::create(lock)?;
+    lock.lock()?;
+    let (wanted, installed) = (
+        folder.join("package-lock.json"),
+        folder.join("node_modules/.installed"),
+    );
+    if std::fs::read(&installed).ok() == std::fs::read(&wanted).ok() {
+        return Ok(());
+    }
+    let output = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(folder)
+        .output()
+        .context("npm cannot be run; the tests need Node 20 or newer")?;
+    if !output.status.success() {
+        bail!("npm ci failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::copy(wanted, installed)?;
+    Ok(())
 }
 
 /// A port of the loopback interface that is free now.

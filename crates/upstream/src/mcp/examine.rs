@@ -6,8 +6,11 @@ use engine::RequestContext;
 use futures::StreamExt;
 use reqwest::{Method, header::ACCEPT};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
-use super::{FailureKind, ForwardedIdentity, McpServer, McpTools, Trouble, failure::Failure, name};
+use super::{
+    FailureKind, ForwardedIdentity, McpServer, McpTools, Place, Trouble, failure::Failure, name,
+};
 use crate::http::HttpClient;
 
 /// How long a server of the old transport may take to say so.
@@ -39,6 +42,8 @@ pub struct FoundTool {
     pub description: String,
     /// What its schema has and models are not told, because some provider refuses it.
     pub dropped: Vec<String>,
+    /// Whether a person is asked before it runs.
+    pub is_asked_about: bool,
 }
 
 /// A tool that is left out.
@@ -82,6 +87,7 @@ impl McpTools {
             name: tool.name.clone(),
             description: tool.description.clone(),
             dropped: tool.dropped.clone(),
+            is_asked_about: config.consent.is_needed(tool),
         });
         let peer = session.peer_info();
         let server = peer.as_ref().and_then(|peer| peer.server_info.as_ref());
@@ -100,8 +106,8 @@ impl McpTools {
         context: &RequestContext,
         error: Trouble,
     ) -> Problem {
-        let error = match error {
-            Trouble::Opening(failure) if failure.may_be_old_transport() => {
+        let error = match (error, &config.place) {
+            (Trouble::Opening(failure), Place::Http(url)) if failure.may_be_old_transport() => {
                 let key = match config.identity {
                     ForwardedIdentity::None => config.api_key.as_ref(),
                     ForwardedIdentity::Token | ForwardedIdentity::AnyToken => {
@@ -110,13 +116,13 @@ impl McpTools {
                     ForwardedIdentity::Exchanged | ForwardedIdentity::Signed => None,
                 };
                 let http = self.http.with_insecure_http(config.allow_insecure_http);
-                Trouble::Opening(if greets_as_of_old(&http, config, key).await {
+                Trouble::Opening(if greets_as_of_old(&http, url, key).await {
                     Failure::old_transport()
                 } else {
                     failure
                 })
             }
-            error => error,
+            (error, _) => error,
         };
         let kind = match &error {
             Trouble::Opening(failure) | Trouble::Listing(failure) => failure.kind,
@@ -133,17 +139,20 @@ impl McpTools {
             words.push_str(&cause.to_string());
             source = cause.source();
         }
+        if let Place::Program(host) = &config.place {
+            let said = host.last_words();
+            if !said.is_empty() {
+                words.push_str("; it said last: ");
+                words.push_str(&said.join(" / "));
+            }
+        }
         Problem { kind, words }
     }
 }
 
 /// Whether a stream of events begins at this address that names another address to post to.
-async fn greets_as_of_old(
-    http: &HttpClient,
-    config: &McpServer,
-    key: Option<&SecretString>,
-) -> bool {
-    let Ok(mut request) = http.request(Method::GET, &config.url) else {
+async fn greets_as_of_old(http: &HttpClient, url: &Url, key: Option<&SecretString>) -> bool {
+    let Ok(mut request) = http.request(Method::GET, url) else {
         return false;
     };
     request = request.header(ACCEPT, "text/event-stream");

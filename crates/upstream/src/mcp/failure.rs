@@ -30,6 +30,8 @@ pub enum FailureKind {
     OldTransport,
     /// Nothing answers at this address.
     Unreachable,
+    /// Its program cannot be started, or ends at once.
+    Program,
     /// It took too long.
     TimedOut,
     /// A user's own token would be needed, or another one.
@@ -54,6 +56,11 @@ impl Failure {
 
     fn other(words: impl Into<String>) -> Self {
         Self::new(FailureKind::Other, words)
+    }
+
+    /// A program that is of no use.
+    pub(super) fn program(words: impl Into<String>) -> Self {
+        Self::new(FailureKind::Program, words)
     }
 
     /// The transport of the revision of 2024-11-05: a stream of events that names another address to post to.

@@ -32,8 +32,9 @@ use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    LeftOut, McpServer, Trouble,
+    LeftOut, McpServer, Place, Trouble,
     failure::{self, Failure},
+    program::Running as Process,
     result::{self, cut},
     schema::{self, Unusable},
     transport::{self, Transport},
@@ -41,7 +42,10 @@ use super::{
 use crate::http::HttpClient;
 
 /// How long opening a session or listing its tools may take: a turn waits for it.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a program may take until it can be spoken to: it may have to be downloaded first (`npx`, `uvx`). A turn
+/// waits as long as for others, unless it is the one that starts it.
+const PROGRAM_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a list of tools is good for, unless the server says that it changed.
 const LIST_AGE: Duration = Duration::from_mins(1);
 /// More tools of one server than this are not offered.
@@ -52,7 +56,7 @@ const MAX_LEFT_OUT: usize = 1_000;
 const MAX_PAGES: usize = 16;
 /// The longest message that is read from a server, in bytes. A result may be longer than what a model
 /// is told of it, so that it can be cut; what is longer than this is not read at all.
-const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The longest line of progress that a user is shown, in characters.
 const MAX_PROGRESS_CHARS: usize = 200;
 /// The longest description of a tool that a model is told, in characters.
@@ -82,8 +86,20 @@ pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
     pub(super) has_handshake: bool,
     listing: Mutex<Option<(Instant, Listing)>>,
-    /// Set when the server says that it does not know it.
+    /// Set when the server says that it does not know it, or does not answer.
     is_gone: AtomicBool,
+    pub(super) opened_at: Instant,
+    /// Where the server is a program.
+    process: Option<Process>,
+}
+
+type Service = RunningService<RoleClient, Listener>;
+
+/// Why no session was opened.
+enum NotOpened {
+    /// It refuses this kind of beginning.
+    Refused(Failure),
+    Failed(Failure),
 }
 
 /// What the server may say by itself.
@@ -122,24 +138,29 @@ impl Session {
         let mut has_handshake = true;
         let opening = async {
             let legacy = ClientLifecycleMode::Initialize;
-            match handshake(server, http, credential, legacy).await {
-                Err(ClientInitializeError::JsonRpcError(refusal)) => {
+            match begin(server, http, credential, legacy).await {
+                Err(NotOpened::Refused(refusal)) => {
                     let preferred_versions = vec![ProtocolVersion::LATEST];
                     let modern = ClientLifecycleMode::Discover { preferred_versions };
-                    let opened = handshake(server, http, credential, modern).await;
+                    let opened = begin(server, http, credential, modern).await;
                     has_handshake = false;
                     // What it said to the handshake tells more than that it knows nothing else.
-                    opened.map_err(|_| ClientInitializeError::JsonRpcError(refusal))
+                    opened.map_err(|_| refusal)
                 }
-                opened => opened,
+                Err(NotOpened::Failed(failure)) => Err(failure),
+                Ok(opened) => Ok(opened),
             }
         };
-        let service = tokio::time::timeout(HANDSHAKE_TIMEOUT, opening)
+        let patience = match &server.place {
+            Place::Http(_) => HANDSHAKE_TIMEOUT,
+            Place::Program(_) => PROGRAM_TIMEOUT,
+        };
+        let (service, process) = tokio::time::timeout(patience, opening)
             .await
             .map_err(|_| Trouble::TimedOut)?
-            .map_err(|error| {
-                let failure = failure::of_opening(&error);
-                let is_old = failure.may_be_old_transport() && server.url.path().ends_with("/sse");
+            .map_err(|failure| {
+                let is_old = failure.may_be_old_transport()
+                    && matches!(&server.place, Place::Http(url) if url.path().ends_with("/sse"));
                 Trouble::Opening(if is_old {
                     Failure::old_transport()
                 } else {
@@ -148,6 +169,8 @@ impl Session {
             })?;
         Ok(Arc::new(Self {
             service,
+            process,
+            opened_at: Instant::now(),
             has_handshake,
             listing: Mutex::new(None),
             is_gone: AtomicBool::new(false),
@@ -158,6 +181,27 @@ impl Session {
         self.is_gone.load(Ordering::Acquire)
             || self.service.is_closed()
             || self.service.peer().is_transport_closed()
+    }
+
+    /// Makes it one that is not used any more, as its server does not answer.
+    pub(super) fn give_up(&self) {
+        self.is_gone.store(true, Ordering::Release);
+    }
+
+    /// Ends a session with a program, and the program.
+    pub(super) async fn close(&self) {
+        self.give_up();
+        if let Some(process) = &self.process {
+            self.service.cancellation_token().cancel();
+            process.stop().await;
+        }
+    }
+
+    /// Ends a program at once.
+    pub(super) fn kill(&self) {
+        if let Some(process) = &self.process {
+            process.kill();
+        }
     }
 
     /// Who answers, as far as it says.
@@ -268,24 +312,54 @@ impl Session {
     }
 }
 
-async fn handshake(
+/// Opens a session in one of the two ways.
+async fn begin(
     server: &McpServer,
     http: &HttpClient,
     credential: Option<&SecretString>,
     lifecycle: ClientLifecycleMode,
-) -> Result<RunningService<RoleClient, Listener>, ClientInitializeError> {
-    let mut config = StreamableHttpClientTransportConfig::with_uri(server.url.as_str())
+) -> Result<(Service, Option<Process>), NotOpened> {
+    let url = match &server.place {
+        Place::Http(url) => url,
+        Place::Program(host) => {
+            let (transport, process) = host.start(&server.name).map_err(NotOpened::Failed)?;
+            let opened = Box::pin(listener().serve_with_lifecycle(transport, lifecycle)).await;
+            return match opened {
+                Ok(service) => Ok((service, Some(process))),
+                Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
+                    Err(NotOpened::Refused(failure::of_opening(&refusal)))
+                }
+
+                Err(error) => Err(NotOpened::Failed(match process.end().await {
+                    Some(end) => Failure::program(format!("its program has ended ({end})")),
+                    None => failure::of_opening(&error),
+                })),
+            };
+        }
+    };
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str())
         .max_sse_event_size(MAX_MESSAGE_BYTES)
         .max_json_response_size(MAX_MESSAGE_BYTES);
     if let Some(credential) = credential {
         config = config.auth_header(credential.expose_secret());
     }
     let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
-    let listener = Listener {
+    let opened = Box::pin(listener().serve_with_lifecycle(transport, lifecycle)).await;
+    match opened {
+        Ok(service) => Ok((service, None)),
+        Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
+            Err(NotOpened::Refused(failure::of_opening(&refusal)))
+        }
+
+        Err(error) => Err(NotOpened::Failed(failure::of_opening(&error))),
+    }
+}
+
+fn listener() -> Listener {
+    Listener {
         progress: ProgressDispatcher::new(),
         has_changed_tools: AtomicBool::new(false),
-    };
-    Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await
+    }
 }
 
 /// A page of a server's tools.
@@ -453,6 +527,11 @@ fn told(server: &McpServer, error: &ServiceError) -> String {
         ),
         error if is_too_large(error) => {
             "The tool's result is too large to be read. Ask it for less at once.".to_owned()
+        }
+        ServiceError::TransportClosed if matches!(server.place, Place::Program(_)) => {
+            "The tool's program ended before its result was there. It may still have done its work; it is started anew \
+             for the next call."
+                .to_owned()
         }
         // What a stream that holds too much looks like from here, among other things.
         ServiceError::TransportClosed => {

@@ -1,0 +1,184 @@
+//! Programs: what they get, that they share nothing with us, and that nothing of them is left.
+
+use std::{path::Path, time::Duration};
+
+use upstream::mcp::FailureKind;
+
+use super::*;
+
+/// Whether a process is there, and no zombie.
+fn is_alive(id: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(id).join("stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(") ").unwrap().1.starts_with('Z'))
+}
+
+/// Whether nothing at all is left of a process.
+async fn is_gone(id: &str) -> bool {
+    let looking = async {
+        while Path::new("/proc").join(id).exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), looking)
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn a_program_gets_its_own_environment_and_nothing_else() {
+    let tools = fast_program(&[PATH, ("TODO_KEY", "a key")]);
+    let environment = said(&tools, "environment", "{}").await;
+    let names: Vec<&str> = environment
+        .split(' ')
+        .filter_map(|pair| Some(pair.split_once('=')?.0))
+        .collect();
+    // Python sets the third by itself where there is no language.
+    let expected = ["LC_CTYPE", "PATH", "TODO_KEY"];
+    assert!(
+        names.iter().all(|name| expected.contains(name)),
+        "{environment}"
+    );
+    assert!(environment.contains("TODO_KEY=a key"), "{environment}");
+    tools.close().await;
+}
+
+#[tokio::test]
+async fn all_people_share_one_process_and_it_is_started_anew_when_it_has_ended() {
+    let tools = fast_program(&[PATH]);
+    let first = said(&tools, "process", "{}").await;
+    let eve = end_of(
+        tools
+            .call(&person("eve"), call("process", "{}"), true)
+            .await,
+    )
+    .await;
+    assert_eq!(eve.output, first);
+    let crashed = run(&tools, "crash", "{}").await;
+    assert!(
+        crashed.is_error && crashed.output.contains("program ended"),
+        "{crashed:?}"
+    );
+    let second = said(&tools, "process", "{}").await;
+    assert_ne!(first, second);
+    assert!(is_gone(&first).await, "not even a zombie");
+    // Once may be an accident; a program that keeps ending is left alone for a while.
+    run(&tools, "crash", "{}").await;
+    let refused = run(&tools, "process", "{}").await;
+    assert!(
+        refused.is_error && refused.output.contains("cannot be reached"),
+        "{refused:?}"
+    );
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let third = said(&tools, "process", "{}").await;
+    assert_ne!(second, third);
+    tools.close().await;
+}
+
+#[tokio::test]
+async fn what_a_program_has_started_ends_with_it_however_it_ends() {
+    for way in ["closed", "dropped", "crashed"] {
+        let tools = fast_program(&[PATH]);
+        let process = said(&tools, "process", "{}").await;
+        let helper = said(&tools, "helper", "{}").await;
+        assert!(is_alive(&process) && is_alive(&helper));
+        match way {
+            "closed" => tools.close().await,
+            "dropped" => drop(tools),
+            _ => {
+                run(&tools, "crash", "{}").await;
+            }
+        }
+        assert!(is_gone(&process).await, "{way}");
+        let looking = async {
+            while is_alive(&helper) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Whoever is the first process here buries it.
+        tokio::time::timeout(Duration::from_secs(10), looking)
+            .await
+            .expect(way);
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_is_too_long_is_told_at_once_and_the_program_goes_on() {
+    let tools = fast_program(&[PATH]);
+    let process = said(&tools, "process", "{}").await;
+    let long = run(&tools, "large", r#"{"size":9000000}"#).await;
+    assert!(
+        long.is_error && long.output.contains("too large"),
+        "{}",
+        long.output.len()
+    );
+    let cut = said(&tools, "large", r#"{"size":2000000}"#).await;
+    assert!(
+        cut.ends_with("more bytes]") && cut.len() < 70_000,
+        "{}",
+        cut.len()
+    );
+    assert_eq!(said(&tools, "process", "{}").await, process);
+    tools.close().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_of_no_use_is_told_with_its_last_words() {
+    let problem =
+        |tools: McpTools| async move { tools.examine("peer", &ada()).await.unwrap().unwrap_err() };
+    let gone = problem(program("no-such-program", &[], &[PATH])).await;
+    assert_eq!(gone.kind, FailureKind::Program);
+    assert!(
+        gone.words
+            .contains("`no-such-program` could not be started"),
+        "{}",
+        gone.words
+    );
+    let script = "echo no configuration >&2; exit 7";
+    let ended = problem(program("sh", &["-c", script], &[PATH])).await;
+    assert_eq!(ended.kind, FailureKind::Program);
+    assert!(
+        ended.words.contains("exit status: 7")
+            && ended.words.contains("it said last: no configuration"),
+        "{}",
+        ended.words
+    );
+}
+
+/// What is no message is let go, as some programs print greetings.
+#[tokio::test]
+async fn a_program_may_talk_beside_its_messages() {
+    let script = mcp_folder().unwrap().join("fast.py");
+    let line = format!(
+        "echo Welcome; echo; exec {} {} stdio",
+        mcp_python().unwrap(),
+        script.display()
+    );
+    let tools = program("sh", &["-c", &line], &[PATH]);
+    assert_eq!(said(&tools, "add", r#"{"a":2,"b":3}"#).await, "5");
+    tools.close().await;
+}
+
+#[test]
+fn a_program_that_should_know_the_user_is_refused() {
+    let host = Host::new(Program {
+        command: "true".to_owned(),
+        arguments: Vec::new(),
+        variables: Vec::new(),
+        folder: None,
+    });
+    for identity in [
+        ForwardedIdentity::Signed,
+        ForwardedIdentity::Token,
+        ForwardedIdentity::AnyToken,
+        ForwardedIdentity::Exchanged,
+    ] {
+        let server = McpServer {
+            identity,
+            ..McpServer::program("peer", Arc::clone(&host))
+        };
+        let http = HttpClient::new(&HTTP_POLICY).unwrap();
+        let refused = McpTools::new(vec![server], http, None, Arc::new(FixedClock)).err();
+        let words = refused.unwrap().to_string();
+        assert!(words.contains("identity = \"none\""), "{words}");
+    }
+}
