@@ -1,0 +1,126 @@
+//! The official suite for MCP clients (`@modelcontextprotocol/conformance`), with `vestibule mcp check` as the client.
+//! Every scenario that it has for clients is either passed, or stands here with the reason why not.
+#![cfg(test)]
+
+use std::{collections::BTreeSet, path::PathBuf, process::Command};
+
+use testkit::services::mcp_folder;
+
+/// Scenarios that are passed, with the revisions of MCP for which they are run.
+const PASSED: [(&str, &[&str]); 6] = [
+    ("initialize", &["2025-11-25"]),
+    ("tools_call", &["2025-11-25", "2026-07-28"]),
+    ("sse-retry", &["2025-11-25"]),
+    ("http-custom-headers", &["2026-07-28"]),
+    ("http-invalid-tool-headers", &["2026-07-28"]),
+    ("json-schema-ref-no-deref", &["2026-07-28"]),
+];
+
+/// Scenarios that fail, and why they may.
+const FAILED: [(&str, &str, &str); 5] = [
+    (
+        "elicitation-sep1034-client-defaults",
+        "2025-11-25",
+        "a tool cannot ask the user back: the capability is not offered",
+    ),
+    (
+        "sep-2322-client-request-state",
+        "2026-07-28",
+        "the same, in the form of 2026-07-28",
+    ),
+    (
+        "request-metadata",
+        "2026-07-28",
+        "the handshake is tried first, because most servers want it; this one takes both, so it is spoken to in the old way",
+    ),
+    (
+        "http-standard-headers",
+        "2026-07-28",
+        "the same: the first request is that of the handshake, which had no such header",
+    ),
+    (
+        "json-schema-2020-12-preservation",
+        "2025-11-25",
+        "schemas are written in a form that every model's provider takes (docs/decisions/0028)",
+    ),
+];
+
+/// Not run: a server's own OAuth is not spoken; who the user is, a server is told as the configuration says
+/// (docs/decisions/0021).
+const AUTHORIZATION: &str = "auth/";
+/// Not run: an extension, skills as files, which are not asked for.
+const SKILLS: &str = "sep-2640-";
+
+fn suite() -> (PathBuf, Command) {
+    let folder = mcp_folder().unwrap();
+    let mut command = Command::new("node");
+    command
+        .arg("--import")
+        .arg(folder.join("node20.mjs"))
+        .arg(folder.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
+        .env("VESTIBULE", env!("CARGO_BIN_EXE_vestibule"));
+    (folder, command)
+}
+
+/// Runs one scenario: how many of its checks failed, and all that was said.
+fn run(scenario: &str, revision: &str) -> (usize, String) {
+    let (folder, mut command) = suite();
+    let results = tempfile::tempdir().unwrap();
+    let client = format!("node {}", folder.join("client.mjs").display());
+    let output = command
+        .args(["client", "--scenario", scenario, "--spec-version", revision])
+        .args(["--command", &client, "--output-dir"])
+        .arg(results.path())
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // "Passed: 1/2, 1 failed, 0 warnings"
+    let failed = said.lines().find_map(|line| {
+        let (_, rest) = line.strip_prefix("Passed: ")?.split_once(", ")?;
+        rest.split_once(" failed")?.0.parse().ok()
+    });
+    let failed = failed.unwrap_or_else(|| panic!("{scenario}, {revision}: {said}"));
+    (failed, said)
+}
+
+#[test]
+fn every_scenario_for_clients_is_passed_or_has_a_reason() {
+    let (_, mut command) = suite();
+    let output = command.arg("list").output().unwrap();
+    let list = String::from_utf8(output.stdout).unwrap();
+    let (_, clients) = list.split_once("Client scenarios").unwrap();
+    let clients = clients.split("\n\n").next().unwrap();
+    let there: BTreeSet<&str> = clients
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- ")?.split(' ').next())
+        .filter(|name| !name.starts_with(AUTHORIZATION) && !name.starts_with(SKILLS))
+        .collect();
+    let known = PASSED.iter().map(|(name, _)| *name);
+    let known: BTreeSet<&str> = known.chain(FAILED.iter().map(|(name, ..)| *name)).collect();
+    assert_eq!(there, known);
+}
+
+#[test]
+fn what_is_said_to_be_passed_is() {
+    for (scenario, revisions) in PASSED {
+        for revision in revisions {
+            let (failed, said) = run(scenario, revision);
+            assert_eq!(failed, 0, "{scenario}, {revision}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_has_come_to_be_passed_is_no_failure_any_more() {
+    for (scenario, revision, _) in FAILED {
+        let (failed, said) = run(scenario, revision);
+        assert!(
+            failed > 0,
+            "{scenario} can be moved to what is passed: {said}"
+        );
+    }
+}
