@@ -11,6 +11,7 @@ fn check(configuration: &str) -> Result<(), String> {
         .args(["config", "check"])
         .current_dir(folder.path())
         .env_clear()
+        .env("AGENT_SECRET", "a secret that is shared")
         .env("OPENAI_API_KEY", "sk-not-a-key")
         .env("SUPABASE_JWT_SECRET", "0123456789abcdef0123456789abcdef")
         .output()
