@@ -77,13 +77,13 @@ const main = (versions) => ({
   jsx: 'automatic',
   jsxImportSource: 'preact',
   banner: { js: BANNER },
-  define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions), LOCALE_VERSIONS: localeVersions },
+  define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions), ...localeNames },
   plugins: [cssText, sharedInside],
 });
 
 /** The texts of each language, as a module: a page that allows the script allows it too. */
 const locales = Object.fromEntries(await Promise.all((await readdir('src/i18n/locales')).sort().map(async (file) => [file.replace(/\.json$/, ''), Buffer.from(`export default ${JSON.stringify(JSON.parse(await readFile(`src/i18n/locales/${file}`, 'utf8')))};\n`)])));
-const localeVersions = JSON.stringify(Object.fromEntries(Object.entries(locales).map(([tag, content]) => [tag, versionOf(content)])));
+const localeNames = { LOCALES: JSON.stringify(Object.keys(locales)), LOCALES_VERSION: JSON.stringify(versionOf(Buffer.concat(Object.values(locales)))) };
 
 await mkdir('dist/chatkit/l10n', { recursive: true });
 

@@ -104,7 +104,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     let options: Options;
     try {
       const page = { language: navigator.language, baseUri: document.baseURI };
-      options = readOptions(raw, page, (path, why) => this.#reportOnce(path, why));
+      options = readOptions(raw, page, (path) => this.#reportOnce(path));
     } catch (error) {
       this.#emit('chatkit.error', { error: asError(error) });
       throw error;
@@ -358,12 +358,12 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#emit('chatkit.tool.change', { toolId });
   }
 
-  #reportOnce(path: string, why: 'unknown' | 'unused'): void {
+  #reportOnce(path: string): void {
     if (this.#reported.has(path)) return;
     this.#reported.add(path);
-    this.#log(`options.${why}`, { path });
+    this.#log('options.unknown', { path });
     // eslint-disable-next-line no-console -- an option without effect should not need a listener to be seen
-    console.warn(`<openai-chatkit>: ${path} ${why === 'unknown' ? 'is not an option and was ignored' : 'does nothing in this version'}.`);
+    console.warn(`<openai-chatkit>: ${path} is not an option and was ignored.`);
   }
 
   /** Attachments that were switched on and have no way to the server: a button would only fail. */

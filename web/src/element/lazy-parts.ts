@@ -36,7 +36,9 @@ export interface LazyParts {
 
 /** Set by the build: a version changes with its file's content, so that it can be cached for ever. */
 declare const LAZY_VERSIONS: Readonly<Record<Part, string>>;
-declare const LOCALE_VERSIONS: Readonly<Record<string, string>>;
+/** The languages, and one version for the texts of all. */
+declare const LOCALES: readonly string[];
+declare const LOCALES_VERSION: string;
 
 export function lazyParts(folder: () => string): LazyParts {
   const load = (name: Part): Promise<unknown> =>
@@ -50,11 +52,11 @@ export function lazyParts(folder: () => string): LazyParts {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
     widgets: lazyUi(async () => ((await load('widgets')) as InterfacePart<typeof import('../widgets/index')>).default(sharedModule), failed('widgets could not be loaded; their text is shown.')),
-    locales: Object.keys(LOCALE_VERSIONS),
+    locales: LOCALES,
     messages: async (tag) => {
       try {
         // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
-        return ((await import(`${folder()}/chatkit/l10n/${tag}.js?v=${LOCALE_VERSIONS[tag] ?? ''}`)) as { default: Messages }).default;
+        return ((await import(`${folder()}/chatkit/l10n/${tag}.js?v=${LOCALES_VERSION}`)) as { default: Messages }).default;
       } catch (error) {
         failed('the texts of this language could not be loaded; they are shown in English.')();
         throw error;

@@ -4,11 +4,8 @@
  */
 import { IntegrationError } from '../core/errors';
 
-/**
- * Reports an option without effect, because nobody knows it or because this version does nothing with it
- * yet; the element turns that into `chatkit.log` and a warning.
- */
-export type OptionReport = (path: string, why: 'unknown' | 'unused') => void;
+/** Reports an option that nobody knows; the element turns that into `chatkit.log` and a warning. */
+export type OptionReport = (path: string) => void;
 
 /** An http or https address; relative ones belong to the page. */
 export function resolveUrl(value: string, base: string, path: string): string {
@@ -52,14 +49,6 @@ export class Reader {
 
   know(...keys: string[]): void {
     for (const key of keys) this.#known.add(key);
-  }
-
-  /** An option of the interface that does nothing yet: reported where a page counts on it. */
-  unused(key: string): void {
-    const value = this.peek(key);
-    if (typeof value !== 'object' || value === null) return;
-    const counts = Object.values(value).some((part) => part === true || typeof part === 'function');
-    if (counts) this.report(`${this.#path}.${key}`, 'unused');
   }
 
   section(key: string, required = false): Reader {
@@ -118,7 +107,7 @@ export class Reader {
 
   reportUnknown(): void {
     for (const key of Object.keys(this.value)) {
-      if (!this.#known.has(key)) this.report(`${this.#path}.${key}`, 'unknown');
+      if (!this.#known.has(key)) this.report(`${this.#path}.${key}`);
     }
   }
 

@@ -3,7 +3,7 @@
  * element one settled shape. Wrong values are an `IntegrationError` that names the option; unknown
  * keys are reported and ignored, so that a page written for a newer version still works.
  */
-import type { Entity, FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
+import type { Command, Entity, FontObject, HeaderIcon, StartScreenPrompt } from '@openai/chatkit';
 import { IntegrationError } from '../core/errors';
 import type { AttachmentRules } from '../core/limits';
 import type { UserContent } from '../core/protocol';
@@ -87,6 +87,13 @@ export interface Options {
   readonly thread: { readonly autoScroll: boolean };
   readonly widgets: { readonly onAction: WidgetActionHandler | null };
   readonly entities: EntityOptions;
+  readonly commands: CommandOptions;
+}
+/** What can be done by a `/` in the text field. */
+export interface CommandOptions {
+  readonly enabled: boolean;
+  readonly onSearch: ((query: string) => unknown) | null;
+  readonly onSelect: ((command: Command) => unknown) | null;
 }
 /** What the page knows about the things that people and answers refer to. */
 export interface EntityOptions {
@@ -129,6 +136,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const thread = root.section('thread');
   const widgets = root.section('widgets');
   const entities = root.section('entities');
+  const commands = root.section('commands');
   const dictation = composer.section('dictation');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
@@ -166,6 +174,11 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
         : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
     thread: { autoScroll: thread.flag('autoScroll', false) },
     widgets: { onAction: widgets.callback('onAction') as WidgetActionHandler | null },
+    commands: {
+      enabled: commands.flag('enabled', false),
+      onSearch: commands.callback('onSearch') as CommandOptions['onSearch'],
+      onSelect: commands.callback('onSelect') as CommandOptions['onSelect'],
+    },
     entities: {
       search: entities.callback('onTagSearch') as EntityOptions['search'],
       hasMenu: entities.flag('showComposerMenu', false),
@@ -173,8 +186,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       preview: entities.callback('onRequestPreview') as EntityOptions['preview'],
     },
   };
-  root.unused('commands');
-  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets, entities, dictation]) reader.reportUnknown();
+  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets, entities, commands, dictation]) reader.reportUnknown();
   disclaimer?.reportUnknown();
   return options;
 }

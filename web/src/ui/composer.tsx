@@ -13,7 +13,7 @@ import { useOptions, useUi } from './context';
 import { Dictation } from './dictation';
 import { DraftList } from './draft-list';
 import { pasteFiles } from './file-drop';
-import { MentionList, useMentions } from './mentions';
+import { SuggestionList, useSuggestions } from './suggestions';
 
 /** Browsers without `field-sizing` get their height from here. */
 const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
@@ -32,7 +32,7 @@ export function Composer(): JSX.Element {
   const field = useRef<HTMLTextAreaElement>(null);
   const composing = useRef(false);
   const form = useRef<HTMLFormElement>(null);
-  const mentions = useMentions(field);
+  const suggestions = useSuggestions(field, () => form.current?.querySelector<HTMLInputElement>('input[type=file]')?.click());
   const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
   const tool = composer.tools.find((candidate) => candidate.id === selection.tool.value) ?? null;
   const model =
@@ -86,7 +86,7 @@ export function Composer(): JSX.Element {
     };
     const content = contentOf(draft, chat.tags.value);
     const quotedText = chat.quote.value;
-    mentions.close();
+    suggestions.close();
     batch(() => {
       chat.draft.value = '';
       chat.tags.value = [];
@@ -99,7 +99,7 @@ export function Composer(): JSX.Element {
   const placeholder = locked
     ? (status.reason ?? t('composer.locked'))
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
-  const listId = `${id}-mentions`;
+  const listId = `${id}-suggestions`;
   return (
     <form
       ref={form}
@@ -133,16 +133,16 @@ export function Composer(): JSX.Element {
         onInput={({ currentTarget }) => {
           chat.draft.value = currentTarget.value;
           chat.tags.value = tagsIn(currentTarget.value, chat.tags.value);
-          mentions.look(currentTarget);
+          suggestions.look(currentTarget);
         }}
-        onSelect={(event) => mentions.look(event.currentTarget)}
-        onBlur={() => mentions.close()}
+        onSelect={(event) => suggestions.look(event.currentTarget)}
+        onBlur={() => suggestions.close()}
         // A `<textarea>` may not be called a combobox; these are what a text field may say of its list.
-        aria-autocomplete={options.entities.search === null ? undefined : 'list'}
-        aria-controls={mentions.isOpen ? listId : undefined}
-        aria-activedescendant={mentions.isOpen ? `${listId}-${mentions.active.value}` : undefined}
+        aria-autocomplete={options.entities.search === null && !options.commands.enabled ? undefined : 'list'}
+        aria-controls={suggestions.isOpen ? listId : undefined}
+        aria-activedescendant={suggestions.isOpen ? `${listId}-${suggestions.active.value}` : undefined}
         onKeyDown={(event) => {
-          if (mentions.onKey(event)) return;
+          if (suggestions.onKey(event)) return;
           // Enter belongs to the input method while a word is being composed.
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing || composing.current) return;
           event.preventDefault();
@@ -210,7 +210,7 @@ export function Composer(): JSX.Element {
           </button>
         )}
       </div>
-      {mentions.isOpen && form.current !== null && <MentionList of={mentions} anchor={form.current} id={listId} />}
+      {suggestions.isOpen && form.current !== null && <SuggestionList of={suggestions} anchor={form.current} id={listId} />}
     </form>
   );
 }

@@ -72,17 +72,20 @@ export function ActionButton({ look, label, action, auto, submits = false, takes
   const { isBusy, act } = useActor();
   const { isBusy: allBusy } = useScope();
   const fields = useContext(FieldsContext);
+  const isPressed = useRef(false);
+  if (!allBusy.value) isPressed.current = false;
   return (
     <button
       type="button"
       class={`w-button w-control w-tint ${look} ${look === 'primary' ? 'solid' : 'outline'} s-md pill`}
       aria-busy={isBusy.value}
       onClick={() => {
+        isPressed.current = true;
         if (submits && fields?.submit != null) fields.submit();
         else act(action, auto, takesValues ? fields : null);
       }}
     >
-      {(isBusy.value || (look === 'primary' && allBusy.value)) && <Spinner size={16} />}
+      {(isBusy.value || (allBusy.value && isPressed.current)) && <Spinner size={16} />}
       <span dir="auto">{label}</span>
     </button>
   );

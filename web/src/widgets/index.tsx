@@ -1,7 +1,7 @@
 /** Draws widgets: the entry of the part that the element loads with the first widget of a conversation. */
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { WidgetItem, WidgetNode } from '../core/protocol';
 import { useUi } from '../ui/context';
 import { ScopeContext, type Scope } from './scope';
@@ -54,6 +54,10 @@ function Root({ of, scope: id, run, report }: RootProps): JSX.Element {
   const isFresh = useRef(chat.isAnswering.peek());
   const { labelled } = useMemo(() => survey(of), [of]);
   const names = [...labelled].join('\n');
+  // What the server changes has its answer on it; the rest of the answer may take a while.
+  useEffect(() => {
+    isBusy.value = false;
+  }, [of]);
   const calls = useRef({ run, report });
   calls.current = { run, report };
   const scope = useMemo<Scope>(

@@ -17,10 +17,11 @@ const withAction = (widget, then) => async (scene) => {
 };
 
 test('X01 X02 X03 X09 Q06 confirm asks the server, the card waits as a whole, and is replaced', async () => {
-  const decided = gate();
+  const [seen, decided] = [gate(), gate()];
   await theatre.scene(
     withAction(approval(), async ({ send, say, keep, thread }) => {
       const item = thread.items.find(({ type }) => type === 'widget');
+      await seen.opened;
       send({ type: 'thread.item.replaced', item: keep({ ...item, widget: approval({ collapsed: true, status: { text: 'Approved' } }) }) });
       await decided.opened;
       await say('Sent.');
@@ -31,13 +32,17 @@ test('X01 X02 X03 X09 Q06 confirm asks the server, the card waits as a whole, an
       await approve.focus();
       await page.keyboard.press('Enter');
       await page.keyboard.press('Enter');
+      await page.locator('.widget.busy').waitFor();
+      assert.equal(await page.locator('.w-card-foot .spinner').count(), 1);
+      assert.equal(await approve.locator('.spinner').count(), 1, 'on the button that was pressed');
+      await page.getByRole('button', { name: 'Reject' }).click();
+      seen.open();
       await page.getByText('Approved').waitFor();
       assert.notEqual(await focused(page), 'body', 'the focus is handed on with the button');
-      assert.equal(await page.locator('.widget.busy').count(), 1, 'until the answer is over');
+      await page.locator('.widget:not(.busy)').waitFor();
       decided.open();
       await page.getByText('Sent.').waitFor();
       await answered(page, 2);
-      await page.locator('.widget:not(.busy)').waitFor();
       const requests = asked(theatre.server, 'threads.custom_action');
       assert.equal(requests.length, 1, 'once, however often it was pressed');
       const [thread] = theatre.server.state.threads.values();

@@ -1,5 +1,6 @@
 // Languages (O007): texts that are loaded when needed, changed while the chat is open, and read from right to left.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { seriousFindings } from './axe.mjs';
 import { answered } from './harness.mjs';
@@ -78,4 +79,22 @@ test('O007 texts that cannot be loaded are English, and the console says why', a
     await page.waitForTimeout(100);
     assert.equal(said.filter((line) => line.includes('the texts of this language could not be loaded')).length, 1, said.join());
   }, { message: null });
+});
+
+test('O007 no language is wider than a small telephone', async () => {
+  const tags = readdirSync(new URL('../../src/i18n/locales/', import.meta.url)).map((file) => file.replace('.json', ''));
+  const inputs = [{ type: 'multiple_choice', id: 'a', question: 'A?', options: [{ value: 'b' }] }, { type: 'freeform', id: 'c', question: 'C?' }];
+  await theatre.scene(async ({ send, base, keep, say }) => {
+    await say('Hello.', [{ type: 'annotation', index: 6, source: { type: 'url', title: 'T', url: 'https://t.example' } }]);
+    shows({ type: 'ListView', limit: 1, children: [1, 2].map((row) => ({ type: 'ListViewItem', children: [{ type: 'Text', value: String(row) }] })) })({ send, base, keep });
+    send({ type: 'thread.item.done', item: keep({ type: 'structured_input', ...base('sin'), inputs }) });
+  }, async (page) => {
+    await page.getByRole('form').waitFor();
+    for (const tag of tags) {
+      await page.evaluate(`window.chat.setOptions(${options(tag)})`);
+      await page.waitForFunction((wanted) => window.chat.shadowRoot.querySelector('section').lang === wanted, tag);
+      const wide = await page.evaluate(() => [...window.chat.shadowRoot.querySelectorAll('.header, .thread, .foot, .questions, .composer-bar, .ask, .w-list, .sources')].filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.className));
+      assert.deepEqual([tag, wide], [tag, []]);
+    }
+  }, { width: 320 });
 });

@@ -114,6 +114,41 @@ test('O088 O089 a tag is searched for with @, by keyboard, and leaves as a part 
   }, { script: ENTITIES, message: null });
 });
 
+test('O092 O093 O094 O095 a slash opens what can be done, own commands lead on, and the text is clean afterwards', async () => {
+  const script = `composer: { tools: [{ id: 'web', label: 'Search the web', icon: 'globe' }] }, commands: { enabled: true, onSearch: async (query) => [{ id: 'order', label: 'Find an order', description: 'By its number', icon: 'cube', group: 'Shop' }].filter(({ label }) => label.toLowerCase().includes(query)), onSelect: async (command) => { (window.selected ??= []).push(command.id); if (command.id === 'order') return { type: 'menu', commands: [{ id: 'a1', label: 'A-1042' }, { id: 'none', label: 'Never mind' }] }; if (command.id === 'a1') return { type: 'entity', entity: { id: 'a1', title: 'A-1042' } }; } }`;
+  await theatre.scene(async ({ say }) => say('Done.'), async (page) => {
+    const field = page.getByPlaceholder('Message the AI');
+    await field.focus();
+    await page.keyboard.type('/');
+    await page.getByRole('option', { name: /Find an order/ }).waitFor();
+    assert.deepEqual(await page.getByRole('option').allInnerTexts(), ['Search the web', 'Find an order\nBy its number']);
+    assert.deepEqual(await seriousFindings(page, 'commands'), []);
+    await page.keyboard.press('Enter');
+    assert.equal(await field.inputValue(), '');
+    assert.deepEqual(await eventsOf(page, 'tool.change'), [{ toolId: 'web' }]);
+    await page.keyboard.type('/ord');
+    await page.getByRole('option', { name: /Find an order/ }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByRole('option', { name: 'A-1042' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('.composer-tags').getByText('A-1042').waitFor();
+    assert.equal(await field.inputValue(), '@A-1042 ');
+    assert.deepEqual(await page.evaluate(() => window.selected), ['order', 'a1']);
+    await field.fill('/ord');
+    await page.getByRole('option').click();
+    await page.getByRole('option', { name: 'Never mind' }).click();
+    await page.waitForFunction(() => window.chat.shadowRoot.querySelector('textarea').value === '');
+    await field.fill('a /word');
+    await page.waitForTimeout(250);
+    assert.equal(await page.getByRole('option').count(), 0, 'a slash inside a text opens nothing');
+    await field.fill('/ord');
+    await page.getByRole('option').waitFor();
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByRole('option').count(), 0);
+    assert.equal(await field.inputValue(), '/ord');
+  }, { script, message: null });
+});
+
 test('M06 a quotation and tags are set by the page, shown, and sent', async () => {
   await theatre.scene(async ({ say }) => say('Thanks.'), async (page) => {
     await page.evaluate(() => window.chat.setComposerValue({ reply: 'The night train leaves at nine.', content: [{ type: 'input_text', text: 'Is ' }, { type: 'input_tag', id: 't', text: 'this', data: {} }, { type: 'input_text', text: ' true?' }] }));
