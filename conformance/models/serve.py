@@ -7,6 +7,7 @@ argument.
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -74,6 +75,8 @@ def litellm(folder, model):
 
 
 def main():
+    # Ends in good order, or LiteLLM would stay.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     folder = pathlib.Path(sys.argv[1])
     server = llama(folder)
     urls = {"llama": f"{server.listening_address}/v1"}

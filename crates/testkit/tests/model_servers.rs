@@ -4,7 +4,7 @@
 //! tests say so and pass.
 #![cfg(test)]
 
-use std::{num::NonZeroU32, path::Path};
+use std::{net::TcpStream, num::NonZeroU32, path::Path};
 
 use engine::ports::{
     Model, ModelError, ModelEvent, ModelInput, ModelRequest, ToolCall, ToolSpec, Usage,
@@ -225,5 +225,12 @@ async fn litellm_answers_in_both_apis_and_its_errors_are_understood() {
             "{api}: {error:?}"
         );
         assert!(!format!("{error:?}").contains("sk-wrong"), "{error:?}");
+    }
+    let urls = [servers.llama().to_owned(), servers.litellm().to_owned()];
+    drop(servers);
+    for url in urls {
+        let url: url::Url = url.parse().unwrap();
+        let address = url.socket_addrs(|| None).unwrap()[0];
+        assert!(TcpStream::connect(address).is_err(), "{url} is still there");
     }
 }
