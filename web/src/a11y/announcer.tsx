@@ -67,7 +67,8 @@ export function Announcer(): JSX.Element {
 /** What the assistant does at the moment, in the words of the step on the screen; said when it changes. */
 function stepOf({ chat, t, language }: Ui): string | null {
   const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
-  if (last === undefined) return null;
+  // A message is not looked into here: each of its words would be a reason to look again.
+  if (last?.item.type !== 'workflow') return null;
   const { item, live } = chat.transcript.entry(last).value;
   return item.type === 'workflow' && live === true ? summaryOf(item.workflow, true, t, language.value.format) : null;
 }

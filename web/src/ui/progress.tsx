@@ -34,7 +34,7 @@ export function Progress(): JSX.Element | null {
   }
   // Nothing of the answer is there yet, or the next of it is on its way: three dots instead of an empty place.
   const last = chat.transcript.turns.value.at(-1)?.entries.at(-1);
-  if (!chat.isAnswering.value || (last !== undefined && !isBefore(chat.transcript.entry(last).value))) return null;
+  if (!chat.isAnswering.value || (last !== undefined && !isBefore(last, (entry) => chat.transcript.entry(entry).value))) return null;
   return (
     <div class="dots" aria-hidden="true">
       <i />
@@ -45,6 +45,8 @@ export function Progress(): JSX.Element | null {
 }
 
 /** Whether something comes after this by itself: a question has an answer, and finished steps lead to one. */
-function isBefore({ item, live }: Entry): boolean {
-  return item.type === 'user_message' || ((item.type === 'workflow' || item.type === 'client_tool_call') && live !== true);
+function isBefore(last: Entry, now: (entry: Entry) => Entry): boolean {
+  const { type } = last.item;
+  // A message is not asked how it goes: each of its words would draw this again.
+  return type === 'user_message' || ((type === 'workflow' || type === 'client_tool_call') && now(last).live !== true);
 }
