@@ -28,6 +28,7 @@ from wire import post  # noqa: E402
 CONFIG = """
 [server]
 signing_key_file = "signing.key"
+grace_seconds = 0
 [storage]
 url = "sqlite://vestibule.db"
 [limits]
