@@ -178,6 +178,22 @@ async def test_a_hundred_thousand_events_are_an_answer_or_too_long(stack, agent)
     assert said(events) == ["ab" * 100_000]
 
 
+@pytest.mark.parametrize("word", [b": still here\n\n", b'data: {"type":"progress_update","text":"Nearly\xe2\x80\xa6"}\n\n'], ids=["comments", "progress"])
+async def test_who_talks_without_end_is_ended(stack, agent, word):
+    async def talk(call, out):
+        await out.head()
+        await out.say(added(assistant("So far")))
+        while True:
+            await out.chunk(word)
+            await asyncio.sleep(0.01)
+
+    agent.behave = talk
+    person = stack.person(workflow="wf_short")
+    events = await asyncio.wait_for(person.say("Hi"), 15)
+    assert events[-1]["message"] == "The answer took longer than it may. What came so far is kept; try again."
+    assert [one["content"][0]["text"] for one in await person.items(thread_of(events))] == ["Hi", "So far"]
+
+
 async def test_too_many_items_are_left_out_with_a_line(stack, agent):
     async def talk(call, out):
         await out.answer(*(done(str(count), f"m{count}") for count in range(600)))
