@@ -97,10 +97,10 @@ def everything():
 
     scripted, shown = Scripted(), harness.Agent(example.app)
     stack = harness.Stack(SECRET, {
-        "wf_agent": (scripted.url, "queue"),
-        "wf_reject": (scripted.url, "reject"),
-        "wf_example": (shown.url, "queue"),
-        "wf_nobody": ("http://127.0.0.1:9/agent", "queue"),
+        "wf_agent": (scripted.url, 20),
+        "wf_short": (scripted.url, 3),
+        "wf_example": (shown.url, 20),
+        "wf_nobody": ("http://127.0.0.1:9/agent", 20),
     })
     yield stack, scripted
     stack.stop()

@@ -28,6 +28,7 @@ from wire import post  # noqa: E402
 CONFIG = """
 [server]
 signing_key_file = "signing.key"
+grace_seconds = 0
 [storage]
 url = "sqlite://vestibule.db"
 [limits]
@@ -42,8 +43,7 @@ WORKFLOW = """
 id = "{id}"
 open = true
 titles = "off"
-busy = "{busy}"
-turn_seconds = 20
+turn_seconds = {seconds}
 agent = {{ url = "{url}", secret_env = "AGENT_SECRET", transcribes = true, timeout_seconds = 2, document_timeout_seconds = 2 }}
 """
 
@@ -73,12 +73,12 @@ class Agent:
 
 
 class Stack:
-    """The binary under test. Each workflow is an agent's: `{id: (url, busy)}`."""
+    """The binary under test. Each workflow is an agent's: `{id: (url, turn_seconds)}`."""
 
     def __init__(self, secret, workflows):
         self.folder = tempfile.TemporaryDirectory(prefix="vestibule-agents-")
         folder = Path(self.folder.name)
-        tables = (WORKFLOW.format(id=name, url=url, busy=busy) for name, (url, busy) in workflows.items())
+        tables = (WORKFLOW.format(id=name, url=url, seconds=seconds) for name, (url, seconds) in workflows.items())
         (folder / "vestibule.toml").write_text(CONFIG.format(workflows="".join(tables)))
         binary = os.environ["VESTIBULE_BIN"]
         environment = {"PATH": os.environ["PATH"], "AGENT_SECRET": secret, "RUST_LOG": os.environ.get("RUST_LOG", "info")}

@@ -290,7 +290,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", autouse=True)
 def stack():
     agent = harness.Agent(agent_of(Switch(), SECRET, context_of))
-    Remote.stack = harness.Stack(SECRET, {"wf_agent": (agent.url, "queue")})
+    Remote.stack = harness.Stack(SECRET, {"wf_agent": (agent.url, 20)})
     yield Remote.stack
     Remote.stack.stop()
     agent.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import urllib.request
 
 import pytest
 from conftest import added, assistant, delta, done, item, widget
@@ -263,6 +264,22 @@ async def test_dictation_and_feedback_reach_the_agent(stack, agent):
     assert (agent.calls[-1]["type"], agent.calls[-1]["item_ids"], agent.calls[-1]["kind"]) == ("feedback", [answer], "negative")
 
 
+async def test_files_are_the_server_s_and_the_agent_reads_them_by_link(stack, agent):
+    person = stack.person()
+    status, announced = await person.ask("attachments.create", name="a.txt", size=3, mime_type="text/plain")
+    assert status == 200 and announced["upload_descriptor"]["url"].startswith(f"http://127.0.0.1:{stack.port}/")
+    status, told = await person.ask("attachments.delete", attachment_id=announced["id"])
+    assert (status, told) == (200, {})
+    picture = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+    kept = person.upload("a.png", "image/png", picture)
+    status, events = await person.ask("threads.create", input=message("Look", attachments=[kept["id"]]))
+    assert status == 200
+    sent = agent.calls[0]["item"]["attachments"][0]
+    assert (sent["id"], sent["thread_id"]) == (kept["id"], thread_of(events))
+    with urllib.request.urlopen(sent["preview_url"], timeout=10) as answer:
+        assert answer.read() == picture
+
+
 async def test_the_agent_of_the_example_works(stack):
     person = stack.person(workflow="wf_example")
     events = await person.say("Good morning to you")
@@ -289,3 +306,8 @@ async def test_the_agent_of_the_example_answers_nobody_else(stack):
 
     for header in ["", "t=1", "t=1,v1=00", "v1=,t=", "=,=", "t=é,v1=é"]:
         assert not example.is_signed(header, b"{}"), header
+
+
+async def test_the_operator_reads_who_answers(stack):
+    assert "wf_agent answers with the agent at http://127.0.0.1:" in stack.log()
+    assert "no model" not in stack.log()

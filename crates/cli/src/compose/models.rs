@@ -183,7 +183,8 @@ pub(crate) fn build(
         tools,
         relay,
         summary,
-        is_demo_only: models.values().all(|model| model.is_demo),
+        is_demo_only: models.values().all(|model| model.is_demo)
+            && raw_workflows.iter().all(|raw| raw.agent.is_none()),
     })
 }
 
