@@ -24,13 +24,12 @@ use crate::{
     engine::{Answer, Engine},
     error::Error,
     history,
-    ports::{
-        Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError, size_in_words,
-    },
+    ports::{Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError},
     run,
     runs::{Call, Client, Following, MOST_WAITING, Mouth, Reader, Refused, RequestKey, Run},
     transcript,
     turn::{self, Why},
+    words::Words,
     workflow::{Busy, Workflow},
 };
 
@@ -115,7 +114,7 @@ impl Engine {
         {
             return Err(Error::Invalid {
                 message: "only a user's message can be answered again; name one in `item_id`"
-                    .to_owned(),
+                    .into(),
                 param: Some("params.item_id".to_owned()),
             });
         }
@@ -328,20 +327,16 @@ impl Engine {
             ask.context.owner.clone(),
             place,
             client.key.map(|key| key.key),
+            ask.context.language(),
             self.runs.settings(),
         );
-        let entered = self
-            .runs
-            .enter(&run, busy, &ask.message)
-            .map_err(|refused| {
-                Error::ThreadBusy(match refused {
-                    Refused::Busy => {
-                        "this conversation is still being answered; wait for the answer, or stop it, then send this again"
-                            .to_owned()
-                    }
-                    Refused::Full => return queue_is_full(),
-                })
-            })?;
+        let entered =
+            self.runs
+                .enter(&run, busy, &ask.message)
+                .map_err(|refused| match refused {
+                    Refused::Busy => Error::ThreadBusy(Words::StillAnswering),
+                    Refused::Full => queue_is_full(),
+                })?;
         let (accept, accepted) = oneshot::channel();
         let stops = run::stops(stopped, revoked);
         // Boxed, like what is played later: see there.
@@ -482,7 +477,9 @@ impl Engine {
         self.attachments.show(owner, &mut items, self.clock.now());
         let place = (thread.clone(), record.item.clone());
         let id = RunId::mint(self.ids.next());
-        let (run, _stopped) = Run::new(id, owner.clone(), place, None, self.runs.settings());
+        let language = context.language();
+        let settings = self.runs.settings();
+        let (run, _stopped) = Run::new(id, owner.clone(), place, None, language, settings);
         let mut mouth = Mouth::new(Arc::clone(&run));
         if is_new {
             mouth.say(Event::ThreadCreated {
@@ -494,7 +491,7 @@ impl Engine {
             mouth.say(Event::ItemDone { item });
         }
         if !is_answered {
-            mouth.say(turn::unanswered());
+            mouth.say(turn::unanswered(language));
         }
         mouth.speak();
         run.log.end();
@@ -527,7 +524,8 @@ impl Engine {
             .ok_or(Error::NoRun)?;
         if after.position > run.log.position() {
             return Err(Error::Invalid {
-                message: format!("the run has not come to {after} yet; name the `id` of an event"),
+                message: format!("the run has not come to {after} yet; name the `id` of an event")
+                    .into(),
                 param: Some("params.after".to_owned()),
             });
         }
@@ -569,7 +567,7 @@ impl Engine {
             .all(|part| part.text().trim().is_empty());
         if is_silent && input.attachments.is_empty() {
             return Err(Error::Invalid {
-                message: "the message is empty; write something first".to_owned(),
+                message: Words::EmptyMessage.into(),
                 param: Some("params.input.content".to_owned()),
             });
         }
@@ -579,10 +577,7 @@ impl Engine {
             && quoted + said > most
         {
             return Err(Error::Invalid {
-                message: format!(
-                    "the message is longer than the {} it may have here; send a shorter one",
-                    size_in_words(most as u64)
-                ),
+                message: Words::MessageTooLong { limit: most as u64 }.into(),
                 param: Some("params.input".to_owned()),
             });
         }
@@ -629,23 +624,22 @@ fn is_repeatable(workflow: &Workflow, item: &ThreadItem) -> bool {
 }
 
 fn queue_is_full() -> Error {
-    Error::ThreadBusy(format!(
-        "{MOST_WAITING} messages wait for an answer in this conversation already; wait for one, or take one back"
-    ))
+    Error::ThreadBusy(Words::TooManyWaiting { most: MOST_WAITING })
 }
 
 fn check_open(status: &ThreadStatus) -> Result<(), Error> {
-    let (state, reason) = match status {
+    Err(Error::Conflict(match status {
         ThreadStatus::Active => return Ok(()),
-        ThreadStatus::Locked { reason } => ("locked", reason),
-        ThreadStatus::Closed { reason } => ("closed", reason),
-    };
-    // It may be a sentence, and this one goes on.
-    let reason = reason
-        .as_deref()
-        .map(|reason| format!(": {}", reason.trim_end_matches(['.', ' '])))
-        .unwrap_or_default();
-    Err(Error::Conflict(format!(
-        "this conversation is {state}{reason}; start a new chat to go on"
-    )))
+        ThreadStatus::Locked { reason } => Words::Locked {
+            reason: reason.as_deref().map(as_part),
+        },
+        ThreadStatus::Closed { reason } => Words::Closed {
+            reason: reason.as_deref().map(as_part),
+        },
+    }))
+}
+
+/// A reason may be a sentence, and the one that it stands in goes on.
+fn as_part(reason: &str) -> String {
+    reason.trim_end_matches(['.', '。', ' ']).to_owned()
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     ports::Moment,
     turn::{Kept, fenced},
+    words::{Language, Words},
 };
 
 const ALLOW: &str = "vestibule.tool.allow";
@@ -37,9 +38,14 @@ pub(crate) fn decision(action: &Action) -> Option<(Decision, ItemId)> {
 }
 
 /// The item that asks whether a call may run.
-pub(crate) fn card(thread: &ThreadId, kept: &Kept, Moment { now, id }: Moment) -> ThreadItem {
-    let button = |label: &str, name: &str| CardAction {
-        label: label.to_owned(),
+pub(crate) fn card(
+    thread: &ThreadId,
+    kept: &Kept,
+    Moment { now, id }: Moment,
+    language: Language,
+) -> ThreadItem {
+    let button = |label: Words, name: &str| CardAction {
+        label: label.text(language).into_owned(),
         action: ActionConfig::new(name, Some(json!({"call": kept.record}))),
     };
     WidgetItem {
@@ -47,9 +53,9 @@ pub(crate) fn card(thread: &ThreadId, kept: &Kept, Moment { now, id }: Moment) -
         thread_id: thread.clone(),
         created_at: now,
         widget: WidgetRoot::from(Card {
-            confirm: Some(button("Allow", ALLOW)),
-            cancel: Some(button("Refuse", REFUSE)),
-            ..body(kept)
+            confirm: Some(button(Words::Allow, ALLOW)),
+            cancel: Some(button(Words::Refuse, REFUSE)),
+            ..body(kept, language)
         }),
         copy_text: None,
     }
@@ -57,23 +63,31 @@ pub(crate) fn card(thread: &ThreadId, kept: &Kept, Moment { now, id }: Moment) -
 }
 
 /// The same item once the person has decided.
-pub(crate) fn decided(card: &WidgetItem, kept: &Kept, decision: Decision) -> ThreadItem {
-    let (text, icon) = match decision {
-        Decision::Allow => ("Allowed", "check-circle"),
-        Decision::Refuse => ("Refused", "circle-question"),
+pub(crate) fn decided(
+    card: &WidgetItem,
+    kept: &Kept,
+    decision: Decision,
+    language: Language,
+) -> ThreadItem {
+    let (words, icon) = match decision {
+        Decision::Allow => (Words::Allowed, "check-circle"),
+        Decision::Refuse => (Words::Refused, "circle-question"),
     };
-    let status = json!({"text": text, "icon": icon});
+    let status = json!({"text": words.text(language), "icon": icon});
     WidgetItem {
         widget: WidgetRoot::from(Card {
             status: serde_json::from_value::<WidgetStatus>(status).ok(),
-            ..body(kept)
+            ..body(kept, language)
         }),
         ..card.clone()
     }
     .into()
 }
 
-fn body(kept: &Kept) -> Card {
+fn body(kept: &Kept, language: Language) -> Card {
+    let question = Words::RunTool {
+        name: kept.call.name.clone(),
+    };
     let arguments = match serde_json::from_str::<Value>(&kept.call.arguments) {
         Ok(arguments) => format!("{arguments:#}"),
         Err(_) => kept.call.arguments.clone(),
@@ -82,7 +96,7 @@ fn body(kept: &Kept) -> Card {
         size: Some(CardSize::Md),
         children: vec![
             Title {
-                value: format!("Run {}?", kept.call.name),
+                value: question.text(language).into_owned(),
                 ..Title::default()
             }
             .into(),
@@ -118,7 +132,7 @@ mod tests {
             id: 8,
         };
         let thread = ThreadId::mint(1);
-        let ThreadItem::Widget(item) = card(&thread, &kept, moment) else {
+        let ThreadItem::Widget(item) = card(&thread, &kept, moment, Language::German) else {
             panic!("a widget")
         };
         let shown = serde_json::to_value(&item.widget).expect("json");
@@ -132,9 +146,14 @@ mod tests {
             let action =
                 serde_json::from_value(shown[button]["action"].clone()).expect("an action");
             assert_eq!(decision(&action), Some((expected, kept.record.clone())));
-            let after = serde_json::to_value(decided(&item, &kept, expected)).expect("json");
+            let after = serde_json::to_value(decided(&item, &kept, expected, Language::German))
+                .expect("json");
             assert_eq!(after["widget"].get("confirm"), None);
-            assert!(after["widget"]["status"]["text"].is_string(), "{after}");
+            let said = match expected {
+                Decision::Allow => "Erlaubt",
+                Decision::Refuse => "Abgelehnt",
+            };
+            assert_eq!(after["widget"]["status"]["text"], said);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use secrecy::SecretString;
 
-use crate::{limits::CallerLimits, media::MediaTypes};
+use crate::{limits::CallerLimits, media::MediaTypes, words::Language};
 
 /// What the store's owner column holds: one person at one issuer, or one visitor of one token.
 ///
@@ -114,6 +114,13 @@ pub struct RequestContext {
     pub limits: CallerLimits,
     /// BCP 47 tag from `Accept-Language`, where the client sent a single valid one.
     pub locale: Option<String>,
+}
+
+impl RequestContext {
+    /// The language in which the person is spoken to.
+    pub fn language(&self) -> Language {
+        Language::of(self.locale.as_deref())
+    }
 }
 
 /// What a session may do; by default, everything.

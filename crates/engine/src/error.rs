@@ -1,52 +1,39 @@
 //! Why the engine could not do what was asked, by what the caller can do about it.
 
-use crate::ports::{AgentError, FilesError, Interrupted, StoreError, size_in_words};
+use std::fmt;
 
-/// One error for the whole crate. The text of every variant but `Storage` and `Internal` may be shown to the
+use crate::{
+    ports::{AgentError, FilesError, Interrupted, StoreError},
+    words::{Language, Message, Words},
+};
+
+/// One error for the whole crate. What every variant but `Storage` and `Internal` says may be shown to the
 /// person who asked: it says what to do next and holds nothing of anybody else.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The thread, item or attachment is not there for this owner.
-    #[error("this conversation or message does not exist; start a new chat or reload the list")]
     NotFound,
     /// The request cannot be carried out as it is. `param` names the field, where there is one.
-    #[error("{message}")]
     Invalid {
         /// A sentence for the person who sent it.
-        message: String,
+        message: Message,
         /// The field that is at fault, as a dotted path.
         param: Option<String>,
     },
     /// The request does not fit what the thread is doing (locked, closed, an item that is not
     /// pending any more).
-    #[error("{0}")]
-    Conflict(String),
+    Conflict(Words),
     /// A message came while another one is answered, and may not wait.
-    #[error("{0}")]
-    ThreadBusy(String),
+    ThreadBusy(Words),
     /// There is nothing to follow.
-    #[error(
-        "no answer is running here that could be followed from there; load the conversation to see what it says"
-    )]
     NoRun,
     /// The message does not wait for its turn.
-    #[error(
-        "this message does not wait any more: it is being answered, or was taken back; load the conversation to see it"
-    )]
     NotQueued,
     /// A client used its name for a request (`Idempotency-Key`) for another one.
-    #[error(
-        "this Idempotency-Key was used for another request; send each request under a key of its own"
-    )]
     KeyReused,
     /// The same request was sent at the same moment.
-    #[error("the same request is being carried out already; send it again in a moment")]
     KeyTaken,
     /// The workflow of the credential or the request is not configured.
-    #[error(
-        "workflow with id '{id}'{} not found; name one that is configured and open to you",
-        of_version(.version.as_deref())
-    )]
     UnknownWorkflow {
         /// Its id.
         id: String,
@@ -54,61 +41,96 @@ pub enum Error {
         version: Option<String>,
     },
     /// The protocol knows this request, and nothing is configured here that could serve it.
-    #[error("{0}")]
     Unsupported(&'static str),
     /// The tool that an action is mapped to did not do it.
-    #[error("this did not work; try again, or ask for it in a message")]
     ActionFailed,
     /// The application's agent, or whatever writes down speech, did not do what it was asked.
-    #[error("{}", of_agent(.0))]
     Agent(#[source] AgentError),
     /// Files cannot be sent here. The text is the hosted API's.
-    #[error("File uploads are disabled for this session.")]
     UploadsDisabled,
     /// A file was not taken.
-    #[error(transparent)]
     Upload(Interrupted),
     /// There is no space for a file, or there were too many.
-    #[error("{0}")]
-    UploadQuota(String),
+    UploadQuota(Words),
     /// The file is not there for this owner.
-    #[error("this file does not exist (any more); attach it again")]
     NoSuchFile,
     /// The store cannot take it now.
-    #[error("the store is busy; try again in a moment")]
     Busy(#[source] StoreError),
     /// The storage of files is out of order.
-    #[error("an internal error occurred")]
     Storage(#[source] FilesError),
     /// A defect, or a broken store.
-    #[error("an internal error occurred")]
     Internal(#[source] StoreError),
     /// The person's conversations take all the room that one person may have.
-    #[error(
-        "your conversations take more than the {} you may keep here; delete some of them, then send this again",
-        size_in_words(*.limit)
-    )]
     MessageQuota {
         /// Most bytes.
         limit: u64,
     },
     /// Neither messages nor files can be kept, until the operator makes room.
-    #[error(
-        "the server's storage is full, so nothing can be saved; tell whoever runs this chat, and try again later"
-    )]
     StorageFull(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database was taken away under the running server.
-    #[error(
-        "the server has lost its database, so nothing can be saved; tell whoever runs this chat, and try again later"
-    )]
     StorageLost(#[source] StoreError),
+}
+
+impl Error {
+    /// What the caller is told.
+    pub fn message(&self) -> Message {
+        let words = match self {
+            Self::Invalid { message, .. } => return message.clone(),
+            Self::UnknownWorkflow { id, version } => {
+                let version = match version {
+                    Some(version) => format!(" and version '{version}'"),
+                    None => String::new(),
+                };
+                return format!(
+                    "workflow with id '{id}'{version} not found; name one that is configured and open to you"
+                )
+                .into();
+            }
+            Self::KeyReused => {
+                return "this Idempotency-Key was used for another request; send each request under a key of its own"
+                    .into();
+            }
+            Self::Unsupported(text) => return (*text).into(),
+            Self::Conflict(words) | Self::ThreadBusy(words) | Self::UploadQuota(words) => {
+                words.clone()
+            }
+            Self::NotFound => Words::NotFound,
+            Self::NoRun => Words::NoRun,
+            Self::NotQueued => Words::NotQueued,
+            Self::KeyTaken => Words::RequestInProgress,
+            Self::Agent(AgentError::Unavailable(_) | AgentError::Invalid(_)) => {
+                Words::AssistantUnavailable
+            }
+            Self::Agent(AgentError::TimedOut) => Words::AssistantTimedOut,
+            Self::Agent(AgentError::Refused(_) | AgentError::Malformed(_)) => {
+                Words::AssistantUnable
+            }
+            Self::UploadsDisabled => Words::UploadsDisabled,
+            Self::Upload(reason) => reason.words(),
+            Self::ActionFailed => Words::ActionFailed,
+            Self::NoSuchFile => Words::NoSuchFile,
+            Self::Busy(_) => Words::StoreBusy,
+            Self::Storage(_) | Self::Internal(_) => Words::InternalError,
+            Self::MessageQuota { limit } => Words::MessagesTakeAllRoom { limit: *limit },
+            Self::StorageFull(_) => Words::StorageFull,
+            Self::StorageLost(_) => Words::StorageLost,
+        };
+        words.into()
+    }
+}
+
+/// In English, as the log has it.
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message().text(Language::English))
+    }
 }
 
 impl From<AgentError> for Error {
     fn from(error: AgentError) -> Self {
         match error {
             AgentError::Invalid(message) => Self::Invalid {
-                message,
+                message: message.into(),
                 param: None,
             },
             other => Self::Agent(other),
@@ -131,10 +153,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            StoreError::Fenced => Self::ThreadBusy(
-                "another answer has begun in this conversation; load it to see how it goes on"
-                    .to_owned(),
-            ),
+            StoreError::Fenced => Self::ThreadBusy(Words::AnsweredByAnother),
             StoreError::Exists => Self::KeyTaken,
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::Internal(_) => Self::Internal(error),
@@ -142,20 +161,4 @@ impl From<StoreError> for Error {
             StoreError::Lost(_) => Self::StorageLost(error),
         }
     }
-}
-
-fn of_agent(error: &AgentError) -> &'static str {
-    match error {
-        AgentError::Unavailable(_) | AgentError::Invalid(_) => {
-            "the assistant cannot be reached at the moment; try again in a little while"
-        }
-        AgentError::TimedOut => "the assistant did not answer in time; try again in a little while",
-        AgentError::Refused(_) | AgentError::Malformed(_) => {
-            "the assistant does not do this, or not in a way that can be understood; tell whoever runs this chat"
-        }
-    }
-}
-
-fn of_version(version: Option<&str>) -> String {
-    version.map_or_else(String::new, |version| format!(" and version '{version}'"))
 }

@@ -120,7 +120,8 @@ fn unknown_cursor(error: StoreError, query: &PageQuery) -> Error {
             Error::Invalid {
                 message: format!(
                     "Invalid '{param}': this list has no such entry. Send the `first_id` or `last_id` of a page."
-                ),
+                )
+                .into(),
                 param: Some(param.to_owned()),
             }
         }

@@ -27,6 +27,7 @@ mod tokens;
 mod transcript;
 mod turn;
 mod uploads;
+pub mod words;
 pub mod workflow;
 
 pub use attachments::Attachments;
@@ -40,4 +41,5 @@ pub use media::MediaTypes;
 pub use runs::{Client, Following, Permit, Reader, RequestKey, RunSettings, Runs};
 pub use title::Titles;
 pub use uploads::NewFile;
+pub use words::{Language, Message, Words};
 pub use workflow::{ActionRule, Busy, ModelChoices, Workflow, Workflows};

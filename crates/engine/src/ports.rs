@@ -22,7 +22,6 @@ use crate::context::{Owner, Project, RequestContext};
 pub use agent::{
     Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
 };
-pub(crate) use files::size_in_words;
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
     Interrupted, InvalidFileId, Kept, Links, Quota,

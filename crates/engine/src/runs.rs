@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::log::RunLog;
 pub(crate) use self::mouth::Mouth;
 pub use self::reader::Reader;
-use crate::{context::Owner, turn::Why, workflow::Busy};
+use crate::{context::Owner, turn::Why, words::Language, workflow::Busy};
 
 /// How many messages may wait in a thread.
 pub(crate) const MOST_WAITING: u32 = 8;
@@ -63,6 +63,8 @@ pub(crate) struct Run {
     /// The client's name for the request that began it.
     pub(crate) key: Option<Arc<str>>,
     pub(crate) log: RunLog,
+    /// What its person reads.
+    pub(crate) language: Language,
     /// Ends it, once.
     stop: Mutex<Option<oneshot::Sender<Why>>>,
     /// When everything of it is written.
@@ -87,6 +89,7 @@ impl Run {
         owner: Owner,
         (thread, message): (ThreadId, ItemId),
         key: Option<Arc<str>>,
+        language: Language,
         settings: RunSettings,
     ) -> (Arc<Self>, oneshot::Receiver<Why>) {
         let (stop, stopped) = oneshot::channel();
@@ -97,6 +100,7 @@ impl Run {
             message,
             key,
             log: RunLog::default(),
+            language,
             stop: Mutex::new(Some(stop)),
             ended: CancellationToken::new(),
             readers: Mutex::default(),
@@ -377,7 +381,7 @@ impl Runs {
             let waiting = line.waiting.iter().map(|waiting| &waiting.run);
             for run in std::iter::once(&line.live).chain(waiting) {
                 let mut mouth = Mouth::new(Arc::clone(run));
-                mouth.say(Why::Shutdown.words(true));
+                mouth.say(Why::Shutdown.words(true, run.language));
                 mouth.speak();
                 run.log.end();
             }

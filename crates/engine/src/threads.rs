@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     ports::{Change, PageQuery},
     turn::Why,
+    words::Words,
 };
 
 /// Longest title a person may give, in characters.
@@ -116,7 +117,10 @@ impl Engine {
         let title = title.trim();
         if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS {
             return Err(Error::Invalid {
-                message: format!("a title has 1 to {MAX_TITLE_CHARS} characters"),
+                message: Words::TitleLength {
+                    most: MAX_TITLE_CHARS,
+                }
+                .into(),
                 param: Some("params.title".to_owned()),
             });
         }

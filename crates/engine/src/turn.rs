@@ -26,10 +26,7 @@ mod tools;
 
 use std::collections::VecDeque;
 
-use protocol::{
-    Event, ThreadItem, ThreadMetadata,
-    event::{NoticeEvent, NoticeLevel, StreamOptions},
-};
+use protocol::{Event, ThreadItem, ThreadMetadata, event::StreamOptions};
 
 pub(crate) use self::{
     activity::fenced,
@@ -47,6 +44,7 @@ use crate::{
     },
     title::{self, Titles},
     transcript::{Closed, Transcript},
+    words::Language,
 };
 
 /// What a turn may be told. Whoever drives it also brings a source of [`Moment`]s, asked only when
@@ -121,6 +119,8 @@ pub(crate) struct Start {
     pub(crate) question: Question,
     pub(crate) titles: Titles,
     pub(crate) limits: TurnLimits,
+    /// What the person reads.
+    pub(crate) language: Language,
 }
 
 /// Who is asked what.
@@ -157,6 +157,7 @@ enum Phase {
 pub(crate) struct Turn {
     transcript: Transcript,
     limits: TurnLimits,
+    language: Language,
     phase: Phase,
     side: Side,
     awaits_title: bool,
@@ -186,6 +187,7 @@ impl Turn {
             question,
             titles,
             limits,
+            language,
         } = start;
         let mut transcript = Transcript::new(thread);
         let first_words = match &question {
@@ -233,7 +235,9 @@ impl Turn {
                     out.push_back(Effect::AskTitle(Box::new(title::request(&request))));
                 }
                 (
-                    Side::Model(Box::new(ModelSide::new(*request, display, &limits))),
+                    Side::Model(Box::new(ModelSide::new(
+                        *request, display, &limits, language,
+                    ))),
                     calls,
                 )
             }
@@ -247,6 +251,7 @@ impl Turn {
         let mut turn = Self {
             transcript,
             limits,
+            language,
             phase: Phase::Answering,
             side,
             awaits_title,
@@ -345,7 +350,7 @@ impl Turn {
         self.awaits_title = false;
         self.transcript.give_up();
         out.clear();
-        out.push_back(Failure::from(why).event());
+        out.push_back(Failure::from(why).event(self.language));
         out.push_back(Effect::End);
     }
 
@@ -381,7 +386,7 @@ impl Turn {
 
     /// Keeps what stands, tells the user in a sentence, and ends.
     fn fail(&mut self, failure: &Failure, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
-        self.fail_with(failure.event(), moment, out);
+        self.fail_with(failure.event(self.language), moment, out);
     }
 
     /// As [`Turn::fail`], in these words.
@@ -410,7 +415,7 @@ impl Turn {
         self.sum_up(moment, out);
         let closed = self.transcript.close_cut(out);
         self.transcript.keep_note(why.note(), moment);
-        let words = why.words(closed.text().is_some());
+        let words = why.words(closed.text().is_some(), self.language);
         self.end(closed, Some(Effect::Emit(words)), out);
     }
 
@@ -437,14 +442,6 @@ pub(crate) fn stream_options() -> Event {
     Event::StreamOptions {
         stream_options: StreamOptions { allow_cancel: true },
     }
-}
-
-fn notice(level: NoticeLevel, message: &str) -> Effect {
-    Effect::Emit(Event::Notice(NoticeEvent {
-        level,
-        message: message.to_owned(),
-        title: None,
-    }))
 }
 
 fn progress(text: String) -> Effect {

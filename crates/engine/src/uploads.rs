@@ -18,8 +18,9 @@ use crate::{
     media,
     ports::{
         Announced, AttachmentRecord, BytesIn, FileId, Files, FilesError, Interrupted, Quota,
-        StoreError, size_in_words,
+        StoreError,
     },
+    words::{Message, Words},
 };
 
 /// How much of a file is looked at to see what it is.
@@ -166,18 +167,15 @@ impl Engine {
         let records = &self.attachments.records;
         match records.announce(&context.owner, &record, quota).await? {
             Announced::Accepted => Ok(record),
-            Announced::NoSpace => Err(Error::UploadQuota(format!(
-                "your files would take more than the {} you may keep here; delete a conversation with files first",
-                size_in_words(rules.max_owner_bytes)
-            ))),
-            Announced::TooMany => Err(Error::UploadQuota(format!(
-                "this chat session may send {} files and has; start a new session",
-                rules.max_session_files.unwrap_or_default()
-            ))),
-            Announced::TooManyUnsent => Err(Error::UploadQuota(format!(
-                "you have {} files that were never sent; send or remove some of them first",
-                rules.max_unsent_files
-            ))),
+            Announced::NoSpace => Err(Error::UploadQuota(Words::FilesTakeAllRoom {
+                limit: rules.max_owner_bytes,
+            })),
+            Announced::TooMany => Err(Error::UploadQuota(Words::TooManySessionFiles {
+                most: rules.max_session_files.unwrap_or_default(),
+            })),
+            Announced::TooManyUnsent => Err(Error::UploadQuota(Words::TooManyUnsentFiles {
+                most: rules.max_unsent_files,
+            })),
         }
     }
 
@@ -190,9 +188,7 @@ impl Engine {
         let records = &self.attachments.records;
         let record = records.attachment(owner, id).await.map_err(missing)?;
         if record.thread_id.is_some() {
-            return Err(Error::Conflict(
-                "this file is part of a message; delete the conversation to remove it".to_owned(),
-            ));
+            return Err(Error::Conflict(Words::FileIsPartOfMessage));
         }
         records.discard(owner, id).await.map_err(missing)?;
         self.remove_files();
@@ -207,7 +203,7 @@ impl Engine {
         thread: &ThreadId,
         ids: &[AttachmentId],
     ) -> Result<Vec<Attachment>, Error> {
-        let refused = |message: String| Error::Invalid {
+        let refused = |message: Message| Error::Invalid {
             message,
             param: Some("params.input.attachments".to_owned()),
         };
@@ -220,12 +216,12 @@ impl Engine {
         }
         if ids.len() > rules.max_files {
             let most = rules.max_files;
-            return Err(refused(format!("a message can hold {most} files at most")));
+            return Err(refused(Words::TooManyFiles { most }.into()));
         }
         let mut found: Vec<Attachment> = Vec::with_capacity(ids.len());
         for id in ids {
             if found.iter().any(|other| other.id() == id) {
-                return Err(refused("the same file is named twice".to_owned()));
+                return Err(refused("the same file is named twice".into()));
             }
             let record = match self
                 .attachments
@@ -235,22 +231,17 @@ impl Engine {
             {
                 Ok(record) => record,
                 Err(StoreError::NotFound) => {
-                    return Err(refused(
-                        "a file of this message is not there (any more); attach it again"
-                            .to_owned(),
-                    ));
+                    return Err(refused(Words::FileOfMessageIsGone.into()));
                 }
                 Err(error) => return Err(error.into()),
             };
             if record.sha256.is_none() {
                 return Err(refused(
-                    "a file of this message is not uploaded yet; send its bytes first".to_owned(),
+                    "a file of this message is not uploaded yet; send its bytes first".into(),
                 ));
             }
             if record.thread_id.is_some() {
-                return Err(refused(
-                    "a file of this message is part of another one; attach it again".to_owned(),
-                ));
+                return Err(refused(Words::FileOfMessageIsUsed.into()));
             }
             let mut attachment = describe(&record, String::new());
             attachment.set_thread_id(thread.clone());
@@ -342,9 +333,7 @@ fn missing(error: StoreError) -> Error {
 }
 
 fn already_sent() -> Error {
-    Error::Conflict(
-        "this file was sent already, or is just being sent; announce it again".to_owned(),
-    )
+    Error::Conflict(Words::FileSentAlready)
 }
 
 #[cfg(test)]

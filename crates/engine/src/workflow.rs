@@ -107,7 +107,8 @@ impl Workflow {
                     message: format!(
                         "the model '{name}' is not offered by this workflow; pick another one, or \
                          add it to the workflow's `models`"
-                    ),
+                    )
+                    .into(),
                     param: Some("params.input.inference_options.model".to_owned()),
                 }),
             },

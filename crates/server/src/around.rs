@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use engine::Language;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use tracing::{Instrument, Span};
@@ -21,7 +22,7 @@ use crate::{
     client_ip::{self, ClientIp, is_forwarded_by_stranger},
     cors::{self, PageCheck},
     error::{self, ApiError, ErrorReport},
-    host, refused_origins,
+    host, locale, refused_origins,
     report::RequestName,
 };
 
@@ -50,6 +51,7 @@ pub(crate) async fn around(
     request.extensions_mut().insert(RequestName(id.clone()));
     let line = (request.method().clone(), request.uri().clone());
     let span = tracing::debug_span!("request", id = &*id, method = %line.0, path = line.1.path());
+    let language = Language::of(locale::of(request.headers()));
     let mut page_check = PageCheck::of(address, &request);
     let is_operator =
         client_ip::is_on_this_machine(peer.ip(), request.version(), request.headers());
@@ -100,9 +102,7 @@ pub(crate) async fn around(
         let span = response.extensions().get::<Span>().unwrap_or(&span);
         span.in_scope(|| log(&id, &line, response.status(), report, trace, is_news));
         refused_origins::note(app, report, client).await;
-        if is_operator {
-            error::tell_operator(&mut response);
-        }
+        error::retell(&mut response, language, is_operator);
     }
     let headers = response.headers_mut();
     // 9. Pages may read the answer only when they may ask at all.
@@ -162,7 +162,8 @@ fn log(
     let code = report.code.unwrap_or_default();
     let cause = report.cause.as_deref().map(chain);
     let advice = report.origin.as_ref().map(|refusal| refusal.for_operator());
-    let message = advice.as_deref().unwrap_or(&report.message);
+    let told = report.message.text(Language::English);
+    let message = advice.as_deref().unwrap_or(&told);
     let status = status.as_u16();
     macro_rules! line {
         ($level:ident $(, $more:ident)*) => {

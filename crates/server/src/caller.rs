@@ -19,7 +19,7 @@ use auth::{
     rule::{EntryRules, Terms},
 };
 use axum::extract::{FromRequestParts, Request};
-use engine::{Owner, RequestContext, User, Workflow};
+use engine::{Owner, RequestContext, User, Words, Workflow};
 use http::{Extensions, HeaderMap, HeaderName, Method, header, request::Parts};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -38,8 +38,7 @@ use crate::{
 };
 
 /// What a person reads whose session is bound to a workflow that is closed to them by now.
-pub(crate) const CLOSED: &str =
-    "the assistant of this chat is not open to you any more; reload the page to start a new chat";
+pub(crate) const CLOSED: Words = Words::AssistantNotOpen;
 const X_USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 /// Proof that a request may act for an identity. Made by [`admit`] only.
@@ -247,7 +246,7 @@ impl Caller {
             } else {
                 engine::CallerLimits::default()
             },
-            locale: locale::of(headers),
+            locale: locale::of(headers).map(str::to_owned),
         })
     }
 }
@@ -603,8 +602,7 @@ impl Admission<'_> {
             }
         });
         if is_for_people {
-            ApiError::unauthenticated("you are not signed in; sign in and try again")
-                .with_takes(takes)
+            ApiError::unauthenticated(Words::NotSignedIn).with_takes(takes)
         } else {
             ApiError::unauthenticated(takes)
         }

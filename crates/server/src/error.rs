@@ -2,9 +2,10 @@
 //! means which of these is in [`map`].
 //!
 //! The body has the hosted API's shape, `{"error":{"message","type","param","code"}}`, so that code
-//! written against the official SDKs reads it. `message` is a sentence for the person who called,
-//! `details` is for the developer of their page, and the cause goes to the log, once, in
-//! [`crate::around`]. Bodies of 5xx are constant.
+//! written against the official SDKs reads it. `message` is a sentence for the person who called, and
+//! `details` is for the developer of their page. The cause goes to the log, once, in [`crate::around`],
+//! which also says the sentence in the person's language, where it is one of ours ([`Words`]). Bodies
+//! of 5xx are constant but for that.
 
 mod map;
 
@@ -18,6 +19,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
+use engine::{Language, Message, Words};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -30,7 +32,7 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 pub struct ApiError {
     status: StatusCode,
     code: Option<&'static str>,
-    message: String,
+    message: Message,
     param: Option<Box<str>>,
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
@@ -53,7 +55,7 @@ pub(crate) struct ErrorReport {
     /// The status as we mean it, even where the answer takes another form (OAuth always says 400).
     pub(crate) status: StatusCode,
     pub(crate) code: Option<&'static str>,
-    pub(crate) message: String,
+    pub(crate) message: Message,
     /// The field at fault, or the limit that was reached.
     pub(crate) param: Option<String>,
     pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
@@ -61,6 +63,8 @@ pub(crate) struct ErrorReport {
     pub(crate) rejection: Option<Arc<Rejection>>,
     /// Why a page may not use this server.
     pub(crate) origin: Option<Arc<OriginRefusal>>,
+    /// What credentials the address takes, where none came.
+    takes: Option<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -93,12 +97,9 @@ const CHALLENGE_INVALID_TOKEN: &str = "Bearer realm=\"vestibule\", error=\"inval
 const CHALLENGE_INVALID_REQUEST: &str = "Bearer realm=\"vestibule\", error=\"invalid_request\"";
 const CHALLENGE_INSUFFICIENT: &str = "Bearer realm=\"vestibule\", error=\"insufficient_scope\"";
 
-const INTERNAL_MESSAGE: &str = "the server had an error while processing the request; try again, and tell the operator the \
-     x-request-id of this answer if it stays";
-
 impl ApiError {
     /// An error with a sentence for the caller.
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    fn new(status: StatusCode, message: impl Into<Message>) -> Self {
         Self {
             status,
             code: None,
@@ -112,12 +113,12 @@ impl ApiError {
     }
 
     /// 400: the request cannot be understood or carried out as it is.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub fn bad_request(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message).with_code("invalid_request")
     }
 
     /// 400 about the `Authorization` header itself (RFC 6750 §3.1 `invalid_request`).
-    pub fn bad_credentials_request(message: impl Into<String>) -> Self {
+    pub fn bad_credentials_request(message: impl Into<Message>) -> Self {
         Self {
             challenge: Some(CHALLENGE_INVALID_REQUEST),
             ..Self::bad_request(message)
@@ -125,7 +126,7 @@ impl ApiError {
     }
 
     /// 401: no credential came.
-    pub fn unauthenticated(message: impl Into<String>) -> Self {
+    pub fn unauthenticated(message: impl Into<Message>) -> Self {
         Self {
             challenge: Some(CHALLENGE),
             ..Self::new(StatusCode::UNAUTHORIZED, message).with_code("missing_credentials")
@@ -133,7 +134,7 @@ impl ApiError {
     }
 
     /// 401: the credential that came does not hold.
-    pub fn invalid_credential(message: impl Into<String>) -> Self {
+    pub fn invalid_credential(message: impl Into<Message>) -> Self {
         Self {
             challenge: Some(CHALLENGE_INVALID_TOKEN),
             ..Self::new(StatusCode::UNAUTHORIZED, message).with_code("invalid_credential")
@@ -141,12 +142,12 @@ impl ApiError {
     }
 
     /// 401: a credential of one kind came where another is expected.
-    pub fn wrong_credential_kind(message: impl Into<String>) -> Self {
+    pub fn wrong_credential_kind(message: impl Into<Message>) -> Self {
         Self::invalid_credential(message).with_code("wrong_credential_kind")
     }
 
     /// 403: the caller is known and may not do this.
-    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn forbidden(code: &'static str, message: impl Into<Message>) -> Self {
         Self {
             challenge: Some(CHALLENGE_INSUFFICIENT),
             ..Self::new(StatusCode::FORBIDDEN, message).with_code(code)
@@ -164,12 +165,12 @@ impl ApiError {
     }
 
     /// 403: the calling page is not on the allowlist.
-    pub fn origin_refused(message: impl Into<String>) -> Self {
+    pub fn origin_refused(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message).with_code("origin_not_allowed")
     }
 
     /// 404: it does not exist, or not for this caller; the two look the same.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message).with_code("not_found")
     }
 
@@ -180,17 +181,17 @@ impl ApiError {
     }
 
     /// 405 for a path that takes other methods.
-    pub fn method_not_allowed(message: impl Into<String>) -> Self {
+    pub fn method_not_allowed(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with_code("method_not_allowed")
     }
 
     /// 409: the state of things no longer fits the request.
-    pub fn conflict(message: impl Into<String>) -> Self {
+    pub fn conflict(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::CONFLICT, message).with_code("conflict")
     }
 
     /// 422: what is asked contradicts what was asked before.
-    pub fn unprocessable(message: impl Into<String>) -> Self {
+    pub fn unprocessable(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, message).with_code("unprocessable")
     }
 
@@ -204,17 +205,13 @@ impl ApiError {
     }
 
     /// 413 about a file.
-    pub fn file_too_large(message: impl Into<String>) -> Self {
+    pub fn file_too_large(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, message).with_code("chatkit.file_upload_too_large")
     }
 
     /// 408: the body did not arrive in time.
     pub fn too_slow() -> Self {
-        Self::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the request body did not arrive in time; send it again",
-        )
-        .with_code("request_timeout")
+        Self::new(StatusCode::REQUEST_TIMEOUT, Words::BodyTooSlow).with_code("request_timeout")
     }
 
     /// 415: not `application/json`.
@@ -227,7 +224,7 @@ impl ApiError {
     }
 
     /// 429, with the time after which trying again makes sense.
-    pub fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+    pub fn too_many(message: impl Into<Message>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, message).with_code("rate_limit_exceeded")
@@ -236,7 +233,7 @@ impl ApiError {
 
     /// 424: the application's agent did not do what it was asked. No 5xx, which clients send again by themselves: the
     /// agent may have acted, and would act once more.
-    pub fn agent_failed(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
+    pub fn agent_failed(message: impl Into<Message>, cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
             ..Self::new(StatusCode::FAILED_DEPENDENCY, message).with_code("agent_failed")
@@ -244,7 +241,7 @@ impl ApiError {
     }
 
     /// 502: a service that we called gave no usable answer.
-    pub fn bad_gateway(message: impl Into<String>, cause: impl Into<Cause>) -> Self {
+    pub fn bad_gateway(message: impl Into<Message>, cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
             ..Self::new(StatusCode::BAD_GATEWAY, message).with_code("upstream_error")
@@ -252,7 +249,7 @@ impl ApiError {
     }
 
     /// 503: it may work in a moment.
-    pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+    pub fn unavailable(message: impl Into<Message>, retry_after: Duration) -> Self {
         Self {
             retry_after: Some(retry_after),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message).with_code("unavailable")
@@ -262,7 +259,7 @@ impl ApiError {
     /// 507: there is nothing wrong with the request, and nowhere to keep what it brings.
     fn cannot_store(
         code: &'static str,
-        message: impl Into<String>,
+        message: impl Into<Message>,
         cause: impl Into<Cause>,
     ) -> Self {
         Self {
@@ -275,7 +272,7 @@ impl ApiError {
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
-            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, Words::ServerError)
                 .with_code("internal_error")
         }
     }
@@ -329,26 +326,38 @@ impl ApiError {
         self
     }
 
+    /// The same error, whose words are not said again in another language.
+    #[must_use]
+    pub(crate) fn into_english(self) -> Self {
+        Self {
+            message: self.message.to_string().into(),
+            ..self
+        }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The sentence for the caller.
-    pub fn message(&self) -> &str {
+    pub fn message(&self) -> &Message {
         &self.message
     }
 
     /// What the log is told, cause included.
     pub(crate) fn into_report(self) -> ErrorReport {
-        let (rejection, origin) = match self.refused.map(|refused| *refused) {
-            Some(Refused::Credential(rejection)) => (Some(Arc::new(rejection)), None),
-            Some(Refused::Page(refusal)) => (None, Some(Arc::new(refusal))),
-            Some(Refused::NoCredential(_)) | None => (None, None),
-        };
+        let (mut rejection, mut origin, mut takes) = (None, None, None);
+        match self.refused.map(|refused| *refused) {
+            Some(Refused::Credential(refusal)) => rejection = Some(Arc::new(refusal)),
+            Some(Refused::Page(refusal)) => origin = Some(Arc::new(refusal)),
+            Some(Refused::NoCredential(wanted)) => takes = Some(wanted.into()),
+            None => {}
+        }
         ErrorReport {
             rejection,
             origin,
+            takes,
             code: self.code,
             status: self.status,
             message: self.message,
@@ -377,9 +386,10 @@ impl ApiError {
             self.status = StatusCode::BAD_REQUEST;
             self.challenge = None;
         }
-        let body = json!({ "error": error, "error_description": self.message });
+        let body = json!({ "error": error, "error_description": self.message.to_string() });
         let response = (self.status, Json(body)).into_response();
-        // This form has no place for details; its callers are servers, not pages.
+        // This form has no place for details; its callers are servers, not pages. They read English.
+        self = self.into_english();
         self.refused
             .take_if(|refused| matches!(**refused, Refused::Page(_)));
         let mut response = self.put_headers(response);
@@ -413,7 +423,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(Body {
             error: Detail {
-                message: &self.message,
+                message: &self.message.text(Language::English),
                 r#type: type_of(self.status),
                 param: self.param.as_deref(),
                 code: self.code,
@@ -441,21 +451,27 @@ fn type_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// Adds to a refusal what only the operator may read: which pages are registered.
-pub(crate) fn tell_operator(response: &mut Response) {
+/// Says an error again as its reader should have it: a person in their language, the operator with what only they may
+/// read, which pages are registered.
+pub(crate) fn retell(response: &mut Response, language: Language, is_operator: bool) {
     let Some(report) = response.extensions().get::<ErrorReport>() else {
         return;
     };
-    let Some(refusal) = &report.origin else {
+    let is_translated = language != Language::English && matches!(report.message, Message::Ours(_));
+    if !is_translated && !(is_operator && report.origin.is_some()) {
         return;
-    };
+    }
     let body = Json(Body {
         error: Detail {
-            message: &report.message,
+            message: &report.message.text(language),
             r#type: type_of(report.status),
             param: report.param.as_deref(),
             code: report.code,
-            details: Some(ForDeveloper::Page(refusal.details(true))),
+            details: match (&report.origin, &report.takes) {
+                (Some(refusal), _) => Some(ForDeveloper::Page(refusal.details(is_operator))),
+                (None, Some(takes)) => Some(ForDeveloper::NoCredential { takes }),
+                (None, None) => None,
+            },
         },
     });
     *response.body_mut() = body.into_response().into_body();

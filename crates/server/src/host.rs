@@ -60,7 +60,11 @@ mod tests {
             assert_eq!(checked.is_ok(), is_good, "{version:?} {hosts:?}");
             if let Err(error) = checked {
                 assert_eq!(error.status(), 400);
-                assert!(error.message().contains("Host"), "{}", error.message());
+                assert!(
+                    error.message().to_string().contains("Host"),
+                    "{}",
+                    error.message()
+                );
             }
         }
     }

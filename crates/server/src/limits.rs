@@ -15,6 +15,7 @@ use std::{
 };
 
 use auth::{ports::Quotas, rule::Terms};
+use engine::Words;
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -280,11 +281,8 @@ impl Limits {
             return Ok(());
         }
         if request.extensions().get::<AddressIsFull>().is_some() {
-            return Err(ApiError::too_many(
-                "this network address has as many requests open as it may; wait until one is answered",
-                FULL_PAUSE,
-            )
-            .with_param("max_connections_per_ip"));
+            return Err(ApiError::too_many(Words::TooManyOpenRequests, FULL_PAUSE)
+                .with_param("max_connections_per_ip"));
         }
         // Preflights have a bucket of their own, of the same size. A page sends at most one for a
         // request, so it is always the request that is refused, and its answer can be read.
@@ -293,11 +291,8 @@ impl Limits {
             _ => &self.requests,
         };
         limit.take(client).map_err(|wait| {
-            ApiError::too_many(
-                "too many requests from this network address; wait a little and try again",
-                wait,
-            )
-            .with_param("requests_per_ip_per_minute")
+            ApiError::too_many(Words::TooManyRequests, wait)
+                .with_param("requests_per_ip_per_minute")
         })
     }
 
@@ -306,11 +301,8 @@ impl Limits {
         self.secrets
             .take(owner.clone(), self.rates.secrets_per_user)
             .map_err(|wait| {
-                ApiError::too_many(
-                    "too many chat sessions were started or refreshed; wait a little and try again",
-                    wait,
-                )
-                .with_param("secrets_per_user_per_minute")
+                ApiError::too_many(Words::TooManySessions, wait)
+                    .with_param("secrets_per_user_per_minute")
             })
     }
 
@@ -336,25 +328,14 @@ impl Limits {
         holders.extend(client.map(|client| (Holder::Address(client), per_ip)));
         let running = self.running_turns.begin(holders).map_err(|full| {
             let (limit, message) = match full {
-                Holder::Person(_) => (
-                    "turns_per_user_at_once",
-                    "too many answers are being written for you at once; wait until one is complete, \
-                     or stop one",
-                ),
-                Holder::Address(_) => (
-                    "turns_per_ip_at_once",
-                    "too many answers are being written for this network address at once; wait a little",
-                ),
-                Holder::Server => (
-                    "turns_at_once",
-                    "this server writes as many answers as it can; try again in a moment",
-                ),
+                Holder::Person(_) => ("turns_per_user_at_once", Words::TooManyAnswersForPerson),
+                Holder::Address(_) => ("turns_per_ip_at_once", Words::TooManyAnswersForAddress),
+                Holder::Server => ("turns_at_once", Words::TooManyAnswersInAll),
             };
             ApiError::too_many(message, RUNNING_TURNS_PAUSE).with_param(limit)
         })?;
         self.turns.take(bucket, rate).map_err(|wait| {
-            ApiError::too_many("too many messages in a short time; wait a little", wait)
-                .with_param("turns_per_user_per_minute")
+            ApiError::too_many(Words::TooManyMessages, wait).with_param("turns_per_user_per_minute")
         })?;
         Ok(running)
     }
@@ -369,9 +350,9 @@ impl Limits {
             .take(session_id.to_owned(), Rate::per_minute(per_minute.get()))
             .map_err(|wait| {
                 ApiError::too_many(
-                    format!(
-                        "this chat takes {per_minute} messages in a minute; wait a little and send it again"
-                    ),
+                    Words::SessionMessagesPerMinute {
+                        most: per_minute.get(),
+                    },
                     wait,
                 )
                 .with_param("max_requests_per_1_minute")
@@ -392,12 +373,9 @@ impl Limits {
                 Rate::per_hour(quotas.visitors_per_ip_per_hour),
             )
             .map_err(|wait| {
-                ApiError::too_many(
-                    "too many new visitors from this network address; try again later",
-                    wait,
-                )
-                .with_code("quota_exceeded")
-                .with_param("visitors_per_ip_per_hour")
+                ApiError::too_many(Words::TooManyVisitorsOfAddress, wait)
+                    .with_code("quota_exceeded")
+                    .with_param("visitors_per_ip_per_hour")
             })?;
         self.token_visitors
             .take(
@@ -405,13 +383,9 @@ impl Limits {
                 Rate::per_hour(quotas.visitors_per_token_per_hour),
             )
             .map_err(|wait| {
-                ApiError::too_many(
-                    "this public chat has as many new visitors as it takes in an hour; come back \
-                     a little later",
-                    wait,
-                )
-                .with_code("quota_exceeded")
-                .with_param("visitors_per_token_per_hour")
+                ApiError::too_many(Words::TooManyVisitorsOfChat, wait)
+                    .with_code("quota_exceeded")
+                    .with_param("visitors_per_token_per_hour")
             })
     }
 
@@ -430,13 +404,9 @@ impl Limits {
                 Rate::per_hour(quotas.messages_per_visitor_per_hour),
             )
             .map_err(|wait| {
-                ApiError::too_many(
-                    "you have sent as many messages as this public chat takes in an hour; come \
-                     back a little later",
-                    wait,
-                )
-                .with_code("quota_exceeded")
-                .with_param("messages_per_visitor_per_hour")
+                ApiError::too_many(Words::TooManyMessagesOfVisitor, wait)
+                    .with_code("quota_exceeded")
+                    .with_param("messages_per_visitor_per_hour")
             })?;
         if let Some(client) = client {
             self.address_messages
@@ -445,13 +415,9 @@ impl Limits {
                     Rate::per_day(quotas.messages_per_ip_per_day()),
                 )
                 .map_err(|wait| {
-                    ApiError::too_many(
-                        "this public chat has taken as many messages from your network address as \
-                         it may in a day; come back later",
-                        wait,
-                    )
-                    .with_code("quota_exceeded")
-                    .with_param("messages_per_ip_per_day")
+                    ApiError::too_many(Words::TooManyMessagesOfAddress, wait)
+                        .with_code("quota_exceeded")
+                        .with_param("messages_per_ip_per_day")
                 })?;
         }
         self.token_messages
@@ -460,13 +426,9 @@ impl Limits {
                 Rate::per_day(quotas.messages_per_token_per_day),
             )
             .map_err(|wait| {
-                ApiError::too_many(
-                    "this public chat has taken as many messages as it may in a day; come back \
-                     later",
-                    wait,
-                )
-                .with_code("quota_exceeded")
-                .with_param("messages_per_token_per_day")
+                ApiError::too_many(Words::TooManyMessagesOfChat, wait)
+                    .with_code("quota_exceeded")
+                    .with_param("messages_per_token_per_day")
             })
     }
 }

@@ -6,13 +6,13 @@ use http::{HeaderMap, header};
 const MAX_TAG_BYTES: usize = 35;
 
 /// The one language tag of the header; lists, weights and anything else are no answer.
-pub(crate) fn of(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn of(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::ACCEPT_LANGUAGE).iter();
     let tag = values.next()?.to_str().ok()?;
     if values.next().is_some() {
         return None;
     }
-    is_tag(tag).then(|| tag.to_owned())
+    is_tag(tag).then_some(tag)
 }
 
 /// Whether the text has the form of a BCP 47 tag: letters first, then letters and digits.
@@ -47,7 +47,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_LANGUAGE, value.parse().unwrap());
-            assert_eq!(of(&headers).as_deref(), expected, "{value}");
+            assert_eq!(of(&headers), expected, "{value}");
         }
     }
 }

@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use engine::{Language, Words};
 use futures::{Stream, future::BoxFuture};
 use http::{HeaderValue, header};
 use http_body::Frame;
@@ -42,6 +43,8 @@ pub(crate) struct EventStream<S> {
     /// Resolves when the credential that reads the stream was revoked; the stream then ends with
     /// an `error` event.
     pub(crate) revoked: Option<BoxFuture<'static, ()>>,
+    /// What its reader reads.
+    pub(crate) language: Language,
 }
 
 impl<S: Stream<Item = Bytes> + Send + 'static> IntoResponse for EventStream<S> {
@@ -49,6 +52,7 @@ impl<S: Stream<Item = Bytes> + Send + 'static> IntoResponse for EventStream<S> {
         event_stream(Body::new(EventBody {
             frames: Some(Box::pin(self.frames)),
             revoked: self.revoked,
+            language: self.language,
             silence: Box::pin(tokio::time::sleep(self.keep_alive)),
             keep_alive: self.keep_alive,
             last_write: Instant::now(),
@@ -58,14 +62,17 @@ impl<S: Stream<Item = Bytes> + Send + 'static> IntoResponse for EventStream<S> {
 
 /// An answer to a streaming request that failed before its first event, as a stream of one `error`
 /// event. ChatKit's client would answer a 5xx by silently running the turn again.
-pub(crate) fn failed(error: ApiError) -> Response {
+pub(crate) fn failed(error: ApiError, language: Language) -> Response {
     let event = Event::Error(ErrorEvent {
         code: ErrorCode::Custom,
-        message: Some(error.message().to_owned()),
+        message: Some(error.message().text(language).into_owned()),
         allow_retry: true,
     });
     let mut response = event_stream(Body::from(alone(&event)));
-    response.extensions_mut().insert(error.into_report());
+    // It is told: what is left is for the log.
+    response
+        .extensions_mut()
+        .insert(error.into_english().into_report());
     response
 }
 
@@ -87,6 +94,7 @@ struct EventBody<S> {
     /// `None` once the stream has ended.
     frames: Option<Pin<Box<S>>>,
     revoked: Option<BoxFuture<'static, ()>>,
+    language: Language,
     silence: Pin<Box<Sleep>>,
     keep_alive: Duration,
     /// The timer is not set anew for each frame, which would cost more than the frame; it looks at
@@ -123,7 +131,7 @@ impl<S: Stream<Item = Bytes>> http_body::Body for EventBody<S> {
         // A run that always has something to say must not outrun the end of the credential.
         if this.poll_revoked(context) {
             this.frames = None;
-            return this.write(alone(&session_ended()).into());
+            return this.write(alone(&session_ended(this.language)).into());
         }
         match next {
             Poll::Ready(Some(frames)) => return this.write(frames),
@@ -158,10 +166,10 @@ fn alone(event: &Event) -> Vec<u8> {
     out
 }
 
-fn session_ended() -> Event {
+fn session_ended(language: Language) -> Event {
     Event::Error(ErrorEvent {
         code: ErrorCode::Custom,
-        message: Some("this chat session was ended; reload the page to start a new one".to_owned()),
+        message: Some(Words::SessionEnded.text(language).into_owned()),
         allow_retry: false,
     })
 }

@@ -19,6 +19,7 @@ use crate::{
     history,
     ports::{Change, Moment, ToolCall, ToolEvent},
     turn::{self, Display, Kept, Outcome},
+    words::Words,
     workflow::{ActionRule, Workflow},
 };
 
@@ -141,9 +142,7 @@ impl Engine {
                 "an action does not bring what its tool needs"
             );
             Error::Invalid {
-                message:
-                    "this action does not bring what it takes; reload the page, then try again"
-                        .to_owned(),
+                message: Words::ActionIncomplete.into(),
                 param: Some("params.action.payload".to_owned()),
             }
         })?;

@@ -24,6 +24,7 @@ use crate::{
     runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
     title::Titles,
     turn::{self, Display, Question, Start, Why},
+    words::{Language, Words},
     workflow::Workflow,
 };
 
@@ -114,7 +115,7 @@ impl Ask {
             }
             Err(error) => match accept {
                 Some(accept) => {
-                    Runs::refuse(&run, failure(&error));
+                    Runs::refuse(&run, failure(&error, run.language));
                     drop(accept.send(Err(error)));
                 }
                 None => say_failure(&run, &error),
@@ -164,7 +165,7 @@ impl Ask {
             if let Err(error) = queued {
                 runs.withdraw(run);
                 let error = taken(error);
-                Runs::refuse(run, failure(&error));
+                Runs::refuse(run, failure(&error, run.language));
                 drop(accept.send(Err(error)));
                 return None;
             }
@@ -176,7 +177,7 @@ impl Ask {
                 item: self.shown_message(),
             });
             mouth.say(turn::stream_options());
-            let text = "Waiting for the answer before this one…".to_owned();
+            let text = Words::Waiting.text(run.language).into_owned();
             mouth.say(Event::ProgressUpdate { icon: None, text });
             mouth.speak();
         }
@@ -190,9 +191,9 @@ impl Ask {
                     // The message stays, whoever stops waiting for the answer, until the thread or the process goes.
                     if matches!(why, Why::Shutdown | Why::Deleted) {
                         mouth.say(if self.begins.is_kept() {
-                            why.words_of_waiting()
+                            why.words_of_waiting(run.language)
                         } else {
-                            why.words(false)
+                            why.words(false, run.language)
                         });
                         mouth.speak();
                         if runs.withdraw(run).is_some() {
@@ -218,14 +219,14 @@ impl Ask {
                     }
                     Ok(Call::TakenBack) => {
                         mouth.say(Event::ItemRemoved { item_id: run.message.clone() });
-                        mouth.say(turn::taken_back());
+                        mouth.say(turn::taken_back(run.language));
                         mouth.speak();
                         runs.retire(run);
                         None
                     }
                     // Who withdrew it could not say what became of it.
                     Err(_) => {
-                        mouth.say(turn::lost_from_queue());
+                        mouth.say(turn::lost_from_queue(run.language));
                         mouth.speak();
                         runs.retire(run);
                         None
@@ -303,6 +304,7 @@ impl Ask {
                 Titles::Off
             },
             limits: self.workflow.limits.for_caller(&self.context.limits),
+            language: run.language,
         };
         Ok(Box::new(Begun {
             epoch,
@@ -458,14 +460,14 @@ fn say_failure(run: &Arc<Run>, error: &Error) {
         "failed to begin a run"
     );
     let mut mouth = Mouth::new(Arc::clone(run));
-    mouth.say(failure(error));
+    mouth.say(failure(error, run.language));
     mouth.speak();
 }
 
-fn failure(error: &Error) -> Event {
+fn failure(error: &Error, language: Language) -> Event {
     Event::Error(ErrorEvent {
         code: ErrorCode::Custom,
-        message: Some(error.to_string()),
+        message: Some(error.message().text(language).into_owned()),
         allow_retry: true,
     })
 }

@@ -28,6 +28,7 @@ use crate::{
     ports::{Moment, Room},
     runs::{Following, Reader},
     turn::{Display, Kept, Outcome},
+    words::Words,
     workflow::Workflow,
 };
 
@@ -227,12 +228,7 @@ impl Engine {
         let call = pending
             .next()
             .filter(|call| last == Some(&call.id))
-            .ok_or_else(|| {
-                Error::Conflict(
-                    "no tool of this page is waiting for an answer in this conversation; reload it to see where it is"
-                        .to_owned(),
-                )
-            })?;
+            .ok_or(Error::Conflict(Words::NoToolWaits))?;
         // There should be one at a time; calls that nobody has answered would confuse the model.
         let remove: Vec<ItemId> = pending.map(|call| call.id.clone()).collect();
         let mut call = call.clone();
@@ -267,9 +263,8 @@ impl Engine {
         if let Some(widget) = &sender
             && let Some((decision, call)) = approval::decision(action)
         {
-            let owner = &context.owner;
             return self
-                .plan_decision(owner, thread, widget, decision, &call)
+                .plan_decision(context, thread, widget, (decision, &call))
                 .await;
         }
         let anchor = history::action_record(thread, record, action, sender.as_ref());
@@ -311,21 +306,16 @@ impl Engine {
     /// A person has allowed or refused a call. It runs as it was shown, once all calls of its answer are decided.
     async fn plan_decision(
         &self,
-        owner: &Owner,
+        context: &RequestContext,
         thread: &ThreadId,
         card: &WidgetItem,
-        decision: Decision,
-        call: &ItemId,
+        (decision, call): (Decision, &ItemId),
     ) -> Result<Plan, Error> {
+        let owner = &context.owner;
         let item = self.store.item(owner, thread, call).await?;
         let (kept, mut outcome) = history::kept_call(&item)
             .filter(|(_, outcome)| outcome.awaits.as_ref() == Some(&card.id))
-            .ok_or_else(|| {
-                Error::Conflict(
-                    "this has been decided already; reload the conversation to see how it went on"
-                        .to_owned(),
-                )
-            })?;
+            .ok_or(Error::Conflict(Words::DecidedAlready))?;
         let newest = self
             .store
             .newest_items(owner, thread, None, LOOKED_AT)
@@ -338,12 +328,12 @@ impl Engine {
             .filter(|(other, _)| other.round.is_some() && other.round == kept.round)
             .collect();
         outcome.awaits = None;
-        outcome.output = match decision {
+        let told = match decision {
             Decision::Allow => history::ALLOWED,
             Decision::Refuse => history::REFUSED,
-        }
-        .to_owned();
-        let shown = approval::decided(card, &kept, decision);
+        };
+        told.clone_into(&mut outcome.output);
+        let shown = approval::decided(card, &kept, decision, context.language());
         let put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
         others.push((kept, outcome));
         let next = if others.iter().any(|(_, outcome)| outcome.awaits.is_some()) {
@@ -370,15 +360,12 @@ impl Engine {
 fn plan_form(item: ThreadItem, input: &StructuredInputSubmission) -> Result<Plan, Error> {
     let ThreadItem::StructuredInput(mut form) = item else {
         return Err(Error::Invalid {
-            message: "only a form can be answered; name one in `item_id`".to_owned(),
+            message: "only a form can be answered; name one in `item_id`".into(),
             param: Some("params.item_id".to_owned()),
         });
     };
     if form.status != StructuredInputStatus::Pending {
-        return Err(Error::Conflict(
-            "this form has been answered already; reload the conversation to see the answers"
-                .to_owned(),
-        ));
+        return Err(Error::Conflict(Words::FormAnsweredAlready));
     }
     answer(&mut form, input);
     let form = ThreadItem::from(form);
@@ -446,7 +433,7 @@ fn refused(sender: ThreadItem) -> Plan {
 
 pub(super) fn not_a_widget() -> Error {
     Error::Invalid {
-        message: "only a widget can act; name one in `item_id`, or leave it out".to_owned(),
+        message: "only a widget can act; name one in `item_id`, or leave it out".into(),
         param: Some("params.item_id".to_owned()),
     }
 }

@@ -8,7 +8,10 @@ use futures::{Stream, stream::BoxStream};
 use protocol::{AttachmentId, ThreadId, Timestamp, attachment::UploadDescriptor};
 
 use super::StoreError;
-use crate::context::Owner;
+use crate::{
+    context::Owner,
+    words::{Language, Words},
+};
 
 /// Names a file's bytes. It is a number of ours, so that no place for a file can be made from what
 /// somebody sent.
@@ -149,37 +152,34 @@ pub type BytesOut = BoxStream<'static, std::io::Result<Bytes>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
     /// The connection ended, or what came was no file.
-    #[error("the file broke off; send it again")]
     BrokeOff,
     /// It took longer than it may.
-    #[error("the file did not arrive in time; send it again, or a smaller one")]
     TooSlow,
     /// More came than may.
-    #[error("the file is larger than the {} it may have; send a smaller one", size_in_words(*.limit))]
     TooLarge {
         /// Most bytes.
         limit: u64,
     },
     /// The type is not taken here, or the bytes are something else than they are called.
-    #[error("Uploaded file type is not allowed for this session.")]
     WrongType,
 }
 
-/// A number of bytes as people say it, in steps of 1024: "25 MB", "1.5 GB". Rounded down, so that nobody is promised
-/// more than there is.
-pub(crate) fn size_in_words(bytes: u64) -> String {
-    const STEP: u64 = 1024;
-    let mut unit = STEP;
-    for name in ["KB", "MB", "GB", "TB"] {
-        let (whole, tenths) = (bytes / unit, bytes % unit * 10 / unit);
-        match (whole, tenths) {
-            (0, _) => break,
-            (STEP.., _) => unit *= STEP,
-            (whole, 0) => return format!("{whole} {name}"),
-            (whole, tenths) => return format!("{whole}.{tenths} {name}"),
+impl Interrupted {
+    /// What the person who sent it reads.
+    pub fn words(self) -> Words {
+        match self {
+            Self::BrokeOff => Words::FileBrokenOff,
+            Self::TooSlow => Words::FileTooSlow,
+            Self::TooLarge { limit } => Words::FileTooLarge { limit },
+            Self::WrongType => Words::FileTypeRefused,
         }
     }
-    format!("{bytes} bytes")
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words().text(Language::English))
+    }
 }
 
 /// What was kept of a file.
@@ -238,21 +238,6 @@ pub trait Links: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_said_in_steps_of_1024() {
-        for (bytes, words) in [
-            (0, "0 bytes"),
-            (1_023, "1023 bytes"),
-            (1_024, "1 KB"),
-            (1_024 * 1_024 - 1, "1023.9 KB"),
-            (25 << 20, "25 MB"),
-            (3 << 29, "1.5 GB"),
-            (u64::MAX, "18446744073709551615 bytes"),
-        ] {
-            assert_eq!(size_in_words(bytes), words);
-        }
-    }
 
     #[test]
     fn a_file_is_named_by_a_number_and_nothing_else() {

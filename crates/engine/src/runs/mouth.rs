@@ -103,13 +103,20 @@ mod tests {
     };
 
     use super::*;
-    use crate::{context::Owner, runs::RunSettings};
+    use crate::{context::Owner, runs::RunSettings, words::Language};
 
     fn mouth() -> Mouth {
         let place = (ThreadId::mint(1), ItemId::mint(1));
         let owner = Owner::new("https://id.test ada");
         let settings = RunSettings::default();
-        let (run, _stopped) = Run::new(RunId::mint(1), owner, place, None, settings);
+        let (run, _stopped) = Run::new(
+            RunId::mint(1),
+            owner,
+            place,
+            None,
+            Language::English,
+            settings,
+        );
         Mouth::new(run)
     }
 

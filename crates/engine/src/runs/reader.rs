@@ -74,7 +74,7 @@ impl Reader {
                         self.is_over = true;
                         let mut words = Vec::new();
                         // An event of plain text can be written.
-                        let _ = frame::write_alone(&turn::read_elsewhere(), &mut words);
+                        let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
                         return Some(words.into());
                     };
                     joined.arrive();

@@ -35,7 +35,14 @@ fn message(number: u128) -> ThreadItem {
 /// A run with its message, and what ends it.
 fn run(runs: &Runs, number: u128) -> (Arc<Run>, oneshot::Receiver<Why>) {
     let place = (thread(), ItemId::mint(number));
-    Run::new(RunId::mint(number), owner(), place, None, runs.settings())
+    Run::new(
+        RunId::mint(number),
+        owner(),
+        place,
+        None,
+        Language::English,
+        runs.settings(),
+    )
 }
 
 fn enter(runs: &Runs, number: u128, busy: Busy) -> (Arc<Run>, oneshot::Receiver<Why>, Entered) {
@@ -318,7 +325,7 @@ async fn who_found_a_run_that_cannot_begin_is_told_so_and_nobody_finds_it_afterw
     let entered = runs.enter(&run, Busy::Queue, &message(1)).unwrap();
     let found = runs.live(&owner(), &thread()).expect("it lives");
     let mut reader = Reader::new(&runs, &found, Position(0), &Client::default());
-    Runs::refuse(&run, turn::unanswered());
+    Runs::refuse(&run, turn::unanswered(run.language));
     drop(entered);
     assert!(words(reader.next().await).contains("\"type\":\"error\""));
     assert!(reader.next().await.is_none());

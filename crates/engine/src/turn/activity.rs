@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt::Write as _,
+    time::Duration,
 };
 
 use protocol::{
@@ -20,6 +20,7 @@ use super::{Effect, tools::Outcome};
 use crate::{
     ports::{BuiltinEvent, BuiltinState, BuiltinWork, Moment, ToolCall, WebSource},
     transcript::Transcript,
+    words::{Language, Words},
 };
 
 /// A thought is shown again when this much of it is new, and in a long one when an eighth is: each update tells all of
@@ -34,12 +35,15 @@ const MAX_RESULT: usize = 4_000;
 /// How many uses of the provider's own tools are shown in one list, and how many sources of each.
 const MAX_BUILTINS: usize = 100;
 const MAX_SOURCES: usize = 50;
+/// Rounds seconds.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// How many tools are named in the line that is left.
 const MAX_NAMES: usize = 3;
 
 /// The item that is under way, where there is one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Activity {
+    language: Language,
     open: Option<Open>,
     /// Bytes of thoughts that were shown.
     thought_bytes: usize,
@@ -78,6 +82,14 @@ struct OpenCall {
 }
 
 impl Activity {
+    pub(super) fn new(language: Language) -> Self {
+        Self {
+            language,
+            open: None,
+            thought_bytes: 0,
+        }
+    }
+
     /// The model thinks.
     pub(super) fn think(
         &mut self,
@@ -169,16 +181,16 @@ impl Activity {
         let Some(call) = open.calls.get(place) else {
             return;
         };
-        let took = seconds(call.began, moment().now);
+        let time = between(call.began, moment().now);
         let mut content = call.arguments.clone();
         if outcome.awaits.is_none() {
             let verdict = if outcome.is_error {
-                "Failed after"
+                Words::FailedAfter { time }
             } else {
-                "Took"
+                Words::Took { time }
             };
-            // Writing to a string cannot fail.
-            let _ = write!(content, "{verdict} {took:.1} s\n\n");
+            content.push_str(&verdict.text(self.language));
+            content.push_str("\n\n");
         }
         content.push_str(&fenced("", &outcome.output, MAX_RESULT));
         let task = custom(call.title.clone(), Some(content), StatusIndicator::Complete);
@@ -193,16 +205,16 @@ impl Activity {
         moment: &dyn Fn() -> Moment,
         out: &mut VecDeque<Effect>,
     ) {
+        let (name, task) = builtin_task(event.state, event.work, self.language);
         let open = self.open(WorkflowKind::Custom, transcript, moment, out);
         open.end_thought(transcript, out);
-        let (name, task) = builtin_task(event.state, event.work);
         match open.builtins.get(&event.id) {
             Some(place) => open.change(*place, task, transcript, out),
             None if open.builtins.len() < MAX_BUILTINS => {
                 let place = open.add(task, transcript, out);
                 open.builtins.insert(event.id, place);
-                if !open.names.iter().any(|other| other == name) {
-                    open.names.push(name.to_owned());
+                if !open.names.contains(&name) {
+                    open.names.push(name);
                 }
             }
             None => {}
@@ -221,10 +233,12 @@ impl Activity {
         let summary = match open.kind {
             WorkflowKind::Reasoning => WorkflowSummary::Duration(DurationSummary {
                 // A thought that took no time reads as a mistake.
-                duration: (seconds(open.began, moment().now).round() as u64).max(1),
+                duration: (between(open.began, moment().now) + HALF_A_SECOND)
+                    .as_secs()
+                    .max(1),
             }),
             WorkflowKind::Custom => WorkflowSummary::Custom(CustomSummary {
-                title: used(&open.names),
+                title: used(open.names, self.language),
                 icon: None,
             }),
         };
@@ -303,7 +317,7 @@ impl Open {
 }
 
 /// A tool of the provider's own, by what people call it, as a task.
-fn builtin_task(state: BuiltinState, work: BuiltinWork) -> (&'static str, Task) {
+fn builtin_task(state: BuiltinState, work: BuiltinWork, language: Language) -> (String, Task) {
     let status_indicator = match state {
         BuiltinState::Working => StatusIndicator::Loading,
         BuiltinState::Done => StatusIndicator::Complete,
@@ -330,7 +344,7 @@ fn builtin_task(state: BuiltinState, work: BuiltinWork) -> (&'static str, Task) 
                 queries,
                 sources: sources.into_iter().take(MAX_SOURCES).map(url).collect(),
             };
-            ("web search", task.into())
+            (Words::WebSearch.text(language).into_owned(), task.into())
         }
         BuiltinWork::FileSearch { queries, files } => {
             let file = |name: String| FileSource {
@@ -345,7 +359,7 @@ fn builtin_task(state: BuiltinState, work: BuiltinWork) -> (&'static str, Task) 
                 title: queries.first().cloned(),
                 sources: files.into_iter().take(MAX_SOURCES).map(file).collect(),
             };
-            ("file search", task.into())
+            (Words::FileSearch.text(language).into_owned(), task.into())
         }
         BuiltinWork::CodeInterpreter { code, logs } => {
             let mut content = String::new();
@@ -356,14 +370,14 @@ fn builtin_task(state: BuiltinState, work: BuiltinWork) -> (&'static str, Task) 
                 content.push_str(&fenced("", &logs.join("\n"), MAX_RESULT));
             }
             let content = Some(content).filter(|text| !text.is_empty());
-            let name = "code interpreter";
-            (name, custom(name.to_owned(), content, status_indicator))
+            let name = Words::CodeInterpreter.text(language).into_owned();
+            (name.clone(), custom(name, content, status_indicator))
         }
         BuiltinWork::ImageGeneration { .. } => {
-            let name = "image generation";
+            let name = Words::ImageGeneration.text(language).into_owned();
             let task = ImageTask {
                 status_indicator,
-                title: Some(name.to_owned()),
+                title: Some(name.clone()),
             };
             (name, task.into())
         }
@@ -389,24 +403,17 @@ fn custom(title: String, content: Option<String>, status_indicator: StatusIndica
     .into()
 }
 
-fn seconds(began: Timestamp, now: Timestamp) -> f64 {
-    // Milliseconds of one turn are far below what an f64 holds exactly.
-    let millis = (now.as_microsecond() - began.as_microsecond()).max(0) / 1000;
-    millis as f64 / 1000.0
+fn between(began: Timestamp, now: Timestamp) -> Duration {
+    // Clocks may be set back.
+    let micros = now.as_microsecond() - began.as_microsecond();
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
 }
 
 /// "Used a, b and 2 more".
-fn used(names: &[String]) -> String {
-    let named = names.iter().take(MAX_NAMES);
-    let mut text = format!(
-        "Used {}",
-        named.map(String::as_str).collect::<Vec<_>>().join(", ")
-    );
-    if let Some(more) = names.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, " and {more} more");
-    }
-    text
+fn used(mut names: Vec<String>, language: Language) -> String {
+    let more = names.len().saturating_sub(MAX_NAMES);
+    names.truncate(MAX_NAMES);
+    Words::UsedTools { names, more }.text(language).into_owned()
 }
 
 /// A block of code that nothing in the text can end.
@@ -440,7 +447,11 @@ mod tests {
     #[test]
     fn the_line_that_is_left_names_few_tools() {
         let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
-        assert_eq!(used(&names[..1]), "Used a");
-        assert_eq!(used(&names), "Used a, b, c and 2 more");
+        let used = |count: usize, language| used(names[..count].to_vec(), language);
+        assert_eq!(used(1, Language::English), "Used a");
+        assert_eq!(used(3, Language::English), "Used a, b, c");
+        assert_eq!(used(5, Language::English), "Used a, b, c and 2 more");
+        assert_eq!(used(5, Language::German), "a, b, c und 2 weitere benutzt");
+        assert_eq!(used(4, Language::Arabic), "استُخدم: a، b، c و1 أداة أخرى");
     }
 }

@@ -15,8 +15,8 @@ use protocol::{
 use super::{
     Effect, Phase, Side, Turn,
     activity::Activity,
-    ending::Failure,
-    notice, progress,
+    ending::{Failure, notice},
+    progress,
     tools::{Kept, Outcome, ToolUse},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, ToolEvent},
     template::{self, WidgetTemplate},
     transcript::Closed,
+    words::{Language, Words},
 };
 
 /// What is known of the model that answers.
@@ -53,12 +54,17 @@ pub(crate) struct Display {
 }
 
 impl ModelSide {
-    pub(super) fn new(request: ModelRequest, display: Display, limits: &TurnLimits) -> Self {
+    pub(super) fn new(
+        request: ModelRequest,
+        display: Display,
+        limits: &TurnLimits,
+        language: Language,
+    ) -> Self {
         let is_question = |input: &ModelInput| matches!(input, ModelInput::User(_));
         Self {
             earlier: request.input.iter().rposition(is_question),
             tools: ToolUse::new(limits),
-            activity: Activity::default(),
+            activity: Activity::new(language),
             cards: Vec::new(),
             display,
             request,
@@ -283,7 +289,8 @@ impl Turn {
                 let Some(kept) = side.tools.kept(place) else {
                     return;
                 };
-                let card = approval::card(&self.transcript.thread().id, &kept, moment());
+                let card =
+                    approval::card(&self.transcript.thread().id, &kept, moment(), self.language);
                 let awaits = Some(card.id().clone());
                 side.cards.push(card);
                 Outcome {
@@ -441,16 +448,14 @@ impl Turn {
             );
         }
         let words = if is_truncated {
-            Some("The answer was cut off at its length limit. Ask to continue it.")
+            Some(Words::CutOff)
         } else if has_more_to_do {
-            Some(
-                "The answer ended here because it has used its tools as often as it may. Ask to go on.",
-            )
+            Some(Words::EndedByToolLimit)
         } else {
             None
         };
-        let words = words.map(|words| notice(NoticeLevel::Warning, words));
-        self.finish(words, out);
+        let notice = |words| notice(NoticeLevel::Warning, &words, self.language);
+        self.finish(words.map(notice).map(Effect::Emit), out);
     }
 }
 

@@ -10,10 +10,14 @@ use protocol::{
 };
 
 use super::*;
-use crate::ports::{FileContent, ModelInput, Thought, ToolFile};
+use crate::{
+    ports::{BuiltinEvent, BuiltinState, BuiltinWork, FileContent, ModelInput, Thought, ToolFile},
+    words::Words,
+};
 
 mod activity;
 mod agent;
+mod words;
 
 fn thread() -> ThreadMetadata {
     ThreadMetadata {
@@ -53,6 +57,7 @@ fn start(titles: Titles) -> Start {
             tool_bytes: 64,
             ..TurnLimits::default()
         },
+        language: Language::English,
     }
 }
 

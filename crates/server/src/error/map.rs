@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use auth::{Reason, Refusal, Rejection};
-use engine::ports::{Interrupted, ModelError};
+use engine::{
+    Words,
+    ports::{Interrupted, ModelError},
+};
 use protocol::{RequestError, hosted::ParameterError};
 use upstream::relay::RelayError;
 
@@ -15,12 +18,10 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 impl From<engine::Error> for ApiError {
     fn from(error: engine::Error) -> Self {
         use engine::Error;
-        let message = error.to_string();
+        let message = error.message();
         match error {
             Error::NotFound | Error::NoSuchFile => Self::not_found(message),
-            Error::Invalid { message, param } => {
-                Self::bad_request(message).with_optional_param(param)
-            }
+            Error::Invalid { param, .. } => Self::bad_request(message).with_optional_param(param),
             Error::Conflict(_) => Self::conflict(message),
             Error::ActionFailed => Self::conflict(message).with_code("action_failed"),
             Error::ThreadBusy(_) => Self::conflict(message).with_code("thread_busy"),
@@ -65,19 +66,14 @@ impl From<auth::ports::StoreError> for ApiError {
         use auth::ports::StoreError;
         match error {
             StoreError::Unavailable(_) => {
-                Self::unavailable("the store is busy; try again in a moment", BUSY_RETRY)
-                    .with_cause(error)
+                Self::unavailable(Words::StoreBusy, BUSY_RETRY).with_cause(error)
             }
-            StoreError::Full(_) => Self::cannot_store(
-                "storage_full",
-                "the server's storage is full, so nothing can be saved; the operator has to make room",
-                error,
-            ),
-            StoreError::Lost(_) => Self::cannot_store(
-                "storage_lost",
-                "the server has lost its database, so nothing can be saved; the operator has to restart it",
-                error,
-            ),
+            StoreError::Full(_) => {
+                Self::cannot_store("storage_full", Words::NoRoomForSession, error)
+            }
+            StoreError::Lost(_) => {
+                Self::cannot_store("storage_lost", Words::NoDatabaseForSession, error)
+            }
             StoreError::Conflict | StoreError::Internal(_) => Self::internal(error),
         }
     }
@@ -100,7 +96,10 @@ impl From<auth::Error> for ApiError {
             Error::Unavailable {
                 message: cause,
                 retry_after,
-            } => Self::unavailable(message, retry_after).with_cause(cause),
+            } => {
+                let seconds = retry_after.as_secs().max(1);
+                Self::unavailable(Words::SignInUnchecked { seconds }, retry_after).with_cause(cause)
+            }
             Error::Storage(error) => error.into(),
             // What the caller of a function got wrong is our defect here: handlers pass no free text.
             Error::Unusable(_) | Error::Internal(_) => Self::internal(error),

@@ -95,6 +95,7 @@ async fn converse(
         following.permit = Some(Box::new(count_turn(app, caller, source)?));
     }
     let context = caller.context(app, headers)?;
+    let language = context.language();
     let workflow = context.workflow.clone();
     let workflow = workflow
         .as_ref()
@@ -135,6 +136,7 @@ async fn converse(
                 frames: reader.into_stream(),
                 keep_alive: app.settings.keep_alive,
                 revoked: revoked(app, caller),
+                language,
             }
             .into_response();
             response.headers_mut().extend(names);
@@ -143,7 +145,7 @@ async fn converse(
         Err(error) => {
             let error = ApiError::from(error);
             let mut response = if is_streaming && error.status().is_server_error() {
-                sse::failed(error)
+                sse::failed(error, language)
             } else {
                 error.into_response()
             };

@@ -5,6 +5,7 @@ use futures::{StreamExt, stream};
 use http_body::Body as _;
 
 use super::*;
+use crate::error::ErrorReport;
 
 fn body(
     frames: impl Stream<Item = Bytes> + Send + 'static,
@@ -14,6 +15,7 @@ fn body(
         frames,
         keep_alive: Duration::from_secs(15),
         revoked,
+        language: Language::English,
     }
     .into_response()
     .into_body()
@@ -86,8 +88,43 @@ async fn s11_a_revoked_credential_ends_the_stream_with_an_error_event() {
 }
 
 #[tokio::test]
+async fn what_is_said_in_a_stream_is_said_in_the_readers_language() {
+    let never = stream::pending();
+    let mut ended = EventStream {
+        frames: never,
+        keep_alive: Duration::from_secs(15),
+        revoked: Some(Box::pin(std::future::ready(()))),
+        language: Language::Japanese,
+    }
+    .into_response()
+    .into_body();
+    let last = next(&mut ended).await.unwrap();
+    assert!(
+        last.contains("このチャットのセッションは終了しました"),
+        "{last}"
+    );
+
+    let error = ApiError::internal("secret detail");
+    let response = failed(error, Language::German);
+    let report = response.extensions().get::<ErrorReport>().unwrap();
+    assert!(
+        report
+            .message
+            .to_string()
+            .starts_with("the server had an error"),
+        "the log speaks English"
+    );
+    let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(
+        text.contains("ist auf dem Server ein Fehler aufgetreten"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_failure_before_the_stream_is_a_stream_of_one_error_event() {
-    let response = failed(ApiError::internal("secret detail"));
+    let response = failed(ApiError::internal("secret detail"), Language::English);
     assert_eq!(response.status(), 200);
     let body = to_bytes(response.into_body(), 10_000).await.unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();

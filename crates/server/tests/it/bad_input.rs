@@ -21,6 +21,54 @@ fn deep(levels: usize) -> String {
 }
 
 #[tokio::test]
+async fn a_person_is_refused_in_their_language() {
+    let app = TestApp::start().await;
+    for (languages, empty, signed_out) in [
+        (
+            "de-CH",
+            "Die Nachricht ist leer; schreiben Sie zuerst etwas.",
+            "Sie sind nicht angemeldet; melden Sie sich an, und versuchen Sie es noch einmal.",
+        ),
+        (
+            "ja",
+            "メッセージが空です。まず何か入力してください。",
+            "サインインしていません。サインインして、もう一度お試しください。",
+        ),
+        // Not one tag, or none that we speak.
+        (
+            "de, en;q=0.5",
+            "the message is empty; write something first",
+            "you are not signed in; sign in and try again",
+        ),
+        (
+            "tlh",
+            "the message is empty; write something first",
+            "you are not signed in; sign in and try again",
+        ),
+    ] {
+        let ask = async |token: Option<String>| {
+            let mut request = app
+                .post("/api/chat")
+                .header(header::ACCEPT_LANGUAGE, languages)
+                .json(&new_message(" "));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let body: Value = request.send().await.unwrap().json().await.unwrap();
+            body["error"].clone()
+        };
+        let refused = ask(Some(app.token("ada"))).await;
+        assert_eq!(refused["message"], empty, "{languages}");
+        assert_eq!(refused["code"], "invalid_request");
+        assert_eq!(refused["param"], "params.input.content");
+        let refused = ask(None).await;
+        assert_eq!(refused["message"], signed_out, "{languages}");
+        let takes = refused["details"]["takes"].as_str().unwrap();
+        assert!(takes.starts_with("this address needs"), "{takes}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_cannot_be_carried_out() {
     let app = TestApp::start().await;
     let many: Vec<Value> = vec![json!({ "type": "input_text", "text": "x" }); 20_000];

@@ -282,11 +282,29 @@ impl House {
         request: Value,
         following: Following,
     ) -> Result<Reply, Error> {
+        self.handle(context(who), request, following).await
+    }
+
+    /// Asks as somebody whose language is known.
+    pub(crate) async fn ask_in(&self, locale: &str, request: Value) -> Result<Reply, Error> {
+        let context = RequestContext {
+            locale: Some(locale.to_owned()),
+            ..context("ada")
+        };
+        self.handle(context, request, Following::default()).await
+    }
+
+    async fn handle(
+        &self,
+        context: RequestContext,
+        request: Value,
+        following: Following,
+    ) -> Result<Reply, Error> {
         let body = serde_json::to_vec(&request).expect("JSON");
         let envelope =
             protocol::Envelope::parse(&body, &protocol::Limits::default()).expect("a request");
         self.engine
-            .handle(context(who), envelope.request, following)
+            .handle(context, envelope.request, following)
             .await
     }
 

@@ -249,6 +249,7 @@ async fn callers_with_less_get_less() {
     let Err(Error::Invalid { message, param }) = ask(&"x".repeat(2_049)).await else {
         panic!("too long")
     };
+    let message = message.to_string();
     assert!(message.contains("longer than the 2 KB"), "{message}");
     assert_eq!(param.as_deref(), Some("params.input"));
     let Ok(Reply::Stream(reader)) = ask(&"x".repeat(2_048)).await else {

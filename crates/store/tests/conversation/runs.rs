@@ -194,6 +194,63 @@ fn get(thread: &ThreadId) -> Value {
 }
 
 #[tokio::test]
+async fn a_person_is_spoken_to_in_their_language_while_they_wait_and_when_they_are_refused() {
+    for (locale, waiting, stopped, refused) in [
+        (
+            "de-AT",
+            "Wartet auf die Antwort davor …",
+            "Sie haben die Antwort angehalten. Was schon da ist, bleibt erhalten.",
+            "Die Nachricht ist leer; schreiben Sie zuerst etwas.",
+        ),
+        (
+            "ja",
+            "前の回答を待っています…",
+            "回答を停止しました。ここまでの内容は保存されています。",
+            "メッセージが空です。まず何か入力してください。",
+        ),
+        (
+            "ar-EG",
+            "في انتظار الإجابة السابقة…",
+            "تم إيقاف الإجابة بطلب منك. ما وصل حتى الآن محفوظ.",
+            "الرسالة فارغة؛ يُرجى كتابة شيء أولًا.",
+        ),
+        (
+            "tlh",
+            "Waiting for the answer before this one…",
+            "You stopped the answer. What came so far is kept.",
+            "the message is empty; write something first",
+        ),
+    ] {
+        let house = House::new([hang("half"), say("to two")]).await;
+        let mut first = Reading::of(stream(house.ask_in(locale, create("one")).await));
+        let thread = loop {
+            match first.next().await.expect("an event") {
+                Event::ThreadCreated { thread } => break thread.thread.id,
+                _ => {}
+            }
+        };
+        while !matches!(first.next().await, Some(Event::ItemUpdated { .. })) {}
+        let mut two = Reading::of(stream(house.ask_in(locale, add(&thread, "two")).await));
+        let said = loop {
+            if let Event::ProgressUpdate { text, .. } = two.next().await.expect("an event") {
+                break text;
+            }
+        };
+        assert_eq!(said, waiting);
+        let empty = house.ask_in(locale, add(&thread, " ")).await;
+        let error = empty.err().expect("refused");
+        let language = engine::Language::of(Some(locale));
+        assert_eq!(error.message().text(language), refused);
+        house.json("ada", cancel(&thread, None)).await;
+        assert_eq!(last_words(&first.rest().await), stopped);
+        assert!(matches!(
+            two.rest().await.last(),
+            Some(Event::ItemDone { .. })
+        ));
+    }
+}
+
+#[tokio::test]
 async fn eight_messages_wait_and_the_ninth_is_refused_in_words() {
     let house = House::new([hang("half")]).await;
     let (thread, _first) = house.hanging().await;
@@ -202,7 +259,9 @@ async fn eight_messages_wait_and_the_ninth_is_refused_in_words() {
         waiting.push(house.read(add(&thread, &number.to_string())).await);
     }
     let ninth = house.follow(add(&thread, "ninth"), resuming()).await;
-    assert!(matches!(ninth, Err(Error::ThreadBusy(words)) if words.contains("8 messages wait")));
+    assert!(
+        matches!(ninth, Err(Error::ThreadBusy(words)) if words.to_string().contains("8 messages wait"))
+    );
 }
 
 #[tokio::test]
@@ -338,7 +397,7 @@ async fn who_is_refused_changes_nothing() {
     for request in [add(&thread, "two"), retry] {
         let refused = house.follow(request, resuming()).await;
         assert!(
-            matches!(refused, Err(Error::ThreadBusy(words)) if words.contains("still being answered"))
+            matches!(refused, Err(Error::ThreadBusy(words)) if words.to_string().contains("still being answered"))
         );
     }
     assert_eq!(house.engine.runs.count(), 1);
