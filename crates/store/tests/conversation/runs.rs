@@ -224,9 +224,8 @@ async fn a_person_is_spoken_to_in_their_language_while_they_wait_and_when_they_a
         let house = House::new([hang("half"), say("to two")]).await;
         let mut first = Reading::of(stream(house.ask_in(locale, create("one")).await));
         let thread = loop {
-            match first.next().await.expect("an event") {
-                Event::ThreadCreated { thread } => break thread.thread.id,
-                _ => {}
+            if let Event::ThreadCreated { thread } = first.next().await.expect("an event") {
+                break thread.thread.id;
             }
         };
         while !matches!(first.next().await, Some(Event::ItemUpdated { .. })) {}
