@@ -33,6 +33,7 @@ use super::*;
 
 mod consent;
 mod results;
+mod speed;
 mod tolerance;
 
 /// A server with a few tools that say what was done to it.

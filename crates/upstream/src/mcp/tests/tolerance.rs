@@ -10,8 +10,8 @@ use axum::{
 use super::*;
 
 /// A server that answers with JSON.
-struct Odd {
-    url: Url,
+pub(super) struct Odd {
+    pub(super) url: Url,
     shared: Arc<OddShared>,
     _tasks: JoinSet<()>,
 }
@@ -28,10 +28,10 @@ struct OddShared {
 }
 
 /// The answer to a request with this id.
-type Forgets = fn(&Value) -> Response;
+pub(super) type Forgets = fn(&Value) -> Response;
 
 impl Odd {
-    async fn start(tools: Value, forgets: Forgets) -> Self {
+    pub(super) async fn start(tools: Value, forgets: Forgets) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let shared = Arc::new(OddShared {
