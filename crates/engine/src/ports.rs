@@ -453,6 +453,8 @@ pub struct ModelRequest {
     pub locale: Option<String>,
     /// A stable name for the end user, for the provider's abuse checks; adapters send a hash of it.
     pub end_user: String,
+    /// Whether the model may use tools that its provider runs by itself, at a price: not for a title.
+    pub may_use_builtins: bool,
 }
 
 /// What a model says while it answers.

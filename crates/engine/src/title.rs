@@ -42,6 +42,7 @@ pub(crate) fn request(turn: &ModelRequest) -> ModelRequest {
         max_output_tokens: turn.max_output_tokens,
         locale: turn.locale.clone(),
         end_user: turn.end_user.clone(),
+        may_use_builtins: false,
     }
 }
 

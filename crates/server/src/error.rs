@@ -32,7 +32,8 @@ pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 pub struct ApiError {
     status: StatusCode,
     code: Option<&'static str>,
-    message: Message,
+    /// Boxed: every handler's result would be twice as large.
+    message: Box<Message>,
     param: Option<Box<str>>,
     challenge: Option<&'static str>,
     retry_after: Option<Duration>,
@@ -103,7 +104,7 @@ impl ApiError {
         Self {
             status,
             code: None,
-            message: message.into(),
+            message: Box::new(message.into()),
             param: None,
             challenge: None,
             retry_after: None,
@@ -330,7 +331,7 @@ impl ApiError {
     #[must_use]
     pub(crate) fn into_english(self) -> Self {
         Self {
-            message: self.message.to_string().into(),
+            message: Box::new(self.message.to_string().into()),
             ..self
         }
     }
@@ -360,7 +361,7 @@ impl ApiError {
             takes,
             code: self.code,
             status: self.status,
-            message: self.message,
+            message: *self.message,
             param: self.param.map(String::from),
             cause: self.cause.map(Arc::from),
         }
@@ -458,7 +459,8 @@ pub(crate) fn retell(response: &mut Response, language: Language, is_operator: b
         return;
     };
     let is_translated = language != Language::English && matches!(report.message, Message::Ours(_));
-    if !is_translated && !(is_operator && report.origin.is_some()) {
+    let has_more = is_operator && report.origin.is_some();
+    if !is_translated && !has_more {
         return;
     }
     let body = Json(Body {

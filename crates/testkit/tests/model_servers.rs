@@ -70,6 +70,7 @@ fn request(model: &str, text: &str) -> ModelRequest {
         max_output_tokens: NonZeroU32::new(100),
         locale: Some("ja".to_owned()),
         end_user: "https://id.example.com ada".to_owned(),
+        may_use_builtins: true,
     }
 }
 

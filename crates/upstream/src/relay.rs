@@ -312,6 +312,7 @@ fn translate(context: &RelayContext, mut fields: Fields) -> Result<ModelRequest,
         max_output_tokens: NonZeroU32::new(asked.try_into().unwrap_or(u32::MAX)),
         locale: None,
         end_user: context.end_user.clone(),
+        may_use_builtins: false,
     })
 }
 

@@ -226,6 +226,7 @@ async fn first_word(workflow: &Workflow) -> Result<(), ModelError> {
         max_output_tokens: NonZeroU32::new(256),
         locale: None,
         end_user: "vestibule doctor".to_owned(),
+        may_use_builtins: false,
     };
     let mut answer = workflow.model.respond(request).await?;
     answer.try_next().await.map(drop)

@@ -821,6 +821,7 @@ mod tests {
             max_output_tokens: NonZeroU32::new(100),
             locale: None,
             end_user: "ada".to_owned(),
+            may_use_builtins: true,
         };
         let events: Vec<_> = model.respond(request).await.unwrap().collect().await;
         assert!(events.iter().all(Result::is_ok), "{events:?}");

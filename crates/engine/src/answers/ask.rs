@@ -421,6 +421,7 @@ impl Ask {
             max_output_tokens: limits.max_output_tokens,
             locale: context.locale.clone(),
             end_user: context.owner.as_str().to_owned(),
+            may_use_builtins: true,
         };
         Ok((request, told.tokens_left))
     }

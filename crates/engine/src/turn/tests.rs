@@ -45,6 +45,7 @@ fn start(titles: Titles) -> Start {
                 max_output_tokens: None,
                 locale: None,
                 end_user: "u".to_owned(),
+                may_use_builtins: true,
             }),
             calls: Vec::new(),
             display: Display::default(),

@@ -46,6 +46,7 @@ fn request(input: Vec<ModelInput>, tools: Vec<ToolSpec>) -> ModelRequest {
         max_output_tokens: None,
         locale: None,
         end_user: String::new(),
+        may_use_builtins: true,
     }
 }
 

@@ -54,6 +54,7 @@ fn request() -> ModelRequest {
         max_output_tokens: None,
         locale: None,
         end_user: String::new(),
+        may_use_builtins: true,
     }
 }
 

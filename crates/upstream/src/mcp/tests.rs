@@ -836,6 +836,7 @@ async fn the_demo_assistant_uses_them() {
         max_output_tokens: None,
         locale: None,
         end_user: String::new(),
+        may_use_builtins: true,
     };
     let demo = crate::Demo::new(Duration::ZERO);
     let first: Vec<_> = demo.respond(request.clone()).await.unwrap().collect().await;

@@ -154,6 +154,7 @@ fn rich_request() -> ModelRequest {
         max_output_tokens: None,
         locale: Some("de-AT".to_owned()),
         end_user: "user-0f3a".to_owned(),
+        may_use_builtins: true,
     }
 }
 
@@ -167,6 +168,7 @@ fn simple_request(text: &str) -> ModelRequest {
         max_output_tokens: None,
         locale: None,
         end_user: "user-0f3a".to_owned(),
+        may_use_builtins: true,
     }
 }
 

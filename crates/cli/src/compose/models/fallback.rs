@@ -103,6 +103,7 @@ mod tests {
                 max_output_tokens: None,
                 locale: None,
                 end_user: String::new(),
+                may_use_builtins: true,
             };
             let mut events = models[id].model.respond(request).await.unwrap();
             let first = events.next().await.unwrap().unwrap();

@@ -159,7 +159,7 @@ fn a_widget_that_stands_changes_for_good_and_is_not_done_again() {
     .on(Input::AgentEnded);
     assert_eq!(
         play.line(),
-        "options ask-agent other-update save[widget] done other-update save[widget,widget+end] end"
+        "options ask-agent other-update save[widget,widget] done other-update save[widget,widget+end] end"
     );
     let words: Vec<Value> = play
         .saved()
@@ -168,7 +168,7 @@ fn a_widget_that_stands_changes_for_good_and_is_not_done_again() {
             serde_json::to_value(item).expect("JSON")["widget"]["children"][0]["value"].clone()
         })
         .collect();
-    assert_eq!(words, ["Mine", "New"]);
+    assert_eq!(words, ["New", "Mine"]);
 }
 
 #[test]

@@ -370,6 +370,7 @@ mod tests {
             max_output_tokens: None,
             locale: None,
             end_user: String::new(),
+            may_use_builtins: true,
         };
         let mark = MarkKey::new(&[7; 32]).mark("");
         let messages = messages(&request, options, &Refused::default(), &mark);

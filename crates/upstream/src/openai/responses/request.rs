@@ -128,6 +128,11 @@ impl<'a> Body<'a> {
         mark: &Mark,
     ) -> Self {
         let has_tools = !request.tools.is_empty();
+        let builtins: &[Value] = if request.may_use_builtins {
+            &options.builtin_tools
+        } else {
+            &[]
+        };
         Self {
             model: &request.model,
             instructions: mark.instructions(request),
@@ -149,7 +154,7 @@ impl<'a> Body<'a> {
                 })
                 .map(Tool::Ours)
                 // Last, so that a refusal that counts tools counts ours.
-                .chain(options.builtin_tools.iter().map(Tool::Builtin))
+                .chain(builtins.iter().map(Tool::Builtin))
                 .collect(),
             tool_choice: history::tool_choice(request, refused).map(|name| ToolChoice {
                 r#type: "function",
@@ -163,7 +168,7 @@ impl<'a> Body<'a> {
             include: if refused.has("include") {
                 Vec::new()
             } else {
-                include(has_tools, options)
+                include(has_tools, builtins)
             },
             safety_identifier: history::end_user(request, refused, "safety_identifier"),
             store: (!refused.has("store")).then_some(false),
@@ -174,13 +179,14 @@ impl<'a> Body<'a> {
 
 /// What is told besides: the model's thoughts, sealed, so that they can be given back with its calls, and what the
 /// provider's tools have found.
-fn include(has_tools: bool, options: &ResponsesOptions) -> Vec<&'static str> {
+fn include(has_tools: bool, builtins: &[Value]) -> Vec<&'static str> {
     let found = [
         ("web_search", "web_search_call.action.sources"),
         ("file_search", "file_search_call.results"),
         ("code_interpreter", "code_interpreter_call.outputs"),
     ];
-    let found = found.into_iter().filter(|(kind, _)| options.has(kind));
+    let has = |kind: &str| builtins.iter().any(|tool| tool["type"] == kind);
+    let found = found.into_iter().filter(|(kind, _)| has(kind));
     has_tools
         .then_some("reasoning.encrypted_content")
         .into_iter()

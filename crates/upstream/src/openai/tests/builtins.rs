@@ -19,15 +19,23 @@ async fn tools_of_the_provider_stand_behind_ours_and_what_they_find_is_asked_for
         json!({ "type": "file_search", "vector_store_ids": ["vs_1"] }),
     ];
     let found = ["web_search_call.action.sources", "file_search_call.results"];
-    let model = FakeModel::scripted([Reply::text(["ok"]), Reply::text(["ok"])])
+    let model = FakeModel::scripted([(); 3].map(|()| Reply::text(["ok"])))
         .await
         .unwrap();
     let provider = responses(&model.base_url(), &tools);
     answer(&provider, simple_request("hi")).await;
     answer(&provider, rich_request()).await;
-    let [bare, rich] = &model.requests()[..] else {
+    let title = ModelRequest {
+        may_use_builtins: false,
+        ..simple_request("hi")
+    };
+    answer(&provider, title).await;
+    let [bare, rich, title] = &model.requests()[..] else {
         unreachable!()
     };
+    for field in ["tools", "include"] {
+        assert_eq!(title.body.get(field), None, "a title searches for nothing");
+    }
     assert_eq!(bare.body["tools"], json!(tools));
     assert_eq!(bare.body["include"], json!(found));
     let sent = rich.body["tools"].as_array().unwrap();
