@@ -441,17 +441,17 @@ fn parse(data: &[u8]) -> Option<AgentEvent> {
 /// The event under names that are identifiers: an agent may call its items whatever it likes, it gets other names anyway.
 fn renamed(data: &[u8]) -> Option<Event> {
     let mut event: Value = serde_json::from_slice(data).ok()?;
-    rename(event.get_mut("item_id"));
+    rename(&mut event, "item_id");
     if let Some(item) = event.get_mut("item") {
-        rename(item.get_mut("id"));
-        rename(item.get_mut("thread_id"));
+        rename(item, "id");
+        rename(item, "thread_id");
     }
     serde_json::from_value(event).ok()
 }
 
 /// The same name for the same text, and another one for another.
-fn rename(name: Option<&mut Value>) {
-    if let Some(Value::String(name)) = name
+fn rename(object: &mut Value, field: &str) {
+    if let Some(Value::String(name)) = object.get_mut(field)
         && name.parse::<ItemId>().is_err()
     {
         let digest = digest::digest(&digest::SHA256, name.as_bytes());

@@ -338,11 +338,11 @@ impl Engine {
             .filter(|(other, _)| other.round.is_some() && other.round == kept.round)
             .collect();
         outcome.awaits = None;
-        outcome.output = match decision {
+        let output = match decision {
             Decision::Allow => history::ALLOWED,
             Decision::Refuse => history::REFUSED,
-        }
-        .to_owned();
+        };
+        output.clone_into(&mut outcome.output);
         let shown = approval::decided(card, &kept, decision);
         let put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
         others.push((kept, outcome));

