@@ -156,7 +156,8 @@ pub(crate) async fn compose(
     let issuers = issuers::build(&config.issuers, development.as_ref(), variables)?;
     let rules = rules::build(&config, &issuers.set)?;
     let access = rules::access(&config)?;
-    let models = models::build(&config, &own, &signer, clock.clone(), variables)?;
+    let shared_clock: Arc<dyn engine::ports::Clock> = clock.clone();
+    let models = models::build(&config, &own, &signer, &shared_clock, variables)?;
     let door = &config.doors.client_secret;
     let secret_limits = secret_limits(door)?;
     let openai_sessions = openai_sessions(door, variables)?;
@@ -276,7 +277,8 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
     let signer = Arc::new(key_at_hand(config)?);
-    build_models(config, &own, &signer, Arc::new(SystemClock), variables)
+    let clock: Arc<dyn engine::ports::Clock> = Arc::new(SystemClock);
+    build_models(config, &own, &signer, &clock, variables)
 }
 
 /// The tools of these MCP servers, without a port, a database and a model.

@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn item(value: Value) -> ThreadItem {
+    fn item(value: &Value) -> ThreadItem {
         let mut whole = json!({"id": "i", "thread_id": "t", "created_at": "2026-11-23T12:00:00Z"});
         for (name, value) in value.as_object().expect("an object") {
             whole[name] = value.clone();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// Applies updates to an item and gives the field that they are about.
-    fn after(start: Value, field: &str, updates: &[Value]) -> Value {
+    fn after(start: &Value, field: &str, updates: &[Value]) -> Value {
         let mut item = item(start);
         for update in updates {
             let update = serde_json::from_value(update.clone()).expect("an update");
@@ -169,7 +169,7 @@ mod tests {
         };
         let source = json!({"type": "url", "title": "A", "url": "https://a.test"});
         let content = after(
-            json!({"type": "assistant_message", "content": []}),
+            &json!({"type": "assistant_message", "content": []}),
             "content",
             &[
                 json!({"type": "assistant_message.content_part.added", "content_index": 0,
@@ -193,7 +193,7 @@ mod tests {
             {"type": "Badge", "id": "b", "label": "old"},
         ]}});
         let widget = after(
-            start,
+            &start,
             "widget",
             &[
                 json!({"type": "widget.streaming_text.value_delta", "component_id": "t",
@@ -214,7 +214,7 @@ mod tests {
     fn tasks_and_images_are_replaced() {
         let task = |title| json!({"type": "custom", "title": title});
         let workflow = after(
-            json!({"type": "workflow", "workflow": {"type": "custom", "tasks": []}}),
+            &json!({"type": "workflow", "workflow": {"type": "custom", "tasks": []}}),
             "workflow",
             &[
                 json!({"type": "workflow.task.added", "task_index": 0, "task": task("a")}),
@@ -226,7 +226,7 @@ mod tests {
         let titles: Vec<_> = tasks.iter().map(|task| &task["title"]).collect();
         assert_eq!(titles, ["A", "b"]);
         let image = after(
-            json!({"type": "generated_image"}),
+            &json!({"type": "generated_image"}),
             "image",
             &[
                 json!({"type": "generated_image.updated", "image": {"id": "1", "url": "u"}, "progress": 0.5}),
@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_changes_nothing() {
-        let message = item(json!({"type": "assistant_message", "content": []}));
-        let card = item(json!({"type": "widget", "widget": {"type": "Card", "children": []}}));
+        let message = item(&json!({"type": "assistant_message", "content": []}));
+        let card = item(&json!({"type": "widget", "widget": {"type": "Card", "children": []}}));
         for (item, update) in [
             (
                 &message,

@@ -2,6 +2,8 @@
 
 mod builtin;
 mod fallback;
+mod tools;
+mod workflow;
 
 use std::{
     cell::RefCell,
@@ -11,23 +13,19 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use auth::{
     Origin, Signer,
     ports::{Random, SystemRandom},
 };
 use engine::{
-    ActionRule, Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
-    ports::{Clock, Model, ToolSpec, Transcriber},
-    template::{ArgumentsTemplate, WidgetTemplate},
+    Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
+    ports::{Clock, Model, Transcriber},
 };
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
-    AgentConfig, ChatCompletions, Demo, ForwardedIdentity, HttpAgent, HttpClient, HttpPolicy,
-    IdentitySigner, McpServer, McpTools, ProviderConfig, Relay, Responses,
-    mcp::{Consent, HTTP_POLICY, Host, Program},
+    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, ProviderConfig, Relay, Responses,
     openai::{
         Gate, MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
@@ -36,13 +34,15 @@ use upstream::{
 };
 use url::Url;
 
+use self::{
+    tools::Toolbox,
+    workflow::{action_rule, agent_of, client_tool, widgets},
+};
 use crate::{
-    compose::{issuers, random},
+    compose::random,
     config::{
-        self, ModelKind, RawAction, RawAgent, RawAgentProtocol, RawApprove, RawApproveWord,
-        RawBusy, RawClientTool, RawConfig, RawHeader, RawIssuer, RawMaxTokens, RawMcpIdentity,
-        RawMcpServer, RawModel, RawModelChoices, RawPassthrough, RawSystemRole, RawTitles,
-        RawWorkflow, Variables,
+        self, ModelKind, RawBusy, RawConfig, RawHeader, RawMaxTokens, RawModel, RawModelChoices,
+        RawSystemRole, RawTitles, RawWorkflow, Variables,
     },
 };
 
@@ -90,7 +90,7 @@ pub(crate) fn build(
     config: &RawConfig,
     own: &Origin,
     signer: &Arc<Signer>,
-    clock: Arc<dyn Clock>,
+    clock: &Arc<dyn Clock>,
     variables: &Variables,
 ) -> anyhow::Result<BuiltModels> {
     let default_models;
@@ -118,7 +118,7 @@ pub(crate) fn build(
         servers: &config.mcp_servers,
         issuers: &config.issuers,
         signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
-        clock: Arc::clone(&clock),
+        clock: Arc::clone(clock),
         variables,
         programs: RefCell::default(),
     };
@@ -145,7 +145,7 @@ pub(crate) fn build(
             workflow(raw, first_model, &models, of_workflow.clone()).with_context(context)?;
         if let Some(agent) = &raw.agent {
             let agent = Arc::new(
-                agent_of(agent, &raw.id, Arc::clone(&clock), variables)
+                agent_of(agent, &raw.id, Arc::clone(clock), variables)
                     .context("failed to use its `agent`")
                     .with_context(context)?,
             );
@@ -510,87 +510,6 @@ fn workflow(
     })
 }
 
-/// The widgets of tools' results.
-fn widgets(raw: &RawWorkflow) -> anyhow::Result<HashMap<String, WidgetTemplate>> {
-    let widgets = raw.widgets.iter().map(|(tool, path)| {
-        let template = std::fs::read_to_string(path)
-            .map_err(anyhow::Error::from)
-            .and_then(|text| Ok(WidgetTemplate::parse(&text)?))
-            .with_context(|| format!("failed to use the widget of `{tool}`, {}", path.display()))?;
-        Ok((tool.clone(), template))
-    });
-    widgets.collect()
-}
-
-fn action_rule(name: &str, raw: &RawAction) -> anyhow::Result<ActionRule> {
-    ensure!(
-        !raw.tool.is_empty(),
-        "the action `{name}` needs a `tool`; leave it out to have the model told of it"
-    );
-    Ok(ActionRule {
-        tool: raw.tool.clone(),
-        arguments: ArgumentsTemplate::new(raw.arguments.clone())
-            .with_context(|| format!("failed to use the `arguments` of the action `{name}`"))?,
-        answers: raw.answer,
-    })
-}
-
-fn agent_of(
-    raw: &RawAgent,
-    workflow: &str,
-    clock: Arc<dyn Clock>,
-    variables: &Variables,
-) -> anyhow::Result<HttpAgent> {
-    let RawAgentProtocol::Chatkit = raw.protocol;
-    let secret = config::secret(
-        "secret",
-        variables,
-        raw.secret_env.as_deref(),
-        raw.secret_file.as_deref(),
-    )?;
-    if secret.is_none() {
-        tracing::warn!(
-            workflow,
-            "calls of the agent are not signed, so anybody who reaches it can speak for any user: set `secret_env`"
-        );
-    }
-    let agent = AgentConfig {
-        url: Url::parse(&raw.url)
-            .with_context(|| format!("`url` {:?} is no web address", raw.url))?,
-        secret,
-        workflow: workflow.to_owned(),
-        silence: seconds(raw.timeout_seconds),
-        document: seconds(raw.document_timeout_seconds),
-        allow_insecure_http: raw.allow_insecure_http,
-    };
-    Ok(HttpAgent::new(agent, clock)?)
-}
-
-/// A tool that the page runs, under a name that every provider takes.
-fn client_tool(raw: &RawClientTool) -> anyhow::Result<ToolSpec> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    ensure!(
-        (1..=64).contains(&raw.name.len()) && raw.name.bytes().all(is_plain),
-        "the `name` of one of its `client_tools` must have 1 to 64 letters, digits, '_' or '-'; it is {:?}",
-        raw.name
-    );
-    let mut parameters = raw.parameters.clone();
-    if parameters.is_empty() {
-        parameters.insert("type".to_owned(), "object".into());
-        parameters.insert("properties".to_owned(), Value::Object(Map::new()));
-    }
-    ensure!(
-        parameters.get("type").and_then(Value::as_str) == Some("object"),
-        "the `parameters` of the client tool `{}` must be a JSON Schema of type \"object\"",
-        raw.name
-    );
-    Ok(ToolSpec {
-        name: raw.name.clone(),
-        description: raw.description.clone(),
-        parameters: Value::Object(parameters),
-    })
-}
-
 /// OpenAI's ids begin with `wf_`; its SDKs pass on any text, so only what does not belong into a
 /// name is refused.
 fn is_name(id: &str) -> bool {
@@ -652,135 +571,6 @@ fn relay(
             choices: door.relay_choices,
         },
     }))
-}
-
-/// Makes the tools of a workflow out of the configured servers.
-struct Toolbox<'config> {
-    servers: &'config [RawMcpServer],
-    issuers: &'config [RawIssuer],
-    signer: IdentitySigner,
-    clock: Arc<dyn Clock>,
-    variables: &'config Variables,
-    /// The programs, each once, however many workflows use it.
-    programs: RefCell<HashMap<String, McpServer>>,
-}
-
-impl Toolbox<'_> {
-    fn tools(&self, names: &[String], max_tools: usize) -> anyhow::Result<McpTools> {
-        let mut servers = Vec::new();
-        for name in names {
-            let Some(raw) = self.servers.iter().find(|server| server.name == *name) else {
-                bail!("`tools` names `{name}`, which is not one of [[mcp_servers]]");
-            };
-            servers.push(self.server(raw)?);
-        }
-        let exchange = issuers::token_exchange(self.issuers, self.variables)?;
-        ensure!(
-            !exchange.is_empty()
-                || !servers
-                    .iter()
-                    .any(|server| server.identity == ForwardedIdentity::Exchanged),
-            "`identity = \"exchange\"` needs a client that exchanges tokens: set `exchange_client_id` \
-             and its secret in [[issuers]]"
-        );
-        let http = HttpClient::new(&HTTP_POLICY)?;
-        let tools = McpTools::new(servers, http, Some(self.signer.clone()), self.clock.clone())?;
-        Ok(tools.with_exchange(exchange).with_max_tools(max_tools))
-    }
-
-    fn server(&self, raw: &RawMcpServer) -> anyhow::Result<McpServer> {
-        let name = raw.name.as_str();
-        ensure!(
-            raw.url.is_empty() == raw.command.is_some(),
-            "[[mcp_servers]] `{name}` needs a `url`, or a `command` that is run here, and not both"
-        );
-        let place = match &raw.command {
-            Some(command) => return self.program(raw, command),
-            None => Url::parse(&raw.url)
-                .with_context(|| format!("[[mcp_servers]] `{name}`: `url` {}", raw.url))?,
-        };
-        ensure!(
-            raw.args.is_empty() && raw.env.is_empty() && raw.cwd.is_none(),
-            "[[mcp_servers]] `{name}`: `args`, `env` and `cwd` mean nothing without `command`"
-        );
-        let api_key = config::secret(
-            "api_key",
-            self.variables,
-            raw.api_key_env.as_deref(),
-            raw.api_key_file.as_deref(),
-        )
-        .with_context(|| format!("failed to use [[mcp_servers]] `{}`", raw.name))?;
-        ensure!(
-            raw.passthrough.is_none() || raw.identity == RawMcpIdentity::Token,
-            "[[mcp_servers]] `{}`: `passthrough` means nothing without `identity = \"token\"`",
-            raw.name
-        );
-        Ok(McpServer {
-            identity: match (raw.identity, raw.passthrough) {
-                (RawMcpIdentity::Signed, _) => ForwardedIdentity::Signed,
-                (RawMcpIdentity::Exchange, _) => ForwardedIdentity::Exchanged,
-                (RawMcpIdentity::Token, None) => ForwardedIdentity::Token,
-                (RawMcpIdentity::Token, Some(RawPassthrough::IKnow)) => ForwardedIdentity::AnyToken,
-                (RawMcpIdentity::None, _) => ForwardedIdentity::None,
-            },
-            audience: raw.audience.clone(),
-            allow_insecure_http: raw.allow_insecure_http,
-            api_key,
-            consent: match &raw.approve {
-                RawApprove::Word(RawApproveWord::Destructive) => Consent::Destructive,
-                RawApprove::Word(RawApproveWord::Always) => Consent::Always,
-                RawApprove::Word(RawApproveWord::Never) => Consent::Never,
-                RawApprove::These(names) => Consent::matching(names.iter().map(String::as_str)),
-            },
-            call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
-            total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
-            max_result_bytes: raw.result_bytes,
-            ..McpServer::new(name, place)
-        })
-    }
-
-    /// A program. All it is told of our environment is where programs are, whose files it may want, and the language.
-    fn program(&self, raw: &RawMcpServer, command: &str) -> anyhow::Result<McpServer> {
-        let name = raw.name.as_str();
-        ensure!(
-            raw.identity == RawMcpIdentity::None,
-            "[[mcp_servers]] `{name}`: all users share one process of a `command`, so it cannot know who the user is; \
-             say so by `identity = \"none\"`, or run it as a server and set `url`"
-        );
-        ensure!(
-            raw.audience.is_none()
-                && raw.passthrough.is_none()
-                && raw.api_key_env.is_none()
-                && raw.api_key_file.is_none()
-                && !raw.allow_insecure_http,
-            "[[mcp_servers]] `{name}`: a `command` gets its keys by `env`, and has no `audience`, `passthrough`, \
-             `api_key_env`, `api_key_file` or `allow_insecure_http`"
-        );
-        let mut programs = self.programs.borrow_mut();
-        if let Some(server) = programs.get(name) {
-            return Ok(server.clone());
-        }
-        let inherited = ["PATH", "HOME", "LANG"].into_iter().filter_map(|name| {
-            let value = self.variables.get(name)?;
-            Some((name.to_owned(), value.into()))
-        });
-        let own = secrets("variable", &raw.env, self.variables)
-            .with_context(|| format!("failed to use [[mcp_servers]] `{name}`"))?;
-        let host = Host::new(Program {
-            command: command.to_owned(),
-            arguments: raw.args.clone(),
-            variables: inherited.chain(own).collect(),
-            folder: raw.cwd.clone(),
-        });
-        let server = McpServer {
-            call_timeout: Duration::from_secs(raw.timeout_seconds.max(1)),
-            total_timeout: Duration::from_secs(raw.total_timeout_seconds.max(1)),
-            max_result_bytes: raw.result_bytes,
-            ..McpServer::program(name, host)
-        };
-        programs.insert(name.to_owned(), server.clone());
-        Ok(server)
-    }
 }
 
 #[cfg(test)]
