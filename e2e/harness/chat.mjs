@@ -33,6 +33,17 @@ export function chatOn(page, within = page) {
       return all.slice(before).join("\n");
     },
 
+    /** Asks for something that takes consent, decides ("Allow" or "Refuse"), and returns what is said then. */
+    async decide(text, decision) {
+      const before = await answers.count();
+      await this.input.fill(text);
+      await this.input.press("Enter");
+      await button(decision).click();
+      await answers.nth(before).waitFor();
+      await this.idle();
+      return (await answers.allInnerTexts()).slice(before).join("\n");
+    },
+
     /** Waits until nothing is being answered. */
     async idle() {
       await element.locator('[role="log"][aria-busy="false"]').waitFor();

@@ -24,7 +24,9 @@ export function accountJourneys({ stack, browser }) {
       await beside.getByText("call Bob").waitFor();
       await chat.say("complete task 1");
       await beside.getByText("(done)").waitFor();
-      await chat.say("delete task 2");
+      await chat.decide("delete task 2", "Refuse");
+      assert.match(await chat.say("list my tasks"), /call Bob/, "what is refused is not done");
+      await chat.decide("delete task 2", "Allow");
       assert.doesNotMatch(await chat.say("list my tasks"), /call Bob/);
       assert.deepEqual(await beside.getByRole("listitem").count(), 1);
 
