@@ -192,7 +192,7 @@ impl Tools for NoTools {
         Vec::new()
     }
 
-    async fn call(&self, _: &RequestContext, _: ToolCall) -> ToolStream {
+    async fn call(&self, _: &RequestContext, _: ToolCall, _: bool) -> ToolStream {
         Box::pin(futures::stream::empty())
     }
 }
