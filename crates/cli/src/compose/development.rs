@@ -1,6 +1,6 @@
 //! What `--dev` adds: an issuer with two people, and a token and a key for the demo page.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use anyhow::Context;
 use auth::{
@@ -97,6 +97,13 @@ pub(crate) async fn public_token(
         quotas: Quotas::default(),
     };
     let (token, _record) = tokens.create(new, now()).await?;
+    // What is there is a token of a database that is gone.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("failed to replace {}", path.display()));
+        }
+        _ => {}
+    }
     store::write_new_file(&path, format!("{}\n", token.expose_secret()).as_bytes())
         .with_context(|| format!("failed to write {}", path.display()))?;
     Ok(token.expose_secret().to_owned())

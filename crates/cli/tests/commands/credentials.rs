@@ -371,3 +371,21 @@ fn what_others_wrote_cannot_draw_on_the_terminal() {
     let whole = house.json(&["key", "list"]);
     assert_eq!(whole["keys"][0]["label"], "long ".repeat(40));
 }
+
+#[test]
+fn a_development_server_starts_when_its_database_was_removed() {
+    let house = House::empty();
+    let token = || std::fs::read_to_string(house.path("data/development-public-token")).unwrap();
+    drop(house.serve(&["--dev"]));
+    let first = token();
+    drop(house.serve(&["--dev"]));
+    assert_eq!(token(), first, "visitors come back");
+    for entry in std::fs::read_dir(house.path("data")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("vestibule.db") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    drop(house.serve(&["--dev"]));
+    assert_ne!(token(), first, "the new database knows the new token");
+}
