@@ -193,6 +193,8 @@ impl Transcript {
     /// Begins an item that is going to grow.
     pub(crate) fn begin(&mut self, item: ThreadItem, out: &mut VecDeque<Effect>) {
         out.push_back(Effect::Emit(Event::ItemAdded { item: item.clone() }));
+        // Mostly one at a time, in many answers at once: room for four would be a kilobyte in each.
+        self.growing.reserve_exact(1);
         self.growing.push(Growing {
             item,
             grown: 0,
