@@ -214,6 +214,10 @@ impl Running {
             let Effect::Emit(event) = effect else {
                 continue;
             };
+            if !event.is_visible_to_user() {
+                // The mouth does not say it.
+                continue;
+            }
             position.0 += event.span();
             let is_told =
                 |id: &ItemId| matches!(event, Event::ItemDone { item } if item.id() == id);

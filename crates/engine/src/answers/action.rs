@@ -81,6 +81,7 @@ impl Engine {
         let record = history::action_record(thread, self.moment(), &action, sender.as_ref());
         let mut change = Change::of(&[record]);
         let mut response = SyncCustomActionResponse::default();
+        let mut has_failed = false;
         if let Some(rule) = workflow.actions.get(&action.name) {
             let Moment { now, id } = self.moment();
             let kept = Kept {
@@ -112,12 +113,12 @@ impl Engine {
                 change.put.push(item.clone());
                 response.updated_item = Some(item);
             }
-            if outcome.is_error {
-                self.store.apply(owner, thread, &change).await?;
-                return Err(Error::ActionFailed);
-            }
+            has_failed = outcome.is_error;
         }
         self.store.apply(owner, thread, &change).await?;
+        if has_failed {
+            return Err(Error::ActionFailed);
+        }
         Ok(Answer::Acted(Box::new(response)))
     }
 

@@ -1,6 +1,8 @@
 //! What a person, or their page, does in a thread instead of writing: a tool of the page answers, a form is filled in,
 //! a button of a widget is pressed.
 
+use std::sync::Arc;
+
 use protocol::{
     Event, ItemId, JsonObject, ThreadId, ThreadItem,
     action::Action,
@@ -10,12 +12,10 @@ use protocol::{
         ToolCallStatus, WidgetItem,
     },
     request::{
-        CustomAction, StructuredInputSubmission, SubmissionStatus, ThreadsAddClientToolOutput,
-        ThreadsAddStructuredInput,
+        CustomAction, Order, StructuredInputSubmission, SubmissionStatus,
+        ThreadsAddClientToolOutput, ThreadsAddStructuredInput,
     },
 };
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::{Begins, check_open};
@@ -25,7 +25,7 @@ use crate::{
     engine::Engine,
     error::Error,
     history,
-    ports::{Moment, Room},
+    ports::{Moment, PageQuery, Room},
     runs::{Following, Reader},
     turn::{Display, Kept, Outcome},
     words::Words,
@@ -316,17 +316,7 @@ impl Engine {
         let (kept, mut outcome) = history::kept_call(&item)
             .filter(|(_, outcome)| outcome.awaits.as_ref() == Some(&card.id))
             .ok_or(Error::Conflict(Words::DecidedAlready))?;
-        let newest = self
-            .store
-            .newest_items(owner, thread, None, LOOKED_AT)
-            .await?;
-        let mut others: Vec<(Kept, Outcome)> = newest
-            .items
-            .iter()
-            .filter(|other| other.id() != item.id())
-            .filter_map(history::kept_call)
-            .filter(|(other, _)| other.round.is_some() && other.round == kept.round)
-            .collect();
+        let mut others = self.others_of_round(owner, thread, &kept).await?;
         outcome.awaits = None;
         let told = match decision {
             Decision::Allow => history::ALLOWED,
@@ -334,17 +324,22 @@ impl Engine {
         };
         told.clone_into(&mut outcome.output);
         let shown = approval::decided(card, &kept, decision, context.language());
-        let put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
+        let mut put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
         others.push((kept, outcome));
         let next = if others.iter().any(|(_, outcome)| outcome.awaits.is_some()) {
             Next::Nobody
         } else {
             others.retain(|(_, outcome)| outcome.output == history::ALLOWED);
             others.sort_by(|(one, _), (other, _)| one.record.as_ref().cmp(other.record.as_ref()));
-            Next::Answer {
-                calls: others.into_iter().map(|(kept, _)| kept).collect(),
-                display: Display::default(),
-            }
+            let calls: Vec<Kept> = others.into_iter().map(|(kept, _)| kept).collect();
+            // That they are about to run is known before they do.
+            put.extend(
+                calls
+                    .iter()
+                    .map(|kept| history::tool_record(thread, kept, &Outcome::unknown())),
+            );
+            let display = Display::default();
+            Next::Answer { calls, display }
         };
         Ok(Plan {
             anchor: item,
@@ -353,6 +348,32 @@ impl Engine {
             told: vec![Event::ItemReplaced { item: shown }],
             next,
         })
+    }
+}
+
+impl Engine {
+    /// The other calls of the same answer: they were kept together, so they follow the first one, wherever that is by now.
+    async fn others_of_round(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        kept: &Kept,
+    ) -> Result<Vec<(Kept, Outcome)>, Error> {
+        let Some(first) = &kept.round else {
+            return Ok(Vec::new());
+        };
+        let query = PageQuery {
+            limit: PageQuery::MAX_LIMIT,
+            order: Order::Asc,
+            after: Some(first.to_string()),
+            before: None,
+        };
+        let mut items = vec![self.store.item(owner, thread, first).await?];
+        items.extend(self.store.items(owner, thread, &query).await?.data);
+        let calls = items.iter().filter_map(history::kept_call);
+        Ok(calls
+            .filter(|(other, _)| other.round == kept.round && other.record != kept.record)
+            .collect())
     }
 }
 

@@ -577,13 +577,18 @@ async fn consent_is_asked_for_survives_a_restart_and_runs_what_was_shown() {
         "once"
     );
 
+    // However much comes between, all calls of the answer are found.
+    let between: Vec<Value> = (0..50)
+        .map(|n| json!({"type": "task", "id": format!("t{n}"), "task": {"type": "custom", "title": "x"}}))
+        .collect();
+    put(&house, &thread, &between).await;
     let refused = acted(
         "threads.custom_action",
         &thread,
         Some(second),
         &click(refuse),
     );
-    house.turn("ada", refused).await;
+    let events = house.turn("ada", refused).await;
     assert_eq!(ran(), ["look", "delete_a"]);
     let told: Vec<String> = house.model.asked()[1]
         .input
@@ -598,9 +603,12 @@ async fn consent_is_asked_for_survives_a_restart_and_runs_what_was_shown() {
     assert!(told[2].contains("the user refused"), "{told:?}");
     let items = house.items("ada", &thread).await;
     assert!(buttons(&items).is_empty(), "no card asks any more");
+    let Some(Event::ItemDone { item: answer }) = events.last() else {
+        panic!("an answer: {events:?}")
+    };
     assert_eq!(
-        texts(&items).last().map(String::as_str),
-        Some("assistant: a is gone, b stays.")
+        texts(std::slice::from_ref(answer)),
+        ["assistant: a is gone, b stays."]
     );
 }
 
@@ -887,5 +895,58 @@ async fn an_interrupted_answer_to_a_form_can_be_given_again_and_one_to_a_message
             Error::Invalid { .. }
         ),
         "it is whole by now"
+    );
+}
+
+/// Asks for consent, and then never ends.
+struct Endless;
+
+#[async_trait]
+impl Tools for Endless {
+    async fn list(&self, _context: &RequestContext) -> Vec<ToolSpec> {
+        Vec::new()
+    }
+
+    async fn call(
+        &self,
+        _context: &RequestContext,
+        _call: ToolCall,
+        is_approved: bool,
+    ) -> ToolStream {
+        if is_approved {
+            return Box::pin(stream::pending());
+        }
+        Box::pin(stream::iter([ToolEvent::NeedsApproval]))
+    }
+}
+
+#[tokio::test]
+async fn that_an_allowed_call_is_about_to_run_is_known_before_it_does() {
+    let house = House::new([vec![Step::Call("delete_a"), Step::Done]])
+        .await
+        .tools(Arc::new(Endless));
+    let thread = created(&house.turn("ada", create("tidy up")).await).id;
+    let items = house.items("ada", &thread).await;
+    let [(card, allow, _)] = &buttons(&items)[..] else {
+        panic!("one card: {items:?}")
+    };
+    let allowed = acted("threads.custom_action", &thread, Some(card), &click(allow));
+    let _reader = crate::house::stream(house.ask("ada", allowed).await);
+    let record: ItemId = allow["payload"]["call"]
+        .as_str()
+        .expect("an id")
+        .parse()
+        .expect("an id");
+    let owner = context("ada").owner;
+    let kept = house
+        .engine
+        .store
+        .item(&owner, &thread, &record)
+        .await
+        .expect("the record");
+    let kept = serde_json::to_string(&kept).expect("json");
+    assert!(
+        kept.contains("may or may not have done its work"),
+        "should the process end now, nobody takes it for one that never ran: {kept}"
     );
 }
