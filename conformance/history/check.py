@@ -78,8 +78,9 @@ def span(entry):
     return len(entry["delta"].encode()) if entry["delta"] is not None else 1
 
 
+PASSING = ("progress_update", "thread.updated")
 # After these, what was said before may be left out.
-REPLACING = ("thread.item.done", "thread.item.removed", "thread.item.replaced", "progress_update", "thread.updated")
+REPLACING = ("thread.item.done", "thread.item.removed", "thread.item.replaced", *PASSING)
 
 
 def broken_readers(history):
@@ -87,9 +88,21 @@ def broken_readers(history):
     stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]}
     starts = {entry["reader"]: entry["after"] for entry in entries(history, "resumes")}
     at, texts = {}, {}
-    # What is known to end at each position. An earlier progress line, or title, is left out once there is a later one.
-    passing = {(entry["run"], entry["position"]) for entry in entries(history, "read")
-               if entry["type"] in ("progress_update", "thread.updated")}
+    # A progress line is left out once there is a later one or an item, a title once there is a later one: also where
+    # nobody read it before that, and where everybody broke off before the later one came.
+    read = {(entry["run"], entry["position"]): entry["type"] for entry in entries(history, "read")}
+    ended = {entry["reader"] for entry in entries(history, "ended")}
+    heard_out = {entry["run"] for entry in entries(history, "read") if entry["reader"] in ended}
+    replaced = {}
+    for (run, position), kind in read.items():
+        if kind in REPLACING:
+            replaced[run] = max(replaced.get(run, 0), position)
+
+    def is_left_out(run, place, entry):
+        kind = read.get((run, place))
+        is_replaced = place < replaced.get(run, 0) or run not in heard_out
+        return kind in PASSING or (kind is None and is_replaced and entry["delta"] is None)
+
     for entry in entries(history, "read"):
         reader, run, position = entry["reader"], entry["run"], entry["position"]
         if run is not None:
@@ -99,8 +112,9 @@ def broken_readers(history):
                 before = int(after.rpartition(":")[2]) if after and after.startswith(f"{run}:") else None
             if before is not None:
                 due = before + span(entry)
-                is_left_out = all((run, place) in passing for place in range(before + 1, before + 1 + position - due))
-                if position < due or (position > due and entry["type"] not in REPLACING and not is_left_out):
+                gap = range(before + 1, before + 1 + position - due)
+                is_excused = entry["type"] in REPLACING or all(is_left_out(run, place, entry) for place in gap)
+                if position < due or (position > due and not is_excused):
                     yield f"{reader} read {entry['type']} at {position} of {run} and expected it at {due}"
             at[(reader, run)] = position
         item = entry["item"]
@@ -109,9 +123,9 @@ def broken_readers(history):
         elif entry["delta"] is not None and (reader, item) in texts:
             texts[(reader, item)] += entry["delta"]
             # Of an answer that was cut off by a kill a little is lost, see `lost_text`.
-            read, kept = texts[(reader, item)], stored.get(item, "")
-            if not kept.startswith(read) and not read.startswith(kept):
-                yield f"{reader} read {brief(read)} of {item}, and {brief(kept)} is stored"
+            heard, kept = texts[(reader, item)], stored.get(item, "")
+            if not kept.startswith(heard) and not heard.startswith(kept):
+                yield f"{reader} read {brief(heard)} of {item}, and {brief(kept)} is stored"
         elif entry["type"] == "thread.item.done" and entry["kind"] == "assistant_message":
             if not entry["text"].startswith(texts.get((reader, item), "")):
                 yield f"{reader} read {brief(texts[(reader, item)])} of {item}, and was told {brief(entry['text'])}"

@@ -82,6 +82,15 @@ class Faults(unittest.TestCase):
         self.history.remove(self.one("read", delta=WORDS[1]))
         self.finds("expected it at")
 
+    def test_a_progress_line_that_went_before_anybody_read_it(self):
+        first = {**self.one("read", reader="r1", position=2), "reader": "r3", "run": "run_2", "item": "n1", "kind": "note"}
+        self.history += [first, {**first, "type": "stream_options", "position": 4},
+                         {**first, "type": "thread.updated", "position": 5},
+                         {"at": 0.9, "what": "ended", "reader": "r3", "thread": "t1", "last": "notice", "kind": None}]
+        self.assertEqual(list(check(self.history)), [])
+        self.one("read", type="thread.updated")["type"] = "notice"
+        self.finds("r3 read stream_options at 4 of run_2 and expected it at 3")
+
     def test_a_resume_that_begins_too_early(self):
         self.one("read", reader="r2")["delta"] = "".join(WORDS)
         self.finds("r2 read thread.item.updated")
