@@ -149,8 +149,12 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         RawHeader::File(header) => Some(&mut header.file),
         RawHeader::Text(_) | RawHeader::Env(_) => None,
     });
-    let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
-    let optional = issuers.chain(keys).chain(servers).chain(door).flatten();
+    let others = [
+        &mut config.doors.client_secret.openai_api_key_file,
+        &mut config.metrics.token_file,
+        &mut config.outgoing.ca_file,
+    ];
+    let optional = issuers.chain(keys).chain(servers).chain(others).flatten();
     let (widgets, secrets): (Vec<_>, Vec<_>) = config
         .workflows
         .iter_mut()

@@ -10,6 +10,7 @@ pub mod app;
 mod around;
 mod audit;
 mod background;
+mod base_path;
 mod body;
 mod caller;
 mod client_ip;
@@ -46,6 +47,7 @@ pub use crate::{
     },
     audit::Audit,
     background::{background, purge_once},
+    base_path::{BasePath, InvalidBasePath},
     body::BodyLimits,
     development::{Development, DevelopmentUser},
     error::ApiError,

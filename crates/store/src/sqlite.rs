@@ -3,6 +3,7 @@
 //! - `sqlite/queue.rs`: the threads that speak with the database
 //! - `sqlite/threads.rs`: conversations
 //! - `sqlite/search.rs`: looking for words in them
+//! - `sqlite/removal.rs`: how they go
 //! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `sqlite/audit.rs`: what happened, append-only
@@ -19,6 +20,7 @@ mod examine;
 mod export;
 mod place;
 mod queue;
+mod removal;
 mod runs;
 mod schema;
 mod search;
@@ -44,7 +46,7 @@ pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
 use crate::sqlite::queue::{Readers, Writer};
-use crate::{Durability, Options};
+use crate::{Durability, MigrationPolicy, Options};
 
 /// Reading threads beyond this many gain nothing: pages come from memory.
 const MAX_READERS: usize = 4;
@@ -77,6 +79,9 @@ impl Sqlite {
         refuse_foreign_log(path)?;
         let mut writer = connect(path, options)?;
         schema::prepare(&mut writer, options.migrations)?;
+        if options.migrations == MigrationPolicy::Apply {
+            removal::finish(&writer)?;
+        }
         let count = thread::available_parallelism().map_or(1, NonZero::get);
         let readers = (0..count.min(MAX_READERS))
             .map(|_| {

@@ -107,6 +107,7 @@ cases! { $
         a_new_title_touches_nothing_else_of_the_thread,
         a_title_that_a_person_gave_is_never_lost,
         a_deleted_thread_takes_its_items_along,
+        a_long_thread_goes_without_holding_others_up,
         feedback_is_for_items_of_the_thread_only,
         writes_of_many_callers_are_all_kept,
         a_failing_write_takes_no_other_with_it,

@@ -23,7 +23,7 @@ pub use agent::{AgentConfig, HttpAgent};
 pub use demo::Demo;
 pub use error::Error;
 pub use fallback::Fallback;
-pub use http::{HttpClient, HttpPolicy};
+pub use http::{HttpClient, HttpPolicy, Outgoing};
 pub use introspection::HttpTokenIntrospection;
 pub use keys::HttpKeyFetch;
 pub use mcp::{

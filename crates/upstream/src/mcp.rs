@@ -194,7 +194,6 @@ pub const HTTP_POLICY: HttpPolicy = HttpPolicy {
     idle_timeout: None,
     total_timeout: None,
     allow_insecure_http: false,
-    use_environment_proxy: false,
     reuse_connections: true,
 };
 

@@ -51,6 +51,7 @@ pub(crate) async fn run(
     let mut config = config::load(variables, &overrides)?;
     start_log(&config.log)?;
     open_files::provide(&mut config);
+    compose::outgoing::apply(&config, variables)?;
     let listener = listen(&config.server.listen).await?;
     let address = listener.local_addr()?;
     let metrics = metrics::begin(&config.metrics, variables).await?;

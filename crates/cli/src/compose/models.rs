@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use auth::{
-    Origin, Signer,
+    Signer,
     ports::{Random, SystemRandom},
 };
 use engine::{
@@ -89,7 +89,7 @@ struct BuiltModel {
 /// Builds the models, the tools and the workflows that use them.
 pub(crate) fn build(
     config: &RawConfig,
-    own: &Origin,
+    issuer: &str,
     signer: &Arc<Signer>,
     clock: &Arc<dyn Clock>,
     variables: &Variables,
@@ -118,7 +118,7 @@ pub(crate) fn build(
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
         issuers: &config.issuers,
-        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
+        signer: IdentitySigner::new(signer.clone(), random(), issuer),
         clock: Arc::clone(clock),
         variables,
         programs: RefCell::default(),
@@ -192,7 +192,7 @@ pub(crate) fn build(
 /// The tools of these servers alone, for whoever looks at them.
 pub(crate) fn tools(
     config: &RawConfig,
-    own: &Origin,
+    issuer: &str,
     signer: &Arc<Signer>,
     clock: Arc<dyn Clock>,
     variables: &Variables,
@@ -201,7 +201,7 @@ pub(crate) fn tools(
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
         issuers: &config.issuers,
-        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
+        signer: IdentitySigner::new(signer.clone(), random(), issuer),
         clock,
         variables,
         programs: RefCell::default(),

@@ -5,6 +5,7 @@
 
 mod metrics;
 mod model;
+mod outgoing;
 mod workflow;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -16,6 +17,7 @@ pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
     ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
+pub(crate) use self::outgoing::RawOutgoing;
 pub(crate) use self::workflow::{
     RawAction, RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles,
     RawWorkflow,
@@ -28,6 +30,7 @@ pub(crate) use self::workflow::{
 pub(crate) struct RawConfig {
     pub(crate) server: RawServer,
     pub(crate) storage: RawStorage,
+    pub(crate) outgoing: RawOutgoing,
     pub(crate) runs: RawRuns,
     pub(crate) log: RawLog,
     pub(crate) issuers: Vec<RawIssuer>,
@@ -52,6 +55,7 @@ pub(crate) struct RawServer {
     pub(crate) listen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    pub(crate) base_path: String,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) head_timeout_seconds: u64,
     pub(crate) write_timeout_seconds: u64,
@@ -68,6 +72,7 @@ impl Default for RawServer {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
             public_url: None,
+            base_path: String::new(),
             trusted_proxies: Vec::new(),
             head_timeout_seconds: 30,
             write_timeout_seconds: 60,

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::rows::{self, Stored};
 use crate::sqlite::change::{EncodedChange, EncodedItem};
-use crate::sqlite::{Sqlite, runs, schema, search};
+use crate::sqlite::{Sqlite, removal, runs, schema, search};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -218,18 +218,16 @@ impl Store for Sqlite {
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
         let (owner, thread) = (owner.clone(), thread.clone());
-        self.write(move |connection| {
-            // Items and feedback go with it (ON DELETE CASCADE).
-            let deleted = connection
-                .prepare_cached("DELETE FROM threads WHERE owner = ?1 AND id = ?2")?
-                .execute(params![owner.as_str(), thread.as_str()])?;
-            if deleted == 0 {
-                return Err(Error::NotFound);
-            }
-            Ok(())
-        })
-        .await
-        .map_err(StoreError::from)
+        let begun = self.write(move |connection| {
+            let key = removal::take(connection, &owner, &thread)?;
+            Ok((key, removal::step(connection, key)?))
+        });
+        let (key, mut is_gone) = begun.await?;
+        while !is_gone {
+            let step = self.write(move |connection| removal::step(connection, key));
+            is_gone = step.await?;
+        }
+        Ok(())
     }
 
     async fn save_feedback(
