@@ -123,7 +123,7 @@ export function Composer(): JSX.Element {
         value={draft}
         placeholder={placeholder}
         aria-label={composer.placeholder ?? t('composer.input')}
-        aria-describedby={locked ? `${id}-locked` : undefined}
+        aria-describedby={locked ? `${id}-locked` : options.aiNotice === null ? undefined : `${id}-ai`}
         disabled={locked}
         enterkeyhint="send"
         onCompositionStart={() => (composing.current = true)}
