@@ -81,6 +81,17 @@ const main = (versions) => ({
   plugins: [cssText, sharedInside],
 });
 
+/** The launcher: a script of its own, which loads the element when it is first opened. */
+const launcher = (elementVersion) => ({
+  ...shared,
+  entryPoints: ['src/launcher/index.ts'],
+  outfile: 'dist/chatkit/launcher.js',
+  format: 'iife',
+  banner: { js: BANNER },
+  define: { ELEMENT_VERSION: JSON.stringify(elementVersion), ...localeNames },
+  plugins: [cssText],
+});
+
 /** The texts of each language, as a module: a page that allows the script allows it too. */
 const locales = Object.fromEntries(await Promise.all((await readdir('src/i18n/locales')).sort().map(async (file) => [file.replace(/\.json$/, ''), Buffer.from(`export default ${JSON.stringify(JSON.parse(await readFile(`src/i18n/locales/${file}`, 'utf8')))};\n`)])));
 const localeNames = { LOCALES: JSON.stringify(Object.keys(locales)), LOCALES_VERSION: JSON.stringify(versionOf(Buffer.concat(Object.values(locales)))) };
@@ -88,7 +99,7 @@ const localeNames = { LOCALES: JSON.stringify(Object.keys(locales)), LOCALES_VER
 await mkdir('dist/chatkit/l10n', { recursive: true });
 
 if (process.argv.includes('--watch')) {
-  await Promise.all([...LAZY.map((name) => build(lazy(name))), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
+  await Promise.all([...LAZY.map((name) => build(lazy(name))), build(launcher('dev')), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
   const running = await context({ ...main(Object.fromEntries(LAZY.map((name) => [name, 'dev']))), sourcemap: 'inline' });
   await running.watch();
 } else {
@@ -96,10 +107,12 @@ if (process.argv.includes('--watch')) {
   const contents = Object.fromEntries(parts.map(({ name, built }) => [name, built.outputFiles[0].contents]));
   const element = await build({ ...main(Object.fromEntries(LAZY.map((name) => [name, versionOf(contents[name])]))), write: false });
   const files = { 'chatkit.js': await put('dist/chatkit.js', element.outputFiles[0].contents) };
+  const bubble = await build({ ...launcher(files['chatkit.js'].version), write: false });
+  files['chatkit/launcher.js'] = await put('dist/chatkit/launcher.js', bubble.outputFiles[0].contents);
   for (const name of LAZY) files[`chatkit/${name}.js`] = await put(lazy(name).outfile, contents[name]);
   for (const [tag, content] of Object.entries(locales)) files[`chatkit/l10n/${tag}.js`] = await put(`dist/chatkit/l10n/${tag}.js`, content);
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
-  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile]));
+  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile, bubble.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
     if (name.includes('/l10n/')) continue;
     if (name.includes('/l10n/')) continue;

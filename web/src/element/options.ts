@@ -31,6 +31,8 @@ export type ApiOptions =
 
 export interface HeaderAction {
   readonly icon: HeaderIcon;
+  /** Ours: what the button is called; the icon's name otherwise. */
+  readonly label: string | null;
   readonly onClick: () => void;
 }
 export interface Prompt {
@@ -293,7 +295,7 @@ function readHeaderAction(header: Reader, key: string): HeaderAction | null {
   const action = header.section(key);
   const onClick = action.callback('onClick');
   if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
-  return { icon: action.requiredText('icon') as HeaderIcon, onClick };
+  return { icon: action.requiredText('icon') as HeaderIcon, label: action.text('label'), onClick };
 }
 
 function readPrompt(item: Reader): Prompt {

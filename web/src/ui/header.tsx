@@ -47,7 +47,7 @@ export function Header(): JSX.Element | null {
 function CustomButton({ action }: { readonly action: HeaderAction }): JSX.Element {
   return (
     // Called in the click itself, so that the page may open windows or full screen.
-    <button type="button" class="icon-button" aria-label={action.icon.replaceAll('-', ' ')} onClick={() => action.onClick()}>
+    <button type="button" class="icon-button" aria-label={action.label ?? action.icon.replaceAll('-', ' ')} onClick={() => action.onClick()}>
       <Icon of={action.icon} />
     </button>
   );

@@ -17,8 +17,10 @@ export function HistoryPanel(): JSX.Element {
   const threads = found.value ?? history.threads.value;
   const more = found.value !== null ? history.moreFound.value : hasMore.value ? () => void chat.moreHistory() : null;
   // Only our own server can search.
-  const Search = history.client.resumes ? parts.past.part.value?.HistorySearch : undefined;
-  useEffect(parts.past.want, []);
+  const { part, hasFailed, want } = parts.past;
+  const Search = part.value?.HistorySearch;
+  const hasSearch = history.client.resumes && !hasFailed.value;
+  useEffect(want, []);
   useLayoutEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
   const groups: { day: string; threads: ThreadMetadata[] }[] = [];
@@ -38,7 +40,7 @@ export function HistoryPanel(): JSX.Element {
       }}
     >
       <div class="history-inner">
-        {Search && <Search />}
+        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search />)}
         {groups.map(({ day, threads: list }) => (
           <section key={day} class="history-group" aria-label={day}>
             <h3>{day}</h3>
@@ -101,6 +103,12 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
     return (
       <li class="history-row">
         <RenameForm thread={thread} onDone={back} />
+        {/* Its room, so that the title stays where it is. */}
+        {past !== null && (
+          <span class="unseen">
+            <past.ExportButton title={title} onClick={back} />
+          </span>
+        )}
       </li>
     );
   }

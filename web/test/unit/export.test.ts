@@ -26,7 +26,7 @@ test('Markdown reads as a conversation and marks each answer', () => {
     { type: 'workflow', id: 'w1', ...at, workflow: { type: 'custom', tasks: [{ type: 'web_search', title: 'Compared\nprices' }] } },
     { ...said('a1', 'The **Team** plan.'), content: [{ type: 'output_text', text: 'The **Team** plan.', annotations: [{ type: 'annotation', source: { type: 'url', title: 'Prices', url: 'https://example.com/p' } }] }] } as ThreadItem,
     { type: 'widget', id: 'x1', ...at, widget: { type: 'Card' }, copy_text: 'A card' },
-    { type: 'hidden_context_item', id: 'h1', ...at } as ThreadItem,
+    { type: 'hidden_context_item', id: 'h1', ...at },
   ];
   const text = asMarkdown(exported(items), translate);
   expect(text).toBe(`---
