@@ -98,6 +98,11 @@ const localeNames = { LOCALES: JSON.stringify(Object.keys(locales)), LOCALES_VER
 
 await mkdir('dist/chatkit/l10n', { recursive: true });
 
+/** Every widget of the protocol's golden files, for the gallery of `vestibule serve --dev`. */
+const GOLDEN_WIDGETS = '../crates/protocol/tests/golden/widget';
+const widgets = await Promise.all((await readdir(GOLDEN_WIDGETS)).sort().map(async (file) => ({ name: file.replace(/\.json$/, ''), widget: JSON.parse(await readFile(`${GOLDEN_WIDGETS}/${file}`, 'utf8')) })));
+await write('dist/chatkit/gallery.json', `${JSON.stringify(widgets)}\n`);
+
 if (process.argv.includes('--watch')) {
   await Promise.all([...LAZY.map((name) => build(lazy(name))), build(launcher('dev')), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
   const running = await context({ ...main(Object.fromEntries(LAZY.map((name) => [name, 'dev']))), sourcemap: 'inline' });

@@ -131,9 +131,17 @@ test('an answer that ends while the chat is closed is counted, and seen by openi
   visit('/token', async (page) => {
     await bubble(page).click();
     await focusIsIn(page, 'textarea');
-    await say(page, 'progress');
-    await page.getByText('Looking through your tasks').waitFor();
+    let letGo;
+    const closed = new Promise((done) => (letGo = done));
+    server.state.play = async ({ send, say: answer }) => {
+      send({ type: 'progress_update', text: 'Looking through your tasks' });
+      await closed;
+      await answer('You have two tasks.');
+    };
+    await say(page, 'play');
+    await page.getByText('Looking through your tasks').first().waitFor();
     await page.keyboard.press('Escape');
+    letGo();
     await page.locator('.badge').getByText('1', { exact: true }).waitFor();
     assert.equal(await bubble(page).getAttribute('aria-label'), 'Open the chat (New messages: 1)');
     await page.evaluate(() => (window.launcher.badge = 120));
