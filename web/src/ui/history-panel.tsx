@@ -34,6 +34,7 @@ export function HistoryPanel(): JSX.Element {
     <div
       ref={panel}
       class="history"
+      part="history"
       tabIndex={-1}
       onKeyDown={(event) => {
         if (event.key === 'Escape') chat.hideHistory();
