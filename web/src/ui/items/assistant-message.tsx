@@ -14,14 +14,14 @@ import { useUi } from '../context';
 import { useRenderContext } from '../render-context';
 import type { ItemProps } from './item-view';
 
-export function AssistantMessage({ entry }: ItemProps): JSX.Element {
+export function AssistantMessage({ entry, mark }: ItemProps): JSX.Element {
   const { t } = useUi();
   const parts = useComputed(() => {
     const { item } = entry.value;
     return item.type === 'assistant_message' ? item.content.length : 0;
   });
   return (
-    <article class="assistant-message">
+    <article class="assistant-message" part="answer" {...mark}>
       <h3 class="visually-hidden">{t('message.assistant')}</h3>
       {Array.from({ length: parts.value }, (_, index) => (
         <Part key={index} entry={entry} index={index} />
