@@ -224,6 +224,8 @@ catalogue! {
     FileIsPartOfMessage,
     FileOfMessageIsGone,
     FileOfMessageIsUsed,
+    /// One that a model has drawn.
+    PictureNotKept,
 
     // Limits.
     BodyTooSlow,
