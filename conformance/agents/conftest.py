@@ -94,17 +94,20 @@ class Scripted:
 @pytest.fixture(scope="session")
 def everything():
     import agent as example
+    import small_agent
 
-    scripted, shown = Scripted(), harness.Agent(example.app)
+    scripted, shown, small = Scripted(), harness.Agent(example.app), harness.Agent(small_agent.app)
     stack = harness.Stack(SECRET, {
         "wf_agent": (scripted.url, 20),
         "wf_short": (scripted.url, 3),
         "wf_example": (shown.url, 20),
+        "wf_small": (small.url, 20),
         "wf_nobody": ("http://127.0.0.1:9/agent", 20),
     })
     yield stack, scripted
     stack.stop()
     shown.stop()
+    small.stop()
 
 
 @pytest.fixture

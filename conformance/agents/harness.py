@@ -38,6 +38,23 @@ turns_per_user_per_minute = 0
 media_types = ["*/*"]
 {workflows}
 """
+# One that a model answers, whose tool takes a person's consent.
+TOOLS = """
+[[models]]
+id = "m"
+kind = "demo"
+[[mcp_servers]]
+name = "tool"
+command = "{python}"
+args = ["{script}"]
+identity = "none"
+[[workflows]]
+id = "wf_tools"
+open = true
+titles = "off"
+model = "m"
+tools = ["tool"]
+"""
 WORKFLOW = """
 [[workflows]]
 id = "{id}"
@@ -79,7 +96,8 @@ class Stack:
         self.folder = tempfile.TemporaryDirectory(prefix="vestibule-agents-")
         folder = Path(self.folder.name)
         tables = (WORKFLOW.format(id=name, url=url, seconds=seconds) for name, (url, seconds) in workflows.items())
-        (folder / "vestibule.toml").write_text(CONFIG.format(workflows="".join(tables)))
+        tools = TOOLS.format(python=sys.executable, script=Path(__file__).with_name("tool_server.py"))
+        (folder / "vestibule.toml").write_text(CONFIG.format(workflows=tools + "".join(tables)))
         binary = os.environ["VESTIBULE_BIN"]
         environment = {"PATH": os.environ["PATH"], "AGENT_SECRET": secret, "RUST_LOG": os.environ.get("RUST_LOG", "info")}
 

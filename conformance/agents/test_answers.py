@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import urllib.error
 import urllib.request
 
+import harness
 import pytest
 from conftest import added, assistant, delta, done, item, widget
 from harness import message, thread_of
@@ -299,6 +301,54 @@ async def test_the_agent_of_the_example_works(stack):
     assert status == 200
     _, heard = await person.ask("input.transcribe", audio_base64="aGVsbG8=", mime_type="audio/webm")
     assert heard["text"].startswith("(a recording")
+
+
+async def test_what_is_cited_while_it_is_said_is_shown_and_kept_even_when_it_is_cut(stack, agent):
+    def cited(place, title, index):
+        source = {"type": "url", "url": f"https://example.com/{title}", "title": title}
+        annotation = {"type": "annotation", "source": source, "index": index}
+        update = {
+            "type": "assistant_message.content_part.annotation_added",
+            "content_index": 0, "annotation_index": place, "annotation": annotation,
+        }
+        return {"type": "thread.item.updated", "item_id": "m", "update": update}
+
+    async def talk(call, out):
+        await out.head()
+        await out.say(added(assistant("")), delta("It rains"), cited(0, "a", 8), delta(" in Oslo"), cited(1, "b", 16))
+
+    agent.behave = talk
+    person = stack.person()
+    events = await person.say("Weather?")
+    updates = [event["update"] for event in events if event["type"] == "thread.item.updated"]
+    told = [one["annotation"]["source"]["title"] for one in updates if one["type"].endswith("annotation_added")]
+    assert told == ["a", "b"]
+    said = (await person.items(thread_of(events)))[-1]["content"][0]
+    assert said["text"] == "It rains in Oslo"
+    assert [(one["source"]["title"], one["index"]) for one in said["annotations"]] == [("a", 8), ("b", 16)]
+
+
+async def test_the_small_agent_streams_and_is_the_one_that_is_shown(stack):
+    events = await stack.person(workflow="wf_small").say("Hello there")
+    deltas = [event["update"]["delta"] for event in events if event["type"] == "thread.item.updated" and "delta" in event["update"]]
+    assert "".join(deltas) == "You said: Hello there "
+    assert texts([event["item"] for event in events if event["type"] == "thread.item.done"])[-1] == "You said: Hello there "
+    source = (harness.ROOT / "examples/python-agent/small_agent.py").read_text()
+    assert len(source.splitlines()) < 40
+    first, *_ = (harness.ROOT / "docs/agents.md").read_text().split("```python\n", 1)[1].split("```")
+    assert first == source
+
+
+async def test_the_small_agent_answers_nobody_else(stack):
+    import small_agent
+
+    small = harness.Agent(small_agent.app)
+    for header in ("", "t=1,v1=00", "v1=00"):
+        sent = urllib.request.Request(small.url, b"{}", {"x-vestibule-signature": header})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(sent, timeout=5)
+        assert refused.value.code == 401
+    small.stop()
 
 
 async def test_the_agent_of_the_example_answers_nobody_else(stack):

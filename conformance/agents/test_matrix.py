@@ -1,7 +1,8 @@
 """Every request in every state of a thread: answered, or refused with a status, a code and words.
 
-The list of requests is the server's own; one that is forgotten here fails. What waits for consent takes a model with
-tools, so that state is held where there is one (`crates/store/tests/conversation/deeds.rs`).
+The list of requests is the server's own; one that is forgotten here fails. Consent takes a model with tools, so the
+thread that waits for it is one that a model answers; what becomes of each click and call is held in
+`crates/store/tests/conversation/deeds.rs`.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import pytest
 from conftest import added, assistant, done, item
 from harness import message, thread_of
 
-STATES = ["active", "locked", "closed", "running", "page", "form", "foreign", "missing"]
+STATES = ["active", "locked", "closed", "running", "page", "form", "consent", "foreign", "missing"]
 NOWHERE = "cthr_0000000000000000000000000000ffff"
 NOTHING = "cti_0000000000000000000000000000ffff"
 ACTION = {"type": "press", "payload": {}}
@@ -23,6 +24,8 @@ NO_TOOL = (409, "conflict", "no tool of this page is waiting")
 NO_FORM = (400, "invalid_request", "only a form can be answered")
 NO_FILE = (404, "not_found", "this file does not exist")
 NO_RUN = (404, "run_not_found", "no answer is running here")
+# It is the agent that writes speech down, and a model answers there.
+NO_DICTATION = (400, "unsupported_request", "dictation is not set up")
 NO_MESSAGE = (400, "invalid_request", "only a user's message can be answered again")
 # No new word in it.
 OVER = {
@@ -36,7 +39,7 @@ EXPECTED = {
     "threads.create": ANYWHERE,
     "threads.list": ANYWHERE,
     "threads.search": ANYWHERE,
-    "input.transcribe": ANYWHERE,
+    "input.transcribe": {**ANYWHERE, "consent": NO_DICTATION},
     "attachments.create": ANYWHERE,
     "attachments.delete": dict.fromkeys(STATES, NO_FILE),
     "threads.add_user_message": OVER,
@@ -45,7 +48,7 @@ EXPECTED = {
     "threads.sync_custom_action": OVER,
     "threads.add_client_tool_output": {**dict.fromkeys(STATES, NO_TOOL), "page": OK, "foreign": GONE, "missing": GONE},
     "threads.add_structured_input": {**dict.fromkeys(STATES, NO_FORM), "form": OK, "foreign": GONE, "missing": GONE},
-    "threads.resume": {**OVER, "active": NO_RUN, "page": NO_RUN, "form": NO_RUN},
+    "threads.resume": {**OVER, "active": NO_RUN, "page": NO_RUN, "form": NO_RUN, "consent": NO_RUN},
     "threads.cancel": {},
     "threads.get_by_id": {},
     "threads.update": {},
@@ -140,13 +143,26 @@ async def into(state, person, agent, release):
     return thread, form or items[0]["id"], held
 
 
+async def asked(person):
+    """A thread whose tool waits for the person's consent, and the message that led to it."""
+    events = await person.say("use erase {}")
+    items = [event["item"] for event in events if event["type"] == "thread.item.done"]
+    assert items[-1]["type"] == "widget", items
+    return thread_of(events), items[0]["id"]
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("request_type", sorted(EXPECTED))
 async def test_every_request_is_answered_or_refused_in_words(stack, agent, request_type, state):
     release = threading.Event()
     person = stack.person()
     owner = stack.person("grace") if state == "foreign" else person
-    thread, about, held = await into(state, owner, agent, release)
+    held = None
+    if state == "consent":
+        person = stack.person(workflow="wf_tools")
+        thread, about = await asked(person)
+    else:
+        thread, about, held = await into(state, owner, agent, release)
     if state == "missing":
         thread, about = NOWHERE, NOTHING
     status, code, words = EXPECTED[request_type].get(state, GONE if state in ("foreign", "missing") else OK)
@@ -165,7 +181,8 @@ async def test_every_request_is_answered_or_refused_in_words(stack, agent, reque
             assert told["error"]["code"] == code, told
             assert told["error"]["message"].startswith(words), told
     release.set()
-    held.close()
+    if held is not None:
+        held.close()
 
 
 @pytest.mark.parametrize("request_type", [one for one in sorted(EXPECTED) if EXPECTED[one].get("foreign", GONE) == GONE])

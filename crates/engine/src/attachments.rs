@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures::TryStreamExt;
 use protocol::{
-    Attachment, Page, ThreadItem, Timestamp,
+    Attachment, AttachmentId, Page, ThreadItem, Timestamp,
     attachment::{FileAttachment, ImageAttachment},
 };
 
 use crate::{
     context::Owner,
-    media::{self},
+    media, pictures,
     ports::{
         AttachmentRecord, AttachmentStore, FileContent, Files, Links, ModelFile, ModelInput,
         ModelRequest, StoreError,
@@ -50,11 +50,19 @@ impl Attachments {
         now: Timestamp,
     ) {
         for item in items {
-            if let ThreadItem::UserMessage(message) = item {
-                for attachment in &mut message.attachments {
-                    let id = attachment.id().clone();
-                    attachment.set_preview_url(|| self.links.preview(owner, &id, now));
+            match item {
+                ThreadItem::UserMessage(message) => {
+                    for attachment in &mut message.attachments {
+                        let id = attachment.id().clone();
+                        attachment.set_preview_url(|| self.links.preview(owner, &id, now));
+                    }
                 }
+                ThreadItem::GeneratedImage(item) => {
+                    if let Some(image) = &mut item.image {
+                        self.link(owner, image, now);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -84,16 +92,20 @@ impl Attachments {
             tokens: None,
         };
         for input in request.input.iter_mut().rev() {
-            let ModelInput::User(message) = input else {
-                continue;
+            let (files, is_message) = match input {
+                ModelInput::User(message) => (message.files.as_mut_slice(), true),
+                ModelInput::Drawn(file) => (std::slice::from_mut(file), false),
+                _ => continue,
             };
-            for file in &mut message.files {
+            for file in files {
                 if let Err(error) = self.read(owner, file, &mut room).await {
                     // The answer goes on without it: the model is told its name.
                     tracing::warn!(error = &*error, id = %file.id, "cannot read an attachment");
                 }
             }
-            room.tokens.get_or_insert(earlier_tokens);
+            if is_message {
+                room.tokens.get_or_insert(earlier_tokens);
+            }
         }
     }
 
@@ -104,11 +116,15 @@ impl Attachments {
         file: &mut ModelFile,
         room: &mut FileRoom,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let record = self.records.attachment(owner, &file.id).await?;
+        file.size = Some(record.size);
+        if file.media_type.is_empty() {
+            // The item that shows a picture does not say.
+            (file.name, file.media_type) = (record.name, record.media_type);
+        }
         let is_text = media::is_text(&file.media_type);
         let is_image = media::SHOWN_IMAGES.contains(&&*file.media_type);
         let is_pdf = file.media_type == media::PDF;
-        let record = self.records.attachment(owner, &file.id).await?;
-        file.size = Some(record.size);
         let tokens = tokens::of_file(file, record.size);
         if !(is_text || is_image || is_pdf) || !room.take(record.size, tokens) {
             return Ok(());
@@ -129,6 +145,17 @@ impl Attachments {
             Some(FileContent::Pdf(bytes.freeze()))
         };
         Ok(())
+    }
+}
+
+/// The attachments that an item holds: they are tied to it when it is saved, and go when it goes.
+pub fn held_by(item: &ThreadItem) -> Vec<AttachmentId> {
+    match item {
+        ThreadItem::UserMessage(message) => {
+            let attachments = message.attachments.iter();
+            attachments.map(|one| one.id().clone()).collect()
+        }
+        item => pictures::kept_in(item).into_iter().collect(),
     }
 }
 

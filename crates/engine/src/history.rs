@@ -1,7 +1,7 @@
 //! A thread's items as a model is told them, as many as fit, and tool calls as a thread keeps them.
 
 use protocol::{
-    ItemId, ThreadId, ThreadItem, Timestamp,
+    AttachmentId, ItemId, ThreadId, ThreadItem, Timestamp,
     action::Action,
     item::{
         HiddenContextItem, StructuredInput, StructuredInputItem, StructuredInputStatus,
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::TurnLimits,
+    pictures,
     ports::{ModelFile, ModelInput, Moment, Newest, Room, ToolCall, UserInput},
     tokens,
     turn::{Kept, Outcome},
@@ -265,8 +266,8 @@ fn action_in_words(action: &Action, sender: Option<&str>) -> String {
     text
 }
 
-/// What the model is told about `items`, oldest first. Items that only show something (tasks,
-/// images, markers) are left out. Calls that were made in one answer come before their results, as they
+/// What the model is told about `items`, oldest first. Items that only show something (tasks, markers, images of others)
+/// are left out. Calls that were made in one answer come before their results, as they
 /// came: some providers refuse them otherwise, and a model that sees one call at a time makes one at a time.
 pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
     let mut input = Vec::with_capacity(items.len());
@@ -330,8 +331,8 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
             ThreadItem::StructuredInput(form) => {
                 input.extend(answers_in_words(form).map(ModelInput::Context));
             }
+            ThreadItem::GeneratedImage(_) => input.extend(pictures::kept_in(item).map(drawn)),
             ThreadItem::ClientToolCall(_)
-            | ThreadItem::GeneratedImage(_)
             | ThreadItem::Workflow(_)
             | ThreadItem::Task(_)
             | ThreadItem::EndOfTurn(_) => {}
@@ -339,6 +340,17 @@ pub(crate) fn model_input(items: &[ThreadItem]) -> Vec<ModelInput> {
     }
     input.append(&mut outputs);
     input
+}
+
+/// A picture of ours; what it is called, and what is in it, is read when the model is asked.
+pub(crate) fn drawn(id: AttachmentId) -> ModelInput {
+    ModelInput::Drawn(ModelFile {
+        id,
+        name: String::new(),
+        media_type: String::new(),
+        size: None,
+        content: None,
+    })
 }
 
 /// What the model is told of questions that were put to the person; nothing, as long as they have not answered.

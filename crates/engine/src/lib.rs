@@ -16,6 +16,7 @@ mod history;
 mod hosted;
 pub mod limits;
 pub mod media;
+pub mod pictures;
 pub mod ports;
 mod reach;
 mod run;

@@ -37,6 +37,14 @@ pub fn shown(head: &[u8]) -> Option<&'static str> {
     })
 }
 
+/// How names of files of a shown image's type end.
+pub(crate) fn extension(media_type: &str) -> &str {
+    match media_type {
+        "image/jpeg" => "jpg",
+        other => other.rsplit('/').next().unwrap_or(other),
+    }
+}
+
 /// Which media types are taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MediaTypes(Arc<[String]>);

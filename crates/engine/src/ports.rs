@@ -5,6 +5,7 @@
 
 mod agent;
 mod files;
+mod parameters;
 
 use std::{num::NonZeroU32, pin::Pin, sync::Arc};
 
@@ -29,6 +30,7 @@ pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
     Interrupted, InvalidFileId, Kept, Links, Quota,
 };
+pub use parameters::Parameters;
 
 /// Which part of a list is wanted. `after` is the id of the last entry of the page before.
 ///
@@ -361,6 +363,8 @@ pub enum ModelInput {
     User(UserInput),
     /// What the assistant answered.
     Assistant(String),
+    /// A picture that the assistant has drawn.
+    Drawn(ModelFile),
     /// What the application wants the model to know, not to obey: lower than instructions.
     Context(String),
     /// What the model thought before the calls that follow.
@@ -574,7 +578,7 @@ pub enum BuiltinWork {
     },
     /// Draws.
     ImageGeneration {
-        /// The picture, or what it looks like so far.
+        /// The picture, or what it looks like so far; none also where what came is no picture.
         image: Option<GeneratedImage>,
     },
 }
@@ -651,8 +655,8 @@ pub struct ToolSpec {
     pub name: String,
     /// What it does, for the model.
     pub description: String,
-    /// JSON Schema of the arguments.
-    pub parameters: serde_json::Value,
+    /// What it is called with.
+    pub parameters: Parameters,
 }
 
 /// A model's request for a tool.

@@ -21,8 +21,8 @@ use crate::{
     context::{Owner, RequestContext},
     engine::Engine,
     ports::{
-        AgentError, AgentRequest, AgentStream, Change, Epoch, Model, ModelError, ModelEvent,
-        ModelRequest, ModelStream, Moment, Store, StoreError, ToolCall, ToolEvent,
+        AgentError, AgentRequest, AgentStream, Change, Epoch, GeneratedImage, Model, ModelError,
+        ModelEvent, ModelRequest, ModelStream, Moment, Store, StoreError, ToolCall, ToolEvent,
     },
     runs::{Call, Mouth, Place},
     title,
@@ -117,13 +117,20 @@ impl Running {
         loop {
             while let Some(effect) = self.effects.pop_front() {
                 match effect {
-                    Effect::Emit(event) => self.mouth.say(event),
+                    Effect::Emit(event) => self.say(event),
                     Effect::End => {
                         let end = self.mouth.last_word();
                         metrics::counter!("vestibule_runs_total", "end" => end).increment(1);
                         return self.mouth.speak();
                     }
                     Effect::Save(change) => self.save(*change).boxed().await,
+                    Effect::KeepImage(item, image) => self.keep_image(item, *image).boxed().await,
+                    Effect::DropImage(id) => {
+                        let Task {
+                            engine, context, ..
+                        } = &self.task;
+                        engine.attachments.drop_image(&context.owner, &id).await;
+                    }
                     effect => self.perform(effect),
                 }
             }
@@ -182,8 +189,43 @@ impl Running {
             }
             Effect::Listen => self.listen(),
             // They are dealt with where effects are taken from the queue.
-            Effect::Emit(_) | Effect::Save(_) | Effect::End => {}
+            Effect::Emit(_)
+            | Effect::Save(_)
+            | Effect::KeepImage(..)
+            | Effect::DropImage(_)
+            | Effect::End => {}
         }
+    }
+
+    fn say(&mut self, mut event: Event) {
+        let Task {
+            engine, context, ..
+        } = &self.task;
+        engine
+            .attachments
+            .link_event(&context.owner, &mut event, || engine.clock.now());
+        self.mouth.say(event);
+    }
+
+    /// Keeps the file of a picture, after what was said before is out.
+    async fn keep_image(&mut self, item: ItemId, image: GeneratedImage) {
+        self.mouth.speak();
+        let Task {
+            engine, context, ..
+        } = &self.task;
+        let moment = Moment {
+            now: engine.clock.now(),
+            id: engine.ids.next(),
+        };
+        let kept = engine
+            .attachments
+            .keep_image(&context.owner, &context.uploads, &image, moment)
+            .await;
+        self.tell(Input::ImageKept {
+            item,
+            is_partial: image.is_partial,
+            kept,
+        });
     }
 
     /// Saves, after what was said before is out and what was being saved is.

@@ -38,6 +38,7 @@ pub(crate) fn of_input(input: &ModelInput) -> u64 {
                 of_text(&message.text) + names.sum::<u64>()
             }
             ModelInput::Assistant(text) | ModelInput::Context(text) => of_text(text),
+            ModelInput::Drawn(file) => of_text(&file.name) + PER_ENTRY,
             ModelInput::ToolCall(call) => of_text(&call.name) + of_text(&call.arguments),
             ModelInput::ToolOutput { output, files, .. } => {
                 let files = files

@@ -66,6 +66,8 @@ impl Growing {
                 parts.all(|part| part.text.trim().is_empty())
             }
             ThreadItem::Workflow(item) => item.workflow.tasks.is_empty(),
+            // One that is half made is not kept.
+            ThreadItem::GeneratedImage(_) => true,
             _ => false,
         }
     }
@@ -448,7 +450,7 @@ fn size_of(update: &ItemUpdate) -> usize {
     match update {
         // What is said in parts has been counted, and an empty part is nothing.
         ItemUpdate::ContentPartAdded { content, .. } => content.text.len(),
-        ItemUpdate::ContentPartDone { .. } => 0,
+        ItemUpdate::ContentPartDone { .. } | ItemUpdate::GeneratedImageUpdated { .. } => 0,
         ItemUpdate::TextDelta { delta, .. } | ItemUpdate::WidgetTextDelta { delta, .. } => {
             delta.len()
         }

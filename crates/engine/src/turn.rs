@@ -20,13 +20,14 @@
 
 mod activity;
 mod agent;
+mod drawing;
 mod ending;
 mod model;
 mod tools;
 
 use std::collections::VecDeque;
 
-use protocol::{Event, ThreadItem, ThreadMetadata, event::StreamOptions};
+use protocol::{AttachmentId, Event, ItemId, ThreadItem, ThreadMetadata, event::StreamOptions};
 
 pub(crate) use self::{
     activity::fenced,
@@ -38,9 +39,10 @@ use self::{agent::AgentSide, ending::Failure, model::ModelSide};
 use crate::{
     history,
     limits::TurnLimits,
+    pictures::NotKept,
     ports::{
-        AgentError, AgentEvent, AgentRequest, Change, ModelError, ModelEvent, ModelRequest, Moment,
-        RunEnd, ToolCall, ToolEvent,
+        AgentError, AgentEvent, AgentRequest, Change, GeneratedImage, ModelError, ModelEvent,
+        ModelRequest, Moment, RunEnd, ToolCall, ToolEvent,
     },
     title::{self, Titles},
     transcript::{Closed, Transcript},
@@ -71,6 +73,12 @@ pub(crate) enum Input {
     Title(Option<String>),
     /// What the person has said since the model was asked last, for [`Effect::Listen`].
     Heard(Vec<ThreadItem>),
+    /// The file of a picture was kept for this item, or could not be.
+    ImageKept {
+        item: ItemId,
+        is_partial: bool,
+        kept: Result<AttachmentId, NotKept>,
+    },
     /// What was to be saved could not be.
     SaveFailed(NotSaved),
     /// The turn took longer than it may.
@@ -86,6 +94,11 @@ pub(crate) enum Effect {
     Emit(Event),
     /// Write to the store, and go on when it is written.
     Save(Box<Change>),
+    /// Keep the file of a picture for this item, and go on when it is kept; what came of it comes back as
+    /// [`Input::ImageKept`].
+    KeepImage(ItemId, Box<GeneratedImage>),
+    /// Remove the file of a picture that is not shown any more.
+    DropImage(AttachmentId),
     /// Ask the model; its events come back as [`Input::Model`].
     AskModel {
         request: Box<ModelRequest>,
@@ -320,6 +333,14 @@ impl Turn {
                 self.fail(&Failure::from(&error), moment, out);
             }
             (Input::AgentEnded, Phase::Answering) => self.on_agent_ended(moment, out),
+            (
+                Input::ImageKept {
+                    item,
+                    is_partial,
+                    kept,
+                },
+                _,
+            ) => self.on_image(&item, is_partial, kept, out),
             // A stream that was given up may still have something to say.
             (
                 Input::Model(_)
@@ -397,6 +418,7 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         self.sum_up(moment, out);
+        self.give_up_drawings(out);
         let closed = self.transcript.close_cut(out);
         if closed.text().is_some() {
             self.transcript.keep_note(ending::FAILED_NOTE, moment);
@@ -413,6 +435,7 @@ impl Turn {
             return self.end(Closed::NOTHING, None, out);
         }
         self.sum_up(moment, out);
+        self.give_up_drawings(out);
         let closed = self.transcript.close_cut(out);
         self.transcript.keep_note(why.note(), moment);
         let words = why.words(closed.text().is_some(), self.language);

@@ -278,7 +278,7 @@ impl Engine {
 }
 
 /// Puts bytes where they belong while looking at them: no more than announced, and of the type that was named.
-async fn keep(
+pub(crate) async fn keep(
     files: &dyn Files,
     record: &AttachmentRecord,
     bytes: &mut BytesIn<'_>,

@@ -225,6 +225,8 @@ catalogue! {
     FileIsPartOfMessage,
     FileOfMessageIsGone,
     FileOfMessageIsUsed,
+    /// One that a model has drawn.
+    PictureNotKept,
 
     // Limits.
     BodyTooSlow,

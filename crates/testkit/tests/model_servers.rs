@@ -83,7 +83,8 @@ fn light() -> ToolSpec {
             "type": "object",
             "properties": { "on": { "type": "boolean" } },
             "required": ["on"],
-        }),
+        })
+        .into(),
     }
 }
 

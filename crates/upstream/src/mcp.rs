@@ -16,6 +16,7 @@ mod failure;
 mod identity;
 mod lines;
 mod name;
+mod offers;
 mod program;
 pub(crate) mod result;
 mod schema;
@@ -24,7 +25,7 @@ mod transport;
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{Arc, Mutex as SyncMutex},
     time::Duration,
 };
 
@@ -54,7 +55,8 @@ pub use self::{
 use self::{
     exchange::{ExchangeError, Exchanged, Target},
     failure::Failure,
-    session::{HANDSHAKE_TIMEOUT, Listing, McpTool, Session},
+    offers::{Lists, Offer, Offers},
+    session::{Era, HANDSHAKE_TIMEOUT, Session},
 };
 use crate::{
     error::Error,
@@ -206,6 +208,9 @@ pub struct McpTools {
     clock: Arc<dyn Clock>,
     sessions: Cache<SessionKey, Arc<Slot>>,
     max_tools: usize,
+    /// What is known of each server's age.
+    eras: Vec<Era>,
+    lists: Lists,
     /// The tools of which it was said that they are left out.
     left_out: SyncMutex<HashSet<String>>,
 }
@@ -229,20 +234,6 @@ struct Slot {
     deadline: Option<Instant>,
     session: OnceCell<Arc<Session>>,
     failed_until: Mutex<Option<Instant>>,
-}
-
-/// What one server offers a user.
-struct Offer {
-    server: usize,
-    slot: Arc<Slot>,
-    listing: Listing,
-}
-
-/// What all servers offer a user.
-struct Offers {
-    offers: Vec<Offer>,
-    /// Whether a server had to be left out.
-    is_partial: bool,
 }
 
 impl McpTools {
@@ -281,6 +272,7 @@ impl McpTools {
             }
         }
         Ok(Self {
+            eras: servers.iter().map(|_| Era::default()).collect(),
             servers,
             http,
             signer,
@@ -291,6 +283,7 @@ impl McpTools {
                 .time_to_idle(SESSION_IDLE)
                 .build(),
             max_tools: MAX_TOOLS,
+            lists: Lists::default(),
             left_out: SyncMutex::default(),
         })
     }
@@ -394,8 +387,10 @@ impl McpTools {
         loop {
             let slot = self.slot(server, context)?;
             let config = self.servers.get(server).ok_or(Trouble::Gone)?;
-            let session = slot.session(self, config, context).await?;
-            match session.tools(is_refresh).await {
+            let era = self.eras.get(server).ok_or(Trouble::Gone)?;
+            let session = slot.session(self, config, era, context).await?;
+            let shared = |listing| self.lists.share(server, listing);
+            match session.tools(is_refresh, shared).await {
                 Ok(listing) => {
                     self.tell_left_out(config, &listing.left_out);
                     return Ok(Offer {
@@ -448,72 +443,6 @@ impl McpTools {
             }
         }
         Offers { offers, is_partial }
-    }
-
-    /// The names under which the tools are offered, in the order of the offers.
-    fn names(&self, offers: &[Offer]) -> Vec<Vec<String>> {
-        let named: Vec<_> = offers
-            .iter()
-            .map(|offer| {
-                let server = self.servers.get(offer.server);
-                let tools = offer.listing.tools.iter();
-                let tools = tools.map(|tool| tool.name.as_str()).collect();
-                (server.map_or("", |server| server.name.as_str()), tools)
-            })
-            .collect();
-        name::assign(&named)
-    }
-
-    /// The server and the tool behind an offered name.
-    fn find(&self, offers: &[Offer], name: &str) -> Option<(usize, Arc<Slot>, McpTool)> {
-        let mut room = self.max_tools;
-        for (offer, mut names) in offers.iter().zip(self.names(offers)) {
-            names.truncate(room);
-            room -= names.len();
-            if let Some(place) = names.iter().position(|offered| offered == name) {
-                let tool = offer.listing.tools.get(place)?;
-                return Some((offer.server, Arc::clone(&offer.slot), tool.clone()));
-            }
-        }
-        None
-    }
-
-    /// Says of each tool once why it cannot be offered: everybody's session lists it again, once a minute.
-    fn tell_left_out(&self, server: &McpServer, left_out: &[LeftOut]) {
-        for LeftOut { name, reason } in self.news(server, left_out) {
-            tracing::warn!(
-                server = server.name,
-                tool = name,
-                reason,
-                "a tool is left out"
-            );
-        }
-    }
-
-    /// What has not been told yet.
-    fn news<'a>(&self, server: &McpServer, left_out: &'a [LeftOut]) -> Vec<&'a LeftOut> {
-        if left_out.is_empty() {
-            return Vec::new();
-        }
-        let mut told = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = |tool: &&LeftOut| {
-            told.len() < MAX_LEFT_OUT
-                && told.insert(format!("{}/{}: {}", server.name, tool.name, tool.reason))
-        };
-        left_out.iter().filter(is_news).collect()
-    }
-
-    /// Says of each tool once that there is no room for it: people may be offered different ones.
-    fn leave_out(&self, mut names: Vec<String>) {
-        let mut told = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        names.retain(|name| told.len() < MAX_LEFT_OUT && told.insert(name.clone()));
-        if !names.is_empty() {
-            tracing::warn!(
-                tools = names.join(", "),
-                most = self.max_tools,
-                "there are more tools than may be offered; these are left out"
-            );
-        }
     }
 
     /// Starts a call, or says to the model why not.
@@ -593,6 +522,7 @@ impl Slot {
         &self,
         tools: &McpTools,
         config: &McpServer,
+        era: &Era,
         context: &RequestContext,
     ) -> Result<&Arc<Session>, Trouble> {
         if let Some(session) = self.session.get() {
@@ -608,7 +538,7 @@ impl Slot {
             .session
             .get_or_try_init(|| async {
                 let credential = self.credential(tools, config, context).await?;
-                Session::open(config, &tools.http, credential).await
+                Session::open(config, &tools.http, credential, era).await
             })
             .await;
         *failed_until = opened.is_err().then(|| Instant::now() + BACK_OFF);
@@ -643,17 +573,7 @@ impl Slot {
 impl Tools for McpTools {
     async fn list(&self, context: &RequestContext) -> Vec<ToolSpec> {
         let offers = self.offers(context, false).await.offers;
-        let mut names = self.names(&offers).concat();
-        self.leave_out(names.split_off(names.len().min(self.max_tools)));
-        let tools = offers.iter().flat_map(|offer| offer.listing.tools.iter());
-        tools
-            .zip(names)
-            .map(|(tool, name)| ToolSpec {
-                name,
-                description: tool.description.clone(),
-                parameters: Value::Object((*tool.parameters).clone()),
-            })
-            .collect()
+        self.offered(&offers).specs.clone()
     }
 
     async fn call(

@@ -111,6 +111,9 @@ struct Implementation {
 struct ToolReport {
     name: String,
     description: String,
+    /// The schema of its arguments as the server gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Arc<Map<String, Value>>>,
     /// What of the schema models are not told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     schema_without: Vec<String>,
@@ -372,12 +375,14 @@ fn report(raw: &RawMcpServer, found: &Found) -> ServerReport {
             let offered = found.tools.iter().map(|tool| ToolReport {
                 name: tool.name.clone(),
                 description: tool.description.clone(),
+                schema: Some(Arc::clone(&tool.schema)),
                 schema_without: tool.dropped.clone(),
                 left_out: None,
             });
             let left_out = found.left_out.iter().map(|tool| ToolReport {
                 name: tool.name.clone(),
                 description: String::new(),
+                schema: None,
                 schema_without: Vec::new(),
                 left_out: Some(tool.reason.clone()),
             });

@@ -8,6 +8,7 @@ use protocol::{Event, ItemId, JsonObject, ThreadId, ThreadItem, ThreadPatch, Thr
 
 use super::{Effect, Phase, Side, Turn, ending::Failure};
 use crate::{
+    pictures,
     ports::{AgentCall, AgentEvent, AgentRequest, Moment},
     transcript::Closed,
 };
@@ -102,7 +103,10 @@ impl Turn {
         out: &mut VecDeque<Effect>,
     ) {
         let event = match event {
-            AgentEvent::Said(event) => *event,
+            AgentEvent::Said(mut event) => {
+                pictures::disown(&mut event);
+                *event
+            }
             AgentEvent::Patch(patch) => {
                 if let Side::Agent(side) = &mut self.side {
                     side.must_speak &= patch.is_empty();

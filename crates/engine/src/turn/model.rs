@@ -15,6 +15,7 @@ use protocol::{
 use super::{
     Effect, Phase, Side, Turn,
     activity::Activity,
+    drawing::Drawings,
     ending::{Failure, notice},
     progress,
     tools::{Kept, Outcome, ToolUse},
@@ -36,7 +37,8 @@ pub(super) struct ModelSide {
     /// were too many for the model.
     earlier: Option<usize>,
     tools: ToolUse,
-    activity: Activity,
+    pub(super) activity: Activity,
+    pub(super) drawings: Drawings,
     /// What asks the person about calls of this round.
     cards: Vec<ThreadItem>,
     display: Display,
@@ -65,10 +67,16 @@ impl ModelSide {
             earlier: request.input.iter().rposition(is_question),
             tools: ToolUse::new(limits),
             activity: Activity::new(language),
+            drawings: Drawings::default(),
             cards: Vec::new(),
             display,
             request,
         }
+    }
+
+    /// What the model is told besides, when it is asked again.
+    pub(super) fn hear(&mut self, input: ModelInput) {
+        self.request.input.push(input);
     }
 
     /// Asks the model with what stands in the request.
@@ -114,8 +122,15 @@ impl Turn {
             return;
         };
         match event {
-            ModelEvent::TextDelta(delta) => {
+            ModelEvent::TextDelta(mut delta) => {
                 if !self.transcript.is_saying() {
+                    if side.drawings.have_begun() {
+                        // What parts it from the words before the picture.
+                        delta = delta.trim_start().to_owned();
+                        if delta.is_empty() {
+                            return;
+                        }
+                    }
                     self.end_activity(moment, out);
                 }
                 self.transcript.say(delta, moment, out);
@@ -151,12 +166,7 @@ impl Turn {
                 self.transcript.cite(source, index, out);
                 self.check_length(moment, out);
             }
-            ModelEvent::Builtin(event) => {
-                if !self.transcript.is_saying() {
-                    side.activity
-                        .builtin(event, &mut self.transcript, moment, out);
-                }
-            }
+            ModelEvent::Builtin(event) => self.on_builtin(event, moment, out),
             ModelEvent::Thought(thought) => side.tools.think(thought, self.transcript.is_saying()),
             ModelEvent::ToolCall(call) => side.tools.want(call),
             ModelEvent::Completed {
@@ -168,6 +178,7 @@ impl Turn {
                     side.tools.drop_calls();
                 }
                 if side.tools.has_calls() {
+                    self.give_up_drawings(out);
                     self.act(moment, out);
                 } else {
                     self.complete(is_truncated, moment, out);
@@ -197,7 +208,7 @@ impl Turn {
         let Side::Model(side) = &mut self.side else {
             return false;
         };
-        if self.transcript.is_saying() || side.tools.has_calls() {
+        if self.transcript.is_saying() || side.tools.has_calls() || side.drawings.have_begun() {
             return false;
         }
         // It thinks anew.
@@ -217,7 +228,7 @@ impl Turn {
     }
 
     /// What the model did before it spoke is over, and saved.
-    fn end_activity(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
+    pub(super) fn end_activity(&mut self, moment: &dyn Fn() -> Moment, out: &mut VecDeque<Effect>) {
         if let Some(item) = self.sum_up(moment, out) {
             let closed = self.transcript.finish(item);
             self.transcript.save(closed, None, out);
@@ -436,7 +447,10 @@ impl Turn {
             return;
         };
         let has_more_to_do = side.tools.has_refused();
-        if self.transcript.answer_bytes() == 0 {
+        // A picture is an answer.
+        let has_answered = self.transcript.answer_bytes() > 0 || side.drawings.has_kept();
+        self.give_up_drawings(out);
+        if !has_answered {
             return self.fail(
                 &match (is_truncated, has_more_to_do) {
                     (true, _) => Failure::NO_ROOM,

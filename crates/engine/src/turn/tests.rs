@@ -215,6 +215,8 @@ fn word(effect: &Effect) -> String {
             let names: Vec<&str> = calls.iter().map(|call| call.name.as_str()).collect();
             format!("call:{}", names.join("+"))
         }
+        Effect::KeepImage(..) => "keep-image".to_owned(),
+        Effect::DropImage(_) => "drop-image".to_owned(),
         Effect::Listen => "listen".to_owned(),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {

@@ -282,6 +282,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "أحد ملفات هذه الرسالة غير موجود (أو لم يعد موجودًا)؛ يُرجى إرفاقه مجددًا."
         }
+        Words::PictureNotKept => "تعذّر حفظ صورة تم إنشاؤها، لذلك لن تُعرض.",
         Words::FileOfMessageIsUsed => "أحد ملفات هذه الرسالة جزء من رسالة أخرى؛ يُرجى إرفاقه مجددًا.",
         Words::BodyTooSlow => "لم يصل الطلب في الوقت المحدد؛ يُرجى إرساله مجددًا.",
         Words::TooManyOpenRequests => {

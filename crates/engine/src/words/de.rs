@@ -292,6 +292,9 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "Eine Datei dieser Nachricht ist nicht (mehr) da; fügen Sie sie noch einmal an."
         }
+        Words::PictureNotKept => {
+            "Ein Bild, das erstellt wurde, konnte nicht gespeichert werden und wird deshalb nicht angezeigt."
+        }
         Words::FileOfMessageIsUsed => {
             "Eine Datei dieser Nachricht ist Teil einer anderen; fügen Sie sie noch einmal an."
         }

@@ -250,6 +250,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "a file of this message is not there (any more); attach it again"
         }
+        Words::PictureNotKept => "A picture that was made could not be kept, so it is not shown.",
         Words::FileOfMessageIsUsed => {
             "a file of this message is part of another one; attach it again"
         }

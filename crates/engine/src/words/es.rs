@@ -267,6 +267,9 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "Un archivo de este mensaje no está (o ya no está); adjúntelo de nuevo."
         }
+        Words::PictureNotKept => {
+            "Una imagen creada no se ha podido guardar, por lo que no se muestra."
+        }
         Words::FileOfMessageIsUsed => {
             "Un archivo de este mensaje forma parte de otro; adjúntelo de nuevo."
         }

@@ -277,6 +277,9 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "Un fichier de ce message n’est pas (ou plus) là ; joignez-le de nouveau."
         }
+        Words::PictureNotKept => {
+            "Une image créée n’a pas pu être conservée ; elle n’est donc pas affichée."
+        }
         Words::FileOfMessageIsUsed => {
             "Un fichier de ce message fait partie d’un autre ; joignez-le de nouveau."
         }

@@ -264,6 +264,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "このメッセージのファイルが見つかりません。もう一度添付してください。"
         }
+        Words::PictureNotKept => "作成された画像を保存できなかったため、表示されません。",
         Words::FileOfMessageIsUsed => {
             "このメッセージのファイルは別のメッセージに含まれています。もう一度添付してください。"
         }

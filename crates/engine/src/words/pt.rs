@@ -264,6 +264,9 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileOfMessageIsGone => {
             "Um arquivo desta mensagem não está (mais) aqui; anexe-o novamente."
         }
+        Words::PictureNotKept => {
+            "Uma imagem criada não pôde ser guardada e, por isso, não é exibida."
+        }
         Words::FileOfMessageIsUsed => {
             "Um arquivo desta mensagem faz parte de outra; anexe-o novamente."
         }

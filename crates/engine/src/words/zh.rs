@@ -151,6 +151,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::FileSentAlready => "此文件已发送或正在发送，请重新添加。",
         Words::FileIsPartOfMessage => "此文件属于一条消息，要移除它，请删除该对话。",
         Words::FileOfMessageIsGone => "此消息中的一个文件（已）不存在，请重新添加。",
+        Words::PictureNotKept => "生成的图片无法保存，因此不会显示。",
         Words::FileOfMessageIsUsed => "此消息中的一个文件属于另一条消息，请重新添加。",
         Words::BodyTooSlow => "请求未及时送达，请重新发送。",
         Words::TooManyOpenRequests => "此网络地址同时进行的请求已达上限，请等待其中一个得到响应。",

@@ -21,7 +21,7 @@ fn with_files(text: &str, files: &[&str]) -> Value {
 }
 
 /// Every file below the server's folder of files.
-fn kept(app: &TestApp) -> usize {
+pub(crate) fn kept(app: &TestApp) -> usize {
     fn count(folder: &Path) -> usize {
         let Ok(entries) = std::fs::read_dir(folder) else {
             return 0;
@@ -35,7 +35,7 @@ fn kept(app: &TestApp) -> usize {
 }
 
 /// Waits for what goes on beside the answers: files are removed there.
-async fn settled(app: &TestApp) {
+pub(crate) async fn settled(app: &TestApp) {
     let tasks = &app.state.engine.tasks;
     tasks.close();
     tokio::time::timeout(Duration::from_secs(10), tasks.wait())
@@ -45,7 +45,7 @@ async fn settled(app: &TestApp) {
 }
 
 /// Path and query of an address of this server.
-fn path(url: &Value) -> String {
+pub(crate) fn path(url: &Value) -> String {
     let url = url::Url::parse(url.as_str().unwrap()).unwrap();
     format!("{}?{}", url.path(), url.query().unwrap())
 }

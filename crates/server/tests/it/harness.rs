@@ -48,9 +48,9 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use upstream::{
     ChatCompletions, HttpClient, HttpKeyFetch, HttpPolicy, HttpSessionLookup, McpTools,
-    ProviderConfig, Relay,
+    ProviderConfig, Relay, Responses,
     mcp::HTTP_POLICY,
-    openai::{MarkKey, Patience, Retries},
+    openai::{MarkKey, Patience, Retries, responses::ResponsesOptions},
     relay::RelayLimits,
 };
 use url::Url;
@@ -113,6 +113,8 @@ pub(crate) struct Options {
     pub(crate) secure: bool,
     /// The address of a model server; without one the demo model answers.
     pub(crate) model: Option<String>,
+    /// Whether it is asked by the Responses API, and may draw.
+    pub(crate) draws: bool,
     /// Where session cookies are looked up.
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
@@ -157,6 +159,7 @@ impl Default for Options {
             development: false,
             secure: false,
             model: None,
+            draws: false,
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
@@ -642,8 +645,16 @@ fn model(options: &Options) -> (Arc<dyn Model>, Relay) {
         },
         ..ProviderConfig::new(Url::parse(base_url).unwrap(), MarkKey::new(&[7; 32]))
     };
-    let model = ChatCompletions::new(config).unwrap();
-    (Arc::new(model.clone()), Relay::PassOn(model))
+    let model = ChatCompletions::new(config.clone()).unwrap();
+    let relay = Relay::PassOn(model.clone());
+    if options.draws {
+        let tools = ResponsesOptions {
+            builtin_tools: vec![json!({ "type": "image_generation" })],
+            ..ResponsesOptions::default()
+        };
+        return (Arc::new(Responses::new(config, tools).unwrap()), relay);
+    }
+    (Arc::new(model), relay)
 }
 
 /// The default workflow, and a second version of it that is told about the user and names threads.

@@ -37,6 +37,8 @@ mod origins;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod rules;

@@ -1,6 +1,7 @@
 //! A change to a thread: encoded by the caller, written in one transaction.
 
 use engine::Owner;
+use engine::attachments::held_by;
 use engine::ports::{BeginRun, Change, Epoch, RequestRecord, RunEnd};
 use protocol::{AttachmentId, ItemId, ThreadItem, ThreadPatch};
 use rusqlite::{Connection, params};
@@ -101,20 +102,16 @@ impl EncodedChange {
 pub(super) struct EncodedItem {
     pub(super) id: ItemId,
     pub(super) stored: Stored,
-    /// What a user's message brings along.
+    /// What a user's message brings along, or an image shows.
     pub(super) attachments: Vec<AttachmentId>,
 }
 
 impl EncodedItem {
     pub(super) fn new(item: &ThreadItem) -> Result<Self, Error> {
-        let attachments = match item {
-            ThreadItem::UserMessage(message) => message.attachments.as_slice(),
-            _ => &[],
-        };
         Ok(Self {
             id: item.id().clone(),
             stored: rows::encode(item)?,
-            attachments: attachments.iter().map(|one| one.id().clone()).collect(),
+            attachments: held_by(item),
         })
     }
 

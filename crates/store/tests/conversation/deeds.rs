@@ -68,7 +68,7 @@ fn page_tool(workflow: Workflow) -> Workflow {
     let client_tools = vec![ToolSpec {
         name: "paint".to_owned(),
         description: "paints the page".to_owned(),
-        parameters: json!({"type": "object"}),
+        parameters: json!({"type": "object"}).into(),
     }];
     Workflow {
         client_tools,

@@ -106,7 +106,7 @@ impl Tools for Echo {
         vec![ToolSpec {
             name: "whoami".to_owned(),
             description: "says who asks".to_owned(),
-            parameters: json!({"type": "object"}),
+            parameters: json!({"type": "object"}).into(),
         }]
     }
 

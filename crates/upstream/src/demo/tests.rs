@@ -31,7 +31,7 @@ fn task_tools() -> Vec<ToolSpec> {
     .map(|(name, parameters)| ToolSpec {
         name: name.to_owned(),
         description: format!("The tool {name}."),
-        parameters,
+        parameters: parameters.into(),
     })
     .collect()
 }

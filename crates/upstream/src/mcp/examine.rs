@@ -1,11 +1,12 @@
 //! A look at one server, for an operator: what it speaks, and what becomes of its tools.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use engine::RequestContext;
 use futures::StreamExt;
 use reqwest::{Method, header::ACCEPT};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
@@ -40,12 +41,14 @@ pub struct FoundTool {
     pub name: String,
     /// What it does, as models are told.
     pub description: String,
+    /// The schema of its arguments, as it came.
+    pub schema: Arc<Map<String, Value>>,
     /// What its schema has and models are not told, because some provider refuses it.
     pub dropped: Vec<String>,
 }
 
 /// A tool that is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeftOut {
     /// The server's name for it.
     pub name: String,
@@ -84,6 +87,7 @@ impl McpTools {
         let found = offer.listing.tools.iter().map(|tool| FoundTool {
             name: tool.name.clone(),
             description: tool.description.clone(),
+            schema: Arc::clone(&tool.schema),
             dropped: tool.dropped.clone(),
         });
         let peer = session.peer_info();

@@ -72,6 +72,14 @@ impl Failure {
         )
     }
 
+    /// Whether whatever else is asked would come to the same: nobody is there, or our credential is not taken.
+    pub(super) fn is_of_everything(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Unauthorized | FailureKind::Unreachable
+        )
+    }
+
     /// Whether an address that something else answers at may be one of the old transport.
     pub(super) fn may_be_old_transport(&self) -> bool {
         matches!(self.kind, FailureKind::NotThere | FailureKind::NotMcp)

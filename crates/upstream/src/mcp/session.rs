@@ -4,13 +4,13 @@ use std::{
     collections::HashSet,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex as SyncMutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use engine::ports::{ToolEvent, ToolStream};
+use engine::ports::{Parameters, ToolEvent, ToolStream};
 use futures::{FutureExt, StreamExt, stream};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
@@ -46,6 +46,10 @@ pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a program may take until it can be spoken to: it may have to be downloaded first (`npx`, `uvx`). A turn
 /// waits as long as for others, unless it is the one that starts it.
 const PROGRAM_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a server may take to say whether it knows the revision of 2026-07-28, before it is offered a handshake.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a server that wants a handshake is not asked again whether it does.
+const ERA_FOR: Duration = Duration::from_hours(1);
 /// How long a list of tools is good for, unless the server says that it changed.
 const LIST_AGE: Duration = Duration::from_mins(1);
 /// More tools of one server than this are not offered.
@@ -63,11 +67,14 @@ const MAX_PROGRESS_CHARS: usize = 200;
 const MAX_DESCRIPTION_CHARS: usize = 4_000;
 
 /// A tool as its server names it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct McpTool {
     pub(super) name: String,
     pub(super) description: String,
-    pub(super) parameters: Arc<JsonObject>,
+    /// As it came.
+    pub(super) schema: Arc<JsonObject>,
+    /// As models are told.
+    pub(super) parameters: Parameters,
     /// See [`schema::dropped`].
     pub(super) dropped: Vec<String>,
     /// Whether it says of itself that it destroys something.
@@ -75,7 +82,7 @@ pub(super) struct McpTool {
 }
 
 /// A server's tools.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Listing {
     pub(super) tools: Arc<[McpTool]>,
     pub(super) left_out: Arc<[LeftOut]>,
@@ -94,6 +101,26 @@ pub(super) struct Session {
 }
 
 type Service = RunningService<RoleClient, Listener>;
+
+/// Whether a server is known to want a handshake: until a while after it was asked, because servers are renewed.
+#[derive(Debug, Default)]
+pub(super) struct Era(SyncMutex<Option<Instant>>);
+
+impl Era {
+    fn is_old(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn remember_old(&self) {
+        let until = Instant::now() + ERA_FOR;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// Why no session was opened.
 enum NotOpened {
@@ -128,27 +155,51 @@ impl ClientHandler for Listener {
 }
 
 impl Session {
-    /// Opens a session in which every request carries this credential: with the handshake that most servers know, and
-    /// without one where a server refuses it, as those do that speak only the revision of 2026-07-28.
+    /// Opens a session in which every request carries this credential. A server over HTTP is asked first whether it
+    /// speaks the revision of 2026-07-28, which knows no handshake, unless it is known not to. A program is offered the
+    /// handshake first: one that knows nothing else may end at what it does not know, and would have to be started twice.
     pub(super) async fn open(
         server: &McpServer,
         http: &HttpClient,
         credential: Option<&SecretString>,
+        era: &Era,
     ) -> Result<Arc<Self>, Trouble> {
         let mut has_handshake = true;
         let opening = async {
-            let legacy = ClientLifecycleMode::Initialize;
-            match begin(server, http, credential, legacy).await {
+            let is_http = matches!(server.place, Place::Http(_));
+            let mut is_asked = false;
+            if is_http && !era.is_old() {
+                is_asked = true;
+                let asking = begin(server, http, credential, without_handshake());
+                match tokio::time::timeout(PROBE_TIMEOUT, asking).await {
+                    Ok(Ok(opened)) => {
+                        has_handshake = false;
+                        return Ok(opened);
+                    }
+                    // It would say the same to a handshake.
+                    Ok(Err(NotOpened::Failed(failure))) if failure.is_of_everything() => {
+                        return Err(failure);
+                    }
+                    Ok(Err(_)) | Err(_) => {}
+                }
+            }
+            let handshake = ClientLifecycleMode::Initialize;
+            match begin(server, http, credential, handshake).await {
+                Err(NotOpened::Refused(refusal)) if is_asked => Err(refusal),
                 Err(NotOpened::Refused(refusal)) => {
-                    let preferred_versions = vec![ProtocolVersion::LATEST];
-                    let modern = ClientLifecycleMode::Discover { preferred_versions };
-                    let opened = begin(server, http, credential, modern).await;
+                    let opened = begin(server, http, credential, without_handshake()).await;
                     has_handshake = false;
+                    era.forget();
                     // What it said to the handshake tells more than that it knows nothing else.
                     opened.map_err(|_| refusal)
                 }
                 Err(NotOpened::Failed(failure)) => Err(failure),
-                Ok(opened) => Ok(opened),
+                Ok(opened) => {
+                    if is_asked {
+                        era.remember_old();
+                    }
+                    Ok(opened)
+                }
             }
         };
         let patience = match &server.place {
@@ -209,8 +260,12 @@ impl Session {
         self.service.peer().peer_info()
     }
 
-    /// The server's tools, from memory if that is fresh enough.
-    pub(super) async fn tools(&self, is_refresh: bool) -> Result<Listing, Trouble> {
+    /// The server's tools, from memory if that is fresh enough. What is listed anew is kept as `shared` gives it back.
+    pub(super) async fn tools(
+        &self,
+        is_refresh: bool,
+        shared: impl FnOnce(Listing) -> Listing + Send,
+    ) -> Result<Listing, Trouble> {
         let mut kept = self.listing.lock().await;
         let listener = self.service.service();
         let has_changed = listener.has_changed_tools.swap(false, Ordering::AcqRel);
@@ -222,7 +277,7 @@ impl Session {
             return Ok(listing.clone());
         }
         let listing = tokio::time::timeout(HANDSHAKE_TIMEOUT, self.list());
-        let listing = listing.await.map_err(|_| Trouble::TimedOut)??;
+        let listing = shared(listing.await.map_err(|_| Trouble::TimedOut)??);
         *kept = Some((Instant::now(), listing.clone()));
         Ok(listing)
     }
@@ -309,6 +364,13 @@ impl Session {
                 event => Some((event, None)),
             }
         })))
+    }
+}
+
+/// The way to begin that knows no handshake.
+fn without_handshake() -> ClientLifecycleMode {
+    ClientLifecycleMode::Discover {
+        preferred_versions: vec![ProtocolVersion::LATEST],
     }
 }
 
@@ -439,7 +501,8 @@ impl Listed {
             description: cut(&self.description, MAX_DESCRIPTION_CHARS),
             dropped: schema::dropped(&schema, &acceptable),
             is_destructive: self.is_destructive,
-            parameters: Arc::new(acceptable),
+            schema,
+            parameters: Value::Object(acceptable).into(),
         })
     }
 }

@@ -10,7 +10,11 @@ mod request;
 mod sources;
 mod thoughts;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use engine::ports::{
@@ -30,6 +34,11 @@ use super::{
     think::Splitter,
 };
 use crate::{error::Error, sse::Event};
+
+/// The longest event that is read, in bytes: a picture comes in one.
+const MAX_EVENT_BYTES: usize = 24 << 20;
+/// More pictures of one answer than this are not told.
+const MAX_PICTURES: usize = 64;
 
 /// A provider that speaks Chat Completions.
 #[derive(Debug, Clone)]
@@ -95,8 +104,8 @@ pub(super) struct Decoder {
     calls: Calls,
     thoughts: Thoughts,
     sources: Sources,
-    /// How many pictures have come.
-    pictures: u32,
+    /// Fingerprints of the pictures that have come; of all that are none, one.
+    pictures: Vec<Option<u64>>,
     has_begun: bool,
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
@@ -119,7 +128,7 @@ impl Decoder {
             calls: Calls::default(),
             thoughts: Thoughts::default(),
             sources: Sources::default(),
-            pictures: 0,
+            pictures: Vec::new(),
             has_begun: false,
             has_said: false,
             finish: None,
@@ -182,11 +191,20 @@ impl Decoder {
         }
         // Models that draw while they speak (Gemini and others behind OpenRouter).
         for image in lenient::list(&part["images"]) {
+            // What is drawn is an answer, which a whole message at the end only repeats.
+            self.has_said = true;
+            // An address of another server is not asked: it would learn who sees the picture, and when.
             let image = pictures::read(&image["image_url"]["url"], false);
-            if image.is_some() {
-                self.pictures += 1;
+            let fingerprint = image.as_ref().map(|image| {
+                let mut hasher = DefaultHasher::new();
+                image.bytes.hash(&mut hasher);
+                hasher.finish()
+            });
+            // Some tell all pictures so far with each new one.
+            if self.pictures.len() < MAX_PICTURES && !self.pictures.contains(&fingerprint) {
+                self.pictures.push(fingerprint);
                 events.push_back(ModelEvent::Builtin(BuiltinEvent {
-                    id: format!("image_{}", self.pictures),
+                    id: format!("image_{}", self.pictures.len()),
                     state: BuiltinState::Done,
                     work: BuiltinWork::ImageGeneration { image },
                 }));
@@ -320,6 +338,10 @@ impl Decode for Decoder {
         }
         self.text.finish(events);
         Err(stream::cut_off(self.reader.skipped()))
+    }
+
+    fn longest_event(&self) -> usize {
+        MAX_EVENT_BYTES
     }
 
     fn has_begun(&self) -> bool {

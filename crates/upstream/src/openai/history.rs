@@ -6,10 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::{
-    FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, ToolSpec, UserInput,
-};
-use serde_json::{Map, Value, json};
+use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, UserInput};
 
 use super::{
     Mark, opaque_user,
@@ -19,6 +16,10 @@ use super::{
 /// What stands beside files that tools gave back, where a tool's result takes none.
 const OF_TOOLS: &str =
     "[The files above came with the results of the tools, in their order, not from the user.]";
+/// What stands beside a picture that the model has drawn.
+const OF_YOURS: &str = "[You have drawn the image above; it does not come from the user.]";
+/// What stands for one where the model takes no images.
+const DRAWN: &str = "[an image that you made]";
 /// What stands behind a result whose files the model does not take.
 const NOT_SHOWN: &str = "[Not all files of this result can be shown to you.]";
 
@@ -89,6 +90,7 @@ pub(super) fn entries<'a>(
             files: files.iter().map(|file| part(file, refused, mark)).collect(),
         }),
         ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
+        ModelInput::Drawn(file) => drawn(file, refused, mark),
         ModelInput::Context(text) => message("user", mark.context(text).into()),
         // The number is digits, so what is JSON stays JSON without it.
         ModelInput::Thought(thought) => Some(Entry::Thought(mark.foreign(&thought.0))),
@@ -173,7 +175,10 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
                 }
             }
             ModelInput::User(_) => open.clear(),
-            ModelInput::Assistant(_) | ModelInput::Context(_) | ModelInput::Thought(_) => {}
+            ModelInput::Assistant(_)
+            | ModelInput::Drawn(_)
+            | ModelInput::Context(_)
+            | ModelInput::Thought(_) => {}
         }
     }
     pairs.sort_unstable();
@@ -225,6 +230,23 @@ pub(super) fn parts<'a>(text: Cow<'a, str>, files: Vec<Part<'a>>) -> Vec<Part<'a
         parts.push(Part::Text(text));
     }
     parts
+}
+
+/// A picture of the model's own. Neither API takes one in what the assistant said, so it stands in a user's message.
+fn drawn<'a>(file: &'a ModelFile, refused: &Refused, mark: &Mark) -> Option<Entry<'a>> {
+    let shown = match part(file, refused, mark) {
+        shown @ Part::Image { .. } => Some(shown),
+        _ => None,
+    };
+    let (role, text) = match &shown {
+        Some(_) => ("user", OF_YOURS),
+        None => ("assistant", DRAWN),
+    };
+    Some(Entry::Message {
+        role,
+        text: text.into(),
+        files: shown.into_iter().collect(),
+    })
 }
 
 /// What models take differs; all take text, and images and PDF are what our two APIs take besides.
@@ -315,15 +337,4 @@ pub(super) fn tool_choice<'a>(request: &'a ModelRequest, refused: &Refused) -> O
         .as_deref()
         .filter(|_| !refused.has("tool_choice"));
     chosen.filter(|name| !is_refused(name))
-}
-
-/// A schema as the providers want it: an object schema with `properties`, even if there are none.
-pub(super) fn parameters(tool: &ToolSpec) -> Value {
-    let mut schema = match &tool.parameters {
-        Value::Object(schema) => schema.clone(),
-        _ => Map::new(),
-    };
-    schema.entry("type").or_insert_with(|| "object".into());
-    schema.entry("properties").or_insert_with(|| json!({}));
-    Value::Object(schema)
 }

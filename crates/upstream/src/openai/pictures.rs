@@ -1,7 +1,7 @@
 //! Pictures that a model has drawn.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::GeneratedImage;
+use engine::{media, ports::GeneratedImage};
 use serde_json::Value;
 
 /// A picture in base 64, alone or in a `data:` address; its media type by its first bytes.
@@ -12,26 +12,7 @@ pub(super) fn read(data: &Value, is_partial: bool) -> Option<GeneratedImage> {
         None => text,
     };
     let bytes = STANDARD.decode(text).ok()?;
-    let media_type = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [0xff, 0xd8, ..] => "image/jpeg",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => "image/webp",
-        _ => return None,
-    };
+    let media_type = media::shown(&bytes).filter(|found| media::SHOWN_IMAGES.contains(found))?;
     Some(GeneratedImage {
         bytes: bytes.into(),
         media_type,
@@ -52,6 +33,7 @@ mod tests {
             Some("image/png")
         );
         assert_eq!(kind("/9j/4AAQ"), Some("image/jpeg"));
+        assert_eq!(kind("R0lGODlhAQABAAAAACw="), Some("image/gif"));
         assert_eq!(kind("UklGRgAAAABXRUJQVlA4"), Some("image/webp"));
         // SVG can hold programs.
         for data in [

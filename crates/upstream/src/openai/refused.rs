@@ -416,12 +416,8 @@ fn index(words: &str) -> Option<usize> {
 fn fingerprint(tool: &ToolSpec) -> u64 {
     let mut hasher = DefaultHasher::new();
     tool.name.hash(&mut hasher);
-    hash(&tool.parameters, &mut hasher);
+    tool.parameters.hash(&mut hasher);
     hasher.finish()
-}
-
-fn hash(value: &Value, hasher: &mut DefaultHasher) {
-    value.to_string().hash(hasher);
 }
 
 #[cfg(test)]

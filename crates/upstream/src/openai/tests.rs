@@ -142,12 +142,12 @@ fn rich_request() -> ModelRequest {
             ToolSpec {
                 name: "add_task".to_owned(),
                 description: "Adds a task.".to_owned(),
-                parameters: json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}),
+                parameters: json!({"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}).into(),
             },
             ToolSpec {
                 name: "list_tasks".to_owned(),
                 description: "Lists the tasks.".to_owned(),
-                parameters: json!({}),
+                parameters: json!({}).into(),
             },
         ],
         tool_choice: Some("add_task".to_owned()),

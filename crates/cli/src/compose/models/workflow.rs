@@ -94,6 +94,6 @@ pub(super) fn client_tool(raw: &RawClientTool) -> anyhow::Result<ToolSpec> {
     Ok(ToolSpec {
         name: raw.name.clone(),
         description: raw.description.clone(),
-        parameters: Value::Object(parameters),
+        parameters: Value::Object(parameters).into(),
     })
 }

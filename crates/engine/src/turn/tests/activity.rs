@@ -2,8 +2,14 @@
 
 use protocol::task::{StatusIndicator, Task, WorkflowKind, WorkflowSummary};
 
+use protocol::AttachmentId;
+
 use super::*;
-use crate::{approval, history};
+use crate::{
+    approval, history,
+    pictures::NotKept,
+    ports::{BuiltinEvent, BuiltinState, BuiltinWork, GeneratedImage},
+};
 
 fn thinks(play: Play, text: &str) -> Play {
     play.on(Input::Model(ModelEvent::ReasoningDelta(text.to_owned())))
@@ -18,6 +24,89 @@ fn workflows(play: &Play) -> Vec<&protocol::task::Workflow> {
             _ => None,
         })
         .collect()
+}
+
+fn draws(play: Play, id: &str, image: Option<bool>, state: BuiltinState) -> Play {
+    let image = image.map(|is_partial| GeneratedImage {
+        bytes: "picture".into(),
+        media_type: "image/png",
+        is_partial,
+    });
+    play.on(Input::Model(ModelEvent::Builtin(BuiltinEvent {
+        id: id.to_owned(),
+        state,
+        work: BuiltinWork::ImageGeneration { image },
+    })))
+}
+
+/// The item that the last picture is kept for.
+fn drawn(play: &Play) -> ItemId {
+    let wanted = play.effects.iter().rev().find_map(|effect| match effect {
+        Effect::KeepImage(item, _) => Some(item.clone()),
+        _ => None,
+    });
+    wanted.expect("a picture")
+}
+
+fn kept(play: Play, is_partial: bool, number: u128) -> Play {
+    let item = drawn(&play);
+    play.on(Input::ImageKept {
+        item,
+        is_partial,
+        kept: Ok(AttachmentId::mint(number)),
+    })
+}
+
+#[test]
+fn a_picture_is_an_item_of_its_own_between_what_is_said() {
+    let play = draws(Play::new(Titles::Off), "a", None, BuiltinState::Working);
+    let play = draws(play.text("Here: "), "a", Some(true), BuiltinState::Working);
+    let play = kept(play, true, 1);
+    let play = draws(play, "a", Some(true), BuiltinState::Working);
+    let play = kept(play, true, 2);
+    let play = draws(play, "a", Some(false), BuiltinState::Done);
+    let play = kept(play, false, 3).text("\n\n").text("a cat.").completed();
+    assert_eq!(
+        play.line(),
+        "created options ask added task save[workflow] done added part delta part-done \
+         save[assistant_message] done added keep-image other-update keep-image other-update \
+         drop-image keep-image save[generated_image] done drop-image added part delta part-done \
+         save[assistant_message+end] done end"
+    );
+    let image = play.saved().into_iter().find_map(crate::pictures::kept_in);
+    assert_eq!(image, Some(AttachmentId::mint(3)));
+}
+
+#[test]
+fn a_picture_that_is_not_kept_or_never_finished_leaves_nothing() {
+    let play = draws(Play::new(Titles::Off), "a", Some(false), BuiltinState::Done);
+    let item = drawn(&play);
+    let play = play.on(Input::ImageKept {
+        item,
+        is_partial: false,
+        kept: Err(NotKept::TooLarge),
+    });
+    assert_eq!(
+        play.line(),
+        "created options ask added keep-image removed notice"
+    );
+    let play = draws(
+        Play::new(Titles::Off),
+        "a",
+        Some(true),
+        BuiltinState::Working,
+    );
+    let play = kept(play, true, 1).text("Sorry.").completed();
+    assert!(
+        play.line().contains("removed drop-image"),
+        "{}",
+        play.line()
+    );
+    assert!(
+        play.saved()
+            .iter()
+            .all(|item| item.kind().as_str() != "generated_image")
+    );
 }
 
 #[test]

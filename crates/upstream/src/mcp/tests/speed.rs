@@ -1,23 +1,62 @@
-//! What many tools cost a turn each time the model is asked: listing them, once the servers have been asked. Writing their
-//! schemas into the question comes on top, for those that are offered.
+//! What many tools cost a turn each time the model is asked: listing them, once the servers have been asked, and the
+//! question that offers them, over HTTP and until its answer has ended.
 
 use axum::{http::StatusCode, response::IntoResponse};
+use engine::ports::Parameters;
+use testkit::fake_model::{FakeModel, Reply};
 
 use super::{tolerance::Odd, *};
+use crate::{
+    ChatCompletions, ProviderConfig, Responses,
+    openai::{MarkKey, responses::ResponsesOptions},
+};
 
-/// The usual time that listing takes once the servers have been asked, in microseconds.
-async fn microseconds(tools: &McpTools) -> u128 {
+const TIMES: usize = 200;
+
+/// What a turn took with some tools, in microseconds: listing, and the question besides.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    listing: u128,
+    question: u128,
+}
+
+/// The usual cost once the servers have been asked.
+async fn cost(tools: &McpTools, model: &dyn Model) -> Cost {
     let ada = user("ada");
     assert!(!tools.list(&ada).await.is_empty());
-    let mut times = Vec::new();
-    for _ in 0..200 {
+    let (mut listings, mut questions) = (Vec::new(), Vec::new());
+    for _ in 0..TIMES {
         let begun = std::time::Instant::now();
-        let offered = tools.list(&ada).await;
-        times.push(begun.elapsed().as_micros());
-        assert!(!offered.is_empty());
+        let tools = tools.list(&ada).await;
+        listings.push(begun.elapsed().as_micros());
+        assert!(!tools.is_empty());
+        let mut answer = model.respond(question(tools)).await.unwrap();
+        while answer.next().await.is_some() {}
+        questions.push(begun.elapsed().as_micros());
     }
-    times.sort_unstable();
-    times[times.len() / 2]
+    let median = |mut times: Vec<u128>| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let listing = median(listings);
+    Cost {
+        listing,
+        question: median(questions) - listing,
+    }
+}
+
+fn question(tools: Vec<ToolSpec>) -> ModelRequest {
+    ModelRequest {
+        model: "m".to_owned(),
+        instructions: "Be brief.".to_owned(),
+        input: vec![ModelInput::User("hello".into())],
+        tools,
+        tool_choice: None,
+        max_output_tokens: None,
+        locale: None,
+        end_user: "ada".to_owned(),
+        may_use_builtins: true,
+    }
 }
 
 /// A server with so many tools, each with a schema as they are.
@@ -46,22 +85,77 @@ async fn server(number: usize, count: usize) -> Odd {
     Odd::start(list, |_| StatusCode::NOT_FOUND.into_response()).await
 }
 
-#[tokio::test]
-#[ignore = "a measurement: build with --config 'profile.dev.package.upstream.opt-level=3'"]
-async fn a_thousand_tools_cost_a_turn_less_than_a_millisecond_more_than_ten() {
+/// The tools of 20 servers, and of one with ten.
+async fn houses() -> (Vec<Odd>, Odd) {
     let mut servers = Vec::new();
     for number in 0..20 {
         servers.push(server(number, 50).await);
     }
-    let config = |(number, server): (usize, &Odd)| McpServer {
+    (servers, server(100, 10).await)
+}
+
+fn config((number, server): (usize, &Odd)) -> McpServer {
+    McpServer {
         identity: ForwardedIdentity::None,
         ..McpServer::new(format!("server-{number}"), server.url.clone())
-    };
-    let few = server(100, 10).await;
-    let few = microseconds(&tools(vec![config((100, &few))])).await;
-    let many = tools(servers.iter().enumerate().map(config).collect());
-    let many_all = microseconds(&many.with_max_tools(1_000)).await;
-    let many = microseconds(&tools(servers.iter().enumerate().map(config).collect())).await;
-    eprintln!("10 of 10: {few} µs; 128 of 1,000: {many} µs; 1,000 of 1,000: {many_all} µs");
-    assert!(many < few + 1_000, "{few} µs, {many} µs");
+    }
+}
+
+#[tokio::test]
+#[ignore = "a measurement: build with --config 'profile.dev.package.upstream.opt-level=3'"]
+async fn a_thousand_tools_cost_a_turn_less_than_a_millisecond_more_than_ten() {
+    let (servers, few) = houses().await;
+    let fake = FakeModel::scripted([]).await.unwrap();
+    fake.answer_when(|_| Some(Reply::text(["fine"])));
+    let base_url = fake.base_url().parse().unwrap();
+    let provider = ProviderConfig::new(base_url, MarkKey::new(&[7; 32]));
+    let chat = ChatCompletions::new(provider.clone()).unwrap();
+    let responses = Responses::new(provider, ResponsesOptions::default()).unwrap();
+    let models: [(&str, &dyn Model); 2] = [("chat completions", &chat), ("responses", &responses)];
+    for (wire, model) in models {
+        let few = cost(&tools(vec![config((100, &few))]), model).await;
+        let many = || tools(servers.iter().enumerate().map(config).collect());
+        let all = cost(&many().with_max_tools(1_000), model).await;
+        let many = cost(&many(), model).await;
+        eprintln!(
+            "{wire}: 10 of 10: {few:?}; 128 of 1,000: {many:?}; 1,000 of 1,000: {all:?}, in µs"
+        );
+        let total = |cost: Cost| cost.listing + cost.question;
+        assert!(total(many) < total(few) + 1_000, "{few:?}, {many:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_listed_again_is_worked_out_once_for_everybody() {
+    let server = server(0, 3).await;
+    let tools = tools(vec![config((0, &server))]);
+    let (ada, bob) = (user("ada"), user("bob"));
+    let of_ada = tools.offers(&ada, false).await.offers;
+    let of_bob = tools.offers(&bob, true).await.offers;
+    assert!(
+        Arc::ptr_eq(&tools.offered(&of_ada), &tools.offered(&of_bob)),
+        "the same list is kept once, whoever has it"
+    );
+    let text = |specs: &[ToolSpec]| specs[0].parameters.text().as_ptr();
+    let listed = [tools.list(&ada).await, tools.list(&bob).await];
+    assert_eq!(text(&listed[0]), text(&listed[1]), "and written once");
+    let written = Parameters::from((*listed[0][0].parameters).clone());
+    assert_eq!(listed[0][0].parameters, written);
+}
+
+#[tokio::test]
+async fn a_list_that_changes_is_named_anew() {
+    let server = Server::start(&["a", "b"]).await;
+    let tools = tools(vec![server.config("one", ForwardedIdentity::None)]);
+    let ada = user("ada");
+    assert_eq!(names(&tools, &ada).await, ["a", "b"]);
+    server.shared.tools.lock().unwrap().push("c");
+    // Nothing that was not listed is called, and what is new is found.
+    let (_, output, is_error) = run(&tools, &ada, "c", "{}").await;
+    assert!(!is_error, "{output}");
+    assert_eq!(names(&tools, &ada).await, ["a", "b", "c"]);
+    server.shared.tools.lock().unwrap().remove(0);
+    let offers = tools.offers(&ada, true).await.offers;
+    assert!(tools.find(&offers, "a").is_none());
+    assert_eq!(names(&tools, &ada).await, ["b", "c"]);
 }

@@ -313,11 +313,11 @@ async fn one_tool_that_cannot_be_offered_leaves_the_others() {
     };
     assert_eq!(tools.news(&tools.servers[0], &[other]).len(), 1);
     assert_eq!(
-        offered[0].parameters,
+        *offered[0].parameters,
         json!({ "type": "object", "properties": { "a": { "type": "array", "items": {} } } })
     );
     assert_eq!(
-        offered[1].parameters,
+        *offered[1].parameters,
         json!({ "type": "object", "properties": {} })
     );
     let (_, output, is_error) = run(&tools, &ada, "good", "{}").await;

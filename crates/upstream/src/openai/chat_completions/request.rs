@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use engine::ports::ModelRequest;
+use engine::ports::{ModelRequest, Parameters};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -153,7 +153,7 @@ struct Tool<'a> {
 struct ToolFunction<'a> {
     name: &'a str,
     description: &'a str,
-    parameters: Value,
+    parameters: &'a Parameters,
 }
 
 #[derive(Serialize)]
@@ -188,7 +188,7 @@ impl<'a> Body<'a> {
                     function: ToolFunction {
                         name: &tool.name,
                         description: &tool.description,
-                        parameters: history::parameters(tool),
+                        parameters: &tool.parameters,
                     },
                 })
                 .collect(),

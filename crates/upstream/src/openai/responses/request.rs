@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, num::NonZeroU32};
 
-use engine::ports::ModelRequest;
+use engine::ports::{ModelRequest, Parameters};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
@@ -102,7 +102,7 @@ struct Function<'a> {
     r#type: &'static str,
     name: &'a str,
     description: &'a str,
-    parameters: Value,
+    parameters: &'a Parameters,
     // Strict mode refuses schemas that MCP servers commonly have (optional properties).
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
@@ -149,7 +149,7 @@ impl<'a> Body<'a> {
                     r#type: "function",
                     name: &tool.name,
                     description: &tool.description,
-                    parameters: history::parameters(tool),
+                    parameters: &tool.parameters,
                     strict: (!refused.has("strict")).then_some(false),
                 })
                 .map(Tool::Ours)

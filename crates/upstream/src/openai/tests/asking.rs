@@ -162,6 +162,13 @@ async fn one_models_refusal_is_no_other_models() {
     assert!(model.requests()[2].body["stream_options"].is_object());
 }
 
+/// Gives a tool another schema.
+fn change(tool: &mut ToolSpec, edit: impl FnOnce(&mut Value)) {
+    let mut schema = (*tool.parameters).clone();
+    edit(&mut schema);
+    tool.parameters = schema.into();
+}
+
 #[tokio::test]
 async fn a_schema_that_has_a_parameters_name_inside_costs_the_tool_and_not_the_parameter() {
     let words = "Invalid schema for function 'add_task': In context=('properties', 'store'), array schema missing items.";
@@ -175,7 +182,9 @@ async fn a_schema_that_has_a_parameters_name_inside_costs_the_tool_and_not_the_p
     });
     for (name, provider) in models(&config(&model.base_url())) {
         let mut request = full_request();
-        request.tools[0].parameters["properties"]["store"] = json!({"type": "array"});
+        change(&mut request.tools[0], |schema| {
+            schema["properties"]["store"] = json!({"type": "array"});
+        });
         says_fine(&answer(&*provider, request).await);
         let last = model.requests().pop().unwrap();
         assert_eq!(last.tool_names(), ["list_tasks"], "{name}");
@@ -276,7 +285,9 @@ async fn one_tool_that_is_refused_is_left_out_alone_until_it_changes() {
                 "a tool that is not offered cannot be demanded"
             );
             let mut mended = rich_request();
-            mended.tools[0].parameters["title"] = "mended".into();
+            change(&mut mended.tools[0], |schema| {
+                schema["title"] = "mended".into()
+            });
             says_fine(&answer(&*provider, mended).await);
             let requests = model.requests();
             assert_eq!(requests.last().unwrap().tool_names().len(), 2);
