@@ -126,7 +126,7 @@ impl Turn {
                 if !self.transcript.is_saying() {
                     if side.drawings.have_begun() {
                         // What parts it from the words before the picture.
-                        delta = delta.trim_start().to_owned();
+                        delta = String::from(delta.trim_start());
                         if delta.is_empty() {
                             return;
                         }

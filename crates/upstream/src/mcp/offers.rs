@@ -1,8 +1,7 @@
 //! What the servers offer a user together: under which names, how much of it, and what is left out.
 //!
 //! Servers give most users the same list. It is kept once for all of them, and what is made of several lists (names that
-//! are unique among them, what there is room for) once for each combination, so that a turn costs the same with a
-//! thousand tools as with ten.
+//! are unique among them, what there is room for) once for each combination, and not in each turn.
 
 use std::{
     collections::HashMap,

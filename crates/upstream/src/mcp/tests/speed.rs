@@ -3,7 +3,6 @@
 
 use axum::{http::StatusCode, response::IntoResponse};
 use engine::ports::Parameters;
-use testkit::fake_model::{FakeModel, Reply};
 
 use super::{tolerance::Odd, *};
 use crate::{
@@ -31,7 +30,9 @@ async fn cost(tools: &McpTools, model: &dyn Model) -> Cost {
         listings.push(begun.elapsed().as_micros());
         assert!(!tools.is_empty());
         let mut answer = model.respond(question(tools)).await.unwrap();
-        while answer.next().await.is_some() {}
+        while let Some(event) = answer.next().await {
+            event.unwrap();
+        }
         questions.push(begun.elapsed().as_micros());
     }
     let median = |mut times: Vec<u128>| {
@@ -85,6 +86,27 @@ async fn server(number: usize, count: usize) -> Odd {
     Odd::start(list, |_| StatusCode::NOT_FOUND.into_response()).await
 }
 
+/// A model server that takes a question without looking into it: what reading it costs is its own affair.
+async fn quick_model() -> (SocketAddr, JoinSet<()>) {
+    async fn answer(_question: axum::body::Bytes) -> impl IntoResponse {
+        let chat = r#"{"choices":[{"index":0,"delta":{"content":"fine"},"finish_reason":"stop"}]}"#;
+        let response = r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"fine"}]}]}}"#;
+        let head = [("content-type", "text/event-stream")];
+        (
+            head,
+            format!("data: {chat}\n\ndata: {response}\n\ndata: [DONE]\n\n"),
+        )
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new()
+        .fallback(answer)
+        .layer(axum::extract::DefaultBodyLimit::disable());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (address, tasks)
+}
+
 /// The tools of 20 servers, and of one with ten.
 async fn houses() -> (Vec<Odd>, Odd) {
     let mut servers = Vec::new();
@@ -105,10 +127,9 @@ fn config((number, server): (usize, &Odd)) -> McpServer {
 #[ignore = "a measurement: build with --config 'profile.dev.package.upstream.opt-level=3'"]
 async fn a_thousand_tools_cost_a_turn_less_than_a_millisecond_more_than_ten() {
     let (servers, few) = houses().await;
-    let fake = FakeModel::scripted([]).await.unwrap();
-    fake.answer_when(|_| Some(Reply::text(["fine"])));
-    let base_url = fake.base_url().parse().unwrap();
-    let provider = ProviderConfig::new(base_url, MarkKey::new(&[7; 32]));
+    let (address, _tasks) = quick_model().await;
+    let base_url = format!("http://{address}/v1");
+    let provider = ProviderConfig::new(base_url.parse().unwrap(), MarkKey::new(&[7; 32]));
     let chat = ChatCompletions::new(provider.clone()).unwrap();
     let responses = Responses::new(provider, ResponsesOptions::default()).unwrap();
     let models: [(&str, &dyn Model); 2] = [("chat completions", &chat), ("responses", &responses)];
