@@ -1,116 +1,61 @@
-//! What the real binary counts while people talk, and who may read it. Prometheus' own `promtool` reads it too, where it
-//! is installed.
-#![cfg(test)]
+//! What a server counts while people talk, and who may read it. Prometheus' own `promtool` reads it too, where it is
+//! installed.
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write as _},
-    process::{Child, Command, Stdio},
+    io::Write as _,
+    process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
 use testkit::fake_model::{FakeModel, Reply};
 
+use crate::harness::{House, Server};
+
 const TOKEN: &str = "a-token-for-prometheus";
 
-/// A server that counts, stopped when dropped.
-struct Server {
-    child: Child,
-    chat: String,
+/// A server that counts, and where.
+struct Counting {
+    server: Server,
     metrics: String,
     client: reqwest::Client,
-    _folder: tempfile::TempDir,
+    _house: House,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
+impl Counting {
     fn start(model: &FakeModel) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let house = House::empty();
         let config = format!(
-            r#"
-            [metrics]
-            listen = "127.0.0.1:0"
-            token_env = "METRICS_TOKEN"
-            [[models]]
-            id = "fast"
-            kind = "chat-completions"
-            base_url = "{}"
-            model = "fake"
-            retries = 0
-            [[workflows]]
-            id = "wf_one"
-            open = true
-            titles = "off"
-            "#,
+            "[metrics]\nlisten = \"127.0.0.1:0\"\ntoken_env = \"METRICS_TOKEN\"\n\
+             [[models]]\nid = \"fast\"\nkind = \"chat-completions\"\nmodel = \"fake\"\nretries = 0\nbase_url = \"{}\"\n\
+             [[workflows]]\nid = \"wf_one\"\nopen = true\ntitles = \"off\"\n",
             model.base_url()
         );
-        fs::write(folder.path().join("vestibule.toml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["serve", "--dev", "--listen", "127.0.0.1:0"])
-            .current_dir(folder.path())
-            .env_clear()
-            .env("METRICS_TOKEN", TOKEN)
-            .stderr(Stdio::piped())
-            .spawn()
+        fs::write(house.path("vestibule.toml"), config).unwrap();
+        let mut command = house.command(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+        let server = Server::start(command.env("METRICS_TOKEN", TOKEN));
+        let told = server
+            .said
+            .iter()
+            .find(|line| line.contains("Prometheus reads"))
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut chat, mut metrics) = (None, None);
-        while chat.is_none() || metrics.is_none() {
-            let line = lines.next().unwrap().unwrap();
-            if let Some((_, address)) = line.split_once("is ready: ") {
-                chat = Some(address.to_owned());
-            }
-            if line.contains("Prometheus reads /metrics there") {
-                let address = line.split("address=").nth(1).unwrap();
-                let address = address.split_whitespace().next().unwrap();
-                metrics = Some(format!("http://{address}/metrics"));
-            }
-        }
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let address = told
+            .split("address=")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap();
         Self {
-            child,
-            chat: chat.unwrap(),
-            metrics: metrics.unwrap(),
+            metrics: format!("http://{address}/metrics"),
+            server,
             #[expect(
                 clippy::disallowed_methods,
                 reason = "a bare client, as Prometheus has one"
             )]
             client: reqwest::Client::new(),
-            _folder: folder,
+            _house: house,
         }
-    }
-
-    async fn say(&self, text: &str) -> String {
-        let answer = self
-            .client
-            .post(format!("{}/dev/token", self.chat))
-            .json(&json!({ "user": "ada" }))
-            .send()
-            .await
-            .unwrap();
-        let token: Value = answer.json().await.unwrap();
-        let message = json!({
-            "type": "threads.create",
-            "params": { "input": {
-                "content": [{ "type": "input_text", "text": text }],
-                "attachments": [], "inference_options": {},
-            } },
-        });
-        let answer = self
-            .client
-            .post(format!("{}/api/chat", self.chat))
-            .bearer_auth(token["token"].as_str().unwrap())
-            .json(&message)
-            .send()
-            .await
-            .unwrap();
-        answer.text().await.unwrap()
     }
 
     async fn scrape(&self) -> String {
@@ -136,23 +81,18 @@ fn value(metrics: &str, series: &str) -> Option<f64> {
         .find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_counted() {
     let model = FakeModel::scripted([Reply::text(["One ", "two ", "three."])])
         .await
         .unwrap();
-    let server = Server::start(&model);
-    assert!(server.say("Count.").await.contains("three."));
+    let counting = Counting::start(&model);
+    let server = &counting.server;
+    assert!(server.say("Count.").contains("three."));
     model.push(Reply::http_error(401, "invalid_api_key", "no"));
-    server.say("Fail.").await;
-    let refused = server
-        .client
-        .post(format!("{}/api/chat", server.chat))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(refused.status(), 401);
-    let metrics = server.scrape().await;
+    server.say("Fail.");
+    assert_eq!(server.post("/api/chat", &[], &json!({})).0, 401);
+    let metrics = counting.scrape().await;
     for (series, expected) in [
         ("vestibule_ready", 1.0),
         ("vestibule_runs", 0.0),
@@ -234,7 +174,7 @@ fn check_with_promtool(metrics: &str) {
 #[tokio::test]
 async fn only_whoever_has_the_token_may_read() {
     let model = FakeModel::scripted([]).await.unwrap();
-    let server = Server::start(&model);
+    let server = Counting::start(&model);
     for request in [
         server.client.get(&server.metrics),
         server.client.get(&server.metrics).bearer_auth("another"),
@@ -247,9 +187,10 @@ async fn only_whoever_has_the_token_may_read() {
         assert!(message.contains("metrics.token_env"), "{message}");
     }
     // The chat's own address knows nothing of it.
+    let chat = format!("http://{}/metrics", server.server.address);
     let answer = server
         .client
-        .get(format!("{}/metrics", server.chat))
+        .get(chat)
         .bearer_auth(TOKEN)
         .send()
         .await

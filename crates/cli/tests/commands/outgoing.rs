@@ -1,16 +1,12 @@
-//! Calls leave through the operator's proxy, to servers whose certificates a private authority has signed: the real
-//! binary, TLS, and a proxy that takes `CONNECT`.
-#![cfg(test)]
+//! Calls leave through the operator's proxy, to servers whose certificates a private authority has signed: TLS, and a
+//! proxy that takes `CONNECT`.
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
 use testkit::fake_model::{FakeModel, Reply};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, copy_bidirectional},
@@ -21,6 +17,8 @@ use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
+
+use crate::harness::{House, Server};
 
 /// A name that only the proxy can resolve.
 const MODELS: &str = "models.corp.test";
@@ -119,60 +117,24 @@ impl Network {
 
     /// What a server with this configuration answers, its model at this address.
     async fn answer(&self, base_url: &str, more: &str, variables: &[(&str, &str)]) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("ca.pem"), &self.authority).unwrap();
+        let house = House::empty();
+        fs::write(house.path("ca.pem"), &self.authority).unwrap();
         let config = format!(
             "{more}\n[[models]]\nid = \"m\"\nkind = \"chat-completions\"\nmodel = \"m\"\nretries = 0\n\
              base_url = \"{base_url}\"\n[[workflows]]\nid = \"wf_one\"\nopen = true\ntitles = \"off\"\n"
         );
-        fs::write(folder.path().join("vestibule.toml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["serve", "--dev", "--listen", "127.0.0.1:0"])
-            .current_dir(folder.path())
-            .env_clear()
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let ready = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.split_once("is ready: ")?.1.to_owned()));
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let said = say(&ready.unwrap()).await;
-        stop(child);
-        said
+        fs::write(house.path("vestibule.toml"), config).unwrap();
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        // The model answers on this thread meanwhile.
+        let said = tokio::task::spawn_blocking(move || {
+            let mut command = house.command(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+            Server::start(command.envs(variables)).say("Are you there?")
+        });
+        said.await.unwrap()
     }
-}
-
-fn stop(mut child: Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-async fn say(server: &str) -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a bare client, as any page has one"
-    )]
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let token = client
-        .post(format!("{server}/dev/token"))
-        .json(&json!({ "user": "ada" }));
-    let token: Value = token.send().await.unwrap().json().await.unwrap();
-    let message = json!({
-        "type": "threads.create",
-        "params": { "input": {
-            "content": [{ "type": "input_text", "text": "Are you there?" }],
-            "attachments": [], "inference_options": {},
-        } },
-    });
-    let answer = client
-        .post(format!("{server}/api/chat"))
-        .bearer_auth(token["token"].as_str().unwrap())
-        .json(&message);
-    answer.send().await.unwrap().text().await.unwrap()
 }
 
 #[tokio::test]
