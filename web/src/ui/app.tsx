@@ -2,7 +2,7 @@
 import { useSignalEffect } from '@preact/signals';
 import type { ComponentChild, JSX } from 'preact';
 import type { IconNode } from 'lucide';
-import { useMemo, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { Announcer } from '../a11y/announcer';
 import { directionOf } from '../i18n/resolve';
 import { Lucide } from '../icons/icon';
@@ -11,7 +11,7 @@ import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
 import { Disclaimer } from './disclaimer';
 import { DropHint, useFileDrop } from './file-drop';
-import { useFocusKeeper } from './focus';
+import { toNextRegion, useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
@@ -21,6 +21,9 @@ import { SourceCard, useCards } from './source-card';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
 import { Toast } from './toast';
+
+/** From this width on, in pixels, the list of conversations has a place beside them. */
+const BESIDE = 900;
 
 export function mountedApp(ui: Ui): ComponentChild {
   return (
@@ -64,12 +67,18 @@ function App(): JSX.Element {
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
     loadFonts(current, log);
   });
+  useLayoutEffect(() => {
+    if (root.current === null) return undefined;
+    const observer = new ResizeObserver(([entry]) => (chat.isHistoryBeside.value = (entry?.contentRect.width ?? 0) >= BESIDE));
+    observer.observe(root.current);
+    return () => observer.disconnect();
+  }, []);
   const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
   const questions = isActive ? chat.questions.value : null;
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
-    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} {...drop}>
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} onKeyDown={toNextRegion} {...drop}>
       <Header />
       <div class="body">
         {blocked.value !== null ? (

@@ -26,7 +26,9 @@ export function HistoryPanel(): JSX.Element {
   return (
     <div
       ref={panel}
-      class="history"
+      class={chat.isHistoryBeside.value ? 'history beside' : 'history'}
+      role="region"
+      aria-label={t('history.title')}
       tabIndex={-1}
       onKeyDown={(event) => {
         if (event.key === 'Escape') chat.hideHistory();
@@ -124,11 +126,8 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   );
 
   function openThread(): void {
-    if (current && chat.transcript.error.value === null) chat.hideHistory();
-    else {
-      chat.hideHistory();
-      void chat.open(thread.id);
-    }
+    if (current && chat.transcript.error.value === null) chat.uncover();
+    else void chat.open(thread.id);
   }
 }
 
