@@ -11,7 +11,7 @@ import type { Messages } from '../i18n/translate';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
 
-type Part = 'formula' | 'highlight' | 'icons' | 'widgets';
+type Part = 'formula' | 'highlight' | 'icons' | 'questions' | 'widgets';
 
 /** A part of the interface; `null` until it is there. */
 export interface LazyUi<T> {
@@ -26,6 +26,8 @@ export interface LazyParts {
   readonly highlight: ReturnType<typeof lazyHighlighter>;
   /** Shows a formula, at once where its part is loaded. */
   readonly formula: ReturnType<typeof lazyFormulas>;
+  /** Questions of the server, in place of the text field. */
+  readonly questions: LazyUi<typeof import('../questions/index')>;
   readonly widgets: LazyUi<typeof import('../widgets/index')>;
   /** Languages whose texts are there beside English, by tag. */
   readonly locales: readonly string[];
@@ -44,6 +46,7 @@ export function lazyParts(folder: () => string): LazyParts {
   const load = (name: Part): Promise<unknown> =>
     // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
     import(`${folder()}/chatkit/${name}.js?v=${LAZY_VERSIONS[name]}`);
+  const loadUi = async <T,>(name: Part): Promise<T> => ((await load(name)) as InterfacePart<T>).default(sharedModule);
   const failed = (what: string) => (): void => {
     // eslint-disable-next-line no-console -- nobody else would hear of it
     console.warn(`<openai-chatkit>: ${what}`);
@@ -51,7 +54,8 @@ export function lazyParts(folder: () => string): LazyParts {
   return {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
-    widgets: lazyUi(async () => ((await load('widgets')) as InterfacePart<typeof import('../widgets/index')>).default(sharedModule), failed('widgets could not be loaded; their text is shown.')),
+    questions: lazyUi(() => loadUi<typeof import('../questions/index')>('questions'), failed('questions could not be loaded; they are shown, and answered in words.')),
+    widgets: lazyUi(() => loadUi<typeof import('../widgets/index')>('widgets'), failed('widgets could not be loaded; their text is shown.')),
     locales: LOCALES,
     messages: async (tag) => {
       try {

@@ -15,7 +15,7 @@ import { toNextRegion, useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
-import { QuestionPanel } from './question-panel';
+import { Questions } from './questions';
 import { Refusal } from './refusal';
 import { SourceCard, useCards } from './source-card';
 import { StartScreen } from './start-screen';
@@ -88,7 +88,7 @@ function App(): JSX.Element {
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
               <Toast />
-              {questions === null ? <Composer /> : <QuestionPanel key={questions.id} />}
+              {questions === null ? <Composer /> : <Questions key={questions.id} />}
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}
