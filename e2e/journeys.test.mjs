@@ -17,6 +17,7 @@ import { runJourneys } from "./journeys/runs.mjs";
 import { secretJourneys } from "./journeys/secret.mjs";
 import { threadJourneys } from "./journeys/threads.mjs";
 import { visitorJourneys } from "./journeys/visitor.mjs";
+import { webkitJourneys } from "./journeys/webkit.mjs";
 
 let stack;
 let browser;
@@ -45,3 +46,4 @@ policyJourneys(world);
 accessibilityJourneys(world);
 demoJourneys(world);
 firefoxJourneys();
+webkitJourneys();
