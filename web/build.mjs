@@ -23,10 +23,10 @@ const cssText = {
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
 /** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
-const LAZY = ['formula', 'highlight', 'icons', 'questions', 'widgets'];
+const LAZY = ['formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
 const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
 /** Parts of the interface. */
-const UI = new Set(['questions', 'widgets']);
+const UI = new Set(['past', 'questions', 'widgets']);
 /** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
 const SHARED = [
   'preact', 'preact/hooks', 'preact/jsx-runtime', '@preact/signals', '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',
@@ -81,14 +81,30 @@ const main = (versions) => ({
   plugins: [cssText, sharedInside],
 });
 
+/** The launcher: a script of its own, which loads the element when it is first opened. */
+const launcher = (elementVersion) => ({
+  ...shared,
+  entryPoints: ['src/launcher/index.ts'],
+  outfile: 'dist/chatkit/launcher.js',
+  format: 'iife',
+  banner: { js: BANNER },
+  define: { ELEMENT_VERSION: JSON.stringify(elementVersion), ...localeNames },
+  plugins: [cssText],
+});
+
 /** The texts of each language, as a module: a page that allows the script allows it too. */
 const locales = Object.fromEntries(await Promise.all((await readdir('src/i18n/locales')).sort().map(async (file) => [file.replace(/\.json$/, ''), Buffer.from(`export default ${JSON.stringify(JSON.parse(await readFile(`src/i18n/locales/${file}`, 'utf8')))};\n`)])));
 const localeNames = { LOCALES: JSON.stringify(Object.keys(locales)), LOCALES_VERSION: JSON.stringify(versionOf(Buffer.concat(Object.values(locales)))) };
 
 await mkdir('dist/chatkit/l10n', { recursive: true });
 
+/** Every widget of the protocol's golden files, for the gallery of `vestibule serve --dev`. */
+const GOLDEN_WIDGETS = '../crates/protocol/tests/golden/widget';
+const widgets = await Promise.all((await readdir(GOLDEN_WIDGETS)).sort().map(async (file) => ({ name: file.replace(/\.json$/, ''), widget: JSON.parse(await readFile(`${GOLDEN_WIDGETS}/${file}`, 'utf8')) })));
+await write('dist/chatkit/gallery.json', `${JSON.stringify(widgets)}\n`);
+
 if (process.argv.includes('--watch')) {
-  await Promise.all([...LAZY.map((name) => build(lazy(name))), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
+  await Promise.all([...LAZY.map((name) => build(lazy(name))), build(launcher('dev')), ...Object.entries(locales).map(([tag, content]) => write(`dist/chatkit/l10n/${tag}.js`, content))]);
   const running = await context({ ...main(Object.fromEntries(LAZY.map((name) => [name, 'dev']))), sourcemap: 'inline' });
   await running.watch();
 } else {
@@ -96,10 +112,12 @@ if (process.argv.includes('--watch')) {
   const contents = Object.fromEntries(parts.map(({ name, built }) => [name, built.outputFiles[0].contents]));
   const element = await build({ ...main(Object.fromEntries(LAZY.map((name) => [name, versionOf(contents[name])]))), write: false });
   const files = { 'chatkit.js': await put('dist/chatkit.js', element.outputFiles[0].contents) };
+  const bubble = await build({ ...launcher(files['chatkit.js'].version), write: false });
+  files['chatkit/launcher.js'] = await put('dist/chatkit/launcher.js', bubble.outputFiles[0].contents);
   for (const name of LAZY) files[`chatkit/${name}.js`] = await put(lazy(name).outfile, contents[name]);
   for (const [tag, content] of Object.entries(locales)) files[`chatkit/l10n/${tag}.js`] = await put(`dist/chatkit/l10n/${tag}.js`, content);
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
-  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile]));
+  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile, bubble.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
     if (name.includes('/l10n/')) continue;
     if (name.includes('/l10n/')) continue;

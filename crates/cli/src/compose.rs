@@ -6,6 +6,7 @@ mod banner;
 mod development;
 mod issuers;
 mod models;
+pub(crate) mod outgoing;
 mod rules;
 mod system;
 
@@ -22,8 +23,8 @@ use engine::{Attachments, CallerLimits, Engine, MediaTypes, RunSettings, ports::
 use ipnet::IpNet;
 use secrecy::SecretBox;
 use server::{
-    App, AppState, Audit, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions, Rate,
-    Rates, Revocations, ServeOptions, Settings, UploadSettings,
+    App, AppState, Audit, BasePath, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions,
+    Rate, Rates, Revocations, ServeOptions, Settings, UploadSettings,
 };
 use store::{Database, LocalFiles};
 use tokio_util::task::TaskTracker;
@@ -157,7 +158,13 @@ pub(crate) async fn compose(
     let rules = rules::build(&config, &issuers.set)?;
     let access = rules::access(&config)?;
     let shared_clock: Arc<dyn engine::ports::Clock> = clock.clone();
-    let models = models::build(&config, &own, &signer, &shared_clock, variables)?;
+    let models = models::build(
+        &config,
+        site(&public_url),
+        &signer,
+        &shared_clock,
+        variables,
+    )?;
     let door = &config.doors.client_secret;
     let secret_limits = secret_limits(door)?;
     let openai_sessions = openai_sessions(door, variables)?;
@@ -171,7 +178,7 @@ pub(crate) async fn compose(
     let has_token = tokens.iter().any(|token| token.revoked_at.is_none());
     let banner = banner::banner(
         &config,
-        &own,
+        site(&public_url),
         &models,
         development.is_some(),
         has_token,
@@ -222,6 +229,7 @@ pub(crate) async fn compose(
             write_timeout: Duration::from_secs(config.server.write_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
             max_connections_per_ip: config.server.max_connections_per_ip,
+            base_path: base_path(&config)?,
             trusted_proxies,
             grace: if config.dev.enabled {
                 Duration::ZERO
@@ -269,7 +277,6 @@ fn listen_address(config: &RawConfig) -> anyhow::Result<SocketAddr> {
 /// Builds what can be built without a port and a database, to see whether the configuration is good.
 pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result<BuiltModels> {
     let public_url = public_url(config, listen_address(config)?)?;
-    let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     let issuers = issuers::build(&config.issuers, None, variables)?;
     rules::build(config, &issuers.set)?;
     rules::access(config)?;
@@ -278,7 +285,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     settings(config, &public_url)?;
     let signer = Arc::new(key_at_hand(config)?);
     let clock: Arc<dyn engine::ports::Clock> = Arc::new(SystemClock);
-    build_models(config, &own, &signer, &clock, variables)
+    build_models(config, site(&public_url), &signer, &clock, variables)
 }
 
 /// The tools of these MCP servers, without a port, a database and a model.
@@ -288,10 +295,9 @@ pub(crate) fn mcp_tools(
     names: &[String],
 ) -> anyhow::Result<McpTools> {
     let public_url = public_url(config, listen_address(config)?)?;
-    let own = Origin::parse(&public_url.origin().ascii_serialization())?;
     let signer = Arc::new(key_at_hand(config)?);
     let clock = Arc::new(SystemClock);
-    models::tools(config, &own, &signer, clock, variables, names)
+    models::tools(config, site(&public_url), &signer, clock, variables, names)
 }
 
 /// Whether there is a key that signs identities for MCP servers; none is made.
@@ -308,6 +314,11 @@ fn key_at_hand(config: &RawConfig) -> anyhow::Result<Signer> {
     }
 }
 
+/// The server's address without a slash at the end, as it names itself.
+fn site(public_url: &Url) -> &str {
+    public_url.as_str().trim_end_matches('/')
+}
+
 /// Where browsers reach this server. Behind `0.0.0.0` nobody can be reached, so `localhost` stands
 /// for it until the operator says better.
 fn public_url(config: &RawConfig, address: SocketAddr) -> anyhow::Result<Url> {
@@ -318,11 +329,24 @@ fn public_url(config: &RawConfig, address: SocketAddr) -> anyhow::Result<Url> {
     };
     let url = Url::parse(&text)
         .with_context(|| format!("server.public_url `{text}` is not a web address"))?;
+    let base = base_path(config)?;
     ensure!(
-        matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none(),
-        "server.public_url `{text}` must be http or https and have no path, like https://chat.example.com"
+        matches!(url.scheme(), "http" | "https") && url.query().is_none(),
+        "server.public_url `{text}` must be http or https, like https://chat.example.com"
     );
-    Ok(url)
+    let path = url.path().trim_end_matches('/');
+    ensure!(
+        path.is_empty() || path == base.as_str(),
+        "server.public_url `{text}` has a path; set server.base_path = \"{path}\" as well, so that the server answers there"
+    );
+    Ok(url.join(&format!("{}/", base.as_str()))?)
+}
+
+/// The path below which the server is.
+fn base_path(config: &RawConfig) -> anyhow::Result<BasePath> {
+    let text = &config.server.base_path;
+    text.parse()
+        .with_context(|| format!("failed to use server.base_path `{text}`"))
 }
 
 fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {

@@ -22,7 +22,7 @@ pub(crate) use crate::config::raw::{
     Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawAction,
     RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
     RawClientAuthMethod, RawClientSecret, RawClientTool, RawCondition, RawConfig, RawHeader,
-    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel,
+    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawMetrics, RawModel,
     RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
     RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
@@ -149,8 +149,12 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         RawHeader::File(header) => Some(&mut header.file),
         RawHeader::Text(_) | RawHeader::Env(_) => None,
     });
-    let door = std::iter::once(&mut config.doors.client_secret.openai_api_key_file);
-    let optional = issuers.chain(keys).chain(servers).chain(door).flatten();
+    let others = [
+        &mut config.doors.client_secret.openai_api_key_file,
+        &mut config.metrics.token_file,
+        &mut config.outgoing.ca_file,
+    ];
+    let optional = issuers.chain(keys).chain(servers).chain(others).flatten();
     let (widgets, secrets): (Vec<_>, Vec<_>) = config
         .workflows
         .iter_mut()

@@ -10,6 +10,7 @@ pub mod app;
 mod around;
 mod audit;
 mod background;
+mod base_path;
 mod body;
 mod caller;
 mod client_ip;
@@ -24,6 +25,7 @@ mod host;
 mod in_hand;
 mod limits;
 mod locale;
+pub mod metrics;
 mod path;
 mod readiness;
 mod refused_origins;
@@ -45,11 +47,13 @@ pub use crate::{
     },
     audit::Audit,
     background::{background, purge_once},
+    base_path::{BasePath, InvalidBasePath},
     body::BodyLimits,
     development::{Development, DevelopmentUser},
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
+    metrics::Metrics,
     readiness::Readiness,
     revocation::Revocations,
     serve::{ServeOptions, Served, serve},

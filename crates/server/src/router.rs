@@ -107,9 +107,10 @@ pub const WELCOME_ROUTES: &[Route] = &[
     Route { method: Method::GET,  path: "/",                           takes: &[], pages: Pages::Own, handler: handler!(welcome::index) },
 ];
 
-/// The development issuer; there with `--dev`, and for callers on this machine only.
+/// There with `--dev`: the development issuer, for callers on this machine only, and the gallery.
 #[rustfmt::skip]
 pub const DEVELOPMENT_ROUTES: &[Route] = &[
+    Route { method: Method::GET,  path: "/chatkit/gallery",            takes: &[], pages: Pages::Own, handler: handler!(page::gallery) },
     Route { method: Method::POST, path: "/dev/token",                  takes: &[], pages: Pages::Own, handler: handler!(dev::token) },
     Route { method: Method::GET,  path: "/dev/jwks.json",              takes: &[], pages: Pages::Own, handler: handler!(dev::keys) },
 ];

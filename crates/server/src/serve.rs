@@ -25,6 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service as _;
 
 use crate::{
+    base_path::BasePath,
     connections::{ConnectionLimits, Connections, Place},
     seldom::Seldom,
 };
@@ -54,6 +55,8 @@ pub struct ServeOptions {
     pub max_connections: usize,
     /// How many of them one address may hold; 0 is no limit.
     pub max_connections_per_ip: u32,
+    /// The path below which it is.
+    pub base_path: BasePath,
     /// Proxies whose connections are not counted by address, but by their clients' requests.
     pub trusted_proxies: Vec<IpNet>,
     /// How long new requests are still taken once a shutdown has begun: load balancers need a while to notice.
@@ -69,6 +72,7 @@ impl Default for ServeOptions {
             write_timeout: Duration::from_mins(1),
             max_connections: 10_000,
             max_connections_per_ip: 256,
+            base_path: BasePath::default(),
             trusted_proxies: Vec::new(),
             grace: Duration::from_secs(5),
             drain: Duration::from_secs(20),
@@ -244,9 +248,13 @@ async fn connection(
             }
         });
         request.extensions_mut().insert(ConnectInfo(place.peer()));
+        let elsewhere = options.base_path.enter(&mut request);
         let answer = router.clone().call(request);
         async move {
-            let response = answer.await?;
+            let response = match elsewhere {
+                Some(response) => response,
+                None => answer.await?,
+            };
             Ok::<_, Infallible>(response.map(|body| at_work.leaving(body)))
         }
     });

@@ -14,6 +14,7 @@ mod export;
 mod files;
 mod people;
 mod rows;
+mod search;
 mod sqlite;
 mod upkeep;
 

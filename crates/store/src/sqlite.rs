@@ -2,6 +2,8 @@
 //!
 //! - `sqlite/queue.rs`: the threads that speak with the database
 //! - `sqlite/threads.rs`: conversations
+//! - `sqlite/search.rs`: looking for words in them
+//! - `sqlite/removal.rs`: how they go
 //! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `sqlite/audit.rs`: what happened, append-only
@@ -18,8 +20,10 @@ mod examine;
 mod export;
 mod place;
 mod queue;
+mod removal;
 mod runs;
 mod schema;
+mod search;
 mod threads;
 mod upkeep;
 
@@ -31,7 +35,7 @@ use std::io::{ErrorKind, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -42,7 +46,7 @@ pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
 use crate::sqlite::queue::{Readers, Writer};
-use crate::{Durability, Options};
+use crate::{Durability, MigrationPolicy, Options};
 
 /// Reading threads beyond this many gain nothing: pages come from memory.
 const MAX_READERS: usize = 4;
@@ -75,6 +79,9 @@ impl Sqlite {
         refuse_foreign_log(path)?;
         let mut writer = connect(path, options)?;
         schema::prepare(&mut writer, options.migrations)?;
+        if options.migrations == MigrationPolicy::Apply {
+            removal::finish(&writer)?;
+        }
         let count = thread::available_parallelism().map_or(1, NonZero::get);
         let readers = (0..count.min(MAX_READERS))
             .map(|_| {
@@ -128,7 +135,9 @@ impl Sqlite {
         durability: Durability,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let began = Instant::now();
         let written = self.writer.run(durability, work).await;
+        metrics::histogram!("vestibule_store_seconds", "kind" => "write").record(began.elapsed());
         if let Some(checkpointer) = &self.checkpointer {
             checkpointer.ring();
         }
@@ -140,10 +149,13 @@ impl Sqlite {
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        match &self.readers {
+        let began = Instant::now();
+        let read = match &self.readers {
             Some(readers) => readers.run(work).await,
             None => self.writer.run(self.durability, work).await,
-        }
+        };
+        metrics::histogram!("vestibule_store_seconds", "kind" => "read").record(began.elapsed());
+        read
     }
 }
 

@@ -1,5 +1,5 @@
 //! Real services for tests, each started on a free port and stopped when its guard is dropped:
-//! [`BetterAuth`], [`McpPeer`], [`ModelServers`], [`PostgreSql`] and [`Redis`].
+//! [`BetterAuth`], [`McpPeer`], [`ModelServers`], [`PostgreSql`], [`Redis`] and [`ReverseProxy`].
 //!
 //! A guard stops exactly the process that it started. Nothing is shared between tests, so they can
 //! run side by side and in any order.
@@ -10,9 +10,12 @@ mod model_servers;
 mod postgresql;
 mod process;
 mod redis;
+mod reverse_proxy;
 
 pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
 pub use mcp::{McpPeer, mcp_folder, mcp_python};
 pub use model_servers::ModelServers;
 pub use postgresql::PostgreSql;
+pub use process::free_port;
 pub use redis::Redis;
+pub use reverse_proxy::{ReverseProxy, ReverseProxyKind};

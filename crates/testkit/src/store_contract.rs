@@ -21,6 +21,7 @@ mod paging;
 mod projects;
 mod runs;
 mod sample;
+mod search;
 mod threads;
 
 use std::sync::Arc;
@@ -106,6 +107,7 @@ cases! { $
         a_new_title_touches_nothing_else_of_the_thread,
         a_title_that_a_person_gave_is_never_lost,
         a_deleted_thread_takes_its_items_along,
+        a_long_thread_goes_without_holding_others_up,
         feedback_is_for_items_of_the_thread_only,
         writes_of_many_callers_are_all_kept,
         a_failing_write_takes_no_other_with_it,
@@ -138,6 +140,14 @@ cases! { $
         limits_are_kept_within_bounds,
         a_page_ends_before_it_grows_too_large,
         the_newest_items_are_read_as_far_as_they_fit,
+    }
+    search {
+        threads_are_found_by_their_titles_and_messages,
+        words_are_found_in_every_language_and_case,
+        only_what_a_person_reads_is_looked_through,
+        nobody_finds_what_is_somebody_elses,
+        pages_of_matches_put_together_are_all_of_them,
+        a_deleted_or_changed_text_is_found_no_more,
     }
     attachments {
         the_bytes_of_an_attachment_come_once,

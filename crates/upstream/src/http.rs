@@ -1,7 +1,7 @@
 //! The only place that builds HTTP clients, so that every call out has limits.
 //!
 //! What all clients share: no redirects (a redirect could carry a credential elsewhere), no
-//! cookies, no proxy from the environment unless it is asked for, `https` only except for
+//! cookies, the operator's proxies and certificates ([`Outgoing`]), `https` only except for
 //! loopback, `TCP_NODELAY`, and a time-out for connecting. Bodies are read through
 //! [`read_body`], which stops at a limit. Addresses come from the operator's configuration, or from
 //! the discovery document of an issuer in it, never from a user or a token, so private networks are
@@ -11,10 +11,10 @@
 //! core with 1,000 open streams and 600,000 chunks, both held 17.4 KiB a stream and took 0.9 to
 //! 1.0 µs a chunk. The MCP library uses it too, so there is one client and one policy.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 use reqwest::{
-    Certificate, ClientBuilder, Method, RequestBuilder, Response,
+    Certificate, ClientBuilder, Method, NoProxy, Proxy, RequestBuilder, Response,
     header::{DATE, RETRY_AFTER},
 };
 use url::{Host, Url};
@@ -38,8 +38,6 @@ pub struct HttpPolicy {
     pub total_timeout: Option<Duration>,
     /// Whether `http://` is taken for hosts other than loopback, for private networks.
     pub allow_insecure_http: bool,
-    /// Whether `HTTPS_PROXY` and its relatives are followed.
-    pub use_environment_proxy: bool,
     /// Whether a connection is kept for the next request.
     pub reuse_connections: bool,
 }
@@ -51,7 +49,6 @@ impl HttpPolicy {
         idle_timeout: None,
         total_timeout: Some(Duration::from_secs(5)),
         allow_insecure_http: false,
-        use_environment_proxy: false,
         reuse_connections: true,
     };
 
@@ -61,9 +58,62 @@ impl HttpPolicy {
         idle_timeout: Some(Duration::from_mins(2)),
         total_timeout: None,
         allow_insecure_http: false,
-        use_environment_proxy: false,
         reuse_connections: true,
     };
+}
+
+/// How calls leave this machine: through which proxies, and whose certificates are believed beside the system's.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    proxies: Vec<Proxy>,
+    certificates: Vec<Certificate>,
+}
+
+/// Of the whole process, because every call leaves the same machine, and a client that forgot to ask would leave
+/// another way.
+static OUTGOING: OnceLock<Outgoing> = OnceLock::new();
+
+/// Never asked of a proxy, which would look for them on its own machine.
+const ON_THIS_MACHINE: &str = "localhost,.localhost,127.0.0.0/8,::1";
+
+impl Outgoing {
+    /// Calls by `https://` go through this proxy (CONNECT), but for these hosts: names, domains with a dot in front, and
+    /// networks in CIDR form, with commas between them. This machine is never asked for there.
+    pub fn through_for_https(self, proxy: &str, no_proxy: &str) -> Result<Self, Error> {
+        self.through(Proxy::https(proxy), no_proxy)
+    }
+
+    /// The same for calls by `http://`.
+    pub fn through_for_http(self, proxy: &str, no_proxy: &str) -> Result<Self, Error> {
+        self.through(Proxy::http(proxy), no_proxy)
+    }
+
+    fn through(mut self, proxy: reqwest::Result<Proxy>, no_proxy: &str) -> Result<Self, Error> {
+        // Its address may hold a password, so it is not repeated.
+        let proxy = proxy.map_err(|error| Error::Configuration {
+            message: format!("the proxy's address is not one: {}", error.without_url()),
+        })?;
+        let except = NoProxy::from_string(&format!("{ON_THIS_MACHINE},{no_proxy}"));
+        self.proxies.push(proxy.no_proxy(except));
+        Ok(self)
+    }
+
+    /// Believes servers whose certificates these authorities have signed: PEM, one or several.
+    pub fn trusting(mut self, pem: &[u8]) -> Result<Self, Error> {
+        let certificates = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if certificates.is_empty() {
+            return Err(Error::Configuration {
+                message: "there is no certificate in PEM form in it".to_owned(),
+            });
+        }
+        self.certificates.extend(certificates);
+        Ok(self)
+    }
+
+    /// Has every client that is made from now on leave this way. Only the first call counts.
+    pub fn apply(self) {
+        let _ = OUTGOING.set(self);
+    }
 }
 
 /// A client for outgoing calls; clones share its connections.
@@ -159,8 +209,17 @@ fn builder(policy: &HttpPolicy) -> ClientBuilder {
     if let Some(total) = policy.total_timeout {
         builder = builder.timeout(total);
     }
-    if !policy.use_environment_proxy {
-        builder = builder.no_proxy();
+    // What the environment says is in `Outgoing`, if at all.
+    builder = builder.no_proxy();
+    if let Some(Outgoing {
+        proxies,
+        certificates,
+    }) = OUTGOING.get()
+    {
+        builder = builder.tls_certs_merge(certificates.iter().cloned());
+        for proxy in proxies {
+            builder = builder.proxy(proxy.clone());
+        }
     }
     builder
 }

@@ -11,7 +11,7 @@ import { readEvents, type SseEvent } from './sse';
 import type { Transport } from './transport';
 
 /** Operations that change nothing, and may therefore be sent again when no answer came. */
-const READ_ONLY: ReadonlySet<string> = new Set(['threads.get_by_id', 'threads.list', 'items.list']);
+const READ_ONLY: ReadonlySet<string> = new Set(['threads.get_by_id', 'threads.list', 'threads.search', 'items.list']);
 
 /** What is known about the server's runs. Other servers have none: there, closing the stream is Stop. */
 export interface RunSupport {

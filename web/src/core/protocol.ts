@@ -323,6 +323,8 @@ export interface JsonOperations {
   'threads.list': [{ limit: number; order: 'asc' | 'desc'; after?: string }, Page<ThreadMetadata>];
   'items.list': [{ thread_id: string; limit: number; order: 'asc' | 'desc'; after?: string }, Page<ThreadItem>];
   'items.feedback': [{ thread_id: string; item_ids: string[]; kind: 'positive' | 'negative' }, unknown];
+  /** Vestibule's: conversations in which the words occur, the newest first. */
+  'threads.search': [{ query: string; limit: number; after?: string }, Page<ThreadMetadata>];
   'threads.update': [{ thread_id: string; title: string }, ThreadMetadata];
   'threads.delete': [{ thread_id: string }, unknown];
   /** Vestibule's: stops the live run, or takes a queued message back. */

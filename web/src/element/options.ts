@@ -31,6 +31,8 @@ export type ApiOptions =
 
 export interface HeaderAction {
   readonly icon: HeaderIcon;
+  /** Ours: what the button is called; the icon's name otherwise. */
+  readonly label: string | null;
   readonly onClick: () => void;
 }
 export interface Prompt {
@@ -71,6 +73,8 @@ export interface Options {
     readonly enabled: boolean;
     readonly showDelete: boolean;
     readonly showRename: boolean;
+    /** Ours: a button that saves a conversation as a file. */
+    readonly showExport: boolean;
     /** Ours: a reload of the page comes back to the thread that was open. Off unless asked for. */
     readonly reopen: boolean;
   };
@@ -84,6 +88,8 @@ export interface Options {
     readonly dictation: boolean;
   };
   readonly disclaimer: { readonly text: string; readonly highContrast: boolean } | null;
+  /** Ours: the line that says that this is an AI; `null` where the page says so itself. */
+  readonly aiNotice: { readonly text: string | null } | null;
   readonly thread: { readonly autoScroll: boolean };
   readonly widgets: { readonly onAction: WidgetActionHandler | null };
   readonly entities: EntityOptions;
@@ -140,6 +146,8 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const entities = root.section('entities');
   const commands = root.section('commands');
   const dictation = composer.section('dictation');
+  const notice = root.section('aiNotice');
+  const noticeText = notice.text('text');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
@@ -159,6 +167,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       enabled: history.flag('enabled', true),
       showDelete: history.flag('showDelete', true),
       showRename: history.flag('showRename', true),
+      showExport: history.flag('showExport', true),
       reopen: history.flag('reopen', false),
     },
     startScreen: { greeting: start.text('greeting'), prompts: start.list('prompts').map(readPrompt) },
@@ -174,6 +183,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       disclaimer === null
         ? null
         : { text: disclaimer.requiredText('text'), highContrast: disclaimer.flag('highContrast', false) },
+    aiNotice: notice.flag('enabled', true) ? { text: noticeText } : null,
     thread: { autoScroll: thread.flag('autoScroll', false) },
     widgets: { onAction: widgets.callback('onAction') as WidgetActionHandler | null },
     commands: {
@@ -188,7 +198,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
       preview: entities.callback('onRequestPreview') as EntityOptions['preview'],
     },
   };
-  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets, entities, commands, dictation]) reader.reportUnknown();
+  for (const reader of [root, header, title, history, start, actions, composer, thread, widgets, entities, commands, dictation, notice]) reader.reportUnknown();
   disclaimer?.reportUnknown();
   return options;
 }
@@ -287,7 +297,7 @@ function readHeaderAction(header: Reader, key: string): HeaderAction | null {
   const action = header.section(key);
   const onClick = action.callback('onClick');
   if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
-  return { icon: action.requiredText('icon') as HeaderIcon, onClick };
+  return { icon: action.requiredText('icon') as HeaderIcon, label: action.text('label'), onClick };
 }
 
 function readPrompt(item: Reader): Prompt {

@@ -1,5 +1,5 @@
 /**
- * Remembers which thread is open, for `history.reopen`: an id per server and tab, in `sessionStorage`,
+ * Remembers which thread is open, for `history.reopen`: an id per server, door and tab, in `sessionStorage`,
  * so that a reload comes back to the same conversation. What was said in it stays on the server.
  */
 import type { ApiOptions } from './options';
@@ -21,7 +21,8 @@ function tabStorage(): Storage | null {
 }
 
 export function rememberedThread(api: ApiOptions, scriptBase: string, storage: Storage | null = tabStorage()): Remembered {
-  const key = `vestibule.thread ${api.door === 'custom' ? api.url : (api.baseUrl ?? scriptBase)}`;
+  // The hosted doors have one address, and who comes by one of them is not who comes by the other.
+  const key = `vestibule.thread ${api.door === 'custom' ? api.url : `${api.baseUrl ?? scriptBase} ${api.door}`}`;
   return {
     read: () => storage?.getItem(key) ?? null,
     write: (threadId) => {

@@ -7,6 +7,10 @@ const PAGE = 30;
 
 export class History {
   readonly threads = signal<readonly ThreadMetadata[]>([]);
+  /** What a search found, in place of the list; `null` while nobody searches. */
+  readonly found = signal<readonly ThreadMetadata[] | null>(null);
+  /** Adds the next page of what was found, where there is one. */
+  readonly moreFound = signal<(() => void) | null>(null);
   readonly status = signal<'idle' | 'loading' | 'failed'>('idle');
   readonly hasMore = signal(false);
   /** Why the list could not be loaded, in words. */
@@ -17,6 +21,10 @@ export class History {
 
   constructor(client: () => ChatClient) {
     this.#client = client;
+  }
+
+  get client(): ChatClient {
+    return this.#client();
   }
 
   /** Loads the first page anew; what is shown stays until it is there. */
@@ -37,25 +45,34 @@ export class History {
   }
 
   async rename(threadId: string, title: string): Promise<void> {
-    const before = this.threads.value;
-    this.threads.value = before.map((entry) => (entry.id === threadId ? { ...entry, title } : entry));
+    const undo = this.#change((list) => list.map((entry) => (entry.id === threadId ? { ...entry, title } : entry)));
     try {
       await this.#client().request('threads.update', { thread_id: threadId, title }, new AbortController().signal);
     } catch (error) {
-      this.threads.value = before;
+      undo();
       throw error;
     }
   }
 
   async remove(threadId: string): Promise<void> {
-    const before = this.threads.value;
-    this.threads.value = before.filter(({ id }) => id !== threadId);
+    const undo = this.#change((list) => list.filter(({ id }) => id !== threadId));
     try {
       await this.#client().request('threads.delete', { thread_id: threadId }, new AbortController().signal);
     } catch (error) {
-      this.threads.value = before;
+      undo();
       throw error;
     }
+  }
+
+  /** Changes what is listed and what was found alike; gives the way back. */
+  #change(by: (list: readonly ThreadMetadata[]) => readonly ThreadMetadata[]): () => void {
+    const [threads, found] = [this.threads.value, this.found.value];
+    this.threads.value = by(threads);
+    this.found.value = found && by(found);
+    return () => {
+      this.threads.value = threads;
+      this.found.value = found;
+    };
   }
 
   /** Forgets everything: another conversation partner, another list. */
@@ -63,6 +80,7 @@ export class History {
     this.#loading?.abort();
     this.#loading = null;
     this.threads.value = [];
+    this.found.value = null;
     this.hasMore.value = false;
     this.status.value = 'idle';
     this.#after = undefined;

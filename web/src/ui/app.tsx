@@ -64,7 +64,8 @@ function App(): JSX.Element {
     const { style } = root.current;
     const properties = themeProperties(current, (property, value) => CSS.supports(property, value));
     for (const name of [...style]) if (!(name in properties)) style.removeProperty(name);
-    for (const [name, value] of Object.entries(properties)) style.setProperty(name, value);
+    // A page's own style sheet goes before its options: `--chatkit-bg` before what `theme` makes of `--ck-bg`.
+    for (const [name, value] of Object.entries(properties)) style.setProperty(name, `var(--chatkit${name.slice(4)}, ${value})`);
     loadFonts(current, log);
   });
   useLayoutEffect(() => {

@@ -117,6 +117,7 @@ export function Composer(): JSX.Element {
     <form
       ref={form}
       class={`composer${locked ? ' locked' : ''}${simple ? ' simple' : ''}${simple && tall.value && draft !== '' ? ' tall' : ''}`}
+      part="composer"
       onSubmit={(event) => {
         event.preventDefault();
         send();
@@ -131,12 +132,13 @@ export function Composer(): JSX.Element {
       {simple && attach}
       <textarea
         ref={field}
+        part="input"
         rows={1}
         dir="auto"
         value={draft}
         placeholder={placeholder}
         aria-label={composer.placeholder ?? t('composer.input')}
-        aria-describedby={locked ? `${id}-locked` : undefined}
+        aria-describedby={locked ? `${id}-locked` : options.aiNotice === null ? undefined : `${id}-ai`}
         disabled={locked}
         enterkeyhint="send"
         onCompositionStart={() => (composing.current = true)}
@@ -217,12 +219,12 @@ export function Composer(): JSX.Element {
         {options.composer.dictation && <Dictation disabled={locked} refocus={refocus} />}
         {stoppable && (
           // Not disabled while stopping: the focus would be lost.
-          <button type="button" class={canSend ? 'send beside' : 'send'} aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
+          <button type="button" part="send" class={canSend ? 'send beside' : 'send'} aria-label={t('composer.stop')} aria-disabled={chat.turns.isStopping.value} onClick={() => chat.stop()}>
             <Icon of={Square} size={13} filled />
           </button>
         )}
         {(!stoppable || canSend) && (
-          <button type="submit" class="send" aria-label={t('composer.send')} aria-describedby={obstacle === null ? undefined : `${id}-obstacle`} disabled={!canSend}>
+          <button type="submit" part="send" class="send" aria-label={t('composer.send')} aria-describedby={obstacle === null ? undefined : `${id}-obstacle`} disabled={!canSend}>
             <Icon of={ArrowUp} />
           </button>
         )}

@@ -1,14 +1,23 @@
-/** The Markdown line under the composer. */
+/** Under the composer: that this is an AI (Art. 50(1) of the EU's AI Act: at the latest when it is first written to), and the page's own line. */
 import type { JSX } from 'preact';
-import { useOptions } from './context';
+import { useOptions, useUi } from './context';
 import { Markdown } from './markdown';
 
-export function Disclaimer(): JSX.Element | null {
-  const { disclaimer } = useOptions();
-  if (disclaimer === null) return null;
+export function Disclaimer(): JSX.Element {
+  const { id, t } = useUi();
+  const { aiNotice, disclaimer } = useOptions();
   return (
-    <div class={disclaimer.highContrast ? 'disclaimer high' : 'disclaimer'}>
-      <Markdown text={disclaimer.text} />
-    </div>
+    <>
+      {aiNotice !== null && (
+        <p id={`${id}-ai`} class="disclaimer" part="ai-notice">
+          {aiNotice.text ?? t('ai.notice')}
+        </p>
+      )}
+      {disclaimer !== null && (
+        <div class={disclaimer.highContrast ? 'disclaimer high' : 'disclaimer'} part="disclaimer">
+          <Markdown text={disclaimer.text} />
+        </div>
+      )}
+    </>
   );
 }

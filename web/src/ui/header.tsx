@@ -18,7 +18,7 @@ export function Header(): JSX.Element | null {
   const right = [usable && history.enabled && !inHistory, usable && (started || inHistory), header.rightAction !== null];
   const buttons = Math.max(...[left, right].map((side) => side.filter(Boolean).length));
   return (
-    <header class="header" style={{ '--buttons': buttons }}>
+    <header class="header" part="header" style={{ '--buttons': buttons }}>
       <div class="header-side">
         {header.leftAction !== null && <CustomButton action={header.leftAction} />}
         {inHistory && (
@@ -27,7 +27,7 @@ export function Header(): JSX.Element | null {
           </button>
         )}
       </div>
-      {(header.titleEnabled || inHistory) && <h2 class="header-title" dir="auto">{title}</h2>}
+      {(header.titleEnabled || inHistory) && <h2 class="header-title" part="title" dir="auto">{title}</h2>}
       <div class="header-side end">
         {usable && history.enabled && !inHistory && (
           <button
@@ -57,7 +57,7 @@ export function Header(): JSX.Element | null {
 function CustomButton({ action }: { readonly action: HeaderAction }): JSX.Element {
   return (
     // Called in the click itself, so that the page may open windows or full screen.
-    <button type="button" class="icon-button" aria-label={action.icon.replaceAll('-', ' ')} onClick={() => action.onClick()}>
+    <button type="button" class="icon-button" aria-label={action.label ?? action.icon.replaceAll('-', ' ')} onClick={() => action.onClick()}>
       <Icon of={action.icon} />
     </button>
   );

@@ -2,22 +2,29 @@
 import { Check, MessageSquareText, Pencil, Trash2, X } from 'lucide';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { ThreadMetadata } from '../core/protocol';
 import { dayLabel } from '../i18n/translate';
 import { Icon } from '../icons/icon';
 import { useLocale, useOptions, useUi } from './context';
 
 export function HistoryPanel(): JSX.Element {
-  const { chat, t } = useUi();
+  const { chat, t, parts } = useUi();
   const locale = useLocale();
   const panel = useRef<HTMLDivElement>(null);
   const { history } = chat;
-  const { threads, status, hasMore } = history;
+  const { found, status, hasMore } = history;
+  const threads = found.value ?? history.threads.value;
+  const more = found.value !== null ? history.moreFound.value : hasMore.value ? () => void chat.moreHistory() : null;
+  // Only our own server can search.
+  const { part, hasFailed, want } = parts.past;
+  const Search = part.value?.HistorySearch;
+  const hasSearch = history.client.resumes && !hasFailed.value;
+  useEffect(want, []);
   useLayoutEffect(() => panel.current?.focus({ preventScroll: true }), []);
 
   const groups: { day: string; threads: ThreadMetadata[] }[] = [];
-  for (const thread of threads.value) {
+  for (const thread of threads) {
     const day = dayLabel(thread.created_at, new Date(), locale, t);
     const current = groups.at(-1);
     if (current?.day === day) current.threads.push(thread);
@@ -29,12 +36,14 @@ export function HistoryPanel(): JSX.Element {
       class={chat.isHistoryBeside.value ? 'history beside' : 'history'}
       role="region"
       aria-label={t('history.title')}
+      part="history"
       tabIndex={-1}
       onKeyDown={(event) => {
         if (event.key === 'Escape') chat.hideHistory();
       }}
     >
       <div class="history-inner">
+        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search />)}
         {groups.map(({ day, threads: list }) => (
           <section key={day} class="history-group" aria-label={day}>
             <h3>{day}</h3>
@@ -45,8 +54,8 @@ export function HistoryPanel(): JSX.Element {
             </ul>
           </section>
         ))}
-        {threads.value.length === 0 && status.value === 'loading' && <Skeletons />}
-        {threads.value.length === 0 && status.value === 'idle' && (
+        {threads.length === 0 && status.value === 'loading' && <Skeletons />}
+        {threads.length === 0 && status.value === 'idle' && found.value === null && (
           <div class="history-empty">
             <Icon of={MessageSquareText} size={28} />
             <strong>{t('history.empty')}</strong>
@@ -61,8 +70,8 @@ export function HistoryPanel(): JSX.Element {
             </button>
           </div>
         )}
-        {hasMore.value && (
-          <button type="button" class="button wide" disabled={status.value === 'loading'} onClick={() => void chat.moreHistory()}>
+        {more !== null && (
+          <button type="button" class="button wide" disabled={status.value === 'loading'} onClick={more}>
             {t('history.more')}
           </button>
         )}
@@ -82,9 +91,10 @@ function Skeletons(): JSX.Element {
 }
 
 function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
-  const { chat, t } = useUi();
+  const { chat, t, parts } = useUi();
   const { history } = useOptions();
-  const mode = useSignal<'show' | 'rename' | 'delete'>('show');
+  const past = history.showExport ? parts.past.part.value : null;
+  const mode = useSignal<'show' | 'rename' | 'delete' | 'export'>('show');
   const open = useRef<HTMLButtonElement>(null);
   const back = (): void => {
     mode.value = 'show';
@@ -96,6 +106,12 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
     return (
       <li class="history-row">
         <RenameForm thread={thread} onDone={back} />
+        {/* Its room, so that the title stays where it is. */}
+        {past !== null && (
+          <span class="unseen">
+            <past.ExportButton title={title} onClick={back} />
+          </span>
+        )}
       </li>
     );
   }
@@ -106,12 +122,20 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
       </li>
     );
   }
+  if (mode.value === 'export' && past !== null) {
+    return (
+      <li class="history-row">
+        <past.ExportChoice thread={thread} title={title} onDone={back} />
+      </li>
+    );
+  }
   const current = chat.threadId.value === thread.id;
   return (
     <li class={current ? 'history-row current' : 'history-row'}>
       <button ref={open} type="button" class="history-open" dir="auto" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
         {title}
       </button>
+      {past !== null && <past.ExportButton title={title} onClick={() => (mode.value = 'export')} />}
       {history.showRename && (
         <button type="button" class="icon-button small" aria-label={`${t('history.rename')}: ${title}`} onClick={() => (mode.value = 'rename')}>
           <Icon of={Pencil} size={15} />

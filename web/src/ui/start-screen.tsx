@@ -13,14 +13,14 @@ export function StartScreen(): JSX.Element {
     if (chat.phase.value === 'idle') void chat.send({ content: prompt.content });
   };
   return (
-    <div class="start" tabIndex={-1}>
+    <div class="start" part="start" tabIndex={-1}>
       <div class="start-inner">
-        <h1 class="greeting" dir="auto">{startScreen.greeting ?? t('start.greeting')}</h1>
+        <h1 class="greeting" part="greeting" dir="auto">{startScreen.greeting ?? t('start.greeting')}</h1>
         {startScreen.prompts.length > 0 && (
           <ul class="prompts" aria-label={t('start.prompts')}>
             {startScreen.prompts.map((prompt, index) => (
               <li key={index}>
-                <button type="button" class="prompt" onClick={() => start(prompt)}>
+                <button type="button" class="prompt" part="prompt" onClick={() => start(prompt)}>
                   {prompt.icon !== null && <Icon of={prompt.icon} />}
                   <span dir="auto">{prompt.label}</span>
                 </button>

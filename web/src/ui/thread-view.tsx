@@ -126,6 +126,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
       <div
         ref={scroller}
         class="thread"
+        part="thread"
         tabIndex={0}
         role="log"
         aria-live="off"

@@ -33,7 +33,7 @@ export function TurnActions({ turn, last }: { readonly turn: Turn; readonly last
   return (
     <>
       <Sources sources={sourcesOf(answer)} />
-      <div class="turn-actions">
+      <div class="turn-actions" part="actions">
         {text !== '' && <CopyButton text={text} />}
         {threadItemActions.feedback && !isBroken && (
           <>

@@ -18,6 +18,8 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
   const { chat } = useUi();
   const { transcript } = chat;
   const running = last && chat.isAnswering.value;
+  const asked = turn.entries[0] === undefined ? null : transcript.entry(turn.entries[0]).value.item;
+  const model = asked?.type === 'user_message' ? asked.inference_options?.model : null;
   const node = useRef<HTMLDivElement>(null);
   // Turns out of view are not laid out. One that was on the screen leaves its real height behind:
   // a guess would move everything below it under the reader's eyes.
@@ -34,7 +36,7 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
   return (
     <div ref={node} class={kind} data-settled={mountedAbove.current ? '' : undefined}>
       {turn.entries.map((entry) => (
-        <ItemView key={entry.key} entry={transcript.entry(entry)} />
+        <ItemView key={entry.key} entry={transcript.entry(entry)} model={model} />
       ))}
       {children}
       {!running && <TurnActions turn={turn} last={last} />}

@@ -33,8 +33,10 @@ impl<'variables> Workplace<'variables> {
         variables: &'variables Variables,
         output: Output,
     ) -> anyhow::Result<Self> {
+        let config = config::load(variables, overrides)?;
+        compose::outgoing::apply(&config, variables)?;
         Ok(Self {
-            config: config::load(variables, overrides)?,
+            config,
             variables,
             output,
             file: config::find_file(variables, overrides),

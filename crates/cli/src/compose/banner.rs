@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use auth::Origin;
-
 use crate::{
     compose::{models::BuiltModels, open_doors},
     config::{RawConfig, SecretIssuer, Variables},
@@ -15,7 +13,7 @@ const NOT_USED: &[&str] = &["REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// The text, without a line break at its end.
 pub(crate) fn banner(
     config: &RawConfig,
-    own: &Origin,
+    own: &str,
     models: &BuiltModels,
     is_development: bool,
     has_token: bool,
@@ -81,7 +79,7 @@ pub(crate) fn banner(
 }
 
 /// What whoever has just started the server does now.
-fn next_step(own: &Origin, can_sign_in: bool, is_development: bool) -> String {
+fn next_step(own: &str, can_sign_in: bool, is_development: bool) -> String {
     if is_development {
         format!("open {own} and sign in as Ada or Grace")
     } else if can_sign_in {

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use auth::{
-    Origin, Signer,
+    Signer,
     ports::{Random, SystemRandom},
 };
 use engine::{
@@ -25,7 +25,8 @@ use engine::{
 use secrecy::SecretString;
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
-    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, ProviderConfig, Relay, Responses,
+    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, Metered, ProviderConfig, Relay,
+    Responses,
     openai::{
         Gate, MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
@@ -88,7 +89,7 @@ struct BuiltModel {
 /// Builds the models, the tools and the workflows that use them.
 pub(crate) fn build(
     config: &RawConfig,
-    own: &Origin,
+    issuer: &str,
     signer: &Arc<Signer>,
     clock: &Arc<dyn Clock>,
     variables: &Variables,
@@ -117,7 +118,7 @@ pub(crate) fn build(
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
         issuers: &config.issuers,
-        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
+        signer: IdentitySigner::new(signer.clone(), random(), issuer),
         clock: Arc::clone(clock),
         variables,
         programs: RefCell::default(),
@@ -191,7 +192,7 @@ pub(crate) fn build(
 /// The tools of these servers alone, for whoever looks at them.
 pub(crate) fn tools(
     config: &RawConfig,
-    own: &Origin,
+    issuer: &str,
     signer: &Arc<Signer>,
     clock: Arc<dyn Clock>,
     variables: &Variables,
@@ -200,7 +201,7 @@ pub(crate) fn tools(
     let toolbox = Toolbox {
         servers: &config.mcp_servers,
         issuers: &config.issuers,
-        signer: IdentitySigner::new(signer.clone(), random(), own.as_str()),
+        signer: IdentitySigner::new(signer.clone(), random(), issuer),
         clock,
         variables,
         programs: RefCell::default(),
@@ -255,7 +256,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         builtin_tools: builtin::builtin_tools(raw)?,
     };
     if raw.kind == ModelKind::Demo {
-        let model: Arc<dyn Model> = Arc::new(Demo::default());
+        let model: Arc<dyn Model> = Arc::new(Metered::new(&raw.id, Arc::new(Demo::default())));
         return Ok(BuiltModel {
             relay: Relay::Translate(model.clone()),
             model,
@@ -336,7 +337,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         }
     };
     Ok(BuiltModel {
-        model,
+        model: Arc::new(Metered::new(&raw.id, model)),
         relay,
         transcriber: Some(transcriber),
         name: raw.model.clone(),

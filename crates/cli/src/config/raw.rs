@@ -3,7 +3,9 @@
 //! Every table refuses unknown keys. `config.default.toml` documents these keys for people; a test
 //! holds the two together.
 
+mod metrics;
 mod model;
+mod outgoing;
 mod workflow;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -11,9 +13,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
     ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
+pub(crate) use self::outgoing::RawOutgoing;
 pub(crate) use self::workflow::{
     RawAction, RawAgent, RawAgentProtocol, RawBusy, RawClientTool, RawModelChoices, RawTitles,
     RawWorkflow,
@@ -26,6 +30,7 @@ pub(crate) use self::workflow::{
 pub(crate) struct RawConfig {
     pub(crate) server: RawServer,
     pub(crate) storage: RawStorage,
+    pub(crate) outgoing: RawOutgoing,
     pub(crate) runs: RawRuns,
     pub(crate) log: RawLog,
     pub(crate) issuers: Vec<RawIssuer>,
@@ -38,6 +43,7 @@ pub(crate) struct RawConfig {
     pub(crate) uploads: RawUploads,
     pub(crate) limits: RawLimits,
     pub(crate) audit: RawAudit,
+    pub(crate) metrics: RawMetrics,
     pub(crate) pages: RawPages,
     pub(crate) dev: RawDev,
 }
@@ -49,6 +55,7 @@ pub(crate) struct RawServer {
     pub(crate) listen: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    pub(crate) base_path: String,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) head_timeout_seconds: u64,
     pub(crate) write_timeout_seconds: u64,
@@ -65,6 +72,7 @@ impl Default for RawServer {
         Self {
             listen: "127.0.0.1:8000".to_owned(),
             public_url: None,
+            base_path: String::new(),
             trusted_proxies: Vec::new(),
             head_timeout_seconds: 30,
             write_timeout_seconds: 60,

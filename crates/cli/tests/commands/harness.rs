@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder to run in.
@@ -102,24 +102,20 @@ impl House {
     }
 
     pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
-        let mut child = self
-            .command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.split_once("is ready: http://")
-                    .map(|(_, address)| address.to_owned())
-            })
-            .expect("the server says where it is");
-        // Keeps the pipe open and empty, so that the server never waits for a reader of its log.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Server { child, address }
+        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        Server::start(&mut self.command(&arguments))
     }
+}
+
+/// A request that begins a conversation.
+pub(crate) fn first_message(text: &str) -> Value {
+    json!({
+        "type": "threads.create",
+        "params": { "input": {
+            "content": [{ "type": "input_text", "text": text }],
+            "attachments": [], "inference_options": {},
+        } },
+    })
 }
 
 pub(crate) fn errors(output: &Output) -> String {
@@ -129,10 +125,47 @@ pub(crate) fn errors(output: &Output) -> String {
 /// A running server, stopped when dropped.
 pub(crate) struct Server {
     child: Child,
+    /// Where it says that it is: host and port.
     pub(crate) address: String,
+    /// What it has said until then.
+    pub(crate) said: Vec<String>,
 }
 
 impl Server {
+    /// Starts what has to be a `serve`, and waits until it says that it is ready.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let address = loop {
+            let line = lines.next().expect("the server says where it is").unwrap();
+            if let Some((_, address)) = line.split_once("is ready: ") {
+                break address.split_once("://").unwrap().1.to_owned();
+            }
+            said.push(line);
+        };
+        // Keeps the pipe open and empty, so that the server never waits for a reader of its log.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self {
+            child,
+            address,
+            said,
+        }
+    }
+
+    /// Has a person of the development issuer begin a conversation; all that the server streams.
+    pub(crate) fn say(&self, text: &str) -> String {
+        let (_, token) = self.post("/dev/token", &[], &json!({ "user": "ada" }));
+        let token: Value = serde_json::from_str(&token).unwrap();
+        let bearer = format!("Bearer {}", token["token"].as_str().unwrap());
+        self.post(
+            "/api/chat",
+            &[("Authorization", &bearer)],
+            &first_message(text),
+        )
+        .1
+    }
+
     /// One HTTP/1.1 exchange by hand: status and body.
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String) {
         let mut stream = self.begin(path, headers, body);

@@ -8,5 +8,8 @@ mod doctor;
 mod harness;
 mod jwt;
 mod mcp;
+mod metrics;
+mod outgoing;
+mod proxies;
 mod setting;
 mod stop;

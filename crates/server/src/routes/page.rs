@@ -1,4 +1,5 @@
-//! The demo page at `/`: the three doors side by side, under the strictest content policy there is.
+//! The pages that show the chat at work, under the strictest content policy there is: the three doors
+//! at `/`, examples under `/demo/`, and in development the gallery of everything the element can show.
 
 use axum::{
     Json,
@@ -21,6 +22,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 const INDEX: &str = "index.html";
+const GALLERY: &str = "gallery.html";
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/assets/demo"]
@@ -36,27 +38,42 @@ struct Config<'a> {
 /// The most of the allowlist that goes into a header, in bytes: proxies refuse long ones.
 const MAX_ANCESTORS_BYTES: usize = 2 * 1024;
 
-/// `GET /`, which pages of the allowlist may put into a frame; of a long list, only pages of this
-/// server.
+/// `GET /`
 pub(crate) async fn index(State(app): State<AppState>) -> Result<Response, ApiError> {
+    page(&app, INDEX).await
+}
+
+/// `GET /chatkit/gallery`
+pub(crate) async fn gallery(State(app): State<AppState>) -> Result<Response, ApiError> {
+    page(&app, GALLERY).await
+}
+
+/// `GET /demo/{file}`
+pub(crate) async fn file(
+    State(app): State<AppState>,
+    Path(file): Path<String>,
+) -> Result<Response, ApiError> {
+    // These have addresses of their own; the gallery's is there in development only.
+    match file.as_str() {
+        INDEX => Ok(Redirect::permanent("/").into_response()),
+        GALLERY => Ok(Redirect::permanent("/chatkit/gallery").into_response()),
+        name if name.ends_with(".html") => page(&app, name).await,
+        name => Ok(demo_file(name)),
+    }
+}
+
+/// A page with its policy. Pages of the allowlist may put it into a frame; of a long list, only pages
+/// of this server.
+async fn page(app: &AppState, name: &str) -> Result<Response, ApiError> {
     let listed = app.domains.frame_ancestors().await?;
     let is_short = listed.len() <= MAX_ANCESTORS_BYTES;
     let ancestors = if is_short { &listed } else { "'self'" };
     let policy = format!("{CONTENT_SECURITY_POLICY}; frame-ancestors {ancestors}");
     let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
-    let mut page = demo_file(INDEX);
+    let mut page = demo_file(name);
     page.headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(page)
-}
-
-/// `GET /demo/{file}`
-pub(crate) async fn file(Path(file): Path<String>) -> Response {
-    // The page itself has one address, where its policy is.
-    if file == INDEX {
-        return Redirect::permanent("/").into_response();
-    }
-    demo_file(&file)
 }
 
 /// `GET /demo/config.json`

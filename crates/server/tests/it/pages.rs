@@ -150,6 +150,27 @@ async fn the_demo_page_is_strict_about_its_content() {
 }
 
 #[tokio::test]
+async fn every_page_of_the_demo_has_the_same_policy_and_the_gallery_is_for_development() {
+    let app = development().await;
+    let policy = app.get("/").send().await.unwrap().headers()["content-security-policy"].clone();
+    for path in ["/demo/launcher.html", "/chatkit/gallery"] {
+        let page = app.get(path).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{path}");
+        assert_eq!(page.headers()["content-security-policy"], policy, "{path}");
+        assert_eq!(
+            page.headers()["content-type"],
+            "text/html; charset=utf-8",
+            "{path}"
+        );
+    }
+    let missing = app.get("/demo/none.html").send().await.unwrap();
+    assert_eq!(missing.status(), 404);
+    let production = TestApp::start().await;
+    let gallery = production.get("/chatkit/gallery").send().await.unwrap();
+    assert_eq!(gallery.status(), 404);
+}
+
+#[tokio::test]
 async fn pages_of_the_allowlist_may_frame_the_demo_page_at_once() {
     let app = development().await;
     let ancestors = async || {

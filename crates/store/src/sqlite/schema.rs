@@ -28,6 +28,9 @@ const STEPS: &[M<'static>] = &[
         "../../migrations/sqlite/0011_message_bytes.sql"
     )),
     M::up(include_str!("../../migrations/sqlite/0012_runs.sql")),
+    M::up(include_str!(
+        "../../migrations/sqlite/0013_gone_threads.sql"
+    )),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

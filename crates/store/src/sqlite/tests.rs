@@ -59,8 +59,51 @@ impl TestDatabase for File {
     }
 }
 
+#[tokio::test]
+async fn what_is_left_of_a_thread_goes_when_the_database_is_opened_again() {
+    let file = File::new();
+    let owner = engine::Owner::new("https://issuer.example ada");
+    let fill = || async {
+        let database = file.open();
+        let thread = serde_json::from_value(serde_json::json!({
+            "id": "cthr_1", "created_at": "2026-10-01T00:00:00Z", "status": { "type": "active" }, "metadata": {},
+        }));
+        let change = engine::ports::Change::default();
+        engine::ports::Store::create_thread(&*database, &owner, &thread.unwrap(), &change)
+            .await
+            .unwrap();
+    };
+    fill().await;
+    let path = file.folder.path().join("test.db");
+    let count = |table: &str| -> i64 {
+        let connection = Connection::open(&path).unwrap();
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    {
+        // As a process leaves it that ended after the first step.
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1200)
+                 INSERT INTO items (thread, id, version, data) SELECT 1, 'cti_' || n, 1, '{}' FROM numbers;
+                 UPDATE threads SET gone_from = owner, owner = ' ' || key;",
+            )
+            .unwrap();
+    }
+    assert_eq!((count("items"), count("message_bytes")), (1_200, 1));
+    // The name is free for a new one meanwhile.
+    fill().await;
+    assert_eq!(
+        (count("threads"), count("items"), count("message_bytes")),
+        (1, 0, 0)
+    );
+}
+
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 14] = [
+const WANTED_WHOLE: [&str; 15] = [
+    // The index holds nothing but what is looked for.
+    "FROM threads WHERE gone_from IS NOT NULL LIMIT 1",
     // An upgrade, once.
     "FROM items JOIN threads ON threads.key = items.thread GROUP BY threads.owner",
     // The index holds nothing but what is looked for.

@@ -7,8 +7,10 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store, StoreError,
+    Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
+    StoreError,
 };
+use engine::search::Wanted;
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
@@ -18,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::rows::{self, Stored};
 use crate::sqlite::change::{EncodedChange, EncodedItem};
-use crate::sqlite::{Sqlite, runs, schema};
+use crate::sqlite::{Sqlite, removal, runs, schema, search};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -59,6 +61,18 @@ impl Store for Sqlite {
     ) -> Result<Page<ThreadMetadata>, StoreError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.read(move |connection| page_of_threads(connection, &owner, &query))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn search(
+        &self,
+        owner: &Owner,
+        wanted: &Wanted,
+        query: &PageQuery,
+    ) -> Result<Page<Match>, StoreError> {
+        let (owner, wanted, query) = (owner.clone(), wanted.clone(), query.clone());
+        self.read(move |connection| search::search(connection, &owner, &wanted, &query))
             .await
             .map_err(StoreError::from)
     }
@@ -204,18 +218,16 @@ impl Store for Sqlite {
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
         let (owner, thread) = (owner.clone(), thread.clone());
-        self.write(move |connection| {
-            // Items and feedback go with it (ON DELETE CASCADE).
-            let deleted = connection
-                .prepare_cached("DELETE FROM threads WHERE owner = ?1 AND id = ?2")?
-                .execute(params![owner.as_str(), thread.as_str()])?;
-            if deleted == 0 {
-                return Err(Error::NotFound);
-            }
-            Ok(())
-        })
-        .await
-        .map_err(StoreError::from)
+        let begun = self.write(move |connection| {
+            let key = removal::take(connection, &owner, &thread)?;
+            Ok((key, removal::step(connection, key)?))
+        });
+        let (key, mut is_gone) = begun.await?;
+        while !is_gone {
+            let step = self.write(move |connection| removal::step(connection, key));
+            is_gone = step.await?;
+        }
+        Ok(())
     }
 
     async fn save_feedback(
@@ -363,11 +375,7 @@ pub(super) fn page_of_threads(
     owner: &Owner,
     query: &PageQuery,
 ) -> Result<Page<ThreadMetadata>, Error> {
-    let (low, high) = thread_bounds(query, |id| {
-        connection
-            .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
-            .query_row([owner.as_str(), id], read_place)
-    })?;
+    let (low, high) = thread_bounds(query, |id| place_of_owned(connection, owner, id))?;
     let sql = format!(
         "SELECT version, data, id FROM threads WHERE owner = ?1 {}",
         range_of_threads(low.as_ref(), high.as_ref(), travels(query))
@@ -376,6 +384,21 @@ pub(super) fn page_of_threads(
         (low.unwrap_or_default(), high.unwrap_or_default());
     let params = params![owner.as_str(), low_at, low_id, high_at, high_id];
     read_page(connection, &sql, query, params, read_stored)
+}
+
+/// How a statement about an owner's threads, newest first, goes on so that it begins behind the one of this id: `?2` and
+/// `?3` are that one's place.
+pub(super) fn threads_before(
+    connection: &Connection,
+    owner: &Owner,
+    after: Option<&str>,
+) -> Result<(&'static str, Place), Error> {
+    let Some(after) = after else {
+        return Ok(("ORDER BY created_at DESC, id DESC", Place::default()));
+    };
+    let place = place_of(after, 1, |id| place_of_owned(connection, owner, id))?;
+    let range = "AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC";
+    Ok((range, place))
 }
 
 /// See [`page_of_threads`].
@@ -465,7 +488,13 @@ fn newest_items(
 }
 
 /// Where a thread stands in the lists by time.
-type Place = (i64, String);
+pub(super) type Place = (i64, String);
+
+fn place_of_owned(connection: &Connection, owner: &Owner, id: &str) -> rusqlite::Result<Place> {
+    connection
+        .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
+        .query_row([owner.as_str(), id], read_place)
+}
 
 fn read_place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok((row.get(0)?, row.get(1)?))
@@ -478,16 +507,25 @@ fn thread_bounds(
 ) -> Result<(Option<Place>, Option<Place>), Error> {
     let find = |id: &Option<String>, rounded_up| {
         id.as_deref()
-            .map(|id| match place(id) {
-                Err(rusqlite::Error::QueryReturnedNoRows) => {
-                    place_of_gone(id, rounded_up).ok_or(rusqlite::Error::QueryReturnedNoRows)
-                }
-                found => found,
-            })
+            .map(|id| place_of(id, rounded_up, &place))
             .transpose()
     };
     let (low, high) = low_and_high(query.order, &query.after, &query.before);
     Ok((find(low, 0)?, find(high, 1)?))
+}
+
+/// Where a thread stands, or stood.
+fn place_of(
+    id: &str,
+    rounded_up: i64,
+    place: impl Fn(&str) -> rusqlite::Result<Place>,
+) -> rusqlite::Result<Place> {
+    match place(id) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            place_of_gone(id, rounded_up).ok_or(rusqlite::Error::QueryReturnedNoRows)
+        }
+        found => found,
+    }
 }
 
 /// The end of a statement: the threads between two places, `(?2, ?3)` and `(?4, ?5)`, at most `?6`. A bound that is not

@@ -7,7 +7,7 @@ use auth::ports::VisitorRecord;
 use auth::time::UnixTime;
 use engine::Owner;
 use protocol::request::FeedbackKind;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::Options;
 use crate::error::Error;
@@ -17,11 +17,9 @@ use crate::sqlite::attachments;
 use crate::sqlite::audit;
 use crate::sqlite::credentials::keys;
 use crate::sqlite::export;
+use crate::sqlite::removal;
 use crate::sqlite::schema;
 use crate::upkeep::{Forgotten, Upkeep};
-
-/// Threads that are removed in one step; each may have thousands of items.
-const FORGET_BATCH: u32 = 20;
 
 #[async_trait]
 impl Upkeep for Sqlite {
@@ -75,12 +73,12 @@ impl Upkeep for Sqlite {
         }
         loop {
             let whose = owner.clone();
-            let threads = self
-                .write_for_good(move |connection| forget_some_threads(connection, &whose))
+            let removed = self
+                .write_for_good(move |connection| removal::forget_some(connection, &whose))
                 .await?;
-            if threads == 0 {
+            let Some(threads) = removed else {
                 break;
-            }
+            };
             forgotten.threads += threads;
         }
         // The log of recent writes still has the text; this empties it. When somebody reads or writes all the time it
@@ -119,7 +117,7 @@ pub(super) fn purge_visitor_step(
     let issuer = format!("visitor:{}", visitor.public_token_id);
     let owner = Owner::new(auth::identity::owner_key(&issuer, &visitor.id));
     let is_part = attachments::forget_some(connection, &owner)? > 0
-        || forget_some_threads(connection, &owner)? > 0;
+        || removal::forget_some(connection, &owner)?.is_some();
     if is_part {
         return Ok(PurgeStep::Part);
     }
@@ -150,16 +148,6 @@ fn forget_credentials(connection: &Connection, owner: &Owner) -> Result<Forgotte
         forgotten.visitors = visitors as u64;
     }
     Ok(forgotten)
-}
-
-fn forget_some_threads(connection: &Connection, owner: &Owner) -> Result<u64, Error> {
-    let threads = connection
-        .prepare_cached(
-            "DELETE FROM threads WHERE key IN
-                 (SELECT key FROM threads WHERE owner = ?1 LIMIT ?2)",
-        )?
-        .execute(params![owner.as_str(), FORGET_BATCH])?;
-    Ok(threads as u64)
 }
 
 /// On a connection of its own: it takes long, reads everything, and must write one file.

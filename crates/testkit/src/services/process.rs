@@ -111,7 +111,7 @@ pub(super) fn install(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// A port of the loopback interface that is free now.
-pub(super) async fn free_port() -> anyhow::Result<u16> {
+pub async fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))
         .await?
         .local_addr()?

@@ -368,6 +368,44 @@ pub(super) async fn a_deleted_thread_takes_its_items_along(database: &dyn TestDa
     assert_eq!(numbers(&all_items(&*store, &owner("a"), 1).await), ids([8]));
 }
 
+pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let (ada, grace) = (owner("ada"), owner("grace"));
+    for owner in [&ada, &grace] {
+        store
+            .create_thread(owner, &thread(1), &Change::default())
+            .await
+            .unwrap();
+    }
+    for first in (0..4_000).step_by(1_000) {
+        let change = Change::of(&items(1, first..=first + 999));
+        store.apply(&ada, &thread_id(1), &change).await.unwrap();
+    }
+    let kept = store.message_bytes(&grace).await.unwrap();
+    let id = thread_id(1);
+    let deleting = store.delete_thread(&ada, &id);
+    futures::pin_mut!(deleting);
+    let mut written = 0;
+    let deleted = loop {
+        let change = Change::of(&[item(1, 7, "meanwhile")]);
+        let write = store.apply(&grace, &id, &change);
+        tokio::select! {
+            biased;
+            deleted = &mut deleting => break deleted,
+            result = write => result.map(drop).unwrap(),
+        }
+        written += 1;
+        // Whatever is left of it, nobody finds it.
+        let found = store.thread(&ada, &id).await;
+        assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
+    };
+    deleted.unwrap();
+    assert!(written > 1, "{written} writes came between");
+    assert_eq!(store.message_bytes(&ada).await.unwrap(), 0);
+    assert!(store.message_bytes(&grace).await.unwrap() > kept);
+    assert_eq!(all_items(&*store, &grace, 1).await.len(), 1);
+}
+
 pub(super) async fn feedback_is_for_items_of_the_thread_only(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     for number in [1, 2] {

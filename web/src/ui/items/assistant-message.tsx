@@ -16,14 +16,14 @@ import type { ItemProps } from './item-view';
 
 const positionsOf = (groups: readonly Group[]): number[] => groups.map(({ index }) => index);
 
-export function AssistantMessage({ entry }: ItemProps): JSX.Element {
+export function AssistantMessage({ entry, mark }: ItemProps): JSX.Element {
   const { t } = useUi();
   const parts = useComputed(() => {
     const { item } = entry.value;
     return item.type === 'assistant_message' ? item.content.length : 0;
   });
   return (
-    <article class="assistant-message">
+    <article class="assistant-message" part="answer" {...mark}>
       <h3 class="visually-hidden">{t('message.assistant')}</h3>
       {Array.from({ length: parts.value }, (_, index) => (
         <Part key={index} entry={entry} index={index} />

@@ -8,7 +8,7 @@ import { ownImage } from '../../md/safe-url';
 import { useUi } from '../context';
 import type { ItemProps } from './item-view';
 
-export function GeneratedImage({ entry }: ItemProps): JSX.Element | null {
+export function GeneratedImage({ entry, mark }: ItemProps): JSX.Element | null {
   const { t } = useUi();
   const isLarge = useSignal(false);
   const broken = useSignal<string | null>(null);
@@ -21,7 +21,7 @@ export function GeneratedImage({ entry }: ItemProps): JSX.Element | null {
   if (source === null && !isPartial) return <Missing />;
   if (source !== null && broken.value === source) return <Missing />;
   return (
-    <figure class={isPartial ? 'image partial' : 'image'}>
+    <figure class={isPartial ? 'image partial' : 'image'} {...mark}>
       {source === null ? (
         <div class="skeleton image" role="img" aria-label={t('image.pending')} />
       ) : (

@@ -6,6 +6,7 @@ import type { ThreadItem } from '../../core/protocol';
 import type { Entry } from '../../store/transcript';
 import { Boundary } from '../boundary';
 import { useUi } from '../context';
+import { aiMark, type AiMark } from './ai-mark';
 import { AssistantMessage } from './assistant-message';
 import { GeneratedImage } from './generated-image';
 import { StructuredInput } from './structured-input';
@@ -16,6 +17,8 @@ import { WorkflowItem } from './workflow';
 
 export interface ItemProps {
   readonly entry: ReadonlySignal<Entry>;
+  /** Attributes of what a machine made. */
+  readonly mark: AiMark;
 }
 
 /** `null`: on the wire, but not shown. */
@@ -33,13 +36,14 @@ const VIEWS: Readonly<Record<ThreadItem['type'], FunctionComponent<ItemProps> | 
   sdk_hidden_context: null,
 };
 
-export function ItemView({ entry }: ItemProps): JSX.Element | null {
-  const { type } = entry.peek().item;
+export function ItemView({ entry, model }: { readonly entry: ReadonlySignal<Entry>; readonly model: string | null | undefined }): JSX.Element | null {
+  const { item } = entry.peek();
+  const { type } = item;
   const View = Object.hasOwn(VIEWS, type) ? VIEWS[type] : undefined;
   if (View === undefined) return <UnknownItem type={type} />;
   return View === null ? null : (
     <Boundary of={entry} otherwise={null} onFail={(error) => reportBroken(type, error)}>
-      <View entry={entry} />
+      <View entry={entry} mark={aiMark(item, model)} />
     </Boundary>
   );
 }

@@ -49,7 +49,7 @@ function Bubble({ content }: { readonly content: readonly UserContent[] }): JSX.
   const isLong = text.length > LONG_CHARACTERS || text.split('\n', LONG_LINES + 1).length > LONG_LINES;
   return (
     <>
-      <div id={bubble} class={isLong && !whole.value ? 'bubble clipped' : 'bubble'} dir="auto">{content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
+      <div id={bubble} class={isLong && !whole.value ? 'bubble clipped' : 'bubble'} part="message" dir="auto">{content.map((part, index) => (part.type === 'input_tag' ? <Tag key={index} tag={part} /> : part.text))}</div>
       {isLong && (
         <button type="button" class="more" aria-expanded={whole.value} aria-controls={bubble} onClick={() => (whole.value = !whole.value)}>
           {t(whole.value ? 'message.less' : 'message.more')}

@@ -10,7 +10,7 @@ import { useUi } from '../context';
 import { Markdown } from '../markdown';
 import type { ItemProps } from './item-view';
 
-export function WidgetItem({ entry }: ItemProps): JSX.Element | null {
+export function WidgetItem({ entry, mark }: ItemProps): JSX.Element | null {
   const { t, parts, log, id } = useUi();
   const { item, live, key } = entry.value;
   const { part, hasFailed, want } = parts.widgets;
@@ -25,9 +25,11 @@ export function WidgetItem({ entry }: ItemProps): JSX.Element | null {
     console.error('<openai-chatkit>: a widget could not be drawn; its copy text is shown.', error);
   };
   return (
-    <Boundary of={item.widget} otherwise={<CopyText item={item} />} onFail={failed}>
-      <Widget item={item} live={live ?? false} scope={`${id}-${key}`} />
-    </Boundary>
+    <div class="marked" {...mark}>
+      <Boundary of={item.widget} otherwise={<CopyText item={item} />} onFail={failed}>
+        <Widget item={item} live={live ?? false} scope={`${id}-${key}`} />
+      </Boundary>
+    </div>
   );
 }
 

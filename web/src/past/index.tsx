@@ -1,0 +1,201 @@
+/**
+ * What one does with conversations of the past beyond opening them: finding one, and taking one along. The entry of
+ * the part that the element loads when the history is opened; without it, the list is still there.
+ */
+import { useSignal } from '@preact/signals';
+import { FileDown, Search, X } from 'lucide';
+import type { JSX } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { asError, isAbort } from '../core/errors';
+import type { ThreadMetadata } from '../core/protocol';
+import { Icon } from '../icons/icon';
+import { useUi } from '../ui/context';
+import { allItems, asJson, asMarkdown, fileName, type Exported } from './export';
+import css from './past.css';
+
+/** How long somebody may go on writing before the server is asked. */
+const PAUSE_MS = 250;
+const PAGE = 30;
+const MAX_QUERY = 200;
+
+/** A field that fills `history.found` while something stands in it. */
+export function HistorySearch(): JSX.Element {
+  const { chat, t } = useUi();
+  const { history } = chat;
+  const field = useRef<HTMLInputElement>(null);
+  const query = useSignal('');
+  const status = useSignal<'idle' | 'loading' | 'failed'>('idle');
+  const asking = useRef<AbortController | null>(null);
+  const timer = useRef(0);
+  useStyle(field);
+
+  const ask = async (after: string | null): Promise<void> => {
+    asking.current?.abort();
+    const own = new AbortController();
+    asking.current = own;
+    status.value = 'loading';
+    try {
+      const params = { query: query.peek().trim(), limit: PAGE, ...(after === null ? {} : { after }) };
+      const page = await history.client.request('threads.search', params, own.signal);
+      if (asking.current !== own) return;
+      history.found.value = after === null ? page.data : [...(history.found.peek() ?? []), ...page.data];
+      const last = page.after ?? page.data.at(-1)?.id;
+      history.moreFound.value = page.has_more && last !== undefined ? () => void ask(last) : null;
+      status.value = 'idle';
+    } catch (error) {
+      if (asking.current !== own || isAbort(error)) return;
+      status.value = 'failed';
+      history.found.value ??= [];
+    }
+  };
+  const forget = (): void => {
+    clearTimeout(timer.current);
+    asking.current?.abort();
+    asking.current = null;
+    history.found.value = null;
+    history.moreFound.value = null;
+    status.value = 'idle';
+  };
+  const write = (text: string): void => {
+    query.value = text;
+    clearTimeout(timer.current);
+    if (text.trim() === '') forget();
+    else timer.current = window.setTimeout(() => void ask(null), PAUSE_MS);
+  };
+  useEffect(() => forget, []);
+
+  const found = history.found.value;
+  const isEmpty = found?.length === 0 && status.value === 'idle';
+  return (
+    <div class="past-search" role="search">
+      <div class="past-field">
+        <Icon of={Search} size={16} />
+        <input
+          ref={field}
+          type="search"
+          dir="auto"
+          enterkeyhint="search"
+          aria-label={t('widget.search')}
+          placeholder={t('widget.search')}
+          maxLength={MAX_QUERY}
+          value={query.value}
+          onInput={({ currentTarget }) => write(currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape' && query.value !== '') {
+              // The first Escape takes back the search, the next one closes the history.
+              event.stopPropagation();
+              event.preventDefault();
+              write('');
+            } else if (event.key === 'ArrowDown') {
+              event.preventDefault();
+              event.currentTarget.closest('.history')?.querySelector<HTMLElement>('.history-open')?.focus();
+            }
+          }}
+        />
+        {query.value !== '' && (
+          <button
+            type="button"
+            class="icon-button small"
+            aria-label={t('widget.clear')}
+            onClick={() => {
+              write('');
+              field.current?.focus();
+            }}
+          >
+            <Icon of={X} size={15} />
+          </button>
+        )}
+      </div>
+      <p class={isEmpty || status.value === 'failed' ? 'past-said' : 'visually-hidden'} role="status">
+        {status.value === 'failed' ? t('error.history') : found === null || status.value === 'loading' ? '' : isEmpty ? t('widget.nothing') : t('history.found', { count: found.length })}
+      </p>
+    </div>
+  );
+}
+
+/** In place of a row: as what the conversation is saved. */
+export function ExportChoice({ thread, title, onDone }: { readonly thread: ThreadMetadata; readonly title: string; readonly onDone: () => void }): JSX.Element {
+  const { chat, t } = useUi();
+  const first = useRef<HTMLButtonElement>(null);
+  const isBusy = useSignal(false);
+  const stop = useRef(new AbortController());
+  useStyle(first);
+  useLayoutEffect(() => first.current?.focus({ preventScroll: true }), []);
+  useEffect(() => () => stop.current.abort(), []);
+  const save = async (kind: 'md' | 'json'): Promise<void> => {
+    if (isBusy.value) return;
+    isBusy.value = true;
+    try {
+      const items = await allItems(chat.history.client, thread.id, stop.current.signal);
+      const exported: Exported = { thread, title, items, now: new Date() };
+      if (kind === 'md') download(`${fileName(title)}.md`, 'text/markdown', asMarkdown(exported, t));
+      else download(`${fileName(title)}.json`, 'application/json', asJson(exported));
+      onDone();
+    } catch (error) {
+      if (isAbort(error)) return;
+      chat.toast.value = asError(error).message;
+      isBusy.value = false;
+    }
+  };
+  return (
+    <div
+      class="question"
+      role="group"
+      aria-label={`${t('history.export')}: ${title}`}
+      aria-busy={isBusy.value}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        onDone();
+      }}
+    >
+      <span dir="auto">{title}</span>
+      <span class="row-buttons">
+        <button ref={first} type="button" class="button" onClick={() => void save('md')}>
+          Markdown
+        </button>
+        <button type="button" class="button" onClick={() => void save('json')}>
+          JSON
+        </button>
+        <button type="button" class="icon-button small" aria-label={t('action.cancel')} onClick={onDone}>
+          <Icon of={X} size={15} />
+        </button>
+      </span>
+    </div>
+  );
+}
+
+export function ExportButton({ title, onClick }: { readonly title: string; readonly onClick: () => void }): JSX.Element {
+  const { t } = useUi();
+  return (
+    <button type="button" class="icon-button small" aria-label={`${t('history.export')}: ${title}`} onClick={onClick}>
+      <Icon of={FileDown} size={15} />
+    </button>
+  );
+}
+
+/** Saves text as a file, by a link that nobody sees. */
+function download(name: string, type: string, text: string): void {
+  const address = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  const link = document.createElement('a');
+  link.href = address;
+  link.download = name;
+  link.click();
+  // The browser reads it after the click.
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+let sheet: CSSStyleSheet | null = null;
+
+/** Gives the shadow root of `inside` this part's style sheet, once. */
+function useStyle(inside: { readonly current: HTMLElement | null }): void {
+  useLayoutEffect(() => {
+    const root = inside.current?.getRootNode();
+    if (!(root instanceof ShadowRoot)) return;
+    if (sheet === null) {
+      sheet = new CSSStyleSheet();
+      sheet.replaceSync(css);
+    }
+    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+  }, []);
+}
