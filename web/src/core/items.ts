@@ -14,7 +14,7 @@ const HAS: Readonly<Partial<Record<ThreadItem['type'], (item: Readonly<Record<st
 };
 
 export function isWhole(item: ThreadItem): boolean {
-  return isObject(item) && typeof item.id === 'string' && (Object.hasOwn(HAS, item.type) ? (HAS[item.type]?.(item as never) ?? true) : true);
+  return isObject(item) && typeof item.id === 'string' && (!Object.hasOwn(HAS, item.type) || HAS[item.type]?.({ ...item }) === true);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

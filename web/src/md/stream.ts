@@ -9,7 +9,7 @@
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
-import { isMarked, placeMarks } from './marks';
+import { isMarked, placeMarks, unmarked } from './marks';
 import { outline } from './outline';
 import { repairTail } from './repair';
 
@@ -208,7 +208,7 @@ export class MarkdownView {
     const open = this.#text.slice(fence.lineStart);
     const mayBeEnd = /^ {0,3}[`~]* *$/.test(open);
     this.#writeFence(fence, mayBeEnd ? fence.lineStart : this.#text.length);
-    codeText.set(fence.node, this.#text.slice(fence.codeStart));
+    codeText.set(fence.node, unmarked(this.#text.slice(fence.codeStart)));
     return false;
   }
 
@@ -216,18 +216,20 @@ export class MarkdownView {
   #writeFence(fence: OpenFence, end: number): void {
     const until = end > fence.codeStart && this.#text.charAt(end - 1) === '\n' ? end - 1 : end;
     if (until <= fence.written) return;
-    fence.writer.append(this.#text.slice(fence.written, until));
+    // A reference inside code stands above it, once the text is whole.
+    fence.writer.append(unmarked(this.#text.slice(fence.written, until)));
     fence.written = until;
   }
 
   #closeFence(fence: OpenFence, end: number): void {
     this.#writeFence(fence, fence.lineStart);
     const text = this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1));
-    codeText.set(fence.node, text);
+    codeText.set(fence.node, unmarked(text));
     this.#context.onCode?.(fence.node);
     const block = this.#blocks[this.#stable];
     if (block !== undefined) {
-      block.token = { type: 'code', raw: this.#text.slice(fence.blockStart, end), lang: fence.info.trim(), text };
+      const raw = this.#text.slice(fence.blockStart, end);
+      block.token = { type: 'code', raw: isMarked(raw) ? '' : raw, lang: fence.info.trim(), text };
     }
     this.#base = end;
     this.#stable += 1;
