@@ -100,7 +100,7 @@ export function demoJourneys({ browser }) {
           if (/may not come in|cannot be reached/.test(name)) continue;
           await scene.click();
           await chat.locator(".app").waitFor();
-          if ((await scene.getAttribute("data-kind")) === "widget") await chat.locator(".widget").first().waitFor();
+          if ((await scene.getAttribute("data-kind")) === "widget") await chat.locator(".widget").first().waitFor({ state: "attached" });
         }
       },
       "/chatkit/gallery",
