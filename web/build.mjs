@@ -23,10 +23,10 @@ const cssText = {
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
 /** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
-const LAZY = ['formula', 'highlight', 'icons', 'past', 'widgets'];
+const LAZY = ['formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
 const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
 /** Parts of the interface. */
-const UI = new Set(['past', 'widgets']);
+const UI = new Set(['past', 'questions', 'widgets']);
 /** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
 const SHARED = [
   'preact', 'preact/hooks', 'preact/jsx-runtime', '@preact/signals', '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',

@@ -11,11 +11,11 @@ import { seriousFindings } from "./accessibility.mjs";
 const CREDENTIAL = /eyJ[\w-]+\.eyJ|\b(?:ek|sk)_\w{12}/;
 
 export function demoJourneys({ browser }) {
-  const visit = async (viewport, run) => {
+  const visit = async (viewport, run, path = "/") => {
     const server = await startDevelopmentServer();
     try {
       const { context, page, problems } = await newPerson(browser(), { viewport });
-      await page.goto(server.url);
+      await page.goto(server.url + path);
       await run(page, server);
       assert.deepEqual(await seriousFindings(page), []);
       assert.deepEqual(problems, []);
@@ -30,7 +30,7 @@ export function demoJourneys({ browser }) {
     visit({ width: 1280, height: 800 }, async (page) => {
       // The first thing seen is a chat that can be used.
       await door(page, 1).ready();
-      assert.ok(await page.locator("#door-1 openai-chatkit").evaluate((chat) => chat.getBoundingClientRect().bottom <= innerHeight));
+      assert.ok(await page.locator("#door-1 openai-chatkit").evaluate((chat) => chat.getBoundingClientRect().bottom <= window.innerHeight));
       const calls = page.locator("#wire .call");
       for (const [number, address, code] of [
         [1, "/api/chatkit/start", "getClientSecret"],
@@ -42,7 +42,7 @@ export function demoJourneys({ browser }) {
         await chat.ready();
         assert.match(await chat.say("hello"), /\S/, `door ${number}`);
         await calls.filter({ hasText: address }).first().waitFor();
-        await calls.last().getByText("text_delta").waitFor();
+        await calls.last().getByText("text_delta").first().waitFor();
         assert.doesNotMatch(await page.locator("#wire").innerText(), CREDENTIAL);
         assert.ok(!CREDENTIAL.test(await page.locator("#wire").evaluate((list) => list.outerHTML)));
         for (const kind of ["React", "Plain", "Vue"]) {
@@ -68,6 +68,43 @@ export function demoJourneys({ browser }) {
       await page.locator("#choices").getByRole("button").nth(1).click();
       await page.locator("#door-1").getByText("What would you like to try?").waitFor();
     }));
+
+  test("the launcher opens the chat by each of the three doors", () =>
+    visit(
+      { width: 1000, height: 800 },
+      async (page) => {
+        for (const name of ["Public token", "Client secret", "Custom endpoint"]) {
+          await page.getByLabel(name).check();
+          await page.getByRole("button", { name: "Open the chat" }).click();
+          const chat = chatOn(page, page.locator("vestibule-launcher"));
+          await chat.ready();
+          assert.match(await chat.say("hello"), /\S/, name);
+          await page.keyboard.press("Escape");
+          await page.getByRole("button", { name: "Open the chat" }).waitFor();
+        }
+        await page.locator("#events").getByText("launcher.close").first().waitFor();
+      },
+      "/demo/launcher.html",
+    ));
+
+  test("the gallery shows every scene, and none of them breaks", () =>
+    visit(
+      { width: 1280, height: 800 },
+      async (page) => {
+        const scenes = page.locator("nav button");
+        await scenes.nth(40).waitFor();
+        const chat = page.locator("openai-chatkit");
+        for (const scene of await scenes.all()) {
+          const name = await scene.innerText();
+          // Refused by the server, or never there: the browser writes those into the console.
+          if (/may not come in|cannot be reached/.test(name)) continue;
+          await scene.click();
+          await chat.locator(".app").waitFor();
+          if ((await scene.getAttribute("data-kind")) === "widget") await chat.locator(".widget").first().waitFor({ state: "attached" });
+        }
+      },
+      "/chatkit/gallery",
+    ));
 
   test("the demo page is a chat first on a phone, with the wire and the code a touch away", () =>
     visit({ width: 390, height: 844 }, async (page) => {

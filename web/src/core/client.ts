@@ -2,6 +2,7 @@
  * The protocol's operations over a transport. Everything the server says about a failure is turned
  * into a `RequestError` here, once, with the server's own words where it wrote some.
  */
+import { isWholeEvent } from './items';
 import { parseCursor, type Frame } from './cursor';
 import { MAX_WORDS, RequestError, isForDeveloper, type RefusalDetails } from './errors';
 import { EVENT_TYPES, type JsonOperations, type StreamingOperations, type ThreadStreamEvent } from './protocol';
@@ -136,6 +137,10 @@ export class ChatClient {
     const type = typeof event === 'object' && event !== null && 'type' in event ? event.type : undefined;
     if (typeof type !== 'string' || !EVENT_TYPES.has(type)) {
       this.#options.log('stream.event.unknown', { type: String(type) });
+      return null;
+    }
+    if (!isWholeEvent(event as Record<string, unknown>)) {
+      this.#options.log('stream.event.invalid', { type });
       return null;
     }
     return event as ThreadStreamEvent;

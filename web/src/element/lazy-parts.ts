@@ -11,7 +11,7 @@ import type { Messages } from '../i18n/translate';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
 
-type Part = 'formula' | 'highlight' | 'icons' | 'past' | 'widgets';
+type Part = 'formula' | 'highlight' | 'icons' | 'past' | 'questions' | 'widgets';
 
 /** A part of the interface; `null` until it is there. */
 export interface LazyUi<T> {
@@ -28,6 +28,8 @@ export interface LazyParts {
   readonly formula: ReturnType<typeof lazyFormulas>;
   /** Search and export, for the list of conversations. */
   readonly past: LazyUi<typeof import('../past/index')>;
+  /** Questions of the server, in place of the text field. */
+  readonly questions: LazyUi<typeof import('../questions/index')>;
   readonly widgets: LazyUi<typeof import('../widgets/index')>;
   /** Languages whose texts are there beside English, by tag. */
   readonly locales: readonly string[];
@@ -55,6 +57,7 @@ export function lazyParts(folder: () => string): LazyParts {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
     past: lazyUi(() => loadUi<typeof import('../past/index')>('past'), failed('search and export could not be loaded; the history is shown without.')),
+    questions: lazyUi(() => loadUi<typeof import('../questions/index')>('questions'), failed('questions could not be loaded; they are shown, and answered in words.')),
     widgets: lazyUi(() => loadUi<typeof import('../widgets/index')>('widgets'), failed('widgets could not be loaded; their text is shown.')),
     locales: LOCALES,
     messages: async (tag) => {

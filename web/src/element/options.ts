@@ -121,6 +121,8 @@ export interface Tool {
   readonly icon: string;
   readonly shortLabel: string;
   readonly placeholder: string | null;
+  /** Shown beside the menu of tools instead of in it. */
+  readonly pinned: boolean;
   readonly persistent: boolean;
 }
 
@@ -331,10 +333,9 @@ function readTool(item: Reader): Tool {
     icon: item.text('icon') ?? '',
     shortLabel: item.text('shortLabel') ?? label,
     placeholder: item.text('placeholderOverride'),
+    pinned: item.flag('pinned', false),
     persistent: item.flag('persistent', false),
   };
-  // Every tool is shown beside the text field, pinned or not.
-  item.know('pinned');
   item.reportUnknown();
   return tool;
 }

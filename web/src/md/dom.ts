@@ -69,11 +69,10 @@ function withBlocks<T extends HTMLElement>(parent: T, tokens: readonly Token[], 
   return parent;
 }
 
-/** Headings in an answer start two levels down: the page and the message own the first ones. */
+/** Its level is its place in the outline (`outline.ts`), whatever the model counted. */
 function headingElement(depth: number): HTMLElement {
   const heading = element('div', `h${Math.min(depth, 6)}`);
   heading.setAttribute('role', 'heading');
-  heading.setAttribute('aria-level', String(Math.min(depth + 3, 9)));
   return heading;
 }
 

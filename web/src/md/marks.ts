@@ -26,6 +26,11 @@ export function withMarks(text: string, positions: readonly number[]): string {
   return last !== '' && STRUCTURE.test(lineAt(characters.length, characters)) ? `${marked}\n\n${last}` : marked + last;
 }
 
+/** Whether a piece of text has a mark in it. */
+export function isMarked(text: string): boolean {
+  return text.includes(EDGE);
+}
+
 /** Lines whose meaning a mark at their end would change: fences and rules. */
 const STRUCTURE = /^\s*(?:`{3,}|~{3,}|[-*_=|: ]+$)/;
 

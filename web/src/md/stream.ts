@@ -9,7 +9,8 @@
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
-import { placeMarks } from './marks';
+import { isMarked, placeMarks, unmarked } from './marks';
+import { outline } from './outline';
 import { repairTail } from './repair';
 
 interface Block {
@@ -58,25 +59,30 @@ export class MarkdownView {
   /** A block was built from a text that cost too much: one parse of the whole decides what it looks like. */
   #isBounded = false;
   #fence: OpenFence | null = null;
+  /** A heading came since the levels were set. */
+  #isOutlined = true;
 
   constructor(host: HTMLElement, context: RenderContext) {
     this.#host = host;
     this.#context = context;
   }
 
+  /** How much of the text is final: what comes before this place is not looked at again until the end. */
+  get settled(): number {
+    return this.#fence === null ? this.#base : this.#text.length;
+  }
+
   /** Shows `text`; cheap when it continues the text of the last call. `complete` says nothing will follow. */
   render(text: string, complete: boolean): void {
     const next = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
     // The last parse compares block by block, so marks that come with the end leave the others alone.
-    if (!complete && !next.startsWith(this.#text)) this.#restart();
+    if (!complete && !next.startsWith(this.#text) && !next.startsWith(this.#text.slice(0, this.settled))) this.#restart();
     this.#text = next;
     this.counters.flushes += 1;
-    if (complete) {
-      this.#finish();
-      return;
-    }
-    if (this.#fence !== null && !this.#continueFence(this.#fence)) return;
-    this.#renderTail();
+    if (complete) this.#finish();
+    else if (this.#fence === null || this.#continueFence(this.#fence)) this.#renderTail();
+    if (!this.#isOutlined) outline(this.#host);
+    this.#isOutlined = true;
   }
 
   #restart(): void {
@@ -110,7 +116,8 @@ export class MarkdownView {
         this.#host.append(node);
         this.#blocks.push({ token, node });
       } else if (block.token.raw !== token.raw || block.token.type !== token.type) {
-        if (!patchBlock(block.node, block.token, token, this.#context)) this.#replace(block, token);
+        const isPlain = !isMarked(block.token.raw) && !isMarked(token.raw);
+        if (!isPlain || !patchBlock(block.node, block.token, token, this.#context)) this.#replace(block, token);
         block.token = token;
       }
     });
@@ -120,6 +127,8 @@ export class MarkdownView {
   #build(token: Token): Node {
     this.counters.blocksBuilt += 1;
     const node = buildBlock(token, this.#context);
+    // What grows inside a quotation or a list is not built anew, so those count as well.
+    if (token.type === 'heading' || token.type === 'blockquote' || token.type === 'list') this.#isOutlined = false;
     if (this.#context.onMark !== undefined) placeMarks(node, token.raw, this.#context.onMark);
     return node;
   }
@@ -199,7 +208,7 @@ export class MarkdownView {
     const open = this.#text.slice(fence.lineStart);
     const mayBeEnd = /^ {0,3}[`~]* *$/.test(open);
     this.#writeFence(fence, mayBeEnd ? fence.lineStart : this.#text.length);
-    codeText.set(fence.node, this.#text.slice(fence.codeStart));
+    codeText.set(fence.node, unmarked(this.#text.slice(fence.codeStart)));
     return false;
   }
 
@@ -207,18 +216,20 @@ export class MarkdownView {
   #writeFence(fence: OpenFence, end: number): void {
     const until = end > fence.codeStart && this.#text.charAt(end - 1) === '\n' ? end - 1 : end;
     if (until <= fence.written) return;
-    fence.writer.append(this.#text.slice(fence.written, until));
+    // A reference inside code stands above it, once the text is whole.
+    fence.writer.append(unmarked(this.#text.slice(fence.written, until)));
     fence.written = until;
   }
 
   #closeFence(fence: OpenFence, end: number): void {
     this.#writeFence(fence, fence.lineStart);
     const text = this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1));
-    codeText.set(fence.node, text);
+    codeText.set(fence.node, unmarked(text));
     this.#context.onCode?.(fence.node);
     const block = this.#blocks[this.#stable];
     if (block !== undefined) {
-      block.token = { type: 'code', raw: this.#text.slice(fence.blockStart, end), lang: fence.info.trim(), text };
+      const raw = this.#text.slice(fence.blockStart, end);
+      block.token = { type: 'code', raw: isMarked(raw) ? '' : raw, lang: fence.info.trim(), text };
     }
     this.#base = end;
     this.#stable += 1;
@@ -229,6 +240,7 @@ export class MarkdownView {
 
   #finish(): void {
     this.#fence = null;
+    this.#isOutlined = false;
     const lexed = lex(this.#text);
     const visible = this.#count(lexed).filter(isVisible);
     const hasLinks = Object.keys(lexed.links).length > 0 || Object.keys(this.#links).length > 0;

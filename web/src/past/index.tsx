@@ -17,6 +17,8 @@ import css from './past.css';
 const PAUSE_MS = 250;
 const PAGE = 30;
 const MAX_QUERY = 200;
+/** A search ends where its time is over, with nothing found yet: so often it is told to go on by itself. */
+const MAX_ROUNDS = 20;
 
 /** A field that fills `history.found` while something stands in it. */
 export function HistorySearch(): JSX.Element {
@@ -35,12 +37,20 @@ export function HistorySearch(): JSX.Element {
     asking.current = own;
     status.value = 'loading';
     try {
-      const params = { query: query.peek().trim(), limit: PAGE, ...(after === null ? {} : { after }) };
-      const page = await history.client.request('threads.search', params, own.signal);
-      if (asking.current !== own) return;
-      history.found.value = after === null ? page.data : [...(history.found.peek() ?? []), ...page.data];
-      const last = page.after ?? page.data.at(-1)?.id;
-      history.moreFound.value = page.has_more && last !== undefined ? () => void ask(last) : null;
+      let from = after;
+      for (let round = 1; ; round += 1) {
+        const params = { query: query.peek().trim(), limit: PAGE, ...(from === null ? {} : { after: from }) };
+        const page = await history.client.request('threads.search', params, own.signal);
+        if (asking.current !== own) return;
+        const last = page.has_more ? (page.after ?? page.data.at(-1)?.id ?? null) : null;
+        if (page.data.length === 0 && last !== null && last !== from && round < MAX_ROUNDS) {
+          from = last;
+          continue;
+        }
+        history.found.value = after === null ? page.data : [...(history.found.peek() ?? []), ...page.data];
+        history.moreFound.value = last === null ? null : () => void ask(last);
+        break;
+      }
       status.value = 'idle';
     } catch (error) {
       if (asking.current !== own || isAbort(error)) return;

@@ -23,6 +23,8 @@ export class Chat {
   readonly phase = signal<Phase>('idle');
   readonly threadId = signal<string | null>(null);
   readonly historyOpen = signal(false);
+  /** The list stands beside the conversation: opening one of it does not close it. */
+  readonly isHistoryBeside = signal(false);
   readonly draft = signal('');
   /** What the message that is being written refers to: an answer's words, and the page's entities. */
   readonly quote = signal<string | null>(null);
@@ -99,7 +101,7 @@ export class Chat {
     };
     const startIn = (threadId: string | null): Start =>
       threadId === null ? this.#start('threads.create', { input }) : this.#start('threads.add_user_message', { thread_id: threadId, input });
-    this.hideHistory();
+    this.uncover();
     const waits = this.turns.isAnswering;
     if (waits) this.transcript.set(enqueue(this.transcript.state, item));
     else {
@@ -255,7 +257,7 @@ export class Chat {
 
   /** Opens a thread, or a new chat with `null`. An answer that runs in the one before goes on, where the server keeps runs. */
   async open(threadId: string | null): Promise<void> {
-    this.hideHistory();
+    this.uncover();
     if (threadId === null) {
       this.#startAnew();
       return;
@@ -350,6 +352,11 @@ export class Chat {
     if (!this.historyOpen.value) return;
     this.historyOpen.value = false;
     this.#ports.emit('chatkit.history.close');
+  }
+
+  /** Closes the list where it covers the conversation. */
+  uncover(): void {
+    if (!this.isHistoryBeside.value) this.hideHistory();
   }
 
   async moreHistory(): Promise<void> {

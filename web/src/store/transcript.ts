@@ -2,6 +2,7 @@
  * What a thread looks like right now, as one immutable value, and the pure function that a stream
  * event turns it into. No clock, no network, no DOM: golden event traces are its tests.
  */
+import { isWhole } from '../core/items';
 import type {
   AssistantContent,
   ItemUpdate,
@@ -79,6 +80,10 @@ export const EMPTY: Transcript = {
 
 /** Items that are on the wire but never on the screen. */
 const HIDDEN: ReadonlySet<string> = new Set(['hidden_context_item', 'sdk_hidden_context']);
+
+function isShown(item: ThreadItem): boolean {
+  return isWhole(item) && !HIDDEN.has(item.type);
+}
 
 export function reduce(state: Transcript, event: ThreadStreamEvent): Transcript {
   switch (event.type) {
@@ -202,7 +207,7 @@ export function truncateAfter(state: Transcript, itemId: string): Transcript {
 /** Puts a page of older items before the known ones, each item once. */
 export function prependItems(state: Transcript, items: readonly ThreadItem[]): Transcript {
   const known = new Set(state.entries.map(({ item }) => item.id));
-  const older = items.filter((item) => !HIDDEN.has(item.type) && !known.has(item.id));
+  const older = items.filter((item) => isShown(item) && !known.has(item.id));
   return { ...state, entries: [...older.map((item) => entryOf(item)), ...state.entries] };
 }
 
@@ -216,7 +221,7 @@ function pastOf({ past }: Transcript, entries: readonly Entry[]): PastFailure[] 
 export function loaded(previous: Transcript, thread: Thread, items: readonly ThreadItem[]): Transcript {
   const keys = new Map([...previous.entries, ...previous.queued].map(({ key, item }) => [item.id, key]));
   const entriesOf = (list: readonly ThreadItem[]): Entry[] =>
-    list.filter((item) => !HIDDEN.has(item.type)).map((item) => ({ key: keys.get(item.id) ?? item.id, item }));
+    list.filter((item) => isShown(item)).map((item) => ({ key: keys.get(item.id) ?? item.id, item }));
   const waiting = queuedOf(thread);
   const ids = new Set(waiting.map(({ id }) => id));
   const entries = entriesOf(items.filter(({ id }) => !ids.has(id)));
@@ -267,7 +272,7 @@ function metadataOf(thread: ThreadMetadata): ThreadMetadata {
 }
 
 function placeItem(state: Transcript, item: ThreadItem, live: boolean): Transcript {
-  if (HIDDEN.has(item.type)) return state;
+  if (!isShown(item)) return state;
   // A message that waited is answered now, whoever says so.
   const waited = state.queued.find((entry) => entry.item.id === item.id);
   if (waited !== undefined) return placeItem(promote(state, waited.key), item, live);

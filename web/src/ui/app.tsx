@@ -2,7 +2,7 @@
 import { useSignalEffect } from '@preact/signals';
 import type { ComponentChild, JSX } from 'preact';
 import type { IconNode } from 'lucide';
-import { useMemo, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { Announcer } from '../a11y/announcer';
 import { directionOf } from '../i18n/resolve';
 import { Lucide } from '../icons/icon';
@@ -11,16 +11,19 @@ import { Composer } from './composer';
 import { UiContext, useOptions, useUi, type Ui } from './context';
 import { Disclaimer } from './disclaimer';
 import { DropHint, useFileDrop } from './file-drop';
-import { useFocusKeeper } from './focus';
+import { toNextRegion, useFocusKeeper } from './focus';
 import { Header } from './header';
 import { HistoryPanel } from './history-panel';
 import { onMarkdownClick } from './markdown-clicks';
-import { QuestionPanel } from './question-panel';
+import { Questions } from './questions';
 import { Refusal } from './refusal';
 import { SourceCard, useCards } from './source-card';
 import { StartScreen } from './start-screen';
 import { ThreadView } from './thread-view';
 import { Toast } from './toast';
+
+/** From this width on, in pixels, the list of conversations has a place beside them. */
+const BESIDE = 900;
 
 export function mountedApp(ui: Ui): ComponentChild {
   return (
@@ -65,12 +68,18 @@ function App(): JSX.Element {
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, `var(--chatkit${name.slice(4)}, ${value})`);
     loadFonts(current, log);
   });
+  useLayoutEffect(() => {
+    if (root.current === null) return undefined;
+    const observer = new ResizeObserver(([entry]) => (chat.isHistoryBeside.value = (entry?.contentRect.width ?? 0) >= BESIDE));
+    observer.observe(root.current);
+    return () => observer.disconnect();
+  }, []);
   const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
   const questions = isActive ? chat.questions.value : null;
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
-    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} {...drop}>
+    <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} onKeyDown={toNextRegion} {...drop}>
       <Header />
       <div class="body">
         {blocked.value !== null ? (
@@ -80,7 +89,7 @@ function App(): JSX.Element {
             {empty ? <StartScreen /> : <ThreadView loading={loading} />}
             <div class="foot">
               <Toast />
-              {questions === null ? <Composer /> : <QuestionPanel key={questions.id} />}
+              {questions === null ? <Composer /> : <Questions key={questions.id} />}
               <Disclaimer />
             </div>
             {chat.historyOpen.value && <HistoryPanel />}

@@ -15,6 +15,7 @@ export interface Group {
   readonly sources: readonly Source[];
 }
 
+/** In the order of the text, so that a reference keeps its number while later ones come. */
 export function groupsOf(annotations: readonly Annotation[]): Group[] {
   const groups = new Map<number, Source[]>();
   for (const { index, source } of annotations) {
@@ -23,7 +24,7 @@ export function groupsOf(annotations: readonly Annotation[]): Group[] {
     if (known === undefined) groups.set(index, [source]);
     else known.push(source);
   }
-  return [...groups].map(([index, sources]) => ({ index, sources }));
+  return [...groups].map(([index, sources]) => ({ index, sources })).sort((a, b) => a.index - b.index);
 }
 
 /** What the button of a reference says: short, because it stands in a sentence. */

@@ -1,7 +1,7 @@
 /** The text field and what belongs to it: files, tools, model, send and stop. A real `<textarea>`. */
 import { batch, useSignal, useSignalEffect } from '@preact/signals';
-import { ArrowUp, AtSign, ChevronDown, Lock, Square } from 'lucide';
-import type { JSX } from 'preact';
+import { ArrowUp, AtSign, ChevronDown, Lock, SlidersHorizontal, Square, X } from 'lucide';
+import type { ButtonHTMLAttributes, JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { InferenceOptions } from '../core/protocol';
 import { mayAttach } from '../element/options';
@@ -13,7 +13,7 @@ import { useOptions, useUi } from './context';
 import { Dictation } from './dictation';
 import { DraftList } from './draft-list';
 import { pasteFiles } from './file-drop';
-import { SuggestionList, useSuggestions } from './suggestions';
+import { SuggestionList, useSuggestions, type Choice } from './suggestions';
 
 /** Browsers without `field-sizing` get their height from here. */
 const GROWS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('field-sizing', 'content');
@@ -32,6 +32,7 @@ export function Composer(): JSX.Element {
   const field = useRef<HTMLTextAreaElement>(null);
   const composing = useRef(false);
   const form = useRef<HTMLFormElement>(null);
+  const opened = useRef<HTMLElement | null>(null);
   const suggestions = useSuggestions(field, () => form.current?.querySelector<HTMLInputElement>('input[type=file]')?.click());
   const status = chat.transcript.thread.value?.status ?? { type: 'active' as const };
   const tool = composer.tools.find((candidate) => candidate.id === selection.tool.value) ?? null;
@@ -100,6 +101,18 @@ export function Composer(): JSX.Element {
     ? (status.reason ?? t('composer.locked'))
     : (tool?.placeholder ?? composer.placeholder ?? t('composer.placeholder'));
   const listId = `${id}-suggestions`;
+  /** What makes a button open a list. */
+  const opener = (choice: Choice, chosen: string | null): ButtonHTMLAttributes => ({
+    'aria-haspopup': 'listbox',
+    'aria-expanded': suggestions.choice === choice,
+    disabled: locked,
+    // Pressed, a button would take the focus from the text field, which closes the list.
+    onPointerDown: (event) => event.preventDefault(),
+    onClick: (event) => {
+      opened.current = event.currentTarget;
+      suggestions.toggle(choice, chosen);
+    },
+  });
   return (
     <form
       ref={form}
@@ -137,7 +150,9 @@ export function Composer(): JSX.Element {
           chat.tags.value = tagsIn(currentTarget.value, chat.tags.value);
           suggestions.look(currentTarget);
         }}
-        onSelect={(event) => suggestions.look(event.currentTarget)}
+        onSelect={(event) => {
+          if (suggestions.choice === null) suggestions.look(event.currentTarget);
+        }}
         onBlur={() => suggestions.close()}
         // A `<textarea>` may not be called a combobox; these are what a text field may say of its list.
         aria-autocomplete={options.entities.search === null && !options.commands.enabled ? undefined : 'list'}
@@ -166,7 +181,12 @@ export function Composer(): JSX.Element {
         {mention}
         {composer.tools.length > 0 && (
           <div class="tools" role="group" aria-label={t('composer.tools')}>
-            {composer.tools.map((option) => {
+            {composer.tools.some(({ pinned }) => !pinned) && (
+              <button type="button" class="icon-button attach" aria-label={t('composer.tools')} title={t('composer.tools')} {...opener('tools', tool?.id ?? null)}>
+                <Icon of={SlidersHorizontal} />
+              </button>
+            )}
+            {composer.tools.filter((option) => option.pinned || option.id === tool?.id).map((option) => {
               const selected = option.id === tool?.id;
               return (
                 <button
@@ -176,27 +196,24 @@ export function Composer(): JSX.Element {
                   aria-pressed={selected}
                   disabled={locked}
                   title={option.label}
-                  onClick={() => selection.selectTool(selected ? null : option.id)}
+                  onClick={() => {
+                    selection.selectTool(selected ? null : option.id);
+                    if (!option.pinned) refocus();
+                  }}
                 >
                   <Icon of={option.icon} size={15} />
                   {option.shortLabel}
+                  {!option.pinned && <Icon of={X} size={13} />}
                 </button>
               );
             })}
           </div>
         )}
         {model !== null && (
-          <label class="model">
-            <span class="visually-hidden">{t('composer.model')}</span>
-            <select value={model.id} disabled={locked} onChange={(event) => (selection.model.value = event.currentTarget.value)}>
-              {composer.models.map((option) => (
-                <option key={option.id} value={option.id} title={option.description ?? undefined} disabled={option.disabled}>
-                  {option.label}
-                </option>
-              ))}
-            </select>
+          <button type="button" class="chip model" aria-label={`${t('composer.model')}: ${model.label}`} {...opener('models', model.id)}>
+            <span>{model.label}</span>
             <Icon of={ChevronDown} size={14} />
-          </label>
+          </button>
         )}
         <span class="grow" />
         {options.composer.dictation && <Dictation disabled={locked} refocus={refocus} />}
@@ -212,7 +229,7 @@ export function Composer(): JSX.Element {
           </button>
         )}
       </div>
-      {suggestions.isOpen && form.current !== null && <SuggestionList of={suggestions} anchor={form.current} id={listId} />}
+      {suggestions.isOpen && form.current !== null && <SuggestionList of={suggestions} anchor={(suggestions.choice === null ? null : opened.current) ?? form.current} id={listId} />}
     </form>
   );
 }

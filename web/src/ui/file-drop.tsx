@@ -42,7 +42,7 @@ export function useFileDrop(): FileDrop {
       const { files, hasFolder } = filesOf(event.dataTransfer);
       ui.attachments.add(files);
       // Behind the list of conversations nobody would see the result.
-      ui.chat.hideHistory();
+      ui.chat.uncover();
       if (hasFolder) ui.chat.toast.value = ui.t('attach.folder');
     },
   };

@@ -40,6 +40,25 @@ export function useFocusKeeper(root: RefObject<HTMLElement | null>): void {
   }, []);
 }
 
+const REGIONS = ['.header', '.history', '.thread', '.start', '.composer, .questions'];
+
+/** F6 leads from region to region, as between the panes of a window, and with Shift backwards. */
+export function toNextRegion(event: KeyboardEvent): void {
+  const { currentTarget: app, target } = event;
+  if (event.key !== 'F6' || !(app instanceof HTMLElement) || !(target instanceof Node)) return;
+  const regions = REGIONS.map((selector) => app.querySelector<HTMLElement>(selector)).filter((region) => region !== null);
+  const from = regions.findIndex((region) => region.contains(target));
+  const step = event.shiftKey ? -1 : 1;
+  for (let tried = 1; tried <= regions.length; tried += 1) {
+    const region = regions[(from + step * tried + 2 * regions.length) % regions.length];
+    const next = region?.hasAttribute('tabindex') === true ? region : region?.querySelector<HTMLElement>('textarea:enabled, input:enabled, button:enabled');
+    if (next == null) continue;
+    next.focus({ preventScroll: true });
+    event.preventDefault();
+    return;
+  }
+}
+
 function isUsable(node: HTMLElement): boolean {
   return node.isConnected && !node.matches(':disabled');
 }
@@ -54,7 +73,7 @@ function isNowhere(app: HTMLElement): boolean {
 /** The list of conversations while it is open; after Back, the button that opened it; else the text field. */
 function successorOf(lost: HTMLElement, app: HTMLElement): HTMLElement | null {
   const find = (selector: string): HTMLElement | null => app.querySelector<HTMLElement>(selector);
-  const history = find('.history');
+  const history = find('.history:not(.beside)');
   if (history !== null) return history;
   const cameBack = lost.matches('.back, .history') || (lost.closest('.history') !== null && !lost.matches('.history-open'));
   // A finger on the text field brings the keyboard up, which nobody asked for.

@@ -9,7 +9,8 @@ export function Header(): JSX.Element | null {
   const { chat, blocked, t } = useUi();
   const { header, history } = useOptions();
   if (!header.enabled) return null;
-  const inHistory = chat.historyOpen.value;
+  const isBeside = chat.isHistoryBeside.value;
+  const inHistory = chat.historyOpen.value && !isBeside;
   const title = inHistory ? t('history.title') : (header.titleText ?? chat.transcript.thread.value?.title ?? '');
   const usable = blocked.value === null;
   const started = chat.threadId.value !== null || chat.transcript.turns.value.length > 0;
@@ -29,7 +30,16 @@ export function Header(): JSX.Element | null {
       {(header.titleEnabled || inHistory) && <h2 class="header-title" part="title" dir="auto">{title}</h2>}
       <div class="header-side end">
         {usable && history.enabled && !inHistory && (
-          <button type="button" class="icon-button history-button" aria-label={t('history.title')} onClick={() => void chat.showHistory()}>
+          <button
+            type="button"
+            class="icon-button history-button"
+            aria-label={t('history.title')}
+            aria-expanded={isBeside ? chat.historyOpen.value : undefined}
+            onClick={() => {
+              if (chat.historyOpen.value) chat.hideHistory();
+              else void chat.showHistory();
+            }}
+          >
             <Icon of={History} />
           </button>
         )}

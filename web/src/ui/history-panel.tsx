@@ -33,7 +33,9 @@ export function HistoryPanel(): JSX.Element {
   return (
     <div
       ref={panel}
-      class="history"
+      class={chat.isHistoryBeside.value ? 'history beside' : 'history'}
+      role="region"
+      aria-label={t('history.title')}
       part="history"
       tabIndex={-1}
       onKeyDown={(event) => {
@@ -148,11 +150,8 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   );
 
   function openThread(): void {
-    if (current && chat.transcript.error.value === null) chat.hideHistory();
-    else {
-      chat.hideHistory();
-      void chat.open(thread.id);
-    }
+    if (current && chat.transcript.error.value === null) chat.uncover();
+    else void chat.open(thread.id);
   }
 }
 

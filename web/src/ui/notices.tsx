@@ -17,8 +17,8 @@ export function Notices({ of = [], rest = false }: { readonly of?: readonly Entr
   return (
     <>
       {shown.map(({ event: notice }, index) => (
-        <div key={index} class={`notice ${notice.level in ICON ? notice.level : 'info'}`} role="status">
-          <Icon of={(ICON as Partial<typeof ICON>)[notice.level] ?? Info} />
+        <div key={index} class={`notice ${Object.hasOwn(ICON, notice.level) ? notice.level : 'info'}`} role="status">
+          <Icon of={Object.hasOwn(ICON, notice.level) ? ICON[notice.level] : Info} />
           <div>
             {(notice.title ?? '') !== '' && <strong dir="auto">{notice.title}</strong>}
             <Markdown text={notice.message} />

@@ -1,10 +1,11 @@
 /**
- * Lists beside the text field: what the page knows that fits the word after `@`, and what can be done that
- * fits the word after a `/` at the start. One of them at a time, by keyboard or by pointer.
+ * Lists beside the text field: what the page knows that fits the word after `@`, what can be done that
+ * fits the word after a `/` at the start, and the tools and models that buttons below the text open.
+ * One of them at a time, by keyboard or by pointer.
  */
 import { useSignal, type Signal } from '@preact/signals';
 import type { Command, Entity } from '@openai/chatkit';
-import { Paperclip, SquarePen, type IconNode } from 'lucide';
+import { Check, Paperclip, SquarePen, type IconNode } from 'lucide';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { asError, callPage } from '../core/errors';
@@ -23,13 +24,23 @@ interface Suggestion {
   readonly description: string;
   readonly icon: IconNode | string;
   readonly group: string;
+  readonly disabled?: boolean;
+  /** It is the choice of the moment. */
+  readonly chosen?: boolean;
   readonly choose: () => void;
 }
+
+/** What a button below the text opens. */
+export type Choice = 'tools' | 'models';
 
 export interface Suggestions {
   readonly found: Signal<readonly Suggestion[]>;
   readonly active: Signal<number>;
   readonly isOpen: boolean;
+  /** Which button's list it is. */
+  readonly choice: Choice | null;
+  /** Opens the list of a button, or closes it. */
+  readonly toggle: (choice: Choice, chosen: string | null) => void;
   /** Looks at the text before the caret. */
   readonly look: (field: HTMLTextAreaElement) => void;
   readonly close: () => void;
@@ -51,6 +62,7 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
   const active = useSignal(0);
   /** Where the word begins, with its mark; `null`: nothing is searched for. */
   const start = useSignal<number | null>(null);
+  const choice = useSignal<Choice | null>(null);
   const asked = useRef({ query: '', turn: 0 });
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
@@ -59,6 +71,7 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
     clearTimeout(timer.current);
     asked.current.turn += 1;
     start.value = null;
+    choice.value = null;
     found.value = [];
   };
   const show = (suggestions: readonly Suggestion[]): void => {
@@ -154,6 +167,35 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
       );
     }, PAUSE_MS);
   };
+  const toggle: Suggestions['toggle'] = (next, chosen) => {
+    const area = field.current;
+    const wasOpen = choice.peek() === next;
+    close();
+    if (area === null || wasOpen) return;
+    const entry = (id: string, label: string, description: string, icon: string, disabled: boolean, run: () => void): Suggestion => ({
+      id,
+      label,
+      description,
+      icon,
+      group: '',
+      disabled,
+      chosen: id === chosen,
+      choose: () => {
+        close();
+        run();
+      },
+    });
+    // The keys of the list are the text field's; with a finger, that would bring up the keyboard.
+    if (!matchMedia('(pointer: coarse)').matches) area.focus({ preventScroll: true });
+    start.value = area.selectionStart;
+    choice.value = next;
+    show(
+      next === 'tools'
+        ? composer.tools.filter(({ pinned }) => !pinned).map(({ id, label, icon }) => entry(id, label, '', icon, false, () => selection.selectTool(id === chosen ? null : id)))
+        : composer.models.map(({ id, label, description, disabled }) => entry(id, label, description ?? '', '', disabled, () => (selection.model.value = id))),
+    );
+    active.value = Math.max(0, found.value.findIndex((suggestion) => suggestion.chosen));
+  };
   const isOpen = start.value !== null && found.value.length > 0;
   const onKey = (event: KeyboardEvent): boolean => {
     if (!isOpen || event.isComposing) return false;
@@ -161,23 +203,25 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
     const suggestion = found.value[active.value];
     if (event.key === 'ArrowDown') active.value = active.value === last ? 0 : active.value + 1;
     else if (event.key === 'ArrowUp') active.value = active.value === 0 ? last : active.value - 1;
-    else if ((event.key === 'Enter' || event.key === 'Tab') && suggestion !== undefined) suggestion.choose();
-    else return false;
+    else if ((event.key === 'Enter' || event.key === 'Tab') && suggestion !== undefined) {
+      if (suggestion.disabled !== true) suggestion.choose();
+    } else return false;
     event.preventDefault();
     return true;
   };
-  return { found, active, isOpen, look, close, onKey };
+  return { found, active, isOpen, choice: choice.value, toggle, look, close, onKey };
 }
 
 export function SuggestionList({ of, anchor, id }: { readonly of: Suggestions; readonly anchor: HTMLElement; readonly id: string }): JSX.Element {
   const { t } = useUi();
+  const label = of.choice === null ? 'composer.mentions' : of.choice === 'tools' ? 'composer.tools' : 'composer.model';
   const list = useRef<HTMLDivElement>(null);
   const at = of.active.value;
   useEffect(() => list.current?.querySelector('[data-active]')?.scrollIntoView({ block: 'nearest' }), [at]);
   let group = '';
   return (
-    <Popover anchor={anchor} class="mentions" side="top" isWide onClose={of.close}>
-      <div ref={list} id={id} role="listbox" aria-label={t('composer.mentions')}>
+    <Popover anchor={anchor} class="mentions" side="top" isWide={of.choice === null} onClose={of.close}>
+      <div ref={list} id={id} role="listbox" aria-label={t(label)}>
         {of.found.value.map((suggestion, index) => {
           const heading = suggestion.group !== group ? suggestion.group : '';
           group = suggestion.group;
@@ -192,18 +236,22 @@ export function SuggestionList({ of, anchor, id }: { readonly of: Suggestions; r
                 id={`${id}-${index}`}
                 class="mention"
                 role="option"
-                aria-selected={index === at}
+                aria-selected={of.choice === null ? index === at : suggestion.chosen}
+                aria-disabled={suggestion.disabled}
                 data-active={index === at ? '' : undefined}
                 onPointerMove={() => (of.active.value = index)}
                 // The text field keeps the focus.
                 onPointerDown={(event) => event.preventDefault()}
-                onClick={() => suggestion.choose()}
+                onClick={() => {
+                  if (suggestion.disabled !== true) suggestion.choose();
+                }}
               >
-                <Icon of={suggestion.icon} size={16} />
+                {suggestion.icon !== '' && <Icon of={suggestion.icon} size={16} />}
                 <span dir="auto">
                   {suggestion.label}
                   {suggestion.description !== '' && <small>{suggestion.description}</small>}
                 </span>
+                {suggestion.chosen === true && <Icon of={Check} size={15} />}
               </div>
             </div>
           );

@@ -14,7 +14,10 @@ import { CutView, PastFailures, TurnErrorView } from './turn-error';
 
 /** Closer to the end than this counts as being there, in pixels. */
 const NEAR_END = 72;
+/** As good as at the end: heights are not whole pixels. */
+const AT_END = 4;
 const NEAR_START = 240;
+const SCROLL_KEYS: ReadonlySet<string> = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End', ' ']);
 const ANCHORS_BY_ITSELF = typeof CSS !== 'undefined' && CSS.supports('overflow-anchor', 'auto');
 
 export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Element {
@@ -25,8 +28,10 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   /** Whether the reader is at the end and wants to stay there. Only scrolling changes it, never growth. */
   const following = useRef(true);
   const lastTop = useRef(0);
-  /** A thread that was just opened, or whose end was asked for, is held at its end as it grows, until the reader moves. */
+  /** A thread that was just opened, or whose end was asked for or scrolled to, is held at its end as it grows, until the reader moves. */
   const held = useRef(false);
+  /** The reader has moved since the last message was sent: reaching the end from here on is on purpose. */
+  const moved = useRef(false);
   const { threadId } = chat;
   const id = threadId.value;
   const turns = chat.transcript.turns.value;
@@ -38,6 +43,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     const distance = view.scrollHeight - view.scrollTop - view.clientHeight;
     if (distance < NEAR_END) following.current = true;
     else if (view.scrollTop < lastTop.current) following.current = false;
+    if (moved.current && distance < AT_END && view.scrollTop > lastTop.current) held.current = true;
     lastTop.current = view.scrollTop;
     away.value = distance > NEAR_END;
     if (view.scrollTop < NEAR_START && chat.loader.hasOlder.peek() && !chat.loader.loadingOlder.peek()) void chat.loadOlder();
@@ -62,6 +68,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         view.scrollTo({ top, behavior: 'instant' });
         following.current = true;
         held.current = false;
+        moved.current = false;
       }
     } else if (opened.current !== id && turns.length > 0) {
       if (opened.current !== null || sent === 0) {
@@ -102,6 +109,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
 
   const release = (): void => {
     held.current = false;
+    moved.current = true;
   };
   /** Whoever asks for the end wants to stay there: an answer that grows is followed until the reader moves. */
   const toEnd = (): void => {
@@ -125,10 +133,16 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         aria-busy={answering}
         aria-label={t('thread.label')}
         onScroll={measure}
-        onWheel={release}
+        // Whoever goes on towards the end does not leave it.
+        onWheel={(event) => {
+          if (event.deltaY < 0) release();
+          else moved.current = true;
+        }}
         onTouchStart={release}
         onPointerDown={release}
-        onKeyDown={release}
+        onKeyDown={(event) => {
+          if (SCROLL_KEYS.has(event.key)) release();
+        }}
       >
         <div ref={content} class="thread-inner">
           {chat.loader.loadingOlder.value && <div class="older">{t('thread.older')}</div>}

@@ -5,8 +5,8 @@ import { useContext } from 'preact/hooks';
 import { useUi } from '../ui/context';
 import { DirectionContext } from './scope';
 import { ALIGN, inset, length, type Css } from './style';
-import { Child, Children, type ComponentProps } from './tree';
-import { childrenOf, count, flag, word, type Node } from './values';
+import { Children, type ComponentProps } from './tree';
+import { childrenOf, count, flag, word } from './values';
 
 const HeaderContext = createContext(false);
 /** Least widths of columns, in pixels. */
@@ -21,15 +21,17 @@ export function Table({ node }: ComponentProps): JSX.Element {
   return (
     <div class="w-table" tabIndex={0} role="region" aria-label={t('widget.table')}>
       <table>
-        {heads.length > 0 && <thead>{heads.map(row)}</thead>}
-        <tbody>{body.map(row)}</tbody>
+        {heads.length > 0 && (
+          <thead>
+            <Children of={{ ...node, children: heads }} />
+          </thead>
+        )}
+        <tbody>
+          <Children of={{ ...node, children: body }} />
+        </tbody>
       </table>
     </div>
   );
-}
-
-function row(node: Node, index: number): JSX.Element {
-  return <Child key={index} node={node} />;
 }
 
 export function TableRow({ node }: ComponentProps): JSX.Element {

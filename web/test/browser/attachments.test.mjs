@@ -121,7 +121,7 @@ test('files alone are a message', () =>
     assert.deepEqual(calls, [[`${server.origin}/upload`, true]], "the page's fetch uploads to the page's origin");
   }));
 
-test("two phases: the bytes go where the server says, with the page's fetch on its own origin only", async () => {
+test("O005 Q12 T12 two phases: the bytes go where the server says, with the page's fetch on its own origin only", async () => {
   await visit('/phases', async (page) => {
     await choose(page, IMAGE);
     await isDone(page, 'flag.png');
@@ -151,7 +151,7 @@ test("two phases: the bytes go where the server says, with the page's fetch on i
   }
 });
 
-test('removing: deletes what was stored, stops what is under way, and keeps the focus', () =>
+test('Q13 removing: deletes what was stored, stops what is under way, and keeps the focus', () =>
   visit('/direct', async (page) => {
     await choose(page, IMAGE, NOTES);
     await isDone(page, 'flag.png');
@@ -264,7 +264,7 @@ test('a picture is pasted; text with a picture beside it stays text', () =>
     await isDone(page, 'image.png');
   }));
 
-test('off, or without a way to the server: no button, no drop, and a word to the developer', async () => {
+test('O063 O064 off, or without a way to the server: no button, no drop, and a word to the developer', async () => {
   for (const path of ['/off', '/nowhere']) {
     await visit(path, async (page) => {
       assert.equal(await page.getByRole('button', { name: 'Attach files' }).count(), 0);

@@ -1,4 +1,4 @@
-// What axe calls serious or critical, as sentences.
+// What axe finds, from moderate on, as sentences.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
@@ -9,6 +9,6 @@ export async function seriousFindings(page, where) {
   await page.evaluate(() => Promise.all(window.chat.shadowRoot.getAnimations().filter((animation) => animation.effect.getTiming().iterations === 1).map((animation) => animation.finished.catch(() => undefined))));
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => window.axe.run(document, { rules: { region: { enabled: false }, 'page-has-heading-one': { enabled: false } } }));
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const serious = violations.filter(({ impact }) => impact !== 'minor');
   return serious.map(({ id, nodes }) => `${where}: ${id} ${nodes.map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ''}`).join(' | ')}`);
 }

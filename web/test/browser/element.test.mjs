@@ -38,7 +38,7 @@ async function visit(path, run) {
 }
 const operations = () => server.state.requests.filter(({ body }) => body.type !== undefined).map(({ body }) => body.type);
 
-test('custom door: a first message makes a thread and an answer', () =>
+test('Q01 Q02 S01 S05 E05 E06 E09 custom door: a first message makes a thread and an answer, a second one goes on', () =>
   visit('/custom', async (page) => {
     await page.getByRole('heading', { name: 'Hello there' }).waitFor();
     await say(page, 'good day');
@@ -102,7 +102,7 @@ test('a prompt of the start screen is sent at once', () =>
     await page.getByText('You said: hello from a prompt').waitFor();
   }));
 
-test('hosted door: secret on mount, renewed after a 401, one replay', () =>
+test('O006 hosted door: secret on mount, renewed after a 401, one replay', () =>
   visit('/hosted', async (page) => {
     await page.waitForFunction(() => window.asked.length === 1);
     await say(page, 'one');
@@ -214,7 +214,7 @@ test('a line that is down is said at load', async () => {
   });
 });
 
-test('domain key: refused in words, and accepted', async () => {
+test('O004 E02 domain key: refused in words, and accepted', async () => {
   await visit('/domain?key=dk_live_bad', async (page) => {
     await page.getByRole('alert').getByText(`not open to the page ${server.origin}`).waitFor();
     assert.match((await eventsOf(page, 'error'))[0].error, /^DomainRefusedError/);
@@ -247,7 +247,7 @@ test('Stop closes the connection and keeps what was written', () =>
     await answered(page, 2);
   }));
 
-test('an error in the stream is shown with Retry, which answers again', () =>
+test('S11 Q05 an error in the stream is shown with Retry, which answers again', () =>
   visit('/custom', async (page) => {
     await say(page, 'error');
     await answered(page);
@@ -279,7 +279,7 @@ test('a 500 of something in between is not repeated and not shown raw', () =>
     assert.equal(operations().length, 1);
   }));
 
-test('client tools: the page runs them and the turn goes on', () =>
+test('O036 Q03 I03 client tools: the page runs them and the turn goes on', () =>
   visit('/custom', async (page) => {
     await say(page, 'tool');
     await answered(page);
@@ -292,7 +292,7 @@ test('client tools: the page runs them and the turn goes on', () =>
     await page.getByText('The page answered: {"error":"no title here"}').waitFor();
   }));
 
-test('effects, unknown events, widgets and unknown items', () =>
+test('E13 effects, unknown events, widgets and unknown items', () =>
   visit('/custom', async (page) => {
     await say(page, 'effect');
     await answered(page);
@@ -305,7 +305,7 @@ test('effects, unknown events, widgets and unknown items', () =>
     assert.ok(logs.includes('item.unknown hologram'));
   }));
 
-test('progress, notices, workflows and sources', () =>
+test('S09 S12 progress, notices, workflows and sources', () =>
   visit('/custom', async (page) => {
     await say(page, 'progress');
     await page.getByText('Looking through your tasks').first().waitFor();
@@ -325,7 +325,7 @@ test('progress, notices, workflows and sources', () =>
     assert.equal(await page.locator('a.source').getAttribute('href'), 'https://example.com/docs');
   }));
 
-test('history: list, open, rename, delete', () =>
+test('Q08 Q09 Q14 Q15 E07 E08 E10 E11 history: list, open, rename, delete', () =>
   visit('/custom', async (page) => {
     await say(page, 'alpha conversation');
     await answered(page);
@@ -349,12 +349,19 @@ test('history: list, open, rename, delete', () =>
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Back to the conversation' }).waitFor({ state: 'detached' });
     assert.equal(await page.locator('.header-title').innerText(), 'Alpha renamed');
+    const { id } = [...server.state.threads.values()].find(({ title }) => title === 'Alpha renamed');
+    const asked = (type) => server.state.requests.filter(({ body }) => body.type === type).map(({ body }) => body.params);
+    assert.deepEqual(asked('threads.list')[0], { limit: 30, order: 'desc' });
+    assert.deepEqual(asked('threads.get_by_id'), [{ thread_id: id }]);
+    assert.deepEqual(asked('threads.update'), [{ thread_id: id, title: 'Alpha renamed' }]);
+    assert.deepEqual(asked('threads.delete').map(({ thread_id: gone }) => gone === id), [false]);
+    assert.deepEqual([await eventsOf(page, 'thread.load.start'), await eventsOf(page, 'thread.load.end')], [[{ threadId: id }], [{ threadId: id }]]);
     const loads = [...(await eventsOf(page, 'thread.load.start')), ...(await eventsOf(page, 'thread.load.end'))];
     assert.equal(loads.length, 2);
     assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [2, 2]);
   }));
 
-test('methods: the history opens without a header, and closes', () =>
+test('M07 M08 O038 methods: the history opens without a header, and closes', () =>
   visit('/custom', async (page) => {
     await say(page, 'gamma conversation');
     await answered(page);
@@ -370,7 +377,7 @@ test('methods: the history opens without a header, and closes', () =>
     assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [1, 1]);
   }));
 
-test('feedback and retry below an answer', () =>
+test('Q11 feedback and retry below an answer', () =>
   visit('/custom', async (page) => {
     await say(page, 'hello');
     await answered(page);
@@ -385,7 +392,7 @@ test('feedback and retry below an answer', () =>
     assert.equal(server.state.requests.at(-1).body.type, 'threads.retry_after_item');
   }));
 
-test('locked and closed threads', () =>
+test('T9 T10 T11 S02 active, locked and closed threads', () =>
   visit('/custom', async (page) => {
     await say(page, 'lock');
     await answered(page);
@@ -397,7 +404,7 @@ test('locked and closed threads', () =>
     assert.equal(await page.locator('textarea').count(), 0);
   }));
 
-test('a long thread opens at its end and pages upwards without jumping', () =>
+test('M03 Q10 a long thread opens at its end and pages upwards without jumping', () =>
   visit('/custom', async (page) => {
     const items = Array.from({ length: 95 }, (_, index) => ({
       type: index % 2 === 0 ? 'user_message' : 'assistant_message', id: `i${index}`, thread_id: 'thr_long', created_at: new Date().toISOString(),
@@ -452,7 +459,7 @@ test('real heights coming in late move nothing: the end stays the end, and what 
     server.state.threads.delete('thr_tall');
   }));
 
-test('methods: queued before options, refused while busy, named when not there yet', () =>
+test('M14 methods: queued before options, refused while busy, named when not there yet', () =>
   visit('/custom', async (page) => {
     const refusal = await page.evaluate(async () => {
       const running = window.chat.sendUserMessage({ text: 'endless' });
@@ -480,7 +487,7 @@ test('methods: queued before options, refused while busy, named when not there y
     assert.match(queued, /You said: queued/);
   }));
 
-test('setOptions: a change keeps thread, draft and focus; a wrong one throws; another partner starts anew', () =>
+test('M01 O008 O062 setOptions: a change keeps thread, draft and focus; a wrong one throws; another partner starts anew', () =>
   visit('/custom', async (page) => {
     await say(page, 'hello');
     await answered(page);
@@ -539,7 +546,7 @@ test('the new message goes to the top, and the end of the answer does not move i
     assert.equal(await top(), during);
   }));
 
-test('autoScroll follows the end, and lets go of a reader who scrolled up', () =>
+test('O099 autoScroll follows the end, and lets go of a reader who scrolled up', () =>
   visit('/custom', async (page) => {
     await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, thread: { autoScroll: true } }));
     const distance = () => page.locator('.thread').evaluate((view) => Math.round(view.scrollHeight - view.scrollTop - view.clientHeight));
@@ -577,7 +584,7 @@ test('280 pixels are enough', () =>
     assert.ok(await fits(), 'history');
   }));
 
-test('a deep link is an event', () =>
+test('E04 a deep link is an event', () =>
   visit('/custom', async (page) => {
     await say(page, 'dangerous');
     await answered(page);

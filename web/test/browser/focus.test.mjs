@@ -31,12 +31,12 @@ async function visit(run, context = {}) {
 const focused = (page) =>
   page.evaluate(() => {
     const node = window.chat.shadowRoot.activeElement;
-    return node === null ? document.activeElement.localName : (node.getAttribute('aria-label') ?? (node.localName === 'div' ? node.className : node.textContent));
+    return node === null ? document.activeElement.localName : node.classList.contains('history') ? 'history' : (node.getAttribute('aria-label') ?? (node.localName === 'div' ? node.className : node.textContent));
   });
 const settled = async (page, name) => {
   await page.waitForFunction((wanted) => {
     const node = window.chat.shadowRoot.activeElement;
-    return node !== null && (node.getAttribute('aria-label') ?? (node.localName === 'div' ? node.className : node.textContent)) === wanted;
+    return node !== null && (node.classList.contains('history') ? 'history' : node.getAttribute('aria-label') ?? (node.localName === 'div' ? node.className : node.textContent)) === wanted;
   }, name).catch(async () => assert.fail(`the focus is on "${await focused(page)}" and not on "${name}"`));
 };
 const press = async (page, name) => {
@@ -162,6 +162,34 @@ test('the way to the end follows an answer that grows, and a wheel over its butt
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     assert.ok((await distance()) < 72, `${await distance()} px from the end`);
     assert.match(await focused(page), /^Conversation/);
+  }));
+
+test('scrolling to the end follows an answer that grows, and scrolling up lets go of it', () =>
+  visit(async (page) => {
+    await say(page, 'long');
+    await answered(page);
+    await say(page, 'endless');
+    await page.getByText('word word').waitFor();
+    const view = page.locator('.thread');
+    const state = () => view.evaluate((node) => ({ top: node.scrollTop, distance: node.scrollHeight - node.scrollTop - node.clientHeight, height: node.scrollHeight }));
+    const grown = async (by) => {
+      const { height } = await state();
+      await page.waitForFunction((wanted) => window.chat.shadowRoot.querySelector('.thread').scrollHeight > wanted, height + by);
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    };
+    await page.waitForFunction(() => { const node = window.chat.shadowRoot.querySelector('.thread'); return node.scrollHeight - node.scrollTop - node.clientHeight > 150; });
+    assert.ok((await state()).distance > 100, 'by itself the view is left where it is');
+    await view.hover();
+    for (let turns = 0; turns < 40 && (await state()).distance > 4; turns += 1) await page.mouse.wheel(0, 600);
+    await page.mouse.wheel(0, 600);
+    await grown(120);
+    assert.ok((await state()).distance < 40, `held at the end: ${(await state()).distance}`);
+    await page.mouse.wheel(0, -300);
+    await page.waitForFunction(() => { const node = window.chat.shadowRoot.querySelector('.thread'); return node.scrollHeight - node.scrollTop - node.clientHeight > 200; });
+    await page.waitForTimeout(150);
+    const { top } = await state();
+    await grown(120);
+    assert.equal((await state()).top, top, 'let go');
   }));
 
 test('options that are none are named in the console, and a tool that is none is refused', () =>

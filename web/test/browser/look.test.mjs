@@ -155,6 +155,7 @@ test('a title that is renamed stays where it is', () =>
     await page.getByRole('button', { name: 'History' }).click();
     await page.locator('.history-open').waitFor();
     await page.locator('.history').evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)));
+    await page.locator('.history-open').hover();
     const [[row], [title]] = [await boxes(page, '.history-row'), await boxes(page, '.history-open')];
     await page.getByRole('button', { name: 'Rename: hello' }).click();
     const [[editedRow], [field]] = [await boxes(page, '.history-row'), await boxes(page, '.rename .field')];

@@ -107,6 +107,18 @@ test('the search by keyboard: down to the first, Escape takes back the search be
     await page.locator('.history').waitFor({ state: 'detached' });
   }));
 
+test('a search that the server ends before it has found anything goes on by itself', () =>
+  visit('/ours', async (page) => {
+    await talkOf(page, 'plan red');
+    const [thread] = server.state.threads.values();
+    server.state.answers['threads.search'] = ({ params: { after } }) => [200, after === 'far' ? { data: [{ id: thread.id, title: 'plan red', created_at: thread.created_at }], has_more: false } : { data: [], has_more: true, after: after === undefined ? 'near' : 'far' }];
+    await openHistory(page);
+    await page.getByRole('searchbox', { name: 'Search' }).fill('plan');
+    await page.getByRole('status').getByText('Conversations found: 1').waitFor({ state: 'attached' });
+    assert.deepEqual(searches().map(({ after = null }) => after), [null, 'near', 'far']);
+    assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
+  }));
+
 test('a search that fails says so, and what came late for other words is dropped', () =>
   visit('/ours', async (page) => {
     await talkOf(page, 'plan red', 'tea');

@@ -109,3 +109,19 @@ test('I06 questions that a later message has passed over are shown as not answer
     await page.getByPlaceholder('Message the AI').waitFor();
   });
 });
+
+test('I06 without their part, questions are shown and answered in words', async () => {
+  const said = [];
+  await theatre.scene(asks(INPUTS), async (page) => {
+    page.on('console', (line) => said.push(line.text()));
+    await page.route('**/chatkit/questions.js*', (route) => route.abort());
+    await page.getByPlaceholder('Message the AI').fill('play');
+    await page.keyboard.press('Enter');
+    await answered(page);
+    await page.locator('dl.answers').waitFor();
+    assert.ok((await page.locator('dl.answers dt').count()) > 0);
+    await page.getByPlaceholder('Message the AI').fill('In my own words');
+    await page.getByRole('button', { name: 'Send message' }).waitFor();
+    assert.equal(said.filter((line) => line.includes('questions could not be loaded')).length, 1, said.join('\n'));
+  }, { message: null });
+});

@@ -47,22 +47,42 @@ test('T6 T7 I02 references stand in the text, open a card by press or by resting
   }
 });
 
-test('U03 a reference that comes while the text is written waits for its end', async () => {
-  const over = gate();
+test('U03 a reference is shown as soon as its paragraph is over, and one of the last paragraph with the end', async () => {
+  const [ended, over] = [gate(), gate()];
+  const notes = [note(13, url('Clock', 'https://clock.example/')), note(30, url('Late', 'https://late.example/'))];
+  const text = 'Nine o’clock.\n\nThe train is late today.';
   await theatre.scene(async ({ send, base, keep }) => {
     const item = { type: 'assistant_message', ...base('msg'), content: [] };
     const update = (value) => send({ type: 'thread.item.updated', item_id: item.id, update: value });
+    const say = (delta) => update({ type: 'assistant_message.content_part.text_delta', content_index: 0, delta });
+    const add = (at) => update({ type: 'assistant_message.content_part.annotation_added', content_index: 0, annotation_index: at, annotation: notes[at] });
     send({ type: 'thread.item.added', item });
     update({ type: 'assistant_message.content_part.added', content_index: 0, content: { type: 'output_text', text: '', annotations: [] } });
-    update({ type: 'assistant_message.content_part.text_delta', content_index: 0, delta: 'Nine o’clock.' });
-    update({ type: 'assistant_message.content_part.annotation_added', content_index: 0, annotation_index: 0, annotation: note(13, url('Clock', 'https://clock.example/')) });
+    say(text.slice(0, 13));
+    add(0);
+    await ended.opened;
+    say(text.slice(13, 30));
+    add(1);
+    say(text.slice(30));
     await over.opened;
-    send({ type: 'thread.item.done', item: keep({ ...item, content: [{ type: 'output_text', text: 'Nine o’clock.', annotations: [note(13, url('Clock', 'https://clock.example/'))] }] }) });
+    send({ type: 'thread.item.done', item: keep({ ...item, content: [{ type: 'output_text', text, annotations: notes }] }) });
   }, async (page) => {
     await page.getByText('Nine o’clock.').waitFor();
-    assert.equal(await page.locator('.cite').count(), 0);
+    assert.equal(await page.locator('.cite').count(), 0, 'a line that grows is left alone');
+    ended.open();
+    const clock = page.locator('.cite').getByText('clock.example');
+    await clock.waitFor();
+    await page.getByText('late today.').waitFor();
+    assert.equal(await page.locator('.cite').count(), 1);
+    await page.locator('.cite').evaluate((node) => (node.marked = true));
+    // It can be used while the answer goes on.
+    await page.locator('.cite').click();
+    await page.locator('.source-card').getByText('Clock', { exact: true }).waitFor();
+    await page.keyboard.press('Escape');
     over.open();
-    await page.locator('.cite').getByText('clock.example').waitFor();
+    await page.locator('.cite').getByText('late.example').waitFor();
+    assert.deepEqual(await page.locator('.cite').evaluateAll((all) => all.map((node) => node.marked === true)), [true, false], 'and is the same one afterwards');
+    assert.equal(await page.locator('.assistant-message .markdown').innerText().then((words) => words.includes('\u2E31')), false);
   });
 });
 

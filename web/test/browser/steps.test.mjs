@@ -56,7 +56,7 @@ test('I07 U08 U09 a call of a tool: a spinner while it runs, then a check, and i
   );
 });
 
-test('I07 thoughts are open while they come and one line afterwards, which says how long', async () => {
+test('I07 T3 thoughts are open while they come and one line afterwards, which says how long', async () => {
   const over = gate();
   await theatre.scene(
     async ({ send, base, say, keep }) => {

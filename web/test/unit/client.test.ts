@@ -148,7 +148,7 @@ describe('the public door', () => {
 });
 
 describe('the custom door', () => {
-  test('calls the latest fetch with a plain object of headers and a string', async () => {
+  test('O003 calls the latest fetch with a plain object of headers and a string', async () => {
     const calls: [string, RequestInit][] = [];
     let name = 'first';
     const transport = customTransport('https://app.example/chat', () => (url, init) => {

@@ -71,6 +71,25 @@ test('marks that come with the end leave the blocks without one alone', () => {
   expect([...host.children].map(({ textContent }) => textContent)).toEqual(['First block.', 'Second block.[0]', 'Third one.']);
 });
 
+test('marks that come while the text grows end in what one parse gives, whatever the text and the moment', () => {
+  const texts = fc.array(fc.constantFrom('word', ' ', '\n', '\n\n', '**', '`', '```\n', '[a](https://x.example)', '- ', '# ', '> ', '. '), { maxLength: 40 }).map((parts) => parts.join(''));
+  fc.assert(fc.property(texts, fc.array(fc.nat({ max: 90 }), { maxLength: 4 }), fc.integer({ min: 1, max: 9 }), (text, given, step) => {
+    const positions = given.toSorted((a, b) => a - b);
+    const host = document.createElement('div');
+    const view = new MarkdownView(host, context(true));
+    let shown = '';
+    for (let end = step; end < text.length; end += step) {
+      const said = text.slice(0, end);
+      const marked = withMarks(said, positions.filter((at) => said.includes('\n\n', at)));
+      shown = marked.startsWith(shown.slice(0, view.settled)) ? marked : withMarks(said, []);
+      view.render(shown, false);
+      expect(host.textContent).not.toMatch(/[\u2E31\u{F0000}-\u{FFFFD}]/u);
+    }
+    view.render(withMarks(text, positions), true);
+    expect(host.textContent).toBe(draw(text, positions).textContent);
+  }), { numRuns: 400 });
+}, 60_000);
+
 describe('O088 tags in a draft', () => {
   const [ada, adaLong] = [tagOf({ id: '1', title: 'Ada', interactive: true, data: { mail: 'a' } }), tagOf({ id: '2', title: 'Ada Lovelace' })];
 

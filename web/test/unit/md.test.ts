@@ -107,6 +107,22 @@ describe('streaming', () => {
     expect(element.textContent).toBe('second');
   });
 
+  test.each([
+    ['## a\n\n#### b\n\n### c\n\n# d\n\n## e', [4, 5, 5, 4, 5]],
+    ['### a\n\n> ###### b\n\n- ## c\n', [4, 5, 4]],
+    ['# a\n\n## b\n\n### c\n\n#### d\n\n##### e\n\n###### f', [4, 5, 6, 7, 8, 9]],
+  ])('headings have no holes, at any moment: %j', (text, levels) => {
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    const found = (): number[] => [...element.querySelectorAll('[role=heading]')].map((node) => Number(node.getAttribute('aria-level')));
+    for (let end = 1; end <= text.length; end += 1) {
+      view.render(text.slice(0, end), false);
+      found().forEach((level, index, all) => expect(level - (all[index - 1] ?? 3)).toBeLessThanOrEqual(1));
+    }
+    view.render(text, true);
+    expect(found()).toEqual(levels);
+  });
+
   test('a link definition at the end reaches brackets at the beginning', () => {
     const text = 'See [the docs][d].\n\nmore\n\nmore\n\nmore\n\n[d]: https://docs.example/';
     const element = host();

@@ -8,7 +8,7 @@ const custom = { url: '/chatkit', domainKey: 'local-dev' };
 const read = (raw: unknown, report: (path: string) => void = () => undefined): Options => readOptions(raw, PAGE, report);
 
 describe('api', () => {
-  test('custom: relative addresses resolve against the page', () => {
+  test('O002 custom: relative addresses resolve against the page', () => {
     expect(read({ api: { url: 'chat', domainKey: '' } }).api).toMatchObject({ door: 'custom', url: 'https://app.example/shop/chat', domainKey: '', fetch: null });
     expect(read({ api: { url: '/chatkit' } }).api).toMatchObject({ door: 'custom', domainKey: '' });
   });
@@ -34,7 +34,7 @@ describe('api', () => {
     [{ api: { url: '/x', uploadStrategy: { type: 'hosted' } } }, 'options.api.uploadStrategy.type must be one of: two_phase, direct'],
     [{ api: { url: '/x', uploadStrategy: { type: 'direct' } } }, 'options.api.uploadStrategy.uploadUrl is missing'],
     [{ api: { url: '/x', uploadStrategy: { type: 'direct', uploadUrl: 'ftp://x' } } }, 'options.api.uploadStrategy.uploadUrl must be an http'],
-  ])('%j is refused', (raw, words) => {
+  ])('O001 %j is refused', (raw, words) => {
     expect(() => read(raw)).toThrow(words);
     try {
       read(raw);

@@ -112,6 +112,7 @@ for (const [group, scenes] of GROUPS) {
     button.type = 'button';
     button.textContent = entry.name;
     button.dataset.name = entry.name;
+    if (entry.source !== undefined) button.dataset.kind = 'widget';
     button.addEventListener('click', () => choose(entry));
     item.append(button);
     byId('scenes').append(item);

@@ -204,7 +204,7 @@ export function wireView({ list, empty, scroll }) {
     const headers = Object.entries(call.headers).filter(([name]) => name !== 'accept-language' && name !== 'content-type');
     inside.replaceChildren(
       element('dl', {}, ...headers.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', { textContent: value })])),
-      ...(call.body === '' ? [] : [element('pre', { textContent: call.body })]),
+      ...(call.body === '' ? [] : [element('pre', { textContent: call.body, tabIndex: 0 })]),
       ...call.events.map((event) => {
         const row = element('div', { className: 'event', title: event.data }, element('span', { className: 'name', textContent: event.name.replace('assistant_message.content_part.', '') }));
         if (event.count > 1) row.append(element('span', { className: 'count', textContent: `×${event.count}` }));
@@ -212,7 +212,7 @@ export function wireView({ list, empty, scroll }) {
         return row;
       }),
       ...(call.isCut === true ? [element('div', { className: 'event', textContent: '… more events' })] : []),
-      ...(call.answer === '' ? [] : [element('pre', { textContent: call.answer })]),
+      ...(call.answer === '' ? [] : [element('pre', { textContent: call.answer, tabIndex: 0 })]),
     );
   }
 

@@ -14,6 +14,8 @@ import { useUi } from '../context';
 import { useRenderContext } from '../render-context';
 import type { ItemProps } from './item-view';
 
+const positionsOf = (groups: readonly Group[]): number[] => groups.map(({ index }) => index);
+
 export function AssistantMessage({ entry, mark }: ItemProps): JSX.Element {
   const { t } = useUi();
   const parts = useComputed(() => {
@@ -49,25 +51,47 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     const element = host.current;
     if (element === null) return;
     element.replaceChildren();
-    const view = new MarkdownView(element, context);
-    let text = '';
-    let complete = false;
+    let view = new MarkdownView(element, context);
+    let [text, plain, complete] = ['', '', false];
     const draw = (): void => view.render(text, complete);
     const stop = effect(() => {
       const { item, live } = entry.value;
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
-      // References stand in the text once it is whole: a mark that comes in the middle would move what is read.
-      groups.current = live === undefined ? groupsOf(part?.annotations ?? []) : [];
-      const next = withMarks(part?.text ?? '', groups.current.map(({ index: at }) => at));
+      const said = part?.text ?? '';
+      const before = groups.current;
+      const all = groupsOf(part?.annotations ?? []);
+      const next = live === undefined ? withMarks(said, positionsOf(all)) : whileItGrows(said, all, view.settled);
       if (next === text && complete === (live === undefined) && text !== '') return;
       text = next;
+      plain = said;
       complete = live === undefined;
-      // What is already whole is drawn before the first paint; what grows waits for the frame.
       if (complete) {
+        groups.current = all;
+        // A button that is there already has the sources that were known then.
+        if (before.some((group, at) => group.sources.length !== all[at]?.sources.length)) {
+          element.replaceChildren();
+          view = new MarkdownView(element, context);
+        }
+        // What is already whole is drawn before the first paint; what grows waits for the frame.
         cancelFrame(draw);
         draw();
       } else onNextFrame(draw);
     });
+    /**
+     * The text with the references of blocks that have ended: one that came into a line under the reader's
+     * eyes would move it. Those that come too late for their block wait for the end.
+     */
+    function whileItGrows(said: string, all: readonly Group[], settled: number): string {
+      const ended = all.filter(({ index: at }) => said.includes('\n\n', at));
+      if (ended.length !== groups.current.length) {
+        const marked = withMarks(said, positionsOf(ended));
+        if (marked.startsWith(text.slice(0, settled))) {
+          groups.current = ended;
+          return marked;
+        }
+      }
+      return said.startsWith(plain) ? text + said.slice(plain.length) : withMarks(said, positionsOf(groups.current));
+    }
     return () => {
       stop();
       cancelFrame(draw);

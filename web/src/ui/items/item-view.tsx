@@ -4,6 +4,7 @@ import type { FunctionComponent, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { ThreadItem } from '../../core/protocol';
 import type { Entry } from '../../store/transcript';
+import { Boundary } from '../boundary';
 import { useUi } from '../context';
 import { aiMark, type AiMark } from './ai-mark';
 import { AssistantMessage } from './assistant-message';
@@ -40,7 +41,16 @@ export function ItemView({ entry, model }: { readonly entry: ReadonlySignal<Entr
   const { type } = item;
   const View = Object.hasOwn(VIEWS, type) ? VIEWS[type] : undefined;
   if (View === undefined) return <UnknownItem type={type} />;
-  return View === null ? null : <View entry={entry} mark={aiMark(item, model)} />;
+  return View === null ? null : (
+    <Boundary of={entry} otherwise={null} onFail={(error) => reportBroken(type, error)}>
+      <View entry={entry} mark={aiMark(item, model)} />
+    </Boundary>
+  );
+}
+
+function reportBroken(type: string, error: unknown): void {
+  // eslint-disable-next-line no-console -- an item that is not shown would be a riddle otherwise
+  console.error(`<openai-chatkit>: an item of the type “${type}” could not be drawn and is left out.`, error);
 }
 
 function UnknownItem({ type }: { readonly type: string }): null {

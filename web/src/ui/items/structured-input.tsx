@@ -4,9 +4,9 @@ import { useUi } from '../context';
 import type { ItemProps } from './item-view';
 
 export function StructuredInput({ entry }: ItemProps): JSX.Element | null {
-  const { chat, t } = useUi();
+  const { chat, parts, t } = useUi();
   const { item } = entry.value;
-  if (item.type !== 'structured_input' || chat.questions.value?.id === item.id) return null;
+  if (item.type !== 'structured_input' || (chat.questions.value?.id === item.id && !parts.questions.hasFailed.value)) return null;
   const status = item.status ?? 'pending';
   return (
     <dl class="card answers">

@@ -1,11 +1,12 @@
-/** Questions of the server in place of the text field: to choose, to write, or to skip, one by one or all at once. */
+/** Questions of the server in place of the text field: to choose, to write, or to skip, one by one or all at once. The entry of the part that the element loads with the first of them. */
 import { useSignal, useSignalEffect, type Signal } from '@preact/signals';
 import { ArrowUp, SkipForward } from 'lucide';
 import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { StructuredAnswer, StructuredQuestion } from '../core/protocol';
 import { Icon } from '../icons/icon';
-import { useUi } from './context';
+import { useUi } from '../ui/context';
+import css from './questions.css';
 
 /** What is filled in for one question. */
 interface Filled {
@@ -25,6 +26,10 @@ export function QuestionPanel(): JSX.Element | null {
   useSignalEffect(() => {
     if (focusRequests.value > 0) form.current?.querySelector<HTMLElement>('input, textarea')?.focus({ preventScroll: true });
   });
+  useLayoutEffect(() => {
+    const root = form.current?.getRootNode();
+    if (root instanceof ShadowRoot) adopt(root);
+  }, []);
   const item = chat.questions.value;
   if (item === null) return null;
   const isBusy = chat.phase.value !== 'idle';
@@ -70,6 +75,16 @@ export function QuestionPanel(): JSX.Element | null {
       </div>
     </form>
   );
+}
+
+let sheet: CSSStyleSheet | null = null;
+
+function adopt(root: ShadowRoot): void {
+  if (sheet === null) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+  }
+  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 }
 
 function answerOf({ chosen, words, skipped }: Filled): StructuredAnswer {
