@@ -7,7 +7,7 @@ import type { ThreadItem } from './protocol';
 const HAS: Readonly<Partial<Record<ThreadItem['type'], (item: Readonly<Record<string, unknown>>) => boolean>>> = {
   user_message: ({ content, attachments }) => isListOf(content, hasText) && (attachments == null || isListOf(attachments, isObject)),
   assistant_message: ({ content }) => isListOf(content, hasText),
-  structured_input: ({ inputs }) => isListOf(inputs, isObject),
+  structured_input: ({ inputs }) => isListOf(inputs, (input) => isObject(input) && typeof input['id'] === 'string' && typeof input['question'] === 'string'),
   widget: ({ widget }) => isObject(widget) && typeof widget['type'] === 'string',
   workflow: ({ workflow }) => isObject(workflow) && isListOf(workflow['tasks'], isObject),
   task: ({ task }) => isObject(task),

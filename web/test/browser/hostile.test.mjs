@@ -148,10 +148,10 @@ test('as titles: of the thread, in the history, in the question before a deletio
       await page.getByRole('button', { name: 'History', exact: true }).click();
       await page.locator('.history-open').waitFor();
       assert.deepEqual(await dangers(page), []);
-      await page.locator('.history-row .icon-button').first().click();
+      await page.getByRole('button', { name: /^Rename: / }).click();
       assert.equal(await page.locator('.rename .field').inputValue(), text.replace(/[\r\n]/g, ''));
       await page.keyboard.press('Escape');
-      await page.locator('.history-row .icon-button').nth(1).click();
+      await page.getByRole('button', { name: /^Delete: / }).click();
       await page.getByRole('alertdialog').waitFor();
       assert.deepEqual(await dangers(page), []);
     });
