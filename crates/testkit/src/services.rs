@@ -14,5 +14,5 @@ mod redis;
 pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
 pub use mcp::{McpPeer, mcp_folder, mcp_python};
 pub use model_servers::ModelServers;
-pub use postgresql::PostgreSql;
+pub use postgresql::{PostgreSql, PostgreSqlDatabase};
 pub use redis::Redis;

@@ -20,7 +20,7 @@ CREATE TABLE threads (
     data       text   COLLATE "C" NOT NULL,
     -- The project of a server key is the owner's issuer, when it is one.
     project    text   COLLATE "C" GENERATED ALWAYS AS (
-        CASE WHEN owner LIKE 'key:%' THEN split_part(owner, ' ', 1) END
+        CASE WHEN owner LIKE 'key:% %' THEN split_part(owner, ' ', 1) END
     ) STORED,
     UNIQUE (owner, id)
 ) WITH (fillfactor = 80);

@@ -345,7 +345,8 @@ async fn lock_thread(
     })
 }
 
-/// How much of a page's rows is told: as many as fit, and the first one that does not, without what is in it.
+/// How much of a page's rows is told: as many as fit, the first one in any case, and the one after them without what is in
+/// it.
 ///
 /// Sizes are known without reading what was stored.
 fn within_bytes(columns: &str, page: &str, order: &str, bytes: usize) -> String {
@@ -354,7 +355,7 @@ fn within_bytes(columns: &str, page: &str, order: &str, bytes: usize) -> String 
          FROM (SELECT *, octet_length(data) AS size, row_number() OVER (ORDER BY {order}) AS place,
                    sum(octet_length(data)) OVER (ORDER BY {order}) AS total
                FROM ({page} ORDER BY {order} LIMIT ${limit}) AS page) AS sized
-         WHERE total - size <= ${bytes} ORDER BY place",
+         WHERE total - size <= ${bytes} OR place = 2 ORDER BY place",
         limit = bytes + 1,
     )
 }
