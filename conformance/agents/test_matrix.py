@@ -35,6 +35,7 @@ ANYWHERE = {"foreign": OK, "missing": OK}
 EXPECTED = {
     "threads.create": ANYWHERE,
     "threads.list": ANYWHERE,
+    "threads.search": ANYWHERE,
     "input.transcribe": ANYWHERE,
     "attachments.create": ANYWHERE,
     "attachments.delete": dict.fromkeys(STATES, NO_FILE),
@@ -67,6 +68,7 @@ def params(request, thread, item_id):
     return {
         "threads.create": {"input": message("Hello")},
         "threads.list": {"limit": 5},
+        "threads.search": {"query": "hello"},
         "input.transcribe": {"audio_base64": "aGVsbG8=", "mime_type": "audio/webm"},
         "attachments.create": {"name": "a.txt", "size": 3, "mime_type": "text/plain"},
         "attachments.delete": {"attachment_id": "cfile_0000000000000000000000000000ffff"},

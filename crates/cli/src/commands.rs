@@ -10,6 +10,7 @@ mod findings;
 mod jwt;
 mod key;
 mod mcp;
+mod metrics;
 mod migrate;
 mod output;
 mod reach;

@@ -22,7 +22,7 @@ pub(crate) use crate::config::raw::{
     Durability, EnvironmentName, IssuerPreset, LogFormat, ModelKind, OnDisconnect, RawAction,
     RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
     RawClientAuthMethod, RawClientSecret, RawClientTool, RawCondition, RawConfig, RawHeader,
-    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawModel,
+    RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawMetrics, RawModel,
     RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
     RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };

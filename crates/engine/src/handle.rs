@@ -44,6 +44,7 @@ impl Engine {
                 self.load_thread(&context, &params.thread_id).await?
             }
             Request::ThreadsList(params) => self.list_threads(&context, params).await?,
+            Request::ThreadsSearch(params) => self.search_threads(&context, params).await?,
             Request::ThreadsUpdate(params) => {
                 self.rename_thread(&context, &params.thread_id, &params.title)
                     .await?

@@ -20,6 +20,7 @@ pub mod ports;
 mod reach;
 mod run;
 pub mod runs;
+pub mod search;
 pub mod template;
 mod threads;
 mod title;

@@ -17,7 +17,10 @@ use protocol::{
     request::{FeedbackKind, Order},
 };
 
-use crate::context::{Owner, Project, RequestContext};
+use crate::{
+    context::{Owner, Project, RequestContext},
+    search::Wanted,
+};
 
 pub use agent::{
     Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
@@ -187,6 +190,18 @@ impl Change {
     }
 }
 
+/// A thread in which what a person looked for was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// The thread.
+    pub thread: ThreadMetadata,
+    /// What stands around the words, where they are in a message; `None` where they are in the title.
+    pub excerpt: Option<String>,
+}
+
+/// How long a store looks for threads before it says how far it came.
+pub const SEARCH_TIME: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -234,6 +249,16 @@ pub trait Store: Send + Sync + 'static {
         owner: &Owner,
         query: &PageQuery,
     ) -> Result<Page<ThreadMetadata>, StoreError>;
+
+    /// The owner's threads whose title, or one of whose messages, holds all the words that are wanted; by time of
+    /// creation, newest first. Of the query, `limit` and `after` count. A page ends early after [`SEARCH_TIME`]: then it
+    /// has more, and its `after` is the thread that was looked through last, whatever was in it.
+    async fn search(
+        &self,
+        owner: &Owner,
+        wanted: &Wanted,
+        query: &PageQuery,
+    ) -> Result<Page<Match>, StoreError>;
 
     /// The threads of everybody in a project, with whose they are; otherwise as
     /// [`threads`](Self::threads).
@@ -301,12 +326,19 @@ pub trait Store: Send + Sync + 'static {
         key: &str,
     ) -> Result<Option<(ThreadId, RequestRecord)>, StoreError>;
 
-    /// Threads whose run lives as far as the store knows, at most this many. Called before anything runs: then each of
-    /// them was left behind by a process that has ended.
+    /// Threads whose run lives as far as the store knows, and whose process has ended, at most this many. A store that
+    /// cannot tell processes apart (see [`lease`](Self::lease)) is asked before anything runs.
     async fn left_behind(
         &self,
         limit: u32,
     ) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError>;
+
+    /// How long a process may give no sign of life before it is taken to have ended; then
+    /// [`left_behind`](Self::left_behind) is asked again and again, because others may end while this one runs. `None`
+    /// where a process has its store to itself.
+    fn lease(&self) -> Option<std::time::Duration> {
+        None
+    }
 
     /// Removes a thread with its items, its queue and feedback.
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;

@@ -6,7 +6,8 @@ use crate::{
     context::{HistoryAccess, Owner, RequestContext},
     engine::Engine,
     error::Error,
-    ports::PageQuery,
+    ports::{Match, PageQuery},
+    search::Wanted,
 };
 
 impl Engine {
@@ -40,6 +41,29 @@ impl Engine {
                 cut(newest, query)
             }
         }
+    }
+
+    /// A page of the threads that the session may see and that hold what is wanted, newest first.
+    pub(crate) async fn visible_matches(
+        &self,
+        context: &RequestContext,
+        wanted: &Wanted,
+        query: &PageQuery,
+    ) -> Result<Page<Match>, Error> {
+        let owner = &context.owner;
+        let visible = match context.rules.history {
+            HistoryAccess::All => return Ok(self.store.search(owner, wanted, query).await?),
+            HistoryAccess::Unlisted => return Ok(Page::empty()),
+            HistoryAccess::Recent(count) => self.newest_threads(owner, count.get()).await?,
+        };
+        let mut page = self.store.search(owner, wanted, query).await?;
+        let is_visible = |id: &str| visible.iter().any(|thread| thread.id.as_str() == id);
+        page.data
+            .retain(|found| is_visible(found.thread.id.as_str()));
+        // Older ones than the oldest that is visible need not be looked through.
+        page.after = page.after.filter(|after| is_visible(after));
+        page.has_more = page.after.is_some();
+        Ok(page)
     }
 
     /// The owner's newest threads, newest first. Costs a query for each hundred.

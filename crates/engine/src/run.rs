@@ -118,7 +118,11 @@ impl Running {
             while let Some(effect) = self.effects.pop_front() {
                 match effect {
                     Effect::Emit(event) => self.mouth.say(event),
-                    Effect::End => return self.mouth.speak(),
+                    Effect::End => {
+                        let end = self.mouth.last_word();
+                        metrics::counter!("vestibule_runs_total", "end" => end).increment(1);
+                        return self.mouth.speak();
+                    }
                     Effect::Save(change) => self.save(*change).boxed().await,
                     effect => self.perform(effect),
                 }

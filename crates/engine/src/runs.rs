@@ -204,6 +204,17 @@ struct State {
     is_closing: bool,
 }
 
+/// How much goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Runs that live.
+    pub living: usize,
+    /// Messages that wait for their turn.
+    pub waiting: usize,
+    /// Those who read either.
+    pub readers: usize,
+}
+
 /// The run that lives in a thread, and those that wait.
 struct Line {
     live: Arc<Run>,
@@ -359,6 +370,22 @@ impl Runs {
             .values()
             .map(|line| 1 + line.waiting.len())
             .sum()
+    }
+
+    /// How much goes on.
+    pub fn counts(&self) -> Counts {
+        let state = self.lock();
+        let mut counts = Counts::default();
+        for line in state.lines.values() {
+            let waiting = line.waiting.iter().map(|waiting| &waiting.run);
+            counts.living += 1;
+            counts.waiting += line.waiting.len();
+            counts.readers += std::iter::once(&line.live)
+                .chain(waiting)
+                .map(|run| lock(&run.readers).count)
+                .sum::<usize>();
+        }
+        counts
     }
 
     /// Ends every run in words, and those that come.

@@ -2,7 +2,7 @@
 
 use protocol::{
     Page, Thread, ThreadId, ThreadItem, ThreadPatch,
-    request::{ItemsFeedback, ItemsList, Order, ThreadsList},
+    request::{ItemsFeedback, ItemsList, Order, ThreadsList, ThreadsSearch},
 };
 use serde_json::json;
 
@@ -10,7 +10,8 @@ use crate::{
     context::{Owner, RequestContext},
     engine::{Answer, Engine, LoadedThread},
     error::Error,
-    ports::{Change, PageQuery},
+    ports::{Change, Match, PageQuery},
+    search::Wanted,
     turn::Why,
     words::Words,
 };
@@ -21,8 +22,10 @@ const MAX_TITLE_CHARS: usize = 200;
 const RUN: &str = "vestibule_run";
 /// …the messages that wait for it…
 const QUEUED: &str = "vestibule_queued";
-/// …and the message whose answer was interrupted.
+/// …the message whose answer was interrupted…
 const INTERRUPTED: &str = "vestibule_interrupted";
+/// …and, of a thread that was looked for, what stands around the words in one of its messages.
+const EXCERPT: &str = "vestibule_excerpt";
 
 impl Engine {
     /// A thread with its first page of items, and what goes on in it.
@@ -63,6 +66,32 @@ impl Engine {
         let bare = |thread| Thread::for_client(thread, Page::default());
         Ok(Answer::Threads(Page {
             data: page.data.into_iter().map(bare).collect(),
+            has_more: page.has_more,
+            after: page.after,
+        }))
+    }
+
+    pub(crate) async fn search_threads(
+        &self,
+        context: &RequestContext,
+        params: ThreadsSearch,
+    ) -> Result<Answer, Error> {
+        let wanted = Wanted::parse(&params.query).ok_or_else(|| Error::Invalid {
+            message: Words::NothingToSearchFor.into(),
+            param: Some("params.query".to_owned()),
+        })?;
+        let query = page_query(params.limit, Order::Desc, params.after.as_ref());
+        let page = self.visible_matches(context, &wanted, &query).await?;
+        let shown = |Match { thread, excerpt }| {
+            let mut thread = Thread::for_client(thread, Page::default());
+            if let Some(excerpt) = excerpt {
+                let notes = &mut thread.thread.metadata;
+                notes.insert(EXCERPT.to_owned(), json!(excerpt));
+            }
+            thread
+        };
+        Ok(Answer::Threads(Page {
+            data: page.data.into_iter().map(shown).collect(),
             has_more: page.has_more,
             after: page.after,
         }))

@@ -203,6 +203,7 @@ catalogue! {
     EmptyMessage,
     MessageTooLong { limit: u64 = 2_048 },
     TitleLength { most: usize = 200 },
+    NothingToSearchFor,
     NoToolWaits,
     DecidedAlready,
     FormAnsweredAlready,

@@ -1,4 +1,4 @@
-//! What the browser asks: ChatKit's sixteen requests and two of our own, one address.
+//! What the browser asks: ChatKit's sixteen requests and three of our own, one address.
 //!
 //! [`Envelope::parse`] is the only way in. It reads strictly, within [`Limits`], and its errors say
 //! which field is wrong.
@@ -114,6 +114,8 @@ requests! {
     ThreadsCancel(ThreadsCancel) = "threads.cancel", value;
     ThreadsGetById(ThreadsGetById) = "threads.get_by_id", value;
     ThreadsList(ThreadsList) = "threads.list", value;
+    /// Look for words in the user's threads. An extension.
+    ThreadsSearch(ThreadsSearch) = "threads.search", value;
     ThreadsUpdate(ThreadsUpdate) = "threads.update", value;
     /// Delete a thread with all its items.
     ThreadsDelete(ThreadsDelete) = "threads.delete", value;
@@ -151,6 +153,7 @@ impl Request {
             Self::ItemsFeedback(params) => Some(&params.thread_id),
             Self::ThreadsCreate(_)
             | Self::ThreadsList(_)
+            | Self::ThreadsSearch(_)
             | Self::AttachmentsCreate(_)
             | Self::AttachmentsDelete(_)
             | Self::InputTranscribe(_) => None,
@@ -373,6 +376,21 @@ pub struct ThreadsList {
     #[serde(default)]
     pub order: Order,
     /// The last thread of the page before.
+    pub after: Option<ThreadId>,
+}
+
+/// Look for words in the titles and messages of the user's threads.
+///
+/// The answer is a page of threads, newest first; what stands around the words in a message is in a thread's metadata,
+/// under `vestibule_excerpt`. A page may hold fewer than `limit` threads, or none, and still have more behind it.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadsSearch {
+    /// Words with spaces between them. All of them are looked for, in any order, whatever their case.
+    pub query: String,
+    /// How many at most; the server has a limit of its own.
+    pub limit: Option<u32>,
+    /// The `after` of the page before.
     pub after: Option<ThreadId>,
 }
 

@@ -1,7 +1,7 @@
 //! What happens around every request: in one function and in this order, so that the order can be
 //! read.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -22,7 +22,7 @@ use crate::{
     client_ip::{self, ClientIp, is_forwarded_by_stranger},
     cors::{self, PageCheck},
     error::{self, ApiError, ErrorReport},
-    host, locale, refused_origins,
+    host, locale, metrics, refused_origins,
     report::RequestName,
 };
 
@@ -45,6 +45,7 @@ pub(crate) async fn around(
     next: Next,
 ) -> Response {
     let (app, address) = (&app, address.as_deref());
+    let began = Instant::now();
     // 1. A name for the request, so that a person can report an error without telling a secret.
     //    The span is for whoever looks closely (`log.filter` at `debug`).
     let id: Arc<str> = format!("req_{:032x}", app.engine.ids.next()).into();
@@ -95,7 +96,9 @@ pub(crate) async fn around(
     let mut response = answer.instrument(span.clone()).await.into_response();
 
     // 8. Errors are logged here and nowhere else, and refusals written down.
+    let status = response.status();
     if let Some(report) = response.extensions().get::<ErrorReport>() {
+        metrics::refused(report.code, status);
         let trace = response.extensions().get();
         let is_news = audit::refusal(app, report, &page_check, client, trace);
         // What a conversation has said about itself: who speaks, in which thread and workflow.
@@ -104,6 +107,12 @@ pub(crate) async fn around(
         refused_origins::note(app, report, client).await;
         error::retell(&mut response, language, is_operator);
     }
+    metrics::answered(
+        &line.0,
+        address.map(|address| address.path),
+        status,
+        began.elapsed(),
+    );
     let headers = response.headers_mut();
     // 9. Pages may read the answer only when they may ask at all.
     page_check.finish(headers);

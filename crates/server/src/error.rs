@@ -181,6 +181,18 @@ impl ApiError {
             .with_code("unknown_path")
     }
 
+    /// 401 for whoever reads metrics without the token for it.
+    pub(crate) fn metrics_token_needed() -> Self {
+        Self {
+            challenge: Some(CHALLENGE),
+            ..Self::new(
+                StatusCode::UNAUTHORIZED,
+                "metrics are read with the token of `metrics.token_env`, as `Authorization: Bearer …`",
+            )
+        }
+        .with_code("invalid_token")
+    }
+
     /// 405 for a path that takes other methods.
     pub fn method_not_allowed(message: impl Into<Message>) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, message).with_code("method_not_allowed")

@@ -24,6 +24,7 @@ mod host;
 mod in_hand;
 mod limits;
 mod locale;
+pub mod metrics;
 mod path;
 mod readiness;
 mod refused_origins;
@@ -50,6 +51,7 @@ pub use crate::{
     error::ApiError,
     files::{FileAddresses, UploadSettings},
     limits::{Limits, Rate, Rates},
+    metrics::Metrics,
     readiness::Readiness,
     revocation::Revocations,
     serve::{ServeOptions, Served, serve},

@@ -86,7 +86,10 @@ mod tests {
             ("sqlite:///var/lib/", "must look like sqlite://"),
             ("mysql://me:hunter2@host/db", "must look like sqlite://"),
             ("sqlite://data.db?mode=rwc", "takes no options"),
-            ("postgres://me:hunter2@host:db", "must look like postgres://"),
+            (
+                "postgres://me:hunter2@host:db",
+                "must look like postgres://",
+            ),
         ] {
             let message = Address::parse(url).unwrap_err().to_string();
             assert!(message.contains(expected), "{url}: {message}");

@@ -15,6 +15,7 @@ mod files;
 mod people;
 mod postgres;
 mod rows;
+mod search;
 mod sqlite;
 mod upkeep;
 

@@ -7,6 +7,7 @@
 //! - `postgres/pool.rs`, `postgres/trouble.rs`: connections, transactions, and what goes wrong with them
 //! - `postgres/nodes.rs`: which processes live
 //! - `postgres/threads.rs`, `postgres/change.rs`, `postgres/runs.rs`: conversations
+//! - `postgres/search.rs`: looking for words in them
 //! - `postgres/attachments.rs`: what is known about files
 //! - `postgres/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `postgres/audit.rs`: what happened, append-only
@@ -23,6 +24,7 @@ mod nodes;
 mod pool;
 mod runs;
 mod schema;
+mod search;
 mod threads;
 mod tls;
 mod trouble;
@@ -126,16 +128,22 @@ impl Postgres {
         D: Send + Sync + 'static,
         T: Send + 'static,
     {
+        let began = Instant::now();
         let connections = Arc::clone(&self.connections);
         let written = self
             .tasks
             .spawn(async move { connections.write(durability, &data, work).await });
-        written.await.map_err(Error::internal)?
+        let written = written.await.map_err(Error::internal)?;
+        metrics::histogram!("vestibule_store_seconds", "kind" => "write").record(began.elapsed());
+        written
     }
 
     /// Reads with several statements, which are sent together.
     async fn read_all(&self, batch: Batch<'_>) -> Result<Vec<Outcome>, Error> {
-        self.connections.read(&batch).await
+        let began = Instant::now();
+        let read = self.connections.read(&batch).await;
+        metrics::histogram!("vestibule_store_seconds", "kind" => "read").record(began.elapsed());
+        read
     }
 
     /// The rows of one statement.
@@ -145,7 +153,10 @@ impl Postgres {
         params: Vec<Param<'_>>,
     ) -> Result<Vec<Row>, Error> {
         let outcomes = self.read_all(Batch::of(sql, params)).await?;
-        Ok(outcomes.into_iter().next().map_or_else(Vec::new, |one| one.rows))
+        Ok(outcomes
+            .into_iter()
+            .next()
+            .map_or_else(Vec::new, |one| one.rows))
     }
 
     /// The first row of one statement.
@@ -183,7 +194,14 @@ mod tests {
 
     #[test]
     fn no_two_names_are_taken_for_the_same() {
-        let texts = ["a", "a\0", "a\u{10ffff}", "a\u{10ffff}0", "a\0\0", "a\u{10ffff}\0"];
+        let texts = [
+            "a",
+            "a\0",
+            "a\u{10ffff}",
+            "a\u{10ffff}0",
+            "a\0\0",
+            "a\u{10ffff}\0",
+        ];
         let names: std::collections::BTreeSet<_> = texts.iter().map(|text| name(text)).collect();
         assert_eq!(names.len(), texts.len());
         assert!(names.iter().all(|name| !name.contains('\0')));

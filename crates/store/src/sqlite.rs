@@ -2,6 +2,7 @@
 //!
 //! - `sqlite/queue.rs`: the threads that speak with the database
 //! - `sqlite/threads.rs`: conversations
+//! - `sqlite/search.rs`: looking for words in them
 //! - `sqlite/attachments.rs`: what is known about files
 //! - `sqlite/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `sqlite/audit.rs`: what happened, append-only
@@ -20,6 +21,7 @@ mod place;
 mod queue;
 mod runs;
 mod schema;
+mod search;
 mod threads;
 mod upkeep;
 
@@ -31,7 +33,7 @@ use std::io::{ErrorKind, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -128,7 +130,9 @@ impl Sqlite {
         durability: Durability,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let began = Instant::now();
         let written = self.writer.run(durability, work).await;
+        metrics::histogram!("vestibule_store_seconds", "kind" => "write").record(began.elapsed());
         if let Some(checkpointer) = &self.checkpointer {
             checkpointer.ring();
         }
@@ -140,10 +144,13 @@ impl Sqlite {
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        match &self.readers {
+        let began = Instant::now();
+        let read = match &self.readers {
             Some(readers) => readers.run(work).await,
             None => self.writer.run(self.durability, work).await,
-        }
+        };
+        metrics::histogram!("vestibule_store_seconds", "kind" => "read").record(began.elapsed());
+        read
     }
 }
 

@@ -21,6 +21,7 @@ mod paging;
 mod projects;
 mod runs;
 mod sample;
+mod search;
 mod threads;
 
 use std::sync::Arc;
@@ -138,6 +139,14 @@ cases! { $
         limits_are_kept_within_bounds,
         a_page_ends_before_it_grows_too_large,
         the_newest_items_are_read_as_far_as_they_fit,
+    }
+    search {
+        threads_are_found_by_their_titles_and_messages,
+        words_are_found_in_every_language_and_case,
+        only_what_a_person_reads_is_looked_through,
+        nobody_finds_what_is_somebody_elses,
+        pages_of_matches_put_together_are_all_of_them,
+        a_deleted_or_changed_text_is_found_no_more,
     }
     attachments {
         the_bytes_of_an_attachment_come_once,

@@ -11,6 +11,7 @@ pub mod http;
 pub mod introspection;
 pub mod keys;
 pub mod mcp;
+pub mod metered;
 pub mod openai;
 pub mod relay;
 pub mod session;
@@ -28,6 +29,7 @@ pub use keys::HttpKeyFetch;
 pub use mcp::{
     ExchangeClient, ForwardedIdentity, IdentitySigner, McpServer, McpTools, TokenExchange,
 };
+pub use metered::Metered;
 pub use openai::{ChatCompletions, ProviderConfig, Responses};
 pub use relay::Relay;
 pub use session::HttpSessionLookup;

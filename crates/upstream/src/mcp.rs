@@ -59,6 +59,7 @@ use self::{
 use crate::{
     error::Error,
     http::{HttpClient, HttpPolicy},
+    metered::ToolWatch,
 };
 
 /// How many tools are offered at most where nothing else is said: OpenAI refuses a question with more.
@@ -550,7 +551,11 @@ impl McpTools {
             (Some(config), Some(_)) if !is_approved && config.consent.is_needed(&tool) => {
                 Ok(Box::pin(stream::iter([ToolEvent::NeedsApproval])))
             }
-            (Some(config), Some(session)) => session.call(config, tool.name, arguments).await,
+            (Some(config), Some(session)) => {
+                let watch = ToolWatch::begin(&config.name);
+                let answer = session.call(config, tool.name, arguments).await;
+                Ok(watch.until_done(answer?))
+            }
             _ => Err("There is no tool of this name.".to_owned()),
         }
     }

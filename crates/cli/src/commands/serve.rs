@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 use upstream::McpTools;
 
 use crate::{
-    commands::reach,
+    commands::{metrics, reach},
     compose::{self, Composed},
     config::{self, Overrides, Variables},
     open_files,
@@ -53,6 +53,7 @@ pub(crate) async fn run(
     open_files::provide(&mut config);
     let listener = listen(&config.server.listen).await?;
     let address = listener.local_addr()?;
+    let metrics = metrics::begin(&config.metrics, variables).await?;
     if config.dev.enabled && !address.ip().is_loopback() {
         bail!(
             "the development issuer signs anybody in, so `--dev` listens on loopback only; use \
@@ -84,7 +85,11 @@ pub(crate) async fn run(
         signals.next().await
     };
     let background = async {
-        tokio::join!(server::background(app.clone()), look_at_tools(&tools));
+        tokio::join!(
+            server::background(app.clone()),
+            look_at_tools(&tools),
+            metrics::serve(metrics, app.clone()),
+        );
     };
     let serving = server::serve(
         listener,
@@ -142,7 +147,7 @@ fn leave(code: i32) -> ! {
 }
 
 /// Takes the address, or says what can be done about it.
-async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let port = address.rsplit_once(':').map_or(address, |(_, port)| port);
         let hint = match error.kind() {

@@ -25,7 +25,8 @@ use engine::{
 use secrecy::SecretString;
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
-    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, ProviderConfig, Relay, Responses,
+    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, Metered, ProviderConfig, Relay,
+    Responses,
     openai::{
         Gate, MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
         responses::ResponsesOptions,
@@ -255,7 +256,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         builtin_tools: builtin::builtin_tools(raw)?,
     };
     if raw.kind == ModelKind::Demo {
-        let model: Arc<dyn Model> = Arc::new(Demo::default());
+        let model: Arc<dyn Model> = Arc::new(Metered::new(&raw.id, Arc::new(Demo::default())));
         return Ok(BuiltModel {
             relay: Relay::Translate(model.clone()),
             model,
@@ -336,7 +337,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         }
     };
     Ok(BuiltModel {
-        model,
+        model: Arc::new(Metered::new(&raw.id, model)),
         relay,
         transcriber: Some(transcriber),
         name: raw.model.clone(),

@@ -3,6 +3,7 @@
 //! Every table refuses unknown keys. `config.default.toml` documents these keys for people; a test
 //! holds the two together.
 
+mod metrics;
 mod model;
 mod workflow;
 
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
     ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
 };
@@ -38,6 +40,7 @@ pub(crate) struct RawConfig {
     pub(crate) uploads: RawUploads,
     pub(crate) limits: RawLimits,
     pub(crate) audit: RawAudit,
+    pub(crate) metrics: RawMetrics,
     pub(crate) pages: RawPages,
     pub(crate) dev: RawDev,
 }

@@ -28,6 +28,8 @@ pub(crate) struct Mouth {
     /// Whether something else than text waits.
     is_pressing: bool,
     last_spoken: Instant,
+    /// What kind of event was said last, for whoever counts.
+    last_word: &'static str,
 }
 
 impl Mouth {
@@ -41,6 +43,7 @@ impl Mouth {
             run,
             is_pressing: false,
             last_spoken: now.checked_sub(GATHER).unwrap_or(now),
+            last_word: "nothing",
         }
     }
 
@@ -51,6 +54,11 @@ impl Mouth {
         }
         self.end.0 += event.span();
         self.is_pressing |= !is_text(&event);
+        self.last_word = match event {
+            Event::Error(_) => "error",
+            Event::Notice(_) => "notice",
+            _ => "answer",
+        };
         log::write(&mut self.frames, &event, self.end, &mut self.words);
         self.events.push(event);
         if self.words.len() >= MOST_WAITING {
@@ -70,6 +78,11 @@ impl Mouth {
         self.run.log.append(std::mem::take(&mut self.events), words);
         self.is_pressing = false;
         self.last_spoken = Instant::now();
+    }
+
+    /// `answer`, or in which other words it ended.
+    pub(crate) const fn last_word(&self) -> &'static str {
+        self.last_word
     }
 
     pub(crate) fn has_words(&self) -> bool {

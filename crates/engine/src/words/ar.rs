@@ -233,6 +233,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
             let most = CHARACTERS.count(*most as u64);
             return format!("طول العنوان من 1 إلى {most}.").into();
         }
+        Words::NothingToSearchFor => "اكتب كلمة واحدة على الأقل للبحث عنها.",
         Words::NoToolWaits => {
             "لا توجد أداة من هذه الصفحة تنتظر ردًا في هذه المحادثة؛ يُرجى إعادة تحميلها لمعرفة حالتها."
         }

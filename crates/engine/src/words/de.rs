@@ -225,6 +225,9 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("Ein Titel hat 1 bis {most} Zeichen.").into();
         }
+        Words::NothingToSearchFor => {
+            "Geben Sie mindestens ein Wort ein, nach dem gesucht werden soll."
+        }
         Words::NoToolWaits => {
             "In dieser Unterhaltung wartet kein Werkzeug dieser Seite auf eine Antwort; laden Sie sie neu, um zu sehen, \
              wo sie steht."

@@ -196,6 +196,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("a title has 1 to {most} characters").into();
         }
+        Words::NothingToSearchFor => "type at least one word to search for",
         Words::NoToolWaits => {
             "no tool of this page is waiting for an answer in this conversation; reload it to see where it is"
         }

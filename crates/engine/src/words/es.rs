@@ -209,6 +209,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("Un título tiene de 1 a {most} caracteres.").into();
         }
+        Words::NothingToSearchFor => "Escriba al menos una palabra para buscar.",
         Words::NoToolWaits => {
             "Ninguna herramienta de esta página espera respuesta en esta conversación; recárguela para ver cómo está."
         }

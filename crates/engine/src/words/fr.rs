@@ -214,6 +214,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("Un titre compte de 1 à {most} caractères.").into();
         }
+        Words::NothingToSearchFor => "Saisissez au moins un mot à rechercher.",
         Words::NoToolWaits => {
             "Aucun outil de cette page n’attend de réponse dans cette conversation ; rechargez-la pour voir où elle en \
              est."

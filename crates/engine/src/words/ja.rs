@@ -202,6 +202,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("タイトルは 1～{most} 文字にしてください。").into();
         }
+        Words::NothingToSearchFor => "検索する言葉を入力してください。",
         Words::NoToolWaits => {
             "この会話で回答を待っているこのページのツールはありません。再読み込みして、状況を確認してください。"
         }

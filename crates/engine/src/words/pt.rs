@@ -209,6 +209,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::TitleLength { most } => {
             return format!("Um título tem de 1 a {most} caracteres.").into();
         }
+        Words::NothingToSearchFor => "Digite ao menos uma palavra para pesquisar.",
         Words::NoToolWaits => {
             "Nenhuma ferramenta desta página está esperando resposta nesta conversa; recarregue-a para ver como está."
         }

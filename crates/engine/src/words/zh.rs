@@ -118,6 +118,7 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
             return format!("消息超过了这里允许的 {limit}，请发送较短的消息。").into();
         }
         Words::TitleLength { most } => return format!("标题应为 1 到 {most} 个字符。").into(),
+        Words::NothingToSearchFor => "请输入要搜索的文字。",
         Words::NoToolWaits => "此对话中没有本页面的工具在等待响应，请重新加载以查看当前状态。",
         Words::DecidedAlready => "此事已作出决定，请重新加载对话以查看后续情况。",
         Words::FormAnsweredAlready => "此表单已填写，请重新加载对话以查看答案。",

@@ -61,6 +61,7 @@ impl Limits {
                 self.check_name("params.action.type", &params.action.name)
             }
             Request::ThreadsUpdate(params) => self.check_name("params.title", &params.title),
+            Request::ThreadsSearch(params) => self.check_name("params.query", &params.query),
             Request::ItemsFeedback(params) => {
                 at_most("params.item_ids", params.item_ids.len(), self.entries)
             }

@@ -103,7 +103,11 @@ fn every_widget_the_sdk_knows_is_a_type_here() {
 fn files_of_the_sdk() -> impl Iterator<Item = GoldenFile> {
     let is_extension = |file: &GoldenFile| {
         let name = file.value["type"].as_str();
-        file.kind == "request" && matches!(name, Some("threads.resume" | "threads.cancel"))
+        file.kind == "request"
+            && matches!(
+                name,
+                Some("threads.resume" | "threads.cancel" | "threads.search")
+            )
     };
     golden_files()
         .into_iter()

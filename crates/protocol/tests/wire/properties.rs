@@ -10,7 +10,7 @@ use protocol::request::{
     ItemsFeedback, ItemsList, Order, StructuredInputSubmission, SubmissionStatus,
     ThreadsAddClientToolOutput, ThreadsAddStructuredInput, ThreadsAddUserMessage, ThreadsCancel,
     ThreadsCreate, ThreadsDelete, ThreadsGetById, ThreadsList, ThreadsResume,
-    ThreadsRetryAfterItem, ThreadsUpdate, UserMessageInput,
+    ThreadsRetryAfterItem, ThreadsSearch, ThreadsUpdate, UserMessageInput,
 };
 use protocol::{
     AttachmentId, Cursor, Envelope, ItemId, JsonObject, Limits, Position, Request, RequestKind,
@@ -186,6 +186,15 @@ fn request(kind: RequestKind) -> BoxedStrategy<Request> {
                 Request::ThreadsList(ThreadsList {
                     limit,
                     order,
+                    after,
+                })
+            })
+            .boxed(),
+        RequestKind::ThreadsSearch => (text(), option::of(any::<u32>()), option::of(thread()))
+            .prop_map(|(query, limit, after)| {
+                Request::ThreadsSearch(ThreadsSearch {
+                    query,
+                    limit,
                     after,
                 })
             })

@@ -33,6 +33,10 @@ fn requests(name: &str, target: &Target) -> Vec<Value> {
             },
         })],
         "threads.list" => vec![json!({ "after": thread })],
+        "threads.search" => vec![
+            json!({ "query": "secret" }),
+            json!({ "query": "see", "after": thread }),
+        ],
         "attachments.create" | "input.transcribe" => vec![],
         "threads.add_user_message" => vec![
             json!({ "thread_id": thread, "input": input("hi") }),

@@ -188,12 +188,13 @@ mod tests {
             let server = read(&format!("?sslmode={word}&sslrootcert=/ca%20one.pem")).unwrap();
             assert_eq!(server.encryption, encryption);
             assert_eq!(server.may_be_another(), may_be_another);
-            assert_eq!(
-                server.root_certificates,
-                Some(PathBuf::from("/ca one.pem"))
-            );
+            assert_eq!(server.root_certificates, Some(PathBuf::from("/ca one.pem")));
         }
-        assert!(!Server::parse("postgres://me@127.0.0.1/x").unwrap().may_be_another());
+        assert!(
+            !Server::parse("postgres://me@127.0.0.1/x")
+                .unwrap()
+                .may_be_another()
+        );
     }
 
     #[test]

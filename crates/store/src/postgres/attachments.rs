@@ -163,7 +163,9 @@ async fn announce(
         params![owner.as_str(), record.session.as_deref().map(name)],
     );
     let outcomes = transaction.run(batch).await?;
-    let row = outcomes.get(counted).and_then(|outcome| outcome.rows.first());
+    let row = outcomes
+        .get(counted)
+        .and_then(|outcome| outcome.rows.first());
     let row = row.ok_or(Error::NotFound)?;
     let (all, of_session, unsent): (i64, i64, i64) =
         (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);

@@ -28,7 +28,9 @@ impl AuditStore for Postgres {
         if rows.is_empty() {
             return Ok(());
         }
-        let appended = self.write(rows, |transaction, rows| Box::pin(append(transaction, rows)));
+        let appended = self.write(rows, |transaction, rows| {
+            Box::pin(append(transaction, rows))
+        });
         Ok(appended.await?)
     }
 
@@ -98,7 +100,10 @@ async fn append(
         .map(|record| record.session_id.as_deref().map(name))
         .collect();
     let versions: Vec<_> = rows.iter().map(|(_, stored)| stored.version).collect();
-    let data: Vec<_> = rows.iter().map(|(_, stored)| stored.data.as_str()).collect();
+    let data: Vec<_> = rows
+        .iter()
+        .map(|(_, stored)| stored.data.as_str())
+        .collect();
     batch.add(
         "INSERT INTO audit_log (key, at, kind, door, session_id, party, version, data)
          SELECT (SELECT last FROM audit_state) - cardinality($1::bigint[]) + entry.place, entry.at,
@@ -133,7 +138,11 @@ async fn list(
          FROM audit_log AS log LEFT JOIN audit_parties AS party ON party.key = log.party
          WHERE log.key ",
     );
-    sql.push_str(if query.is_newest_first { "< $1" } else { "> $1" });
+    sql.push_str(if query.is_newest_first {
+        "< $1"
+    } else {
+        "> $1"
+    });
     let mut parameters = params![after];
     for (clause, seconds) in [
         (" AND log.at >= $", query.since),
@@ -184,10 +193,7 @@ pub(super) fn read_entry(row: &Row) -> Result<AuditEntry, Error> {
 /// Removes some of the entries that are older than the time of retention; 0 when nothing is left. Nobody adds any
 /// meanwhile, so a party that no entry names stays so.
 async fn purge_some(transaction: &mut Transaction) -> Result<u64, Error> {
-    let mut batch = Batch::of(
-        "SELECT 1 FROM audit_state FOR NO KEY UPDATE",
-        params![],
-    );
+    let mut batch = Batch::of("SELECT 1 FROM audit_state FOR NO KEY UPDATE", params![]);
     let removed = batch.add(
         "DELETE FROM audit_log WHERE key IN (
              SELECT key FROM audit_log WHERE at < (SELECT before FROM audit_state) LIMIT $1)

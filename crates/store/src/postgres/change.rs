@@ -127,10 +127,18 @@ pub(super) async fn apply(
             batch.add("DELETE FROM runs WHERE thread = $1", params![thread.key]);
         }
         Some(RunEnd::Interrupted) => {
-            batch.add(
-                "UPDATE runs SET is_interrupted = true WHERE thread = $1",
+            let step = batch.add(
+                "UPDATE runs SET is_interrupted = true WHERE thread = $1 AND NOT is_interrupted",
                 params![thread.key],
             );
+            if change.epoch.is_some() {
+                // Another process that saw the same was faster.
+                checks.push(Check {
+                    step,
+                    count: 1,
+                    otherwise: Error::Fenced,
+                });
+            }
         }
         None => {}
     }
@@ -151,7 +159,10 @@ fn edit(thread: &Locked, change: &EncodedChange) -> Result<Option<Stored>, Error
     let Stored { version, data } = &thread.metadata;
     let mut metadata: ThreadMetadata = rows::decode(*version, data)?;
     metadata.apply(change.patch.clone());
-    metadata.title = metadata.title.take().or_else(|| change.title_if_none.clone());
+    metadata.title = metadata
+        .title
+        .take()
+        .or_else(|| change.title_if_none.clone());
     rows::encode(&metadata).map(Some)
 }
 

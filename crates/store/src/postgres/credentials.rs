@@ -180,7 +180,13 @@ impl CredentialStore for Postgres {
     ) -> Result<(), StoreError> {
         let data = (*current, *nonce, *next, now);
         let replaced = self.write(data, |transaction, (current, nonce, next, now)| {
-            Box::pin(keys::replace_resume(transaction, current, nonce, next, *now))
+            Box::pin(keys::replace_resume(
+                transaction,
+                current,
+                nonce,
+                next,
+                *now,
+            ))
         });
         Ok(replaced.await?)
     }

@@ -29,7 +29,8 @@ pub(super) async fn some_rows(
     let of_thread = |thread: i64| params![whose, thread, after, BATCH];
     match kind {
         Kind::ChatSessions => {
-            let sql = "SELECT version, data, ended_at, ended_because, key AS row_key, id AS row_name
+            let sql =
+                "SELECT version, data, ended_at, ended_because, key AS row_key, id AS row_name
                  FROM chat_sessions WHERE issuer = $1 AND subject = $2 AND key > $3
                  ORDER BY key LIMIT $4";
             let parameters = params![name(issuer), name(subject), after, BATCH];
@@ -88,7 +89,8 @@ pub(super) async fn some_rows(
             read_rows(postgres, sql, of_thread(thread), what, read_item).await
         }
         Kind::Feedback { thread } => {
-            let sql = "SELECT items.id, feedback.kind, feedback.at, threads.id, items.key AS row_key,
+            let sql =
+                "SELECT items.id, feedback.kind, feedback.at, threads.id, items.key AS row_key,
                      items.id AS row_name
                  FROM threads JOIN items ON items.thread = threads.key
                      JOIN feedback ON feedback.item = items.key

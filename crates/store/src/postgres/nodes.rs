@@ -16,8 +16,8 @@ use crate::Durability;
 use crate::error::Error;
 use crate::postgres::pool::{Batch, Connections, params};
 
-/// After how many seconds without a sign a process is taken to have ended.
-pub(super) const LEASE_SECONDS: f64 = 15.0;
+/// After how long without a sign a process is taken to have ended.
+pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// How often it gives one.
 const SIGN: Duration = Duration::from_secs(4);
 
@@ -62,10 +62,8 @@ impl Node {
                              FOR UPDATE SKIP LOCKED)",
                         params![],
                     );
-                    let added = batch.add(
-                        "INSERT INTO nodes DEFAULT VALUES RETURNING key",
-                        params![],
-                    );
+                    let added =
+                        batch.add("INSERT INTO nodes DEFAULT VALUES RETURNING key", params![]);
                     let outcomes = transaction.finish(batch).await?;
                     let row = outcomes.get(added).and_then(|outcome| outcome.rows.first());
                     Ok(row.ok_or(Error::NotFound)?.try_get(0)?)

@@ -403,9 +403,7 @@ async fn run(
     statement: &Statement,
     params: &[Param<'_>],
 ) -> Result<Outcome, tokio_postgres::Error> {
-    let params = params
-        .iter()
-        .map(|param| &**param as &(dyn ToSql + Sync));
+    let params = params.iter().map(|param| &**param as &(dyn ToSql + Sync));
     let stream = client.query_raw(statement, params).await?;
     pin_mut!(stream);
     let mut rows = Vec::new();

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use crate::error::Error;
 use crate::postgres::attachments;
 use crate::postgres::change::Check;
-use crate::postgres::nodes::LEASE_SECONDS;
+use crate::postgres::nodes::LEASE;
 use crate::postgres::pool::{Batch, Transaction, params};
 use crate::postgres::threads::read_stored;
 use crate::postgres::{Postgres, name};
@@ -177,7 +177,7 @@ pub(super) async fn left_behind(
             params![
                 i64::from(limit),
                 postgres.node.known_key(),
-                LEASE_SECONDS
+                LEASE.as_secs_f64()
             ],
         )
         .await?;

@@ -74,9 +74,7 @@ pub(super) async fn connect(server: &Server) -> Result<Client, Error> {
     clippy::disallowed_methods,
     reason = "a connection ends with its client, which is gone before the server stops"
 )]
-fn drive(
-    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-) {
+fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static) {
     tokio::spawn(async move {
         // Whoever waits for an answer is told.
         let _ = connection.await;
@@ -102,7 +100,9 @@ async fn version(client: &Client) -> Result<usize, Error> {
 /// that it was taken.
 async fn migrate(client: &mut Client) -> Result<(), Error> {
     client
-        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on")
+        .batch_execute(
+            "SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on",
+        )
         .await?;
     loop {
         let transaction = client.transaction().await?;
@@ -127,7 +127,10 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
         transaction.batch_execute(step).await?;
         let version = found + 1;
         transaction
-            .execute("INSERT INTO vestibule_schema (version) VALUES ($1)", &[&version])
+            .execute(
+                "INSERT INTO vestibule_schema (version) VALUES ($1)",
+                &[&version],
+            )
             .await?;
         transaction.commit().await?;
         tracing::info!(version, "database migrated");

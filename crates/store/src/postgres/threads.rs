@@ -5,8 +5,10 @@
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store, StoreError,
+    Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
+    StoreError,
 };
+use engine::search::Wanted;
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
@@ -15,8 +17,9 @@ use tokio_postgres::Row;
 
 use crate::error::Error;
 use crate::postgres::change::{self, Check, Locked};
+use crate::postgres::nodes::LEASE;
 use crate::postgres::pool::{Batch, Outcome, Transaction, params};
-use crate::postgres::{Postgres, name, runs, schema};
+use crate::postgres::{Postgres, name, runs, schema, search};
 use crate::rows::change::{EncodedChange, EncodedItem};
 use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
 use crate::rows::{self, Stored};
@@ -84,6 +87,15 @@ impl Store for Postgres {
     ) -> Result<Page<ThreadMetadata>, StoreError> {
         let rows = page_of_threads(self, "owner", owner.as_str(), query).await?;
         Ok(read_page(query, &rows, read_stored)?)
+    }
+
+    async fn search(
+        &self,
+        owner: &Owner,
+        wanted: &Wanted,
+        query: &PageQuery,
+    ) -> Result<Page<Match>, StoreError> {
+        Ok(search::search(self, owner, wanted, query).await?)
     }
 
     async fn threads_in(
@@ -215,6 +227,10 @@ impl Store for Postgres {
         Ok(runs::left_behind(self, limit).await?)
     }
 
+    fn lease(&self) -> Option<std::time::Duration> {
+        Some(LEASE)
+    }
+
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
         let data = (owner.clone(), thread.clone());
         self.write(data, |transaction, (owner, thread)| {
@@ -255,12 +271,7 @@ impl Store for Postgres {
                     "INSERT INTO feedback (item, kind, at)
                      SELECT key, $3, $4 FROM items WHERE thread = $1 AND id = ANY($2)
                      ON CONFLICT (item) DO UPDATE SET kind = excluded.kind, at = excluded.at",
-                    params![
-                        thread.key,
-                        ids,
-                        rows::kind_name(*kind),
-                        at.as_microsecond()
-                    ],
+                    params![thread.key, ids, rows::kind_name(*kind), at.as_microsecond()],
                 );
                 let outcomes = transaction.run(batch).await?;
                 let is_whole = Check {
@@ -406,6 +417,15 @@ async fn page_of_threads(
     let sql = within_bytes(", owner", &page, order, parameters.len() + 1);
     parameters.extend(bounds_of_page(query));
     postgres.read(sql, parameters).await
+}
+
+/// Where an owner's thread of this id stands, or stood.
+pub(super) async fn place_of(postgres: &Postgres, owner: &Owner, id: &str) -> Result<Place, Error> {
+    let found = postgres.read_all(Batch::of(
+        "SELECT created_at, id FROM threads WHERE owner = $1 AND id = $2",
+        params![owner.as_str(), name(id)],
+    ));
+    place(found.await?.into_iter().next(), id, 1)
 }
 
 /// The last two parameters of a page: its bytes, and one row more than wanted, to see whether there are more.

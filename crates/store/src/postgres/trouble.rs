@@ -30,7 +30,9 @@ pub(super) enum Trouble {
     #[error("the database server did not answer in time")]
     Silent,
     /// Nobody gave a connection back in time.
-    #[error("all connections of the pool are in use; a larger `storage.pool_size` or a faster database would help")]
+    #[error(
+        "all connections of the pool are in use; a larger `storage.pool_size` or a faster database would help"
+    )]
     Crowded,
 }
 
@@ -117,7 +119,11 @@ fn from_code(said: Trouble) -> Error {
         "40001" | "40P01" | "57014" | "55P03" | "25P03" | "25006" | "0A000" | "26000" => {
             Error::busy(said)
         }
-        class if ["08", "53", "57P"].iter().any(|start| class.starts_with(start)) => {
+        class
+            if ["08", "53", "57P"]
+                .iter()
+                .any(|start| class.starts_with(start)) =>
+        {
             Error::busy(said)
         }
         _ => Error::internal(said),

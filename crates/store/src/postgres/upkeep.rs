@@ -138,10 +138,7 @@ async fn forget_credentials(
 }
 
 /// The rows are locked before any goes: whoever writes to a thread holds its row before it counts bytes, too.
-async fn forget_some_threads(
-    transaction: &mut Transaction,
-    owner: &Owner,
-) -> Result<u64, Error> {
+async fn forget_some_threads(transaction: &mut Transaction, owner: &Owner) -> Result<u64, Error> {
     let found = transaction
         .query(
             "SELECT key FROM threads WHERE owner = $1 ORDER BY key LIMIT $2 FOR UPDATE",

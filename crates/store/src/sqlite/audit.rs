@@ -20,7 +20,10 @@ const PURGE_BATCH: u32 = 500;
 #[async_trait]
 impl AuditStore for Sqlite {
     async fn append_audit(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let rows: Vec<_> = records.iter().map(rows::audit::encode).collect::<Result<_, _>>()?;
+        let rows: Vec<_> = records
+            .iter()
+            .map(rows::audit::encode)
+            .collect::<Result<_, _>>()?;
         let appended = self.write(move |connection| {
             let mut rows = rows.iter();
             rows.try_for_each(|(record, stored)| append(connection, record, stored))

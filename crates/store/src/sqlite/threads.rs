@@ -5,8 +5,10 @@
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store, StoreError,
+    Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
+    StoreError,
 };
+use engine::search::Wanted;
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
@@ -17,7 +19,7 @@ use crate::error::Error;
 use crate::rows::change::{EncodedChange, EncodedItem};
 use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
 use crate::rows::{self, Stored};
-use crate::sqlite::{Sqlite, runs, schema};
+use crate::sqlite::{Sqlite, runs, schema, search};
 
 #[async_trait]
 impl Store for Sqlite {
@@ -58,6 +60,18 @@ impl Store for Sqlite {
     ) -> Result<Page<ThreadMetadata>, StoreError> {
         let (owner, query) = (owner.clone(), query.clone());
         self.read(move |connection| page_of_threads(connection, &owner, &query))
+            .await
+            .map_err(StoreError::from)
+    }
+
+    async fn search(
+        &self,
+        owner: &Owner,
+        wanted: &Wanted,
+        query: &PageQuery,
+    ) -> Result<Page<Match>, StoreError> {
+        let (owner, wanted, query) = (owner.clone(), wanted.clone(), query.clone());
+        self.read(move |connection| search::search(connection, &owner, &wanted, &query))
             .await
             .map_err(StoreError::from)
     }
@@ -355,11 +369,7 @@ pub(super) fn page_of_threads(
     owner: &Owner,
     query: &PageQuery,
 ) -> Result<Page<ThreadMetadata>, Error> {
-    let (low, high) = thread_bounds(query, |id| {
-        connection
-            .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
-            .query_row([owner.as_str(), id], read_place)
-    })?;
+    let (low, high) = thread_bounds(query, |id| place_of_owned(connection, owner, id))?;
     let sql = format!(
         "SELECT version, data, id FROM threads WHERE owner = ?1 {}",
         range_of_threads(low.as_ref(), high.as_ref(), travels(query))
@@ -368,6 +378,21 @@ pub(super) fn page_of_threads(
         (low.unwrap_or_default(), high.unwrap_or_default());
     let params = params![owner.as_str(), low_at, low_id, high_at, high_id];
     read_page(connection, &sql, query, params, read_stored)
+}
+
+/// How a statement about an owner's threads, newest first, goes on so that it begins behind the one of this id: `?2` and
+/// `?3` are that one's place.
+pub(super) fn threads_before(
+    connection: &Connection,
+    owner: &Owner,
+    after: Option<&str>,
+) -> Result<(&'static str, Place), Error> {
+    let Some(after) = after else {
+        return Ok(("ORDER BY created_at DESC, id DESC", Place::default()));
+    };
+    let place = place_of(after, 1, |id| place_of_owned(connection, owner, id))?;
+    let range = "AND (created_at, id) < (?2, ?3) ORDER BY created_at DESC, id DESC";
+    Ok((range, place))
 }
 
 /// See [`page_of_threads`].
@@ -456,6 +481,12 @@ fn newest_items(
     Ok(newest)
 }
 
+fn place_of_owned(connection: &Connection, owner: &Owner, id: &str) -> rusqlite::Result<Place> {
+    connection
+        .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
+        .query_row([owner.as_str(), id], read_place)
+}
+
 fn read_place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok((row.get(0)?, row.get(1)?))
 }
@@ -467,16 +498,25 @@ fn thread_bounds(
 ) -> Result<(Option<Place>, Option<Place>), Error> {
     let find = |id: &Option<String>, rounded_up| {
         id.as_deref()
-            .map(|id| match place(id) {
-                Err(rusqlite::Error::QueryReturnedNoRows) => {
-                    place_of_gone(id, rounded_up).ok_or(rusqlite::Error::QueryReturnedNoRows)
-                }
-                found => found,
-            })
+            .map(|id| place_of(id, rounded_up, &place))
             .transpose()
     };
     let (low, high) = low_and_high(query.order, &query.after, &query.before);
     Ok((find(low, 0)?, find(high, 1)?))
+}
+
+/// Where a thread stands, or stood.
+fn place_of(
+    id: &str,
+    rounded_up: i64,
+    place: impl Fn(&str) -> rusqlite::Result<Place>,
+) -> rusqlite::Result<Place> {
+    match place(id) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            place_of_gone(id, rounded_up).ok_or(rusqlite::Error::QueryReturnedNoRows)
+        }
+        found => found,
+    }
 }
 
 /// The end of a statement: the threads between two places, `(?2, ?3)` and `(?4, ?5)`, at most `?6`. A bound that is not

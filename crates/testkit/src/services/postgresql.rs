@@ -162,6 +162,20 @@ impl PostgreSqlDatabase {
         Ok(database)
     }
 
+    /// Makes one where tests that have a SQLite database otherwise are to run on PostgreSQL
+    /// (`VESTIBULE_TEST_STORE=postgresql`).
+    pub async fn where_wanted() -> Option<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            clippy::expect_used,
+            reason = "the environment says which services tests are to use; a test without its service fails"
+        )]
+        match std::env::var("VESTIBULE_TEST_STORE").as_deref() {
+            Ok("postgresql") => Some(Self::new().await.expect("a PostgreSQL")),
+            _ => None,
+        }
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         let (server, _) = self.admin.rsplit_once('/').unwrap_or((&self.admin, ""));

@@ -92,10 +92,7 @@ pub(super) async fn insert<K: Key + Sync>(
     Ok(())
 }
 
-pub(super) async fn find<K: Key>(
-    postgres: &Postgres,
-    digest: &Digest,
-) -> Result<Option<K>, Error> {
+pub(super) async fn find<K: Key>(postgres: &Postgres, digest: &Digest) -> Result<Option<K>, Error> {
     let row = postgres.read_first(K::FIND, params![digest.as_slice()]);
     row.await?.as_ref().map(read_key).transpose()
 }
@@ -260,10 +257,7 @@ pub(super) async fn touch_visitor(
     Ok(())
 }
 
-pub(super) async fn remove_visitor(
-    transaction: &mut Transaction,
-    id: &str,
-) -> Result<bool, Error> {
+pub(super) async fn remove_visitor(transaction: &mut Transaction, id: &str) -> Result<bool, Error> {
     let removed = transaction.query("DELETE FROM visitors WHERE id = $1", params![name(id)]);
     Ok(removed.await?.count > 0)
 }
@@ -275,9 +269,7 @@ pub(in crate::postgres) async fn lock_stale_visitor(
     before: UnixTime,
 ) -> Result<Option<VisitorRecord>, Error> {
     let found = transaction.query(
-        select_visitor!(
-            "last_seen_at < $1 ORDER BY last_seen_at LIMIT 1 FOR UPDATE SKIP LOCKED"
-        ),
+        select_visitor!("last_seen_at < $1 ORDER BY last_seen_at LIMIT 1 FOR UPDATE SKIP LOCKED"),
         params![before.seconds()],
     );
     found.await?.rows.first().map(read_visitor).transpose()

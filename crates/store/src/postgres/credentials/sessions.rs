@@ -108,7 +108,8 @@ pub(super) async fn insert(
 }
 
 /// A secret and its session, as they were at one moment.
-const FIND_SECRET: &str = "SELECT session.version, session.data, session.ended_at, session.ended_because,
+const FIND_SECRET: &str =
+    "SELECT session.version, session.data, session.ended_at, session.ended_because,
             secret.digest, secret.created_at, secret.expires_at, secret.rotated_at,
             secret.rotation_nonce, secret.rotation_next, session.key
      FROM client_secrets AS secret JOIN chat_sessions AS session ON session.key = secret.session
@@ -234,10 +235,7 @@ pub(super) async fn renew(
     }
 }
 
-fn write_renewed<'a>(
-    batch: &mut Batch<'a>,
-    session: &'a ChatSessionRecord,
-) -> Result<(), Error> {
+fn write_renewed<'a>(batch: &mut Batch<'a>, session: &'a ChatSessionRecord) -> Result<(), Error> {
     let stored = rows::encode(session)?;
     batch.add(
         "UPDATE chat_sessions SET login = $2, version = $3, data = $4 WHERE id = $1",
@@ -279,7 +277,10 @@ pub(super) async fn list(
     if let Some((issuer, subject)) = &filter.owner {
         let next = parameters.len() + 1;
         parameters.extend(params![name(issuer), name(subject)]);
-        sql.push_str(&format!(" AND issuer = ${next} AND subject = ${}", next + 1));
+        sql.push_str(&format!(
+            " AND issuer = ${next} AND subject = ${}",
+            next + 1
+        ));
     }
     if let Some(live_at) = filter.live_at {
         let next = parameters.len() + 1;
@@ -297,11 +298,7 @@ pub(super) async fn list(
     rows.iter().map(read_session).collect()
 }
 
-pub(super) async fn end(
-    transaction: &mut Transaction,
-    id: &str,
-    end: End,
-) -> Result<bool, Error> {
+pub(super) async fn end(transaction: &mut Transaction, id: &str, end: End) -> Result<bool, Error> {
     let ended = transaction
         .query(
             "UPDATE chat_sessions SET ended_at = $2, ended_because = $3
