@@ -8,6 +8,7 @@
 
 mod address;
 mod backup;
+mod copy;
 mod durable;
 mod error;
 mod export;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
+pub use crate::copy::{Copied, CopyError, CopyOptions, Which, copy};
 pub use crate::durable::write_new_file;
 pub use crate::error::Error;
 pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};

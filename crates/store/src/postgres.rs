@@ -23,7 +23,7 @@ mod export;
 mod nodes;
 mod pool;
 mod runs;
-mod schema;
+pub(crate) mod schema;
 mod search;
 mod threads;
 mod tls;
@@ -173,7 +173,7 @@ impl Postgres {
 /// as U+10FFFF, which is no character; that one itself is doubled, so that no two texts become the same.
 ///
 /// For texts that are looked for and not read back. (Messages are JSON, in which a NUL is escaped anyway.)
-fn name(text: &str) -> Cow<'_, str> {
+pub(crate) fn name(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', '\u{10ffff}']) {
         return Cow::Borrowed(text);
     }
@@ -186,6 +186,22 @@ fn name(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(taken)
+}
+
+/// The text that [`name`] took.
+pub(crate) fn name_back(taken: &str) -> String {
+    let mut text = String::with_capacity(taken.len());
+    let mut characters = taken.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{10ffff}' => match characters.next() {
+                Some('0') => text.push('\0'),
+                other => text.extend(other),
+            },
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -205,5 +221,8 @@ mod tests {
         let names: std::collections::BTreeSet<_> = texts.iter().map(|text| name(text)).collect();
         assert_eq!(names.len(), texts.len());
         assert!(names.iter().all(|name| !name.contains('\0')));
+        for text in texts {
+            assert_eq!(name_back(&name(text)), text);
+        }
     }
 }

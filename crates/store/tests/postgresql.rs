@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::ports::{CredentialStore, End, EndReason};
+use auth::ports::{End, EndReason};
 use auth::time::UnixTime;
 use engine::Owner;
-use engine::ports::{BeginRun, Change, PageQuery, RunEnd, Store, StoreError};
+use engine::ports::{BeginRun, Change, PageQuery, RunEnd, StoreError};
 use futures::future::join_all;
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::Order;

@@ -8,5 +8,6 @@ mod doctor;
 mod harness;
 mod jwt;
 mod mcp;
+mod postgresql;
 mod setting;
 mod stop;

@@ -22,7 +22,7 @@ const LOCK: i64 = 0x0076_6573_7469_626c;
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM vestibule_schema";
 
 /// Checks the version, and migrates where that is wanted, on a connection of its own: a migration may take long.
-pub(super) async fn prepare(server: &Server, policy: MigrationPolicy) -> Result<(), Error> {
+pub(crate) async fn prepare(server: &Server, policy: MigrationPolicy) -> Result<(), Error> {
     let mut client = connect(server).await?;
     let found = version(&client).await?;
     match (found.cmp(&LATEST), policy) {
@@ -56,7 +56,7 @@ pub(super) fn check(found: i32) -> Result<(), Error> {
 }
 
 /// A connection without a pool. It ends when the client is dropped.
-pub(super) async fn connect(server: &Server) -> Result<Client, Error> {
+pub(crate) async fn connect(server: &Server) -> Result<Client, Error> {
     let mut config = server.config.clone();
     config.application_name("vestibule");
     if server.encryption == Encryption::Disable {

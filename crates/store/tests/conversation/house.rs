@@ -240,6 +240,11 @@ impl House {
         }
     }
 
+    /// Whether no server is asked.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.database.is_none()
+    }
+
     fn settings(&self) -> RunSettings {
         self.engine.runs.settings()
     }

@@ -602,7 +602,7 @@ async fn a_run_that_was_overtaken_writes_nothing_and_says_so() {
     let house = House::new([
         vec![
             Step::Say("half"),
-            Step::Pause(300),
+            Step::Pause(1_500),
             Step::Say(" more"),
             Step::Done,
         ],
