@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod completions;
 mod config;
+mod copy;
 mod doctor;
 mod domain;
 mod findings;
@@ -94,6 +95,8 @@ enum Command {
     Backup(backup::Backup),
     /// Puts a backup in the place of the database and the files, while the server does not run.
     Restore(backup::Restore),
+    /// Moves everything to another database: from SQLite to PostgreSQL, or back.
+    Copy(copy::Copy),
     /// Looks at everything the server needs, and says what to mend.
     #[command(
         after_help = "Examples:\n  vestibule doctor\n  vestibule doctor --json   # exit code 1 when something is wrong"
@@ -179,6 +182,7 @@ impl Cli {
             Command::Restore(command) => {
                 backup::restore(&command, &workplace).await.map(|()| true)?
             }
+            Command::Copy(command) => copy::run(&command, &workplace).await?,
             Command::Doctor => doctor::run(&workplace).await?,
         };
         Ok(if is_good {

@@ -64,8 +64,7 @@ pub(crate) struct Composed {
 /// The file of the database that the configuration names, when there is none yet.
 pub(crate) fn missing_database(config: &RawConfig) -> anyhow::Result<Option<PathBuf>> {
     let url = &config.storage.url;
-    let file =
-        store::file_of(url).with_context(|| format!("failed to open storage.url `{url}`"))?;
+    let file = store::file_of(url).with_context(|| failed_to_open(url))?;
     let Some(file) = file else { return Ok(None) };
     let file = std::path::absolute(file)?;
     Ok((!file.try_exists()?).then_some(file))
@@ -84,16 +83,26 @@ pub(crate) async fn make_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Dat
 /// Opens the database that the configuration names; whoever wants none to be made looks first.
 pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let url = &config.storage.url;
-    let options = store::Options {
+    store::connect(url, store_options(config))
+        .await
+        .with_context(|| failed_to_open(url))
+}
+
+/// What is being done when the database cannot be opened, without its password.
+fn failed_to_open(url: &str) -> String {
+    format!("failed to open storage.url `{}`", store::describe(url))
+}
+
+/// How the configuration wants the database to be opened.
+pub(crate) fn store_options(config: &RawConfig) -> store::Options {
+    store::Options {
         durability: match config.storage.durability {
             Durability::Power => store::Durability::Power,
             Durability::Process => store::Durability::Process,
         },
+        pool_size: config.storage.pool_size,
         ..store::Options::default()
-    };
-    store::connect(url, options)
-        .await
-        .with_context(|| format!("failed to open storage.url `{url}`"))
+    }
 }
 
 /// The folder of files that the configuration names.

@@ -231,8 +231,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Marks what a former process left behind: threads whose answer was cut off when it ended. Called once, before
-    /// anything runs. Gives how many.
+    /// Marks what other processes left behind: threads whose answer was cut off when one ended. Called before anything
+    /// runs, and then as often as [`Store::lease`](crate::ports::Store::lease) says. Gives how many.
     pub async fn mark_interrupted(&self) -> Result<u64, StoreError> {
         let mut count = 0;
         loop {

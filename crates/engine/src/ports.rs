@@ -328,12 +328,19 @@ pub trait Store: Send + Sync + 'static {
         key: &str,
     ) -> Result<Option<(ThreadId, RequestRecord)>, StoreError>;
 
-    /// Threads whose run lives as far as the store knows, at most this many. Called before anything runs: then each of
-    /// them was left behind by a process that has ended.
+    /// Threads whose run lives as far as the store knows, and whose process has ended, at most this many. A store that
+    /// cannot tell processes apart (see [`lease`](Self::lease)) is asked before anything runs.
     async fn left_behind(
         &self,
         limit: u32,
     ) -> Result<Vec<(Owner, ThreadId, RunRecord)>, StoreError>;
+
+    /// How long a process may give no sign of life before it is taken to have ended; then
+    /// [`left_behind`](Self::left_behind) is asked again and again, because others may end while this one runs. `None`
+    /// where a process has its store to itself.
+    fn lease(&self) -> Option<std::time::Duration> {
+        None
+    }
 
     /// Removes a thread with its items, its queue and feedback.
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;

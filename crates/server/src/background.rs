@@ -18,6 +18,7 @@ pub async fn background(app: AppState) {
         refresh_keys(&app),
         purge(&app),
         watch(&app),
+        mark_interrupted(&app),
         app.revocations.run(&*app.credentials),
         app.audit.run(|| app.now().wall),
     );
@@ -35,6 +36,27 @@ async fn watch(app: &AppState) {
     loop {
         app.readiness.problems(app).await;
         tokio::time::sleep(WATCH_PAUSE).await;
+    }
+}
+
+/// Where several servers share a store, one that ended leaves answers behind that the others mark.
+async fn mark_interrupted(app: &AppState) {
+    let Some(lease) = app.engine.store.lease() else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(lease / 3).await;
+        match app.engine.mark_interrupted().await {
+            Ok(0) => {}
+            Ok(conversations) => tracing::warn!(
+                conversations,
+                "answers were cut off when another server ended without being asked to; their conversations say so"
+            ),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "cannot look for answers that were cut off");
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::Error;
+use crate::postgres::Server;
 
 /// A database that this build can open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,20 +12,24 @@ pub(crate) enum Address {
     SqliteFile(PathBuf),
     /// A database that is gone when it is closed, for tests.
     SqliteMemory,
+    /// A server.
+    Postgres(Box<Server>),
 }
 
 const KNOWN: &str = "the database address must look like sqlite://data/vestibule.db \
-     (a file below the working directory) or sqlite:///var/lib/vestibule.db (an absolute path)";
+     (a file below the working directory), sqlite:///var/lib/vestibule.db (an absolute path) or \
+     postgres://user:password@host:5432/database";
 
 impl Address {
-    /// Reads `sqlite://path`, `sqlite:path` and `sqlite::memory:`. The path is taken as it is written.
+    /// Reads `sqlite://path`, `sqlite:path` and `sqlite::memory:`, whose path is taken as it is written, and
+    /// `postgres://user:password@host/database`.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
         let (scheme, rest) = url.split_once(':').ok_or(Error::Address(KNOWN))?;
         match scheme {
             "sqlite" => Self::parse_sqlite(rest),
-            "postgres" | "postgresql" => Err(Error::Address(
-                "PostgreSQL is not in this build yet: use sqlite://data/vestibule.db",
-            )),
+            "postgres" | "postgresql" => {
+                Server::parse(url).map(|server| Self::Postgres(Box::new(server)))
+            }
             _ => Err(Error::Address(KNOWN)),
         }
     }
@@ -81,8 +86,10 @@ mod tests {
             ("sqlite:///var/lib/", "must look like sqlite://"),
             ("mysql://me:hunter2@host/db", "must look like sqlite://"),
             ("sqlite://data.db?mode=rwc", "takes no options"),
-            ("postgres://me:hunter2@host/db", "not in this build yet"),
-            ("postgresql://me:hunter2@host/db", "not in this build yet"),
+            (
+                "postgres://me:hunter2@host:db",
+                "must look like postgres://",
+            ),
         ] {
             let message = Address::parse(url).unwrap_err().to_string();
             assert!(message.contains(expected), "{url}: {message}");

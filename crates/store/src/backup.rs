@@ -160,7 +160,10 @@ pub async fn restore(
     aside: Option<&str>,
 ) -> Result<Restored, BackupError> {
     let Address::SqliteFile(path) = Address::parse(url)? else {
-        return Err(Error::Address("a backup can be restored into a SQLite file only").into());
+        return Err(Error::Address(
+            "a backup is restored into a SQLite file; PostgreSQL has its own, pg_restore",
+        )
+        .into());
     };
     let (from, files, aside) = (from.to_owned(), files.to_owned(), aside.map(str::to_owned));
     blocking(move || restore_now(&from, &path, &files, aside.as_deref())).await
@@ -347,7 +350,11 @@ fn copy_files(
 }
 
 /// The size of the file; none when it is missing, or is not what it was.
-fn copy_file(from: &Path, to: &Path, sha256: &[u8; 32]) -> Result<Option<u64>, BackupError> {
+pub(crate) fn copy_file(
+    from: &Path,
+    to: &Path,
+    sha256: &[u8; 32],
+) -> Result<Option<u64>, BackupError> {
     let source = match File::open(from) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -46,6 +46,13 @@ pub enum Error {
     /// A newer run has the thread.
     #[error("a newer run has taken over the thread")]
     Fenced,
+    /// The database server cannot be reached.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] Cause),
+    /// The database server takes neither this user nor this password, or gives the user too few rights, or knows no such
+    /// database.
+    #[error("the database refuses us")]
+    Refused(#[source] Cause),
     /// Locked by another process, or more work than it can do; the same call may work later.
     #[error("the database is busy")]
     Busy(#[source] Cause),
@@ -106,11 +113,12 @@ impl From<Error> for engine::ports::StoreError {
             Error::NotFound => Self::NotFound,
             Error::Fenced => Self::Fenced,
             Error::Conflict => Self::Exists,
-            Error::Busy(cause) => Self::Busy(Box::new(cause)),
+            Error::Busy(cause) | Error::Unreachable(cause) => Self::Busy(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
             Error::Full(cause) => Self::Full(Box::new(cause)),
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::ForeignLog { .. }
+            | Error::Refused(_)
             | Error::Address(_)
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
@@ -122,12 +130,13 @@ impl From<Error> for auth::ports::StoreError {
     fn from(error: Error) -> Self {
         match error {
             Error::Conflict => Self::Conflict,
-            Error::Busy(cause) => Self::Unavailable(Box::new(cause)),
+            Error::Busy(cause) | Error::Unreachable(cause) => Self::Unavailable(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
             Error::Full(cause) => Self::Full(Box::new(cause)),
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::NotFound
             | Error::Fenced
+            | Error::Refused(_)
             | Error::ForeignLog { .. }
             | Error::Address(_)
             | Error::TooNew { .. }

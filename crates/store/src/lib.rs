@@ -8,11 +8,13 @@
 
 mod address;
 mod backup;
+mod copy;
 mod durable;
 mod error;
 mod export;
 mod files;
 mod people;
+mod postgres;
 mod rows;
 mod search;
 mod sqlite;
@@ -24,11 +26,13 @@ use std::time::Duration;
 
 use crate::address::Address;
 pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
+pub use crate::copy::{Copied, CopyError, CopyOptions, Which, copy};
 pub use crate::durable::write_new_file;
 pub use crate::error::Error;
 pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
 pub use crate::files::LocalFiles;
 pub use crate::people::People;
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 pub use crate::upkeep::{Forgotten, Upkeep};
 
@@ -42,6 +46,9 @@ pub struct Options {
     /// How long a call waits while another process (the command line, a backup) has the database locked, or too much
     /// work is waiting, before it fails with [`Error::Busy`].
     pub patience: Duration,
+    /// How many connections to a database server there are at most, one more for this process's signs of life left
+    /// aside. For a database that is a file, it means nothing.
+    pub pool_size: usize,
 }
 
 impl Default for Options {
@@ -50,6 +57,7 @@ impl Default for Options {
             migrations: MigrationPolicy::default(),
             durability: Durability::default(),
             patience: Duration::from_secs(5),
+            pool_size: 16,
         }
     }
 }
@@ -88,26 +96,49 @@ pub trait Database:
 }
 
 impl Database for Sqlite {}
+impl Database for Postgres {}
 
 /// Opens the database that an address names, and makes it when it is not there.
 ///
 /// Addresses: `sqlite://data/vestibule.db` (below the working directory), `sqlite:///var/lib/vestibule.db` (absolute),
-/// `sqlite::memory:` (gone when it is closed; for tests).
+/// `sqlite::memory:` (gone when it is closed; for tests), and `postgres://user:password@host:5432/database`, which has to
+/// be there; its tables are made.
 pub async fn connect(url: &str, options: Options) -> Result<Arc<dyn Database>, Error> {
-    let address = Address::parse(url)?;
-    let opened = tokio::task::spawn_blocking(move || match address {
-        Address::SqliteFile(path) => Sqlite::open_file(&path, options),
-        Address::SqliteMemory => Sqlite::open_memory(options),
-    });
+    let database = match Address::parse(url)? {
+        Address::SqliteFile(path) => open_sqlite(move || Sqlite::open_file(&path, options)).await?,
+        Address::SqliteMemory => open_sqlite(move || Sqlite::open_memory(options)).await?,
+        Address::Postgres(server) => Arc::new(Postgres::open(&server, options).await?),
+    };
+    Ok(database)
+}
+
+async fn open_sqlite(
+    open: impl FnOnce() -> Result<Sqlite, Error> + Send + 'static,
+) -> Result<Arc<dyn Database>, Error> {
+    let opened = tokio::task::spawn_blocking(open);
     let database = opened.await.map_err(Error::internal)??;
     Ok(Arc::new(database))
+}
+
+/// An address as it may be shown: without its password. One that cannot be read is not shown at all.
+pub fn describe(url: &str) -> String {
+    match Address::parse(url) {
+        Ok(Address::Postgres(server)) => server.to_string(),
+        Ok(Address::SqliteFile(_) | Address::SqliteMemory) => url.to_owned(),
+        Err(_) => "an address that cannot be read".to_owned(),
+    }
+}
+
+/// Whether somebody on the way to the database server could pose as it, because of what the address leaves unchecked.
+pub fn may_be_another(url: &str) -> bool {
+    matches!(Address::parse(url), Ok(Address::Postgres(server)) if server.may_be_another())
 }
 
 /// The file that an address names; `None` for a database that is no file.
 pub fn file_of(url: &str) -> Result<Option<PathBuf>, Error> {
     Ok(match Address::parse(url)? {
         Address::SqliteFile(path) => Some(path),
-        Address::SqliteMemory => None,
+        Address::SqliteMemory | Address::Postgres(_) => None,
     })
 }
 

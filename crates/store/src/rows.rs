@@ -4,7 +4,13 @@
 //! written again, so that an upgrade need not touch every row; [`decode`] brings them up to date as they are read.
 //! `tests/stored.rs` pins the form: whoever breaks old rows breaks that test.
 
-use serde::{Serialize, de::DeserializeOwned};
+pub(crate) mod audit;
+pub(crate) mod change;
+pub(crate) mod page;
+pub(crate) mod session;
+
+use protocol::request::FeedbackKind;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
 
@@ -36,6 +42,34 @@ pub(crate) fn decode<T: DeserializeOwned>(version: i64, data: &str) -> Result<T,
         version => Err(Error::internal(UnknownForm { version })),
     }
 }
+
+/// What is kept of an attachment beside its columns.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+}
+
+/// A thumb's name.
+pub(crate) const fn kind_name(kind: FeedbackKind) -> &'static str {
+    match kind {
+        FeedbackKind::Positive => "positive",
+        FeedbackKind::Negative => "negative",
+    }
+}
+
+/// A thumb by its name.
+pub(crate) fn feedback_kind(name: &str) -> Result<FeedbackKind, Error> {
+    match name {
+        "positive" => Ok(FeedbackKind::Positive),
+        "negative" => Ok(FeedbackKind::Negative),
+        _ => Err(Error::internal(UnknownKind)),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("feedback of a kind that only a newer build knows")]
+struct UnknownKind;
 
 #[derive(Debug, thiserror::Error)]
 #[error("a row has form {version}, which only a newer build can read")]

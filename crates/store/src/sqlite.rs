@@ -45,6 +45,7 @@ use crate::sqlite::checkpoint::Checkpointer;
 pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
+pub(crate) use crate::sqlite::removal::finish as finish_removals;
 use crate::sqlite::queue::{Readers, Writer};
 use crate::{Durability, MigrationPolicy, Options};
 

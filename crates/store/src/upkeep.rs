@@ -43,3 +43,9 @@ pub trait Upkeep: Send + Sync + 'static {
     /// when it was broken off.
     async fn forget_user(&self, owner: &Owner) -> Result<Forgotten, Error>;
 }
+
+/// Public token and visitor, when the owner is a visitor.
+pub(crate) fn visitor_of(owner: &Owner) -> Option<(&str, &str)> {
+    let (issuer, subject) = owner.as_str().split_once(' ')?;
+    Some((issuer.strip_prefix("visitor:")?, subject))
+}

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use store::{Database, Options, connect};
 use tempfile::TempDir;
+use testkit::services::PostgreSqlDatabase;
 use testkit::store_contract::{Stores, TestDatabase};
 use tokio::sync::OnceCell;
 
 testkit::store_contract!(sqlite_file, SqliteFile::new());
 testkit::store_contract!(sqlite_memory, SqliteMemory::default());
+testkit::store_contract!(postgresql, PostgreSql::new().await);
 
 fn stores(database: Arc<dyn Database>) -> Stores {
     Stores {
@@ -59,5 +61,29 @@ impl TestDatabase for SqliteMemory {
                 .unwrap()
         });
         stores(database.await.clone())
+    }
+}
+
+/// A database of its own; every handle connects anew, as another node would.
+struct PostgreSql {
+    database: PostgreSqlDatabase,
+}
+
+impl PostgreSql {
+    async fn new() -> Self {
+        Self {
+            database: PostgreSqlDatabase::new().await.unwrap(),
+        }
+    }
+}
+
+#[async_trait]
+impl TestDatabase for PostgreSql {
+    async fn open(&self) -> Stores {
+        let options = Options {
+            pool_size: 4,
+            ..Options::default()
+        };
+        stores(connect(&self.database.url(), options).await.unwrap())
     }
 }

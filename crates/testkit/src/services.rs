@@ -15,7 +15,7 @@ mod reverse_proxy;
 pub use better_auth::{Account, BetterAuth, BetterAuthOptions, OAuthClient, OAuthOptions, Tokens};
 pub use mcp::{McpPeer, mcp_folder, mcp_python};
 pub use model_servers::ModelServers;
-pub use postgresql::PostgreSql;
+pub use postgresql::{PostgreSql, PostgreSqlDatabase};
 pub use process::free_port;
 pub use redis::Redis;
 pub use reverse_proxy::{ReverseProxy, ReverseProxyKind};

@@ -79,9 +79,12 @@ async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) ->
         );
         return false;
     }
-    let options = store::Options::default();
+    let options = compose::store_options(&workplace.config);
+    let is_file = matches!(store::file_of(url), Ok(Some(_)));
     let examined = store::examine(url, options);
     match findings.wait("the database's pages", examined).await {
+        // What a server keeps is examined by its own tools.
+        Some(Ok(_)) if !is_file => {}
         Some(Ok(defects)) if defects.is_empty() => findings.good("pages", "sound"),
         Some(Ok(defects)) => return corrupt(findings, &defects.join("; ")),
         Some(Err(error)) => return corrupt(findings, &format!("{:#}", anyhow::Error::from(error))),
@@ -100,7 +103,16 @@ async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) ->
     };
     match checked {
         Ok(()) => {
-            findings.good("database", format!("{url} can be read and written"));
+            let place = store::describe(url);
+            findings.good("database", format!("{place} can be read and written"));
+            if store::may_be_another(url) {
+                findings.wrong(
+                    "database connection",
+                    format!("nothing shows that {place} is the server that was meant: sslmode is not verify-full"),
+                    "whoever is on the way could pose as the database, and read the password and everything in it",
+                    "add ?sslmode=verify-full to the address, and &sslrootcert=FILE where the server's certificate is from an authority of yours",
+                );
+            }
             true
         }
         Err(error) => {
@@ -125,7 +137,7 @@ fn unreadable(findings: &mut Findings, error: &anyhow::Error) {
         "database",
         format!("{error:#}"),
         "nothing can be kept, and nobody let in",
-        "see that this user may write the file and its folder, and that the disk is not full",
+        "see that this user may write the file and its folder, and that the disk is not full; or that the database server runs and lets this user in",
     );
 }
 

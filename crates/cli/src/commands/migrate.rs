@@ -7,7 +7,7 @@ use crate::commands::workplace::Workplace;
 /// Carries it out. Opening the database does the work; `serve` does the same at its start.
 pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<()> {
     workplace.database_or_new().await?;
-    let url = &workplace.config.storage.url;
+    let url = store::describe(&workplace.config.storage.url);
     workplace
         .output
         .print(&json!({"database": url, "up_to_date": true}), |_| {

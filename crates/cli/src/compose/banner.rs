@@ -41,7 +41,7 @@ pub(crate) fn banner(
     line(format!(
         "API     {own}/v1 for servers with a key (vestibule key create)"
     ));
-    line(format!("store   {}", config.storage.url));
+    line(format!("store   {}", store::describe(&config.storage.url)));
     for summary in &models.summary {
         line(summary.clone());
     }

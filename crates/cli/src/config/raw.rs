@@ -90,9 +90,16 @@ impl Default for RawServer {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawStorage {
+    /// Printed without its password.
+    #[serde(serialize_with = "without_password")]
     pub(crate) url: String,
+    pub(crate) pool_size: usize,
     pub(crate) files: PathBuf,
     pub(crate) durability: Durability,
+}
+
+fn without_password<S: serde::Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&store::describe(url))
 }
 
 /// What a saved message survives.
@@ -109,6 +116,7 @@ impl Default for RawStorage {
     fn default() -> Self {
         Self {
             url: "sqlite://./data/vestibule.db".to_owned(),
+            pool_size: 16,
             files: PathBuf::from("./data/files"),
             durability: Durability::Power,
         }

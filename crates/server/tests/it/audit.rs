@@ -8,7 +8,6 @@ use std::{
 
 use auth::audit::{AuditEntry, AuditEvent, Door};
 use reqwest::header;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use server::{Rate, Rates};
 use testkit::fake_model::{FakeModel, Reply};
@@ -204,18 +203,13 @@ async fn s12_a_whole_journey_leaves_its_traces_and_no_secret() {
     // What must never be written is looked for in the log, the tables as they are, and the export.
     secrets.extend([QUESTION.to_owned(), ANSWER.to_owned()]);
     let export = serde_json::to_string(&entries).unwrap();
-    let tables = Connection::open(app.folder().join("test.db"))
-        .unwrap()
-        .prepare(
+    let tables = app
+        .rows(
             "SELECT kind || ' ' || coalesce(session_id, '') || ' ' || data FROM audit_log
              UNION ALL SELECT subject || ' ' || issuer || ' ' || address FROM audit_parties
              UNION ALL SELECT origin FROM refusals",
         )
-        .unwrap()
-        .query_map([], |row| row.get::<_, String>(0))
-        .unwrap()
-        .map(|row| row.unwrap() + "\n")
-        .collect::<String>();
+        .join("\n");
     let log = log.text();
     for (name, text, must_have) in [
         ("the export", &export, "secret_reused"),

@@ -119,15 +119,8 @@ async fn a_picture_goes_from_the_form_to_the_thread_and_back() {
     }
     // No address is kept.
     app.stop().await;
-    let database = rusqlite::Connection::open(app.folder().join("test.db")).unwrap();
-    let stored: i64 = database
-        .query_row(
-            "SELECT count(*) FROM items WHERE data LIKE '%signature=%'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(stored, 0);
+    let stored = app.rows("SELECT id FROM items WHERE data LIKE '%signature=%'");
+    assert_eq!(stored, [""; 0]);
 }
 
 #[tokio::test]

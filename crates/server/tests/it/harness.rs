@@ -44,6 +44,7 @@ use server::{
 };
 use store::{Database, LocalFiles};
 use tempfile::TempDir;
+use testkit::services::PostgreSqlDatabase;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use upstream::{
@@ -211,6 +212,8 @@ pub(crate) struct TestApp {
     stop: CancellationToken,
     tasks: TaskTracker,
     folder: TempDir,
+    /// The database, where it is not a file in that folder.
+    database: Option<PostgreSqlDatabase>,
 }
 
 impl TestApp {
@@ -223,10 +226,16 @@ impl TestApp {
             Some(folder) => tempfile::tempdir_in(folder).unwrap(),
             None => tempfile::tempdir().unwrap(),
         };
-        let url = format!("sqlite://{}/test.db", folder.path().display());
-        let store = store::connect(&url, store::Options::default())
-            .await
-            .unwrap();
+        let database = PostgreSqlDatabase::where_wanted().await;
+        let url = match &database {
+            Some(database) => database.url(),
+            None => format!("sqlite://{}/test.db", folder.path().display()),
+        };
+        let small = store::Options {
+            pool_size: 4,
+            ..store::Options::default()
+        };
+        let store = store::connect(&url, small).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let own = Origin::parse(&format!("http://{address}")).unwrap();
@@ -394,6 +403,7 @@ impl TestApp {
             stop,
             tasks,
             folder,
+            database,
         }
     }
 
@@ -505,6 +515,27 @@ impl TestApp {
             .await;
         assert_eq!(status, 200, "{answer}");
         answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The first column of what a statement finds, which both engines understand, asked behind the server's back.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
+        if let Some(database) = &self.database {
+            return database
+                .sql(sql)
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect();
+        }
+        let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// Whether the database is a file.
+    pub(crate) fn is_sqlite(&self) -> bool {
+        self.database.is_none()
     }
 
     /// The folder of the database.

@@ -7,21 +7,13 @@ use engine::ports::{
 };
 use protocol::{AttachmentId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::rows::{self, Stored};
+use crate::rows::{self, Description, Stored};
 use crate::sqlite::Sqlite;
 
 /// Rows that are removed in one step, and files that are named in one answer.
 const BATCH: u32 = 100;
-
-/// Everything of a record that is not looked for.
-#[derive(Serialize, Deserialize)]
-struct Description {
-    name: String,
-    media_type: String,
-}
 
 #[async_trait]
 impl AttachmentStore for Sqlite {

@@ -4,15 +4,13 @@
 //! `audit_parties`, which is all that has to go when a person is forgotten.
 
 use async_trait::async_trait;
-use auth::audit::{
-    Actor, AuditEntry, AuditEvent, AuditQuery, AuditRecord, AuditStore, AuditUser, Door,
-};
+use auth::audit::{AuditEntry, AuditQuery, AuditRecord, AuditStore, AuditUser, Door};
 use auth::ports::StoreError;
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::rows::audit::RawEntry;
 use crate::rows::{self, Stored};
 use crate::sqlite::Sqlite;
 
@@ -22,7 +20,10 @@ const PURGE_BATCH: u32 = 500;
 #[async_trait]
 impl AuditStore for Sqlite {
     async fn append_audit(&self, records: &[AuditRecord]) -> Result<(), StoreError> {
-        let rows: Vec<_> = records.iter().map(encode).collect::<Result<_, _>>()?;
+        let rows: Vec<_> = records
+            .iter()
+            .map(rows::audit::encode)
+            .collect::<Result<_, _>>()?;
         let appended = self.write(move |connection| {
             let mut rows = rows.iter();
             rows.try_for_each(|(record, stored)| append(connection, record, stored))
@@ -52,28 +53,6 @@ impl AuditStore for Sqlite {
             }
         }
     }
-}
-
-/// What a row keeps beside its columns and its party.
-#[derive(Serialize, Deserialize)]
-struct Details {
-    #[serde(flatten)]
-    event: AuditEvent,
-    count: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<Actor>,
-}
-
-fn encode(record: &AuditRecord) -> Result<(AuditRecord, Stored), Error> {
-    let stored = rows::encode(&Details {
-        event: record.event.clone(),
-        count: record.count,
-        origin: record.origin.clone(),
-        actor: record.actor.clone(),
-    })?;
-    Ok((record.clone(), stored))
 }
 
 fn append(connection: &Connection, record: &AuditRecord, stored: &Stored) -> Result<(), Error> {
@@ -188,35 +167,18 @@ fn value<T: ToSql>(value: Option<&T>) -> Option<&dyn ToSql> {
 }
 
 pub(super) fn read_entry(row: &Row<'_>) -> Result<AuditEntry, Error> {
-    let details: Details = rows::decode(row.get(4)?, &row.get::<_, String>(5)?)?;
-    let door = row
-        .get::<_, Option<String>>(2)?
-        .map(|name| {
-            let mut doors = Door::ALL.into_iter();
-            doors
-                .find(|door| door.as_str() == name)
-                .ok_or_else(|| Error::internal(UnknownDoor))
-        })
-        .transpose()?;
-    let is_told = |text: &String| !text.is_empty();
-    let subject = row.get::<_, Option<String>>(6)?.filter(is_told);
-    let issuer = row.get::<_, Option<String>>(7)?;
-    Ok(AuditEntry {
-        id: row.get::<_, i64>(0)?.unsigned_abs(),
-        record: AuditRecord {
-            at: UnixTime::from_seconds(row.get(1)?),
-            event: details.event,
-            count: details.count,
-            door,
-            user: subject
-                .zip(issuer)
-                .map(|(subject, issuer)| AuditUser { issuer, subject }),
-            session_id: row.get(3)?,
-            origin: details.origin,
-            address: row.get::<_, Option<String>>(8)?.filter(is_told),
-            actor: details.actor,
-        },
-    })
+    RawEntry {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        door: row.get(2)?,
+        session_id: row.get(3)?,
+        version: row.get(4)?,
+        data: row.get(5)?,
+        subject: row.get(6)?,
+        issuer: row.get(7)?,
+        address: row.get(8)?,
+    }
+    .read()
 }
 
 /// Drops the person: entries stay, and name nobody any more.
@@ -256,7 +218,3 @@ fn purge_some(connection: &Connection) -> Result<u64, Error> {
     }
     Ok(parties.len() as u64)
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("an audit entry has a door that only a newer build knows")]
-struct UnknownDoor;

@@ -1,60 +1,18 @@
-//! A change to a thread: encoded by the caller, written in one transaction.
+//! A change to a thread, written in one transaction.
 
 use engine::Owner;
-use engine::attachments::held_by;
-use engine::ports::{BeginRun, Change, Epoch, RequestRecord, RunEnd};
-use protocol::{AttachmentId, ItemId, ThreadItem, ThreadPatch};
+use engine::ports::Epoch;
 use rusqlite::{Connection, params};
 
 use crate::error::Error;
-use crate::rows::{self, Stored};
+use crate::rows::Stored;
+use crate::rows::change::{EncodedChange, EncodedItem};
 use crate::sqlite::threads::{ThreadKey, edit_thread, truncate_after_item};
 use crate::sqlite::{attachments, runs};
 
-/// A [`Change`] that is ready to be written.
-pub(super) struct EncodedChange {
-    epoch: Option<Epoch>,
-    begin: Option<BeginRun>,
-    unqueue: Option<ItemId>,
-    truncate_after: Option<ItemId>,
-    remove: Vec<ItemId>,
-    put: Vec<EncodedItem>,
-    patch: ThreadPatch,
-    title_if_none: Option<String>,
-    request: Option<RequestRecord>,
-    end: Option<RunEnd>,
-}
-
 impl EncodedChange {
-    pub(super) fn new(change: &Change) -> Result<Self, Error> {
-        let Change {
-            epoch,
-            begin,
-            unqueue,
-            truncate_after,
-            remove,
-            put,
-            patch,
-            title_if_none,
-            request,
-            end,
-        } = change.clone();
-        Ok(Self {
-            epoch,
-            begin,
-            unqueue,
-            truncate_after,
-            remove,
-            put: put.iter().map(EncodedItem::new).collect::<Result<_, _>>()?,
-            patch,
-            title_if_none,
-            request,
-            end,
-        })
-    }
-
     /// Writes all of it, in the order that [`Change`] promises, and tells the epoch afterwards.
-    pub(super) fn apply(
+    pub(in crate::sqlite) fn apply(
         &self,
         connection: &Connection,
         owner: &Owner,
@@ -98,23 +56,7 @@ impl EncodedChange {
     }
 }
 
-/// An item that is ready to be written.
-pub(super) struct EncodedItem {
-    pub(super) id: ItemId,
-    pub(super) stored: Stored,
-    /// What a user's message brings along, or an image shows.
-    pub(super) attachments: Vec<AttachmentId>,
-}
-
 impl EncodedItem {
-    pub(super) fn new(item: &ThreadItem) -> Result<Self, Error> {
-        Ok(Self {
-            id: item.id().clone(),
-            stored: rows::encode(item)?,
-            attachments: held_by(item),
-        })
-    }
-
     /// Adds it at the end, or replaces the item of the same id where it stands.
     fn put(&self, connection: &Connection, thread: ThreadKey) -> Result<(), Error> {
         let Stored { version, data } = &self.stored;

@@ -14,8 +14,8 @@ use auth::ports::{
 use auth::time::UnixTime;
 use rusqlite::Row;
 
+use crate::rows::session::EncodedSession;
 use crate::sqlite::Sqlite;
-use crate::sqlite::credentials::sessions::EncodedSession;
 use crate::sqlite::upkeep::{self, PurgeStep};
 
 #[async_trait]

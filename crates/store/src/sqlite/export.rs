@@ -8,8 +8,9 @@ use rusqlite::{Connection, Row, ToSql};
 
 use crate::error::Error;
 use crate::export::{Kind, Record, Rows, Unreadable};
+use crate::rows;
 use crate::sqlite::credentials::sessions;
-use crate::sqlite::{attachments, audit, threads, upkeep};
+use crate::sqlite::{attachments, audit, threads};
 
 /// Rows that are read at a time.
 const BATCH: u32 = 100;
@@ -141,7 +142,7 @@ fn read_feedback(row: &Row<'_>) -> Result<Record, Error> {
     Ok(Record::Feedback {
         thread_id,
         item_id: item.parse().map_err(Error::internal)?,
-        kind: upkeep::feedback_kind(&kind)?,
+        kind: rows::feedback_kind(&kind)?,
         at: Timestamp::from_microsecond(row.get(2)?).map_err(Error::internal)?,
     })
 }

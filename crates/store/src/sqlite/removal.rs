@@ -80,7 +80,7 @@ pub(super) fn forget_some(connection: &Connection, owner: &Owner) -> Result<Opti
 }
 
 /// Removes what an earlier process has left.
-pub(super) fn finish(connection: &Connection) -> Result<(), Error> {
+pub(crate) fn finish(connection: &Connection) -> Result<(), Error> {
     let next = "SELECT key FROM threads WHERE gone_from IS NOT NULL LIMIT 1";
     while let Some(key) = connection
         .query_row(next, [], |row| row.get(0))

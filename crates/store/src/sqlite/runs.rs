@@ -6,8 +6,8 @@ use protocol::{ItemId, RunId, ThreadId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Error;
+use crate::rows::change::EncodedItem;
 use crate::sqlite::attachments;
-use crate::sqlite::change::EncodedItem;
 use crate::sqlite::threads::{ThreadKey, read_stored};
 
 /// Old requests that are forgotten with each new one.

@@ -3,8 +3,6 @@
 //! Every query carries the owner. A thread that belongs to somebody else is looked for in the same index, by the same
 //! statement, with the same result as one that never was.
 
-use std::str::FromStr;
-
 use async_trait::async_trait;
 use engine::ports::{
     Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
@@ -18,8 +16,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_it
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::rows::change::{EncodedChange, EncodedItem};
+use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
 use crate::rows::{self, Stored};
-use crate::sqlite::change::{EncodedChange, EncodedItem};
 use crate::sqlite::{Sqlite, removal, runs, schema, search};
 
 #[async_trait]
@@ -251,7 +250,7 @@ impl Store for Sqlite {
                         "INSERT INTO feedback (item, kind, at) VALUES (?1, ?2, ?3)
                          ON CONFLICT (item) DO UPDATE SET kind = excluded.kind, at = excluded.at",
                     )?
-                    .execute(params![item, kind_name(kind), at.as_microsecond()])?;
+                    .execute(params![item, rows::kind_name(kind), at.as_microsecond()])?;
             }
             Ok(())
         })
@@ -360,13 +359,6 @@ pub(super) fn edit_thread(
         .prepare_cached("UPDATE threads SET version = ?2, data = ?3 WHERE key = ?1")?
         .execute(params![thread.key, version, data])?;
     Ok(())
-}
-
-fn kind_name(kind: FeedbackKind) -> &'static str {
-    match kind {
-        FeedbackKind::Positive => "positive",
-        FeedbackKind::Negative => "negative",
-    }
 }
 
 /// Pages begin right after a row that the index finds, so page one thousand costs what page one costs.
@@ -487,9 +479,6 @@ fn newest_items(
     Ok(newest)
 }
 
-/// Where a thread stands in the lists by time.
-pub(super) type Place = (i64, String);
-
 fn place_of_owned(connection: &Connection, owner: &Owner, id: &str) -> rusqlite::Result<Place> {
     connection
         .prepare_cached("SELECT created_at, id FROM threads WHERE owner = ?1 AND id = ?2")?
@@ -538,30 +527,6 @@ fn range_of_threads(low: Option<&Place>, high: Option<&Place>, order: Order) -> 
         Order::Desc => "ORDER BY created_at DESC, id DESC",
     };
     format!("{low} {high} {order} LIMIT ?6")
-}
-
-/// Where a thread stood that is gone, so that a list can be read on while its threads are deleted. Its id knows the
-/// millisecond; the whole of it is taken in, so that nothing is passed over.
-fn place_of_gone(id: &str, rounded_up: i64) -> Option<Place> {
-    let milliseconds = ThreadId::from_str(id).ok()?.minted_at_milliseconds()?;
-    Some(((milliseconds + rounded_up) * 1_000, String::new()))
-}
-
-/// What comes before and after in an order, by time.
-fn low_and_high<T>(order: Order, after: T, before: T) -> (T, T) {
-    match order {
-        Order::Asc => (after, before),
-        Order::Desc => (before, after),
-    }
-}
-
-/// In which order the rows are read: a page right before a place is read away from that place.
-fn travels(query: &PageQuery) -> Order {
-    match (query.order, query.is_backwards()) {
-        (order, false) => order,
-        (Order::Asc, true) => Order::Desc,
-        (Order::Desc, true) => Order::Asc,
-    }
 }
 
 /// Runs a statement whose last parameter is the limit, and reads one row more than wanted to see whether there are more.

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use auth::ports::VisitorRecord;
 use auth::time::UnixTime;
 use engine::Owner;
-use protocol::request::FeedbackKind;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::Options;
@@ -19,7 +18,7 @@ use crate::sqlite::credentials::keys;
 use crate::sqlite::export;
 use crate::sqlite::removal;
 use crate::sqlite::schema;
-use crate::upkeep::{Forgotten, Upkeep};
+use crate::upkeep::{Forgotten, Upkeep, visitor_of};
 
 #[async_trait]
 impl Upkeep for Sqlite {
@@ -125,12 +124,6 @@ pub(super) fn purge_visitor_step(
     Ok(PurgeStep::Visitor)
 }
 
-/// Public token and visitor, when the owner is a visitor.
-fn visitor_of(owner: &Owner) -> Option<(&str, &str)> {
-    let (issuer, subject) = owner.as_str().split_once(' ')?;
-    Some((issuer.strip_prefix("visitor:")?, subject))
-}
-
 fn forget_credentials(connection: &Connection, owner: &Owner) -> Result<Forgotten, Error> {
     let mut forgotten = Forgotten::default();
     if let Some((issuer, subject)) = owner.as_str().split_once(' ') {
@@ -161,15 +154,3 @@ fn copy(path: Option<&Path>, file: &Path) -> Result<(), Error> {
     connection.execute("VACUUM INTO ?1", [target])?;
     Ok(())
 }
-
-pub(super) fn feedback_kind(name: &str) -> Result<FeedbackKind, Error> {
-    match name {
-        "positive" => Ok(FeedbackKind::Positive),
-        "negative" => Ok(FeedbackKind::Negative),
-        _ => Err(Error::internal(UnknownKind)),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("feedback of a kind that only a newer build knows")]
-struct UnknownKind;

@@ -547,7 +547,7 @@ async fn consent_is_asked_for_survives_a_restart_and_runs_what_was_shown() {
     };
     assert_eq!(ran(), ["look"]);
 
-    let house = house.restarted();
+    let house = house.restarted().await;
     // A card speaks for its own call alone, and nobody else presses it.
     let crossed = acted(
         "threads.custom_action",
@@ -871,7 +871,7 @@ async fn an_interrupted_answer_to_a_form_can_be_given_again_and_one_to_a_message
     let skipped = json!({"status": "skipped"});
     // It is read to the end of the test: the run that it belongs to is one of a process that is gone.
     let _reader = crate::house::stream(house.ask("ada", answered(&thread, id, &skipped)).await);
-    let house = house.restarted();
+    let house = house.restarted().await;
     assert_eq!(house.engine.mark_interrupted().await.expect("marked"), 1);
     let again = |item: &ItemId| json!({"type": "threads.retry_after_item", "params": {"thread_id": thread, "item_id": item}});
     let other = house.items("ada", &thread).await[1].id().clone();

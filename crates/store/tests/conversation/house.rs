@@ -1,4 +1,4 @@
-//! An engine over a real SQLite store, with a model and tools that follow a script, and readers of its streams.
+//! An engine over a real store (SQLite, or PostgreSQL with `VESTIBULE_TEST_STORE=postgresql`), with a model and tools that follow a script, and readers of its streams.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,6 +26,8 @@ use protocol::{
     task::WorkflowSummary,
 };
 use serde_json::{Map, Value, json};
+use store::Database;
+use testkit::services::PostgreSqlDatabase;
 use tokio_util::task::TaskTracker;
 
 /// One step of a model's script.
@@ -166,6 +168,21 @@ impl Links for NoLinks {
 pub(crate) struct House {
     pub(crate) engine: Engine,
     pub(crate) model: Arc<Script>,
+    /// None: SQLite in memory.
+    database: Option<Arc<PostgreSqlDatabase>>,
+}
+
+/// Opens a database as a process of its own.
+async fn open(database: Option<&PostgreSqlDatabase>) -> Arc<dyn Database> {
+    let url = match database {
+        Some(database) => database.url(),
+        None => "sqlite::memory:".to_owned(),
+    };
+    let options = store::Options {
+        pool_size: 4,
+        ..store::Options::default()
+    };
+    store::connect(&url, options).await.expect("a store")
 }
 
 impl House {
@@ -203,17 +220,29 @@ impl House {
         self
     }
 
-    /// Another process over the same store and the same model.
-    pub(crate) fn restarted(&self) -> Self {
-        let engine = Engine {
+    /// Another process over the same store and the same model. This one is taken to have ended.
+    pub(crate) async fn restarted(&self) -> Self {
+        let mut engine = Engine {
             runs: Runs::new(self.settings()),
             tasks: TaskTracker::new(),
             ..self.engine.clone()
         };
+        if let Some(database) = &self.database {
+            let store = open(Some(database)).await;
+            engine.store = store.clone();
+            engine.attachments.records = store;
+            database.sql("DELETE FROM nodes").expect("no signs of life");
+        }
         Self {
             engine,
             model: Arc::clone(&self.model),
+            database: self.database.clone(),
         }
+    }
+
+    /// Whether no server is asked.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.database.is_none()
     }
 
     fn settings(&self) -> RunSettings {
@@ -232,9 +261,8 @@ impl House {
         titles: Titles,
         limits: TurnLimits,
     ) -> Self {
-        let store = store::connect("sqlite::memory:", store::Options::default())
-            .await
-            .expect("a store");
+        let database = PostgreSqlDatabase::where_wanted().await.map(Arc::new);
+        let store = open(database.as_deref()).await;
         let model = Script::new(answers);
         let workflow = Workflow {
             id: WorkflowId::new("wf_test"),
@@ -269,7 +297,11 @@ impl House {
             runs: Runs::default(),
             max_message_bytes: u64::MAX,
         };
-        Self { engine, model }
+        Self {
+            engine,
+            model,
+            database,
+        }
     }
 
     pub(crate) async fn ask(&self, who: &str, request: Value) -> Result<Reply, Error> {

@@ -343,9 +343,14 @@ async fn a_failing_model_loses_nothing_and_can_be_tried_again() {
     );
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_silent_model_ends_at_the_time_limit() {
     let house = House::new([vec![Step::Hang]]).await;
+    if !house.is_alone() {
+        // A server takes real time.
+        return;
+    }
+    tokio::time::pause();
     let before = tokio::time::Instant::now();
     let events = house.turn("ada", create("hi")).await;
     assert!(matches!(events.last(), Some(Event::Error(_))));

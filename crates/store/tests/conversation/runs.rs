@@ -516,7 +516,7 @@ async fn what_waits_outlives_the_process_and_is_answered_when_somebody_comes_bac
     assert!(last_words(&two.rest().await).contains("kept"));
     assert!(last_words(&three.rest().await).contains("kept"));
 
-    let house = house.restarted();
+    let house = house.restarted().await;
     assert_eq!(
         house.engine.mark_interrupted().await.unwrap(),
         0,
@@ -557,7 +557,7 @@ async fn a_thread_whose_process_was_killed_says_so_and_is_answered_anew_where_th
         while house.shown(&thread).await.len() < 2 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let before = house.restarted();
+        let before = house.restarted().await;
         assert_eq!(before.engine.mark_interrupted().await.unwrap(), 1);
         assert_eq!(before.engine.mark_interrupted().await.unwrap(), 0);
         drop(first);
@@ -602,7 +602,7 @@ async fn a_run_that_was_overtaken_writes_nothing_and_says_so() {
     let house = House::new([
         vec![
             Step::Say("half"),
-            Step::Pause(300),
+            Step::Pause(1_500),
             Step::Say(" more"),
             Step::Done,
         ],
@@ -611,7 +611,7 @@ async fn a_run_that_was_overtaken_writes_nothing_and_says_so() {
     .await;
     let (thread, mut first) = house.hanging().await;
     // Another process takes the thread over.
-    let other = house.restarted();
+    let other = house.restarted().await;
     other.read(add(&thread, "two")).await.rest().await;
     assert!(last_words(&first.rest().await).contains("Another answer has begun"));
     assert_eq!(

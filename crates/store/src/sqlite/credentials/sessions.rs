@@ -1,51 +1,20 @@
 //! Chat sessions and their client secrets.
 
-use auth::identity::{Environment, Identity};
+use auth::identity::Identity;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
     OpeningOutcome, Rotation, RotationOutcome, SignOut,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use serde_json::Value;
 
 use crate::error::Error;
-use crate::rows::{self, Stored};
+use crate::rows;
+use crate::rows::session::{EncodedSession, login_of, opener, reason_from_name, reason_name};
 use crate::sqlite::credentials::{keys, read_optional_time, read_time};
 
 /// Sessions that one call of [`purge_some`] removes.
 const PURGE_BATCH: u32 = 500;
-
-/// A session that is ready to be written.
-pub(super) struct EncodedSession {
-    id: String,
-    issuer: String,
-    subject: String,
-    environment: Environment,
-    opened_by: OpenedBy,
-    created_at: UnixTime,
-    ends_at: UnixTime,
-    /// The issuer's `sid`.
-    login: Option<String>,
-    stored: Stored,
-}
-
-impl EncodedSession {
-    pub(super) fn new(session: &ChatSessionRecord) -> Result<Self, Error> {
-        let login = login_of(session);
-        Ok(Self {
-            id: session.id.clone(),
-            issuer: session.issuer.clone(),
-            subject: session.subject.clone(),
-            environment: session.environment,
-            opened_by: session.opened_by.clone(),
-            created_at: session.created_at,
-            ends_at: session.ends_at,
-            login: login.map(str::to_owned),
-            stored: rows::encode(session)?,
-        })
-    }
-}
 
 pub(super) fn insert(
     connection: &Connection,
@@ -243,11 +212,6 @@ fn write_renewed(connection: &Connection, session: &ChatSessionRecord) -> Result
     Ok(())
 }
 
-/// The issuer's `sid`, by which it says later that this login has ended.
-fn login_of(session: &ChatSessionRecord) -> Option<&str> {
-    session.claims.get("sid").and_then(Value::as_str)
-}
-
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<ChatSessionRecord>, Error> {
     let mut statement = connection.prepare_cached(
         "SELECT version, data, ended_at, ended_because FROM chat_sessions WHERE id = ?1",
@@ -420,34 +384,3 @@ pub(in crate::sqlite) fn read_session(row: &Row<'_>) -> Result<ChatSessionRecord
     }
     Ok(session)
 }
-
-fn opener(by: &OpenedBy) -> (&'static str, Option<&str>) {
-    match by {
-        OpenedBy::User => ("user", None),
-        OpenedBy::PublicToken(id) => ("public_token", Some(id)),
-        OpenedBy::ServerKey(id) => ("server_key", Some(id)),
-    }
-}
-
-const fn reason_name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::Revoked => "revoked",
-        EndReason::Reused => "reused",
-        EndReason::Displaced => "displaced",
-        EndReason::Denied => "denied",
-    }
-}
-
-fn reason_from_name(name: &str) -> Result<EndReason, Error> {
-    match name {
-        "revoked" => Ok(EndReason::Revoked),
-        "reused" => Ok(EndReason::Reused),
-        "displaced" => Ok(EndReason::Displaced),
-        "denied" => Ok(EndReason::Denied),
-        _ => Err(Error::internal(UnknownReason)),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a session ended for a reason that only a newer build knows")]
-struct UnknownReason;

@@ -1,0 +1,157 @@
+//! What an operator needs, in PostgreSQL.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use auth::ports::VisitorRecord;
+use auth::time::UnixTime;
+use engine::Owner;
+
+use crate::error::Error;
+use crate::export::{Kind, Rows};
+use crate::postgres::credentials::keys;
+use crate::postgres::pool::{Batch, Transaction, params};
+use crate::postgres::{Postgres, attachments, export, name, threads};
+use crate::upkeep::{Forgotten, Upkeep, visitor_of};
+
+/// Threads that are removed in one step; each may have thousands of items.
+const FORGET_BATCH: i64 = 20;
+
+#[async_trait]
+impl Upkeep for Postgres {
+    async fn check(&self) -> Result<(), Error> {
+        self.read("SELECT 1 FROM threads LIMIT 1", params![])
+            .await?;
+        threads::probe(self).await
+    }
+
+    async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error> {
+        match visitor_of(owner) {
+            Some((token, id)) => keys::find_visitor_of(self, token, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn records(&self, owner: &Owner, kind: Kind, after: i64) -> Result<Rows, Error> {
+        export::some_rows(self, owner, kind, after).await
+    }
+
+    async fn copy_to(&self, _file: &Path) -> Result<(), Error> {
+        Err(Error::Address(
+            "PostgreSQL has its own backups: `pg_dump --format=custom` of the database, and beside it a copy of the \
+             folder that storage.files names, made after the dump",
+        ))
+    }
+
+    async fn forget_user(&self, owner: &Owner) -> Result<Forgotten, Error> {
+        let mut forgotten = self
+            .write_for_good(owner.clone(), |transaction, owner| {
+                Box::pin(forget_credentials(transaction, owner))
+            })
+            .await?;
+        loop {
+            let removed = self.write_for_good(owner.clone(), |transaction, owner| {
+                Box::pin(attachments::forget_some(transaction, owner))
+            });
+            match removed.await? {
+                0 => break,
+                count => forgotten.attachments += count,
+            }
+        }
+        loop {
+            let removed = self.write_for_good(owner.clone(), |transaction, owner| {
+                Box::pin(forget_some_threads(transaction, owner))
+            });
+            match removed.await? {
+                0 => return Ok(forgotten),
+                count => forgotten.threads += count,
+            }
+        }
+    }
+}
+
+/// What [`purge_visitor_step`] did.
+pub(super) enum PurgeStep {
+    /// No visitor has been away for so long, or another process is at it.
+    Nothing,
+    /// Some of a visitor's threads or attachments went.
+    Part,
+    /// A visitor went, with what was left.
+    Visitor,
+}
+
+/// Removes some of what belongs to the visitor that has been away longest, or the visitor itself when nothing is left.
+///
+/// Each step looks for the visitor anew: one that has come back meanwhile is not found any more.
+pub(super) async fn purge_visitor_step(
+    transaction: &mut Transaction,
+    before: UnixTime,
+) -> Result<PurgeStep, Error> {
+    let Some(visitor) = keys::lock_stale_visitor(transaction, before).await? else {
+        return Ok(PurgeStep::Nothing);
+    };
+    let issuer = format!("visitor:{}", visitor.public_token_id);
+    let owner = Owner::new(auth::identity::owner_key(&issuer, &visitor.id));
+    let is_part = attachments::forget_some(transaction, &owner).await? > 0
+        || forget_some_threads(transaction, &owner).await? > 0;
+    if is_part {
+        return Ok(PurgeStep::Part);
+    }
+    forget_credentials(transaction, &owner).await?;
+    Ok(PurgeStep::Visitor)
+}
+
+/// The visitor goes first: a session that it is just opening holds its row, and is there to be removed then.
+async fn forget_credentials(
+    transaction: &mut Transaction,
+    owner: &Owner,
+) -> Result<Forgotten, Error> {
+    let mut batch = Batch::default();
+    let visitors = visitor_of(owner).map(|(token, id)| {
+        batch.add(
+            "DELETE FROM visitors WHERE id = $1 AND public_token_id = $2",
+            params![name(id), name(token)],
+        )
+    });
+    let sessions = owner.as_str().split_once(' ').map(|(issuer, subject)| {
+        // Entries of the audit log stay, and name nobody any more.
+        batch.add(
+            "DELETE FROM audit_parties WHERE subject = $1 AND issuer = $2",
+            params![name(subject), name(issuer)],
+        );
+        // Client secrets go with it (ON DELETE CASCADE).
+        batch.add(
+            "DELETE FROM chat_sessions WHERE issuer = $1 AND subject = $2",
+            params![name(issuer), name(subject)],
+        )
+    });
+    let outcomes = transaction.run(batch).await?;
+    let count = |step: Option<usize>| {
+        let outcome = step.and_then(|step| outcomes.get(step));
+        outcome.map_or(0, |outcome| outcome.count)
+    };
+    Ok(Forgotten {
+        chat_sessions: count(sessions),
+        visitors: count(visitors),
+        ..Forgotten::default()
+    })
+}
+
+/// The rows are locked before any goes: whoever writes to a thread holds its row before it counts bytes, too.
+async fn forget_some_threads(transaction: &mut Transaction, owner: &Owner) -> Result<u64, Error> {
+    let found = transaction
+        .query(
+            "SELECT key FROM threads WHERE owner = $1 ORDER BY key LIMIT $2 FOR UPDATE",
+            params![owner.as_str(), FORGET_BATCH],
+        )
+        .await?;
+    let mut keys = Vec::with_capacity(found.rows.len());
+    for row in &found.rows {
+        keys.push(row.try_get::<_, i64>(0)?);
+    }
+    let removed = transaction.query(
+        "DELETE FROM threads WHERE owner = $1 AND key = ANY($2)",
+        params![owner.as_str(), keys],
+    );
+    Ok(removed.await?.count)
+}

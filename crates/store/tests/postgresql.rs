@@ -1,0 +1,519 @@
+//! What only PostgreSQL can do to us: a server that goes and comes back, one that is slow, one that poses as another.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::ports::{End, EndReason};
+use auth::time::UnixTime;
+use engine::Owner;
+use engine::ports::{BeginRun, Change, PageQuery, RunEnd, StoreError};
+use futures::future::join_all;
+use protocol::item::{AssistantContent, AssistantMessageItem};
+use protocol::request::Order;
+use protocol::{
+    ItemId, RunId, ThreadId, ThreadItem, ThreadMetadata, ThreadPatch, ThreadStatus, Timestamp,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use store::{Database, Error, MigrationPolicy, Options, connect};
+use testkit::services::{PostgreSql, PostgreSqlDatabase};
+
+fn owner() -> Owner {
+    Owner::new("https://issuer.example ada")
+}
+
+fn at() -> Timestamp {
+    "2026-01-23T16:15:25Z".parse().unwrap()
+}
+
+fn thread(number: u128) -> ThreadMetadata {
+    ThreadMetadata {
+        id: ThreadId::mint(number),
+        title: None,
+        created_at: at(),
+        status: ThreadStatus::Active,
+        allowed_image_domains: None,
+        metadata: serde_json::Map::new(),
+    }
+}
+
+fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
+    AssistantMessageItem {
+        id: ItemId::mint(number),
+        thread_id: ThreadId::mint(thread),
+        created_at: at(),
+        content: vec![AssistantContent::new(text)],
+    }
+    .into()
+}
+
+fn small() -> Options {
+    Options {
+        pool_size: 4,
+        ..Options::default()
+    }
+}
+
+async fn open(url: &str) -> Arc<dyn Database> {
+    connect(url, small()).await.unwrap()
+}
+
+fn page(limit: u32) -> PageQuery {
+    PageQuery {
+        limit,
+        order: Order::Asc,
+        after: None,
+        before: None,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_under_load_loses_nothing_that_was_acknowledged() {
+    let mut server = PostgreSql::start_with(&["fsync=on"], &[]).await.unwrap();
+    let database = open(&server.url()).await;
+    let ada = owner();
+    database
+        .create_thread(&ada, &thread(1), &Change::default())
+        .await
+        .unwrap();
+    let writers = (0..4_u128).map(|writer| {
+        let (database, ada) = (Arc::clone(&database), ada.clone());
+        async move {
+            let mut kept = Vec::new();
+            for number in 0..150 {
+                let number = writer * 1_000 + number;
+                let change = Change::of(&[item(1, number, "kept")]);
+                match database.apply(&ada, &ThreadId::mint(1), &change).await {
+                    Ok(_) => kept.push(ItemId::mint(number)),
+                    Err(StoreError::Busy(_)) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Err(other) => panic!("{}", chain(&other)),
+                }
+            }
+            kept
+        }
+    });
+    let restart = async {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            server.stop();
+            server.go_on().await.unwrap();
+        }
+    };
+    let (kept, ()) = tokio::join!(join_all(writers), restart);
+    let kept: Vec<_> = kept.into_iter().flatten().collect();
+    assert!(!kept.is_empty());
+    for id in &kept {
+        database
+            .item(&ada, &ThreadId::mint(1), id)
+            .await
+            .expect("what was acknowledged is there");
+    }
+    database.probe().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_ended_are_made_again_and_nothing_is_half_written() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let store = open(&database.url()).await;
+    let ada = owner();
+    let end_all = || {
+        database
+            .sql(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .unwrap();
+    };
+    for number in 0..20_u128 {
+        // Idle ones: nobody notices.
+        end_all();
+        let written = async {
+            let change = Change::of(&[item(number, 1, "one"), item(number, 2, "two")]);
+            store.create_thread(&ada, &thread(number), &change).await
+        };
+        let killed = async {
+            // Under way: it is made again, or told to be busy.
+            tokio::time::sleep(Duration::from_millis(u64::try_from(number).unwrap() / 2)).await;
+            end_all();
+        };
+        match tokio::join!(written, killed).0 {
+            Ok(_) | Err(StoreError::Busy(_)) => {}
+            Err(other) => panic!("{}", chain(&other)),
+        }
+    }
+    for found in store.threads(&ada, &page(100)).await.unwrap().data {
+        let items = store.items(&ada, &found.id, &page(10)).await.unwrap();
+        assert_eq!(
+            items.data.len(),
+            2,
+            "a thread has both items, or is not there"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_without_a_free_connection_and_a_locked_row_are_busy_in_time() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let options = Options {
+        pool_size: 1,
+        patience: Duration::from_millis(500),
+        ..Options::default()
+    };
+    let store = connect(&database.url(), options).await.unwrap();
+    let ada = owner();
+    store
+        .create_thread(&ada, &thread(1), &Change::default())
+        .await
+        .unwrap();
+    let url = database.url();
+    // Holds the thread's row until it is ended.
+    let mut holder = std::process::Command::new("psql")
+        .args(["-X", "-q", &url, "-c"])
+        .arg("BEGIN; SELECT 1 FROM threads FOR UPDATE; SELECT pg_sleep(60)")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_held = || {
+        let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%'
+                      AND state = 'active' AND pid <> pg_backend_pid()
+                      AND wait_event = 'PgSleep'";
+        database.sql(sleeps).unwrap() == "1"
+    };
+    while !is_held() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let title = Change {
+        patch: ThreadPatch {
+            title: Some("new".to_owned()),
+            ..ThreadPatch::default()
+        },
+        ..Change::default()
+    };
+    let id = ThreadId::mint(1);
+    let both = async {
+        tokio::join!(
+            store.apply(&ada, &id, &title),
+            store.apply(&ada, &id, &title)
+        )
+    };
+    let (one, other) = tokio::time::timeout(Duration::from_secs(10), both)
+        .await
+        .expect("nobody waits for ever");
+    for outcome in [one, other] {
+        assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    database
+        .sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE wait_event = 'PgSleep' AND datname = current_database()",
+        )
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    store.apply(&ada, &id, &title).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_another_version_are_migrated_or_refused_and_two_may_migrate_at_once() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let url = database.url();
+    let strict = Options {
+        migrations: MigrationPolicy::Require,
+        ..small()
+    };
+    let refused = connect(&url, strict).await.map(drop);
+    assert!(
+        matches!(refused, Err(Error::Outdated { found: 0, .. })),
+        "{refused:?}"
+    );
+    let both = join_all((0..4).map(|_| connect(&url, small()))).await;
+    for opened in both {
+        opened.unwrap().check().await.unwrap();
+    }
+    let store = connect(&url, strict).await.unwrap();
+    database
+        .sql("INSERT INTO vestibule_schema (version) VALUES (1000)")
+        .unwrap();
+    let refused = connect(&url, small()).await.map(drop);
+    assert!(
+        matches!(refused, Err(Error::TooNew { found: 1000, .. })),
+        "{refused:?}"
+    );
+    assert!(store.probe().await.is_err(), "it is not ready any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_hard_to_keep_comes_back_as_it_was() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let store = open(&database.url()).await;
+    let ada = owner();
+    let million = "🦀".repeat(1 << 18);
+    let texts = [
+        "a\0b",
+        "\u{10ffff}\u{fffe}",
+        "\u{1F469}\u{200D}\u{1F680}",
+        "'; DROP TABLE items; --",
+        &million,
+    ];
+    let items: Vec<_> = (0..)
+        .zip(texts)
+        .map(|(number, text)| item(1, number, text))
+        .collect();
+    let mut metadata = thread(1);
+    metadata.title = Some("a\0title".to_owned());
+    store
+        .create_thread(&ada, &metadata, &Change::of(&items))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.thread(&ada, &ThreadId::mint(1)).await.unwrap(),
+        metadata
+    );
+    for item in &items {
+        let found = store.item(&ada, &ThreadId::mint(1), item.id()).await;
+        assert!(found.unwrap() == *item);
+    }
+    // As the wire gives them: half of a pair, escaped.
+    let raw = r#"{"type":"x","lone":"\\ud800"}"#;
+    database
+        .sql(&format!(
+            "UPDATE threads SET data = replace(data, '\"metadata\":{{}}', '\"metadata\":{raw}')"
+        ))
+        .unwrap();
+    store.thread(&ada, &ThreadId::mint(1)).await.unwrap();
+    // What nothing can be called is not found, and is no fault of ours.
+    for strange in ["a\0", "\u{10ffff}", &"x".repeat(10_000)] {
+        let query = PageQuery {
+            after: Some(strange.to_owned()),
+            ..page(10)
+        };
+        let threads = store.threads(&ada, &query).await;
+        assert!(matches!(threads, Err(StoreError::NotFound)), "{threads:?}");
+        let items = store.items(&ada, &ThreadId::mint(1), &query).await;
+        assert!(matches!(items, Err(StoreError::NotFound)));
+        assert_eq!(store.request(&ada, strange).await.unwrap(), None);
+        assert_eq!(store.find_chat_session(strange).await.unwrap(), None);
+        let end = End {
+            at: UnixTime::from_seconds(1),
+            reason: EndReason::Revoked,
+        };
+        assert!(!store.end_chat_session(strange, end).await.unwrap());
+    }
+}
+
+/// A run of a process that has ended is marked by one other, once; a run of one that lives by nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_process_left_is_taken_by_one_of_the_others() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let url = database.url();
+    let (dies, lives) = (open(&url).await, open(&url).await);
+    let (one, other) = (open(&url).await, open(&url).await);
+    let ada = owner();
+    for (store, number) in [(&dies, 1), (&lives, 2)] {
+        let begin = Change {
+            begin: Some(BeginRun {
+                run: RunId::mint(number),
+                answers: ItemId::mint(number),
+            }),
+            ..Change::default()
+        };
+        store
+            .create_thread(&ada, &thread(number), &begin)
+            .await
+            .unwrap();
+    }
+    assert!(one.left_behind(10).await.unwrap().is_empty());
+    // It is killed: no word, and no more signs of life.
+    database
+        .sql(
+            "UPDATE nodes SET seen_at = clock_timestamp() - interval '16 s'
+             WHERE key = (SELECT node FROM runs ORDER BY thread LIMIT 1)",
+        )
+        .unwrap();
+    let (seen, also) = tokio::join!(one.left_behind(10), other.left_behind(10));
+    let (seen, also) = (seen.unwrap(), also.unwrap());
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen, also);
+    let (ada, id, run) = &seen[0];
+    let mark = |number| Change {
+        epoch: Some(run.epoch),
+        put: vec![item(1, number, "cut off")],
+        end: Some(RunEnd::Interrupted),
+        ..Change::default()
+    };
+    let (first, second) = (mark(10), mark(11));
+    let marked = tokio::join!(one.apply(ada, id, &first), other.apply(ada, id, &second));
+    let outcomes = [marked.0.is_ok(), marked.1.is_ok()];
+    assert!(
+        outcomes[0] != outcomes[1],
+        "one of them marks it: {marked:?}"
+    );
+    let items = one.items(ada, id, &page(10)).await.unwrap();
+    assert_eq!(items.data.len(), 1);
+    assert!(one.left_behind(10).await.unwrap().is_empty());
+}
+
+/// Plans, not times: what a page costs does not grow with what is stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_is_read_from_an_index_and_never_sorted() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let _store = open(&database.url()).await;
+    database
+        .sql(
+            "INSERT INTO threads (owner, id, created_at, version, data)
+             SELECT 'issuer ada', 'thr_' || n, n, 1, '{}' FROM generate_series(1, 20000) AS n",
+        )
+        .unwrap();
+    database.sql("ANALYZE threads").unwrap();
+    let plan = database
+        .sql(
+            "EXPLAIN SELECT version, data FROM threads
+             WHERE owner = 'issuer ada' AND (created_at, id) < (10000, 'thr_10000')
+             ORDER BY created_at DESC, id DESC LIMIT 21",
+        )
+        .unwrap();
+    assert!(plan.contains("threads_by_time"), "{plan}");
+    assert!(!plan.contains("Sort"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_checked_as_far_as_the_address_says() {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
+    let server = PostgreSql::start_with(
+        &[
+            "ssl=on",
+            "ssl_cert_file=server.crt",
+            "ssl_key_file=server.key",
+        ],
+        &[
+            ("server.crt", &leaf.pem()),
+            ("server.key", &key.serialize_pem()),
+        ],
+    )
+    .await
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let own = write("ca.pem", &authority.pem());
+    let foreign = CertificateParams::new(Vec::new()).unwrap();
+    let foreign = foreign.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let foreign = write("foreign.pem", &foreign.pem());
+    let none = write("none.pem", "");
+    let attempt = async |host: &str, query: String| {
+        let port = server.port();
+        let url = format!("postgres://vestibule@{host}:{port}/vestibule?{query}");
+        let options = Options {
+            patience: Duration::from_secs(2),
+            ..small()
+        };
+        connect(&url, options).await.map(drop)
+    };
+    for (host, query, is_let_in) in [
+        ("127.0.0.1", "sslmode=disable".to_owned(), true),
+        ("127.0.0.1", "sslmode=prefer".to_owned(), true),
+        ("127.0.0.1", "sslmode=require".to_owned(), true),
+        (
+            "127.0.0.1",
+            format!("sslmode=require&sslrootcert={foreign}"),
+            false,
+        ),
+        (
+            "127.0.0.1",
+            format!("sslmode=verify-ca&sslrootcert={own}"),
+            true,
+        ),
+        (
+            "127.0.0.1",
+            format!("sslmode=verify-ca&sslrootcert={foreign}"),
+            false,
+        ),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={own}"),
+            true,
+        ),
+        (
+            "127.0.0.1",
+            format!("sslmode=verify-full&sslrootcert={own}"),
+            false,
+        ),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={foreign}"),
+            false,
+        ),
+        ("localhost", "sslmode=verify-full".to_owned(), false),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={none}"),
+            false,
+        ),
+    ] {
+        let outcome = attempt(host, query.clone()).await;
+        assert_eq!(outcome.is_ok(), is_let_in, "{host} {query}: {outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_let_in_is_told_why_and_no_password() {
+    let server = PostgreSql::start_with(
+        &[],
+        &[(
+            "pg_hba.conf",
+            "host all vestibule 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+        )],
+    )
+    .await
+    .unwrap();
+    let port = server.port();
+    for (url, expected) in [
+        (
+            format!("postgres://nobody:hunter2@127.0.0.1:{port}/vestibule"),
+            "SQLSTATE 28P01",
+        ),
+        (
+            format!("postgres://vestibule:hunter2@127.0.0.1:{port}/elsewhere"),
+            "SQLSTATE 3D000",
+        ),
+        (
+            "postgres://vestibule:hunter2@127.0.0.1:1/vestibule".to_owned(),
+            "cannot be reached",
+        ),
+    ] {
+        let options = Options {
+            patience: Duration::from_millis(300),
+            ..small()
+        };
+        let error = connect(&url, options).await.map(drop).unwrap_err();
+        let text = chain(&error);
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            !format!("{text} {error:?}").contains("hunter2"),
+            "{error:?}"
+        );
+    }
+}
