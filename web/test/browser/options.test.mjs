@@ -214,7 +214,10 @@ test('O049 O050 O051 history: none at all, or without rename, or without delete'
     assert.deepEqual(await buttons(), [1, 1], 'both are there by default');
     for (const [script, wanted] of [['showRename: false', [0, 1]], ['showDelete: false', [1, 0]]]) {
       await set(page, `history: { ${script} }`);
-      await page.waitForFunction((count) => window.chat.shadowRoot.querySelectorAll('.history-row .icon-button').length === count, 1);
+      await page.waitForFunction(([rename, remove]) => {
+        const labels = [...window.chat.shadowRoot.querySelectorAll('.history-row .icon-button')].map((button) => button.getAttribute('aria-label'));
+        return labels.some((label) => label.startsWith('Rename')) === (rename === 1) && labels.some((label) => label.startsWith('Delete')) === (remove === 1);
+      }, wanted);
       assert.deepEqual(await buttons(), wanted, script);
     }
     await page.keyboard.press('Escape');
@@ -342,12 +345,12 @@ test('O084 O085 O086 disclaimer: Markdown below the text field, and darker where
   open(`disclaimer: { text: 'May be **wrong**; [read more](https://example.com).' }`, async (page) => {
     assert.equal(await page.locator('.disclaimer strong').innerText(), 'wrong');
     assert.equal(await page.getByRole('link', { name: 'read more' }).getAttribute('href'), 'https://example.com/');
-    const below = await page.evaluate(() => { const box = (name) => window.chat.shadowRoot.querySelector(name).getBoundingClientRect(); return box('.disclaimer').top >= box('.composer').bottom; });
+    const below = await page.evaluate(() => { const box = (name) => window.chat.shadowRoot.querySelector(name).getBoundingClientRect(); return box('[part=disclaimer]').top >= box('.composer').bottom; });
     assert.equal(below, true);
-    const quiet = await rgb(page, '.disclaimer', 'color');
+    const quiet = await rgb(page, '[part=disclaimer]', 'color');
     await set(page, `disclaimer: { text: 'x', highContrast: true }`);
     await page.locator('.disclaimer.high').waitFor();
-    const loud = await rgb(page, '.disclaimer', 'color');
+    const loud = await rgb(page, '[part=disclaimer]', 'color');
     assert.ok(loud[0] < quiet[0], `${loud} ${quiet}`);
   }));
 
