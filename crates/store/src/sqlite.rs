@@ -45,8 +45,8 @@ use crate::sqlite::checkpoint::Checkpointer;
 pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
 pub(crate) use crate::sqlite::place::beside;
-pub(crate) use crate::sqlite::removal::finish as finish_removals;
 use crate::sqlite::queue::{Readers, Writer};
+pub(crate) use crate::sqlite::removal::finish as finish_removals;
 use crate::{Durability, MigrationPolicy, Options};
 
 /// Reading threads beyond this many gain nothing: pages come from memory.

@@ -9,7 +9,7 @@ export function Disclaimer(): JSX.Element {
   return (
     <>
       {aiNotice !== null && (
-        <p id={`${id}-ai`} class="disclaimer" part="ai-notice">
+        <p id={`${id}-ai`} class="ai-notice" part="ai-notice">
           {aiNotice.text ?? t('ai.notice')}
         </p>
       )}
