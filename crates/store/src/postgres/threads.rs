@@ -404,10 +404,10 @@ async fn page_of_threads(
     for (place, sign) in [(low, '>'), (high, '<')] {
         if let Some((at, id)) = place {
             let next = parameters.len() + 1;
-            page.push_str(&format!(
+            page.extend([format!(
                 " AND (created_at, id) {sign} (${next}, ${})",
                 next + 1
-            ));
+            )]);
             parameters.extend(params![at, id]);
         }
     }
@@ -463,7 +463,7 @@ async fn page_of_items(
         if let Some(bound) = bound {
             parameters.extend(params![bound]);
             let key = key_of(parameters.len());
-            page.push_str(&format!(" AND key {sign} {key}"));
+            page.extend([format!(" AND key {sign} {key}")]);
         }
     }
     let order = match travels(query) {
