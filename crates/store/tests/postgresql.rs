@@ -286,14 +286,6 @@ async fn what_is_hard_to_keep_comes_back_as_it_was() {
         let found = store.item(&ada, &ThreadId::mint(1), item.id()).await;
         assert!(found.unwrap() == *item);
     }
-    // As the wire gives them: half of a pair, escaped.
-    let raw = r#"{"type":"x","lone":"\\ud800"}"#;
-    database
-        .sql(&format!(
-            "UPDATE threads SET data = replace(data, '\"metadata\":{{}}', '\"metadata\":{raw}')"
-        ))
-        .unwrap();
-    store.thread(&ada, &ThreadId::mint(1)).await.unwrap();
     // What nothing can be called is not found, and is no fault of ours.
     for strange in ["a\0", "\u{10ffff}", &"x".repeat(10_000)] {
         let query = PageQuery {

@@ -257,10 +257,7 @@ async fn s02_no_secret_is_at_rest() {
     let (_, body) = refresh(&app, "ada", &secret).await;
     let second = body["client_secret"].as_str().unwrap().to_owned();
     app.stop().await;
-    let mut bytes = Vec::new();
-    for entry in std::fs::read_dir(app.folder()).unwrap() {
-        bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
-    }
+    let bytes = app.stored();
     for text in [&secret, &second, &app.public_token, &app.server_key] {
         let random = text.rsplit('_').nth(1).unwrap_or(text);
         let random = random.get(..40).unwrap_or(random);

@@ -533,6 +533,19 @@ impl TestApp {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
+    /// All that is kept in the database, as bytes.
+    pub(crate) fn stored(&self) -> Vec<u8> {
+        if let Some(database) = &self.database {
+            return database.dump().unwrap();
+        }
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let files = entries.map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.is_file())
+            .flat_map(|path| std::fs::read(path).unwrap())
+            .collect()
+    }
+
     /// Whether the database is a file.
     pub(crate) fn is_sqlite(&self) -> bool {
         self.database.is_none()

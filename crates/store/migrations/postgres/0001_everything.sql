@@ -1,7 +1,7 @@
 -- Everything that is kept, as of the first build that knows PostgreSQL.
 --
 -- Rows are referred to by short keys, which are never used twice. `data` holds JSON as text, byte for byte as it was
--- written (`jsonb` would refuse an escaped NUL and lone surrogates, which the wire allows), and `version` numbers its form.
+-- written (`jsonb` would refuse an escaped NUL, and bring the rest into a form of its own), and `version` numbers its form.
 -- Names compare byte for byte (`COLLATE "C"`), so that pages are the same whatever the server's language.
 -- Owners are "{issuer} {subject}".
 

@@ -1,5 +1,7 @@
 //! A PostgreSQL database as a side of a copy.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
@@ -9,6 +11,10 @@ use crate::copy::{BATCH, Kind, Row, Side, Table, Value, Which};
 use crate::error::Error;
 use crate::postgres::{Server, name, name_back, schema};
 
+/// How often is looked whether a server is there, and how long is waited in between.
+const LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(100);
+
 pub(super) struct Postgres {
     client: Client,
 }
@@ -16,16 +22,7 @@ pub(super) struct Postgres {
 /// None while a server has it open.
 pub(super) async fn open(server: &Server, which: Which) -> Result<Option<Box<dyn Side>>, Error> {
     let client = schema::connect(server).await?;
-    let others: i64 = client
-        .query_one(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'vestibule'
-               AND pid <> pg_backend_pid()",
-            &[],
-        )
-        .await?
-        .try_get(0)?;
-    if others > 0 {
+    if is_in_use(&client).await? {
         return Ok(None);
     }
     let migrations = match which {
@@ -40,6 +37,26 @@ pub(super) async fn open(server: &Server, which: Which) -> Result<Option<Box<dyn
             .await?;
     }
     Ok(Some(Box::new(Postgres { client })))
+}
+
+/// Whether another connection of ours is there. One of a server that has just ended takes a moment to go.
+async fn is_in_use(client: &Client) -> Result<bool, Error> {
+    for _ in 0..LOOKS {
+        let others: i64 = client
+            .query_one(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'vestibule'
+                   AND pid <> pg_backend_pid()",
+                &[],
+            )
+            .await?
+            .try_get(0)?;
+        if others == 0 {
+            return Ok(false);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(true)
 }
 
 /// A list of parameters from `$1` on.

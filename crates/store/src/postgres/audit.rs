@@ -150,7 +150,7 @@ async fn list(
     ] {
         if let Some(seconds) = seconds {
             parameters.extend(params![seconds.seconds()]);
-            sql.push_str(&format!("{clause}{}", parameters.len()));
+            sql.extend([format!("{clause}{}", parameters.len())]);
         }
     }
     for (clause, text) in [
@@ -162,15 +162,15 @@ async fn list(
     ] {
         if let Some(text) = text {
             parameters.extend(params![name(text)]);
-            sql.push_str(&format!("{clause}{}", parameters.len()));
+            sql.extend([format!("{clause}{}", parameters.len())]);
         }
     }
     parameters.extend(params![i64::from(limit)]);
     let direction = if query.is_newest_first { "DESC" } else { "" };
-    sql.push_str(&format!(
+    sql.extend([format!(
         " ORDER BY log.key {direction} LIMIT ${}",
         parameters.len()
-    ));
+    )]);
     let rows = postgres.read(sql, parameters).await?;
     rows.iter().map(read_entry).collect()
 }

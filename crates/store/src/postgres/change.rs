@@ -6,7 +6,7 @@
 
 use engine::Owner;
 use engine::ports::{Epoch, RunEnd};
-use protocol::ThreadMetadata;
+use protocol::{ItemId, ThreadMetadata};
 
 use crate::error::Error;
 use crate::postgres::pool::{Batch, Outcome, Transaction, params};
@@ -87,7 +87,7 @@ pub(super) async fn apply(
         );
     }
     if !change.remove.is_empty() {
-        let ids: Vec<&str> = change.remove.iter().map(|id| id.as_str()).collect();
+        let ids: Vec<&str> = change.remove.iter().map(ItemId::as_str).collect();
         batch.add(
             "DELETE FROM items WHERE thread = $1 AND id = ANY($2)",
             params![thread.key, ids],

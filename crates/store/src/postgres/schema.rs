@@ -1,6 +1,7 @@
 //! The tables' version: brings a database up to date, or says why it cannot be used.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
@@ -17,6 +18,9 @@ const LATEST: usize = STEPS.len();
 
 /// Whoever migrates holds this lock (an arbitrary number, the same in every build).
 const LOCK: i64 = 0x0076_6573_7469_626c;
+
+/// How long a connection may take to be made, where the address does not say.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Reads the version of the tables; 0 where there are none.
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM vestibule_schema";
@@ -59,6 +63,9 @@ pub(super) fn check(found: i32) -> Result<(), Error> {
 pub(crate) async fn connect(server: &Server) -> Result<Client, Error> {
     let mut config = server.config.clone();
     config.application_name("vestibule");
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
     if server.encryption == Encryption::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
         drive(connection);

@@ -17,7 +17,7 @@ use crate::search::pattern;
 /// Threads that are looked through with one statement.
 const THREADS: i64 = 32;
 /// Messages of a thread that are read with it; there is seldom a second one.
-const MESSAGES: usize = 4;
+const MESSAGES: i64 = 4;
 
 /// Some threads, newest first, each with its newest messages that may hold the words; a row for each of these.
 const LOOK: &str =
@@ -49,14 +49,7 @@ pub(super) async fn search(
     let mut page = Page::empty();
     loop {
         let (at, id) = before.clone().unzip();
-        let parameters = params![
-            owner.as_str(),
-            pattern.as_str(),
-            at,
-            id,
-            THREADS,
-            MESSAGES as i64
-        ];
+        let parameters = params![owner.as_str(), pattern.as_str(), at, id, THREADS, MESSAGES];
         let rows = postgres.read(LOOK, parameters).await?;
         let mut count = 0;
         for thread in rows.chunk_by(|one, next| key(one) == key(next)) {
@@ -113,7 +106,7 @@ async fn look_at(
         }
     }
     // It seemed so several times, and was not: there may be more.
-    let mut may_be_more = rows.len() == MESSAGES;
+    let mut may_be_more = i64::try_from(rows.len()) == Ok(MESSAGES);
     while may_be_more && excerpt.is_none() {
         let thread: i64 = first.try_get(2)?;
         let older = postgres

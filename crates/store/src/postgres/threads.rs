@@ -388,12 +388,13 @@ async fn page_of_threads(
         );
     }
     let has_bounds = low.is_some() || high.is_some();
-    let mut found = match has_bounds {
-        true => postgres.read_all(places).await?.into_iter(),
-        false => Vec::new().into_iter(),
+    let mut found = if has_bounds {
+        postgres.read_all(places).await?.into_iter()
+    } else {
+        Vec::new().into_iter()
     };
     let mut bound = |id: &Option<String>, rounded_up| match id {
-        Some(id) => place(found.next(), id, rounded_up).map(Some),
+        Some(id) => place(found.next().as_ref(), id, rounded_up).map(Some),
         None => Ok(None),
     };
     let (low, high) = (bound(low, 0)?, bound(high, 1)?);
@@ -403,10 +404,10 @@ async fn page_of_threads(
     for (place, sign) in [(low, '>'), (high, '<')] {
         if let Some((at, id)) = place {
             let next = parameters.len() + 1;
-            page.push_str(&format!(
+            page.extend([format!(
                 " AND (created_at, id) {sign} (${next}, ${})",
                 next + 1
-            ));
+            )]);
             parameters.extend(params![at, id]);
         }
     }
@@ -425,7 +426,7 @@ pub(super) async fn place_of(postgres: &Postgres, owner: &Owner, id: &str) -> Re
         "SELECT created_at, id FROM threads WHERE owner = $1 AND id = $2",
         params![owner.as_str(), name(id)],
     ));
-    place(found.await?.into_iter().next(), id, 1)
+    place(found.await?.first(), id, 1)
 }
 
 /// The last two parameters of a page: its bytes, and one row more than wanted, to see whether there are more.
@@ -438,8 +439,8 @@ fn limit_of(query: &PageQuery) -> u32 {
     query.limit.clamp(1, PageQuery::MAX_LIMIT)
 }
 
-fn place(found: Option<Outcome>, id: &str, rounded_up: i64) -> Result<Place, Error> {
-    match found.as_ref().and_then(|found| found.rows.first()) {
+fn place(found: Option<&Outcome>, id: &str, rounded_up: i64) -> Result<Place, Error> {
+    match found.and_then(|found| found.rows.first()) {
         Some(row) => Ok((row.try_get(0)?, row.try_get(1)?)),
         None => place_of_gone(id, rounded_up).ok_or(Error::NotFound),
     }
@@ -462,7 +463,7 @@ async fn page_of_items(
         if let Some(bound) = bound {
             parameters.extend(params![bound]);
             let key = key_of(parameters.len());
-            page.push_str(&format!(" AND key {sign} {key}"));
+            page.extend([format!(" AND key {sign} {key}")]);
         }
     }
     let order = match travels(query) {

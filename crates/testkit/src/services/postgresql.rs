@@ -187,6 +187,21 @@ impl PostgreSqlDatabase {
         psql(&self.url(), sql)
     }
 
+    /// All of it as SQL.
+    pub fn dump(&self) -> anyhow::Result<Vec<u8>> {
+        let output = Command::new(programs()?.join("pg_dump"))
+            .arg("--no-sync")
+            .arg(self.url())
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "pg_dump failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(output.stdout)
+    }
+
     fn admin(&self, sql: &str) -> anyhow::Result<String> {
         psql(&self.admin, sql)
     }

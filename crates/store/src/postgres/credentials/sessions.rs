@@ -277,23 +277,20 @@ pub(super) async fn list(
     if let Some((issuer, subject)) = &filter.owner {
         let next = parameters.len() + 1;
         parameters.extend(params![name(issuer), name(subject)]);
-        sql.push_str(&format!(
-            " AND issuer = ${next} AND subject = ${}",
-            next + 1
-        ));
+        sql.extend([format!(" AND issuer = ${next} AND subject = ${}", next + 1)]);
     }
     if let Some(live_at) = filter.live_at {
         let next = parameters.len() + 1;
         parameters.extend(params![live_at.seconds()]);
-        sql.push_str(&format!(
+        sql.extend([format!(
             " AND ended_at IS NULL AND ends_at > ${next}
               AND EXISTS (SELECT 1 FROM client_secrets
                           WHERE session = session.key AND expires_at > ${next})"
-        ));
+        )]);
     }
     let next = parameters.len() + 1;
     parameters.extend(params![i64::from(limit)]);
-    sql.push_str(&format!(" ORDER BY key DESC LIMIT ${next}"));
+    sql.extend([format!(" ORDER BY key DESC LIMIT ${next}")]);
     let rows = postgres.read(sql, parameters).await?;
     rows.iter().map(read_session).collect()
 }
