@@ -3,7 +3,7 @@
 //! Words are found inside of words, so that it works in languages that are written without spaces, and whatever their
 //! case is. Only what the person can read is looked through: titles, questions and answers.
 
-use protocol::ThreadItem;
+use protocol::{ThreadItem, item::UserContent};
 
 /// How much an excerpt shows before the first word that was found, in characters.
 const BEFORE: usize = 40;
@@ -43,7 +43,7 @@ impl Wanted {
     pub fn find(&self, item: &ThreadItem) -> Option<String> {
         let text = match item {
             ThreadItem::UserMessage(message) => {
-                joined(message.content.iter().map(|part| part.text()))
+                joined(message.content.iter().map(UserContent::text))
             }
             ThreadItem::AssistantMessage(message) => {
                 joined(message.content.iter().map(|part| part.text.as_str()))

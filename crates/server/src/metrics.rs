@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::{app::AppState, error::ApiError};
 
-/// Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/).
+/// Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// How often what was measured is put into buckets, so that it does not pile up where nobody asks.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);

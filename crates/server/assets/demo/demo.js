@@ -1,7 +1,7 @@
 // The demo page's script: a sign-in by click, and three chats, one for each door, of which one is shown.
 // What a real app does with its own login stands in `getToken`.
 import { codeOf } from './code.js';
-import { listen, wireView } from './wire.js';
+import { listen, SITE, wireView } from './wire.js';
 
 const byId = (id) => document.getElementById(id);
 const DOORS = [1, 2, 3];
@@ -19,8 +19,9 @@ const WAYS = {
   3: ['For tools that act as the user', ['Calls', 'your address with your own fetch: any header, any check'], ['Proves', 'who it is with the user’s JWT on every request'], ['Chats', 'in your element or in OpenAI’s official one']],
 };
 
+/** Asks an address below the site's. */
 async function json(url, init) {
-  const response = await fetch(url, init);
+  const response = await fetch(new URL(url, SITE), init);
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.error?.message ?? `the server answered ${response.status}`);
   return body;
@@ -37,7 +38,7 @@ function post(url, body, headers = {}) {
 /** The signed-in person's token; a new one shortly before the old one ends. */
 async function getToken() {
   if (!person) throw new Error('nobody is signed in');
-  if (!token || token.expires_at - 30 < Date.now() / 1000) token = await post('/dev/token', { user: person.id });
+  if (!token || token.expires_at - 30 < Date.now() / 1000) token = await post('dev/token', { user: person.id });
   return token.token;
 }
 
@@ -79,7 +80,7 @@ const openers = {
       api: {
         async getClientSecret(current) {
           const answer = await post(
-            current ? '/api/chatkit/refresh' : '/api/chatkit/start',
+            current ? 'api/chatkit/refresh' : 'api/chatkit/start',
             current ? { currentClientSecret: current } : {},
             { authorization: `Bearer ${await getToken()}` },
           );
@@ -99,7 +100,7 @@ const openers = {
     show(3, {
       ...signedIn,
       api: {
-        url: new URL('/api/chat', location.href).href,
+        url: new URL('api/chat', SITE).href,
         domainKey: config.domain_key ?? 'local-dev',
         uploadStrategy: { type: 'two_phase' },
         async fetch(url, init) {
@@ -208,7 +209,7 @@ function doorInAddress() {
 let kind = 'react';
 
 function showCode() {
-  const facts = { origin: location.origin, token: config?.public_token ?? 'pk_live_…', domainKey: config?.domain_key ?? 'dk_live_…' };
+  const facts = { origin: SITE.href.replace(/\/$/, ''), token: config?.public_token ?? 'pk_live_…', domainKey: config?.domain_key ?? 'dk_live_…' };
   byId('code').textContent = codeOf(door, kind, facts);
   for (const button of document.querySelectorAll('[data-kind]')) button.setAttribute('aria-pressed', String(button.dataset.kind === kind));
 }
@@ -247,7 +248,7 @@ darkScheme.addEventListener('change', () => {
 
 async function start() {
   choose(doorInAddress());
-  config = await json('/demo/config.json');
+  config = await json('demo/config.json');
   if (!customElements.get('openai-chatkit')) {
     // The script is deferred before this module: when the name is unknown now, it did not load.
     byId('notice').hidden = false;

@@ -3,7 +3,7 @@
 import { SCENES, THREADS, widgetScenes } from './gallery-scenes.js';
 
 const byId = (id) => document.getElementById(id);
-const widgets = await (await fetch('/chatkit/gallery.json')).json();
+const widgets = await (await fetch(new URL('../chatkit/gallery.json', import.meta.url))).json();
 const GROUPS = [widgetScenes(widgets), ...SCENES];
 let scene = null;
 /** Ends what the scene before still does. */
@@ -82,7 +82,7 @@ async function show() {
   const isLoaded = shown.items !== undefined || shown.never || shown.gone;
   chat.setOptions({
     // A key that is none is asked about at the real server, and refused by it.
-    api: { url: new URL('/chatkit/gallery', location.href).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: (_, init) => answer(shown, init) },
+    api: { url: new URL('../chatkit/gallery', import.meta.url).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: (_, init) => answer(shown, init) },
     locale: value('locale'),
     theme: { colorScheme: value('scheme'), radius: value('radius'), density: value('density') },
     threadItemActions: { feedback: true, retry: true },

@@ -4,33 +4,37 @@ const byId = (id) => document.getElementById(id);
 const scheme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 let token = null;
 
+/** Where the server is: it may be a part of a site. */
+const SITE = new URL('..', import.meta.url);
+const site = SITE.href.replace(/\/$/, '');
+
 async function post(url, body, headers = {}) {
-  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
+  const response = await fetch(new URL(url, SITE), { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `the server answered ${response.status}`);
   return answer;
 }
 
-const config = await (await fetch('/demo/config.json')).json();
+const config = await (await fetch(new URL('config.json', import.meta.url))).json();
 
 /** The token of the first development user; a real app asks its own login. */
 async function getToken() {
-  if (!token || token.expires_at - 30 < Date.now() / 1000) token = await post('/dev/token', { user: config.users[0].id });
+  if (!token || token.expires_at - 30 < Date.now() / 1000) token = await post('dev/token', { user: config.users[0].id });
   return token.token;
 }
 
 const DOORS = {
   token: {
     api: () => ({ clientToken: config.public_token }),
-    code: () => `<script src="${location.origin}/chatkit/launcher.js" async></script>
+    code: () => `<script src="${site}/chatkit/launcher.js" async></script>
 <vestibule-launcher client-token="${config.public_token ?? 'pk_live_…'}"></vestibule-launcher>`,
   },
   secret: {
     api: () => ({
       getClientSecret: async (current) =>
-        (await post(`/api/chatkit/${current ? 'refresh' : 'start'}`, current ? { currentClientSecret: current } : {}, { authorization: `Bearer ${await getToken()}` })).client_secret,
+        (await post(`api/chatkit/${current ? 'refresh' : 'start'}`, current ? { currentClientSecret: current } : {}, { authorization: `Bearer ${await getToken()}` })).client_secret,
     }),
-    code: () => `<script src="${location.origin}/chatkit/launcher.js"></script>
+    code: () => `<script src="${site}/chatkit/launcher.js"></script>
 <vestibule-launcher id="launcher"></vestibule-launcher>
 <script>
   document.getElementById('launcher').setOptions({
@@ -40,16 +44,16 @@ const DOORS = {
   },
   endpoint: {
     api: () => ({
-      url: new URL('/api/chat', location.href).href,
+      url: new URL('../api/chat', import.meta.url).href,
       domainKey: config.domain_key ?? 'local-dev',
       fetch: async (url, init) => fetch(url, { ...init, headers: { ...init?.headers, authorization: `Bearer ${await getToken()}` } }),
     }),
-    code: () => `<script src="${location.origin}/chatkit/launcher.js"></script>
+    code: () => `<script src="${site}/chatkit/launcher.js"></script>
 <vestibule-launcher id="launcher"></vestibule-launcher>
 <script>
   document.getElementById('launcher').setOptions({
     api: {
-      url: '${location.origin}/api/chat',
+      url: '${site}/api/chat',
       domainKey: '${config.domain_key ?? 'dk_live_…'}',
       fetch: async (url, init) =>
         fetch(url, { ...init, headers: { ...init.headers, Authorization: \`Bearer \${await yourUsersJwt()}\` } }),

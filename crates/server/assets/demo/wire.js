@@ -25,6 +25,9 @@ function pretty(text) {
   }
 }
 
+/** Where the server is: it may be a part of a site. */
+export const SITE = new URL('..', import.meta.url);
+
 /** The door that a request belongs to; `null` for what is no chat's. */
 function doorReader() {
   /** Which door each client secret came through; the secrets stay in this function. */
@@ -54,11 +57,12 @@ export function listen(onCall) {
   globalThis.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input, location.href);
     const headers = Object.fromEntries(new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined)));
-    const door = url.origin === location.origin ? doors.of(url.pathname, headers) : null;
+    const path = url.pathname.slice(SITE.pathname.length - 1);
+    const door = url.href.startsWith(SITE.href) ? doors.of(path, headers) : null;
     if (door === null) return original(input, init);
     const sent = typeof init?.body === 'string' ? init.body : '';
     const call = {
-      id: (count += 1), door, method: init?.method ?? 'GET', path: url.pathname, operation: operationOf(sent),
+      id: (count += 1), door, method: init?.method ?? 'GET', path, operation: operationOf(sent),
       headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, redacted(value)])),
       body: sent === '' ? '' : pretty(sent), status: null, kind: '', took: null, isLive: true, events: [], answer: '',
     };
@@ -74,7 +78,7 @@ export function listen(onCall) {
         if (secret !== null) doors.learn(door, secret);
       }).then(end, () => end({ answer: 'The connection was closed by the page.' }));
       // The chat may use a secret as soon as it has the answer; by then its door has to be known.
-      if (/^\/api\/chatkit\//.test(url.pathname)) {
+      if (/^\/api\/chatkit\//.test(path)) {
         const secret = secretIn(await response.clone().text());
         if (secret !== null) doors.learn(door, secret);
       }

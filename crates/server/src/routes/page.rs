@@ -55,9 +55,9 @@ pub(crate) async fn file(
 ) -> Result<Response, ApiError> {
     // These have addresses of their own; the gallery's is there in development only.
     match file.as_str() {
-        INDEX => Ok(Redirect::permanent("/").into_response()),
-        GALLERY => Ok(Redirect::permanent("/chatkit/gallery").into_response()),
-        name if name.ends_with(".html") => page(&app, name).await,
+        INDEX => Ok(Redirect::permanent("../").into_response()),
+        GALLERY => Ok(Redirect::permanent("../chatkit/gallery").into_response()),
+        name if content_type(name).starts_with("text/html") => page(&app, name).await,
         name => Ok(demo_file(name)),
     }
 }

@@ -139,17 +139,16 @@ impl PostgreSqlDatabase {
             reason = "the environment says which services tests are to use"
         )]
         let shared = std::env::var("VESTIBULE_TEST_POSTGRESQL");
-        let (admin, server) = match shared {
-            Ok(url) => (url, None),
-            Err(_) => {
-                let mut known = SERVER.lock().await;
-                let server = match known.upgrade() {
-                    Some(server) => server,
-                    None => Arc::new(PostgreSql::start().await?),
-                };
-                *known = Arc::downgrade(&server);
-                (server.url(), Some(server))
-            }
+        let (admin, server) = if let Ok(url) = shared {
+            (url, None)
+        } else {
+            let mut known = SERVER.lock().await;
+            let server = match known.upgrade() {
+                Some(server) => server,
+                None => Arc::new(PostgreSql::start().await?),
+            };
+            *known = Arc::downgrade(&server);
+            (server.url(), Some(server))
         };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{}_{number}", std::process::id());

@@ -31,7 +31,7 @@ async fn find(store: &dyn Store, owner: &Owner, words: &str) -> Vec<u128> {
     let mut after = None;
     loop {
         let page = find_after(store, owner, words, 100, after).await.unwrap();
-        found.extend(page.data.iter().map(|found| number(found)));
+        found.extend(page.data.iter().map(number));
         assert_eq!(page.has_more, page.after.is_some());
         after = page.after;
         if after.is_none() {
@@ -181,7 +181,7 @@ pub(super) async fn pages_of_matches_put_together_are_all_of_them(database: &dyn
     loop {
         let page = find_after(&*store, &ada, "needle", 2, after).await.unwrap();
         assert!(page.data.len() <= 2);
-        found.extend(page.data.iter().map(|found| number(found)));
+        found.extend(page.data.iter().map(number));
         after = page.after;
         if after.is_none() {
             break;

@@ -90,7 +90,7 @@ pub(super) fn entries<'a>(
             files: files.iter().map(|file| part(file, refused, mark)).collect(),
         }),
         ModelInput::Assistant(text) => message("assistant", mark.foreign(text)),
-        ModelInput::Drawn(file) => drawn(file, refused, mark),
+        ModelInput::Drawn(file) => Some(drawn(file, refused, mark)),
         ModelInput::Context(text) => message("user", mark.context(text).into()),
         // The number is digits, so what is JSON stays JSON without it.
         ModelInput::Thought(thought) => Some(Entry::Thought(mark.foreign(&thought.0))),
@@ -233,7 +233,7 @@ pub(super) fn parts<'a>(text: Cow<'a, str>, files: Vec<Part<'a>>) -> Vec<Part<'a
 }
 
 /// A picture of the model's own. Neither API takes one in what the assistant said, so it stands in a user's message.
-fn drawn<'a>(file: &'a ModelFile, refused: &Refused, mark: &Mark) -> Option<Entry<'a>> {
+fn drawn<'a>(file: &'a ModelFile, refused: &Refused, mark: &Mark) -> Entry<'a> {
     let shown = match part(file, refused, mark) {
         shown @ Part::Image { .. } => Some(shown),
         _ => None,
@@ -242,11 +242,11 @@ fn drawn<'a>(file: &'a ModelFile, refused: &Refused, mark: &Mark) -> Option<Entr
         Some(_) => ("user", OF_YOURS),
         None => ("assistant", DRAWN),
     };
-    Some(Entry::Message {
+    Entry::Message {
         role,
         text: text.into(),
         files: shown.into_iter().collect(),
-    })
+    }
 }
 
 /// What models take differs; all take text, and images and PDF are what our two APIs take besides.

@@ -286,7 +286,7 @@ async fn one_tool_that_is_refused_is_left_out_alone_until_it_changes() {
             );
             let mut mended = rich_request();
             change(&mut mended.tools[0], |schema| {
-                schema["title"] = "mended".into()
+                schema["title"] = "mended".into();
             });
             says_fine(&answer(&*provider, mended).await);
             let requests = model.requests();
