@@ -211,7 +211,7 @@ async fn a_picture_gets_clearer_and_one_file_of_it_is_left() {
 
 #[tokio::test]
 async fn what_is_no_whole_picture_is_not_kept_and_the_person_is_told() {
-    let too_large = vec![PNG, &vec![0; 17 << 20]].concat();
+    let too_large = [PNG, &vec![0; 17 << 20]].concat();
     for wire in BOTH {
         for (what, data) in [
             ("bad Base64", "%%%".to_owned()),
