@@ -137,8 +137,7 @@ async fn what_a_server_offers_and_why_not_is_told() {
     let text = house.run(&["mcp", "check"]);
     for part in [
         "ok  todo: streamable HTTP at http://127.0.0.1:",
-        "todo-server 4.2.0, MCP 20",
-        "with a handshake",
+        "todo-server 4.2.0, MCP 2026-07-28 without a handshake",
         "offered without $defs, $ref",
         "left out: its arguments are not an object",
         "workflow wf_a: 5 of at most 5 tools are offered",

@@ -88,7 +88,7 @@ async fn commands_and_a_server_work_on_it_and_print_no_password() {
         "user",
         "export",
         "--issuer",
-        "key:default",
+        "key:default:test",
         "--subject",
         "ada",
     ]);
@@ -97,7 +97,7 @@ async fn commands_and_a_server_work_on_it_and_print_no_password() {
         "user",
         "forget",
         "--issuer",
-        "key:default",
+        "key:default:test",
         "--subject",
         "ada",
     ]);
@@ -153,7 +153,7 @@ async fn an_installation_moves_to_postgresql_and_back() {
     before.run(&["domain", "add", "https://app.example.com", "--env", "live"]);
     let server = before.serve(&["--dev"]);
     let ada = secret(&server, &key, "ada");
-    ask(&server, &ada, &message("hello \u{0} there"));
+    ask(&server, &ada, &message("hello \u{10ffff} there"));
     let bearer = format!("Bearer {ada}");
     server.upload(&[("Authorization", &bearer)], "milk, bread");
 

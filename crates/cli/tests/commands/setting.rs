@@ -59,7 +59,14 @@ fn a_database_is_migrated_and_named_when_it_cannot_be_opened() {
     )
     .unwrap();
     let error = house.refuse(&["migrate"]);
-    assert!(error.contains("mysql"), "{error}");
+    assert!(
+        error.contains("or postgres://user:password@host"),
+        "{error}"
+    );
+    assert!(
+        !error.contains("mysql"),
+        "what is no address may hold a password: {error}"
+    );
 }
 
 #[test]

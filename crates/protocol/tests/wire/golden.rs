@@ -75,7 +75,7 @@ fn every_type_has_a_golden_file() {
         (
             "request",
             names(RequestKind::ALL.iter().map(|kind| kind.as_str())),
-            18,
+            19,
         ),
         ("event", known_types("event"), 12),
         ("update", known_types("update"), 10),
