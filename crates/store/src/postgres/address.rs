@@ -66,7 +66,7 @@ impl Server {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(Error::Address(UNREADABLE));
         }
-        if config.get_user().is_none() {
+        if config.get_user().is_none_or(str::is_empty) {
             return Err(Error::Address(
                 "the database address names no user: postgres://user:password@host:5432/database",
             ));

@@ -395,11 +395,10 @@ pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn 
             result = write => result.map(drop).unwrap(),
         }
         written += 1;
-        // Whatever is left of it, nobody finds it.
-        let found = store.thread(&ada, &id).await;
-        assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
     };
     deleted.unwrap();
+    let found = store.thread(&ada, &id).await;
+    assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
     assert!(written > 1, "{written} writes came between");
     assert_eq!(store.message_bytes(&ada).await.unwrap(), 0);
     assert!(store.message_bytes(&grace).await.unwrap() > kept);
