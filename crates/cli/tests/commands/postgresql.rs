@@ -28,7 +28,10 @@ fn secret(server: &Server, key: &str, user: &str) -> String {
         ("Authorization", bearer.as_str()),
         ("OpenAI-Beta", "chatkit_beta=v1"),
     ];
-    let session = json!({"user": user, "workflow": {"id": "wf_demo"}});
+    let session = json!({
+        "user": user, "workflow": {"id": "wf_demo"},
+        "chatkit_configuration": {"file_upload": {"enabled": true}},
+    });
     let (status, body) = server.post("/v1/chatkit/sessions", &headers, &session);
     assert_eq!(status, 200, "{body}");
     let session: Value = serde_json::from_str(&body).unwrap();
@@ -100,6 +103,7 @@ async fn commands_and_a_server_work_on_it_and_print_no_password() {
         "key:default:test",
         "--subject",
         "ada",
+        "--yes",
     ]);
     assert_eq!(forgotten["threads"], 1, "{forgotten}");
     let wrong = url.replace("/test_", "/nothing_");
