@@ -216,6 +216,13 @@ pub(crate) struct TestApp {
     database: Option<PostgreSqlDatabase>,
 }
 
+fn address_of(database: Option<&PostgreSqlDatabase>, folder: &TempDir) -> String {
+    match database {
+        Some(database) => database.url(),
+        None => format!("sqlite://{}/test.db", folder.path().display()),
+    }
+}
+
 impl TestApp {
     pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
@@ -227,10 +234,7 @@ impl TestApp {
             None => tempfile::tempdir().unwrap(),
         };
         let database = PostgreSqlDatabase::where_wanted().await;
-        let url = match &database {
-            Some(database) => database.url(),
-            None => format!("sqlite://{}/test.db", folder.path().display()),
-        };
+        let url = address_of(database.as_ref(), &folder);
         let small = store::Options {
             pool_size: 4,
             ..store::Options::default()
@@ -549,6 +553,11 @@ impl TestApp {
     /// Whether the database is a file.
     pub(crate) fn is_sqlite(&self) -> bool {
         self.database.is_none()
+    }
+
+    /// The address of the database.
+    pub(crate) fn database_url(&self) -> String {
+        address_of(self.database.as_ref(), &self.folder)
     }
 
     /// The folder of the database.

@@ -383,8 +383,7 @@ async fn a_picture_survives_a_restart_is_exported_and_is_forgotten_with_its_pers
     app.stop().await;
 
     // Another process opens what this one has left.
-    let url = format!("sqlite://{}/test.db", app.folder().display());
-    let database = store::connect(&url, store::Options::default())
+    let database = store::connect(&app.database_url(), store::Options::default())
         .await
         .unwrap();
     let files = Arc::new(LocalFiles::new(app.folder().join("files")));
