@@ -11,7 +11,7 @@ use crate::sqlite::threads::{ThreadKey, edit_thread, truncate_after_item};
 use crate::sqlite::{attachments, runs};
 
 impl EncodedChange {
-    /// Writes all of it, in the order that [`Change`] promises, and tells the epoch afterwards.
+    /// Writes all of it, in the order that [`Change`](engine::ports::Change) promises, and tells the epoch afterwards.
     pub(in crate::sqlite) fn apply(
         &self,
         connection: &Connection,
