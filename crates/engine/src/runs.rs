@@ -364,12 +364,10 @@ impl Runs {
 
     /// How many runs live or wait.
     pub fn count(&self) -> usize {
-        let state = self.lock();
-        state
-            .lines
-            .values()
-            .map(|line| 1 + line.waiting.len())
-            .sum()
+        let Counts {
+            living, waiting, ..
+        } = self.counts();
+        living + waiting
     }
 
     /// How much goes on.

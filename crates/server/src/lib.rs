@@ -25,7 +25,7 @@ mod host;
 mod in_hand;
 mod limits;
 mod locale;
-pub mod metrics;
+mod metrics;
 mod path;
 mod readiness;
 mod refused_origins;

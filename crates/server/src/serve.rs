@@ -10,7 +10,11 @@ use std::{convert::Infallible, future::Future, iter, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use engine::Engine;
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{
+    StreamExt,
+    future::{Either, ready},
+    stream::FuturesUnordered,
+};
 use http::Request;
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -248,13 +252,12 @@ async fn connection(
             }
         });
         request.extensions_mut().insert(ConnectInfo(place.peer()));
-        let elsewhere = options.base_path.enter(&mut request);
-        let answer = router.clone().call(request);
+        let answer = match options.base_path.enter(&mut request) {
+            Some(elsewhere) => Either::Left(ready(Ok(elsewhere))),
+            None => Either::Right(router.clone().call(request)),
+        };
         async move {
-            let response = match elsewhere {
-                Some(response) => response,
-                None => answer.await?,
-            };
+            let response = answer.await?;
             Ok::<_, Infallible>(response.map(|body| at_work.leaving(body)))
         }
     });

@@ -8,6 +8,7 @@
 //! - `postgres/nodes.rs`: which processes live
 //! - `postgres/threads.rs`, `postgres/change.rs`, `postgres/runs.rs`: conversations
 //! - `postgres/search.rs`: looking for words in them
+//! - `postgres/removal.rs`: how they go
 //! - `postgres/attachments.rs`: what is known about files
 //! - `postgres/credentials.rs`: what lets people in, with the SQL in the modules below it
 //! - `postgres/audit.rs`: what happened, append-only
@@ -22,6 +23,7 @@ mod credentials;
 mod export;
 mod nodes;
 mod pool;
+mod removal;
 mod runs;
 pub(crate) mod schema;
 mod search;
@@ -42,7 +44,7 @@ use crate::error::Error;
 pub(crate) use crate::postgres::address::Server;
 use crate::postgres::nodes::Node;
 use crate::postgres::pool::{Batch, Connections, Outcome, Param, Transaction};
-use crate::{Durability, Options};
+use crate::{Durability, MigrationPolicy, Options};
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
@@ -70,7 +72,7 @@ impl Postgres {
             "PostgreSQL is connected"
         );
         let tasks = TaskTracker::new();
-        Ok(Self {
+        let postgres = Self {
             connections: Arc::new(connections),
             node: Arc::new(Node::new(
                 Connections::new(server, options, 1)?,
@@ -78,7 +80,22 @@ impl Postgres {
             )),
             tasks,
             durability: options.durability,
-        })
+        };
+        if options.migrations == MigrationPolicy::Apply {
+            postgres.finish_removals().await?;
+        }
+        Ok(postgres)
+    }
+
+    /// Removes what an ended process has left of threads that were deleted.
+    pub(crate) async fn finish_removals(&self) -> Result<(), Error> {
+        while self
+            .write((), |transaction, ()| {
+                Box::pin(removal::finish_some(transaction))
+            })
+            .await?
+        {}
+        Ok(())
     }
 
     /// Runs a transaction of a conversation, which survives what the operator chose. It is carried out whether the caller

@@ -64,6 +64,8 @@ pub(crate) struct Sqlite {
     /// Before the writer, so that they close first: the last connection finishes off the log, and two
     /// that close at once would each leave that to the other.
     readers: Option<Readers>,
+    /// Looks for words, one search after the other: it takes long, and no other read is to wait for it.
+    searcher: Option<Readers>,
     writer: Writer,
     /// None for a database in memory.
     checkpointer: Option<Checkpointer>,
@@ -84,17 +86,19 @@ impl Sqlite {
             removal::finish(&writer)?;
         }
         let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let connect_reader = || {
+            let reader = connect(path, options)?;
+            reader.pragma_update(None, "query_only", true)?;
+            Ok::<_, Error>(reader)
+        };
         let readers = (0..count.min(MAX_READERS))
-            .map(|_| {
-                let reader = connect(path, options)?;
-                reader.pragma_update(None, "query_only", true)?;
-                Ok(reader)
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+            .map(|_| connect_reader())
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             writer: Writer::start(writer, Place::of(path)?, options.patience)?,
             checkpointer: Some(Checkpointer::start(connect(path, options)?)?),
             readers: Some(Readers::start(readers, options.patience)?),
+            searcher: Some(Readers::start(vec![connect_reader()?], options.patience)?),
             durability: options.durability,
             path: Some(path.to_owned()),
         })
@@ -109,6 +113,7 @@ impl Sqlite {
             writer: Writer::start(connection, Place::default(), options.patience)?,
             checkpointer: None,
             readers: None,
+            searcher: None,
             durability: options.durability,
             path: None,
         })
@@ -151,12 +156,28 @@ impl Sqlite {
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let began = Instant::now();
-        let read = match &self.readers {
-            Some(readers) => readers.run(work).await,
-            None => self.writer.run(self.durability, work).await,
-        };
+        let read = self.read_with(self.readers.as_ref(), work).await;
         metrics::histogram!("vestibule_store_seconds", "kind" => "read").record(began.elapsed());
         read
+    }
+
+    /// The same for work that takes long.
+    async fn search<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.read_with(self.searcher.as_ref(), work).await
+    }
+
+    async fn read_with<T: Send + 'static>(
+        &self,
+        readers: Option<&Readers>,
+        work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        match readers {
+            Some(readers) => readers.run(work).await,
+            None => self.writer.run(self.durability, work).await,
+        }
     }
 }
 

@@ -7,46 +7,14 @@ use std::time::Duration;
 
 use auth::ports::{End, EndReason};
 use auth::time::UnixTime;
-use engine::Owner;
 use engine::ports::{BeginRun, Change, PageQuery, RunEnd, StoreError};
 use futures::future::join_all;
-use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::Order;
-use protocol::{
-    ItemId, RunId, ThreadId, ThreadItem, ThreadMetadata, ThreadPatch, ThreadStatus, Timestamp,
-};
+use protocol::{ItemId, RunId, ThreadId, ThreadPatch};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use store::{Database, Error, MigrationPolicy, Options, connect};
 use testkit::services::{PostgreSql, PostgreSqlDatabase};
-
-fn owner() -> Owner {
-    Owner::new("https://issuer.example ada")
-}
-
-fn at() -> Timestamp {
-    "2026-01-23T16:15:25Z".parse().unwrap()
-}
-
-fn thread(number: u128) -> ThreadMetadata {
-    ThreadMetadata {
-        id: ThreadId::mint(number),
-        title: None,
-        created_at: at(),
-        status: ThreadStatus::Active,
-        allowed_image_domains: None,
-        metadata: serde_json::Map::new(),
-    }
-}
-
-fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
-    AssistantMessageItem {
-        id: ItemId::mint(number),
-        thread_id: ThreadId::mint(thread),
-        created_at: at(),
-        content: vec![AssistantContent::new(text)],
-    }
-    .into()
-}
+use testkit::store_contract::sample::{item, owner, thread};
 
 fn small() -> Options {
     Options {
@@ -83,7 +51,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 async fn a_server_that_restarts_under_load_loses_nothing_that_was_acknowledged() {
     let mut server = PostgreSql::start_with(&["fsync=on"], &[]).await.unwrap();
     let database = open(&server.url()).await;
-    let ada = owner();
+    let ada = owner("ada");
     database
         .create_thread(&ada, &thread(1), &Change::default())
         .await
@@ -127,7 +95,7 @@ async fn a_server_that_restarts_under_load_loses_nothing_that_was_acknowledged()
 async fn connections_that_are_ended_are_made_again_and_nothing_is_half_written() {
     let database = PostgreSqlDatabase::new().await.unwrap();
     let store = open(&database.url()).await;
-    let ada = owner();
+    let ada = owner("ada");
     let end_all = || {
         database
             .sql(
@@ -172,7 +140,7 @@ async fn a_pool_without_a_free_connection_and_a_locked_row_are_busy_in_time() {
         ..Options::default()
     };
     let store = connect(&database.url(), options).await.unwrap();
-    let ada = owner();
+    let ada = owner("ada");
     store
         .create_thread(&ada, &thread(1), &Change::default())
         .await
@@ -259,7 +227,7 @@ async fn tables_of_another_version_are_migrated_or_refused_and_two_may_migrate_a
 async fn what_is_hard_to_keep_comes_back_as_it_was() {
     let database = PostgreSqlDatabase::new().await.unwrap();
     let store = open(&database.url()).await;
-    let ada = owner();
+    let ada = owner("ada");
     let million = "🦀".repeat(1 << 18);
     let texts = [
         "a\0b",
@@ -313,7 +281,7 @@ async fn what_a_dead_process_left_is_taken_by_one_of_the_others() {
     let url = database.url();
     let (dies, lives) = (open(&url).await, open(&url).await);
     let (one, other) = (open(&url).await, open(&url).await);
-    let ada = owner();
+    let ada = owner("ada");
     for (store, number) in [(&dies, 1), (&lives, 2)] {
         let begin = Change {
             begin: Some(BeginRun {

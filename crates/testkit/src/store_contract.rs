@@ -20,7 +20,7 @@ mod openers;
 mod paging;
 mod projects;
 mod runs;
-mod sample;
+pub mod sample;
 mod search;
 mod threads;
 

@@ -26,7 +26,7 @@ impl Metered {
     pub fn new(id: &str, model: Arc<dyn Model>) -> Self {
         Self {
             model,
-            id: SharedString::from(id.to_owned()),
+            id: SharedString::from(Arc::<str>::from(id)),
         }
     }
 }
@@ -63,7 +63,7 @@ pub(crate) struct ToolWatch {
 impl ToolWatch {
     pub(crate) fn begin(server: &str) -> Self {
         Self {
-            server: SharedString::from(server.to_owned()),
+            server: SharedString::from(Arc::<str>::from(server)),
             began: Instant::now(),
             end: Some("failed"),
         }

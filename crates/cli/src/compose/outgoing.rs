@@ -89,6 +89,21 @@ mod tests {
             said.starts_with("HTTPS_PROXY") && !said.contains("secret"),
             "{said}"
         );
+        // As people write them.
+        for proxy in [
+            "proxy.test:3128",
+            "10.0.0.1:3128",
+            "socks5h://127.0.0.1:1080",
+            "http://ada:secret@proxy.test",
+        ] {
+            let variables = [("ALL_PROXY".to_owned(), proxy.to_owned())]
+                .into_iter()
+                .collect();
+            assert!(
+                build(&config::parse("").unwrap(), &variables).is_ok(),
+                "{proxy}"
+            );
+        }
         let said = refusal("outgoing.ca_file = \"Cargo.toml\"", &[]);
         assert!(
             said.contains("Cargo.toml") && said.contains("no certificate"),

@@ -224,3 +224,38 @@ async fn caddy_passes_everything_on() {
 async fn a_part_of_a_site_is_one() {
     passes_everything_on(ReverseProxyKind::Nginx, "/support").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_part_of_a_site_stay_in_it() {
+    let site = Site::start(ReverseProxyKind::Caddy, "/support").await;
+    // Without the slash at its end relative links would lead beside it.
+    let page = site.client.get(&site.url).send().await.unwrap();
+    assert_eq!(page.url().path(), "/support/");
+    for (page, links) in [
+        ("", ["demo/demo.js", "chatkit.js"]),
+        (
+            "demo/launcher.html",
+            ["launcher.js", "../chatkit/launcher.js"],
+        ),
+        ("chatkit/gallery", ["../demo/gallery.js", "../chatkit.js"]),
+    ] {
+        let page = site.client.get(format!("{}/{page}", site.url)).send();
+        let page = page.await.unwrap();
+        let address = page.url().clone();
+        let text = page.text().await.unwrap();
+        for link in links {
+            assert!(text.contains(&format!("=\"{link}\"")), "{link}: {text}");
+            let target = address.join(link).unwrap();
+            assert!(target.path().starts_with("/support/"), "{target}");
+            let script = site.client.get(target).send().await.unwrap();
+            assert_eq!(script.status(), 200, "{link}");
+        }
+        // Nothing of it is looked for at the root of the site.
+        assert!(!text.contains("=\"/"), "{text}");
+    }
+    let moved = site
+        .client
+        .get(format!("{}/demo/index.html", site.url))
+        .send();
+    assert_eq!(moved.await.unwrap().url().path(), "/support/");
+}

@@ -18,6 +18,8 @@ CREATE TABLE threads (
     owner      text   COLLATE "C" NOT NULL,
     id         text   COLLATE "C" NOT NULL,
     data       text   COLLATE "C" NOT NULL,
+    -- Of a thread on its way out, whose it was: nobody finds it any more, its owner is a blank and its key.
+    gone_from  text   COLLATE "C",
     -- The project of a server key is the owner's issuer, when it is one.
     project    text   COLLATE "C" GENERATED ALWAYS AS (
         CASE WHEN owner LIKE 'key:% %' THEN split_part(owner, ' ', 1) END
@@ -26,6 +28,7 @@ CREATE TABLE threads (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX threads_by_time            ON threads (owner, created_at, id);
+CREATE INDEX threads_gone               ON threads (gone_from) WHERE gone_from IS NOT NULL;
 CREATE INDEX threads_of_project_by_time ON threads (project, created_at, id) WHERE project IS NOT NULL;
 CREATE INDEX threads_of_project_by_id   ON threads (project, id)             WHERE project IS NOT NULL;
 
@@ -154,7 +157,7 @@ END $$;
 -- Who keeps nothing is not written down: a person who was forgotten leaves no row.
 CREATE FUNCTION messages_give_bytes_back() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    whose text := (SELECT owner FROM threads WHERE key = old.thread);
+    whose text := (SELECT coalesce(gone_from, owner) FROM threads WHERE key = old.thread);
 BEGIN
     UPDATE message_bytes SET bytes = bytes - octet_length(old.data) WHERE owner = whose;
     DELETE FROM message_bytes WHERE owner = whose AND bytes <= 0;
@@ -167,8 +170,8 @@ BEGIN
     SET bytes = bytes
         - coalesce((SELECT sum(octet_length(data)) FROM items WHERE thread = old.key), 0)
         - coalesce((SELECT sum(octet_length(data)) FROM queued_messages WHERE thread = old.key), 0)
-    WHERE owner = old.owner;
-    DELETE FROM message_bytes WHERE owner = old.owner AND bytes <= 0;
+    WHERE owner = coalesce(old.gone_from, old.owner);
+    DELETE FROM message_bytes WHERE owner = coalesce(old.gone_from, old.owner) AND bytes <= 0;
     RETURN old;
 END $$;
 

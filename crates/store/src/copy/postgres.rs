@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use crate::MigrationPolicy;
 use crate::copy::{BATCH, Kind, Row, Side, Table, Value, Which};
 use crate::error::Error;
 use crate::postgres::{Server, name, name_back, schema};
+use crate::{MigrationPolicy, Options};
 
 /// How often is looked whether a server is there, and how long is waited in between.
 const LOOKS: u32 = 10;
@@ -31,6 +31,8 @@ pub(super) async fn open(server: &Server, which: Which) -> Result<Option<Box<dyn
     };
     schema::prepare(server, migrations).await?;
     if which == Which::Source {
+        // What was deleted is not taken along.
+        drop(crate::postgres::Postgres::open(server, Options::default()).await?);
         // One moment of it, whatever a command does meanwhile.
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -1,7 +1,7 @@
 //! Looking for words in an owner's threads.
 
 use engine::Owner;
-use engine::ports::{Match, PageQuery, SEARCH_TIME};
+use engine::ports::{Match, PageQuery, SEARCH_TIME, THREAD_SEARCH_TIME};
 use engine::search::Wanted;
 use protocol::{Page, ThreadItem, ThreadMetadata};
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ use crate::search::pattern;
 const THREADS: i64 = 32;
 /// Messages of a thread that are read with it; there is seldom a second one.
 const MESSAGES: i64 = 4;
+/// Those that are read with one statement after that.
+const FURTHER: i64 = 64;
 
 /// Some threads, newest first, each with its newest messages that may hold the words; a row for each of these.
 const LOOK: &str =
@@ -107,20 +109,24 @@ async fn look_at(
     }
     // It seemed so several times, and was not: there may be more.
     let mut may_be_more = i64::try_from(rows.len()) == Ok(MESSAGES);
-    while may_be_more && excerpt.is_none() {
+    let began = Instant::now();
+    while may_be_more && excerpt.is_none() && began.elapsed() < THREAD_SEARCH_TIME {
         let thread: i64 = first.try_get(2)?;
         let older = postgres
-            .read_first(
+            .read(
                 "SELECT version, data, key FROM items
                  WHERE thread = $1 AND key < $2 AND data ILIKE $3 ESCAPE '^'
-                 ORDER BY key DESC LIMIT 1",
-                params![thread, last, pattern],
+                 ORDER BY key DESC LIMIT $4",
+                params![thread, last, pattern, FURTHER],
             )
             .await?;
-        may_be_more = older.is_some();
-        if let Some(older) = older {
-            last = Some(older.try_get(2)?);
-            excerpt = wanted.find(&read_stored(&older)?);
+        may_be_more = i64::try_from(older.len()) == Ok(FURTHER);
+        for row in &older {
+            last = Some(row.try_get(2)?);
+            excerpt = wanted.find(&read_stored(row)?);
+            if excerpt.is_some() {
+                break;
+            }
         }
     }
     let Some(excerpt) = excerpt else {

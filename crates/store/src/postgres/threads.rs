@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::postgres::change::{self, Check, Locked};
 use crate::postgres::nodes::LEASE;
 use crate::postgres::pool::{Batch, Outcome, Transaction, params};
-use crate::postgres::{Postgres, name, runs, schema, search};
+use crate::postgres::{Postgres, name, removal, runs, schema, search};
 use crate::rows::change::{EncodedChange, EncodedItem};
 use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
 use crate::rows::{self, Stored};
@@ -233,21 +233,20 @@ impl Store for Postgres {
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
         let data = (owner.clone(), thread.clone());
-        self.write(data, |transaction, (owner, thread)| {
+        let begun = self.write(data, |transaction, (owner, thread)| {
             Box::pin(async move {
-                // Items, runs and feedback go with it (ON DELETE CASCADE).
-                let deleted = transaction.finish(Batch::of(
-                    "DELETE FROM threads WHERE owner = $1 AND id = $2",
-                    params![owner.as_str(), thread.as_str()],
-                ));
-                match deleted.await?.first() {
-                    Some(outcome) if outcome.count > 0 => Ok(()),
-                    _ => Err(Error::NotFound),
-                }
+                let key = removal::take(transaction, owner, thread).await?;
+                Ok((key, removal::step(transaction, key).await?))
             })
-        })
-        .await
-        .map_err(StoreError::from)
+        });
+        let (key, mut is_gone) = begun.await?;
+        while !is_gone {
+            let step = self.write(key, |transaction, key| {
+                Box::pin(removal::step(transaction, *key))
+            });
+            is_gone = step.await?;
+        }
+        Ok(())
     }
 
     async fn save_feedback(

@@ -11,11 +11,8 @@ use crate::error::Error;
 use crate::export::{Kind, Rows};
 use crate::postgres::credentials::keys;
 use crate::postgres::pool::{Batch, Transaction, params};
-use crate::postgres::{Postgres, attachments, export, name, threads};
+use crate::postgres::{Postgres, attachments, export, name, removal, threads};
 use crate::upkeep::{Forgotten, Upkeep, visitor_of};
-
-/// Threads that are removed in one step; each may have thousands of items.
-const FORGET_BATCH: i64 = 20;
 
 #[async_trait]
 impl Upkeep for Postgres {
@@ -60,11 +57,11 @@ impl Upkeep for Postgres {
         }
         loop {
             let removed = self.write_for_good(owner.clone(), |transaction, owner| {
-                Box::pin(forget_some_threads(transaction, owner))
+                Box::pin(removal::forget_some(transaction, owner))
             });
             match removed.await? {
-                0 => return Ok(forgotten),
-                count => forgotten.threads += count,
+                None => return Ok(forgotten),
+                Some(count) => forgotten.threads += count,
             }
         }
     }
@@ -93,7 +90,7 @@ pub(super) async fn purge_visitor_step(
     let issuer = format!("visitor:{}", visitor.public_token_id);
     let owner = Owner::new(auth::identity::owner_key(&issuer, &visitor.id));
     let is_part = attachments::forget_some(transaction, &owner).await? > 0
-        || forget_some_threads(transaction, &owner).await? > 0;
+        || removal::forget_some(transaction, &owner).await?.is_some();
     if is_part {
         return Ok(PurgeStep::Part);
     }
@@ -135,23 +132,4 @@ async fn forget_credentials(
         visitors: count(visitors),
         ..Forgotten::default()
     })
-}
-
-/// The rows are locked before any goes: whoever writes to a thread holds its row before it counts bytes, too.
-async fn forget_some_threads(transaction: &mut Transaction, owner: &Owner) -> Result<u64, Error> {
-    let found = transaction
-        .query(
-            "SELECT key FROM threads WHERE owner = $1 ORDER BY key LIMIT $2 FOR UPDATE",
-            params![owner.as_str(), FORGET_BATCH],
-        )
-        .await?;
-    let mut keys = Vec::with_capacity(found.rows.len());
-    for row in &found.rows {
-        keys.push(row.try_get::<_, i64>(0)?);
-    }
-    let removed = transaction.query(
-        "DELETE FROM threads WHERE owner = $1 AND key = ANY($2)",
-        params![owner.as_str(), keys],
-    );
-    Ok(removed.await?.count)
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use engine::Owner;
-use engine::ports::{Match, PageQuery, SEARCH_TIME};
+use engine::ports::{Match, PageQuery, SEARCH_TIME, THREAD_SEARCH_TIME};
 use engine::search::Wanted;
 use protocol::{Page, ThreadItem, ThreadMetadata};
 use rusqlite::{Connection, params};
@@ -61,7 +61,7 @@ pub(super) fn search(
     Ok(page)
 }
 
-/// What the newest message of a thread that holds the words says around them.
+/// What the newest message of a thread that holds the words says around them, as far as the time goes.
 fn find_message(
     connection: &Connection,
     thread: i64,
@@ -72,10 +72,12 @@ fn find_message(
         "SELECT version, data FROM items WHERE thread = ?1 AND data LIKE ?2 ESCAPE '^' ORDER BY key DESC",
     )?;
     let mut rows = statement.query(params![thread, pattern])?;
+    let began = Instant::now();
     while let Some(row) = rows.next()? {
         let item: ThreadItem = read_stored(row)?;
-        if let Some(excerpt) = wanted.find(&item) {
-            return Ok(Some(excerpt));
+        let excerpt = wanted.find(&item);
+        if excerpt.is_some() || began.elapsed() > THREAD_SEARCH_TIME {
+            return Ok(excerpt);
         }
     }
     Ok(None)

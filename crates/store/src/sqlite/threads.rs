@@ -71,9 +71,11 @@ impl Store for Sqlite {
         query: &PageQuery,
     ) -> Result<Page<Match>, StoreError> {
         let (owner, wanted, query) = (owner.clone(), wanted.clone(), query.clone());
-        self.read(move |connection| search::search(connection, &owner, &wanted, &query))
-            .await
-            .map_err(StoreError::from)
+        Sqlite::search(self, move |connection| {
+            search::search(connection, &owner, &wanted, &query)
+        })
+        .await
+        .map_err(StoreError::from)
     }
 
     async fn threads_in(

@@ -14,7 +14,8 @@ use protocol::{
 };
 use serde_json::{Map, json};
 
-pub(super) fn owner(name: &str) -> Owner {
+/// A person.
+pub fn owner(name: &str) -> Owner {
     Owner::new(format!("https://issuer.example {name}"))
 }
 
@@ -31,7 +32,7 @@ pub(super) fn at(microseconds: i64) -> Timestamp {
 }
 
 /// A thread whose time of creation follows its number.
-pub(super) fn thread(number: u128) -> ThreadMetadata {
+pub fn thread(number: u128) -> ThreadMetadata {
     ThreadMetadata {
         id: thread_id(number),
         title: None,
@@ -59,7 +60,7 @@ pub(super) fn titled(title: impl Into<String>) -> ThreadPatch {
 }
 
 /// A message of the assistant.
-pub(super) fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
+pub fn item(thread: u128, number: u128, text: &str) -> ThreadItem {
     AssistantMessageItem {
         id: item_id(number),
         thread_id: thread_id(thread),

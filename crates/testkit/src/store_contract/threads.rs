@@ -371,9 +371,9 @@ pub(super) async fn a_deleted_thread_takes_its_items_along(database: &dyn TestDa
 pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     let (ada, grace) = (owner("ada"), owner("grace"));
-    for owner in [&ada, &grace] {
+    for (owner, number) in [(&ada, 1), (&ada, 2), (&grace, 1)] {
         store
-            .create_thread(owner, &thread(1), &Change::default())
+            .create_thread(owner, &thread(number), &Change::default())
             .await
             .unwrap();
     }
@@ -381,14 +381,20 @@ pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn 
         let change = Change::of(&items(1, first..=first + 999));
         store.apply(&ada, &thread_id(1), &change).await.unwrap();
     }
-    let kept = store.message_bytes(&grace).await.unwrap();
     let id = thread_id(1);
     let deleting = store.delete_thread(&ada, &id);
     futures::pin_mut!(deleting);
     let mut written = 0;
     let deleted = loop {
-        let change = Change::of(&[item(1, 7, "meanwhile")]);
-        let write = store.apply(&grace, &id, &change);
+        // Somebody else's, and its owner's own.
+        let (owner, number) = if written % 2 == 0 {
+            (&grace, 1)
+        } else {
+            (&ada, 2)
+        };
+        let change = Change::of(&[item(number, 7_000 + number, "meanwhile")]);
+        let other = thread_id(number);
+        let write = store.apply(owner, &other, &change);
         tokio::select! {
             biased;
             deleted = &mut deleting => break deleted,
@@ -399,10 +405,12 @@ pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn 
     deleted.unwrap();
     let found = store.thread(&ada, &id).await;
     assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
-    assert!(written > 1, "{written} writes came between");
-    assert_eq!(store.message_bytes(&ada).await.unwrap(), 0);
-    assert!(store.message_bytes(&grace).await.unwrap() > kept);
+    assert!(written > 3, "{written} writes came between");
     assert_eq!(all_items(&*store, &grace, 1).await.len(), 1);
+    assert_eq!(all_items(&*store, &ada, 2).await.len(), 1);
+    store.delete_thread(&ada, &thread_id(2)).await.unwrap();
+    assert_eq!(store.message_bytes(&ada).await.unwrap(), 0);
+    assert!(store.message_bytes(&grace).await.unwrap() > 0);
 }
 
 pub(super) async fn feedback_is_for_items_of_the_thread_only(database: &dyn TestDatabase) {
