@@ -224,6 +224,32 @@ async fn tables_of_another_version_are_migrated_or_refused_and_two_may_migrate_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_thread_goes_when_another_process_opens_the_database() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let ada = owner("ada");
+    let store = open(&database.url()).await;
+    store
+        .create_thread(&ada, &thread(1), &Change::default())
+        .await
+        .unwrap();
+    // As a process leaves it that ended after the first step.
+    database
+        .sql(
+            "INSERT INTO items (thread, id, version, data)
+             SELECT 1, 'cti_' || n, 1, '{}' FROM generate_series(1, 1200) AS n;
+             UPDATE threads SET gone_from = owner, owner = ' ' || key",
+        )
+        .unwrap();
+    let count = "SELECT (SELECT count(*) FROM threads) || ' ' || (SELECT count(*) FROM items)
+                     || ' ' || (SELECT count(*) FROM message_bytes)";
+    assert_eq!(database.sql(count).unwrap(), "1 1200 1");
+    let found = store.thread(&ada, &ThreadId::mint(1)).await;
+    assert!(matches!(found, Err(StoreError::NotFound)), "{found:?}");
+    open(&database.url()).await;
+    assert_eq!(database.sql(count).unwrap(), "0 0 0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_hard_to_keep_comes_back_as_it_was() {
     let database = PostgreSqlDatabase::new().await.unwrap();
     let store = open(&database.url()).await;

@@ -138,7 +138,10 @@ pub(super) async fn only_what_a_person_reads_is_looked_through(database: &dyn Te
         "created_at": "2026-10-01T00:00:00Z", "content": "the password is swordfish",
     });
     let hidden: ThreadItem = serde_json::from_value(hidden).expect("an item");
-    make(&*store, &ada, 1, "-", vec![item(1, 1, "Hello."), hidden]).await;
+    // Many, of which each has those names in its form.
+    let mut items: Vec<_> = (3..300).map(|number| item(1, number, "More.")).collect();
+    items.extend([item(1, 1, "Hello."), hidden]);
+    make(&*store, &ada, 1, "-", items).await;
     // Names of our own form are no texts either.
     for words in [
         "swordfish",
