@@ -80,8 +80,8 @@ export class LauncherElement extends HTMLElement {
     for (const node of [this.#message, this.#badge, this.#wait, this.#said]) node.hidden = true;
     this.#said.setAttribute('role', 'alert');
     root.append(this.#panel, this.#message, this.#bubble);
-    this.#bubble.addEventListener('click', () => void this.toggle());
-    this.#messageWords.addEventListener('click', () => void this.open());
+    this.#bubble.addEventListener('click', () => this.#quietly(this.toggle()));
+    this.#messageWords.addEventListener('click', () => this.#quietly(this.open()));
     this.#dismiss.addEventListener('click', () => this.#hideMessage(true));
     this.#shut.addEventListener('click', () => this.close());
     // Whoever comes near will want it.
@@ -107,7 +107,7 @@ export class LauncherElement extends HTMLElement {
     void this.#speak();
     this.#draw();
     this.#plan();
-    if (this.hasAttribute('open')) void this.open();
+    if (this.hasAttribute('open')) this.#quietly(this.open());
   }
 
   disconnectedCallback(): void {
@@ -119,7 +119,7 @@ export class LauncherElement extends HTMLElement {
     if (!this.isConnected || before === now) return;
     if (name === 'open') {
       if (now === null) this.close();
-      else void this.open();
+      else this.#quietly(this.open());
     } else if (name === 'badge') this.badge = Number(now ?? 0);
     else if (name === 'message') this.#plan();
     else if (name === 'locale') void this.#speak();
@@ -246,13 +246,19 @@ export class LauncherElement extends HTMLElement {
   #apply(): void {
     const token = this.getAttribute('client-token');
     const options = this.#options ?? (token === null ? null : {});
-    const isFree = options?.header?.enabled !== false && options?.header?.rightAction === undefined;
-    this.#bar.hidden = options !== null && isFree;
+    this.#bar.hidden = false;
     if (this.#chat === null || options === null) return;
+    const isFree = options.header?.enabled !== false && options.header?.rightAction === undefined;
     const close = { icon: 'close', label: this.#words.close, onClick: () => this.close() };
     const header = isFree ? { ...options.header, rightAction: close } : options.header;
     const api = options.api ?? { clientToken: token };
     this.#chat.setOptions({ ...options, api, ...(header === undefined ? {} : { header }) } as ChatKitOptions);
+    this.#bar.hidden = isFree;
+  }
+
+  /** What nobody awaits: a failure is said in the panel. */
+  #quietly(opening: Promise<void>): void {
+    void opening.catch(() => undefined);
   }
 
   async #speak(): Promise<void> {

@@ -8,12 +8,15 @@ import { HANDED_PLACES } from '../element/base-url';
 declare const ELEMENT_VERSION: string;
 
 const NAME = 'openai-chatkit';
+/** A module that failed may stay failed under its address for as long as the page lives (HTML, module map). */
+let failures = 0;
 let loading: Promise<void> | null = null;
 
 /** Resolves when `<openai-chatkit>` is defined; a failure may be tried again. */
 export function loadElement(server: string): Promise<void> {
   loading ??= load(server).catch((error: unknown) => {
     loading = null;
+    failures += 1;
     throw error;
   });
   return loading;
@@ -29,5 +32,5 @@ async function load(server: string): Promise<void> {
   }
   Object.defineProperty(globalThis, HANDED_PLACES, { value: { api: server, assets: server }, configurable: true });
   // eslint-disable-next-line no-unsanitized/method -- the address is the script's own folder
-  await import(`${server}/chatkit.js?v=${ELEMENT_VERSION}`);
+  await import(`${server}/chatkit.js?v=${ELEMENT_VERSION}${failures === 0 ? '' : `&again=${failures}`}`);
 }

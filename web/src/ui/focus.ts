@@ -12,14 +12,17 @@ export function useFocusKeeper(root: RefObject<HTMLElement | null>): void {
     const app = root.current;
     if (app === null) return undefined;
     let last: HTMLElement | null = null;
+    let panel: Element | null = null;
     const keep = (): void => {
       if (last === null || isUsable(last)) return;
       const lost = last;
       last = null;
-      if (isNowhere(app)) successorOf(lost, app)?.focus({ preventScroll: true });
+      if (isNowhere(app)) successorOf(lost, panel, app)?.focus({ preventScroll: true });
     };
     const onFocusIn = (event: Event): void => {
       last = event.target instanceof HTMLElement ? event.target : null;
+      // Asked now: what is gone is in no panel any more.
+      panel = last?.closest('.history') ?? null;
     };
     // A control that is still there was left on purpose: nothing is handed on for it later.
     const onFocusOut = (): void => {
@@ -70,12 +73,12 @@ function isNowhere(app: HTMLElement): boolean {
   return (inside === null || !isUsable(inside as HTMLElement)) && (outside === null || outside === document.body || (root instanceof ShadowRoot && outside === root.host));
 }
 
-/** The list of conversations while it is open; after Back, the button that opened it; else the text field. */
-function successorOf(lost: HTMLElement, app: HTMLElement): HTMLElement | null {
+/** The list of conversations while it covers the rest or `lost` was in it; after Back, the button that opened it; else the text field. */
+function successorOf(lost: HTMLElement, panel: Element | null, app: HTMLElement): HTMLElement | null {
   const find = (selector: string): HTMLElement | null => app.querySelector<HTMLElement>(selector);
-  const history = find('.history:not(.beside)');
+  const history = find(panel?.isConnected === true ? '.history' : '.history:not(.beside)');
   if (history !== null) return history;
-  const cameBack = lost.matches('.back, .history') || (lost.closest('.history') !== null && !lost.matches('.history-open'));
+  const cameBack = lost.matches('.back') || (panel !== null && !lost.matches('.history-open'));
   // A finger on the text field brings the keyboard up, which nobody asked for.
   const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled, .questions :is(input, textarea)');
   return (cameBack ? find('.history-button') : null) ?? field ?? find('.thread, .start, .refusal');

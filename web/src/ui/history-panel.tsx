@@ -71,7 +71,7 @@ export function HistoryPanel(): JSX.Element {
           </div>
         )}
         {more !== null && (
-          <button type="button" class="button wide" disabled={status.value === 'loading'} onClick={more}>
+          <button type="button" class="button wide" aria-disabled={status.value === 'loading'} onClick={more}>
             {t('history.more')}
           </button>
         )}

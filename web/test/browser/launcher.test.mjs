@@ -8,6 +8,7 @@ import { launch } from './harness.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
 
 const EVENTS = ['launcher.open', 'launcher.close', 'launcher.message', 'launcher.badge'];
+const PHONE = { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true };
 const DOORS = {
   secret: `api: { async getClientSecret() { return (await (await fetch('/api/chatkit/start', { method: 'POST', body: '{}' })).json()).client_secret; } }`,
   token: `api: { clientToken: 'pk_test_visitor' }`,
@@ -193,7 +194,7 @@ test('on a phone the chat is the screen, alone, with a way out', () =>
     await page.setViewportSize({ width: 900, height: 700 });
     await page.waitForFunction(() => { const panel = window.launcher.shadowRoot.querySelector('dialog'); return panel.open && !panel.matches(':modal'); });
     assert.equal(await page.evaluate(() => window.launcher.isOpen), true);
-  }, { viewport: { width: 390, height: 800 }, hasTouch: true, isMobile: true }));
+  }, PHONE));
 
 test("a page's own chat is taken as it is, and on a phone there is a bar to close it", () =>
   visit('/own', async (page) => {
@@ -216,15 +217,39 @@ test('another side, another language', () =>
     assert.ok((await page.locator('dialog.panel').boundingBox()).x < 100);
   }));
 
-test('a chat that cannot be loaded is said, and tried again with the next opening', () =>
-  visit('/token', async (page, { problems }) => {
-    await page.route('**/chatkit.js*', (route) => route.abort());
-    await bubble(page).click();
-    await page.getByRole('alert').getByText('could not be reached').waitFor();
-    await page.unroute('**/chatkit.js*');
-    await page.keyboard.press('Escape');
-    problems.length = 0;
-  }));
+for (const [where, options] of [['beside a page', {}], ['on a phone', PHONE]]) {
+  test(`${where}: a chat that cannot be loaded is said, can be closed, and is tried again with the next opening`, () =>
+    visit('/token-door', async (page, { problems }) => {
+      const shut = page.locator('vestibule-launcher .shut');
+      const isPhone = options === PHONE;
+      let letGo;
+      const looked = new Promise((done) => (letGo = done));
+      await page.route('**/chatkit.js*', async (route) => {
+        await looked;
+        await route.abort();
+      });
+      await bubble(page).click();
+      // There is a way out of what fills the screen, from the first moment.
+      assert.equal(await shut.isVisible(), isPhone);
+      assert.equal(await page.getByRole('alert').isVisible(), false);
+      letGo();
+      await page.getByRole('alert').getByText('could not be reached').waitFor();
+      if (isPhone) await shut.click();
+      else await page.keyboard.press('Escape');
+      assert.equal(await page.locator('dialog.panel').isVisible(), false);
+      await page.unrouteAll({ behavior: 'wait' });
+      await bubble(page).click();
+      await field(page).waitFor();
+      assert.equal(await page.getByRole('alert').isVisible(), false);
+      // Now the chat's own button closes it.
+      assert.equal(await shut.isVisible(), false);
+      await page.locator('openai-chatkit').getByRole('button', { name: 'Close' }).click();
+      assert.equal(await page.evaluate(() => window.launcher.isOpen), false);
+      // What the network says is in the console; the failure itself is handled.
+      assert.deepEqual(problems.filter((text) => !text.includes('ERR_FAILED')), []);
+      problems.length = 0;
+    }, options));
+}
 
 test('axe finds nothing serious, closed and open', () =>
   visit('/proactive', async (page) => {

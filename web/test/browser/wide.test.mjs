@@ -42,6 +42,26 @@ test('from 900 pixels the history stands beside the conversation, and opening on
     assert.deepEqual([(await eventsOf(page, 'history.open')).length, (await eventsOf(page, 'history.close')).length], [1, 1]);
   }, { width: 1100 }));
 
+test('the focus stays in the list beside the conversation while more of it loads, and when there is no more', () =>
+  theatre.scene(hello, async (page) => {
+    for (let number = 100; number < 170; number += 1) theatre.server.state.threads.set(`thr_${number}`, { id: `thr_${number}`, title: `Talk ${number}`, created_at: new Date().toISOString(), status: { type: 'active' }, items: [] });
+    await page.getByRole('button', { name: 'History', exact: true }).click();
+    const more = page.getByRole('button', { name: 'Show more' });
+    const rows = (count) => page.waitForFunction((wanted) => window.chat.shadowRoot.querySelectorAll('.history-row').length === wanted, count);
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await rows(60);
+    assert.equal(await more.evaluate((node) => node.getRootNode().activeElement === node), true, 'a second Enter loads the next page');
+    await page.keyboard.press('Enter');
+    await rows(70);
+    await more.waitFor({ state: 'detached' });
+    assert.equal(await region(page), 'history');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator('.history').count(), 1);
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('.history-button'));
+  }, { width: 1100, message: null }));
+
 test('narrower, it covers the conversation and goes with the choice; a window that changes changes it', () =>
   theatre.scene(hello, async (page) => {
     await answered(page);
