@@ -48,7 +48,7 @@ test-web: web ## The element: units, then Chromium (CHROMIUM names another path 
 	npm --prefix web run test:browser
 
 # For the whole workspace, so that what the other tests have built is used again; the seed program is built along.
-CONFORMANCE_TESTS := --features conformance/async-openai --test async_openai
+CONFORMANCE_TESTS := --features conformance/running-server --test async_openai
 test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's own tests and SDKs against the hosted API and the agents' hook
 	cargo test --locked --workspace --no-run $(CONFORMANCE_TESTS)
 	. scripts/test-env >/dev/null && npm --prefix conformance test --silent

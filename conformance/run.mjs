@@ -153,7 +153,7 @@ async function runNode() {
 async function runRust() {
   const output = await execute(
     "cargo",
-    ["test", "--locked", "--workspace", "--features", "conformance/async-openai", "--test", "async_openai"],
+    ["test", "--locked", "--workspace", "--features", "conformance/running-server", "--test", "async_openai"],
     { cwd: ROOT, mayFail: true },
   );
   const lines = output.matchAll(/^test (\S+) \.\.\. (ok|FAILED|ignored)/gm);

@@ -19,7 +19,7 @@ use auth::{
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::{Attachments, CallerLimits, Engine, MediaTypes, RunSettings, ports::Files};
+use engine::{Attachments, CallerLimits, Engine, MediaTypes, Nodes, RunSettings, ports::Files};
 use ipnet::IpNet;
 use secrecy::SecretBox;
 use server::{
@@ -206,6 +206,7 @@ pub(crate) async fn compose(
             clock,
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
+            nodes: store.peers()?.map_or_else(Nodes::default, Nodes::new),
             runs: engine::Runs::new(run_settings(&config.runs)),
             max_message_bytes: config.limits.message_bytes_per_user,
         },

@@ -149,10 +149,13 @@ impl Engine {
         let owner = &context.owner;
         let thread = self.store.thread(owner, &thread_id).await?;
         if let Some(after) = after.or(following.client.after.clone()) {
-            return self.read_on(&context, Some(&thread_id), &after, &following.client);
+            return self
+                .read_on(&context, Some(&thread_id), &after, &following.client)
+                .await;
         }
-        if let Some(reader) = self.read_live(&context, &thread_id, &following.client) {
-            return Ok(reader);
+        if let Some(run) = self.live(&context, &thread_id).await? {
+            let start = Position(0);
+            return Ok(Reader::new(&self.runs, &run, start, &following.client));
         }
         check_open(&thread.status)?;
         let workflow = Arc::clone(self.workflow_of(&context)?);
@@ -198,7 +201,7 @@ impl Engine {
             let taking = async move { engine.take_back(&owner, &thread_id, item).await };
             let taken = self.tasks.spawn(taking.in_current_span()).await;
             taken.unwrap_or(Err(Error::NotQueued))?;
-        } else if let Some(run) = self.runs.live(owner, &thread_id) {
+        } else if let Some(run) = self.live(context, &thread_id).await? {
             run.cancel(Why::Stopped);
             // Who does not see the end of it within this time sees it in the stream.
             let _ = tokio::time::timeout(STOPPED_WITHIN, run.ended.cancelled()).await;
@@ -282,12 +285,13 @@ impl Engine {
             engine: self.clone(),
             context: Arc::new(context),
             workflow,
+            busy,
             request: client.key.as_ref().map(|key| self.record(key, &message)),
             message,
             begins,
         };
         let context = Arc::clone(&ask.context);
-        let (run, accepted) = self.launch(ask, busy, following)?;
+        let (run, accepted) = self.launch(ask, following)?;
         let mut reader = Reader::new(&self.runs, &run, Position(0), &client);
         match accepted.await {
             Ok(Ok(Accepted { waits })) => {
@@ -309,12 +313,7 @@ impl Engine {
     }
 
     /// Takes a place in the thread and begins the task that keeps it.
-    fn launch(
-        &self,
-        ask: Ask,
-        busy: Busy,
-        following: Following,
-    ) -> Result<(Arc<Run>, IsAccepted), Error> {
+    fn launch(&self, ask: Ask, following: Following) -> Result<(Arc<Run>, IsAccepted), Error> {
         let Following {
             client,
             permit,
@@ -332,7 +331,7 @@ impl Engine {
         );
         let entered =
             self.runs
-                .enter(&run, busy, &ask.message)
+                .enter(&run, ask.busy, &ask.message)
                 .map_err(|refused| match refused {
                     Refused::Busy => Error::ThreadBusy(Words::StillAnswering),
                     Refused::Full => queue_is_full(),
@@ -360,19 +359,24 @@ impl Engine {
             return Ok(false);
         }
         let standing = self.store.standing(&context.owner, thread).await?;
+        if let Some(run) = standing.run.filter(|run| run.node.is_some()) {
+            // Whoever waits there is called there; what comes now waits behind it.
+            self.copy_in_line(&context.owner, thread, &run, context.language());
+            return Ok(false);
+        }
         let mut is_first = true;
         for message in standing.queued {
             let ask = Ask {
                 engine: self.clone(),
                 context: Arc::new(context.clone()),
                 workflow: Arc::clone(workflow),
+                // Somebody else may wake them at the same moment: whoever takes the thread first wakes them all.
+                busy: if is_first { Busy::Reject } else { Busy::Queue },
                 request: None,
                 message,
                 begins: Begins::Queued,
             };
-            // Somebody else may wake them at the same moment: whoever takes the thread first wakes them all.
-            let busy = if is_first { Busy::Reject } else { Busy::Queue };
-            match self.launch(ask, busy, Following::default()) {
+            match self.launch(ask, Following::default()) {
                 Ok(_) => is_first = false,
                 Err(Error::ThreadBusy(_)) => return Ok(true),
                 Err(error) => return Err(error),
@@ -421,7 +425,7 @@ impl Engine {
     ) -> Result<Option<Reader>, Error> {
         if let Some(after) = &client.after {
             // Some clients send the whole request again when its stream breaks off, and say where they are.
-            return self.read_on(context, None, after, client).map(Some);
+            return self.read_on(context, None, after, client).await.map(Some);
         }
         let Some(RequestKey { key, fingerprint }) = &client.key else {
             return Ok(None);
@@ -499,6 +503,20 @@ impl Engine {
         Ok(Reader::new(&self.runs, &run, Position(0), client))
     }
 
+    /// The run that lives in a thread, wherever it does.
+    async fn live(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+    ) -> Result<Option<Arc<Run>>, Error> {
+        let owner = &context.owner;
+        if let Some(run) = self.runs.live(owner, thread) {
+            return Ok(Some(run));
+        }
+        let run = self.find_elsewhere(owner, thread, context.language()).await;
+        run.map_err(Error::from)
+    }
+
     fn read_live(
         &self,
         context: &RequestContext,
@@ -510,7 +528,7 @@ impl Engine {
         Some(Reader::new(&self.runs, &run, start, client))
     }
 
-    fn read_on(
+    async fn read_on(
         &self,
         context: &RequestContext,
         thread: Option<&ThreadId>,
@@ -518,11 +536,18 @@ impl Engine {
         client: &Client,
     ) -> Result<Reader, Error> {
         let is_meant = |run: &Run| run.id == after.run;
-        let run = self
-            .runs
-            .find(&context.owner, thread, is_meant)
-            .ok_or(Error::NoRun)?;
-        if after.position > run.log.position() {
+        let owner = &context.owner;
+        let run = match (self.runs.find(owner, thread, is_meant), thread) {
+            (Some(run), _) => run,
+            (None, Some(thread)) => {
+                let elsewhere = self.find_elsewhere(owner, thread, context.language());
+                let run = elsewhere.await?.filter(|run| is_meant(run));
+                run.ok_or(Error::NoRun)?
+            }
+            (None, None) => return Err(Error::NoRun),
+        };
+        // How far one has come that lives elsewhere is not known here.
+        if run.node.is_none() && after.position > run.log.position() {
             return Err(Error::Invalid {
                 message: format!("the run has not come to {after} yet; name the `id` of an event")
                     .into(),

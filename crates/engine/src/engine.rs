@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     attachments::Attachments,
+    nodes::Nodes,
     ports::{Clock, Ids, Store},
     runs::{Reader, Runs},
     workflow::Workflows,
@@ -32,6 +33,8 @@ pub struct Engine {
     pub tasks: TaskTracker,
     /// The runs of this process; at most one lives in each thread.
     pub runs: Runs,
+    /// The runs of other processes over the same store.
+    pub nodes: Nodes,
     /// Most bytes that one person's messages may take in the store, with the answers to them.
     pub max_message_bytes: u64,
 }

@@ -154,6 +154,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Fenced => Self::ThreadBusy(Words::AnsweredByAnother),
+            StoreError::Elsewhere(_) => Self::ThreadBusy(Words::StillAnswering),
             StoreError::Exists => Self::KeyTaken,
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::Internal(_) => Self::Internal(error),

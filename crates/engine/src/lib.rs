@@ -3,7 +3,7 @@
 //! [`Engine::handle`] takes a [`protocol::Request`] for a [`RequestContext`] and gives a [`Reply`].
 //! What a model or tool answers is a run: a pure state machine (`turn`, over what it adds to the thread, `transcript`)
 //! that a task (`run`) plays against the [`ports`], the only doors to the outside. `runs` knows which ones there are,
-//! and any number of readers may follow each.
+//! and any number of readers may follow each; `nodes` knows how to follow those of other processes.
 
 mod answers;
 mod approval;
@@ -16,6 +16,7 @@ mod history;
 mod hosted;
 pub mod limits;
 pub mod media;
+pub mod nodes;
 pub mod pictures;
 pub mod ports;
 mod reach;
@@ -40,6 +41,7 @@ pub use engine::{Answer, Engine, LoadedThread, Reply};
 pub use error::Error;
 pub use limits::{CallerLimits, TurnLimits};
 pub use media::MediaTypes;
+pub use nodes::Nodes;
 pub use runs::{Client, Following, Permit, Reader, RequestKey, RunSettings, Runs};
 pub use title::Titles;
 pub use uploads::NewFile;

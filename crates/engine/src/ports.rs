@@ -6,6 +6,7 @@
 mod agent;
 mod files;
 mod parameters;
+mod peers;
 
 use std::{num::NonZeroU32, pin::Pin, sync::Arc};
 
@@ -31,6 +32,7 @@ pub use files::{
     Interrupted, InvalidFileId, Kept, Links, Quota,
 };
 pub use parameters::Parameters;
+pub use peers::{Node, Peers, Word};
 
 /// Which part of a list is wanted. `after` is the id of the last entry of the page before.
 ///
@@ -121,6 +123,8 @@ pub struct BeginRun {
     pub run: RunId,
     /// The person's message that it answers.
     pub answers: ItemId,
+    /// Whether it takes the thread from a run of another process that lives; else [`StoreError::Elsewhere`].
+    pub overtakes: bool,
 }
 
 /// How a run ended, as far as a thread remembers it.
@@ -143,6 +147,8 @@ pub struct RunRecord {
     pub epoch: Epoch,
     /// Whether the process that ran it has ended.
     pub is_interrupted: bool,
+    /// Which other process plays it, where one does.
+    pub node: Option<Node>,
 }
 
 /// What goes on in a thread besides what was said.
@@ -221,6 +227,9 @@ pub enum StoreError {
     /// The thread belongs to a newer run by now; nothing was written.
     #[error("a newer run has taken over the thread")]
     Fenced,
+    /// A run that another process plays lives in the thread. Who wants to begin one waits for its end; nothing was written.
+    #[error("another process answers in the thread")]
+    Elsewhere(Box<RunRecord>),
     /// The request was recorded before, or as many messages wait in the thread as may.
     #[error("already there")]
     Exists,

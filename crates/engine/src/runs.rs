@@ -19,10 +19,17 @@ use protocol::{Cursor, Event, ItemId, RunId, ThreadId, ThreadItem};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::log::Next;
 use self::log::RunLog;
 pub(crate) use self::mouth::Mouth;
 pub use self::reader::Reader;
-use crate::{context::Owner, turn::Why, words::Language, workflow::Busy};
+use crate::{
+    context::Owner,
+    ports::{Node, RunRecord},
+    turn::Why,
+    words::Language,
+    workflow::Busy,
+};
 
 /// How many messages may wait in a thread.
 pub(crate) const MOST_WAITING: u32 = 8;
@@ -65,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) log: RunLog,
     /// What its person reads.
     pub(crate) language: Language,
+    /// Which other process plays it, where this is a copy.
+    pub(crate) node: Option<Node>,
     /// Ends it, once.
     stop: Mutex<Option<oneshot::Sender<Why>>>,
     /// When everything of it is written.
@@ -101,10 +110,37 @@ impl Run {
             key,
             log: RunLog::default(),
             language,
+            node: None,
             stop: Mutex::new(Some(stop)),
             ended: CancellationToken::new(),
             readers: Mutex::default(),
             settings,
+            runtime: Handle::current(),
+        };
+        (Arc::new(run), stopped)
+    }
+
+    /// A copy of a run that another process plays, and what asks for that one's end. Its readers are counted there.
+    pub(crate) fn copy_of(
+        record: &RunRecord,
+        owner: &Owner,
+        thread: &ThreadId,
+        language: Language,
+    ) -> (Arc<Self>, oneshot::Receiver<Why>) {
+        let (stop, stopped) = oneshot::channel();
+        let run = Self {
+            id: record.run.clone(),
+            owner: owner.clone(),
+            thread: thread.clone(),
+            message: record.answers.clone(),
+            key: None,
+            log: RunLog::default(),
+            language,
+            node: record.node,
+            stop: Mutex::new(Some(stop)),
+            ended: CancellationToken::new(),
+            readers: Mutex::default(),
+            settings: RunSettings::default(),
             runtime: Handle::current(),
         };
         (Arc::new(run), stopped)
@@ -134,7 +170,7 @@ impl Run {
             }
             readers.arrivals
         };
-        if self.ended.is_cancelled() {
+        if self.ended.is_cancelled() || self.node.is_some() {
             return;
         }
         if !can_resume {
@@ -156,6 +192,22 @@ impl Run {
     }
 }
 
+/// Somebody who reads a run without being a [`Reader`], and may come back.
+pub(crate) struct Audience(Arc<Run>);
+
+impl Audience {
+    pub(crate) fn of(run: &Arc<Run>) -> Self {
+        run.arrive();
+        Self(Arc::clone(run))
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        self.0.leave(true);
+    }
+}
+
 /// What a run that waits is told.
 pub(crate) enum Call {
     /// It is its turn.
@@ -170,6 +222,14 @@ pub(crate) enum Call {
 pub(crate) struct Place {
     runs: Runs,
     run: Arc<Run>,
+}
+
+/// A run's place behind one that lives elsewhere.
+pub(crate) struct Behind {
+    /// The copy of the one that lives.
+    pub(crate) copy: Arc<Run>,
+    /// Tells when it is its turn.
+    pub(crate) called: oneshot::Receiver<Call>,
 }
 
 /// What came of a wish to run.
@@ -293,6 +353,48 @@ impl Runs {
         Ok(Entered::Later(called))
     }
 
+    /// Takes the thread for a copy of a run that lives elsewhere; where something lives there already, tells what.
+    pub(crate) fn enter_copy(&self, copy: &Arc<Run>) -> Result<Place, Arc<Run>> {
+        let mut state = self.lock();
+        if let Some(line) = state.lines.get(&copy.thread) {
+            return Err(Arc::clone(&line.live));
+        }
+        if state.is_closing {
+            copy.cancel(Why::Shutdown);
+        }
+        let line = Line {
+            live: Arc::clone(copy),
+            waiting: VecDeque::new(),
+        };
+        state.lines.insert(copy.thread.clone(), line);
+        Ok(Place {
+            runs: self.clone(),
+            run: Arc::clone(copy),
+        })
+    }
+
+    /// Whether somebody here reads a run, or waits for its end.
+    pub(crate) fn is_awaited(&self, run: &Run) -> bool {
+        let has_readers = lock(&run.readers).count > 0;
+        has_readers
+            || self
+                .lock()
+                .lines
+                .get(&run.thread)
+                .is_some_and(|line| !line.waiting.is_empty())
+    }
+
+    /// A run that this process plays, or has played, whosever it is: for another process, which has looked whose.
+    pub(crate) fn by_id(&self, id: &RunId) -> Option<Arc<Run>> {
+        let state = self.lock();
+        let living = state.lines.values().map(|line| &line.live);
+        let ended = state.ended.iter().map(|ended| &ended.run);
+        living
+            .chain(ended)
+            .find(|run| run.id == *id && run.node.is_none())
+            .cloned()
+    }
+
     /// Takes a run out of the line that it waits in; nothing, where its turn has come. Who takes it out tells it why.
     pub(crate) fn withdraw(&self, run: &Arc<Run>) -> Option<oneshot::Sender<Call>> {
         let mut state = self.lock();
@@ -376,7 +478,7 @@ impl Runs {
         let mut counts = Counts::default();
         for line in state.lines.values() {
             let waiting = line.waiting.iter().map(|waiting| &waiting.run);
-            counts.living += 1;
+            counts.living += usize::from(line.live.node.is_none());
             counts.waiting += line.waiting.len();
             counts.readers += std::iter::once(&line.live)
                 .chain(waiting)
@@ -462,6 +564,26 @@ impl State {
 impl Place {
     pub(crate) fn run(&self) -> &Arc<Run> {
         &self.run
+    }
+
+    /// Gives the place to a copy of a run that lives elsewhere. Who had it is called next.
+    pub(crate) fn give_way(mut self, copy: &Arc<Run>) -> (Self, oneshot::Receiver<Call>) {
+        let (call, called) = oneshot::channel();
+        let mut state = self.runs.lock();
+        if state.is_closing {
+            copy.cancel(Why::Shutdown);
+        }
+        if let Some(line) = state.lines.get_mut(&self.run.thread) {
+            line.live = Arc::clone(copy);
+            line.waiting.push_front(Waiting {
+                run: Arc::clone(&self.run),
+                call,
+                steers: None,
+            });
+        }
+        drop(state);
+        self.run = Arc::clone(copy);
+        (self, called)
     }
 }
 

@@ -36,9 +36,11 @@ impl Engine {
     ) -> Result<Answer, Error> {
         let owner = &context.owner;
         // Before the items: what is said after this is in the run, what was said before it in the items.
-        let run = self.runs.live(owner, id).map(|run| run.id.clone());
+        let here = self.runs.live(owner, id).map(|run| run.id.clone());
         let thread = self.store.thread(owner, id).await?;
         let standing = self.store.standing(owner, id).await?;
+        let elsewhere = standing.run.as_ref().filter(|run| run.node.is_some());
+        let run = here.or_else(|| elsewhere.map(|run| run.run.clone()));
         let first = page_query::<ThreadId>(None, Order::Asc, None);
         let items = self.store.items(owner, id, &first).await?;
         let mut thread = Thread::for_client(thread, self.with_links(context, items));

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::cursor::Position;
+use crate::cursor::{Cursor, Position};
 use crate::event::{Event, ItemUpdate, TextDelta};
 use crate::id::{ItemId, RunId};
 
@@ -91,6 +91,30 @@ pub fn without_ids(frames: &[u8]) -> Vec<u8> {
         }
     }
     plain
+}
+
+/// Reads frames of a run as [`FrameWriter`] writes them: each event, with the position after it.
+pub fn read(frames: &str) -> Result<Vec<(Event, Position)>, Unreadable> {
+    let mut events = Vec::new();
+    for frame in frames.split_terminator("\n\n") {
+        let (id, data) = frame.split_once('\n').ok_or(Unreadable::Frame)?;
+        let id = id.strip_prefix("id: ").ok_or(Unreadable::Frame)?;
+        let cursor: Cursor = id.parse().map_err(|_| Unreadable::Frame)?;
+        let data = data.strip_prefix("data: ").ok_or(Unreadable::Frame)?;
+        events.push((serde_json::from_str(data)?, cursor.position));
+    }
+    Ok(events)
+}
+
+/// Why frames could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// Something is no frame with an id.
+    #[error("expected an id and one line of data")]
+    Frame,
+    /// An event is none.
+    #[error("expected an event")]
+    Event(#[from] serde_json::Error),
 }
 
 /// Appends an event that belongs to no run, such as the refusal of one.

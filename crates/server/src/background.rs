@@ -19,6 +19,7 @@ pub async fn background(app: AppState) {
         purge(&app),
         watch(&app),
         mark_interrupted(&app),
+        app.engine.attend_to_others(),
         app.revocations.run(&*app.credentials),
         app.audit.run(|| app.now().wall),
     );

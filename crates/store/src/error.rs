@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use engine::ports::RunRecord;
+
 /// The engine's own error, kept for the log. Shared, because one failed commit is told to many callers.
 pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
@@ -46,6 +48,9 @@ pub enum Error {
     /// A newer run has the thread.
     #[error("a newer run has taken over the thread")]
     Fenced,
+    /// A run of another process lives in the thread.
+    #[error("another process answers in the thread")]
+    Elsewhere(Box<RunRecord>),
     /// The database server cannot be reached.
     #[error("the database cannot be reached")]
     Unreachable(#[source] Cause),
@@ -113,6 +118,7 @@ impl From<Error> for engine::ports::StoreError {
             Error::NotFound => Self::NotFound,
             Error::Fenced => Self::Fenced,
             Error::Conflict => Self::Exists,
+            Error::Elsewhere(run) => Self::Elsewhere(run),
             Error::Busy(cause) | Error::Unreachable(cause) => Self::Busy(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
             Error::Full(cause) => Self::Full(Box::new(cause)),
@@ -136,6 +142,7 @@ impl From<Error> for auth::ports::StoreError {
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::NotFound
             | Error::Fenced
+            | Error::Elsewhere(_)
             | Error::Refused(_)
             | Error::ForeignLog { .. }
             | Error::Address(_)

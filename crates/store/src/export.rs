@@ -204,6 +204,7 @@ impl From<StoreError> for Error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Fenced => Self::Fenced,
             StoreError::Exists => Self::Conflict,
+            StoreError::Elsewhere(run) => Self::Elsewhere(run),
             StoreError::Busy(cause) => Self::Busy(cause.into()),
             StoreError::Internal(cause) | StoreError::Lost(cause) => Self::Internal(cause.into()),
             StoreError::Full(cause) => Self::Full(cause.into()),

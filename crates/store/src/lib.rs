@@ -24,6 +24,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::ports::Peers;
+
 use crate::address::Address;
 pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
 pub use crate::copy::{Copied, CopyError, CopyOptions, Which, copy};
@@ -93,10 +95,18 @@ pub trait Database:
     + auth::audit::AuditStore
     + Upkeep
 {
+    /// How the processes over this database talk to each other; `None` where there is one. It takes two connections more.
+    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, Error> {
+        Ok(None)
+    }
 }
 
 impl Database for Sqlite {}
-impl Database for Postgres {}
+impl Database for Postgres {
+    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, Error> {
+        Self::peers(self).map(Some)
+    }
+}
 
 /// Opens the database that an address names, and makes it when it is not there.
 ///

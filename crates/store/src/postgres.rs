@@ -5,7 +5,7 @@
 //!
 //! - `postgres/address.rs`, `postgres/tls.rs`: where the server is, and how far it is believed
 //! - `postgres/pool.rs`, `postgres/trouble.rs`: connections, transactions, and what goes wrong with them
-//! - `postgres/nodes.rs`: which processes live
+//! - `postgres/nodes.rs`, `postgres/peers.rs`: which processes live, and what they say to each other
 //! - `postgres/threads.rs`, `postgres/change.rs`, `postgres/runs.rs`: conversations
 //! - `postgres/search.rs`: looking for words in them
 //! - `postgres/removal.rs`: how they go
@@ -22,6 +22,7 @@ mod change;
 mod credentials;
 mod export;
 mod nodes;
+mod peers;
 mod pool;
 mod removal;
 mod runs;
@@ -35,6 +36,7 @@ mod upkeep;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use engine::ports::Peers;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -52,6 +54,8 @@ pub(crate) struct Postgres {
     node: Arc<Node>,
     /// Writes under way, which go on when their callers leave.
     tasks: TaskTracker,
+    server: Server,
+    options: Options,
     /// What conversations survive; everything else survives a power cut.
     durability: Durability,
 }
@@ -79,12 +83,19 @@ impl Postgres {
                 tasks.clone(),
             )),
             tasks,
+            server: server.clone(),
+            options,
             durability: options.durability,
         };
         if options.migrations == MigrationPolicy::Apply {
             postgres.finish_removals().await?;
         }
         Ok(postgres)
+    }
+
+    /// How its processes talk, over connections of their own.
+    pub(crate) fn peers(&self) -> Result<Arc<dyn Peers>, Error> {
+        Ok(Arc::new(peers::Notifications::new(self)?))
     }
 
     /// Removes what an ended process has left of threads that were deleted.

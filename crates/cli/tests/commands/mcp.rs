@@ -1,6 +1,6 @@
 //! `mcp check` before real MCP servers, over real HTTP.
 
-use std::{fs, net::SocketAddr, sync::Arc};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -68,6 +68,8 @@ impl ServerHandler for Server {
                     let progress =
                         ProgressNotificationParam::new(token, 1.0).with_message("half way");
                     context.peer.notify_progress(progress).await.unwrap();
+                    // What is said together with the result may come after it, and is then not shown.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 ContentBlock::text(format!(
                     "added {:?}",

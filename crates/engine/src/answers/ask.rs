@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt};
 use protocol::{
-    Event, ItemId, ThreadItem, ThreadMetadata,
+    Cursor, Event, ItemId, Position, ThreadItem, ThreadMetadata,
     event::{ErrorCode, ErrorEvent},
     item::InferenceOptions,
 };
@@ -18,14 +18,14 @@ use crate::{
     history,
     ports::{
         AgentCall, AgentRequest, BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest,
-        RequestRecord, StoreError,
+        RequestRecord, RunRecord, StoreError,
     },
     run::{self, Stops, Task},
     runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
     title::Titles,
     turn::{self, Display, Question, Start, Why},
     words::{Language, Words},
-    workflow::Workflow,
+    workflow::{Busy, Workflow},
 };
 
 /// What is to be answered, for whom, by what.
@@ -34,6 +34,8 @@ pub(super) struct Ask {
     pub(super) context: Arc<RequestContext>,
     pub(super) workflow: Arc<Workflow>,
     pub(super) message: ThreadItem,
+    /// What it does where the thread is another run's.
+    pub(super) busy: Busy,
     pub(super) begins: Begins,
     pub(super) request: Option<RequestRecord>,
 }
@@ -78,6 +80,28 @@ struct Begun {
     file_tokens: u64,
 }
 
+/// Why a run has not begun.
+enum NotBegun {
+    /// Another process's run lives in the thread.
+    Elsewhere(Box<RunRecord>),
+    Failed(Error),
+}
+
+impl From<Error> for NotBegun {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for NotBegun {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Elsewhere(run) => Self::Elsewhere(run),
+            error => Self::Failed(taken(error)),
+        }
+    }
+}
+
 /// Tells once whether a message was accepted.
 type Accept = oneshot::Sender<Result<Accepted, Error>>;
 /// Where that is heard.
@@ -93,34 +117,82 @@ impl Ask {
         accept: Accept,
         _permit: Option<Permit>,
     ) {
-        let (place, accept) = match entered {
-            Entered::Now(place) => (place, Some(accept)),
-            Entered::Later(called) => {
-                let waiting = self.wait(&run, called, &mut stops, accept).boxed();
-                match waiting.await {
-                    Some(place) => (place, None),
-                    None => return,
+        let mut accept = Some(accept);
+        let mut entered = entered;
+        let mut overtakes = false;
+        let (place, begun) = loop {
+            let place = match entered {
+                Entered::Now(place) => place,
+                Entered::Later(called) => {
+                    let waiting = self.wait(&run, called, &mut stops, accept.take()).boxed();
+                    match waiting.await {
+                        Some(place) => place,
+                        None => return,
+                    }
                 }
-            }
-        };
-        let waited = accept.is_none();
-        let starting = self.start(&place, waited).boxed();
-        match starting.await {
-            Ok(begun) => {
-                if let Some(accept) = accept {
-                    // Who asked may have gone meanwhile.
-                    let _ = accept.send(Ok(Accepted { waits: false }));
+            };
+            let starting = self.start(&place, accept.is_none(), overtakes).boxed();
+            let error = match starting.await {
+                Ok(begun) => break (place, begun),
+                Err(NotBegun::Elsewhere(record)) => {
+                    if self.engine.is_silent(&record.run) {
+                        overtakes = true;
+                        entered = Entered::Now(place);
+                        continue;
+                    }
+                    match self.give_way(place, &record) {
+                        Ok(Some(behind)) => {
+                            entered = behind;
+                            continue;
+                        }
+                        Ok(None) => return,
+                        Err(error) => error,
+                    }
                 }
-                self.play(place, begun, stops).await;
-            }
-            Err(error) => match accept {
+                Err(NotBegun::Failed(error)) => error,
+            };
+            match accept {
                 Some(accept) => {
                     Runs::refuse(&run, failure(&error, run.language));
                     drop(accept.send(Err(error)));
                 }
                 None => say_failure(&run, &error),
-            },
+            }
+            return;
+        };
+        if let Some(accept) = accept {
+            // Who asked may have gone meanwhile.
+            let _ = accept.send(Ok(Accepted { waits: false }));
         }
+        self.play(place, begun, stops).await;
+    }
+
+    /// What is to be done about a run of another process that lives in the thread: waiting for its end, or nothing more,
+    /// where it answers the same message.
+    fn give_way(&self, place: Place, record: &RunRecord) -> Result<Option<Entered>, Error> {
+        if self.busy == Busy::Reject {
+            return Err(Error::ThreadBusy(Words::StillAnswering));
+        }
+        let run = Arc::clone(place.run());
+        let runs = &self.engine.runs;
+        let behind = self.engine.give_way(place, record, run.language);
+        // Nobody else could have told of it.
+        let behind = behind.ok_or(Error::ThreadBusy(Words::AnsweredByAnother))?;
+        let is_same = matches!(self.begins, Begins::Message | Begins::Queued)
+            && record.answers == run.message;
+        if is_same && runs.withdraw(&run).is_some() {
+            // It was waiting in the store, and another process has answered it from there.
+            run.log.join(Cursor {
+                run: record.run.clone(),
+                position: Position(0),
+            });
+            runs.retire(&run);
+            return Ok(None);
+        }
+        if self.busy == Busy::Interrupt {
+            behind.copy.cancel(Why::Interrupted);
+        }
+        Ok(Some(Entered::Later(behind.called)))
     }
 
     /// Answers. What was asked is not kept meanwhile.
@@ -148,10 +220,10 @@ impl Ask {
         run: &Arc<Run>,
         mut called: oneshot::Receiver<Call>,
         stops: &mut Stops,
-        accept: Accept,
+        accept: Option<Accept>,
     ) -> Option<Place> {
         let Engine { store, runs, .. } = &self.engine;
-        if matches!(self.begins, Begins::Message) {
+        if matches!(self.begins, Begins::Message) && accept.is_some() {
             let request = self.request.as_ref();
             let queued = store
                 .enqueue(
@@ -166,13 +238,15 @@ impl Ask {
                 runs.withdraw(run);
                 let error = taken(error);
                 Runs::refuse(run, failure(&error, run.language));
-                drop(accept.send(Err(error)));
+                if let Some(accept) = accept {
+                    drop(accept.send(Err(error)));
+                }
                 return None;
             }
         }
         let mut mouth = Mouth::new(Arc::clone(run));
         let waits = self.is_new();
-        if waits {
+        if waits && accept.is_some() {
             mouth.say(Event::ItemDone {
                 item: self.shown_message(),
             });
@@ -181,7 +255,9 @@ impl Ask {
             mouth.say(Event::ProgressUpdate { icon: None, text });
             mouth.speak();
         }
-        drop(accept.send(Ok(Accepted { waits })));
+        if let Some(accept) = accept {
+            drop(accept.send(Ok(Accepted { waits })));
+        }
         let mut stopped = None;
         loop {
             tokio::select! {
@@ -237,7 +313,12 @@ impl Ask {
     }
 
     /// Takes the thread in the store, then reads what the model is to be told: nothing else of it changes any more.
-    async fn start(&self, place: &Place, waited: bool) -> Result<Box<Begun>, Error> {
+    async fn start(
+        &self,
+        place: &Place,
+        waited: bool,
+        overtakes: bool,
+    ) -> Result<Box<Begun>, NotBegun> {
         let Engine { store, .. } = &self.engine;
         let run = place.run();
         let (owner, message) = (&run.owner, &self.message);
@@ -247,6 +328,7 @@ impl Ask {
             begin: Some(BeginRun {
                 run: run.id.clone(),
                 answers: run.message.clone(),
+                overtakes,
             }),
             // A message that waited is known by its request already.
             request: self.request.clone().filter(|_| !is_in_queue),
@@ -275,10 +357,10 @@ impl Ask {
         }
         let (epoch, thread) = if let Begins::Thread(thread) = &self.begins {
             let epoch = store.create_thread(owner, thread, &change).await;
-            (epoch.map_err(taken)?, thread.clone())
+            (epoch?, thread.clone())
         } else {
             let epoch = run::apply_patiently(&**store, owner, &run.thread, &change).await;
-            let epoch = epoch.map_err(taken)?;
+            let epoch = epoch?;
             let thread = store.thread(owner, &run.thread).await?;
             super::check_open(&thread.status)?;
             (epoch, thread)

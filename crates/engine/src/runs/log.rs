@@ -95,15 +95,22 @@ impl RunLog {
             fold(&mut said.events, Entry { start, end, event });
         }
         let end = said.end;
-        said.recent_bytes += frames.len();
-        said.recent.push_back(Batch { start, end, frames });
-        while said.recent_bytes > RECENT_BYTES && said.recent.len() > 1 {
-            let oldest = said
-                .recent
-                .pop_front()
-                .map_or(0, |batch| batch.frames.len());
-            said.recent_bytes -= oldest;
+        said.keep(Batch { start, end, frames });
+        drop(said);
+        self.changed.notify_waiters();
+    }
+
+    /// Adds what another process's log says, up to a position. Events that are left out there are left out here.
+    pub(crate) fn copy(&self, events: Vec<(Event, Position)>, end: Position, frames: Bytes) {
+        let mut said = self.lock();
+        let start = said.end;
+        for (event, end) in events {
+            let start = Position(end.0.saturating_sub(event.span()));
+            let event = Box::new(event);
+            fold(&mut said.events, Entry { start, end, event });
         }
+        said.end = end;
+        said.keep(Batch { start, end, frames });
         drop(said);
         self.changed.notify_waiters();
     }
@@ -168,6 +175,16 @@ impl RunLog {
 }
 
 impl Said {
+    /// Keeps the last of what went out.
+    fn keep(&mut self, batch: Batch) {
+        self.recent_bytes += batch.frames.len();
+        self.recent.push_back(batch);
+        while self.recent_bytes > RECENT_BYTES && self.recent.len() > 1 {
+            let oldest = self.recent.pop_front();
+            self.recent_bytes -= oldest.map_or(0, |batch| batch.frames.len());
+        }
+    }
+
     /// Encodes what comes after a position anew, about as much as fits into a chunk.
     fn again(&self, run: &RunId, position: Position) -> (Bytes, Position) {
         let mut frames = Vec::new();

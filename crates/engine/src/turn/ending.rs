@@ -134,6 +134,7 @@ impl From<&StoreError> for NotSaved {
             StoreError::Busy(_)
             | StoreError::Internal(_)
             | StoreError::Lost(_)
+            | StoreError::Elsewhere(_)
             | StoreError::Exists => Self::Failed,
         }
     }

@@ -26,8 +26,8 @@ use auth::{
     session::SessionRule,
 };
 use engine::{
-    Attachments, CallerLimits, Engine, MediaTypes, ModelChoices, Titles, TurnLimits, Workflow,
-    WorkflowId, Workflows,
+    Attachments, CallerLimits, Engine, MediaTypes, ModelChoices, Nodes, Titles, TurnLimits,
+    Workflow, WorkflowId, Workflows,
     ports::{Clock, Ids, Model},
 };
 use protocol::Timestamp;
@@ -310,6 +310,7 @@ impl TestApp {
             .collect();
         let app = App {
             engine: Engine {
+                nodes: Nodes::default(),
                 store: store.clone(),
                 workflows: Arc::new(workflows(&model, &clock, options.turn_limits, options.busy)),
                 attachments: Attachments {

@@ -1,7 +1,7 @@
 //! The runs of threads, the messages that wait for them, and the requests that brought those.
 
 use engine::Owner;
-use engine::ports::{BeginRun, Epoch, RequestRecord, RunRecord, Standing};
+use engine::ports::{BeginRun, Epoch, Node, RequestRecord, RunRecord, Standing};
 use protocol::{ItemId, RunId, ThreadId, Timestamp};
 use tokio_postgres::Row;
 
@@ -139,11 +139,19 @@ pub(super) async fn standing(
 ) -> Result<Standing, Error> {
     let rows = postgres
         .read(
-            "SELECT queued.version, queued.data, runs.id, runs.answers, threads.epoch, runs.is_interrupted
+            "SELECT queued.version, queued.data, runs.id, runs.answers, threads.epoch, runs.is_interrupted, nodes.key
              FROM threads LEFT JOIN runs ON runs.thread = threads.key
+                 LEFT JOIN nodes ON nodes.key = runs.node AND NOT runs.is_interrupted
+                     AND nodes.key IS DISTINCT FROM $3
+                     AND nodes.seen_at >= clock_timestamp() - make_interval(secs => $4)
                  LEFT JOIN queued_messages AS queued ON queued.thread = threads.key
              WHERE threads.owner = $1 AND threads.id = $2 ORDER BY queued.key",
-            params![owner.as_str(), thread.as_str()],
+            params![
+                owner.as_str(),
+                thread.as_str(),
+                postgres.node.known_key(),
+                LEASE.as_secs_f64()
+            ],
         )
         .await?;
     let first = rows.first().ok_or(Error::NotFound)?;
@@ -160,6 +168,24 @@ pub(super) async fn standing(
     Ok(Standing { run, queued })
 }
 
+/// The run that another process plays in a thread, where one does. Asked for together with the lock of the thread, and after
+/// it: so it is what the one who had the lock before has left.
+pub(super) fn elsewhere<'a>(
+    batch: &mut Batch<'a>,
+    owner: &'a Owner,
+    thread: &'a ThreadId,
+    node: i64,
+) -> usize {
+    batch.add(
+        "SELECT runs.id, runs.answers, threads.epoch, runs.is_interrupted, nodes.key
+         FROM threads JOIN runs ON runs.thread = threads.key JOIN nodes ON nodes.key = runs.node
+         WHERE threads.owner = $1 AND threads.id = $2 AND NOT runs.is_interrupted
+           AND nodes.key <> $3
+           AND nodes.seen_at >= clock_timestamp() - make_interval(secs => $4)",
+        params![owner.as_str(), thread.as_str(), node, LEASE.as_secs_f64()],
+    )
+}
+
 /// Threads whose run lives, as far as their rows tell, and whose process does not. This one lives.
 pub(super) async fn left_behind(
     postgres: &Postgres,
@@ -167,7 +193,8 @@ pub(super) async fn left_behind(
 ) -> Result<Vec<(Owner, ThreadId, RunRecord)>, Error> {
     let rows = postgres
         .read(
-            "SELECT threads.owner, threads.id, runs.id, runs.answers, threads.epoch, runs.is_interrupted
+            "SELECT threads.owner, threads.id, runs.id, runs.answers, threads.epoch, runs.is_interrupted,
+                 NULL::bigint
              FROM runs JOIN threads ON threads.key = runs.thread
                  LEFT JOIN nodes ON nodes.key = runs.node
              WHERE NOT runs.is_interrupted AND runs.node IS DISTINCT FROM $2
@@ -220,8 +247,8 @@ pub(super) async fn find_request(
     Ok(Some((thread.parse().map_err(Error::internal)?, request)))
 }
 
-/// Reads a row that has, from a column on: id, message, epoch, whether it was interrupted.
-fn read_run(row: &Row, from: usize) -> Result<RunRecord, Error> {
+/// Reads a row that has, from a column on: id, message, epoch, whether it was interrupted, which other process plays it.
+pub(super) fn read_run(row: &Row, from: usize) -> Result<RunRecord, Error> {
     let run: &str = row.try_get(from)?;
     let answers: &str = row.try_get(from + 1)?;
     let run: RunId = run.parse().map_err(Error::internal)?;
@@ -230,5 +257,6 @@ fn read_run(row: &Row, from: usize) -> Result<RunRecord, Error> {
         answers: answers.parse().map_err(Error::internal)?,
         epoch: Epoch(row.try_get::<_, i64>(from + 2)?.unsigned_abs()),
         is_interrupted: row.try_get(from + 3)?,
+        node: row.try_get::<_, Option<i64>>(from + 4)?.map(Node),
     })
 }

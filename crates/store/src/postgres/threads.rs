@@ -174,7 +174,12 @@ impl Store for Postgres {
         );
         self.write(data, |transaction, (owner, id, change, node)| {
             Box::pin(async move {
-                let thread = lock_thread(transaction, owner, id).await?;
+                let thread = match (&change.begin, node) {
+                    (Some(begin), Some(node)) if !begin.overtakes => {
+                        lock_for_run(transaction, owner, id, *node).await?
+                    }
+                    _ => lock_thread(transaction, owner, id).await?,
+                };
                 change::apply(transaction, owner, &thread, change, *node).await
             })
         })
@@ -337,14 +342,41 @@ async fn lock_thread(
     owner: &Owner,
     thread: &ThreadId,
 ) -> Result<Locked, Error> {
-    let found = transaction
-        .query(
-            "SELECT key, epoch, version, data FROM threads
-             WHERE owner = $1 AND id = $2 FOR NO KEY UPDATE",
-            params![owner.as_str(), thread.as_str()],
-        )
-        .await?;
-    let row = found.rows.first().ok_or(Error::NotFound)?;
+    let found = transaction.run(locking(owner, thread)).await?;
+    read_locked(&found)
+}
+
+/// The same for a run that is to begin, unless one lives that another process plays.
+async fn lock_for_run(
+    transaction: &mut Transaction,
+    owner: &Owner,
+    thread: &ThreadId,
+    node: i64,
+) -> Result<Locked, Error> {
+    let mut batch = locking(owner, thread);
+    let elsewhere = runs::elsewhere(&mut batch, owner, thread, node);
+    let found = transaction.run(batch).await?;
+    let locked = read_locked(&found)?;
+    let lives = found
+        .get(elsewhere)
+        .and_then(|outcome| outcome.rows.first());
+    match lives {
+        Some(row) => Err(Error::Elsewhere(Box::new(runs::read_run(row, 0)?))),
+        None => Ok(locked),
+    }
+}
+
+fn locking<'a>(owner: &'a Owner, thread: &'a ThreadId) -> Batch<'a> {
+    Batch::of(
+        "SELECT key, epoch, version, data FROM threads
+         WHERE owner = $1 AND id = $2 FOR NO KEY UPDATE",
+        params![owner.as_str(), thread.as_str()],
+    )
+}
+
+fn read_locked(found: &[Outcome]) -> Result<Locked, Error> {
+    let row = found.first().and_then(|outcome| outcome.rows.first());
+    let row = row.ok_or(Error::NotFound)?;
     Ok(Locked {
         key: row.try_get(0)?,
         epoch: Epoch(row.try_get::<_, i64>(1)?.unsigned_abs()),

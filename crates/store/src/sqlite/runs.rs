@@ -210,6 +210,7 @@ fn read_run(row: &Row<'_>, from: usize) -> Result<RunRecord, Error> {
         answers: answers.parse().map_err(Error::internal)?,
         epoch: epoch(row, from + 2)?,
         is_interrupted: row.get(from + 3)?,
+        node: None,
     })
 }
 

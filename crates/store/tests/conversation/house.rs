@@ -11,24 +11,24 @@ use std::{
 
 use async_trait::async_trait;
 use engine::{
-    Answer, Attachments, Busy, Engine, Error, Following, ModelChoices, Owner, Reader, Reply,
+    Answer, Attachments, Busy, Engine, Error, Following, ModelChoices, Nodes, Owner, Reader, Reply,
     RequestContext, RunSettings, Runs, SessionRules, Titles, TurnLimits, User, Workflow,
     WorkflowId, Workflows,
     ports::{
-        Clock, Ids, Links, Model, ModelError, ModelEvent, ModelRequest, ModelStream, ToolCall,
-        ToolEvent, ToolSpec, ToolStream, Tools,
+        Clock, Ids, Links, Model, ModelError, ModelEvent, ModelRequest, ModelStream, Peers,
+        ToolCall, ToolEvent, ToolSpec, ToolStream, Tools,
     },
 };
 use futures::{StreamExt, stream};
 use protocol::{
-    AttachmentId, Event, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
+    AttachmentId, Event, ItemId, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     attachment::{UploadDescriptor, UploadMethod},
     task::WorkflowSummary,
 };
 use serde_json::{Map, Value, json};
 use store::Database;
 use testkit::services::PostgreSqlDatabase;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// One step of a model's script.
 #[derive(Clone)]
@@ -170,7 +170,12 @@ pub(crate) struct House {
     pub(crate) model: Arc<Script>,
     /// None: SQLite in memory.
     database: Option<Arc<PostgreSqlDatabase>>,
+    /// Hears other nodes.
+    pub(crate) attending: Option<AbortOnDropHandle<()>>,
 }
+
+/// What stands between a node and what it says to others.
+pub(crate) type Carry = fn(Arc<dyn Peers>) -> Arc<dyn Peers>;
 
 /// Opens a database as a process of its own.
 async fn open(database: Option<&PostgreSqlDatabase>) -> Arc<dyn Database> {
@@ -223,6 +228,7 @@ impl House {
     /// Another process over the same store and the same model. This one is taken to have ended.
     pub(crate) async fn restarted(&self) -> Self {
         let mut engine = Engine {
+            nodes: Nodes::default(),
             runs: Runs::new(self.settings()),
             tasks: TaskTracker::new(),
             ..self.engine.clone()
@@ -237,6 +243,7 @@ impl House {
             engine,
             model: Arc::clone(&self.model),
             database: self.database.clone(),
+            attending: None,
         }
     }
 
@@ -262,6 +269,45 @@ impl House {
         limits: TurnLimits,
     ) -> Self {
         let database = PostgreSqlDatabase::where_wanted().await.map(Arc::new);
+        Self::over(database, answers, titles, limits).await
+    }
+
+    /// A node that may have others beside it: over PostgreSQL in any case.
+    pub(crate) async fn shared(answers: impl IntoIterator<Item = Vec<Step>>, carry: Carry) -> Self {
+        let database = PostgreSqlDatabase::new().await.expect("PostgreSQL");
+        let (titles, limits) = (Titles::Off, TurnLimits::default());
+        let house = Self::over(Some(Arc::new(database)), answers, titles, limits).await;
+        house.beside(carry).await
+    }
+
+    /// Another node over the same database and the same model.
+    pub(crate) async fn beside(&self, carry: Carry) -> Self {
+        let store = open(self.database.as_deref()).await;
+        let peers = store.peers().expect("connections").expect("others");
+        let mut engine = Engine {
+            nodes: Nodes::new(carry(peers)),
+            runs: Runs::new(self.settings()),
+            tasks: TaskTracker::new(),
+            store: store.clone(),
+            ..self.engine.clone()
+        };
+        engine.attachments.records = store;
+        let attending = engine.clone();
+        let attending = tokio::spawn(async move { attending.attend_to_others().await });
+        Self {
+            engine,
+            model: Arc::clone(&self.model),
+            database: self.database.clone(),
+            attending: Some(AbortOnDropHandle::new(attending)),
+        }
+    }
+
+    async fn over(
+        database: Option<Arc<PostgreSqlDatabase>>,
+        answers: impl IntoIterator<Item = Vec<Step>>,
+        titles: Titles,
+        limits: TurnLimits,
+    ) -> Self {
         let store = open(database.as_deref()).await;
         let model = Script::new(answers);
         let workflow = Workflow {
@@ -283,6 +329,7 @@ impl House {
             busy: Busy::Queue,
         };
         let engine = Engine {
+            nodes: Nodes::default(),
             store: store.clone(),
             attachments: Attachments {
                 records: store,
@@ -301,6 +348,7 @@ impl House {
             engine,
             model,
             database,
+            attending: None,
         }
     }
 
@@ -379,6 +427,10 @@ impl Reading {
             reader,
             events: VecDeque::new(),
         }
+    }
+
+    pub(crate) fn queued(&self) -> Option<&ItemId> {
+        self.reader.queued()
     }
 
     pub(crate) fn run_id(&self) -> protocol::RunId {

@@ -4,6 +4,7 @@
 
 mod deeds;
 mod house;
+mod nodes;
 mod runs;
 
 use std::{sync::Arc, time::Duration};

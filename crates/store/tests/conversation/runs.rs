@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::house::*;
 
 /// A client that comes back when its connection breaks.
-fn resuming() -> Following {
+pub(crate) fn resuming() -> Following {
     Following {
         client: Client {
             can_resume: true,
@@ -35,15 +35,15 @@ fn keyed(key: &str, fingerprint: &str) -> Following {
     }
 }
 
-fn add(thread: &ThreadId, text: &str) -> Value {
+pub(crate) fn add(thread: &ThreadId, text: &str) -> Value {
     json!({"type": "threads.add_user_message", "params": {"thread_id": thread, "input": input(text)}})
 }
 
-fn resume(thread: &ThreadId, after: Option<&str>) -> Value {
+pub(crate) fn resume(thread: &ThreadId, after: Option<&str>) -> Value {
     json!({"type": "threads.resume", "params": {"thread_id": thread, "after": after}})
 }
 
-fn cancel(thread: &ThreadId, item: Option<&str>) -> Value {
+pub(crate) fn cancel(thread: &ThreadId, item: Option<&str>) -> Value {
     json!({"type": "threads.cancel", "params": {"thread_id": thread, "item_id": item}})
 }
 
@@ -59,7 +59,7 @@ fn kinds(events: &[Event]) -> Vec<String> {
         .collect()
 }
 
-fn last_words(events: &[Event]) -> String {
+pub(crate) fn last_words(events: &[Event]) -> String {
     match events.last() {
         Some(Event::Notice(notice)) => notice.message.clone(),
         Some(Event::Error(error)) => error.message.clone().unwrap_or_default(),
@@ -68,16 +68,20 @@ fn last_words(events: &[Event]) -> String {
 }
 
 impl House {
-    async fn follow(&self, request: Value, following: Following) -> Result<Reply, Error> {
+    pub(crate) async fn follow(
+        &self,
+        request: Value,
+        following: Following,
+    ) -> Result<Reply, Error> {
         self.ask_as("ada", request, following).await
     }
 
-    async fn read(&self, request: Value) -> Reading {
+    pub(crate) async fn read(&self, request: Value) -> Reading {
         Reading::of(stream(self.follow(request, resuming()).await))
     }
 
     /// Begins a conversation whose first answer has said something and hangs.
-    async fn hanging(&self) -> (ThreadId, Reading) {
+    pub(crate) async fn hanging(&self) -> (ThreadId, Reading) {
         let mut reading = self.read(create("one")).await;
         let created = reading.next().await.expect("thread.created");
         let thread = crate::created(&[created]).id;
@@ -91,16 +95,16 @@ impl House {
         (thread, reading)
     }
 
-    async fn shown(&self, thread: &ThreadId) -> Vec<String> {
+    pub(crate) async fn shown(&self, thread: &ThreadId) -> Vec<String> {
         texts(&self.items("ada", thread).await)
     }
 }
 
-fn say(text: &'static str) -> Vec<Step> {
+pub(crate) fn say(text: &'static str) -> Vec<Step> {
     vec![Step::Say(text), Step::Done]
 }
 
-fn hang(text: &'static str) -> Vec<Step> {
+pub(crate) fn hang(text: &'static str) -> Vec<Step> {
     vec![Step::Say(text), Step::Hang]
 }
 

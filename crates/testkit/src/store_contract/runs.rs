@@ -126,6 +126,7 @@ pub(super) async fn a_thread_knows_its_run_until_it_ends(database: &dyn TestData
         answers: begin(1).answers,
         epoch,
         is_interrupted: false,
+        node: None,
     };
     assert_eq!(standing().await.run, Some(run.clone()));
     apply(ending(RunEnd::Interrupted)).await;

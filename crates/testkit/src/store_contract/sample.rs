@@ -46,6 +46,7 @@ pub fn thread(number: u128) -> ThreadMetadata {
 /// A run, with the message that it answers.
 pub(super) fn begin(number: u128) -> BeginRun {
     BeginRun {
+        overtakes: true,
         run: RunId::mint(number),
         answers: item_id(number),
     }
