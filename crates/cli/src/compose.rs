@@ -154,7 +154,7 @@ pub(crate) async fn compose(
     let own = Origin::parse(&public_url.origin().ascii_serialization())
         .context("server.public_url is not an origin")?;
     let clock = Arc::new(SystemClock);
-    let seed = signing_seed(&config.server.signing_key_file)?;
+    let seed = signing_seed(&config, variables)?;
     let signer = Arc::new(Signer::from_seed(&seed)?);
     let file_addresses = Arc::new(FileAddresses::new(FileLinks::from_seed(&seed), &public_url));
     let development = config
@@ -206,7 +206,9 @@ pub(crate) async fn compose(
             clock,
             ids: Arc::new(SystemIds),
             tasks: TaskTracker::new(),
-            nodes: store.peers()?.map_or_else(Nodes::default, Nodes::new),
+            nodes: store
+                .peers(config.storage.redis_url.as_deref())?
+                .map_or_else(Nodes::default, Nodes::new),
             runs: engine::Runs::new(run_settings(&config.runs)),
             max_message_bytes: config.limits.message_bytes_per_user,
         },
@@ -293,7 +295,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     secret_limits(&config.doors.client_secret)?;
     openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
-    let signer = Arc::new(key_at_hand(config)?);
+    let signer = Arc::new(key_at_hand(config, variables)?);
     let clock: Arc<dyn engine::ports::Clock> = Arc::new(SystemClock);
     build_models(config, site(&public_url), &signer, &clock, variables)
 }
@@ -305,19 +307,19 @@ pub(crate) fn mcp_tools(
     names: &[String],
 ) -> anyhow::Result<McpTools> {
     let public_url = public_url(config, listen_address(config)?)?;
-    let signer = Arc::new(key_at_hand(config)?);
+    let signer = Arc::new(key_at_hand(config, variables)?);
     let clock = Arc::new(SystemClock);
     models::tools(config, site(&public_url), &signer, clock, variables, names)
 }
 
 /// Whether there is a key that signs identities for MCP servers; none is made.
-pub(crate) fn has_signing_key(config: &RawConfig) -> anyhow::Result<bool> {
-    Ok(read_seed(&config.server.signing_key_file)?.is_some())
+pub(crate) fn has_signing_key(config: &RawConfig, variables: &Variables) -> anyhow::Result<bool> {
+    Ok(read_seed(config, variables)?.is_some())
 }
 
 /// The server's own key, where it can be read, so that whoever is asked knows it; else one that nobody knows.
-fn key_at_hand(config: &RawConfig) -> anyhow::Result<Signer> {
-    match read_seed(&config.server.signing_key_file) {
+fn key_at_hand(config: &RawConfig, variables: &Variables) -> anyhow::Result<Signer> {
+    match read_seed(config, variables) {
         Ok(Some(seed)) => Ok(Signer::from_seed(&SecretBox::new(Box::new(seed)))?),
         // What is wrong with the file is told by whoever needs the key.
         Ok(None) | Err(_) => throwaway_key(),

@@ -233,6 +233,7 @@ fn apply_variables(config: &mut RawConfig, variables: &Variables) {
     set(&mut config.server.listen, "VESTIBULE_LISTEN");
     set(&mut config.storage.url, "DATABASE_URL");
     set(&mut config.log.filter, "RUST_LOG");
+    set_optional(&mut config.storage.redis_url, &["REDIS_URL"]);
     set_optional(
         &mut config.server.public_url,
         &["VESTIBULE_PUBLIC_URL", "NEXT_PUBLIC_API_URL"],

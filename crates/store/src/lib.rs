@@ -15,6 +15,7 @@ mod export;
 mod files;
 mod people;
 mod postgres;
+mod redis;
 mod rows;
 mod search;
 mod sqlite;
@@ -35,6 +36,7 @@ pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
 pub use crate::files::LocalFiles;
 pub use crate::people::People;
 use crate::postgres::Postgres;
+use crate::redis::Channels;
 use crate::sqlite::Sqlite;
 pub use crate::upkeep::{Forgotten, Upkeep};
 
@@ -95,16 +97,21 @@ pub trait Database:
     + auth::audit::AuditStore
     + Upkeep
 {
-    /// How the processes over this database talk to each other; `None` where there is one. It takes two connections more.
-    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, Error> {
+    /// How the processes over this database talk to each other, through the Redis at an address where there is one; `None`
+    /// where there is one process. It takes two connections more.
+    fn peers(&self, _redis: Option<&str>) -> Result<Option<Arc<dyn Peers>>, Error> {
         Ok(None)
     }
 }
 
 impl Database for Sqlite {}
 impl Database for Postgres {
-    fn peers(&self) -> Result<Option<Arc<dyn Peers>>, Error> {
-        Self::peers(self).map(Some)
+    fn peers(&self, redis: Option<&str>) -> Result<Option<Arc<dyn Peers>>, Error> {
+        let notifications = Self::peers(self)?;
+        Ok(Some(match redis {
+            Some(url) => Arc::new(Channels::new(url, notifications)?),
+            None => notifications,
+        }))
     }
 }
 
@@ -137,6 +144,16 @@ pub fn describe(url: &str) -> String {
         Ok(Address::SqliteFile(_) | Address::SqliteMemory) => url.to_owned(),
         Err(_) => "an address that cannot be read".to_owned(),
     }
+}
+
+/// An address of Redis as it may be shown: without its password. One that cannot be read is not shown at all.
+pub fn describe_redis(url: &str) -> String {
+    redis::describe(url).unwrap_or_else(|| "an address that cannot be read".to_owned())
+}
+
+/// Whether several processes may have the database that an address names open at the same time, as nodes.
+pub fn is_shared(url: &str) -> bool {
+    matches!(Address::parse(url), Ok(Address::Postgres(_)))
 }
 
 /// Whether somebody on the way to the database server could pose as it, because of what the address leaves unchecked.

@@ -36,7 +36,6 @@ mod upkeep;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use engine::ports::Peers;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -45,6 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::Error;
 pub(crate) use crate::postgres::address::Server;
 use crate::postgres::nodes::Node;
+pub(crate) use crate::postgres::peers::Notifications;
 use crate::postgres::pool::{Batch, Connections, Outcome, Param, Transaction};
 use crate::{Durability, MigrationPolicy, Options};
 
@@ -94,8 +94,8 @@ impl Postgres {
     }
 
     /// How its processes talk, over connections of their own.
-    pub(crate) fn peers(&self) -> Result<Arc<dyn Peers>, Error> {
-        Ok(Arc::new(peers::Notifications::new(self)?))
+    pub(crate) fn peers(&self) -> Result<Arc<Notifications>, Error> {
+        Ok(Arc::new(Notifications::new(self)?))
     }
 
     /// Removes what an ended process has left of threads that were deleted.

@@ -37,7 +37,7 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
             None
         }
     };
-    machine::look(&mut findings, &workplace.config);
+    machine::look(&mut findings, workplace);
     if look_at_database(&mut findings, workplace).await {
         match workplace.operator().await {
             Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,

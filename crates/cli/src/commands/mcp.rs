@@ -250,7 +250,7 @@ fn tools_of(raw: &RawMcpServer, workplace: &Workplace<'_>) -> anyhow::Result<Mcp
     let config = &workplace.config;
     if raw.identity == RawMcpIdentity::Signed {
         ensure!(
-            compose::has_signing_key(config)?,
+            compose::has_signing_key(config, workplace.variables)?,
             "there is no signing key yet, which the server could know; the first `vestibule serve` makes it"
         );
     }

@@ -18,7 +18,7 @@ use upstream::{
 use crate::{
     commands::{findings::Findings, workplace::Workplace},
     compose::{self, BuiltModels, now},
-    config::{RawConfig, RawMcpIdentity, RawMcpServer},
+    config::{RawMcpIdentity, RawMcpServer},
 };
 
 /// How far clocks may differ; `leeway_seconds` of an issuer is as much.
@@ -173,7 +173,7 @@ async fn look_at_models(findings: &mut Findings, built: &BuiltModels, workplace:
         let tools = built.tools.iter().find(|(owner, _)| *owner == workflow.id);
         if let Some((_, tools)) = tools.filter(|_| !names.is_empty()) {
             let label = format!("tools of {}", workflow.id);
-            look_at_tools(findings, label, tools, &names, &workplace.config).await;
+            look_at_tools(findings, label, tools, &names, workplace).await;
         }
     }
 }
@@ -238,8 +238,9 @@ async fn look_at_tools(
     label: String,
     tools: &McpTools,
     names: &[String],
-    config: &RawConfig,
+    workplace: &Workplace<'_>,
 ) {
+    let config = &workplace.config;
     let context = nobody();
     let mut good = Vec::new();
     let mut wrong = Vec::new();
@@ -248,7 +249,7 @@ async fn look_at_tools(
     for name in names {
         let raw = config.mcp_servers.iter().find(|raw| raw.name == *name);
         if raw.is_some_and(|raw| raw.identity == RawMcpIdentity::Signed) {
-            match compose::has_signing_key(config) {
+            match compose::has_signing_key(config, workplace.variables) {
                 Ok(true) => {}
                 Ok(false) => {
                     good.push(format!(

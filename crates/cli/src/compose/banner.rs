@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Variables of the ecosystem that this build knows and does not use yet.
-const NOT_USED: &[&str] = &["REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const NOT_USED: &[&str] = &["OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The text, without a line break at its end.
 pub(crate) fn banner(
@@ -42,6 +42,11 @@ pub(crate) fn banner(
         "API     {own}/v1 for servers with a key (vestibule key create)"
     ));
     line(format!("store   {}", store::describe(&config.storage.url)));
+    let redis = config.storage.redis_url.as_deref();
+    let is_shared = store::is_shared(&config.storage.url);
+    if let Some(url) = redis.filter(|_| is_shared) {
+        line(format!("nodes   {}", store::describe_redis(url)));
+    }
     for summary in &models.summary {
         line(summary.clone());
     }
@@ -60,6 +65,11 @@ pub(crate) fn banner(
     }
     if models.is_demo_only && config.models.is_empty() {
         hints.push("no model: set OPENAI_API_KEY, or add [[models]]".to_owned());
+    }
+    if redis.is_some() && !is_shared {
+        hints.push(
+            "storage.redis_url (or REDIS_URL) is set, and nothing needs it: over SQLite there is one node".to_owned(),
+        );
     }
     for name in NOT_USED {
         if variables.get(name).is_some() {

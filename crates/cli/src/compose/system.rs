@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use auth::{
     Signer, UnixTime,
     ports::{Random, SystemRandom},
@@ -11,6 +11,8 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use engine::ports::{Clock, Ids};
 use protocol::Timestamp;
 use secrecy::SecretBox;
+
+use crate::config::{RawConfig, Variables};
 
 /// The system's clock.
 pub(crate) struct SystemClock;
@@ -50,10 +52,10 @@ pub(crate) type Seed = SecretBox<[u8; 32]>;
 
 /// Reads the seed of the key that signs identities for MCP servers, and of the one that signs addresses of files; makes
 /// it when it is missing.
-pub(crate) fn signing_seed(path: &Path) -> anyhow::Result<Seed> {
-    let seed = match read_seed(path)? {
+pub(crate) fn signing_seed(config: &RawConfig, variables: &Variables) -> anyhow::Result<Seed> {
+    let seed = match read_seed(config, variables)? {
         Some(seed) => seed,
-        None => make_seed(path)?,
+        None => make_seed(&config.server.signing_key_file)?,
     };
     Ok(SecretBox::new(Box::new(seed)))
 }
@@ -64,14 +66,33 @@ fn make_seed(path: &Path) -> anyhow::Result<[u8; 32]> {
     match store::write_new_file(path, format!("{}\n", HEXLOWER.encode(&seed)).as_bytes()) {
         Ok(()) => Ok(seed),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            read_seed(path)?.context("the signing key was there and is gone")
+            read_file(path)?.context("the signing key was there and is gone")
         }
         Err(error) => Err(error).with_context(|| format!("failed to write {}", path.display())),
     }
 }
 
-/// Reads the seed; none where there is no file. Says what to do about a file that is no key.
-pub(crate) fn read_seed(path: &Path) -> anyhow::Result<Option<[u8; 32]>> {
+/// Reads the seed from the environment, where the configuration names a variable, else from its file; none where there is no
+/// file. Says what to do about what is no key.
+pub(crate) fn read_seed(
+    config: &RawConfig,
+    variables: &Variables,
+) -> anyhow::Result<Option<[u8; 32]>> {
+    let Some(name) = &config.server.signing_key_env else {
+        return read_file(&config.server.signing_key_file);
+    };
+    let value = variables.get(name).with_context(|| {
+        format!("server.signing_key_env names {name}, which is not set: `openssl rand -hex 32` makes a key")
+    })?;
+    let seed = from_hex(value.trim());
+    // What it is instead is not repeated: it may be a key of something else.
+    let seed = seed.map_err(|_| {
+        anyhow!("{name}, which server.signing_key_env names, is not 64 hexadecimal digits")
+    });
+    seed.map(Some)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Option<[u8; 32]>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.with_context(|| {
@@ -118,12 +139,16 @@ mod tests {
 
     #[test]
     fn a_signing_key_is_made_once_and_stays() {
-        let signing_key =
-            |path: &Path| Signer::from_seed(&signing_seed(path)?).map_err(anyhow::Error::from);
+        let signing_key = |config: &RawConfig| {
+            Signer::from_seed(&signing_seed(config, &Variables::from_iter([]))?)
+                .map_err(anyhow::Error::from)
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/signing.key");
-        let first = signing_key(&path).unwrap();
-        let second = signing_key(&path).unwrap();
+        let mut config = RawConfig::default();
+        config.server.signing_key_file = path.clone();
+        let first = signing_key(&config).unwrap();
+        let second = signing_key(&config).unwrap();
         assert_eq!(first.key_id(), second.key_id());
         #[cfg(unix)]
         {
@@ -133,8 +158,28 @@ mod tests {
         }
         for (content, expected) in [("rubbish", "64 hexadecimal digits"), ("", "is empty")] {
             fs::write(&path, content).unwrap();
-            let error = signing_key(&path).err().unwrap().to_string();
+            let error = signing_key(&config).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_signing_key_of_the_environment_is_the_same_everywhere() {
+        let mut config = RawConfig::default();
+        config.server.signing_key_env = Some("KEY".to_owned());
+        let key = |value: Option<&str>| {
+            let variables = value.map(|value| ("KEY".to_owned(), value.to_owned()));
+            let variables = variables.into_iter().collect();
+            read_seed(&config, &variables)
+        };
+        let digits = "0123456789abcdef".repeat(4);
+        let seed = key(Some(&format!(" {digits}\n"))).unwrap().unwrap();
+        assert_eq!(HEXLOWER.encode(&seed), digits);
+        let missing = key(None).unwrap_err().to_string();
+        assert!(missing.contains("openssl rand -hex 32"), "{missing}");
+        let wrong = key(Some("hunter2")).unwrap_err();
+        let wrong = format!("{wrong:#} {wrong:?}");
+        assert!(wrong.contains("64 hexadecimal digits"), "{wrong}");
+        assert!(!wrong.contains("hunter2"), "{wrong}");
     }
 }

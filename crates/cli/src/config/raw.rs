@@ -64,6 +64,7 @@ pub(crate) struct RawServer {
     pub(crate) grace_seconds: u64,
     pub(crate) drain_seconds: u64,
     pub(crate) keep_alive_seconds: u64,
+    pub(crate) signing_key_env: Option<String>,
     pub(crate) signing_key_file: PathBuf,
 }
 
@@ -81,6 +82,7 @@ impl Default for RawServer {
             grace_seconds: 5,
             drain_seconds: 20,
             keep_alive_seconds: 15,
+            signing_key_env: None,
             signing_key_file: PathBuf::from("./data/signing.key"),
         }
     }
@@ -93,6 +95,9 @@ pub(crate) struct RawStorage {
     /// Printed without its password.
     #[serde(serialize_with = "without_password")]
     pub(crate) url: String,
+    /// Printed without its password.
+    #[serde(serialize_with = "without_any_password")]
+    pub(crate) redis_url: Option<String>,
     pub(crate) pool_size: usize,
     pub(crate) files: PathBuf,
     pub(crate) durability: Durability,
@@ -100,6 +105,15 @@ pub(crate) struct RawStorage {
 
 fn without_password<S: serde::Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&store::describe(url))
+}
+
+fn without_any_password<S: serde::Serializer>(
+    url: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    url.as_deref()
+        .map(store::describe_redis)
+        .serialize(serializer)
 }
 
 /// What a saved message survives.
@@ -116,6 +130,7 @@ impl Default for RawStorage {
     fn default() -> Self {
         Self {
             url: "sqlite://./data/vestibule.db".to_owned(),
+            redis_url: None,
             pool_size: 16,
             files: PathBuf::from("./data/files"),
             durability: Durability::Power,

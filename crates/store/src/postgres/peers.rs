@@ -13,7 +13,7 @@ use engine::ports::{Node, Peers, Word};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, future};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
 use tokio_postgres::AsyncMessage;
 use tokio_util::task::TaskTracker;
@@ -32,13 +32,15 @@ const MOST_UNHEARD: usize = 1024;
 /// How long is waited before a connection that has ended is made again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) struct Notifications {
+pub(crate) struct Notifications {
     server: Server,
     node: Arc<nodes::Node>,
     connections: Connections,
     /// How many words were said.
     said: AtomicU64,
     tasks: TaskTracker,
+    /// How channels in a place are named that other databases use too.
+    name: OnceCell<String>,
 }
 
 /// One notification.
@@ -61,7 +63,34 @@ impl Notifications {
             connections: Connections::new(server, postgres.options, 1)?,
             said: AtomicU64::new(0),
             tasks: postgres.tasks.clone(),
+            name: OnceCell::new(),
         })
+    }
+
+    /// This process.
+    pub(crate) async fn node(&self) -> Result<Node, Error> {
+        self.node.key().await.map(Node)
+    }
+
+    /// What a process listens on where this is not the only database: no other one gives this name.
+    pub(crate) async fn channel(&self, node: Node) -> Result<String, Error> {
+        let naming = self.name.get_or_try_init(|| async {
+            let named = Batch::of(
+                "SELECT format('vestibule:%s:%s', oid, (SELECT extract(epoch FROM min(applied_at))
+                     FROM vestibule_schema))
+                 FROM pg_database WHERE datname = current_database()",
+                params![],
+            );
+            let found = self.connections.read(&named).await?;
+            let row = found.first().and_then(|outcome| outcome.rows.first());
+            Ok::<_, Error>(row.ok_or(Error::NotFound)?.try_get(0)?)
+        });
+        Ok(format!("{}:{}", naming.await?, node.0))
+    }
+
+    /// What runs until the database is closed.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 }
 
@@ -69,7 +98,7 @@ impl Notifications {
 impl Peers for Notifications {
     async fn say(&self, to: Node, word: Word) {
         let said = async {
-            let from = Node(self.node.key().await?);
+            let from = self.node().await?;
             let text = serde_json::to_string(&word).map_err(Error::internal)?;
             for part in parts(from, self.said.fetch_add(1, Ordering::Relaxed), &text) {
                 let payload = serde_json::to_string(&part).map_err(Error::internal)?;

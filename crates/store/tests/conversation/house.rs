@@ -172,6 +172,7 @@ pub(crate) struct House {
     database: Option<Arc<PostgreSqlDatabase>>,
     /// Hears other nodes.
     pub(crate) attending: Option<AbortOnDropHandle<()>>,
+    redis: Option<String>,
 }
 
 /// What stands between a node and what it says to others.
@@ -244,6 +245,7 @@ impl House {
             model: Arc::clone(&self.model),
             database: self.database.clone(),
             attending: None,
+            redis: None,
         }
     }
 
@@ -273,17 +275,25 @@ impl House {
     }
 
     /// A node that may have others beside it: over PostgreSQL in any case.
-    pub(crate) async fn shared(answers: impl IntoIterator<Item = Vec<Step>>, carry: Carry) -> Self {
+    pub(crate) async fn shared(
+        answers: impl IntoIterator<Item = Vec<Step>>,
+        redis: Option<String>,
+        carry: Carry,
+    ) -> Self {
         let database = PostgreSqlDatabase::new().await.expect("PostgreSQL");
         let (titles, limits) = (Titles::Off, TurnLimits::default());
-        let house = Self::over(Some(Arc::new(database)), answers, titles, limits).await;
+        let mut house = Self::over(Some(Arc::new(database)), answers, titles, limits).await;
+        house.redis = redis;
         house.beside(carry).await
     }
 
     /// Another node over the same database and the same model.
     pub(crate) async fn beside(&self, carry: Carry) -> Self {
         let store = open(self.database.as_deref()).await;
-        let peers = store.peers().expect("connections").expect("others");
+        let peers = store
+            .peers(self.redis.as_deref())
+            .expect("connections")
+            .expect("others");
         let mut engine = Engine {
             nodes: Nodes::new(carry(peers)),
             runs: Runs::new(self.settings()),
@@ -299,6 +309,7 @@ impl House {
             model: Arc::clone(&self.model),
             database: self.database.clone(),
             attending: Some(AbortOnDropHandle::new(attending)),
+            redis: self.redis.clone(),
         }
     }
 
@@ -349,6 +360,7 @@ impl House {
             model,
             database,
             attending: None,
+            redis: None,
         }
     }
 

@@ -16,6 +16,7 @@ use engine::{
 use futures::stream::BoxStream;
 use protocol::{Event, ItemUpdate};
 use serde_json::json;
+use testkit::services::Redis;
 
 use crate::{house::*, runs::*};
 
@@ -25,7 +26,7 @@ fn plainly(peers: Arc<dyn Peers>) -> Arc<dyn Peers> {
 }
 
 async fn two(answers: Vec<Vec<Step>>, carry: Carry) -> (House, House) {
-    let first = House::shared(answers, carry).await;
+    let first = House::shared(answers, None, carry).await;
     let second = first.beside(carry).await;
     (first, second)
 }
@@ -57,9 +58,42 @@ fn slowly(count: usize) -> Vec<Step> {
     steps
 }
 
+/// The same with a Redis between them, which can be taken away.
+async fn two_with_redis(answers: Vec<Vec<Step>>) -> (House, House, Redis) {
+    let redis = Redis::start().await.unwrap();
+    let first = House::shared(answers, Some(redis.url()), plainly).await;
+    let second = first.beside(plainly).await;
+    (first, second, redis)
+}
+
 #[tokio::test]
 async fn an_answer_is_read_at_the_other_node_from_its_beginning_and_from_its_middle() {
     let (first, second) = two(vec![slowly(60)], plainly).await;
+    read_elsewhere(&first, &second).await;
+}
+
+#[tokio::test]
+async fn so_it_is_with_redis() {
+    let (first, second, _redis) = two_with_redis(vec![slowly(60)]).await;
+    read_elsewhere(&first, &second).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_read_elsewhere_goes_on_there_when_redis_ends() {
+    let (first, second, redis) = two_with_redis(vec![slowly(100), say("next")]).await;
+    let (thread, mut here) = first.hanging().await;
+    let mut there = second.read(resume(&thread, None)).await;
+    for _ in 0..10 {
+        there.next().await;
+    }
+    drop(redis);
+    let (_, there) = tokio::join!(here.rest(), there.rest());
+    assert_eq!(text(&there), "word ".repeat(100));
+    let mut next = second.read(add(&thread, "two")).await;
+    assert_eq!(text(&next.rest().await), "next");
+}
+
+async fn read_elsewhere(first: &House, second: &House) {
     let (thread, mut here) = first.hanging().await;
 
     let get = json!({"type": "threads.get_by_id", "params": {"thread_id": thread}});

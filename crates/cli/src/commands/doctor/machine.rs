@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    commands::findings::Findings,
+    commands::{findings::Findings, workplace::Workplace},
     compose,
     config::{self, RawConfig},
 };
@@ -23,9 +23,10 @@ const FEW_FILES: u64 = 1_024;
 const LOG_IS_OLDER: Duration = Duration::from_mins(1);
 
 /// Looks at all of it.
-pub(super) fn look(findings: &mut Findings, config: &RawConfig) {
+pub(super) fn look(findings: &mut Findings, workplace: &Workplace<'_>) {
+    let config = &workplace.config;
     look_at_disk(findings, config);
-    look_at_key(findings, config);
+    look_at_key(findings, workplace);
     #[cfg(unix)]
     look_at_rights(findings, config);
     #[cfg(unix)]
@@ -73,7 +74,21 @@ fn tell_room(findings: &mut Findings, place: &Path, free: u64) {
     }
 }
 
-fn look_at_key(findings: &mut Findings, config: &RawConfig) {
+fn look_at_key(findings: &mut Findings, workplace: &Workplace<'_>) {
+    let config = &workplace.config;
+    let read = || compose::signing_seed(config, workplace.variables);
+    if let Some(name) = &config.server.signing_key_env {
+        match read() {
+            Ok(_) => findings.good("signing key", format!("{name} holds one")),
+            Err(error) => findings.wrong(
+                "signing key",
+                format!("{error:#}"),
+                "the server does not start; addresses of files and tokens for MCP servers are signed with it",
+                "set the variable, to the same value at every node, or remove server.signing_key_env",
+            ),
+        }
+        return;
+    }
     let path = &config.server.signing_key_file;
     if !path.exists() {
         findings.good(
@@ -83,7 +98,7 @@ fn look_at_key(findings: &mut Findings, config: &RawConfig) {
         return;
     }
     let is_empty = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0);
-    match compose::signing_seed(path) {
+    match read() {
         Ok(_) => findings.good("signing key", format!("{} can be read", path.display())),
         Err(error) => findings.wrong(
             "signing key",
