@@ -143,11 +143,24 @@ def overlapping_runs(history):
     calls = defaultdict(list)
     for call in entries(history, "call"):
         calls[call["thread"]].append(call)
+    pauses = list(spans(history, "pause"))
     for thread, calls in calls.items():
         calls.sort(key=lambda call: call["from"])
         for one, other in zip(calls, calls[1:]):
-            if one["to"] is None or one["to"] > other["from"] + LAG:
+            # A process that stands still does not notice that another one goes on in its place, and keeps its model waiting.
+            stood = any(one["from"] <= end and (one["to"] or end) >= begin for begin, end in pauses)
+            if one["to"] is None or (one["to"] > other["from"] + LAG and not stood):
                 yield f"in {thread}, {one['message']} was answered until {one['to']} and {other['message']} from {other['from']}"
+
+
+def spans(history, kind):
+    """From when to when there was harm of this kind."""
+    begun = None
+    for entry in entries(history, "harm", "harmed"):
+        if entry["kind"] == kind and entry["what"] == "harm":
+            begun = entry["at"]
+        elif entry["kind"] == kind:
+            yield begun, entry["at"]
 
 
 def intruders(history):
@@ -183,10 +196,11 @@ def lost_text(history):
     """Of an answer that broke off, what was read a while before the kill is stored; of one that ended in words,
     everything that was read, if there was room for it. What is stored was said by the model.
     """
-    kills = [entry["at"] for entry in entries(history, "harm") if entry["kind"] == "SIGKILL"]
+    # A node that stands still for long is taken to have ended, and is refused what it would save later.
+    kills = [entry["at"] for entry in entries(history, "harm") if entry["kind"] in ("SIGKILL", "pause")]
     stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]
               if item["type"] == "assistant_message"}
-    told = {entry["reader"] for entry in entries(history, "ended")}
+    told = {entry["reader"]: entry["at"] for entry in entries(history, "ended")}
     had_room = not any(entry["kind"] == "full" for entry in entries(history, "harm"))
     opened = {entry["reader"]: entry["at"] for entry in entries(history, "opens")}
     retried = {entry["thread"] for entry in entries(history, "retries")}
@@ -205,13 +219,14 @@ def lost_text(history):
         reader = deltas[0]["reader"]
         mine = [entry for entry in deltas if entry["reader"] == reader]
         has = len(stored.get(item, "").encode())
-        if reader in told:
+        # One process alone spoke to this reader, or told another one what it said. What was under way when it was killed
+        # is noted after the kill.
+        killed = next((at for at in kills if opened[reader] <= at <= told.get(reader, at)), None)
+        if reader in told and killed is None:
             due = sum(len(entry["delta"].encode()) for entry in mine)
             if due > has and had_room:
                 yield f"{reader} was told how {item} ended, and {due - has} bytes that it read are not stored"
             continue
-        # One process alone spoke to this reader. What was under way when it was killed is noted after the kill.
-        killed = next((at for at in kills if at >= opened[reader]), None)
         if killed is None:
             continue
         due = sum(len(entry["delta"].encode()) for entry in mine if entry["at"] < killed - LOSS_SECONDS)

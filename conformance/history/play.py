@@ -43,9 +43,9 @@ titles = "off"
 class Server:
     """The binary under test, over one folder, on one port."""
 
-    def __init__(self, binary, folder, model_port, drain_seconds):
+    def __init__(self, binary, folder, config, variables=None):
         self.binary, self.folder, self.process = binary, Path(folder), None
-        config = CONFIG.format(port=model_port, drain_seconds=drain_seconds)
+        self.variables = variables or {}
         (self.folder / "vestibule.toml").write_text(config)
         self.port = None
 
@@ -53,7 +53,7 @@ class Server:
         listen = f"127.0.0.1:{self.port or 0}"
         log = open(self.folder / "log.txt", "ab")
         begun = log.tell()
-        environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"}
+        environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", **self.variables}
         self.process = subprocess.Popen(
             [self.binary, "serve", "--dev", "--listen", listen],
             cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -100,13 +100,46 @@ class World:
 
     async def start(self):
         self.listener = await self.model.start()
-        self.server = Server(self.binary, self.folder, self.model.port, self.drain_seconds)
+        config = CONFIG.format(port=self.model.port, drain_seconds=self.drain_seconds)
+        self.server = Server(self.binary, self.folder, config)
         await self.serve()
 
     async def serve(self):
         await self.server.start()
         # The development issuer has a new key with each start.
         self.tokens = {person: self.server.token(person) for person in PEOPLE}
+
+    async def harm(self, kind, dice):
+        if kind in ("SIGKILL", "SIGTERM"):
+            await self.server.end(kind)
+            self.note("down", kind=kind)
+            await self.serve()
+        elif kind == "SIGSTOP":
+            self.server.process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(dice.uniform(0.5, 2))
+            self.server.process.send_signal(signal.SIGCONT)
+        elif kind == "lock":
+            lock = sqlite3.connect(Path(self.folder) / "data" / "vestibule.db", timeout=5)
+            try:
+                lock.execute("BEGIN IMMEDIATE")
+                await asyncio.sleep(dice.uniform(0.5, 2.5))
+            except sqlite3.OperationalError:
+                pass
+            finally:
+                lock.close()
+        elif kind == "full":
+            with open(Path(self.folder) / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(1 << 14))
+            await asyncio.sleep(dice.uniform(0.5, 2.5))
+            (Path(self.folder) / "filler").unlink()
+
+    async def stop(self):
+        await self.server.end("SIGTERM")
+
+    def reach(self):
+        """The port that somebody is sent to."""
+        return self.port or self.server.port
 
     def request(self, kind, **params):
         return {"type": kind, "params": params}
@@ -115,7 +148,7 @@ class World:
         given = {"Authorization": f"Bearer {self.tokens[person]}", **headers}
         if resumes:
             given["Vestibule-Client"] = "resume"
-        return await post(self.port or self.server.port, "/api/chat", body, given)
+        return await post(self.reach(), "/api/chat", body, given)
 
     async def load(self, person, thread, name):
         """All that a thread holds, as a browser would read it; its items, or `None` where there is no such thread."""
@@ -317,35 +350,12 @@ async def nemesis(world, kinds):
             return
         kind = dice.choice(kinds)
         world.note("harm", kind=kind)
-        if kind in ("SIGKILL", "SIGTERM"):
-            await world.server.end(kind)
-            world.note("down", kind=kind)
-            await world.serve()
-        elif kind == "SIGSTOP":
-            world.server.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(dice.uniform(0.5, 2))
-            world.server.process.send_signal(signal.SIGCONT)
-        elif kind == "lock":
-            lock = sqlite3.connect(Path(world.folder) / "data" / "vestibule.db", timeout=5)
-            try:
-                lock.execute("BEGIN IMMEDIATE")
-                await asyncio.sleep(dice.uniform(0.5, 2.5))
-            except sqlite3.OperationalError:
-                pass
-            finally:
-                lock.close()
-        elif kind == "full":
-            with open(Path(world.folder) / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
-                while True:
-                    filler.write(bytes(1 << 14))
-            await asyncio.sleep(dice.uniform(0.5, 2.5))
-            (Path(world.folder) / "filler").unlink()
+        await world.harm(kind, dice)
         world.note("harmed", kind=kind)
 
 
-async def play(binary, seconds, seed, clients=12, kinds=("SIGKILL", "SIGTERM", "SIGSTOP", "lock"), say_so=print):
+async def play(world, seconds, clients=12, kinds=("SIGKILL", "SIGTERM", "SIGSTOP", "lock"), say_so=print):
     """Plays for so many seconds, lets everything come to rest, and gives the history."""
-    world = World(binary, seed)
     if "full" in kinds:
         # A disk of its own, which can be filled; the thread of a person needs a few kilobytes.
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", world.folder], check=True)
@@ -380,7 +390,7 @@ async def play(binary, seconds, seed, clients=12, kinds=("SIGKILL", "SIGTERM", "
         world.note("gone", thread=name, status=answer.status, sure=is_sure)
     for call in world.model.calls:
         world.history.append({"what": "call", "thread": call[0], "message": call[1], "from": call[2], "to": call[3]})
-    await world.server.end("SIGTERM")
+    await world.stop()
     world.listener.close()
     if "full" in kinds:
         subprocess.run(["umount", world.folder], check=True)

@@ -154,7 +154,9 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NotFound => Self::NotFound,
             StoreError::Fenced => Self::ThreadBusy(Words::AnsweredByAnother),
-            StoreError::Elsewhere(_) => Self::ThreadBusy(Words::StillAnswering),
+            StoreError::Elsewhere(_) | StoreError::Behind => {
+                Self::ThreadBusy(Words::StillAnswering)
+            }
             StoreError::Exists => Self::KeyTaken,
             StoreError::Busy(_) => Self::Busy(error),
             StoreError::Internal(_) => Self::Internal(error),

@@ -123,7 +123,8 @@ pub struct BeginRun {
     pub run: RunId,
     /// The person's message that it answers.
     pub answers: ItemId,
-    /// Whether it takes the thread from a run of another process that lives; else [`StoreError::Elsewhere`].
+    /// Whether it takes the thread from a run of another process that lives, and goes before messages that came earlier;
+    /// else [`StoreError::Elsewhere`] or [`StoreError::Behind`].
     pub overtakes: bool,
 }
 
@@ -230,6 +231,10 @@ pub enum StoreError {
     /// A run that another process plays lives in the thread. Who wants to begin one waits for its end; nothing was written.
     #[error("another process answers in the thread")]
     Elsewhere(Box<RunRecord>),
+    /// A message waits in the thread that came before this one, and another process is about to answer it; nothing was
+    /// written.
+    #[error("an earlier message waits in the thread")]
+    Behind,
     /// The request was recorded before, or as many messages wait in the thread as may.
     #[error("already there")]
     Exists,

@@ -164,6 +164,11 @@ fn describe() {
         "vestibule_ready",
         "Whether the server can do its work, as /readyz says"
     );
+    describe_counter!("vestibule_node_words_total", "What was said to other nodes");
+    describe_gauge!(
+        "vestibule_redis_up",
+        "1 while other nodes are heard through Redis"
+    );
     describe_gauge!("vestibule_runs", "Answers in the making");
     describe_gauge!(
         "vestibule_waiting_messages",

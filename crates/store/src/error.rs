@@ -51,6 +51,9 @@ pub enum Error {
     /// A run of another process lives in the thread.
     #[error("another process answers in the thread")]
     Elsewhere(Box<RunRecord>),
+    /// A message that came earlier waits in the thread.
+    #[error("an earlier message waits in the thread")]
+    Behind,
     /// The database server cannot be reached.
     #[error("the database cannot be reached")]
     Unreachable(#[source] Cause),
@@ -119,6 +122,7 @@ impl From<Error> for engine::ports::StoreError {
             Error::Fenced => Self::Fenced,
             Error::Conflict => Self::Exists,
             Error::Elsewhere(run) => Self::Elsewhere(run),
+            Error::Behind => Self::Behind,
             Error::Busy(cause) | Error::Unreachable(cause) => Self::Busy(Box::new(cause)),
             Error::Internal(cause) => Self::Internal(Box::new(cause)),
             Error::Full(cause) => Self::Full(Box::new(cause)),
@@ -143,6 +147,7 @@ impl From<Error> for auth::ports::StoreError {
             other @ (Error::NotFound
             | Error::Fenced
             | Error::Elsewhere(_)
+            | Error::Behind
             | Error::Refused(_)
             | Error::ForeignLog { .. }
             | Error::Address(_)

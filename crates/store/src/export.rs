@@ -205,6 +205,7 @@ impl From<StoreError> for Error {
             StoreError::Fenced => Self::Fenced,
             StoreError::Exists => Self::Conflict,
             StoreError::Elsewhere(run) => Self::Elsewhere(run),
+            StoreError::Behind => Self::Behind,
             StoreError::Busy(cause) => Self::Busy(cause.into()),
             StoreError::Internal(cause) | StoreError::Lost(cause) => Self::Internal(cause.into()),
             StoreError::Full(cause) => Self::Full(cause.into()),

@@ -88,7 +88,12 @@ impl Channels {
         // The manager's own patience begins anew with each try.
         let published = timeout(PATIENCE, publishing.publish(channel, text)).await;
         match published {
-            Ok(Ok(hearers)) => Ok(hearers > 0),
+            Ok(Ok(hearers)) => {
+                let is_heard = hearers > 0;
+                metrics::counter!("vestibule_node_words_total", "by" => "redis")
+                    .increment(u64::from(is_heard));
+                Ok(is_heard)
+            }
             Ok(Err(error)) => Err(self.away(error)),
             Err(_elapsed) => Err(self.away(Silent)),
         }

@@ -1,14 +1,15 @@
 //! A message that is to be answered, from its place in the thread's line to the first word of the answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use protocol::{
-    Cursor, Event, ItemId, Position, ThreadItem, ThreadMetadata,
+    Cursor, Event, ItemId, Position, RunId, ThreadItem, ThreadMetadata,
     event::{ErrorCode, ErrorEvent},
     item::InferenceOptions,
 };
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::deed::{Deed, Next};
 use crate::{
@@ -27,6 +28,10 @@ use crate::{
     words::{Language, Words},
     workflow::{Busy, Workflow},
 };
+
+/// How long an earlier message that waits at another process is given each time, and how often, before it is answered here.
+const BEHIND: Duration = Duration::from_millis(50);
+const MOST_LOOKS: u32 = 40;
 
 /// What is to be answered, for whom, by what.
 pub(super) struct Ask {
@@ -82,6 +87,8 @@ struct Begun {
 
 /// Why a run has not begun.
 enum NotBegun {
+    /// An earlier message waits at another process, which is about to answer it.
+    Behind,
     /// Another process's run lives in the thread.
     Elsewhere(Box<RunRecord>),
     Failed(Error),
@@ -97,6 +104,7 @@ impl From<StoreError> for NotBegun {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Elsewhere(run) => Self::Elsewhere(run),
+            StoreError::Behind => Self::Behind,
             error => Self::Failed(taken(error)),
         }
     }
@@ -120,6 +128,7 @@ impl Ask {
         let mut accept = Some(accept);
         let mut entered = entered;
         let mut overtakes = false;
+        let mut looks = 0;
         let (place, begun) = loop {
             let place = match entered {
                 Entered::Now(place) => place,
@@ -134,7 +143,22 @@ impl Ask {
             let starting = self.start(&place, accept.is_none(), overtakes).boxed();
             let error = match starting.await {
                 Ok(begun) => break (place, begun),
+                Err(NotBegun::Behind) => {
+                    looks += 1;
+                    overtakes = self.busy == Busy::Interrupt;
+                    entered = if overtakes {
+                        Entered::Now(place)
+                    } else if looks <= MOST_LOOKS {
+                        tokio::time::sleep(BEHIND).await;
+                        Entered::Now(place)
+                    } else {
+                        // Whoever waited there has ended.
+                        self.answer_oldest(place).boxed().await
+                    };
+                    continue;
+                }
                 Err(NotBegun::Elsewhere(record)) => {
+                    looks = 0;
                     if self.engine.is_silent(&record.run) {
                         overtakes = true;
                         entered = Entered::Now(place);
@@ -165,6 +189,55 @@ impl Ask {
             let _ = accept.send(Ok(Accepted { waits: false }));
         }
         self.play(place, begun, stops).await;
+    }
+
+    /// Has the oldest message that waits in the thread answered first.
+    async fn answer_oldest(&self, place: Place) -> Entered {
+        let run = place.run();
+        let standing = self.engine.store.standing(&run.owner, &run.thread).await;
+        let oldest = standing.ok().and_then(|standing| {
+            let oldest = standing.queued.into_iter().next();
+            oldest.filter(|oldest| *oldest.id() != run.message)
+        });
+        let Some(message) = oldest else {
+            return Entered::Now(place);
+        };
+        let (older, stopped) = Run::new(
+            RunId::mint(self.engine.ids.next()),
+            run.owner.clone(),
+            (run.thread.clone(), message.id().clone()),
+            None,
+            run.language,
+            self.engine.runs.settings(),
+        );
+        let (place, called) = place.give_way(&older);
+        let ask = Self {
+            engine: self.engine.clone(),
+            context: Arc::clone(&self.context),
+            workflow: Arc::clone(&self.workflow),
+            message,
+            busy: Busy::Queue,
+            begins: Begins::Queued,
+            request: None,
+        };
+        let (accept, _accepted) = oneshot::channel();
+        let task = ask.task(older, place, run::stops(stopped, None), accept);
+        self.engine.tasks.spawn(task.in_current_span());
+        Entered::Later(called)
+    }
+
+    /// Answering as a task of its own, whose type is known here.
+    fn task(
+        self,
+        run: Arc<Run>,
+        place: Place,
+        stops: Stops,
+        accept: Accept,
+    ) -> BoxFuture<'static, ()> {
+        let entered = Entered::Now(place);
+        Box::new(self)
+            .run(run, entered, stops, accept, None)
+            .boxed()
     }
 
     /// What is to be done about a run of another process that lives in the thread: waiting for its end, or nothing more,

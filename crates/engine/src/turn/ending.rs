@@ -135,6 +135,7 @@ impl From<&StoreError> for NotSaved {
             | StoreError::Internal(_)
             | StoreError::Lost(_)
             | StoreError::Elsewhere(_)
+            | StoreError::Behind
             | StoreError::Exists => Self::Failed,
         }
     }

@@ -97,6 +97,7 @@ impl Notifications {
 #[async_trait]
 impl Peers for Notifications {
     async fn say(&self, to: Node, word: Word) {
+        metrics::counter!("vestibule_node_words_total", "by" => "database").increment(1);
         let said = async {
             let from = self.node().await?;
             let text = serde_json::to_string(&word).map_err(Error::internal)?;

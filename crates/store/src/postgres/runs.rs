@@ -186,6 +186,21 @@ pub(super) fn elsewhere<'a>(
     )
 }
 
+/// A message that waits before this one.
+pub(super) fn before<'a>(
+    batch: &mut Batch<'a>,
+    owner: &'a Owner,
+    thread: &'a ThreadId,
+    message: &'a ItemId,
+) -> usize {
+    batch.add(
+        "SELECT 1 FROM threads JOIN queued_messages AS mine ON mine.thread = threads.key
+             JOIN queued_messages AS other ON other.thread = threads.key AND other.key < mine.key
+         WHERE threads.owner = $1 AND threads.id = $2 AND mine.id = $3 LIMIT 1",
+        params![owner.as_str(), thread.as_str(), message.as_str()],
+    )
+}
+
 /// Threads whose run lives, as far as their rows tell, and whose process does not. This one lives.
 pub(super) async fn left_behind(
     postgres: &Postgres,

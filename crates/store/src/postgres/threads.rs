@@ -176,7 +176,8 @@ impl Store for Postgres {
             Box::pin(async move {
                 let thread = match (&change.begin, node) {
                     (Some(begin), Some(node)) if !begin.overtakes => {
-                        lock_for_run(transaction, owner, id, *node).await?
+                        lock_for_run(transaction, (owner, id), change.unqueue.as_ref(), *node)
+                            .await?
                     }
                     _ => lock_thread(transaction, owner, id).await?,
                 };
@@ -346,24 +347,30 @@ async fn lock_thread(
     read_locked(&found)
 }
 
-/// The same for a run that is to begin, unless one lives that another process plays.
+/// The same for a run that is to begin, unless one lives that another process plays, or the message that it answers waits
+/// behind another one.
 async fn lock_for_run(
     transaction: &mut Transaction,
-    owner: &Owner,
-    thread: &ThreadId,
+    (owner, thread): (&Owner, &ThreadId),
+    queued: Option<&ItemId>,
     node: i64,
 ) -> Result<Locked, Error> {
     let mut batch = locking(owner, thread);
     let elsewhere = runs::elsewhere(&mut batch, owner, thread, node);
+    let before = queued.map(|message| runs::before(&mut batch, owner, thread, message));
     let found = transaction.run(batch).await?;
     let locked = read_locked(&found)?;
     let lives = found
         .get(elsewhere)
         .and_then(|outcome| outcome.rows.first());
-    match lives {
-        Some(row) => Err(Error::Elsewhere(Box::new(runs::read_run(row, 0)?))),
-        None => Ok(locked),
+    if let Some(row) = lives {
+        return Err(Error::Elsewhere(Box::new(runs::read_run(row, 0)?)));
     }
+    let is_behind = before.and_then(|step| found.get(step));
+    if is_behind.is_some_and(|outcome| !outcome.rows.is_empty()) {
+        return Err(Error::Behind);
+    }
+    Ok(locked)
 }
 
 fn locking<'a>(owner: &'a Owner, thread: &'a ThreadId) -> Batch<'a> {

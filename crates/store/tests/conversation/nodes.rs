@@ -184,8 +184,8 @@ async fn messages_at_both_nodes_are_answered_one_after_the_other_and_each_once()
         assert!(pair[0].starts_with("user: "), "{shown:?}");
         assert_eq!(pair[1], "assistant: word word word ");
     }
-    let mut said: Vec<_> = shown.iter().step_by(2).skip(1).cloned().collect();
-    said.sort();
+    // Each was acknowledged before the next one was sent.
+    let said: Vec<_> = shown.iter().step_by(2).skip(1).cloned().collect();
     let expected: Vec<_> = (0..8).map(|number| format!("user: m{number}")).collect();
     assert_eq!(said, expected);
 }
@@ -270,4 +270,28 @@ async fn a_node_that_does_not_answer_is_overtaken_before_its_lease_has_ended() {
     let taken = begun.elapsed();
     assert!(taken > Duration::from_secs(4), "{taken:?}");
     assert!(taken < Duration::from_secs(12), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_waited_at_a_node_that_is_gone_is_answered_before_later_ones() {
+    let answers = vec![slowly(20), say("first"), say("second")];
+    let (first, second) = two(answers, plainly).await;
+    let (thread, mut here) = first.hanging().await;
+    // As a node leaves it that is gone: in the queue of the store, and nowhere else.
+    let waits = second.beside(plainly).await;
+    let lost = waits.read(add(&thread, "two")).await;
+    assert!(lost.queued().is_some());
+    waits.engine.runs.shut_down();
+    let mut there = second.read(add(&thread, "three")).await;
+    let (_, there) = tokio::join!(here.rest(), there.rest());
+    assert_eq!(text(&there), "second");
+    assert_eq!(
+        first.shown(&thread).await[2..],
+        [
+            "user: two",
+            "assistant: first",
+            "user: three",
+            "assistant: second"
+        ]
+    );
 }
