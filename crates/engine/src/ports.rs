@@ -123,9 +123,10 @@ pub struct BeginRun {
     pub run: RunId,
     /// The person's message that it answers.
     pub answers: ItemId,
-    /// Whether it takes the thread from a run of another process that lives, and goes before messages that came earlier;
-    /// else [`StoreError::Elsewhere`] or [`StoreError::Behind`].
+    /// Whether it takes the thread from a run of another process that lives; else [`StoreError::Elsewhere`].
     pub overtakes: bool,
+    /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`].
+    pub goes_first: bool,
 }
 
 /// How a run ended, as far as a thread remembers it.

@@ -312,6 +312,7 @@ async fn what_a_dead_process_left_is_taken_by_one_of_the_others() {
         let begin = Change {
             begin: Some(BeginRun {
                 overtakes: true,
+                goes_first: true,
                 run: RunId::mint(number),
                 answers: ItemId::mint(number),
             }),

@@ -145,10 +145,7 @@ impl Ask {
                 Ok(begun) => break (place, begun),
                 Err(NotBegun::Behind) => {
                     looks += 1;
-                    overtakes = self.busy == Busy::Interrupt;
-                    entered = if overtakes {
-                        Entered::Now(place)
-                    } else if looks <= MOST_LOOKS {
+                    entered = if looks <= MOST_LOOKS {
                         tokio::time::sleep(BEHIND).await;
                         Entered::Now(place)
                     } else {
@@ -402,6 +399,7 @@ impl Ask {
                 run: run.id.clone(),
                 answers: run.message.clone(),
                 overtakes,
+                goes_first: self.busy == Busy::Interrupt,
             }),
             // A message that waited is known by its request already.
             request: self.request.clone().filter(|_| !is_in_queue),

@@ -98,7 +98,9 @@ impl Copying {
                     self.stop(&run, reason).await;
                 }
                 Some(heard) = self.heard.recv() => {
-                    self.heard_at = Instant::now();
+                    if !matches!(heard, Heard::Ended(None)) {
+                        self.heard_at = Instant::now();
+                    }
                     if self.on(&run, heard).await {
                         return Ended::Whole;
                     }
@@ -141,8 +143,9 @@ impl Copying {
             },
             Heard::Ended(Some(end)) if end > at => self.ask(run, true).await,
             Heard::Ended(Some(_)) => return true,
-            // Something was lost on the way, or nothing is known of it: then the store tells.
+            // Something was lost on the way.
             Heard::Said { .. } => self.ask(run, true).await,
+            // The store tells: whoever does not know it has not heard of its beginning, or of its end any more.
             Heard::Ended(None) => {}
         }
         false

@@ -19,6 +19,8 @@ pub struct Reader {
     reads_ids: bool,
     /// The message that waits for its turn, where it does.
     queued: Option<ItemId>,
+    /// Whether nothing was told yet, of a run that is read from its beginning.
+    is_silent: bool,
     /// Whether the last word was said already.
     is_over: bool,
 }
@@ -33,6 +35,7 @@ impl Reader {
             can_resume: client.can_resume,
             reads_ids: client.reads_ids,
             queued: None,
+            is_silent: position == Position(0),
             is_over: false,
         }
     }
@@ -59,6 +62,7 @@ impl Reader {
             match run.log.after(&run.id, self.position) {
                 Next::Frames(frames, position) => {
                     self.position = position;
+                    self.is_silent &= frames.is_empty();
                     return Some(if self.reads_ids {
                         frames
                     } else {
@@ -72,15 +76,17 @@ impl Reader {
                     });
                     let Some(joined) = joined else {
                         self.is_over = true;
-                        let mut words = Vec::new();
-                        // An event of plain text can be written.
-                        let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
-                        return Some(words.into());
+                        return Some(ended_elsewhere(&run));
                     };
                     joined.arrive();
                     self.run.leave(true);
                     self.run = joined;
                     self.position = cursor.position;
+                }
+                // Of what another process said nothing may have come here.
+                Next::End if self.is_silent => {
+                    self.is_over = true;
+                    return Some(ended_elsewhere(&run));
                 }
                 Next::End => break,
             }
@@ -95,6 +101,14 @@ impl Reader {
             Some((frames, reader))
         })
     }
+}
+
+/// The last event for who has missed the answer.
+fn ended_elsewhere(run: &Run) -> Bytes {
+    let mut words = Vec::new();
+    // An event of plain text can be written.
+    let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
+    words.into()
 }
 
 impl Drop for Reader {

@@ -175,9 +175,10 @@ impl Store for Postgres {
         self.write(data, |transaction, (owner, id, change, node)| {
             Box::pin(async move {
                 let thread = match (&change.begin, node) {
-                    (Some(begin), Some(node)) if !begin.overtakes => {
-                        lock_for_run(transaction, (owner, id), change.unqueue.as_ref(), *node)
-                            .await?
+                    (Some(begin), Some(node)) => {
+                        let queued = change.unqueue.as_ref().filter(|_| !begin.goes_first);
+                        let node = (!begin.overtakes).then_some(*node);
+                        lock_for_run(transaction, (owner, id), queued, node).await?
                     }
                     _ => lock_thread(transaction, owner, id).await?,
                 };
@@ -353,15 +354,15 @@ async fn lock_for_run(
     transaction: &mut Transaction,
     (owner, thread): (&Owner, &ThreadId),
     queued: Option<&ItemId>,
-    node: i64,
+    node: Option<i64>,
 ) -> Result<Locked, Error> {
     let mut batch = locking(owner, thread);
-    let elsewhere = runs::elsewhere(&mut batch, owner, thread, node);
+    let elsewhere = node.map(|node| runs::elsewhere(&mut batch, owner, thread, node));
     let before = queued.map(|message| runs::before(&mut batch, owner, thread, message));
     let found = transaction.run(batch).await?;
     let locked = read_locked(&found)?;
-    let lives = found
-        .get(elsewhere)
+    let lives = elsewhere
+        .and_then(|step| found.get(step))
         .and_then(|outcome| outcome.rows.first());
     if let Some(row) = lives {
         return Err(Error::Elsewhere(Box::new(runs::read_run(row, 0)?)));

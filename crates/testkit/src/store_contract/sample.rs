@@ -47,6 +47,7 @@ pub fn thread(number: u128) -> ThreadMetadata {
 pub(super) fn begin(number: u128) -> BeginRun {
     BeginRun {
         overtakes: true,
+        goes_first: true,
         run: RunId::mint(number),
         answers: item_id(number),
     }
