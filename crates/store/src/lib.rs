@@ -151,6 +151,11 @@ pub fn describe_redis(url: &str) -> String {
     redis::describe(url).unwrap_or_else(|| "an address that cannot be read".to_owned())
 }
 
+/// Whether the Redis at this address can be talked and listened to.
+pub async fn look_at_redis(url: &str) -> Result<(), Error> {
+    redis::look(url).await
+}
+
 /// Whether several processes may have the database that an address names open at the same time, as nodes.
 pub fn is_shared(url: &str) -> bool {
     matches!(Address::parse(url), Ok(Address::Postgres(_)))

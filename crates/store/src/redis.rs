@@ -24,6 +24,8 @@ use crate::postgres::Notifications;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long is waited before it is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A channel on which nobody listens.
+const LOOK: &str = "vestibule:doctor";
 /// How many words may wait to be heard.
 const MOST_UNHEARD: usize = 1024;
 
@@ -102,6 +104,22 @@ impl Channels {
     fn away(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
         *lock(&self.away_until) = Some(Instant::now() + PAUSE);
         Error::busy(error)
+    }
+}
+
+/// Whether Redis at this address can be talked and listened to.
+pub(crate) async fn look(url: &str) -> Result<(), Error> {
+    let client = Client::open(url).map_err(|_| WRONG_ADDRESS)?;
+    let looking = async {
+        let mut pubsub = client.get_async_pubsub().await?;
+        pubsub.subscribe(LOOK).await?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        connection.publish(LOOK, "").await
+    };
+    match timeout(PATIENCE, looking).await {
+        Ok(Ok(_hearers)) => Ok(()),
+        Ok(Err(error)) => Err(Error::busy(error)),
+        Err(_elapsed) => Err(Error::busy(Silent)),
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
         }
     };
     machine::look(&mut findings, workplace);
+    look_at_redis(&mut findings, workplace).await;
     if look_at_database(&mut findings, workplace).await {
         match workplace.operator().await {
             Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,
@@ -51,6 +52,28 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
     let value = json!({"ok": is_well, "findings": findings});
     workplace.output.print(&value, |_| findings.describe())?;
     Ok(is_well)
+}
+
+/// Whether what nodes say to each other gets through, where Redis is to carry it.
+async fn look_at_redis(findings: &mut Findings, workplace: &Workplace<'_>) {
+    let storage = &workplace.config.storage;
+    let Some(url) = storage.redis_url.as_deref() else {
+        return;
+    };
+    if !store::is_shared(&storage.url) {
+        return;
+    }
+    let place = store::describe_redis(url);
+    match store::look_at_redis(url).await {
+        Ok(()) => findings.good("redis", format!("{place} can be talked and listened to")),
+        Err(error) => findings.wrong(
+            "redis",
+            format!("{place}: {:#}", anyhow::Error::from(error)),
+            "nodes talk through the database instead, at the cost of a commit for each word",
+            "see that it runs there and lets this user PUBLISH and SUBSCRIBE to channels that begin with `vestibule:`; or \
+             leave storage.redis_url (REDIS_URL) away",
+        ),
+    }
 }
 
 /// Whether the database can be worked with.
