@@ -44,12 +44,15 @@ pub struct Nodes {
     shared: Option<Arc<Shared>>,
 }
 
+/// Where it goes from which position on somebody wants to be told; without one, on from where they are.
+type Wishes = mpsc::Sender<Option<Position>>;
+
 struct Shared {
     peers: Arc<dyn Peers>,
     /// Runs that are copied, with where it goes what is heard of them.
     copied: Mutex<HashMap<RunId, mpsc::Sender<Heard>>>,
     /// Who is told of which runs, with where it goes what they want to be told.
-    told: Mutex<HashMap<(RunId, Node), mpsc::Sender<Option<Position>>>>,
+    told: Mutex<HashMap<(RunId, Node), Wishes>>,
     /// Runs whose processes did not answer, the last of them.
     silent: Mutex<VecDeque<RunId>>,
 }

@@ -123,8 +123,9 @@ pub struct BeginRun {
     pub run: RunId,
     /// The person's message that it answers.
     pub answers: ItemId,
-    /// Whether it takes the thread from a run of another process that lives; else [`StoreError::Elsewhere`].
-    pub overtakes: bool,
+    /// The run of another process, whose process does not answer, that it takes the thread from. With any other that lives:
+    /// [`StoreError::Elsewhere`].
+    pub overtakes: Option<RunId>,
     /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`].
     pub goes_first: bool,
 }

@@ -311,7 +311,7 @@ async fn what_a_dead_process_left_is_taken_by_one_of_the_others() {
     for (store, number) in [(&dies, 1), (&lives, 2)] {
         let begin = Change {
             begin: Some(BeginRun {
-                overtakes: true,
+                overtakes: None,
                 goes_first: true,
                 run: RunId::mint(number),
                 answers: ItemId::mint(number),

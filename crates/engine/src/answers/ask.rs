@@ -127,7 +127,7 @@ impl Ask {
     ) {
         let mut accept = Some(accept);
         let mut entered = entered;
-        let mut overtakes = false;
+        let mut overtakes = None;
         let mut looks = 0;
         let (place, begun) = loop {
             let place = match entered {
@@ -140,7 +140,8 @@ impl Ask {
                     }
                 }
             };
-            let starting = self.start(&place, accept.is_none(), overtakes).boxed();
+            let starting = self.start(&place, accept.is_none(), overtakes.clone());
+            let starting = starting.boxed();
             let error = match starting.await {
                 Ok(begun) => break (place, begun),
                 Err(NotBegun::Behind) => {
@@ -157,7 +158,7 @@ impl Ask {
                 Err(NotBegun::Elsewhere(record)) => {
                     looks = 0;
                     if self.engine.is_silent(&record.run) {
-                        overtakes = true;
+                        overtakes = Some(record.run);
                         entered = Entered::Now(place);
                         continue;
                     }
@@ -387,7 +388,7 @@ impl Ask {
         &self,
         place: &Place,
         waited: bool,
-        overtakes: bool,
+        overtakes: Option<RunId>,
     ) -> Result<Box<Begun>, NotBegun> {
         let Engine { store, .. } = &self.engine;
         let run = place.run();

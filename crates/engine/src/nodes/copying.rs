@@ -68,7 +68,13 @@ impl Copying {
     pub(super) async fn run(mut self) {
         let ended = self.copy().await;
         let run = self.place.run();
-        lock(&self.shared.copied).remove(&run.id);
+        self.heard.close();
+        let mut copied = lock(&self.shared.copied);
+        // A later copy of the same run may have its own there by now.
+        if copied.get(&run.id).is_some_and(mpsc::Sender::is_closed) {
+            copied.remove(&run.id);
+        }
+        drop(copied);
         let words = match ended {
             Ended::Whole => return,
             Ended::Unheard => turn::read_elsewhere(run.language),

@@ -19,10 +19,17 @@ pub struct Reader {
     reads_ids: bool,
     /// The message that waits for its turn, where it does.
     queued: Option<ItemId>,
-    /// Whether nothing was told yet, of a run that is read from its beginning.
-    is_silent: bool,
-    /// Whether the last word was said already.
-    is_over: bool,
+    told: Told,
+}
+
+/// What a reader was told so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Nothing, of a run that is read from its beginning.
+    Nothing,
+    Something,
+    /// That there is no more, although the run says nothing of it.
+    LastWord,
 }
 
 impl Reader {
@@ -35,8 +42,11 @@ impl Reader {
             can_resume: client.can_resume,
             reads_ids: client.reads_ids,
             queued: None,
-            is_silent: position == Position(0),
-            is_over: false,
+            told: if position == Position(0) {
+                Told::Nothing
+            } else {
+                Told::Something
+            },
         }
     }
 
@@ -56,13 +66,15 @@ impl Reader {
 
     /// What comes next: whole frames of an event stream.
     pub async fn next(&mut self) -> Option<Bytes> {
-        while !self.is_over {
+        while self.told != Told::LastWord {
             let run = Arc::clone(&self.run);
             let changed = run.log.changed();
             match run.log.after(&run.id, self.position) {
                 Next::Frames(frames, position) => {
                     self.position = position;
-                    self.is_silent &= frames.is_empty();
+                    if !frames.is_empty() {
+                        self.told = Told::Something;
+                    }
                     return Some(if self.reads_ids {
                         frames
                     } else {
@@ -75,7 +87,7 @@ impl Reader {
                         other.id == cursor.run
                     });
                     let Some(joined) = joined else {
-                        self.is_over = true;
+                        self.told = Told::LastWord;
                         return Some(ended_elsewhere(&run));
                     };
                     joined.arrive();
@@ -84,8 +96,8 @@ impl Reader {
                     self.position = cursor.position;
                 }
                 // Of what another process said nothing may have come here.
-                Next::End if self.is_silent => {
-                    self.is_over = true;
+                Next::End if self.told == Told::Nothing => {
+                    self.told = Told::LastWord;
                     return Some(ended_elsewhere(&run));
                 }
                 Next::End => break,

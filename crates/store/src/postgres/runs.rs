@@ -168,21 +168,27 @@ pub(super) async fn standing(
     Ok(Standing { run, queued })
 }
 
-/// The run that another process plays in a thread, where one does. Asked for together with the lock of the thread, and after
+/// The run that another process plays in a thread, where one does that is not overtaken. Asked for together with the lock of the thread, and after
 /// it: so it is what the one who had the lock before has left.
 pub(super) fn elsewhere<'a>(
     batch: &mut Batch<'a>,
-    owner: &'a Owner,
-    thread: &'a ThreadId,
+    (owner, thread): (&'a Owner, &'a ThreadId),
     node: i64,
+    overtaken: Option<&'a RunId>,
 ) -> usize {
     batch.add(
         "SELECT runs.id, runs.answers, threads.epoch, runs.is_interrupted, nodes.key
          FROM threads JOIN runs ON runs.thread = threads.key JOIN nodes ON nodes.key = runs.node
          WHERE threads.owner = $1 AND threads.id = $2 AND NOT runs.is_interrupted
-           AND nodes.key <> $3
+           AND nodes.key <> $3 AND runs.id IS DISTINCT FROM $5
            AND nodes.seen_at >= clock_timestamp() - make_interval(secs => $4)",
-        params![owner.as_str(), thread.as_str(), node, LEASE.as_secs_f64()],
+        params![
+            owner.as_str(),
+            thread.as_str(),
+            node,
+            LEASE.as_secs_f64(),
+            overtaken.map(RunId::as_str),
+        ],
     )
 }
 

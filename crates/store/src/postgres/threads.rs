@@ -11,7 +11,7 @@ use engine::ports::{
 use engine::search::Wanted;
 use engine::{Owner, Project};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
@@ -177,8 +177,8 @@ impl Store for Postgres {
                 let thread = match (&change.begin, node) {
                     (Some(begin), Some(node)) => {
                         let queued = change.unqueue.as_ref().filter(|_| !begin.goes_first);
-                        let node = (!begin.overtakes).then_some(*node);
-                        lock_for_run(transaction, (owner, id), queued, node).await?
+                        let others = (*node, begin.overtakes.as_ref());
+                        lock_for_run(transaction, (owner, id), queued, others).await?
                     }
                     _ => lock_thread(transaction, owner, id).await?,
                 };
@@ -354,15 +354,15 @@ async fn lock_for_run(
     transaction: &mut Transaction,
     (owner, thread): (&Owner, &ThreadId),
     queued: Option<&ItemId>,
-    node: Option<i64>,
+    (node, overtaken): (i64, Option<&RunId>),
 ) -> Result<Locked, Error> {
     let mut batch = locking(owner, thread);
-    let elsewhere = node.map(|node| runs::elsewhere(&mut batch, owner, thread, node));
+    let elsewhere = runs::elsewhere(&mut batch, (owner, thread), node, overtaken);
     let before = queued.map(|message| runs::before(&mut batch, owner, thread, message));
     let found = transaction.run(batch).await?;
     let locked = read_locked(&found)?;
-    let lives = elsewhere
-        .and_then(|step| found.get(step))
+    let lives = found
+        .get(elsewhere)
         .and_then(|outcome| outcome.rows.first());
     if let Some(row) = lives {
         return Err(Error::Elsewhere(Box::new(runs::read_run(row, 0)?)));

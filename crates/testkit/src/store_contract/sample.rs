@@ -46,7 +46,7 @@ pub fn thread(number: u128) -> ThreadMetadata {
 /// A run, with the message that it answers.
 pub(super) fn begin(number: u128) -> BeginRun {
     BeginRun {
-        overtakes: true,
+        overtakes: None,
         goes_first: true,
         run: RunId::mint(number),
         answers: item_id(number),
