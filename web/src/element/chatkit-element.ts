@@ -295,7 +295,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     if (this.#connection !== connection) return;
     const next = this.#whenPrepared;
     this.#whenPrepared = null;
-    await next?.();
+    await Promise.all([next?.(), this.#chat.refreshHistory()]);
   }
 
   /** Keeps the id of the open thread for the next load of the page, while the page wants that; gives the one of the last. */

@@ -53,7 +53,7 @@ export class GrowingMarks<G extends { readonly index: number }> {
 
   /** Marks these, where that leaves the final part of the text as it is. */
   #show(groups: readonly G[], final: string): boolean {
-    const sorted = groups.toSorted((left, right) => left.index - right.index);
+    const sorted = [...groups].sort((left, right) => left.index - right.index);
     const marked = withMarks(this.#plain, sorted.map(({ index }) => index));
     this.passes += 1;
     if (!marked.startsWith(final)) return false;

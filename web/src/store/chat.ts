@@ -30,7 +30,7 @@ export class Chat {
   readonly quote = signal<string | null>(null);
   readonly tags = signal<readonly DraftTag[]>([]);
   /** Feedback given in this session, by the key of the turn. */
-  readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative'>>>({});
+  readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative' | undefined>>>({});
   /** Failures that belong to no place in the thread. */
   readonly toast = signal<string | null>(null);
   /** Counts messages sent, so that the view can bring the newest to the top. */
@@ -277,7 +277,7 @@ export class Chat {
   /** Loads the open thread again; what is on the screen stays until then. */
   async refresh(): Promise<void> {
     if (this.threadId.value !== null) await this.#load(this.threadId.value, 'reload');
-    if (this.historyOpen.value) await this.history.refresh();
+    await this.refreshHistory();
   }
 
   /** Stops listening: the element left the page, or another thread is opened. */
@@ -345,7 +345,12 @@ export class Chat {
       this.historyOpen.value = true;
       this.#ports.emit('chatkit.history.open');
     }
-    await this.#quietly('error.history', this.history.refresh(), true);
+    await this.refreshHistory();
+  }
+
+  /** Loads the list anew, where it is open. */
+  async refreshHistory(): Promise<void> {
+    if (this.historyOpen.value) await this.#quietly('error.history', this.history.refresh(), true);
   }
 
   hideHistory(): void {
@@ -364,11 +369,9 @@ export class Chat {
   }
 
   async rename(threadId: string, title: string): Promise<void> {
-    const { state } = this.transcript;
     await this.#quietly('error.rename', this.history.rename(threadId, title).then(() => {
-      if (this.transcript.state.thread?.id === threadId && state.thread !== null) {
-        this.transcript.set({ ...this.transcript.state, thread: { ...state.thread, title } });
-      }
+      const { state } = this.transcript;
+      if (state.thread?.id === threadId) this.transcript.set({ ...state, thread: { ...state.thread, title } });
     }));
   }
 
@@ -396,13 +399,13 @@ export class Chat {
   async giveFeedback(turnKey: string, itemIds: readonly string[], kind: 'positive' | 'negative'): Promise<void> {
     const threadId = this.threadId.value;
     if (threadId === null || itemIds.length === 0) return;
-    const before = this.feedback.value;
-    this.feedback.value = { ...before, [turnKey]: kind };
+    const before = this.feedback.value[turnKey];
+    this.feedback.value = { ...this.feedback.value, [turnKey]: kind };
     const sending = this.#ports
       .client()
       .request('items.feedback', { thread_id: threadId, item_ids: [...itemIds], kind }, new AbortController().signal)
       .catch((error: unknown) => {
-        this.feedback.value = before;
+        this.feedback.value = { ...this.feedback.value, [turnKey]: before };
         throw error;
       });
     await this.#quietly('error.feedback', sending);
@@ -411,6 +414,8 @@ export class Chat {
   /** Forgets thread, history and draft-independent state: the partner at the other end changed. */
   reset(): void {
     this.history.reset();
+    this.quote.value = null;
+    this.toast.value = null;
     this.#startAnew();
   }
 

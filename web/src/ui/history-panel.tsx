@@ -43,7 +43,7 @@ export function HistoryPanel(): JSX.Element {
       }}
     >
       <div class="history-inner">
-        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search />)}
+        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search key={history.partner} />)}
         {groups.map(({ day, threads: list }) => (
           <section key={day} class="history-group" aria-label={day}>
             <h3>{day}</h3>
