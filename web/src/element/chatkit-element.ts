@@ -13,7 +13,8 @@ import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
 import { draftOf } from '../store/tags';
-import { sharedSheet } from '../theme/sheet';
+import { adopt } from '../theme/adopt';
+import { elementCss } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
 import { mountPoint } from '../ui/mount';
 import type { Blocked, Ui } from '../ui/context';
@@ -72,7 +73,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   constructor() {
     super();
     const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [sharedSheet()];
+    adopt(root, elementCss);
     this.#mount = mountPoint();
     root.append(this.#mount);
     instances += 1;

@@ -4,6 +4,7 @@
  * as everywhere; one that the page has put there is taken.
  */
 import type { ChatKitOptions, OpenAIChatKit } from '@openai/chatkit';
+import { adopt } from '../theme/adopt';
 import { CHAT_ICON, CLOSE_ICON, icon, make } from './dom';
 import css from './launcher.css';
 import { loadElement } from './load';
@@ -32,16 +33,6 @@ const NATIVE_LAYERS = 'dialog[open], :popover-open';
 const OWN_LAYERS = '.history, .rename, [role=alertdialog]';
 
 let server = '';
-let sheet: CSSStyleSheet | null = null;
-
-function sharedSheet(): CSSStyleSheet {
-  if (sheet === null) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-  }
-  return sheet;
-}
-
 export class LauncherElement extends HTMLElement {
   static readonly observedAttributes = ['label', 'message', 'badge', 'open', 'locale', 'client-token'];
 
@@ -70,7 +61,7 @@ export class LauncherElement extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [sharedSheet()];
+    adopt(root, css);
     this.#panel.tabIndex = -1;
     this.#bar.append(this.#shut);
     this.#panel.append(this.#bar, this.#wait, this.#said, document.createElement('slot'));

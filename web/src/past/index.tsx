@@ -1,6 +1,6 @@
 /**
- * What one does with conversations of the past beyond opening them: finding one, and taking one along. The entry of
- * the part that the element loads when the history is opened; without it, the list is still there.
+ * What one does with conversations of the past beyond opening them: finding one, giving it another title, taking it
+ * along, deleting it. The entry of the part that the element loads when the history is opened; without it, the list is still there.
  */
 import { useSignal } from '@preact/signals';
 import { FileDown, Search, X } from 'lucide';
@@ -10,8 +10,11 @@ import { asError, isAbort } from '../core/errors';
 import type { ThreadMetadata } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import { useUi } from '../ui/context';
+import { useSheet } from '../ui/sheet';
 import { allItems, asJson, asMarkdown, fileName, type Exported } from './export';
 import css from './past.css';
+
+export { DeleteQuestion, RenameForm } from './row';
 
 /** How long somebody may go on writing before the server is asked. */
 const PAUSE_MS = 250;
@@ -29,7 +32,7 @@ export function HistorySearch(): JSX.Element {
   const status = useSignal<'idle' | 'loading' | 'failed'>('idle');
   const asking = useRef<AbortController | null>(null);
   const timer = useRef(0);
-  useStyle(field);
+  useSheet(field, css);
 
   const ask = async (after: string | null): Promise<void> => {
     asking.current?.abort();
@@ -129,7 +132,7 @@ export function ExportChoice({ thread, title, onDone }: { readonly thread: Threa
   const first = useRef<HTMLButtonElement>(null);
   const isBusy = useSignal(false);
   const stop = useRef(new AbortController());
-  useStyle(first);
+  useSheet(first, css);
   useLayoutEffect(() => first.current?.focus({ preventScroll: true }), []);
   useEffect(() => () => stop.current.abort(), []);
   const save = async (kind: 'md' | 'json'): Promise<void> => {
@@ -193,19 +196,4 @@ function download(name: string, type: string, text: string): void {
   link.click();
   // The browser reads it after the click.
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
-let sheet: CSSStyleSheet | null = null;
-
-/** Gives the shadow root of `inside` this part's style sheet, once. */
-function useStyle(inside: { readonly current: HTMLElement | null }): void {
-  useLayoutEffect(() => {
-    const root = inside.current?.getRootNode();
-    if (!(root instanceof ShadowRoot)) return;
-    if (sheet === null) {
-      sheet = new CSSStyleSheet();
-      sheet.replaceSync(css);
-    }
-    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
-  }, []);
 }
