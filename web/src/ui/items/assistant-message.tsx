@@ -5,6 +5,7 @@
 import { effect, useComputed, type ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { annotationsOf } from '../../core/items';
 import { cancelFrame, onNextFrame } from '../../md/frame';
 import { GrowingMarks } from '../../md/growing-marks';
 import { withMarks } from '../../md/marks';
@@ -61,7 +62,7 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
       const said = part?.text ?? '';
       const before = groups.current;
-      const all = groupsOf(part?.annotations ?? []);
+      const all = groupsOf(annotationsOf(part));
       const next = live === undefined ? withMarks(said, positionsOf(all)) : growing.grow(said, all, view.settled);
       if (next === text && complete === (live === undefined) && text !== '') return;
       text = next;
