@@ -147,13 +147,13 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const commands = root.section('commands');
   const dictation = composer.section('dictation');
   const notice = root.section('aiNotice');
-  const noticeText = notice.text('text');
+  const noticeText = notice.words('text');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
     locale: root.text('locale') ?? page.language,
     theme,
-    frameTitle: root.text('frameTitle') ?? 'Chat',
+    frameTitle: root.words('frameTitle') ?? 'Chat',
     initialThread: root.text('initialThread'),
     onClientTool: root.callback('onClientTool') as ClientToolHandler | null,
     header: {
@@ -297,7 +297,7 @@ function readHeaderAction(header: Reader, key: string): HeaderAction | null {
   const action = header.section(key);
   const onClick = action.callback('onClick');
   if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
-  return { icon: action.requiredText('icon') as HeaderIcon, label: action.text('label'), onClick };
+  return { icon: action.requiredText('icon') as HeaderIcon, label: action.words('label'), onClick };
 }
 
 function readPrompt(item: Reader): Prompt {

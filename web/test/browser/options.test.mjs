@@ -282,6 +282,37 @@ test('O065 O066 O067 attachments: size by type, number, and kind', () =>
     assert.equal(await page.locator('.draft').count(), 2);
   }));
 
+test('with a list open, an @ or a / opens the other one in its place', () =>
+  open(`composer: { tools: [{ id: 'web', label: 'Search the web', icon: 'globe' }], models: [{ id: 'm', label: 'Model M' }] }, commands: { enabled: true }, entities: { onTagSearch: async () => [{ id: 'a', title: 'Ada' }] }`, async (page) => {
+    const field = page.getByPlaceholder('Message the AI');
+    const lists = () => page.getByRole('listbox').evaluateAll((all) => all.map((list) => [list.getAttribute('aria-label'), list.textContent]));
+    for (const [list, button] of [['Tools', page.getByRole('button', { name: 'Tools' })], ['Model', page.getByRole('button', { name: 'Model: Model M' })]]) {
+      await button.click();
+      await page.getByRole('listbox', { name: list }).waitFor();
+      await page.keyboard.type('/');
+      await page.getByRole('listbox', { name: 'Suggestions' }).waitFor();
+      assert.deepEqual(await lists(), [['Suggestions', 'Search the webModel M']]);
+      assert.equal(await button.getAttribute('aria-expanded'), 'false');
+      await field.fill('');
+      await button.click();
+      await page.getByRole('listbox', { name: list }).waitFor();
+      await page.keyboard.type('@');
+      await page.getByRole('option', { name: 'Ada' }).waitFor();
+      assert.deepEqual(await lists(), [['Suggestions', 'Ada']]);
+      await field.fill('');
+      await page.getByRole('listbox').waitFor({ state: 'detached' });
+    }
+  }));
+
+test('every model can be chosen, however many there are', () =>
+  open(`composer: { models: Array.from({ length: 120 }, (_, index) => ({ id: 'm' + index, label: 'Model ' + index })) }`, async (page) => {
+    await page.getByRole('button', { name: 'Model: Model 0' }).click();
+    assert.equal(await page.getByRole('option').count(), 120);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Model: Model 119' }).waitFor();
+  }));
+
 test('O068 O069 O070 O071 O072 O073 O074 O075 E12 tools: in a menu or pinned beside it; one at a time, with its chip and placeholder, until it is sent', () =>
   open(`composer: { placeholder: 'Ask', tools: [{ id: 'web', label: 'Search the web', shortLabel: 'Web', icon: 'globe', placeholderOverride: 'Search for…' }, { id: 'deep', label: 'Think for long', icon: 'atom', persistent: true }, { id: 'draw', label: 'Draw', icon: 'images', pinned: true }] }`, async (page) => {
     const chips = () => page.locator('.tools .chip').evaluateAll((all) => all.map((chip) => `${chip.innerText.trim()} ${chip.getAttribute('aria-pressed')}`));
