@@ -5,7 +5,7 @@
 import type { OpenAIChatKit } from '@openai/chatkit';
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
-import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf, isForDeveloper } from '../core/errors';
+import { DomainRefusedError, IntegrationError, RequestError, asError, callPage, detailsOf, isForDeveloper } from '../core/errors';
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { Languages } from '../i18n/language';
@@ -87,6 +87,10 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       translate: () => this.#languages.current.value.t,
       newId,
       now: () => new Date(),
+      signIn: async () => {
+        await callPage(() => this.#options.value?.onSignIn?.());
+        this.#connection?.forget();
+      },
       giveBack: (message, whole) => this.#giveBack(message, whole),
     });
     this.#attachments = new DraftAttachments({

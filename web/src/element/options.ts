@@ -57,6 +57,8 @@ export type ClientToolHandler = (call: { name: string; params: Record<string, un
 
 export interface Options {
   readonly api: ApiOptions;
+  /** Ours: the page's way to sign in again. */
+  readonly onSignIn: (() => unknown) | null;
   readonly locale: string;
   readonly theme: ThemeOptions;
   readonly frameTitle: string;
@@ -151,6 +153,7 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
+    onSignIn: root.section('api').callback('onSignIn'),
     locale: root.text('locale') ?? page.language,
     theme,
     frameTitle: root.words('frameTitle') ?? 'Chat',
@@ -229,6 +232,8 @@ function readApi(root: Reader, page: PageFacts): ApiOptions {
         : `options.api has ${doors.join(' and ')}; keep one of them, they are different ways in.`,
     );
   }
+  // Read in `readOptions`. A visitor has no login.
+  if (!api.has('clientToken')) api.know('onSignIn');
   // The hosted doors have one way for files; a strategy is settled for them, whatever it says.
   api.know('uploadStrategy');
   const door = doors[0];

@@ -6,7 +6,7 @@ import { useSignal } from '@preact/signals';
 import { FileDown, Search, X } from 'lucide';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { asError, isAbort } from '../core/errors';
+import { asError } from '../core/errors';
 import type { ThreadMetadata } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import { useUi } from '../ui/context';
@@ -30,6 +30,7 @@ export function HistorySearch(): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const query = useSignal('');
   const status = useSignal<'idle' | 'loading' | 'failed'>('idle');
+  const problem = useSignal('');
   const asking = useRef<AbortController | null>(null);
   const timer = useRef(0);
   useSheet(field, css);
@@ -56,9 +57,12 @@ export function HistorySearch(): JSX.Element {
       }
       status.value = 'idle';
     } catch (error) {
-      if (asking.current !== own || isAbort(error)) return;
-      status.value = 'failed';
-      history.found.value ??= [];
+      if (asking.current !== own) return;
+      await chat.quietly('error.history', Promise.reject(asError(error)), (words) => {
+        problem.value = words;
+        status.value = 'failed';
+        history.found.value ??= [];
+      });
     }
   };
   const forget = (): void => {
@@ -120,7 +124,7 @@ export function HistorySearch(): JSX.Element {
         )}
       </div>
       <p class={isEmpty || status.value === 'failed' ? 'past-said' : 'visually-hidden'} role="status">
-        {status.value === 'failed' ? t('error.history') : found === null || status.value === 'loading' ? '' : isEmpty ? t('widget.nothing') : t('history.found', { count: found.length })}
+        {status.value === 'failed' ? problem.value : found === null || status.value === 'loading' ? '' : isEmpty ? t('widget.nothing') : t('history.found', { count: found.length })}
       </p>
     </div>
   );
@@ -138,17 +142,14 @@ export function ExportChoice({ thread, title, onDone }: { readonly thread: Threa
   const save = async (kind: 'md' | 'json'): Promise<void> => {
     if (isBusy.value) return;
     isBusy.value = true;
-    try {
-      const items = await allItems(chat.history.client, thread.id, stop.current.signal);
-      const exported: Exported = { thread, title, items, now: new Date() };
+    const saving = allItems(chat.history.client, thread.id, stop.current.signal).then(({ items, isCut }) => {
+      const exported: Exported = { thread, title, items, isCut, now: new Date() };
       if (kind === 'md') download(`${fileName(title)}.md`, 'text/markdown', asMarkdown(exported, t));
       else download(`${fileName(title)}.json`, 'application/json', asJson(exported));
-      onDone();
-    } catch (error) {
-      if (isAbort(error)) return;
-      chat.toast.value = asError(error).message;
-      isBusy.value = false;
-    }
+      if (isCut) chat.toast.value = t('history.exportCut', { count: items.length });
+    });
+    if (await chat.quietly('action.failed', saving)) onDone();
+    else isBusy.value = false;
   };
   return (
     <div

@@ -13,8 +13,8 @@ export class History {
   readonly moreFound = signal<(() => void) | null>(null);
   readonly status = signal<'idle' | 'loading' | 'failed'>('idle');
   readonly hasMore = signal(false);
-  /** Why the list could not be loaded, in words. */
-  readonly problem = signal('');
+  /** Why the list could not be loaded, in words, and whether signing in again may help. */
+  readonly problem = signal({ words: '', signIn: false });
   /** Changes with whom the list belongs to. */
   readonly #partner = signal(0);
   #after: string | undefined;

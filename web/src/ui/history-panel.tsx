@@ -7,6 +7,7 @@ import type { ThreadMetadata } from '../core/protocol';
 import { dayLabel } from '../i18n/translate';
 import { Icon } from '../icons/icon';
 import { useLocale, useOptions, useUi } from './context';
+import { SignIn } from './sign-in';
 
 export function HistoryPanel(): JSX.Element {
   const { chat, t, parts } = useUi();
@@ -64,7 +65,8 @@ export function HistoryPanel(): JSX.Element {
         )}
         {status.value === 'failed' && (
           <div class="notice danger" role="alert">
-            <div class="notice-text">{history.problem.value}</div>
+            <div class="notice-text">{history.problem.value.words}</div>
+            <SignIn helps={history.problem.value.signIn} />
             <button type="button" class="button" onClick={() => void chat.showHistory()}>
               {t('action.retry')}
             </button>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { answered, addPage, launch, ready, say, until } from './harness.mjs';
+import { answered, addPage, eventsOf, launch, ready, say, until } from './harness.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
 
 let server;
@@ -146,9 +146,10 @@ test('a search that fails says so, and what came late for other words is dropped
     await page.locator('.history-open').getByText('for fast').first().waitFor();
     letGo();
     assert.deepEqual(await titles(page), ['for fast', 'for fast']);
-    server.state.answers['threads.search'] = () => [500, { error: { message: 'no' } }];
+    server.state.answers['threads.search'] = () => [500, 'The search is down.'];
     await field.fill('broken');
-    await page.getByRole('status').getByText('could not be loaded').waitFor();
+    await page.getByRole('status').getByText('The search is down.').waitFor();
+    assert.deepEqual((await eventsOf(page, 'error')).map(({ error }) => error), ['RequestError: The search is down.']);
     assert.equal(await page.evaluate(() => window.wasShown), false);
   }));
 
@@ -196,6 +197,19 @@ test('a conversation is saved as Markdown and as JSON, and both say what a machi
     const [jsonName, json] = await save('JSON');
     assert.equal(jsonName, 'markdown.json');
     assert.deepEqual(JSON.parse(json).items.map(({ type, generated_by = null }) => [type, generated_by]), [['user_message', null], ['assistant_message', 'ai']]);
+  }));
+
+test('an export that fails is said in the words of the server, and can be tried again', () =>
+  visit('/other', async (page) => {
+    await talkOf(page, 'markdown');
+    await openHistory(page);
+    await page.locator('.history-row').hover();
+    await page.getByRole('button', { name: 'Export: markdown' }).click();
+    server.state.refuse = { status: 500, message: 'Not today.', times: 1 };
+    await page.getByRole('button', { name: 'JSON', exact: true }).click();
+    await page.getByText('Not today.').waitFor();
+    assert.deepEqual((await eventsOf(page, 'error')).map(({ error }) => error), ['RequestError: Not today.']);
+    await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'JSON', exact: true }).click()]);
   }));
 
 test('one is told that this is an AI: by default, in words of the page, in the language, or not', async () => {
