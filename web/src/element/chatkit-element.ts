@@ -272,8 +272,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#started = null;
     const { initialThread } = this.#currentOptions();
     const remembered = this.#rememberThread();
-    const open = initialThread !== null ? () => this.#chat.open(initialThread) : remembered !== null ? () => this.#chat.reopen(remembered) : null;
-    this.#whenPrepared = open;
+    const threadId = initialThread ?? remembered;
+    if (threadId !== null) this.#whenPrepared = () => this.#chat.openFirst(threadId, initialThread === null);
     void preparing;
     this.#announceReady();
   }

@@ -281,10 +281,14 @@ export class Chat {
     await this.#load(threadId, 'reload');
   }
 
-  /** Opens the thread of a page that was loaded again; one that is gone is no failure then. */
-  async reopen(threadId: string): Promise<void> {
+  /**
+   * Opens the first thread, unless somebody began something before there was a way to the server; a history that was
+   * opened meanwhile stays. `isQuiet`: a thread that is gone is no failure, because the page was only loaded again.
+   */
+  async openFirst(threadId: string, isQuiet: boolean): Promise<void> {
+    if (this.threadId.value !== null || this.phase.value !== 'idle') return;
     this.#setThreadId(threadId);
-    await this.#load(threadId, 'reload', true);
+    await this.#load(threadId, 'reload', isQuiet);
   }
 
   /** Loads the open thread again; what is on the screen stays until then. */

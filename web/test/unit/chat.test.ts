@@ -229,7 +229,7 @@ describe('a page that was loaded again', () => {
     [new TypeError('Failed to fetch'), 'thr_1', translate('error.network')],
   ])('%s', async (error, threadId, words) => {
     const { chat, calls, settle } = setUp();
-    const opening = chat.reopen('thr_1');
+    const opening = chat.openFirst('thr_1', true);
     await settle();
     calls[0]!.fail(error);
     await opening;

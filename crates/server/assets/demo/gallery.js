@@ -97,7 +97,10 @@ async function show() {
 function choose(next) {
   scene = next;
   history.replaceState(null, '', `#${encodeURIComponent(next.name)}`);
-  for (const button of document.querySelectorAll('nav button')) button.toggleAttribute('aria-current', button.dataset.name === next.name);
+  for (const button of document.querySelectorAll('nav button')) {
+    if (button.dataset.name === next.name) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+  }
   void show();
 }
 
