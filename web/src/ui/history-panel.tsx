@@ -1,5 +1,5 @@
 /** The list of conversations by day. What is done with one beyond opening it is in `past/`. */
-import { MessageSquareText, Pencil, Trash2 } from 'lucide';
+import { CircleAlert, MessageSquareText, Pencil, RotateCcw, Trash2 } from 'lucide';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
@@ -65,9 +65,11 @@ export function HistoryPanel(): JSX.Element {
         )}
         {status.value === 'failed' && (
           <div class="notice danger" role="alert">
+            <Icon of={CircleAlert} />
             <div class="notice-text">{history.problem.value.words}</div>
             <SignIn helps={history.problem.value.signIn} />
             <button type="button" class="button" onClick={() => void chat.showHistory()}>
+              <Icon of={RotateCcw} size={15} />
               {t('action.retry')}
             </button>
           </div>

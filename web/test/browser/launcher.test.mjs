@@ -70,7 +70,12 @@ const focusIsIn = (page, selector) => page.waitForFunction((wanted) => {
 const seen = (page) => page.evaluate(() => window.events.map(([name]) => name));
 async function seriousFindings(page) {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-  await page.evaluate(() => Promise.all(window.launcher.shadowRoot.getAnimations().map(({ finished }) => finished)));
+  // The chat is unseen until its language is there, and fades in: colours are judged at rest.
+  await page.waitForFunction(() => {
+    const root = window.launcher.chat?.shadowRoot ?? null;
+    return root === null || [...root.children].every(({ style }) => style.opacity === '');
+  });
+  await page.evaluate(() => Promise.all([window.launcher, window.launcher.chat].flatMap((host) => host?.shadowRoot.getAnimations() ?? []).filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity).map(({ finished }) => finished)));
   const { violations } = await page.evaluate(() => window.axe.run(document));
   return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }

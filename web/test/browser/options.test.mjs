@@ -229,7 +229,7 @@ test('O053 O054 O055 O056 O057 startScreen: a greeting that is a heading, and pr
   const tag = `{ type: 'input_tag', id: 'a1', text: '@Ann', data: { x: 1 } }`;
   const script = `startScreen: { greeting: 'Welcome', prompts: [{ label: 'Ask', prompt: 'play this', icon: 'star' }, { label: 'Plain', prompt: [${tag}, { type: 'input_text', text: ' play' }] }] }`;
   await open(script, async (page) => {
-    await page.getByRole('heading', { name: 'Welcome', level: 1 }).waitFor();
+    await page.getByRole('heading', { name: 'Welcome', level: 2 }).waitFor();
     assert.deepEqual(await page.locator('.prompt').allInnerTexts(), ['Ask', 'Plain']);
     assert.deepEqual(await page.locator('.prompt').evaluateAll((all) => all.map((node) => node.querySelectorAll('svg').length)), [1, 0]);
     await page.getByRole('button', { name: 'Ask' }).click();
