@@ -25,7 +25,7 @@ try {
   // Read again from the server, a conversation opens at its end instead of at the last question.
   await page.reload();
   const [title] = await chat.historyTitles(1);
-  await chat.button("Back to the conversation").click();
+  await chat.closeHistory();
   await chat.openFromHistory(title);
   await chat.answers.last().waitFor();
   await page.mouse.move(0, 0);

@@ -23,14 +23,14 @@ const cssText = {
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
 /** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
-const LAZY = ['formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
+const LAZY = ['cards', 'formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
 const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
 /** Parts of the interface. */
-const UI = new Set(['past', 'questions', 'widgets']);
+const UI = new Set(['cards', 'past', 'questions', 'widgets']);
 /** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
 const SHARED = [
   'preact', 'preact/hooks', 'preact/jsx-runtime', '@preact/signals', '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',
-  '#theme/palette', '#ui/context', '#ui/markdown', '#ui/popover', '#ui/render-context', '#store/widget-actions',
+  '#theme/adopt', '#theme/palette', '#ui/boundary', '#ui/cards', '#ui/context', '#ui/markdown', '#ui/popover', '#ui/render-context', '#store/widget-actions',
 ];
 /** A part is a function of the modules that it shares, because a classic script has no exports to import. */
 const uiPart = (name) => ({
@@ -119,7 +119,6 @@ if (process.argv.includes('--watch')) {
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
   await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile, bubble.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
-    if (name.includes('/l10n/')) continue;
     if (name.includes('/l10n/')) continue;
     process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
   }

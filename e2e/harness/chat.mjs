@@ -49,9 +49,22 @@ export function chatOn(page, within = page) {
       await element.locator('[role="log"][aria-busy="false"]').waitFor();
     },
 
+    /** Opens the history, which stands beside a wide chat and covers a narrow one; its button would close one that is open. */
+    async openHistory() {
+      const history = element.getByRole("region", { name: "History" });
+      if ((await history.count()) === 0) await button("History").click();
+      await history.waitFor();
+    },
+
+    /** Closes the history: a button beside a wide chat, the way back from a narrow one. */
+    async closeHistory() {
+      await button(/^(Back to the conversation|History)$/).click();
+      await element.getByRole("region", { name: "History" }).waitFor({ state: "detached" });
+    },
+
     /** Opens the history, waits until it holds `count` conversations, and returns their titles. */
     async historyTitles(count) {
-      await button("History").click();
+      await this.openHistory();
       const titles = element.locator(".history-open");
       await (count === 0 ? element.getByText("No conversations yet") : titles.nth(count - 1)).waitFor();
       return titles.allInnerTexts();
@@ -59,7 +72,7 @@ export function chatOn(page, within = page) {
 
     /** Opens a conversation of the history by its title. */
     async openFromHistory(title) {
-      await button("History").click();
+      await this.openHistory();
       await element.locator(".history-open", { hasText: title }).first().click();
       await log.waitFor();
     },

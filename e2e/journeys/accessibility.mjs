@@ -16,13 +16,15 @@ async function atRest() {
   await Promise.allSettled(ending.map((animation) => animation.finished));
 }
 
-/** What axe calls serious or critical, as sentences. */
-export async function seriousFindings(page) {
+const SERIOUS = ["serious", "critical"];
+
+/** What axe calls serious or critical, as sentences; `impacts` and `within` (a selector) ask for more or look at less. */
+export async function seriousFindings(page, { impacts = SERIOUS, within } = {}) {
   await page.evaluate(atRest);
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
+  const { violations } = await page.evaluate((selector) => axe.run(selector ?? document, { resultTypes: ["violations"] }), within);
   return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .filter(({ impact }) => impacts.includes(impact))
     .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ target }) => target.flat().join(" ")).join(", ")})`);
 }
 

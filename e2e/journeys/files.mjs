@@ -97,7 +97,7 @@ export function fileJourneys({ stack, browser }) {
       await page.reload();
       const again = await readyChat(page);
       const [title] = await again.historyTitles(1);
-      await again.button("Back to the conversation").click();
+      await again.closeHistory();
       await again.openFromHistory(title);
       await seesBoth(again);
       assert.deepEqual(problems, []);

@@ -35,7 +35,7 @@ export function isolationJourneys({ stack, browser }) {
     await signUp(bob.page, "Bob");
     const his = await readyChat(bob.page);
     assert.deepEqual(await his.historyTitles(0), []);
-    await his.button("Back to the conversation").click();
+    await his.closeHistory();
     assert.doesNotMatch(await his.say("list my tasks"), /a secret of mine/);
 
     const list = await ask(ada.page, chatUrl, { type: "threads.list", params: { limit: 10, order: "desc" } });
@@ -64,7 +64,7 @@ export function isolationJourneys({ stack, browser }) {
     const chat = await readyChat(page);
     assert.doesNotMatch(await chat.text(), /a secret of mine/);
     assert.deepEqual(await chat.historyTitles(0), []);
-    await chat.button("Back to the conversation").click();
+    await chat.closeHistory();
     assert.doesNotMatch(await chat.say("list my tasks"), /a secret of mine/);
     await context.close();
   });

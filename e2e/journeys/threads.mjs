@@ -17,7 +17,7 @@ export function threadJourneys({ stack, browser }) {
       const chat = await readyChat(page);
       const titles = await chat.historyTitles(1);
       assert.equal(titles.length, 1);
-      await chat.button("Back to the conversation").click();
+      await chat.closeHistory();
       await chat.openFromHistory(titles[0]);
       await chat.log.getByText("add a task: fix the roof").first().waitFor();
       assert.match(await chat.say("list my tasks"), /fix the roof/);

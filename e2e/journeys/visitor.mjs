@@ -17,7 +17,7 @@ export function visitorJourneys({ stack, browser }) {
     const again = await readyChat(page);
     const titles = await again.historyTitles(1);
     assert.equal(titles.length, 1);
-    await again.button("Back to the conversation").click();
+    await again.closeHistory();
     await again.openFromHistory(titles[0]);
     await again.log.getByText("hello", { exact: true }).first().waitFor();
     assert.deepEqual(problems, []);

@@ -69,16 +69,29 @@ export class SecretKeeper {
     return (await this.#renew()).value;
   }
 
+  /** Forgets the secret: whoever signed in anew has another one. */
+  forget(): void {
+    this.#current = null;
+    this.#pending = null;
+  }
+
   #isEnding(secret: ClientSecret): boolean {
     if (secret.expiresAt === null) return false;
     return secret.expiresAt - this.#now() < RENEW_BEFORE_MS;
   }
 
   #renew(): Promise<ClientSecret> {
-    this.#pending ??= this.#next()
-      .then((secret) => (this.#current = secret))
-      .finally(() => (this.#pending = null));
-    return this.#pending;
+    if (this.#pending !== null) return this.#pending;
+    const asked = this.#next()
+      .then((secret) => {
+        if (this.#pending === asked) this.#current = secret;
+        return secret;
+      })
+      .finally(() => {
+        if (this.#pending === asked) this.#pending = null;
+      });
+    this.#pending = asked;
+    return asked;
   }
 
   /** A secret too old to be renewed (the laptop slept over night) must not lock the person out. */

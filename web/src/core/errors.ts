@@ -119,6 +119,11 @@ export function wordsOfPage(error: Error): string | null {
   return words === '' ? null : words.slice(0, MAX_WORDS);
 }
 
+/** Whether a login that has ended may be why: the server knows nobody (401), or the page said no in its own words. */
+export function mayBeSignedOut(error: Error): boolean {
+  return (error instanceof RequestError && error.status === 401) || wordsOfPage(error) !== null;
+}
+
 /** True for the error that `AbortController.abort()` causes. */
 export function isAbort(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === 'AbortError';

@@ -2,7 +2,7 @@
  * Whether items and events have what everything that shows them counts on. A server, or an agent behind
  * it, may send anything; what has no content is left out, instead of taking the conversation with it.
  */
-import type { ThreadItem } from './protocol';
+import type { Annotation, AssistantContent, Source, ThreadItem } from './protocol';
 
 const HAS: Readonly<Partial<Record<ThreadItem['type'], (item: Readonly<Record<string, unknown>>) => boolean>>> = {
   user_message: ({ content, attachments }) => isListOf(content, hasText) && (attachments == null || isListOf(attachments, isObject)),
@@ -15,6 +15,26 @@ const HAS: Readonly<Partial<Record<ThreadItem['type'], (item: Readonly<Record<st
 
 export function isWhole(item: ThreadItem): boolean {
   return isObject(item) && typeof item.id === 'string' && (!Object.hasOwn(HAS, item.type) || HAS[item.type]?.({ ...item }) === true);
+}
+
+/** What each kind of source cannot be shown without, beside its title. */
+const SOURCE_HAS: Readonly<Record<string, string>> = { url: 'url', file: 'filename', entity: 'id' };
+
+function isSource(source: unknown): source is Source {
+  if (!isObject(source) || typeof source['title'] !== 'string') return false;
+  const key = Object.hasOwn(SOURCE_HAS, String(source['type'])) ? SOURCE_HAS[String(source['type'])] : undefined;
+  return key !== undefined && typeof source[key] === 'string';
+}
+
+/** The sources of a list that can be shown. */
+export function sourcesIn(list: unknown): Source[] {
+  return Array.isArray(list) ? list.filter(isSource) : [];
+}
+
+/** The annotations of a part whose sources can be shown. */
+export function annotationsOf(part: AssistantContent | undefined): Annotation[] {
+  const list: unknown = part?.annotations;
+  return Array.isArray(list) ? list.filter((annotation): annotation is Annotation => isObject(annotation) && isSource(annotation['source'])) : [];
 }
 
 type Fields = Readonly<Record<string, unknown>>;

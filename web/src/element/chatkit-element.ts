@@ -5,7 +5,7 @@
 import type { OpenAIChatKit } from '@openai/chatkit';
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
-import { DomainRefusedError, IntegrationError, RequestError, asError, detailsOf, isForDeveloper } from '../core/errors';
+import { DomainRefusedError, IntegrationError, RequestError, asError, callPage, detailsOf, isForDeveloper } from '../core/errors';
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { Languages } from '../i18n/language';
@@ -13,7 +13,8 @@ import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
 import { draftOf } from '../store/tags';
-import { sharedSheet } from '../theme/sheet';
+import { adopt } from '../theme/adopt';
+import { elementCss } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
 import { mountPoint } from '../ui/mount';
 import type { Blocked, Ui } from '../ui/context';
@@ -72,7 +73,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
   constructor() {
     super();
     const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [sharedSheet()];
+    adopt(root, elementCss);
     this.#mount = mountPoint();
     root.append(this.#mount);
     instances += 1;
@@ -86,6 +87,10 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       translate: () => this.#languages.current.value.t,
       newId,
       now: () => new Date(),
+      signIn: async () => {
+        await callPage(() => this.#options.value?.onSignIn?.());
+        this.#connection?.forget();
+      },
       giveBack: (message, whole) => this.#giveBack(message, whole),
     });
     this.#attachments = new DraftAttachments({
@@ -267,8 +272,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     this.#started = null;
     const { initialThread } = this.#currentOptions();
     const remembered = this.#rememberThread();
-    const open = initialThread !== null ? () => this.#chat.open(initialThread) : remembered !== null ? () => this.#chat.reopen(remembered) : null;
-    this.#whenPrepared = open;
+    const threadId = initialThread ?? remembered;
+    if (threadId !== null) this.#whenPrepared = () => this.#chat.openFirst(threadId, initialThread === null);
     void preparing;
     this.#announceReady();
   }
@@ -295,7 +300,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     if (this.#connection !== connection) return;
     const next = this.#whenPrepared;
     this.#whenPrepared = null;
-    await next?.();
+    await Promise.all([next?.(), this.#chat.refreshHistory()]);
   }
 
   /** Keeps the id of the open thread for the next load of the page, while the page wants that; gives the one of the last. */

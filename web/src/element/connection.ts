@@ -19,6 +19,8 @@ export interface Connection {
   readonly client: ChatClient;
   /** The way for files, by the options as they are now; `null` when there is none. */
   readonly uploader: () => Uploader | null;
+  /** Forgets what the server was shown so far: the next request asks for a new secret. */
+  readonly forget: () => void;
   /** Throws when this page may not use the chat; a hosted door also fetches its first secret here. */
   readonly prepare: () => Promise<void>;
 }
@@ -56,6 +58,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
             : twoPhaseUpload(client, api.url, send, browserEnvironment, discard),
         );
       },
+      forget: () => undefined,
       prepare: async () => {
         if (await checkDomainKey(api.domainKey, domainCheck(serverOrigin))) Object.assign(runs, { mayAnnounce: true, isKnown: true });
       },
@@ -76,6 +79,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
   return {
     client,
     uploader: () => uploader,
+    forget: () => secrets.forget(),
     prepare: async () => {
       try {
         await secrets.get();

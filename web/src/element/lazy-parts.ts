@@ -11,7 +11,7 @@ import type { Messages } from '../i18n/translate';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
 
-type Part = 'formula' | 'highlight' | 'icons' | 'past' | 'questions' | 'widgets';
+type Part = 'cards' | 'formula' | 'highlight' | 'icons' | 'past' | 'questions' | 'widgets';
 
 /** A part of the interface; `null` until it is there. */
 export interface LazyUi<T> {
@@ -26,7 +26,9 @@ export interface LazyParts {
   readonly highlight: ReturnType<typeof lazyHighlighter>;
   /** Shows a formula, at once where its part is loaded. */
   readonly formula: ReturnType<typeof lazyFormulas>;
-  /** Search and export, for the list of conversations. */
+  /** The card beside a reference. */
+  readonly cards: LazyUi<typeof import('../cards/index')>;
+  /** What finds, changes and saves conversations, for their list. */
   readonly past: LazyUi<typeof import('../past/index')>;
   /** Questions of the server, in place of the text field. */
   readonly questions: LazyUi<typeof import('../questions/index')>;
@@ -56,7 +58,8 @@ export function lazyParts(folder: () => string): LazyParts {
   return {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
-    past: lazyUi(() => loadUi<typeof import('../past/index')>('past'), failed('search and export could not be loaded; the history is shown without.')),
+    cards: lazyUi(() => loadUi<typeof import('../cards/index')>('cards'), failed('cards beside references could not be loaded; sources are listed below the answers.')),
+    past: lazyUi(() => loadUi<typeof import('../past/index')>('past'), failed('what finds, changes and saves conversations could not be loaded; the history is a list.')),
     questions: lazyUi(() => loadUi<typeof import('../questions/index')>('questions'), failed('questions could not be loaded; they are shown, and answered in words.')),
     widgets: lazyUi(() => loadUi<typeof import('../widgets/index')>('widgets'), failed('widgets could not be loaded; their text is shown.')),
     locales: LOCALES,

@@ -67,6 +67,12 @@ export class Reader {
     return this.#typed(key, 'string', 'a string') as string | null;
   }
 
+  /** Words that name something: none are as if nothing was given. */
+  words(key: string): string | null {
+    const text = this.text(key);
+    return text === null || text.trim() === '' ? null : text;
+  }
+
   requiredText(key: string): string {
     const value = this.text(key);
     if (value === null || value === '') throw new IntegrationError(`${this.#path}.${key} is missing.`);

@@ -57,6 +57,8 @@ export type ClientToolHandler = (call: { name: string; params: Record<string, un
 
 export interface Options {
   readonly api: ApiOptions;
+  /** Ours: the page's way to sign in again. */
+  readonly onSignIn: (() => unknown) | null;
   readonly locale: string;
   readonly theme: ThemeOptions;
   readonly frameTitle: string;
@@ -147,13 +149,14 @@ export function readOptions(raw: unknown, page: PageFacts, report: OptionReport)
   const commands = root.section('commands');
   const dictation = composer.section('dictation');
   const notice = root.section('aiNotice');
-  const noticeText = notice.text('text');
+  const noticeText = notice.words('text');
   const disclaimer = root.has('disclaimer') ? root.section('disclaimer') : null;
   const options: Options = {
     api: readApi(root, page),
+    onSignIn: root.section('api').callback('onSignIn'),
     locale: root.text('locale') ?? page.language,
     theme,
-    frameTitle: root.text('frameTitle') ?? 'Chat',
+    frameTitle: root.words('frameTitle') ?? 'Chat',
     initialThread: root.text('initialThread'),
     onClientTool: root.callback('onClientTool') as ClientToolHandler | null,
     header: {
@@ -229,6 +232,8 @@ function readApi(root: Reader, page: PageFacts): ApiOptions {
         : `options.api has ${doors.join(' and ')}; keep one of them, they are different ways in.`,
     );
   }
+  // Read in `readOptions`. A visitor has no login.
+  if (!api.has('clientToken')) api.know('onSignIn');
   // The hosted doors have one way for files; a strategy is settled for them, whatever it says.
   api.know('uploadStrategy');
   const door = doors[0];
@@ -297,7 +302,7 @@ function readHeaderAction(header: Reader, key: string): HeaderAction | null {
   const action = header.section(key);
   const onClick = action.callback('onClick');
   if (onClick === null) throw new IntegrationError(`options.header.${key}.onClick must be a function.`);
-  return { icon: action.requiredText('icon') as HeaderIcon, label: action.text('label'), onClick };
+  return { icon: action.requiredText('icon') as HeaderIcon, label: action.words('label'), onClick };
 }
 
 function readPrompt(item: Reader): Prompt {

@@ -9,6 +9,13 @@ export interface OwnOptions {
     clientToken?: string;
     /** The server of the hosted doors; where the script came from otherwise. */
     baseUrl?: string;
+    /**
+     * What the button "Sign in again" does, which stands beside a failure that may be that of a login: `getClientSecret` or
+     * `fetch` threw an error with words, or the server answered 401. Called in the click, so it may open a window. When it
+     * resolves, the chat asks for the secret again and goes on. Without it, there is no such button. (It stands in `api` and
+     * not beside it, because the React bindings take options that begin with `on` for listeners.)
+     */
+    onSignIn?: () => void | Promise<void>;
   };
   header?: {
     leftAction?: {

@@ -4,6 +4,7 @@
  * as everywhere; one that the page has put there is taken.
  */
 import type { ChatKitOptions, OpenAIChatKit } from '@openai/chatkit';
+import { adopt } from '../theme/adopt';
 import { CHAT_ICON, CLOSE_ICON, icon, make } from './dom';
 import css from './launcher.css';
 import { loadElement } from './load';
@@ -32,16 +33,6 @@ const NATIVE_LAYERS = 'dialog[open], :popover-open';
 const OWN_LAYERS = '.history, .rename, [role=alertdialog]';
 
 let server = '';
-let sheet: CSSStyleSheet | null = null;
-
-function sharedSheet(): CSSStyleSheet {
-  if (sheet === null) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-  }
-  return sheet;
-}
-
 export class LauncherElement extends HTMLElement {
   static readonly observedAttributes = ['label', 'message', 'badge', 'open', 'locale', 'client-token'];
 
@@ -57,6 +48,7 @@ export class LauncherElement extends HTMLElement {
   readonly #dismiss = make('button', 'dismiss', icon(CLOSE_ICON));
   readonly #phone = matchMedia(PHONE);
   #words: Words = ENGLISH;
+  #asked = '';
   #options: LauncherOptions | null = null;
   #chat: (HTMLElement & OpenAIChatKit) | null = null;
   #starting: Promise<void> | null = null;
@@ -70,7 +62,7 @@ export class LauncherElement extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [sharedSheet()];
+    adopt(root, css);
     this.#panel.tabIndex = -1;
     this.#bar.append(this.#shut);
     this.#panel.append(this.#bar, this.#wait, this.#said, document.createElement('slot'));
@@ -116,14 +108,18 @@ export class LauncherElement extends HTMLElement {
   }
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
-    if (!this.isConnected || before === now) return;
+    if (before === now) return;
+    // Read as it comes: an element that is being made has its attributes before its place in the page.
+    if (name === 'badge') this.badge = Number(now ?? 0);
+    if (!this.isConnected) return;
     if (name === 'open') {
       if (now === null) this.close();
       else this.#quietly(this.open());
-    } else if (name === 'badge') this.badge = Number(now ?? 0);
-    else if (name === 'message') this.#plan();
-    else if (name === 'locale') void this.#speak();
-    else if (name === 'client-token') this.#apply();
+    } else if (name === 'message') this.#plan();
+    else if (name === 'locale') {
+      this.#apply();
+      void this.#speak();
+    } else if (name === 'client-token') this.#apply();
     this.#draw();
   }
 
@@ -252,7 +248,8 @@ export class LauncherElement extends HTMLElement {
     const close = { icon: 'close', label: this.#words.close, onClick: () => this.close() };
     const header = isFree ? { ...options.header, rightAction: close } : options.header;
     const api = options.api ?? { clientToken: token };
-    this.#chat.setOptions({ ...options, api, ...(header === undefined ? {} : { header }) } as ChatKitOptions);
+    const locale = this.#locale;
+    this.#chat.setOptions({ ...options, api, ...(locale === undefined ? {} : { locale }), ...(header === undefined ? {} : { header }) } as ChatKitOptions);
     this.#bar.hidden = isFree;
   }
 
@@ -261,10 +258,17 @@ export class LauncherElement extends HTMLElement {
     void opening.catch(() => undefined);
   }
 
+  /** The language that the page asks for. */
+  get #locale(): string | undefined {
+    return this.getAttribute('locale') ?? this.#options?.locale;
+  }
+
   async #speak(): Promise<void> {
-    const asked = this.getAttribute('locale') ?? this.#options?.locale ?? navigator.language;
+    const asked = this.#locale ?? navigator.language;
+    this.#asked = asked;
     const words = await wordsIn(asked, server);
-    if (words === this.#words) return;
+    // What was asked for meanwhile goes before what took longer.
+    if (this.#asked !== asked || words.tag === this.#words.tag) return;
     this.#words = words;
     this.#draw();
     this.#apply();
@@ -272,7 +276,8 @@ export class LauncherElement extends HTMLElement {
 
   #draw(): void {
     const { open, close, dismiss, fresh } = this.#words;
-    const label = this.getAttribute('label') ?? open;
+    const given = this.getAttribute('label') ?? '';
+    const label = given.trim() === '' ? open : given;
     this.#bubble.setAttribute('aria-expanded', String(this.#isOpen));
     this.#bubble.setAttribute('aria-label', this.#isOpen ? close : this.#count > 0 ? `${label} (${fresh(this.#count)})` : label);
     this.#bubble.replaceChildren(icon(this.#isOpen ? CLOSE_ICON : CHAT_ICON), this.#badge);
@@ -284,19 +289,20 @@ export class LauncherElement extends HTMLElement {
     this.#panel.setAttribute('aria-label', this.#options?.frameTitle ?? label);
   }
 
-  #show(): void {
+  #show(focus?: HTMLElement | null): void {
     // Over everything and alone on a phone; beside the page elsewhere.
     if (this.#phone.matches) this.#panel.showModal();
     else this.#panel.show();
-    this.#panel.focus({ preventScroll: true });
+    (focus ?? this.#panel).focus({ preventScroll: true });
   }
 
   #isMoving = false;
   readonly #onScreen = (): void => {
     if (!this.#isOpen) return;
     this.#isMoving = true;
+    const focus = this.#panel.matches(':focus-within') || this.matches(':focus-within') ? deepest(this.ownerDocument) : null;
     this.#panel.close();
-    this.#show();
+    this.#show(focus);
     // The event of this closing comes later.
     setTimeout(() => (this.#isMoving = false), 0);
   };
@@ -345,6 +351,13 @@ export class LauncherElement extends HTMLElement {
 function focused(): Element | null {
   const { activeElement } = document;
   return activeElement === document.body ? null : activeElement;
+}
+
+/** What has the focus, through all shadow roots. */
+function deepest(root: Document | ShadowRoot): HTMLElement | null {
+  const active = root.activeElement;
+  if (!(active instanceof HTMLElement)) return null;
+  return active.shadowRoot === null ? active : (deepest(active.shadowRoot) ?? active);
 }
 
 function schemeOf({ theme }: LauncherOptions): string | null {

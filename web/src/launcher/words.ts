@@ -21,7 +21,7 @@ const wordsOf = (tag: string, texts: Readonly<Record<string, string>>): Words =>
     open: text('launcher.open', 'Open the chat'),
     close: text('action.close', 'Close'),
     dismiss: text('action.dismiss', 'Dismiss'),
-    failed: text('error.start', 'The chat could not be reached. Please try again in a moment.'),
+    failed: text('error.start', 'The chat could not start. Please try again in a moment.'),
     fresh: (count) => text('launcher.new', 'New messages: {count}').replace('{count}', String(count)),
   };
 };

@@ -3,7 +3,8 @@
  * (Art. 50(2) of the EU's AI Act), with its time, and the model where the wire tells it.
  */
 import type { ChatClient } from '../core/client';
-import type { ThreadItem, ThreadMetadata } from '../core/protocol';
+import { annotationsOf, isWhole } from '../core/items';
+import type { Annotation, ThreadItem, ThreadMetadata } from '../core/protocol';
 import type { Translate } from '../i18n/translate';
 
 export interface Exported {
@@ -12,6 +13,8 @@ export interface Exported {
   /** Oldest first. */
   readonly items: readonly ThreadItem[];
   readonly now: Date;
+  /** There are more items than one file takes. */
+  readonly isCut: boolean;
 }
 
 const PAGE = 100;
@@ -20,15 +23,16 @@ const MAX_ITEMS = 20_000;
 /** What a machine made; the rest was said by the person, or is no content. */
 const MADE: ReadonlySet<string> = new Set(['assistant_message', 'widget', 'generated_image', 'workflow', 'task', 'client_tool_call', 'structured_input']);
 
-/** All items of a thread. Rejects as the client does. */
-export async function allItems(client: Pick<ChatClient, 'request'>, threadId: string, signal: AbortSignal): Promise<ThreadItem[]> {
+/** All items of a thread that can be shown, up to the most that a file takes. Rejects as the client does. */
+export async function allItems(client: Pick<ChatClient, 'request'>, threadId: string, signal: AbortSignal): Promise<Pick<Exported, 'items' | 'isCut'>> {
   const items: ThreadItem[] = [];
   let after: string | undefined;
   for (;;) {
     const page = await client.request('items.list', { thread_id: threadId, limit: PAGE, order: 'asc', ...(after === undefined ? {} : { after }) }, signal);
-    items.push(...page.data);
+    items.push(...page.data.filter(isWhole));
     const last = page.after ?? page.data.at(-1)?.id;
-    if (!page.has_more || last === undefined || last === after || items.length >= MAX_ITEMS) return items;
+    const isLast = !page.has_more || last === undefined || last === after;
+    if (isLast || items.length >= MAX_ITEMS) return { items: items.slice(0, MAX_ITEMS), isCut: !isLast || items.length > MAX_ITEMS };
     after = last;
   }
 }
@@ -48,14 +52,14 @@ function withModels(items: readonly ThreadItem[]): { item: ThreadItem; model: st
   });
 }
 
-export function asJson({ thread, title, items, now }: Exported): string {
+export function asJson({ thread, title, items, now, isCut }: Exported): string {
   const marked = withModels(items).map(({ item, model }) =>
     MADE.has(item.type) ? { ...item, generated_by: 'ai', generated_at: item.created_at, ...(model === null ? {} : { model }) } : item,
   );
-  return `${JSON.stringify({ title, thread_id: thread.id, created_at: thread.created_at, exported_at: now.toISOString(), contains: 'ai_generated_content', items: marked }, null, 2)}\n`;
+  return `${JSON.stringify({ title, thread_id: thread.id, created_at: thread.created_at, exported_at: now.toISOString(), contains: 'ai_generated_content', ...(isCut ? { complete: false } : {}), items: marked }, null, 2)}\n`;
 }
 
-export function asMarkdown({ thread, title, items, now }: Exported, t: Translate): string {
+export function asMarkdown({ thread, title, items, now, isCut }: Exported, t: Translate): string {
   const head = [
     '---',
     // A title is whatever somebody wrote: JSON's strings are YAML's, too.
@@ -81,6 +85,7 @@ export function asMarkdown({ thread, title, items, now }: Exported, t: Translate
     const made = [t('ai.made'), model ?? '', item.created_at].filter((part) => part !== '').join(' · ');
     parts.push(text, `*${oneLine(made)}*`);
   }
+  if (isCut) parts.push('---', t('history.exportCut', { count: items.length }));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -97,7 +102,7 @@ function textOf(item: ThreadItem): string {
       ].filter((part) => part !== '').join('\n\n');
     }
     case 'assistant_message':
-      return item.content.map((part) => [part.text, ...sourcesOf(part.annotations ?? [])].join('\n\n').trim()).join('\n\n');
+      return item.content.map((part) => [part.text, ...sourcesOf(annotationsOf(part))].join('\n\n').trim()).join('\n\n');
     case 'widget':
       return item.copy_text ?? `\`\`\`json\n${JSON.stringify(item.widget, null, 2)}\n\`\`\``;
     case 'generated_image':
@@ -119,6 +124,6 @@ function textOf(item: ThreadItem): string {
   }
 }
 
-function sourcesOf(annotations: Extract<ThreadItem, { type: 'assistant_message' }>['content'][number]['annotations'] & object): string[] {
+function sourcesOf(annotations: readonly Annotation[]): string[] {
   return annotations.map(({ source }) => (source.type === 'url' ? `- [${oneLine(source.title)}](<${source.url}>)` : `- ${oneLine(source.title)}`));
 }

@@ -1,17 +1,20 @@
 /**
- * What one does with conversations of the past beyond opening them: finding one, and taking one along. The entry of
- * the part that the element loads when the history is opened; without it, the list is still there.
+ * What one does with conversations of the past beyond opening them: finding one, giving it another title, taking it
+ * along, deleting it. The entry of the part that the element loads when the history is opened; without it, the list is still there.
  */
 import { useSignal } from '@preact/signals';
 import { FileDown, Search, X } from 'lucide';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import { asError, isAbort } from '../core/errors';
+import { asError } from '../core/errors';
 import type { ThreadMetadata } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import { useUi } from '../ui/context';
+import { useSheet } from '../ui/sheet';
 import { allItems, asJson, asMarkdown, fileName, type Exported } from './export';
 import css from './past.css';
+
+export { DeleteQuestion, RenameForm } from './row';
 
 /** How long somebody may go on writing before the server is asked. */
 const PAUSE_MS = 250;
@@ -27,9 +30,10 @@ export function HistorySearch(): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const query = useSignal('');
   const status = useSignal<'idle' | 'loading' | 'failed'>('idle');
+  const problem = useSignal('');
   const asking = useRef<AbortController | null>(null);
   const timer = useRef(0);
-  useStyle(field);
+  useSheet(field, css);
 
   const ask = async (after: string | null): Promise<void> => {
     asking.current?.abort();
@@ -53,9 +57,12 @@ export function HistorySearch(): JSX.Element {
       }
       status.value = 'idle';
     } catch (error) {
-      if (asking.current !== own || isAbort(error)) return;
-      status.value = 'failed';
-      history.found.value ??= [];
+      if (asking.current !== own) return;
+      await chat.quietly('error.history', Promise.reject(asError(error)), (words) => {
+        problem.value = words;
+        status.value = 'failed';
+        history.found.value ??= [];
+      });
     }
   };
   const forget = (): void => {
@@ -117,7 +124,7 @@ export function HistorySearch(): JSX.Element {
         )}
       </div>
       <p class={isEmpty || status.value === 'failed' ? 'past-said' : 'visually-hidden'} role="status">
-        {status.value === 'failed' ? t('error.history') : found === null || status.value === 'loading' ? '' : isEmpty ? t('widget.nothing') : t('history.found', { count: found.length })}
+        {status.value === 'failed' ? problem.value : found === null || status.value === 'loading' ? '' : isEmpty ? t('widget.nothing') : t('history.found', { count: found.length })}
       </p>
     </div>
   );
@@ -129,23 +136,20 @@ export function ExportChoice({ thread, title, onDone }: { readonly thread: Threa
   const first = useRef<HTMLButtonElement>(null);
   const isBusy = useSignal(false);
   const stop = useRef(new AbortController());
-  useStyle(first);
+  useSheet(first, css);
   useLayoutEffect(() => first.current?.focus({ preventScroll: true }), []);
   useEffect(() => () => stop.current.abort(), []);
   const save = async (kind: 'md' | 'json'): Promise<void> => {
     if (isBusy.value) return;
     isBusy.value = true;
-    try {
-      const items = await allItems(chat.history.client, thread.id, stop.current.signal);
-      const exported: Exported = { thread, title, items, now: new Date() };
+    const saving = allItems(chat.history.client, thread.id, stop.current.signal).then(({ items, isCut }) => {
+      const exported: Exported = { thread, title, items, isCut, now: new Date() };
       if (kind === 'md') download(`${fileName(title)}.md`, 'text/markdown', asMarkdown(exported, t));
       else download(`${fileName(title)}.json`, 'application/json', asJson(exported));
-      onDone();
-    } catch (error) {
-      if (isAbort(error)) return;
-      chat.toast.value = asError(error).message;
-      isBusy.value = false;
-    }
+      if (isCut) chat.toast.value = t('history.exportCut', { count: items.length });
+    });
+    if (await chat.quietly('action.failed', saving)) onDone();
+    else isBusy.value = false;
   };
   return (
     <div
@@ -193,19 +197,4 @@ function download(name: string, type: string, text: string): void {
   link.click();
   // The browser reads it after the click.
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
-let sheet: CSSStyleSheet | null = null;
-
-/** Gives the shadow root of `inside` this part's style sheet, once. */
-function useStyle(inside: { readonly current: HTMLElement | null }): void {
-  useLayoutEffect(() => {
-    const root = inside.current?.getRootNode();
-    if (!(root instanceof ShadowRoot)) return;
-    if (sheet === null) {
-      sheet = new CSSStyleSheet();
-      sheet.replaceSync(css);
-    }
-    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
-  }, []);
 }

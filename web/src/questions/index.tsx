@@ -2,10 +2,11 @@
 import { useSignal, useSignalEffect, type Signal } from '@preact/signals';
 import { ArrowUp, SkipForward } from 'lucide';
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import type { StructuredAnswer, StructuredQuestion } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import { useUi } from '../ui/context';
+import { useSheet } from '../ui/sheet';
 import css from './questions.css';
 
 /** What is filled in for one question. */
@@ -26,10 +27,7 @@ export function QuestionPanel(): JSX.Element | null {
   useSignalEffect(() => {
     if (focusRequests.value > 0) form.current?.querySelector<HTMLElement>('input, textarea')?.focus({ preventScroll: true });
   });
-  useLayoutEffect(() => {
-    const root = form.current?.getRootNode();
-    if (root instanceof ShadowRoot) adopt(root);
-  }, []);
+  useSheet(form, css);
   const item = chat.questions.value;
   if (item === null) return null;
   const isBusy = chat.phase.value !== 'idle';
@@ -75,16 +73,6 @@ export function QuestionPanel(): JSX.Element | null {
       </div>
     </form>
   );
-}
-
-let sheet: CSSStyleSheet | null = null;
-
-function adopt(root: ShadowRoot): void {
-  if (sheet === null) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-  }
-  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 }
 
 function answerOf({ chosen, words, skipped }: Filled): StructuredAnswer {

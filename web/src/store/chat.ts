@@ -3,10 +3,11 @@
  * in `turns.ts`, the loading of threads in `loader.ts`; what failed and how to try it again is here.
  */
 import { batch, computed, effect, signal } from '@preact/signals';
-import { BusyError, IntegrationError, RequestError, asError, isAbort, wordsOfPage } from '../core/errors';
+import { BusyError, IntegrationError, RequestError, asError, isAbort, mayBeSignedOut, wordsOfPage } from '../core/errors';
 import type { Recording } from '../core/dictation';
 import type { StreamingOperations, StructuredInputItem, StructuredSubmission, ThreadItem, ThreadStreamEvent } from '../core/protocol';
 import type { Start } from './follow';
+import type { MessageKey } from '../i18n/en';
 import { History } from './history';
 import { Loader, isGone } from './loader';
 import { answeredItem, pendingQuestions } from './questions';
@@ -30,9 +31,10 @@ export class Chat {
   readonly quote = signal<string | null>(null);
   readonly tags = signal<readonly DraftTag[]>([]);
   /** Feedback given in this session, by the key of the turn. */
-  readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative'>>>({});
+  readonly feedback = signal<Readonly<Record<string, 'positive' | 'negative' | undefined>>>({});
   /** Failures that belong to no place in the thread. */
   readonly toast = signal<string | null>(null);
+  readonly isSigningIn = signal(false);
   /** Counts messages sent, so that the view can bring the newest to the top. */
   readonly sent = signal(0);
   readonly isAnswering = computed(() => ['sending', 'streaming', 'tool'].includes(this.phase.value));
@@ -253,6 +255,17 @@ export class Chat {
     this.#ports.emit('chatkit.error', { error });
   }
 
+  /** Lets the page sign the person in again, then goes on with what could not be done. Called in the click itself: the page may open a window. */
+  async signIn(): Promise<void> {
+    if (this.isSigningIn.value) return;
+    this.isSigningIn.value = true;
+    const isIn = await this.quietly('action.failed', this.#ports.signIn());
+    this.isSigningIn.value = false;
+    if (!isIn) return;
+    if (this.transcript.error.value !== null && this.phase.value === 'idle') await this.retryFailed();
+    await this.refreshHistory();
+  }
+
   // --- Threads ---
 
   /** Opens a thread, or a new chat with `null`. An answer that runs in the one before goes on, where the server keeps runs. */
@@ -268,16 +281,20 @@ export class Chat {
     await this.#load(threadId, 'reload');
   }
 
-  /** Opens the thread of a page that was loaded again; one that is gone is no failure then. */
-  async reopen(threadId: string): Promise<void> {
+  /**
+   * Opens the first thread, unless somebody began something before there was a way to the server; a history that was
+   * opened meanwhile stays. `isQuiet`: a thread that is gone is no failure, because the page was only loaded again.
+   */
+  async openFirst(threadId: string, isQuiet: boolean): Promise<void> {
+    if (this.threadId.value !== null || this.phase.value !== 'idle') return;
     this.#setThreadId(threadId);
-    await this.#load(threadId, 'reload', true);
+    await this.#load(threadId, 'reload', isQuiet);
   }
 
   /** Loads the open thread again; what is on the screen stays until then. */
   async refresh(): Promise<void> {
     if (this.threadId.value !== null) await this.#load(this.threadId.value, 'reload');
-    if (this.historyOpen.value) await this.history.refresh();
+    await this.refreshHistory();
   }
 
   /** Stops listening: the element left the page, or another thread is opened. */
@@ -345,7 +362,12 @@ export class Chat {
       this.historyOpen.value = true;
       this.#ports.emit('chatkit.history.open');
     }
-    await this.#quietly('error.history', this.history.refresh(), true);
+    await this.refreshHistory();
+  }
+
+  /** Loads the list anew, where it is open. */
+  async refreshHistory(): Promise<void> {
+    if (this.historyOpen.value) await this.quietly('error.history', this.history.refresh(), (words, error) => (this.history.problem.value = { words, signIn: mayBeSignedOut(error) }));
   }
 
   hideHistory(): void {
@@ -360,20 +382,18 @@ export class Chat {
   }
 
   async moreHistory(): Promise<void> {
-    await this.#quietly('error.history', this.history.more());
+    await this.quietly('error.history', this.history.more());
   }
 
   async rename(threadId: string, title: string): Promise<void> {
-    const { state } = this.transcript;
-    await this.#quietly('error.rename', this.history.rename(threadId, title).then(() => {
-      if (this.transcript.state.thread?.id === threadId && state.thread !== null) {
-        this.transcript.set({ ...this.transcript.state, thread: { ...state.thread, title } });
-      }
+    await this.quietly('error.rename', this.history.rename(threadId, title).then(() => {
+      const { state } = this.transcript;
+      if (state.thread?.id === threadId) this.transcript.set({ ...state, thread: { ...state.thread, title } });
     }));
   }
 
   async remove(threadId: string): Promise<void> {
-    await this.#quietly('error.delete', this.history.remove(threadId).then(() => {
+    await this.quietly('error.delete', this.history.remove(threadId).then(() => {
       if (this.threadId.value === threadId) this.#startAnew();
     }));
   }
@@ -388,7 +408,7 @@ export class Chat {
         const gap = written === '' || /\s$/.test(written) ? '' : ' ';
         this.draft.value = `${written}${gap}${text.trim()}`;
       });
-    await this.#quietly('dictation.failed', heard);
+    await this.quietly('dictation.failed', heard);
   }
 
   // --- Feedback ---
@@ -396,34 +416,37 @@ export class Chat {
   async giveFeedback(turnKey: string, itemIds: readonly string[], kind: 'positive' | 'negative'): Promise<void> {
     const threadId = this.threadId.value;
     if (threadId === null || itemIds.length === 0) return;
-    const before = this.feedback.value;
-    this.feedback.value = { ...before, [turnKey]: kind };
+    const before = this.feedback.value[turnKey];
+    this.feedback.value = { ...this.feedback.value, [turnKey]: kind };
     const sending = this.#ports
       .client()
       .request('items.feedback', { thread_id: threadId, item_ids: [...itemIds], kind }, new AbortController().signal)
       .catch((error: unknown) => {
-        this.feedback.value = before;
+        this.feedback.value = { ...this.feedback.value, [turnKey]: before };
         throw error;
       });
-    await this.#quietly('error.feedback', sending);
+    await this.quietly('error.feedback', sending);
   }
 
   /** Forgets thread, history and draft-independent state: the partner at the other end changed. */
   reset(): void {
     this.history.reset();
+    this.quote.value = null;
+    this.toast.value = null;
     this.#startAnew();
   }
 
-  /** Awaits a side job; its failure becomes a toast (or is shown where it belongs) and an event. */
-  async #quietly(key: 'error.history' | 'error.rename' | 'error.delete' | 'error.feedback' | 'dictation.failed', job: Promise<unknown>, inline = false): Promise<void> {
+  /** Awaits a side job and tells whether it was done. A failure is said, as a toast unless `say` has another place, and an event. */
+  async quietly(key: MessageKey, job: Promise<unknown>, say: (words: string, error: Error) => void = (words) => (this.toast.value = words)): Promise<boolean> {
     try {
       await job;
-    } catch (error) {
-      if (isAbort(error)) return;
-      const words = error instanceof RequestError && error.forUser ? error.message : (wordsOfPage(asError(error)) ?? this.#ports.translate()(key));
-      if (inline) this.history.problem.value = words;
-      else this.toast.value = words;
-      this.#report(asError(error));
+      return true;
+    } catch (thrown) {
+      if (isAbort(thrown)) return false;
+      const error = asError(thrown);
+      say(error instanceof RequestError && error.forUser ? error.message : (wordsOfPage(error) ?? this.#ports.translate()(key)), error);
+      this.#report(error);
+      return false;
     }
   }
 

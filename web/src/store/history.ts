@@ -1,5 +1,5 @@
 /** The list of conversations: pages of it, newest first, with rename and delete. */
-import { signal } from '@preact/signals';
+import { signal, type Signal } from '@preact/signals';
 import type { ChatClient } from '../core/client';
 import type { ThreadMetadata } from '../core/protocol';
 
@@ -13,8 +13,10 @@ export class History {
   readonly moreFound = signal<(() => void) | null>(null);
   readonly status = signal<'idle' | 'loading' | 'failed'>('idle');
   readonly hasMore = signal(false);
-  /** Why the list could not be loaded, in words. */
-  readonly problem = signal('');
+  /** Why the list could not be loaded, in words, and whether signing in again may help. */
+  readonly problem = signal({ words: '', signIn: false });
+  /** Changes with whom the list belongs to. */
+  readonly #partner = signal(0);
   #after: string | undefined;
   #loading: AbortController | null = null;
   readonly #client: () => ChatClient;
@@ -25,6 +27,10 @@ export class History {
 
   get client(): ChatClient {
     return this.#client();
+  }
+
+  get partner(): number {
+    return this.#partner.value;
   }
 
   /** Loads the first page anew; what is shown stays until it is there. */
@@ -45,34 +51,36 @@ export class History {
   }
 
   async rename(threadId: string, title: string): Promise<void> {
-    const undo = this.#change((list) => list.map((entry) => (entry.id === threadId ? { ...entry, title } : entry)));
-    try {
-      await this.#client().request('threads.update', { thread_id: threadId, title }, new AbortController().signal);
-    } catch (error) {
-      undo();
-      throw error;
-    }
+    await this.#change(threadId, (entry) => [{ ...entry, title }], this.#client().request('threads.update', { thread_id: threadId, title }, new AbortController().signal));
   }
 
   async remove(threadId: string): Promise<void> {
-    const undo = this.#change((list) => list.filter(({ id }) => id !== threadId));
-    try {
-      await this.#client().request('threads.delete', { thread_id: threadId }, new AbortController().signal);
-    } catch (error) {
-      undo();
-      throw error;
-    }
+    await this.#change(threadId, () => [], this.#client().request('threads.delete', { thread_id: threadId }, new AbortController().signal));
   }
 
-  /** Changes what is listed and what was found alike; gives the way back. */
-  #change(by: (list: readonly ThreadMetadata[]) => readonly ThreadMetadata[]): () => void {
-    const [threads, found] = [this.threads.value, this.found.value];
-    this.threads.value = by(threads);
-    this.found.value = found && by(found);
-    return () => {
-      this.threads.value = threads;
-      this.found.value = found;
-    };
+  /** Changes one conversation where it is listed and where it was found; takes that one back when `job` fails. */
+  async #change(threadId: string, by: (entry: ThreadMetadata) => ThreadMetadata[], job: Promise<unknown>): Promise<void> {
+    const { partner } = this;
+    const undo = [this.threads, this.found].map((list: Signal<readonly ThreadMetadata[] | null>) => {
+      const at = list.value?.findIndex(({ id }) => id === threadId) ?? -1;
+      const entry = list.value?.[at];
+      if (list.value !== null && entry !== undefined) list.value = list.value.flatMap((other) => (other === entry ? by(other) : [other]));
+      return (): void => {
+        const now = list.value;
+        if (now === null || entry === undefined) return;
+        const rest = now.filter(({ id }) => id !== threadId);
+        const place = rest.length < now.length ? now.findIndex(({ id }) => id === threadId) : at;
+        list.value = [...rest.slice(0, place), entry, ...rest.slice(place)];
+      };
+    });
+    try {
+      await job;
+    } catch (error) {
+      // Another person's list has no place for it, and their screen none for the reason.
+      if (this.partner !== partner) return;
+      for (const back of undo) back();
+      throw error;
+    }
   }
 
   /** Forgets everything: another conversation partner, another list. */
@@ -81,6 +89,8 @@ export class History {
     this.#loading = null;
     this.threads.value = [];
     this.found.value = null;
+    this.moreFound.value = null;
+    this.#partner.value += 1;
     this.hasMore.value = false;
     this.status.value = 'idle';
     this.#after = undefined;

@@ -1,6 +1,6 @@
 /** What the chat needs from outside, and the values it is told. */
 import type { ChatClient } from '../core/client';
-import { isForDeveloper, RequestError, wordsOfPage } from '../core/errors';
+import { isForDeveloper, mayBeSignedOut, RequestError, wordsOfPage } from '../core/errors';
 import type { InferenceOptions, UserContent, WidgetNode } from '../core/protocol';
 import type { Line } from '../core/retry';
 import type { ClientToolHandler } from '../core/tools';
@@ -25,6 +25,8 @@ export interface ChatPorts {
   /** A fresh id for what the server has not named yet. */
   readonly newId: () => string;
   readonly now: () => Date;
+  /** `api.onSignIn` of the page; from then on nothing of the login before is used. */
+  readonly signIn: () => Promise<void>;
   /** Puts a message that was not sent back where it was written; `whole`: also beside what is written there now. */
   readonly giveBack: (message: Message, whole: boolean) => void;
 }
@@ -46,6 +48,10 @@ export interface Message {
 
 /** What a person reads about a failure, and whether trying again can help. `otherwise`: where nobody wrote words for it. */
 export function turnErrorOf(error: Error, t: Translate, otherwise: MessageKey = 'error.generic'): TurnError {
+  return { ...saidOf(error, t, otherwise), ...(mayBeSignedOut(error) ? { signIn: true } : {}) };
+}
+
+function saidOf(error: Error, t: Translate, otherwise: MessageKey): TurnError {
   if (error instanceof RequestError) {
     const refused = error.status >= 400 && error.status < 500 && error.status !== 429 && error.status !== 401;
     const words = isForDeveloper(error.code) ? t('error.refused') : t('error.server');

@@ -28,6 +28,8 @@ export interface TurnError {
   /** The server's own words, or `null` when the element should use its own. */
   readonly message: string | null;
   readonly allowRetry: boolean;
+  /** Signing in again may help. */
+  readonly signIn?: boolean;
   /** It is about the conversation as a whole, and no turn's. */
   readonly ofLoad?: true;
 }

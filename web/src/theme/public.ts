@@ -50,5 +50,5 @@ export const PARTS: Readonly<Record<string, string>> = {
   send: 'The round button: send, and stop.',
   'ai-notice': 'The line that says that this is an AI.',
   disclaimer: "The page's own line below the composer.",
-  history: 'The list of conversations, over everything.',
+  history: 'The list of conversations: beside the conversation from 900 pixels on, over it where there is less room.',
 };

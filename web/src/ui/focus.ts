@@ -80,6 +80,6 @@ function successorOf(lost: HTMLElement, panel: Element | null, app: HTMLElement)
   if (history !== null) return history;
   const cameBack = lost.matches('.back') || (panel !== null && !lost.matches('.history-open'));
   // A finger on the text field brings the keyboard up, which nobody asked for.
-  const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled, .questions :is(input, textarea)');
+  const field = matchMedia('(pointer: coarse)').matches ? null : find('.composer textarea:enabled, .questions :is(input, textarea), .composer.skeleton');
   return (cameBack ? find('.history-button') : null) ?? field ?? find('.thread, .start, .refusal');
 }

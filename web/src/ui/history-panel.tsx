@@ -1,5 +1,5 @@
-/** The list of conversations by day, with rename in place and delete after a question. */
-import { Check, MessageSquareText, Pencil, Trash2, X } from 'lucide';
+/** The list of conversations by day. What is done with one beyond opening it is in `past/`. */
+import { CircleAlert, MessageSquareText, Pencil, RotateCcw, Trash2 } from 'lucide';
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
@@ -7,6 +7,7 @@ import type { ThreadMetadata } from '../core/protocol';
 import { dayLabel } from '../i18n/translate';
 import { Icon } from '../icons/icon';
 import { useLocale, useOptions, useUi } from './context';
+import { SignIn } from './sign-in';
 
 export function HistoryPanel(): JSX.Element {
   const { chat, t, parts } = useUi();
@@ -43,7 +44,7 @@ export function HistoryPanel(): JSX.Element {
       }}
     >
       <div class="history-inner">
-        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search />)}
+        {hasSearch && (Search === undefined ? <div class="search-room" /> : <Search key={history.partner} />)}
         {groups.map(({ day, threads: list }) => (
           <section key={day} class="history-group" aria-label={day}>
             <h3>{day}</h3>
@@ -64,8 +65,11 @@ export function HistoryPanel(): JSX.Element {
         )}
         {status.value === 'failed' && (
           <div class="notice danger" role="alert">
-            <div class="notice-text">{history.problem.value}</div>
+            <Icon of={CircleAlert} />
+            <div class="notice-text">{history.problem.value.words}</div>
+            <SignIn helps={history.problem.value.signIn} />
             <button type="button" class="button" onClick={() => void chat.showHistory()}>
+              <Icon of={RotateCcw} size={15} />
               {t('action.retry')}
             </button>
           </div>
@@ -93,7 +97,9 @@ function Skeletons(): JSX.Element {
 function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
   const { chat, t, parts } = useUi();
   const { history } = useOptions();
-  const past = history.showExport ? parts.past.part.value : null;
+  const { part, hasFailed } = parts.past;
+  const past = part.value;
+  const Export = history.showExport ? past?.ExportButton : undefined;
   const mode = useSignal<'show' | 'rename' | 'delete' | 'export'>('show');
   const open = useRef<HTMLButtonElement>(null);
   const back = (): void => {
@@ -102,23 +108,23 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
     setTimeout(() => open.current?.focus({ preventScroll: true }), 0);
   };
   const title = thread.title ?? t('header.new');
-  if (mode.value === 'rename') {
+  if (mode.value === 'rename' && past !== null) {
     return (
       <li class="history-row">
-        <RenameForm thread={thread} onDone={back} />
+        <past.RenameForm thread={thread} onDone={back} />
         {/* Its room, so that the title stays where it is. */}
-        {past !== null && (
+        {Export !== undefined && (
           <span class="unseen">
-            <past.ExportButton title={title} onClick={back} />
+            <Export title={title} onClick={back} />
           </span>
         )}
       </li>
     );
   }
-  if (mode.value === 'delete') {
+  if (mode.value === 'delete' && past !== null) {
     return (
       <li class="history-row">
-        <DeleteQuestion thread={thread} title={title} onCancel={back} />
+        <past.DeleteQuestion thread={thread} title={title} onCancel={back} />
       </li>
     );
   }
@@ -135,13 +141,13 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
       <button ref={open} type="button" class="history-open" dir="auto" aria-current={current ? 'true' : undefined} onClick={() => openThread()}>
         {title}
       </button>
-      {past !== null && <past.ExportButton title={title} onClick={() => (mode.value = 'export')} />}
-      {history.showRename && (
+      {Export !== undefined && <Export title={title} onClick={() => (mode.value = 'export')} />}
+      {history.showRename && !hasFailed.value && (
         <button type="button" class="icon-button small" aria-label={`${t('history.rename')}: ${title}`} onClick={() => (mode.value = 'rename')}>
           <Icon of={Pencil} size={15} />
         </button>
       )}
-      {history.showDelete && (
+      {history.showDelete && !hasFailed.value && (
         <button type="button" class="icon-button small" aria-label={`${t('action.delete')}: ${title}`} onClick={() => (mode.value = 'delete')}>
           <Icon of={Trash2} size={15} />
         </button>
@@ -153,81 +159,4 @@ function Row({ thread }: { readonly thread: ThreadMetadata }): JSX.Element {
     if (current && chat.transcript.error.value === null) chat.uncover();
     else void chat.open(thread.id);
   }
-}
-
-/** The careful answer has the focus, so that Enter deletes nothing by accident. */
-function DeleteQuestion({ thread, title, onCancel }: { readonly thread: ThreadMetadata; readonly title: string; readonly onCancel: () => void }): JSX.Element {
-  const { chat, id, t } = useUi();
-  const cancel = useRef<HTMLButtonElement>(null);
-  useLayoutEffect(() => cancel.current?.focus({ preventScroll: true }), []);
-  const question = `${id}-delete`;
-  return (
-    <div
-      class="question"
-      role="alertdialog"
-      aria-labelledby={question}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.stopPropagation();
-        onCancel();
-      }}
-    >
-      <span id={question} dir="auto">
-        {t('history.deleteQuestion', { title })}
-      </span>
-      <span class="row-buttons">
-        <button ref={cancel} type="button" class="button" onClick={onCancel}>
-          {t('action.cancel')}
-        </button>
-        <button
-          type="button"
-          class="button danger"
-          onClick={(event) => {
-            event.currentTarget.closest<HTMLElement>('.history')?.focus({ preventScroll: true });
-            void chat.remove(thread.id);
-          }}
-        >
-          {t('action.delete')}
-        </button>
-      </span>
-    </div>
-  );
-}
-
-function RenameForm({ thread, onDone }: { readonly thread: ThreadMetadata; readonly onDone: () => void }): JSX.Element {
-  const { chat, t } = useUi();
-  const input = useRef<HTMLInputElement>(null);
-  useLayoutEffect(() => {
-    input.current?.focus({ preventScroll: true });
-    input.current?.select();
-  }, []);
-  const save = (event: Event): void => {
-    event.preventDefault();
-    const title = input.current?.value.trim() ?? '';
-    onDone();
-    if (title !== '' && title !== thread.title) void chat.rename(thread.id, title);
-  };
-  return (
-    <form class="rename" onSubmit={save}>
-      <input
-        ref={input}
-        class="field"
-        dir="auto"
-        aria-label={t('history.renameTitle')}
-        defaultValue={thread.title ?? ''}
-        maxLength={200}
-        onKeyDown={(event) => {
-          if (event.key !== 'Escape') return;
-          event.stopPropagation();
-          onDone();
-        }}
-      />
-      <button type="submit" class="icon-button small" aria-label={t('action.save')}>
-        <Icon of={Check} size={15} />
-      </button>
-      <button type="button" class="icon-button small" aria-label={t('action.cancel')} onClick={onDone}>
-        <Icon of={X} size={15} />
-      </button>
-    </form>
-  );
 }

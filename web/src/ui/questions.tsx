@@ -9,7 +9,8 @@ export function Questions(): JSX.Element {
   const { part, hasFailed, want } = parts.questions;
   useEffect(want, []);
   if (hasFailed.value) return <Composer />;
-  if (part.value === null) return <div class="composer skeleton" role="status" aria-label={t('widget.loading')} />;
+  // It has the focus of the text field before it, until there are questions to take it.
+  if (part.value === null) return <div class="composer skeleton" tabIndex={-1} role="status" aria-label={t('widget.loading')} />;
   const { QuestionPanel } = part.value;
   return <QuestionPanel />;
 }

@@ -15,7 +15,7 @@ export function StartScreen(): JSX.Element {
   return (
     <div class="start" part="start" tabIndex={-1}>
       <div class="start-inner">
-        <h1 class="greeting" part="greeting" dir="auto">{startScreen.greeting ?? t('start.greeting')}</h1>
+        <h2 class="greeting" part="greeting" dir="auto">{startScreen.greeting ?? t('start.greeting')}</h2>
         {startScreen.prompts.length > 0 && (
           <ul class="prompts" aria-label={t('start.prompts')}>
             {startScreen.prompts.map((prompt, index) => (

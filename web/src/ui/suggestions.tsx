@@ -16,6 +16,7 @@ import { useOptions, useUi } from './context';
 import { Popover } from './popover';
 
 const PAUSE_MS = 140;
+/** The most that a search may find: typing on finds less. */
 const MOST = 50;
 
 interface Suggestion {
@@ -75,7 +76,7 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
     found.value = [];
   };
   const show = (suggestions: readonly Suggestion[]): void => {
-    found.value = grouped(suggestions.slice(0, MOST));
+    found.value = grouped(suggestions);
     active.value = 0;
   };
   const failed = (error: unknown): void => {
@@ -140,6 +141,8 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
     ].filter(({ label }) => label.toLocaleLowerCase().includes(query.toLocaleLowerCase()));
 
   const look: Suggestions['look'] = (area) => {
+    // What is typed is no choice of a button's list.
+    if (choice.peek() !== null) close();
     const entity = entities.search === null ? null : queryAt(area.value, area.selectionStart);
     const command = entity === null && commands.enabled ? /^\/(\S{0,60})$/.exec(area.value.slice(0, area.selectionStart)) : null;
     const at = entity ?? (command === null ? null : { query: command[1] ?? '', start: 0 });
@@ -159,7 +162,7 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
     timer.current = setTimeout(() => {
       callPage(() => search(at.query)).then(
         (answer) => {
-          if (asked.current.turn === turn) show(entity === null ? [...own, ...listOf(answer, isCommand).map(ofCommand)] : listOf(answer, isEntity).map(ofEntity));
+          if (asked.current.turn === turn) show(entity === null ? [...own, ...listOf(answer, isCommand).slice(0, MOST).map(ofCommand)] : listOf(answer, isEntity).slice(0, MOST).map(ofEntity));
         },
         (error: unknown) => {
           if (asked.current.turn === turn) failed(error);

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { Check, Copy, RotateCcw, ThumbsDown, ThumbsUp, type IconNode } from 'lucide';
 import type { JSX } from 'preact';
+import { annotationsOf } from '../core/items';
 import type { Source, ThreadItem } from '../core/protocol';
 import { Icon } from '../icons/icon';
 import type { Turn } from '../store/signals';
@@ -85,7 +86,7 @@ function textOf(item: ThreadItem): string {
 
 function sourcesOf(items: readonly ThreadItem[]): Source[] {
   const sources = items.flatMap((item) => (item.type === 'assistant_message' ? item.content : []))
-    .flatMap((part) => part.annotations ?? [])
+    .flatMap(annotationsOf)
     .map(({ source }) => source);
   const seen = new Set<string>();
   return sources.filter((source) => {

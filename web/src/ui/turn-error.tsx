@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { Icon } from '../icons/icon';
 import type { Entry } from '../store/transcript';
 import { useUi } from './context';
+import { SignIn } from './sign-in';
 
 export function TurnErrorView(): JSX.Element | null {
   const { chat, t } = useUi();
@@ -13,6 +14,7 @@ export function TurnErrorView(): JSX.Element | null {
     <div class="notice danger" role="alert">
       <Icon of={CircleAlert} />
       <div class="notice-text" dir="auto">{error.message ?? t('error.generic')}</div>
+      <SignIn helps={error.signIn ?? false} />
       {error.allowRetry && (
         <button type="button" class="button" disabled={chat.phase.value !== 'idle'} onClick={() => void chat.retryFailed()}>
           <Icon of={RotateCcw} size={15} />

@@ -2,8 +2,9 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Turn } from '../store/signals';
+import { Boundary } from './boundary';
 import { useUi } from './context';
-import { ItemView } from './items/item-view';
+import { ItemView, reportBroken } from './items/item-view';
 import { TurnActions } from './turn-actions';
 
 interface TurnProps {
@@ -39,7 +40,11 @@ export function TurnView({ turn, last, fresh, children }: TurnProps): JSX.Elemen
         <ItemView key={entry.key} entry={transcript.entry(entry)} model={model} />
       ))}
       {children}
-      {!running && <TurnActions turn={turn} last={last} />}
+      {!running && (
+        <Boundary of={turn} otherwise={null} onFail={(error) => reportBroken('what belongs below an answer', error)}>
+          <TurnActions turn={turn} last={last} />
+        </Boundary>
+      )}
     </div>
   );
 }

@@ -1,9 +1,10 @@
 /** Draws widgets: the entry of the part that the element loads with the first widget of a conversation. */
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { WidgetItem, WidgetNode } from '../core/protocol';
 import { useUi } from '../ui/context';
+import { useSheet } from '../ui/sheet';
 import { ScopeContext, type Scope } from './scope';
 import { Child } from './tree';
 import { survey } from './values';
@@ -64,10 +65,7 @@ function Root({ of, scope: id, run, report }: RootProps): JSX.Element {
     () => ({ id, labelled, isFresh: isFresh.current, isBusy, run: (action) => calls.current.run(action), report: (error) => calls.current.report(error) }),
     [id, names],
   );
-  useLayoutEffect(() => {
-    const root = host.current?.getRootNode();
-    if (root instanceof ShadowRoot) adopt(root);
-  }, []);
+  useSheet(host, css);
   // While the whole of it waits, nothing in it can be used. Not `inert`: that would lose the focus.
   const refuse = (event: Event): void => {
     if (!isBusy.peek() || (event instanceof KeyboardEvent && event.key === 'Tab')) return;
@@ -81,14 +79,4 @@ function Root({ of, scope: id, run, report }: RootProps): JSX.Element {
       </div>
     </ScopeContext.Provider>
   );
-}
-
-let sheet: CSSStyleSheet | null = null;
-
-function adopt(root: ShadowRoot): void {
-  if (sheet === null) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
-  }
-  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 }

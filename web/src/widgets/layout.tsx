@@ -13,7 +13,7 @@ import { DirectionContext, FieldsContext, SchemeContext, useActor, useScheme, us
 import { background, border, color, container, edges, flow, inset, length, space, type Css, type Scheme } from './style';
 import { Favicon } from './text';
 import { Child, Children, keyOf, type ComponentProps } from './tree';
-import { childrenOf, count, flag, hasControls, record, word, type Node } from './values';
+import { childrenOf, count, flag, hasControls, hasWords, record, word, type Node } from './values';
 
 // --- Roots ---
 
@@ -195,6 +195,7 @@ export function ListViewItem({ node }: ComponentProps): JSX.Element {
       style={style}
       role="button"
       tabIndex={0}
+      aria-label={hasWords(node) ? undefined : t('widget.details')}
       aria-busy={isBusy.value}
       onClick={click}
       onKeyDown={(event) => {

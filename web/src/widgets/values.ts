@@ -75,3 +75,8 @@ const INTERACTIVE: ReadonlySet<string> = new Set(['Button', 'Input', 'Textarea',
 export function hasControls(node: Node): boolean {
   return childrenOf(node).some((child) => INTERACTIVE.has(child.type) || record(child['editable']) !== null || hasControls(child));
 }
+
+/** Whether there are words in it, which are its name for those who hear it. */
+export function hasWords(node: Node): boolean {
+  return ['value', 'label', 'alt'].some((key) => typeof node[key] === 'string' && node[key].trim() !== '') || childrenOf(node).some(hasWords);
+}

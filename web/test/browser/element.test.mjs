@@ -170,6 +170,26 @@ test('a page the server does not know is told so, though it cannot read the refu
   }
 });
 
+test('what somebody began before there was a way to the server is not undone by the first thread', async () => {
+  addPage(server, '/slow-secret', `const secret = new Promise((go) => (window.go = go)); chat.setOptions({ api: { async getClientSecret() { await secret; return (await (await fetch('/api/chatkit/start', { method: 'POST' })).json()).client_secret; } }, initialThread: 'thr_first' });`);
+  const thread = () => server.state.threads.set('thr_first', { id: 'thr_first', title: 'The first', created_at: new Date().toISOString(), status: { type: 'active' }, items: [{ type: 'user_message', id: 'u1', thread_id: 'thr_first', created_at: new Date().toISOString(), content: [{ type: 'input_text', text: 'from before' }], attachments: [], inference_options: {} }] });
+  await visit('/slow-secret', async (page) => {
+    thread();
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.evaluate(() => window.go());
+    await page.locator('.history-open').getByText('The first').waitFor();
+    await page.locator('.bubble').getByText('from before').waitFor({ state: 'attached' });
+    assert.equal(await page.locator('.history').count(), 1, 'the list stays open');
+  });
+  await visit('/slow-secret', async (page) => {
+    thread();
+    await say(page, 'hello');
+    await page.evaluate(() => window.go());
+    await answered(page);
+    assert.deepEqual(await page.locator('.bubble').allInnerTexts(), ['hello']);
+  });
+});
+
 test('what getClientSecret throws is read at load, in its words, and tried again', async () => {
   addPage(server, '/signed-out', `window.asked = 0; chat.setOptions({ api: { async getClientSecret() { window.asked += 1; if (window.asked < 2) throw new Error('Please sign in to chat.'); return (await (await fetch('/api/chatkit/start', { method: 'POST' })).json()).client_secret; } } });`);
   await visit('/signed-out', async (page) => {

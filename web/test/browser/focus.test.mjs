@@ -186,7 +186,17 @@ test('scrolling to the end follows an answer that grows, and scrolling up lets g
     assert.ok((await state()).distance < 40, `held at the end: ${(await state()).distance}`);
     await page.mouse.wheel(0, -300);
     await page.waitForFunction(() => { const node = window.chat.shadowRoot.querySelector('.thread'); return node.scrollHeight - node.scrollTop - node.clientHeight > 200; });
-    await page.waitForTimeout(150);
+    // A wheel scrolls over a few frames.
+    await view.evaluate((node) => new Promise((resolve) => {
+      let [top, same] = [node.scrollTop, 0];
+      const look = () => {
+        same = node.scrollTop === top ? same + 1 : 0;
+        top = node.scrollTop;
+        if (same < 5) requestAnimationFrame(look);
+        else resolve();
+      };
+      look();
+    }));
     const { top } = await state();
     await grown(120);
     assert.equal((await state()).top, top, 'let go');

@@ -38,3 +38,11 @@ export async function answered(page, count = 1) {
 }
 
 export const eventsOf = (page, name) => page.evaluate((wanted) => window.events.filter(([n]) => n === wanted).map(([, detail]) => detail), name);
+
+/** Waits for something on this side: what the server was asked, for one. */
+export async function until(isSo, seconds = 20) {
+  for (let turn = 0; !isSo(); turn += 1) {
+    if (turn > seconds * 200) throw new Error(`did not come: ${isSo}`);
+    await new Promise((next) => setTimeout(next, 5));
+  }
+}

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { answered } from './harness.mjs';
-import { stage } from './scene.mjs';
+import { gate, stage } from './scene.mjs';
 
 const RUN = 'window.hacked=1';
 const CORPUS = [
@@ -42,13 +42,27 @@ const dangers = (page) => page.evaluate(() => {
   return [...found, ...(window.hacked === undefined ? [] : ['it ran'])];
 });
 
+/** Until what was said is on the screen, and nothing of it changes any more: frames without a change, three in a row. */
+const drawn = (page) => page.evaluate(() => new Promise((resolve) => {
+  let quiet = 0;
+  const observer = new MutationObserver(() => (quiet = 0));
+  observer.observe(window.chat.shadowRoot, { childList: true, subtree: true, attributes: true, characterData: true });
+  const look = () => {
+    quiet += 1;
+    if (quiet <= 3) return requestAnimationFrame(look);
+    observer.disconnect();
+    return resolve();
+  };
+  look();
+}));
+
 /** Shows each text in turn where `scene` puts it, and gives what there is to press a press. */
 async function safe(scene, { script = '', presses = '.thread button, .thread summary, .thread a', shows = true } = {}) {
   await theatre.scene(async (stageHand) => {
     for (const text of CORPUS) await scene(stageHand, text);
   }, async (page) => {
     await answered(page);
-    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 150)));
+    await drawn(page);
     if (shows) assert.ok((await page.locator('.thread').innerText()).length > 200, 'the texts are shown');
     assert.deepEqual(await dangers(page), []);
     await page.evaluate((selector) => {
@@ -59,7 +73,7 @@ async function safe(scene, { script = '', presses = '.thread button, .thread sum
         if (!node.matches('.turn-actions *')) node.click();
       }
     }, presses);
-    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+    await drawn(page);
     assert.deepEqual(await dangers(page), []);
   }, { script });
 }
@@ -136,6 +150,44 @@ test('items without what they are made of are left out, and the rest of the answ
     await page.getByText('Still here.').waitFor();
     await page.getByPlaceholder('Message the AI').waitFor();
   }));
+
+test('an answer and its steps keep their words where their sources are broken', () => {
+  const broken = [null, 7, [], {}, { source: null }, { index: 3, source: {} }, { index: 3, source: { type: 'url' } }, { index: 3, source: { type: 'url', title: 7, url: 'https://a.example' } }, { index: 3, source: { type: 'constructor', title: 'x' } }, { index: 3, source: { type: 'entity', title: 'x' } }];
+  const whole = { type: 'annotation', index: 3, source: { type: 'url', title: 'Whole', url: 'https://whole.example' } };
+  return theatre.scene(async ({ send, base }) => {
+    const answer = (text, annotations) => send({ type: 'thread.item.done', item: { type: 'assistant_message', ...base('m'), content: [{ type: 'output_text', text, annotations }] } });
+    answer('One of nothing.', [null]);
+    answer('One of a number.', 7);
+    answer('One of a word.', 'x');
+    answer('One of many.', [...broken, whole]);
+    send({ type: 'thread.item.done', item: { type: 'task', ...base('t'), task: { type: 'web_search', title: 'Searched', sources: [...broken.map((entry) => entry?.source ?? entry), whole.source] } } });
+  }, async (page) => {
+    await answered(page);
+    for (const words of ['One of nothing.', 'One of a number.', 'One of a word.', 'Searched']) await page.getByText(words).waitFor();
+    await page.locator('.cite').getByText('whole.example').waitFor();
+    assert.equal(await page.locator('.cite').count(), 1);
+    assert.equal(await page.locator('.task .source').count(), 1);
+    await page.getByRole('button', { name: 'Copy' }).waitFor();
+    await page.locator('.sources summary').click();
+    assert.equal(await page.locator('.sources .source').count(), 1);
+  });
+});
+
+test('an item that could not be drawn is drawn once it is whole', () => {
+  const whole = gate();
+  return theatre.scene(async ({ send, base, say }) => {
+    const item = { type: 'workflow', ...base('w') };
+    send({ type: 'thread.item.done', item: { ...item, workflow: { type: 'custom', tasks: [], summary: 7 } } });
+    await say('And the answer.');
+    await whole.opened;
+    send({ type: 'thread.item.replaced', item: { ...item, workflow: { type: 'custom', tasks: [], summary: { title: 'Whole now' } } } });
+  }, async (page) => {
+    await page.getByText('And the answer.').waitFor();
+    assert.equal(await page.locator('.workflow').count(), 0);
+    whole.open();
+    await page.getByText('Whole now').waitFor();
+  });
+});
 
 test('as titles: of the thread, in the history, in the question before a deletion', async () => {
   for (const text of CORPUS.filter((_, index) => index % 6 === 0)) {

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch } from './harness.mjs';
+import { gate } from './scene.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
 
 const EVENTS = ['launcher.open', 'launcher.close', 'launcher.message', 'launcher.badge'];
@@ -21,6 +22,7 @@ before(async () => {
   [server, browser] = [await startServer(), await launch()];
   addPage('/bare', '', '');
   addPage('/token', 'client-token="pk_test_visitor"', '');
+  addPage('/counted', 'badge="3"', '');
   addPage('/start', 'client-token="pk_test_visitor" position="start" locale="de"', '');
   addPage('/proactive', 'client-token="pk_test_visitor" message="May I help?" message-after="0.2"', '');
   addPage('/own', '', `document.querySelector('openai-chatkit').setOptions({ ${DOORS.custom} });`, { inside: '<openai-chatkit id="chat"></openai-chatkit>', head: '<script src="/chatkit.js"></script>' });
@@ -68,7 +70,12 @@ const focusIsIn = (page, selector) => page.waitForFunction((wanted) => {
 const seen = (page) => page.evaluate(() => window.events.map(([name]) => name));
 async function seriousFindings(page) {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'));
-  await page.evaluate(() => Promise.all(window.launcher.shadowRoot.getAnimations().map(({ finished }) => finished)));
+  // The chat is unseen until its language is there, and fades in: colours are judged at rest.
+  await page.waitForFunction(() => {
+    const root = window.launcher.chat?.shadowRoot ?? null;
+    return root === null || [...root.children].every(({ style }) => style.opacity === '');
+  });
+  await page.evaluate(() => Promise.all([window.launcher, window.launcher.chat].flatMap((host) => host?.shadowRoot.getAnimations() ?? []).filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity).map(({ finished }) => finished)));
   const { violations } = await page.evaluate(() => window.axe.run(document));
   return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }
@@ -233,7 +240,7 @@ for (const [where, options] of [['beside a page', {}], ['on a phone', PHONE]]) {
       assert.equal(await shut.isVisible(), isPhone);
       assert.equal(await page.getByRole('alert').isVisible(), false);
       letGo();
-      await page.getByRole('alert').getByText('could not be reached').waitFor();
+      await page.getByRole('alert').getByText('could not start').waitFor();
       if (isPhone) await shut.click();
       else await page.keyboard.press('Escape');
       assert.equal(await page.locator('dialog.panel').isVisible(), false);
@@ -259,3 +266,72 @@ test('axe finds nothing serious, closed and open', () =>
     await focusIsIn(page, 'textarea');
     assert.deepEqual(await seriousFindings(page), []);
   }));
+
+test('turning the phone keeps the caret where it was', async () => {
+  await visit('/token', async (page) => {
+    await bubble(page).tap();
+    await field(page).tap();
+    await page.keyboard.type('half a thought');
+    for (let step = 0; step < 4; step += 1) await page.keyboard.press('ArrowLeft');
+    for (const [width, height] of [[800, 390], [390, 800]]) {
+      await page.setViewportSize({ width, height });
+      await page.waitForFunction((modal) => document.getElementById('launcher').shadowRoot.querySelector('dialog').matches(':modal') === modal, width < 600);
+      await focusIsIn(page, 'textarea');
+      assert.deepEqual(await field(page).evaluate(({ selectionStart, selectionEnd, value }) => [selectionStart, selectionEnd, value]), [10, 10, 'half a thought']);
+    }
+    await page.keyboard.type('!');
+    assert.equal(await field(page).inputValue(), 'half a tho!ught');
+  }, PHONE);
+});
+
+test('the number on the bubble is there from the beginning, however the launcher came into the page', () =>
+  visit('/counted', async (page) => {
+    assert.equal(await page.locator('#launcher .badge').innerText(), '3');
+    await page.evaluate(() => {
+      const made = document.createElement('vestibule-launcher');
+      made.id = 'made';
+      made.setAttribute('badge', '7');
+      document.body.append(made);
+    });
+    assert.equal(await page.locator('#made .badge').innerText(), '7');
+    // Read once: what was seen does not come back with a move.
+    await page.evaluate(() => {
+      const made = document.getElementById('made');
+      made.badge = 0;
+      document.querySelector('main').append(made);
+    });
+    assert.equal(await page.locator('#made .badge').isVisible(), false);
+    await page.evaluate(() => {
+      const made = document.getElementById('made');
+      made.remove();
+      made.setAttribute('badge', '8');
+      document.body.append(made);
+    });
+    assert.equal(await page.locator('#made .badge').innerText(), '8');
+  }));
+
+test('the language is the last one that was asked for, however long its words took, and the chat has it too', async () => {
+  const german = gate();
+  await visit('/bare', async (page) => {
+    await page.route('**/chatkit/l10n/de-DE.js*', async (route) => {
+      await german.opened;
+      await route.continue();
+    });
+    await page.evaluate(() => window.launcher.setAttribute('locale', 'de-AT'));
+    await page.evaluate(() => window.launcher.setAttribute('locale', 'fr'));
+    await page.locator('button.bubble[aria-label="Ouvrir le chat"]').waitFor().catch(async () => assert.fail(await bubble(page).getAttribute('aria-label')));
+    const answer = page.waitForResponse('**/chatkit/l10n/de-DE.js*');
+    german.open();
+    await (await answer).finished();
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 0)));
+    assert.equal(await bubble(page).getAttribute('aria-label'), 'Ouvrir le chat');
+    for (const [tag, words] of [['en-US', 'Open the chat'], ['zh-Hant', null], ['en', 'Open the chat']]) {
+      await page.evaluate((locale) => window.launcher.setAttribute('locale', locale), tag);
+      await page.waitForFunction(([label]) => { const said = document.querySelector('#launcher').shadowRoot.querySelector('.bubble').getAttribute('aria-label'); return label === null ? /[\u4e00-\u9fff]/.test(said) : said === label; }, [words]);
+    }
+    await page.evaluate(() => window.launcher.setAttribute('locale', 'fr-BE'));
+    await page.evaluate(() => window.launcher.setAttribute('client-token', 'pk_test_visitor'));
+    await bubble(page).click();
+    await page.waitForFunction(() => window.launcher.chat?.shadowRoot.querySelector('.app')?.lang === 'fr-FR');
+  });
+});

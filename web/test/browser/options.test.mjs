@@ -229,7 +229,7 @@ test('O053 O054 O055 O056 O057 startScreen: a greeting that is a heading, and pr
   const tag = `{ type: 'input_tag', id: 'a1', text: '@Ann', data: { x: 1 } }`;
   const script = `startScreen: { greeting: 'Welcome', prompts: [{ label: 'Ask', prompt: 'play this', icon: 'star' }, { label: 'Plain', prompt: [${tag}, { type: 'input_text', text: ' play' }] }] }`;
   await open(script, async (page) => {
-    await page.getByRole('heading', { name: 'Welcome', level: 1 }).waitFor();
+    await page.getByRole('heading', { name: 'Welcome', level: 2 }).waitFor();
     assert.deepEqual(await page.locator('.prompt').allInnerTexts(), ['Ask', 'Plain']);
     assert.deepEqual(await page.locator('.prompt').evaluateAll((all) => all.map((node) => node.querySelectorAll('svg').length)), [1, 0]);
     await page.getByRole('button', { name: 'Ask' }).click();
@@ -280,6 +280,37 @@ test('O065 O066 O067 attachments: size by type, number, and kind', () =>
     await input.setInputFiles([file('b.txt', 'text/plain', 5), file('c.txt', 'text/plain', 5)]);
     await toast.getByText('2 at most. Left out: c.txt').waitFor();
     assert.equal(await page.locator('.draft').count(), 2);
+  }));
+
+test('with a list open, an @ or a / opens the other one in its place', () =>
+  open(`composer: { tools: [{ id: 'web', label: 'Search the web', icon: 'globe' }], models: [{ id: 'm', label: 'Model M' }] }, commands: { enabled: true }, entities: { onTagSearch: async () => [{ id: 'a', title: 'Ada' }] }`, async (page) => {
+    const field = page.getByPlaceholder('Message the AI');
+    const lists = () => page.getByRole('listbox').evaluateAll((all) => all.map((list) => [list.getAttribute('aria-label'), list.textContent]));
+    for (const [list, button] of [['Tools', page.getByRole('button', { name: 'Tools' })], ['Model', page.getByRole('button', { name: 'Model: Model M' })]]) {
+      await button.click();
+      await page.getByRole('listbox', { name: list }).waitFor();
+      await page.keyboard.type('/');
+      await page.getByRole('listbox', { name: 'Suggestions' }).waitFor();
+      assert.deepEqual(await lists(), [['Suggestions', 'Search the webModel M']]);
+      assert.equal(await button.getAttribute('aria-expanded'), 'false');
+      await field.fill('');
+      await button.click();
+      await page.getByRole('listbox', { name: list }).waitFor();
+      await page.keyboard.type('@');
+      await page.getByRole('option', { name: 'Ada' }).waitFor();
+      assert.deepEqual(await lists(), [['Suggestions', 'Ada']]);
+      await field.fill('');
+      await page.getByRole('listbox').waitFor({ state: 'detached' });
+    }
+  }));
+
+test('every model can be chosen, however many there are', () =>
+  open(`composer: { models: Array.from({ length: 120 }, (_, index) => ({ id: 'm' + index, label: 'Model ' + index })) }`, async (page) => {
+    await page.getByRole('button', { name: 'Model: Model 0' }).click();
+    assert.equal(await page.getByRole('option').count(), 120);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Model: Model 119' }).waitFor();
   }));
 
 test('O068 O069 O070 O071 O072 O073 O074 O075 E12 tools: in a menu or pinned beside it; one at a time, with its chip and placeholder, until it is sent', () =>

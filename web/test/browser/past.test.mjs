@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { answered, addPage, launch, ready, say } from './harness.mjs';
+import { answered, addPage, eventsOf, launch, ready, say, until } from './harness.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
 
 let server;
@@ -65,7 +65,13 @@ test('a search asks once somebody stops writing, shows what it found and how muc
     await talkOf(page, 'plan red', 'plan green', 'plan blue', 'tea');
     await openHistory(page);
     const field = page.getByRole('searchbox', { name: 'Search' });
-    await field.pressSequentially('plan', { delay: 20 });
+    // Letters that come within a pause, however busy the machine is.
+    await field.evaluate((node) => {
+      for (const words of ['p', 'pl', 'pla', 'plan']) {
+        node.value = words;
+        node.dispatchEvent(new InputEvent('input', { bubbles: true }));
+      }
+    });
     await page.getByRole('status').getByText('Conversations found: 2').waitFor({ state: 'attached' });
     assert.deepEqual(searches(), [{ query: 'plan', limit: 30 }]);
     assert.equal((await titles(page)).length, 2);
@@ -131,15 +137,37 @@ test('a search that fails says so, and what came late for other words is dropped
     await openHistory(page);
     const field = page.getByRole('searchbox', { name: 'Search' });
     await field.fill('slow');
-    await page.waitForTimeout(400);
+    await until(() => letGo !== undefined);
+    await page.evaluate(() => {
+      window.wasShown = false;
+      new MutationObserver(() => (window.wasShown ||= window.chat.shadowRoot.textContent.includes('for slow'))).observe(window.chat.shadowRoot, { childList: true, subtree: true, characterData: true });
+    });
     await field.fill('fast');
     await page.locator('.history-open').getByText('for fast').first().waitFor();
     letGo();
-    await page.waitForTimeout(200);
     assert.deepEqual(await titles(page), ['for fast', 'for fast']);
-    server.state.answers['threads.search'] = () => [500, { error: { message: 'no' } }];
+    server.state.answers['threads.search'] = () => [500, 'The search is down.'];
     await field.fill('broken');
-    await page.getByRole('status').getByText('could not be loaded').waitFor();
+    await page.getByRole('status').getByText('The search is down.').waitFor();
+    assert.deepEqual((await eventsOf(page, 'error')).map(({ error }) => error), ['RequestError: The search is down.']);
+    assert.equal(await page.evaluate(() => window.wasShown), false);
+  }));
+
+test('nothing that one person searched for is shown to the next, whose list is loaded', () =>
+  visit('/ours', async (page) => {
+    answerSearches();
+    await talkOf(page, 'plan red', 'plan green', 'plan blue');
+    await openHistory(page);
+    const field = page.getByRole('searchbox', { name: 'Search' });
+    await field.fill('plan');
+    await page.getByRole('button', { name: 'Show more' }).waitFor();
+    server.state.threads.clear();
+    server.state.threads.set('thr_b', { id: 'thr_b', title: 'of the second person', created_at: new Date().toISOString(), items: [] });
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit?person=2', domainKey: 'dk_test_good' }, locale: 'en' }));
+    await page.locator('.history-open').getByText('of the second person').waitFor();
+    assert.deepEqual(await titles(page), ['of the second person']);
+    assert.equal(await field.inputValue(), '');
+    assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
   }));
 
 test('a server that is not known to be ours is not asked to search', () =>
@@ -169,6 +197,19 @@ test('a conversation is saved as Markdown and as JSON, and both say what a machi
     const [jsonName, json] = await save('JSON');
     assert.equal(jsonName, 'markdown.json');
     assert.deepEqual(JSON.parse(json).items.map(({ type, generated_by = null }) => [type, generated_by]), [['user_message', null], ['assistant_message', 'ai']]);
+  }));
+
+test('an export that fails is said in the words of the server, and can be tried again', () =>
+  visit('/other', async (page) => {
+    await talkOf(page, 'markdown');
+    await openHistory(page);
+    await page.locator('.history-row').hover();
+    await page.getByRole('button', { name: 'Export: markdown' }).click();
+    server.state.refuse = { status: 500, message: 'Not today.', times: 1 };
+    await page.getByRole('button', { name: 'JSON', exact: true }).click();
+    await page.getByText('Not today.').waitFor();
+    assert.deepEqual((await eventsOf(page, 'error')).map(({ error }) => error), ['RequestError: Not today.']);
+    await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'JSON', exact: true }).click()]);
   }));
 
 test('one is told that this is an AI: by default, in words of the page, in the language, or not', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { seriousFindings } from './axe.mjs';
 import { answered } from './harness.mjs';
-import { asked, focused, stage } from './scene.mjs';
+import { asked, focused, gate, stage } from './scene.mjs';
 
 let theatre;
 before(async () => (theatre = await stage()));
@@ -108,6 +108,25 @@ test('I06 questions that a later message has passed over are shown as not answer
     assert.deepEqual(await page.locator('.answers dd').allInnerTexts(), ['Not answered']);
     await page.getByPlaceholder('Message the AI').waitFor();
   });
+});
+
+test('I06 the first questions keep the focus while what draws them is loaded', async () => {
+  const loaded = gate();
+  await theatre.scene(asks(INPUTS), async (page) => {
+    await page.route('**/chatkit/questions.js*', async (route) => {
+      await loaded.opened;
+      await route.continue();
+    });
+    await page.getByPlaceholder('Message the AI').fill('play');
+    await page.keyboard.press('Enter');
+    await page.getByRole('status', { name: 'Loading' }).waitFor();
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('.composer.skeleton'));
+    loaded.open();
+    await page.getByRole('form').waitFor();
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('input[type=radio][value=Lisbon]'));
+    await page.keyboard.press('Space');
+    assert.equal(await page.getByRole('radio', { name: 'Lisbon' }).isChecked(), true);
+  }, { message: null });
 });
 
 test('I06 without their part, questions are shown and answered in words', async () => {

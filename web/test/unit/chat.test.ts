@@ -229,7 +229,7 @@ describe('a page that was loaded again', () => {
     [new TypeError('Failed to fetch'), 'thr_1', translate('error.network')],
   ])('%s', async (error, threadId, words) => {
     const { chat, calls, settle } = setUp();
-    const opening = chat.reopen('thr_1');
+    const opening = chat.openFirst('thr_1', true);
     await settle();
     calls[0]!.fail(error);
     await opening;
@@ -276,6 +276,86 @@ describe('history', () => {
     chat.history.note({ id: 'thr_3', title: 'Three', created_at: '' });
     expect(chat.history.threads.value.map(({ title }) => title)).toEqual(['Three', 'One', 'Two']);
   });
+
+  const titles = (list: readonly { title?: string | null }[] | null): unknown => list?.map(({ title }) => title) ?? null;
+
+  test('a deletion that fails puts back the one row, whatever happened to the others meanwhile', async () => {
+    const { chat, calls, settle } = await withList();
+    const removing = [chat.remove('thr_1'), chat.remove('thr_2')];
+    chat.history.note({ id: 'thr_3', title: 'Three', created_at: '' });
+    await settle();
+    calls[2]!.give({});
+    calls[1]!.fail(new Error('x'));
+    await Promise.all(removing);
+    expect(titles(chat.history.threads.value)).toEqual(['One', 'Three']);
+  });
+
+  test('a deletion that fails neither ends a search that began meanwhile nor brings one back', async () => {
+    const { chat, calls, settle } = await withList();
+    const before = chat.remove('thr_1');
+    chat.history.found.value = [{ id: 'thr_2', title: 'Two', created_at: '' }];
+    await settle();
+    calls[1]!.fail(new Error('x'));
+    await before;
+    expect(titles(chat.history.found.value)).toEqual(['Two']);
+
+    const during = chat.remove('thr_2');
+    chat.history.found.value = null;
+    await settle();
+    calls[2]!.fail(new Error('x'));
+    await during;
+    expect(chat.history.found.value).toBeNull();
+    expect(titles(chat.history.threads.value)).toEqual(['One', 'Two']);
+
+    chat.history.found.value = [{ id: 'thr_2', title: 'Two', created_at: '' }];
+    const found = chat.remove('thr_2');
+    expect(titles(chat.history.found.value)).toEqual([]);
+    await settle();
+    calls[3]!.fail(new Error('x'));
+    await found;
+    expect(titles(chat.history.found.value)).toEqual(['Two']);
+  });
+
+  test('nothing of one person is listed for the next, not even what fails late', async () => {
+    const { chat, calls, settle } = await withList();
+    chat.history.found.value = [{ id: 'thr_2', title: 'Two', created_at: '' }];
+    chat.history.moreFound.value = () => undefined;
+    const failing = [chat.remove('thr_1'), chat.rename('thr_2', 'Dos')];
+    await settle();
+    chat.reset();
+    expect(chat.history.moreFound.value).toBeNull();
+    chat.history.note({ id: 'thr_9', title: 'Mine', created_at: '' });
+    calls[1]!.fail(new Error('x'));
+    calls[2]!.fail(new Error('x'));
+    await Promise.all(failing);
+    expect(titles(chat.history.threads.value)).toEqual(['Mine']);
+    expect(chat.history.found.value).toBeNull();
+    expect(chat.toast.value).toBeNull();
+  });
+
+  test('a list that stayed open is loaded for the next person', async () => {
+    const { chat, calls, settle } = await withList();
+    chat.reset();
+    const loading = chat.refreshHistory();
+    await settle();
+    calls[1]!.give({ data: [{ id: 'thr_7', title: 'Seven', created_at: '' }], has_more: false });
+    await loading;
+    expect(titles(chat.history.threads.value)).toEqual(['Seven']);
+    chat.hideHistory();
+    await chat.refreshHistory();
+    expect(calls).toHaveLength(2);
+  });
+});
+
+test('feedback that fails takes back no other', async () => {
+  const { chat, calls, settle } = setUp();
+  chat.threadId.value = 'thr_1';
+  const giving = [chat.giveFeedback('one', ['m1'], 'negative'), chat.giveFeedback('two', ['m2'], 'positive')];
+  await settle();
+  calls[1]!.give({});
+  calls[0]!.fail(new Error('x'));
+  await Promise.all(giving);
+  expect(chat.feedback.value).toEqual({ two: 'positive' });
 });
 
 test('feedback that fails is taken back', async () => {

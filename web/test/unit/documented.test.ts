@@ -19,6 +19,8 @@ test('every option of ours is one that the element reads', () => {
   const header = { leftAction: { icon: 'menu', onClick: () => undefined, ...own.header.leftAction }, rightAction: { icon: 'close', onClick: () => undefined, ...own.header.rightAction } };
   const unknown: string[] = [];
   const options = readOptions({ ...own, header }, page, (path) => unknown.push(path));
+  const onSignIn = (): void => undefined;
+  expect(readOptions({ api: { getClientSecret: () => Promise.resolve('x'), ...({ onSignIn } satisfies OwnOptions['api']) } }, page, (path) => unknown.push(path)).onSignIn).toBeTypeOf('function');
   expect(unknown).toEqual([]);
   expect(options).toMatchObject({ api: own.api, header: { leftAction: { label: 'Menu' }, rightAction: { label: 'Close' } }, history: own.history, aiNotice: { text: 'A machine answers.' } });
 });

@@ -7,7 +7,7 @@ import { allItems, asJson, asMarkdown, fileName, type Exported } from '../../src
 const at = { thread_id: 'thr_1', created_at: '2026-01-01T10:00:00Z' };
 const asked = (id: string, text: string, model?: string): ThreadItem => ({ type: 'user_message', id, ...at, content: [{ type: 'input_text', text }], inference_options: model === undefined ? {} : { model } });
 const said = (id: string, text: string): ThreadItem => ({ type: 'assistant_message', id, ...at, content: [{ type: 'output_text', text }] });
-const exported = (items: ThreadItem[], title = 'Prices'): Exported => ({ thread: { id: 'thr_1', created_at: at.created_at }, title, items, now: new Date('2026-02-03T04:05:06Z') });
+const exported = (items: ThreadItem[], title = 'Prices'): Exported => ({ thread: { id: 'thr_1', created_at: at.created_at }, title, items, isCut: false, now: new Date('2026-02-03T04:05:06Z') });
 
 test('JSON says of every answer that a machine made it, when, and the model that was asked for', () => {
   const file = JSON.parse(asJson(exported([asked('u1', 'Hi'), said('a1', 'Hello'), asked('u2', 'And?', 'gpt-x'), said('a2', 'Well.')]))) as { contains: string; items: Record<string, unknown>[] };
@@ -78,7 +78,28 @@ test('all pages are read in order, and one that repeats itself ends the reading'
     { data: [said('a2', 'c')], has_more: true, after: 'a1' },
   ];
   const client = { request: (_: string, params: unknown) => (asks.push(params), Promise.resolve(pages[asks.length - 1])) } as unknown as Parameters<typeof allItems>[0];
-  const items = await allItems(client, 'thr_1', new AbortController().signal);
+  const { items, isCut } = await allItems(client, 'thr_1', new AbortController().signal);
+  expect(isCut).toBe(false);
   expect(items.map(({ id }) => id)).toEqual(['u1', 'a1', 'a2']);
   expect(asks).toMatchObject([{ thread_id: 'thr_1', order: 'asc' }, { after: 'u1' }, { after: 'a1' }]);
+});
+
+test('items without what they are made of are left out, and sources that cannot be named', async () => {
+  const broken = [null, { ...at, type: 'assistant_message', id: 'b1' }, { ...at, type: 'user_message', id: 'b2', content: [null] }, { ...said('a1', 'Well.'), content: [{ type: 'output_text', text: 'Well.', annotations: [null, { source: {} }] }] }];
+  const client = { request: () => Promise.resolve({ data: broken, has_more: false }) } as unknown as Parameters<typeof allItems>[0];
+  const { items } = await allItems(client, 'thr_1', new AbortController().signal);
+  expect(items.map(({ id }) => id)).toEqual(['a1']);
+  expect(asMarkdown(exported([...items]), translate)).toContain('\n\nWell.\n\n*');
+});
+
+test('a file that has not all of a conversation says so', async () => {
+  let asks = 0;
+  const page = (size: number) => ({ data: Array.from({ length: size }, (_, index) => said(`a${asks} ${index}`, 'x')), has_more: true, after: `p${asks}` });
+  const client = { request: () => ((asks += 1), Promise.resolve(page(150))) } as unknown as Parameters<typeof allItems>[0];
+  const { items, isCut } = await allItems(client, 'thr_1', new AbortController().signal);
+  expect([items.length, isCut]).toEqual([20_000, true]);
+  const cut = { ...exported([said('a1', 'One.')]), isCut };
+  expect(asMarkdown(cut, translate)).toMatch(/---\n\nThe file ends after 1 entries; the conversation is longer\.\n$/);
+  expect(JSON.parse(asJson(cut))).toMatchObject({ complete: false });
+  expect(asJson(exported([]))).not.toContain('complete');
 });

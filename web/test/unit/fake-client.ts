@@ -139,6 +139,7 @@ export function setUp({ keepsRuns = false } = {}) {
     line,
     clientTool: () => clientTool,
     widgetAction: () => widgetAction,
+    signIn: () => Promise.resolve(),
     log: () => undefined,
     emit,
     translate: () => translate,

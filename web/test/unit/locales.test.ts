@@ -5,6 +5,7 @@ import { EN, type MessageKey } from '../../src/i18n/en';
 import { formatDuration } from '../../src/i18n/duration';
 import { Languages } from '../../src/i18n/language';
 import { directionOf, resolveLocale } from '../../src/i18n/resolve';
+import { ENGLISH } from '../../src/launcher/words';
 import type { Messages } from '../../src/i18n/translate';
 import { PROMISED, TAGS, textsOf } from './locale-files.mjs';
 
@@ -51,6 +52,11 @@ describe('what is asked for', () => {
   test('scripts from right to left have their direction', () => {
     expect(PROMISED.filter((tag) => directionOf(tag) === 'rtl')).toEqual(['ar', 'ur']);
   });
+});
+
+test('the launcher has the words of the element, in English too', () => {
+  const { open, close, dismiss, failed, fresh } = ENGLISH;
+  expect([open, close, dismiss, failed, fresh(2)]).toEqual([EN['launcher.open'], EN['action.close'], EN['action.dismiss'], EN['error.start'], EN['launcher.new'].replace('{count}', '2')]);
 });
 
 describe('changing the language', () => {

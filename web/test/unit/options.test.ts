@@ -110,6 +110,12 @@ describe('everything else', () => {
     expect(() => read({ api: custom, ...part })).toThrow(words);
   });
 
+  test.each(['', '   '])('%j is no name and takes none away', (text) => {
+    const options = read({ api: custom, aiNotice: { text }, frameTitle: text, header: { leftAction: { icon: 'menu', label: text, onClick: () => undefined } } });
+    expect(options).toMatchObject({ aiNotice: { text: null }, frameTitle: 'Chat', header: { leftAction: { label: null } } });
+    expect(read({ api: custom, aiNotice: { text, enabled: false } }).aiNotice).toBeNull();
+  });
+
   test('a message has a hundred files at most', () => {
     expect(read({ api: custom, composer: { attachments: { enabled: true, maxCount: 5000 } } }).composer.attachments.maxCount).toBe(100);
   });

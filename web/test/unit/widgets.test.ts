@@ -6,7 +6,7 @@ import { chartData, niceTicks } from '../../src/widgets/chart-data';
 import { area, curve, type Point } from '../../src/widgets/curves';
 import { merged } from '../../src/widgets/fields';
 import { border, block, color, edges, length, safeValue, space } from '../../src/widgets/style';
-import { count, survey, type Node } from '../../src/widgets/values';
+import { count, hasWords, survey, type Node } from '../../src/widgets/values';
 
 describe('values for CSS', () => {
   test.each(['url(x)', 'URL (x)', 'image-set("x" 1x)', 'u\\72l(x)', 'red; background: x', 'src("x")', 'x'.repeat(301), ''])('%s is left out', (value) => {
@@ -150,4 +150,11 @@ describe('W30 charts', () => {
     expect(numbers.length).toBe(10);
     for (const [, x, y] of numbers) expect(Math.abs(Number(x) - Number(y))).toBeLessThan(0.02);
   });
+});
+
+test('a row is named by the words in it, however deep', () => {
+  const row = (...children: Node[]): Node => ({ type: 'ListViewItem', children });
+  expect(hasWords(row({ type: 'Col', children: [{ type: 'Text', value: 'Lisbon' }] }))).toBe(true);
+  expect(hasWords(row({ type: 'Image', src: 'x', alt: 'A tram' }))).toBe(true);
+  expect([hasWords(row()), hasWords(row({ type: 'Icon', name: 'star' })), hasWords(row({ type: 'Text', value: ' ' })), hasWords(row({ type: 'Image', src: 'x', alt: 7 }))]).toEqual([false, false, false, false]);
 });

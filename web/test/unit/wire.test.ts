@@ -109,7 +109,7 @@ test('whatever breaks, wherever: every word is there once', async () => {
       const client = new ChatClient({ transport: { send }, runs, locale: () => 'en', environment: line, log: () => undefined });
       const emit = vi.fn();
       let ids = 0;
-      const chat = new Chat({ client: () => client, line, clientTool: () => null, widgetAction: () => null, log: () => undefined, emit, translate: () => translate, newId: () => `id_${(ids += 1)}`, now: () => new Date(0), giveBack: () => undefined });
+      const chat = new Chat({ client: () => client, line, clientTool: () => null, widgetAction: () => null, log: () => undefined, emit, translate: () => translate, newId: () => `id_${(ids += 1)}`, now: () => new Date(0), signIn: () => Promise.resolve(), giveBack: () => undefined });
       await chat.send(message('one'));
       const texts = chat.transcript.state.entries.map(({ item }) => (item.type === 'user_message' || item.type === 'assistant_message' ? item.content.map(({ text }) => text).join('') : item.type));
       const half = Math.ceil(deltas.length / 2);

@@ -56,6 +56,9 @@ async function write({ send, wait }, text, { pause = 60, whole = true } = {}) {
   if (whole) send({ type: 'thread.item.done', item: { ...item, content: [{ type: 'output_text', text, annotations: [] }] } });
 }
 
+/** Whether the page of “A login that has ended” has signed somebody in. */
+let isIn = false;
+
 export const SCENES = [
   ['Before', [
     { name: 'Start screen', options: { startScreen: { greeting: 'What can I help with?', prompts: [{ label: 'Plan a trip', prompt: 'x', icon: 'map-pin' }, { label: 'Write a mail', prompt: 'x', icon: 'mail' }, { label: 'Explain something', prompt: 'x', icon: 'lightbulb' }] } } },
@@ -85,6 +88,7 @@ export const SCENES = [
     { name: 'A notice', play: async (stage) => { stage.send({ type: 'notice', level: 'warning', title: 'Almost used up', message: '90 of **100** messages are used. [Upgrade](https://example.com)' }); await write(stage, 'Here you are.'); } },
     { name: 'An answer that failed', play: async (stage) => { await write(stage, 'This begins well, but', { whole: false }); stage.send({ type: 'error', code: 'custom', message: 'The model is out of credit. Ask the owner of this site.', allow_retry: true }); } },
     { name: 'The server cannot be reached', play: async () => { throw new TypeError('Failed to fetch'); } },
+    { name: 'A login that has ended', signIn: () => { isIn = true; }, play: async (stage) => { if (!isIn) throw new Error('Your session has ended.'); isIn = false; await write(stage, 'Welcome back.'); } },
     { name: 'A conversation that is gone', gone: true },
     { name: 'Locked', status: { type: 'locked', reason: 'Waiting for approval' }, items: [asked('May I?'), said('Somebody has to allow it first.')] },
     { name: 'Closed', status: { type: 'closed', reason: 'This case is solved.' }, items: [asked('Thanks'), said('You are welcome.')] },

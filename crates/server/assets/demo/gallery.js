@@ -40,7 +40,7 @@ async function stream(play, params, signal) {
   const { signal: left } = leaving;
   const created_at = new Date().toISOString();
   const thread = { id: 'gallery', title: scene.name, created_at, status: { type: 'active' } };
-  // A scene may fail before anything is sent, as a server that is not there.
+  // A scene may fail before anything is sent, as a server that is not there, or a page whose login has ended.
   let fails = null;
   const body = new ReadableStream({
     start(controller) {
@@ -65,7 +65,7 @@ async function stream(play, params, signal) {
   });
   await Promise.resolve();
   await Promise.resolve();
-  if (fails instanceof TypeError) throw fails;
+  if (fails !== null) throw fails;
   return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
 }
 
@@ -82,7 +82,7 @@ async function show() {
   const isLoaded = shown.items !== undefined || shown.never || shown.gone;
   chat.setOptions({
     // A key that is none is asked about at the real server, and refused by it.
-    api: { url: new URL('../chatkit/gallery', import.meta.url).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: (_, init) => answer(shown, init) },
+    api: { url: new URL('../chatkit/gallery', import.meta.url).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: (_, init) => answer(shown, init), ...(shown.signIn === undefined ? {} : { onSignIn: shown.signIn }) },
     locale: value('locale'),
     theme: { colorScheme: value('scheme'), radius: value('radius'), density: value('density') },
     threadItemActions: { feedback: true, retry: true },
@@ -97,7 +97,10 @@ async function show() {
 function choose(next) {
   scene = next;
   history.replaceState(null, '', `#${encodeURIComponent(next.name)}`);
-  for (const button of document.querySelectorAll('nav button')) button.toggleAttribute('aria-current', button.dataset.name === next.name);
+  for (const button of document.querySelectorAll('nav button')) {
+    if (button.dataset.name === next.name) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+  }
   void show();
 }
 

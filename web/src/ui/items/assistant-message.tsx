@@ -5,7 +5,9 @@
 import { effect, useComputed, type ReadonlySignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { annotationsOf } from '../../core/items';
 import { cancelFrame, onNextFrame } from '../../md/frame';
+import { GrowingMarks } from '../../md/growing-marks';
 import { withMarks } from '../../md/marks';
 import { MarkdownView } from '../../md/stream';
 import type { Entry } from '../../store/transcript';
@@ -52,21 +54,21 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     if (element === null) return;
     element.replaceChildren();
     let view = new MarkdownView(element, context);
-    let [text, plain, complete] = ['', '', false];
+    let [text, complete] = ['', false];
+    const growing = new GrowingMarks<Group>();
     const draw = (): void => view.render(text, complete);
     const stop = effect(() => {
       const { item, live } = entry.value;
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
       const said = part?.text ?? '';
       const before = groups.current;
-      const all = groupsOf(part?.annotations ?? []);
-      const next = live === undefined ? withMarks(said, positionsOf(all)) : whileItGrows(said, all, view.settled);
+      const all = groupsOf(annotationsOf(part));
+      const next = live === undefined ? withMarks(said, positionsOf(all)) : growing.grow(said, all, view.settled);
       if (next === text && complete === (live === undefined) && text !== '') return;
       text = next;
-      plain = said;
       complete = live === undefined;
+      groups.current = complete ? all : growing.shown;
       if (complete) {
-        groups.current = all;
         // A button that is there already has the sources that were known then.
         if (before.some((group, at) => group.sources.length !== all[at]?.sources.length)) {
           element.replaceChildren();
@@ -77,21 +79,6 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
         draw();
       } else onNextFrame(draw);
     });
-    /**
-     * The text with the references of blocks that have ended: one that came into a line under the reader's
-     * eyes would move it. Those that come too late for their block wait for the end.
-     */
-    function whileItGrows(said: string, all: readonly Group[], settled: number): string {
-      const ended = all.filter(({ index: at }) => said.includes('\n\n', at));
-      if (ended.length !== groups.current.length) {
-        const marked = withMarks(said, positionsOf(ended));
-        if (marked.startsWith(text.slice(0, settled))) {
-          groups.current = ended;
-          return marked;
-        }
-      }
-      return said.startsWith(plain) ? text + said.slice(plain.length) : withMarks(said, positionsOf(groups.current));
-    }
     return () => {
       stop();
       cancelFrame(draw);

@@ -1,5 +1,5 @@
 /** The one table from item type to component. Types it does not know are skipped and logged. */
-import type { ReadonlySignal } from '@preact/signals';
+import { useSignal, type ReadonlySignal } from '@preact/signals';
 import type { FunctionComponent, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { ThreadItem } from '../../core/protocol';
@@ -37,20 +37,27 @@ const VIEWS: Readonly<Record<ThreadItem['type'], FunctionComponent<ItemProps> | 
 };
 
 export function ItemView({ entry, model }: { readonly entry: ReadonlySignal<Entry>; readonly model: string | null | undefined }): JSX.Element | null {
-  const { item } = entry.peek();
+  /** What could not be drawn: from then on each change of the item is another try. */
+  const failed = useSignal<ThreadItem | null>(null);
+  const { item } = failed.value === null ? entry.peek() : entry.value;
   const { type } = item;
   const View = Object.hasOwn(VIEWS, type) ? VIEWS[type] : undefined;
   if (View === undefined) return <UnknownItem type={type} />;
-  return View === null ? null : (
-    <Boundary of={entry} otherwise={null} onFail={(error) => reportBroken(type, error)}>
+  if (View === null) return null;
+  const onFail = (error: unknown): void => {
+    failed.value = entry.peek().item;
+    reportBroken(`an item of the type “${type}”`, error);
+  };
+  return (
+    <Boundary of={item} otherwise={null} onFail={onFail}>
       <View entry={entry} mark={aiMark(item, model)} />
     </Boundary>
   );
 }
 
-function reportBroken(type: string, error: unknown): void {
+export function reportBroken(what: string, error: unknown): void {
   // eslint-disable-next-line no-console -- an item that is not shown would be a riddle otherwise
-  console.error(`<openai-chatkit>: an item of the type “${type}” could not be drawn and is left out.`, error);
+  console.error(`<openai-chatkit>: ${what} could not be drawn and is left out.`, error);
 }
 
 function UnknownItem({ type }: { readonly type: string }): null {

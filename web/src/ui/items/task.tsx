@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import { Brain, CircleCheck, FileText, Globe, Image, LoaderCircle, Search } from 'lucide';
 import type { ComponentChildren, JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { sourcesIn } from '../../core/items';
 import type { Task } from '../../core/protocol';
 import { Icon, type IconProps } from '../../icons/icon';
 import { useUi } from '../context';
@@ -27,7 +28,7 @@ export function TaskView({ task, live }: { readonly task: Task; readonly live: b
   const content = task.type === 'custom' || task.type === 'thought' ? (task.content ?? '') : '';
   const title = taskTitle(task, t);
   const queries = task.type === 'web_search' ? (task.queries ?? []) : [];
-  const sources = task.type === 'web_search' || task.type === 'file' ? (task.sources ?? []) : [];
+  const sources = task.type === 'web_search' || task.type === 'file' ? sourcesIn(task.sources) : [];
   return (
     <div class={`task ${status}`}>
       <span class="task-icon">
