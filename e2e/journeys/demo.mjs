@@ -124,7 +124,7 @@ export function demoJourneys({ browser }) {
           await page.evaluate((wanted) => [...document.querySelectorAll("nav button")].find((button) => button.dataset.name === wanted).click(), name);
           const chat = page.locator("openai-chatkit");
           await chat.locator(".app").waitFor();
-          await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+          await page.evaluate(() => new Promise((resolve) => window.requestAnimationFrame(() => window.requestAnimationFrame(resolve))));
           for (const finding of await seriousFindings(page, { impacts: ["moderate", "serious", "critical"], within: "openai-chatkit" })) findings.push(`${name}: ${finding}`);
           if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${scheme}-${width}-${name.replaceAll(/\W+/g, "-")}.png` });
         }

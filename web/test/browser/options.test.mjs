@@ -83,6 +83,7 @@ test('O012 O013 O014 O015 O016 O017 O018 theme.typography.fontSources become fon
     assert.deepEqual(found, [['Own Sans', '700', 'italic', 'swap', 'U+41-5A'], ['Own Plain', 'normal', 'normal', 'auto', 'U+0-10FFFF']]);
     for (const path of ['/own.woff2', '/plain.woff2']) assert.equal(requested.filter((each) => each === path).length, 1, path);
     // The files are not there: that is a line in the log and nothing else.
+    await page.waitForFunction(() => window.events.filter(([name, detail]) => name === 'log' && detail.name === 'theme.font.failed').length >= 2);
     const failed = (await eventsOf(page, 'log')).filter(({ name }) => name === 'theme.font.failed').map(({ data }) => data.family);
     assert.deepEqual(failed.toSorted(), ['Own Plain', 'Own Sans']);
   }, { message: null });
