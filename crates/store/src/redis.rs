@@ -230,3 +230,20 @@ impl Listening {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, shown) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379/0"),
+            ("redis://:hunter2@cache:6380/3", "redis://cache:6380/3"),
+            ("rediss://chat:hunter2@cache", "rediss://chat@cache:6379/0"),
+        ] {
+            assert_eq!(describe(url).as_deref(), Some(shown));
+        }
+        assert_eq!(describe("hunter2"), None);
+    }
+}

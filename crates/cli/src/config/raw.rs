@@ -107,6 +107,7 @@ fn without_password<S: serde::Serializer>(url: &str, serializer: S) -> Result<S:
     serializer.serialize_str(&store::describe(url))
 }
 
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
 fn without_any_password<S: serde::Serializer>(
     url: &Option<String>,
     serializer: S,

@@ -303,7 +303,8 @@ impl House {
         };
         engine.attachments.records = store;
         let attending = engine.clone();
-        let attending = tokio::spawn(async move { attending.attend_to_others().await });
+        let attending = async move { attending.attend_to_others().await };
+        let attending = TaskTracker::new().spawn(attending);
         Self {
             engine,
             model: Arc::clone(&self.model),
