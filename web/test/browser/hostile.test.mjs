@@ -62,8 +62,9 @@ async function safe(scene, { script = '', presses = '.thread button, .thread sum
     for (const text of CORPUS) await scene(stageHand, text);
   }, async (page) => {
     await answered(page);
+    // What draws widgets and cards is loaded only now.
+    if (shows) await page.waitForFunction(() => window.chat.shadowRoot.querySelector('.thread').innerText.length > 200);
     await drawn(page);
-    if (shows) assert.ok((await page.locator('.thread').innerText()).length > 200, 'the texts are shown');
     assert.deepEqual(await dangers(page), []);
     await page.evaluate((selector) => {
       window.open = () => null;
