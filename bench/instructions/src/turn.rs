@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use engine::ports::{Clock, Ids, Links, ToolCall, ToolSpec, ToolStream, Tools};
 use engine::{
-    Attachments, Busy, CallerLimits, Engine, Following, ModelChoices, Owner, Reply, RequestContext,
-    Runs, SessionRules, Titles, TurnLimits, UploadRules, User, Workflow, WorkflowId, Workflows,
+    Attachments, Busy, CallerLimits, Engine, Following, ModelChoices, Nodes, Owner, Reply,
+    RequestContext, Runs, SessionRules, Titles, TurnLimits, UploadRules, User, Workflow,
+    WorkflowId, Workflows,
 };
 use protocol::attachment::{UploadDescriptor, UploadMethod};
 use protocol::request::{Envelope, Limits};
@@ -130,6 +131,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
     let workflows = Workflows::new(vec![workflow]).context("there is no workflow")?;
     let store = store::connect("sqlite::memory:", store::Options::default()).await?;
     Ok(Engine {
+        nodes: Nodes::default(),
         attachments: Attachments {
             records: store.clone(),
             // The turn has none, so the folder is never made.

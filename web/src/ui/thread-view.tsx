@@ -41,8 +41,9 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     const view = scroller.current;
     if (view === null) return;
     const distance = view.scrollHeight - view.scrollTop - view.clientHeight;
-    if (distance < NEAR_END) following.current = true;
-    else if (view.scrollTop < lastTop.current) following.current = false;
+    // Browsers scroll in small steps: the first one up already says where the reader wants to be.
+    if (view.scrollTop > lastTop.current && distance < NEAR_END) following.current = true;
+    else if (view.scrollTop < lastTop.current && distance > AT_END) following.current = false;
     if (moved.current && distance < AT_END && view.scrollTop > lastTop.current) held.current = true;
     lastTop.current = view.scrollTop;
     away.value = distance > NEAR_END;
@@ -135,7 +136,11 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
         onScroll={measure}
         // Whoever goes on towards the end does not leave it.
         onWheel={(event) => {
-          if (event.deltaY < 0) release();
+          if (event.deltaY < 0) {
+            release();
+            // Before the first step, which an answer that grows would undo.
+            if ((scroller.current?.scrollTop ?? 0) > 0) following.current = false;
+          }
           else moved.current = true;
         }}
         onTouchStart={release}
