@@ -586,6 +586,25 @@ test('O099 autoScroll follows the end, and lets go of a reader who scrolled up',
     await page.getByRole('button', { name: 'Scroll to the latest message' }).waitFor();
   }));
 
+test('O099 the first small step up is enough, and a wheel that has not moved anything yet', () =>
+  visit('/custom', async (page) => {
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, thread: { autoScroll: true } }));
+    for (const [index, isWheel] of [false, true].entries()) {
+      await say(page, 'long');
+      await page.getByText('Paragraph 12 ').nth(index).waitFor();
+      const before = await page.locator('.thread').evaluate((view, wheels) => {
+        if (wheels) view.dispatchEvent(new WheelEvent('wheel', { deltaY: -120, bubbles: true }));
+        else {
+          view.scrollTop -= 20;
+          view.dispatchEvent(new Event('scroll'));
+        }
+        return view.scrollTop;
+      }, isWheel);
+      await answered(page, index + 1);
+      assert.equal(await page.locator('.thread').evaluate((view) => view.scrollTop), before, isWheel ? 'the wheel' : 'the step');
+    }
+  }));
+
 test('280 pixels are enough', () =>
   visit('/custom', async (page) => {
     await page.setViewportSize({ width: 280, height: 480 });
