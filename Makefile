@@ -92,9 +92,8 @@ doc: ## Builds the API documentation, warnings denied
 deny: ## Checks licences, sources, banned crates, and advisories where their database can be had
 	scripts/deny
 
-SECONDS_EACH ?= 60
 fuzz: ## Fuzzes every target for a while (SECONDS_EACH=60)
-	SECONDS_EACH=$(SECONDS_EACH) scripts/fuzz
+	scripts/fuzz
 
 bench: build ## Runs the whole side-by-side benchmark
 	bench/setup

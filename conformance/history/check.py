@@ -6,6 +6,8 @@ from model import answer_to
 
 # How long a model may be asked twice in one thread, after a kill: until it sees that its connection is gone.
 LAG = 1.0
+# A process may ask once more between the note that it is stopped and the stop.
+STOP = 0.1
 # What a killed process may take along of an answer.
 LOSS_SECONDS, LOSS_BYTES = 1.6, 4096
 LAST_WORDS = ("error", "notice")
@@ -143,24 +145,15 @@ def overlapping_runs(history):
     calls = defaultdict(list)
     for call in entries(history, "call"):
         calls[call["thread"]].append(call)
-    pauses = list(spans(history, "pause"))
+    pauses = [(entry["at"], entry.get("node")) for entry in entries(history, "harm") if entry["kind"] == "pause"]
     for thread, calls in calls.items():
         calls.sort(key=lambda call: call["from"])
         for one, other in zip(calls, calls[1:]):
-            # A process that stands still does not notice that another one goes on in its place, and keeps its model waiting.
-            stood = any(one["from"] <= end and (one["to"] or end) >= begin for begin, end in pauses)
+            # A node that stands still does not notice that another one goes on in its place, and keeps its model waiting.
+            stood = any(node == one.get("node") and one["from"] <= at + STOP and one["to"] and at <= one["to"]
+                        and at <= other["from"] for at, node in pauses)
             if one["to"] is None or (one["to"] > other["from"] + LAG and not stood):
                 yield f"in {thread}, {one['message']} was answered until {one['to']} and {other['message']} from {other['from']}"
-
-
-def spans(history, kind):
-    """From when to when there was harm of this kind."""
-    begun = None
-    for entry in entries(history, "harm", "harmed"):
-        if entry["kind"] == kind and entry["what"] == "harm":
-            begun = entry["at"]
-        elif entry["kind"] == kind:
-            yield begun, entry["at"]
 
 
 def intruders(history):
@@ -197,7 +190,10 @@ def lost_text(history):
     everything that was read, if there was room for it. What is stored was said by the model.
     """
     # A node that stands still for long is taken to have ended, and is refused what it would save later.
-    kills = [entry["at"] for entry in entries(history, "harm") if entry["kind"] in ("SIGKILL", "pause")]
+    ends = [entry for entry in entries(history, "harm") if entry["kind"] in ("SIGKILL", "pause")]
+    players = defaultdict(set)
+    for call in entries(history, "call"):
+        players[call["message"]].add(call.get("node"))
     stored = {item["id"]: item["text"] for loaded in final(history).values() for item in loaded["items"]
               if item["type"] == "assistant_message"}
     told = {entry["reader"]: entry["at"] for entry in entries(history, "ended")}
@@ -219,9 +215,12 @@ def lost_text(history):
         reader = deltas[0]["reader"]
         mine = [entry for entry in deltas if entry["reader"] == reader]
         has = len(stored.get(item, "").encode())
-        # One process alone spoke to this reader, or told another one what it said. What was under way when it was killed
+        # One process alone spoke to this reader, or told another node what it said. What was under way when it was killed
         # is noted after the kill.
-        killed = next((at for at in kills if opened[reader] <= at <= told.get(reader, at)), None)
+        nodes = players[stored.get(item, "").partition(":")[0]] or None
+        last = told.get(reader)
+        killed = next((end["at"] for end in ends if opened[reader] <= end["at"] and (last is None or end["at"] <= last)
+                       and (nodes is None or end.get("node") in nodes)), None)
         if reader in told and killed is None:
             due = sum(len(entry["delta"].encode()) for entry in mine)
             if due > has and had_room:

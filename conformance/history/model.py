@@ -10,6 +10,7 @@ import re
 
 from wire import read_head
 
+NODE = re.compile(r"/(n\d+)/")
 MARK = re.compile(r"\[(t\d+)/(m\d+)\]")
 
 
@@ -20,7 +21,9 @@ def answer_to(message):
 
 
 class Model:
-    """Listens on `port`; `calls` holds [thread, message, begun, ended], the last `None` while it answers."""
+    """Listens on `port`; `calls` holds [thread, message, begun, ended, node]: `ended` is `None` while it answers,
+    `node` where the address names one.
+    """
 
     def __init__(self, clock):
         self.clock, self.calls, self.port = clock, [], None
@@ -33,19 +36,20 @@ class Model:
     async def serve(self, reader, writer):
         try:
             while True:
-                _, headers = await read_head(reader)
+                first, headers = await read_head(reader)
+                node = NODE.search(first)
                 body = json.loads(await reader.readexactly(int(headers["content-length"])))
-                if not await self.answer(body, reader, writer):
+                if not await self.answer(body, reader, writer, node and node[1]):
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def answer(self, body, reader, writer):
+    async def answer(self, body, reader, writer, node):
         asked = [str(message["content"]) for message in body["messages"] if message["role"] == "user"]
         thread, message = MARK.findall(asked[-1])[-1]
-        call = [thread, message, self.clock(), None]
+        call = [thread, message, self.clock(), None, node]
         self.calls.append(call)
         pace = random.Random(message + "pace").choice([0, 0.002, 0.02, 0.05])
         # Notices that the server went away also while nothing is written.

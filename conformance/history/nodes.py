@@ -20,7 +20,8 @@ url = "{database}"
 redis_url = "redis://127.0.0.1:{redis}"
 pool_size = 6
 """
-KINDS = ("SIGKILL", "SIGTERM", "SIGSTOP", "pause", "redis", "flush", "terminate")
+SERVICES = ("redis", "flush", "terminate")
+KINDS = ("SIGKILL", "SIGTERM", "SIGSTOP", "pause", *SERVICES)
 
 
 class Redis:
@@ -84,41 +85,45 @@ class Nodes(World):
         config += STORAGE.format(database=self.database.url, redis=self.redis.port)
         config = config.replace("[server]", '[server]\nsigning_key_env = "SIGNING_KEY"')
         key = {"SIGNING_KEY": secrets.token_hex(32)}
-        self.nodes = []
-        for index in range(self.count):
-            folder = Path(self.folder) / f"node{index}"
+        self.nodes = {}
+        for name in (f"n{index}" for index in range(self.count)):
+            folder = Path(self.folder) / name
             folder.mkdir()
-            self.nodes.append(Server(self.binary, folder, config, key))
-        await asyncio.gather(*(node.start() for node in self.nodes))
+            # Whoever calls the model says which node it is.
+            self.nodes[name] = Server(self.binary, folder, config.replace("/v1", f"/{name}/v1"), key)
+        await asyncio.gather(*(node.start() for node in self.nodes.values()))
         self.up = list(self.nodes)
         # Client secrets hold at every node; the key of a development issuer holds at its own.
-        one = self.nodes[0]
+        one = self.nodes["n0"]
         self.tokens = {person: secret(one.port, one.token(person)) for person in PEOPLE}
 
     def reach(self):
-        return self.random.choice(self.up).port
+        return self.nodes[self.random.choice(self.up)].port
 
-    async def harm(self, kind, dice):
-        if kind in ("redis", "flush", "terminate"):
+    def target(self, kind, dice):
+        return None if kind in SERVICES else dice.choice(self.up)
+
+    async def harm(self, kind, dice, target):
+        if target is None:
             return await self.harm_services(kind, dice)
-        node = dice.choice(self.up)
+        node = self.nodes[target]
         if kind in ("SIGKILL", "SIGTERM"):
             # Whoever is on the way there finds nobody; a balancer sends nobody else.
-            self.up.remove(node)
+            self.up.remove(target)
             await node.end(kind)
             self.note("down", kind=kind)
             await asyncio.sleep(dice.uniform(0, 3))
             await node.start()
-            self.up.append(node)
+            self.up.append(target)
         else:
             node.process.send_signal(signal.SIGSTOP)
             if kind == "pause":
                 # Longer than the others wait for it, and sometimes longer than its lease.
-                self.up.remove(node)
+                self.up.remove(target)
             await asyncio.sleep(dice.uniform(7, 18) if kind == "pause" else dice.uniform(0.5, 2))
             node.process.send_signal(signal.SIGCONT)
             if kind == "pause":
-                self.up.append(node)
+                self.up.append(target)
 
     async def harm_services(self, kind, dice):
         if kind == "redis":
@@ -131,7 +136,7 @@ class Nodes(World):
             self.database.terminate()
 
     async def stop(self):
-        for node in self.nodes:
+        for node in self.nodes.values():
             await node.end("SIGTERM")
         self.redis.end()
         self.database.drop()

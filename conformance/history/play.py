@@ -109,7 +109,10 @@ class World:
         # The development issuer has a new key with each start.
         self.tokens = {person: self.server.token(person) for person in PEOPLE}
 
-    async def harm(self, kind, dice):
+    def target(self, kind, dice):
+        """Which of several nodes harm is done to, where it is to one."""
+
+    async def harm(self, kind, dice, target):
         if kind in ("SIGKILL", "SIGTERM"):
             await self.server.end(kind)
             self.note("down", kind=kind)
@@ -349,8 +352,9 @@ async def nemesis(world, kinds):
         if world.over:
             return
         kind = dice.choice(kinds)
-        world.note("harm", kind=kind)
-        await world.harm(kind, dice)
+        target = world.target(kind, dice)
+        world.note("harm", kind=kind, node=target)
+        await world.harm(kind, dice, target)
         world.note("harmed", kind=kind)
 
 
@@ -389,7 +393,8 @@ async def play(world, seconds, clients=12, kinds=("SIGKILL", "SIGTERM", "SIGSTOP
         await answer.json()
         world.note("gone", thread=name, status=answer.status, sure=is_sure)
     for call in world.model.calls:
-        world.history.append({"what": "call", "thread": call[0], "message": call[1], "from": call[2], "to": call[3]})
+        world.history.append({"what": "call", "thread": call[0], "message": call[1], "from": call[2], "to": call[3],
+                              "node": call[4]})
     await world.stop()
     world.listener.close()
     if "full" in kinds:

@@ -104,6 +104,16 @@ class Faults(unittest.TestCase):
         self.history.append({"what": "call", "thread": "t1", "message": "m3", "from": 0.6, "to": 0.7})
         self.finds("was answered until")
 
+    def test_a_node_that_stands_still_is_asked_for_in_vain_and_no_other(self):
+        self.history += [{"at": 0.7, "what": "harm", "kind": "pause", "node": "n1"},
+                         {"what": "call", "thread": "t1", "message": "m2", "from": 0.6, "to": 9.0, "node": "n1"},
+                         {"what": "call", "thread": "t1", "message": "m3", "from": 6.7, "to": 7.0, "node": "n2"}]
+        self.assertEqual(list(check(self.history)), [])
+        self.history[-2]["node"] = "n3"
+        self.finds("m2 was answered until")
+        self.history[-2].update({"node": "n1", "from": 1.0})
+        self.finds("m2 was answered until")
+
     def test_somebody_elses_thread(self):
         self.history.append({"at": 1.0, "what": "intrudes", "kind": "threads.resume", "status": 200})
         self.finds("somebody else's thread")
@@ -146,6 +156,16 @@ class Faults(unittest.TestCase):
     def test_text_that_is_gone_although_its_end_was_told(self):
         self.is_killed()
         self.history.append({"at": 0.6, "what": "ended", "reader": "r1", "thread": "t1", "last": "notice", "kind": None})
+        self.finds("are not stored")
+
+    def test_a_node_that_is_killed_takes_along_a_little_of_its_own_answers_and_nothing_of_others(self):
+        self.is_killed()
+        self.one("call")["node"] = "n1"
+        self.history[-1]["items"] = [*self.history[-1]["items"], {"id": "a1", "type": "assistant_message", "text": WORDS[0]}]
+        self.history += [{"at": 0.5, "what": "harm", "kind": "SIGKILL", "node": "n1"},
+                         {"at": 0.6, "what": "ended", "reader": "r1", "thread": "t1", "last": "notice", "kind": None}]
+        self.assertEqual(list(check(self.history)), [])
+        self.history[-2]["node"] = "n2"
         self.finds("are not stored")
 
     def test_what_was_under_way_at_a_kill_is_counted_to_that_kill(self):

@@ -154,15 +154,14 @@ impl Engine {
                 .await;
         }
         if let Some(run) = self.live(&context, &thread_id).await? {
-            let start = Position(0);
-            return Ok(Reader::new(&self.runs, &run, start, &following.client));
+            return Ok(self.read(&run, &following.client));
         }
         check_open(&thread.status)?;
         let workflow = Arc::clone(self.workflow_of(&context)?);
         if self.wake(&context, &workflow, &thread_id).await?
-            && let Some(reader) = self.read_live(&context, &thread_id, &following.client)
+            && let Some(run) = self.runs.live(owner, &thread_id)
         {
-            return Ok(reader);
+            return Ok(self.read(&run, &following.client));
         }
         let standing = self.store.standing(owner, &thread_id).await?;
         let interrupted = standing.run.filter(|run| run.is_interrupted);
@@ -291,8 +290,8 @@ impl Engine {
             begins,
         };
         let context = Arc::clone(&ask.context);
-        let (run, accepted) = self.launch(ask, following)?;
-        let mut reader = Reader::new(&self.runs, &run, Position(0), &client);
+        let (run, accepted) = self.launch(ask, busy, following)?;
+        let mut reader = self.read(&run, &client);
         match accepted.await {
             Ok(Ok(Accepted { waits })) => {
                 reader.set_queued(waits.then(|| run.message.clone()));
@@ -312,8 +311,13 @@ impl Engine {
         }
     }
 
-    /// Takes a place in the thread and begins the task that keeps it.
-    fn launch(&self, ask: Ask, following: Following) -> Result<(Arc<Run>, IsAccepted), Error> {
+    /// Takes a place in the thread and begins the task that keeps it. `busy` is about what lives here.
+    fn launch(
+        &self,
+        ask: Ask,
+        busy: Busy,
+        following: Following,
+    ) -> Result<(Arc<Run>, IsAccepted), Error> {
         let Following {
             client,
             permit,
@@ -331,7 +335,7 @@ impl Engine {
         );
         let entered =
             self.runs
-                .enter(&run, ask.busy, &ask.message)
+                .enter(&run, busy, &ask.message)
                 .map_err(|refused| match refused {
                     Refused::Busy => Error::ThreadBusy(Words::StillAnswering),
                     Refused::Full => queue_is_full(),
@@ -370,13 +374,14 @@ impl Engine {
                 engine: self.clone(),
                 context: Arc::new(context.clone()),
                 workflow: Arc::clone(workflow),
-                // Somebody else may wake them at the same moment: whoever takes the thread first wakes them all.
-                busy: if is_first { Busy::Reject } else { Busy::Queue },
+                busy: Busy::Queue,
                 request: None,
                 message,
                 begins: Begins::Queued,
             };
-            match self.launch(ask, Following::default()) {
+            // Somebody else may wake them at the same moment: whoever takes the thread first wakes them all.
+            let busy = if is_first { Busy::Reject } else { Busy::Queue };
+            match self.launch(ask, busy, Following::default()) {
                 Ok(_) => is_first = false,
                 Err(Error::ThreadBusy(_)) => return Ok(true),
                 Err(error) => return Err(error),
@@ -447,9 +452,7 @@ impl Engine {
             run = find(&has_message);
         }
         if let Some(run) = run {
-            let start = Position(0);
-            let reader = Reader::new(&self.runs, &run, start, client);
-            return Ok(Some(reader));
+            return Ok(Some(self.read(&run, client)));
         }
         self.read_stored(context, (&thread, &record), is_new, client)
             .await
@@ -500,7 +503,7 @@ impl Engine {
         mouth.speak();
         run.log.end();
         run.ended.cancel();
-        Ok(Reader::new(&self.runs, &run, Position(0), client))
+        Ok(self.read(&run, client))
     }
 
     /// The run that lives in a thread, wherever it does.
@@ -517,15 +520,9 @@ impl Engine {
         run.map_err(Error::from)
     }
 
-    fn read_live(
-        &self,
-        context: &RequestContext,
-        thread: &ThreadId,
-        client: &Client,
-    ) -> Option<Reader> {
-        let run = self.runs.live(&context.owner, thread)?;
-        let start = Position(0);
-        Some(Reader::new(&self.runs, &run, start, client))
+    /// Reads a run from its beginning.
+    fn read(&self, run: &Arc<Run>, client: &Client) -> Reader {
+        Reader::new(&self.runs, run, Position(0), client)
     }
 
     async fn read_on(

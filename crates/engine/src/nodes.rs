@@ -17,14 +17,15 @@ use std::{
 
 use futures::StreamExt;
 use protocol::{Position, RunId, ThreadId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
+use self::copying::Copying;
 use crate::{
     context::Owner,
     engine::Engine,
     ports::{Node, Peers, RunRecord, StoreError, Word},
-    runs::{Place, Run},
+    runs::{Call, Place, Run},
     turn::Why,
     words::Language,
 };
@@ -143,34 +144,43 @@ impl Engine {
         let (copy, stopped) = Run::copy_of(record, owner, thread, language);
         match self.runs.enter_copy(&copy) {
             Ok(place) => {
-                let copying = copying::Copying::new(self, shared, place, node, stopped);
-                self.tasks.spawn(copying.run().in_current_span());
+                self.copy(shared, place, node, stopped);
                 Some(copy)
             }
             Err(live) => (live.owner == *owner).then_some(live),
         }
     }
 
-    /// Whether a run that lives elsewhere is not to be waited for: its process has not answered, or nobody could ask it.
-    pub(crate) fn is_silent(&self, run: &RunId) -> bool {
-        let shared = self.nodes.shared.as_ref();
-        shared.is_none_or(|shared| lock(&shared.silent).contains(run))
-    }
-
-    /// Has a run that cannot begin yet wait for the end of one that lives elsewhere, before all others that wait here.
-    pub(crate) fn give_way(
+    /// Has a run that cannot begin yet wait for the end of one that lives elsewhere, before all others that wait here: gives
+    /// the copy of that one, and what calls it. The place comes back where that one is not to be waited for, because its
+    /// process has not answered, or cannot be asked.
+    pub(crate) fn wait_for(
         &self,
         place: Place,
         record: &RunRecord,
-        language: Language,
-    ) -> Option<crate::runs::Behind> {
-        let (node, shared) = (record.node?, self.nodes.shared.as_ref()?);
-        let (owner, thread) = (&place.run().owner, &place.run().thread);
-        let (copy, stopped) = Run::copy_of(record, owner, thread, language);
+    ) -> Result<(Arc<Run>, oneshot::Receiver<Call>), Place> {
+        let (Some(node), Some(shared)) = (record.node, &self.nodes.shared) else {
+            return Err(place);
+        };
+        if lock(&shared.silent).contains(&record.run) {
+            return Err(place);
+        }
+        let run = place.run();
+        let (copy, stopped) = Run::copy_of(record, &run.owner, &run.thread, run.language);
         let (place, called) = place.give_way(&copy);
-        let copying = copying::Copying::new(self, shared, place, node, stopped);
+        self.copy(shared, place, node, stopped);
+        Ok((copy, called))
+    }
+
+    fn copy(
+        &self,
+        shared: &Arc<Shared>,
+        place: Place,
+        node: Node,
+        stopped: oneshot::Receiver<Why>,
+    ) {
+        let copying = Copying::new(self, shared, place, node, stopped);
         self.tasks.spawn(copying.run().in_current_span());
-        Some(crate::runs::Behind { copy, called })
     }
 }
 

@@ -96,28 +96,13 @@ impl Run {
     pub(crate) fn new(
         id: RunId,
         owner: Owner,
-        (thread, message): (ThreadId, ItemId),
+        place: (ThreadId, ItemId),
         key: Option<Arc<str>>,
         language: Language,
         settings: RunSettings,
     ) -> (Arc<Self>, oneshot::Receiver<Why>) {
-        let (stop, stopped) = oneshot::channel();
-        let run = Self {
-            id,
-            owner,
-            thread,
-            message,
-            key,
-            log: RunLog::default(),
-            language,
-            node: None,
-            stop: Mutex::new(Some(stop)),
-            ended: CancellationToken::new(),
-            readers: Mutex::default(),
-            settings,
-            runtime: Handle::current(),
-        };
-        (Arc::new(run), stopped)
+        let (run, stopped) = Self::plain(id, owner, place, language, settings);
+        (Arc::new(Self { key, ..run }), stopped)
     }
 
     /// A copy of a run that another process plays, and what asks for that one's end. Its readers are counted there.
@@ -127,23 +112,38 @@ impl Run {
         thread: &ThreadId,
         language: Language,
     ) -> (Arc<Self>, oneshot::Receiver<Why>) {
+        let place = (thread.clone(), record.answers.clone());
+        let settings = RunSettings::default();
+        let (run, stopped) =
+            Self::plain(record.run.clone(), owner.clone(), place, language, settings);
+        let node = record.node;
+        (Arc::new(Self { node, ..run }), stopped)
+    }
+
+    fn plain(
+        id: RunId,
+        owner: Owner,
+        (thread, message): (ThreadId, ItemId),
+        language: Language,
+        settings: RunSettings,
+    ) -> (Self, oneshot::Receiver<Why>) {
         let (stop, stopped) = oneshot::channel();
         let run = Self {
-            id: record.run.clone(),
-            owner: owner.clone(),
-            thread: thread.clone(),
-            message: record.answers.clone(),
+            id,
+            owner,
+            thread,
+            message,
             key: None,
             log: RunLog::default(),
             language,
-            node: record.node,
+            node: None,
             stop: Mutex::new(Some(stop)),
             ended: CancellationToken::new(),
             readers: Mutex::default(),
-            settings: RunSettings::default(),
+            settings,
             runtime: Handle::current(),
         };
-        (Arc::new(run), stopped)
+        (run, stopped)
     }
 
     /// Asks it to end; the first who asks says why.
@@ -222,14 +222,6 @@ pub(crate) enum Call {
 pub(crate) struct Place {
     runs: Runs,
     run: Arc<Run>,
-}
-
-/// A run's place behind one that lives elsewhere.
-pub(crate) struct Behind {
-    /// The copy of the one that lives.
-    pub(crate) copy: Arc<Run>,
-    /// Tells when it is its turn.
-    pub(crate) called: oneshot::Receiver<Call>,
 }
 
 /// What came of a wish to run.
@@ -317,20 +309,9 @@ impl Runs {
         message: &ThreadItem,
     ) -> Result<Entered, Refused> {
         let mut state = self.lock();
-        if state.is_closing {
-            // It says so in its stream; nothing has begun.
-            run.cancel(Why::Shutdown);
-        }
+        state.admit(run);
         let Some(line) = state.lines.get_mut(&run.thread) else {
-            let line = Line {
-                live: Arc::clone(run),
-                waiting: VecDeque::new(),
-            };
-            state.lines.insert(run.thread.clone(), line);
-            return Ok(Entered::Now(Place {
-                runs: self.clone(),
-                run: Arc::clone(run),
-            }));
+            return Ok(Entered::Now(self.first(&mut state, run)));
         };
         if busy == Busy::Reject {
             return Err(Refused::Busy);
@@ -359,18 +340,21 @@ impl Runs {
         if let Some(line) = state.lines.get(&copy.thread) {
             return Err(Arc::clone(&line.live));
         }
-        if state.is_closing {
-            copy.cancel(Why::Shutdown);
-        }
+        state.admit(copy);
+        Ok(self.first(&mut state, copy))
+    }
+
+    /// The place of a run in a thread where nothing lives.
+    fn first(&self, state: &mut State, run: &Arc<Run>) -> Place {
         let line = Line {
-            live: Arc::clone(copy),
+            live: Arc::clone(run),
             waiting: VecDeque::new(),
         };
-        state.lines.insert(copy.thread.clone(), line);
-        Ok(Place {
+        state.lines.insert(run.thread.clone(), line);
+        Place {
             runs: self.clone(),
-            run: Arc::clone(copy),
-        })
+            run: Arc::clone(run),
+        }
     }
 
     /// Whether somebody here reads a run, or waits for its end.
@@ -550,6 +534,13 @@ impl Runs {
 }
 
 impl State {
+    /// Tells a run that comes while the process ends: it says so in its stream, and nothing has begun.
+    fn admit(&self, run: &Run) {
+        if self.is_closing {
+            run.cancel(Why::Shutdown);
+        }
+    }
+
     fn forget_old(&mut self, readable: Duration) {
         while let Some(oldest) = self.ended.front() {
             if oldest.at.elapsed() < readable && self.ended_bytes <= ENDED_BYTES {
@@ -566,15 +557,14 @@ impl Place {
         &self.run
     }
 
-    /// Gives the place to a copy of a run that lives elsewhere. Who had it is called next.
-    pub(crate) fn give_way(mut self, copy: &Arc<Run>) -> (Self, oneshot::Receiver<Call>) {
+    /// Gives the place to another run: a copy of one that lives elsewhere, or one that answers an earlier message. Who had
+    /// it is called next.
+    pub(crate) fn give_way(mut self, to: &Arc<Run>) -> (Self, oneshot::Receiver<Call>) {
         let (call, called) = oneshot::channel();
         let mut state = self.runs.lock();
-        if state.is_closing {
-            copy.cancel(Why::Shutdown);
-        }
+        state.admit(to);
         if let Some(line) = state.lines.get_mut(&self.run.thread) {
-            line.live = Arc::clone(copy);
+            line.live = Arc::clone(to);
             line.waiting.push_front(Waiting {
                 run: Arc::clone(&self.run),
                 call,
@@ -582,7 +572,7 @@ impl Place {
             });
         }
         drop(state);
-        self.run = Arc::clone(copy);
+        self.run = Arc::clone(to);
         (self, called)
     }
 }

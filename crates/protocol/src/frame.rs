@@ -93,28 +93,14 @@ pub fn without_ids(frames: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Reads frames of a run as [`FrameWriter`] writes them: each event, with the position after it.
-pub fn read(frames: &str) -> Result<Vec<(Event, Position)>, Unreadable> {
-    let mut events = Vec::new();
-    for frame in frames.split_terminator("\n\n") {
-        let (id, data) = frame.split_once('\n').ok_or(Unreadable::Frame)?;
-        let id = id.strip_prefix("id: ").ok_or(Unreadable::Frame)?;
-        let cursor: Cursor = id.parse().map_err(|_| Unreadable::Frame)?;
-        let data = data.strip_prefix("data: ").ok_or(Unreadable::Frame)?;
-        events.push((serde_json::from_str(data)?, cursor.position));
-    }
-    Ok(events)
-}
-
-/// Why frames could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// Something is no frame with an id.
-    #[error("expected an id and one line of data")]
-    Frame,
-    /// An event is none.
-    #[error("expected an event")]
-    Event(#[from] serde_json::Error),
+/// Reads frames of a run as [`FrameWriter`] writes them: each event, with the position after it. What is no such frame, or
+/// no event that this build knows, is left out.
+pub fn read(frames: &str) -> impl Iterator<Item = (Event, Position)> {
+    frames.split_terminator("\n\n").filter_map(|frame| {
+        let (id, data) = frame.strip_prefix("id: ")?.split_once("\ndata: ")?;
+        let cursor: Cursor = id.parse().ok()?;
+        Some((serde_json::from_str(data).ok()?, cursor.position))
+    })
 }
 
 /// Appends an event that belongs to no run, such as the refusal of one.
@@ -159,6 +145,34 @@ mod tests {
                 delta: delta.to_owned(),
             },
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_what_only_others_know_is_left_out() {
+        let run = RunId::mint(1);
+        let events = [
+            text("msg_1", 0, "one\n\ndata: two"),
+            Event::ProgressUpdate {
+                icon: None,
+                text: "id: between".to_owned(),
+            },
+            text("msg_1", 0, "\u{2028}語"),
+        ];
+        let mut frames = Vec::new();
+        let mut writer = FrameWriter::new(&run);
+        let mut end = Position(5);
+        let mut written = Vec::new();
+        for event in events {
+            end.0 += event.span();
+            writer.write(&event, end, &mut frames).unwrap();
+            written.push((event, end));
+        }
+        let frames = String::from_utf8(frames).unwrap();
+        assert_eq!(read(&frames).collect::<Vec<_>>(), written);
+        let newer = format!("id: {run}:6\ndata: {{\"type\":\"thread.item.sung\"}}\n\n");
+        let plain = "data: {}\n\n: comment\n\nid: rubbish\ndata: {}\n\n";
+        let mixed = format!("{newer}{plain}{frames}");
+        assert_eq!(read(&mixed).collect::<Vec<_>>(), written);
     }
 
     #[test]

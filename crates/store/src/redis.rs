@@ -139,7 +139,7 @@ pub(crate) fn describe(url: &str) -> Option<String> {
 }
 
 const WRONG_ADDRESS: Error = Error::Address(
-    "redis.url is not an address of Redis: it looks like redis://user:password@host:6379/0, or rediss:// with TLS",
+    "storage.redis_url is no address of Redis: it looks like redis://user:password@host:6379/0, or rediss:// with TLS",
 );
 
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +162,7 @@ impl Peers for Channels {
     }
 
     async fn hear(&self) -> BoxStream<'static, (Node, Word)> {
-        let (tell, heard) = mpsc::channel(MOST_UNHEARD);
+        let (tell, mut heard) = mpsc::channel(MOST_UNHEARD);
         let listening = Arc::clone(&self.listening);
         self.database.tasks().spawn(async move {
             tokio::select! {
@@ -170,10 +170,7 @@ impl Peers for Channels {
                 () = listening.run(&tell) => {}
             }
         });
-        let heard = stream::unfold(heard, |mut heard| async {
-            let word = heard.recv().await?;
-            Some((word, heard))
-        });
+        let heard = stream::poll_fn(move |context| heard.poll_recv(context));
         stream::select(heard, self.database.hear().await).boxed()
     }
 }

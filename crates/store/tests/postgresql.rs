@@ -309,17 +309,8 @@ async fn what_a_dead_process_left_is_taken_by_one_of_the_others() {
     let (one, other) = (open(&url).await, open(&url).await);
     let ada = owner("ada");
     for (store, number) in [(&dies, 1), (&lives, 2)] {
-        let begin = Change {
-            begin: Some(BeginRun {
-                overtakes: None,
-                goes_first: true,
-                run: RunId::mint(number),
-                answers: ItemId::mint(number),
-            }),
-            ..Change::default()
-        };
         store
-            .create_thread(&ada, &thread(number), &begin)
+            .create_thread(&ada, &thread(number), &begin(number))
             .await
             .unwrap();
     }
@@ -504,4 +495,86 @@ async fn who_is_not_let_in_is_told_why_and_no_password() {
             "{error:?}"
         );
     }
+}
+
+fn begin(number: u128) -> Change {
+    Change {
+        begin: Some(BeginRun {
+            overtakes: None,
+            goes_first: false,
+            run: RunId::mint(number),
+            answers: ItemId::mint(number),
+        }),
+        ..Change::default()
+    }
+}
+
+/// One run a thread, over all processes: a second one is told of the first, and takes its place only by its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_does_not_begin_while_another_process_plays_one() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let (here, there) = (open(&database.url()).await, open(&database.url()).await);
+    let ada = owner("ada");
+    let thread = thread(1);
+    let id = &thread.id;
+    here.create_thread(&ada, &thread, &begin(1)).await.unwrap();
+    assert_eq!(
+        here.standing(&ada, id).await.unwrap().run.unwrap().node,
+        None
+    );
+    let seen = there.standing(&ada, id).await.unwrap().run.unwrap();
+    assert!(seen.node.is_some());
+
+    let refused = there.apply(&ada, id, &begin(2)).await;
+    let Err(StoreError::Elsewhere(lives)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(*lives, seen);
+    let mut overtaking = begin(3);
+    let overtake = |change: &mut Change, number| {
+        change.begin.as_mut().unwrap().overtakes = Some(RunId::mint(number));
+    };
+    overtake(&mut overtaking, 7);
+    let refused = there.apply(&ada, id, &overtaking).await;
+    assert!(
+        matches!(refused, Err(StoreError::Elsewhere(_))),
+        "{refused:?}"
+    );
+    overtake(&mut overtaking, 1);
+    there.apply(&ada, id, &overtaking).await.unwrap();
+    // The same process has its runs one after the other by itself.
+    there.apply(&ada, id, &begin(4)).await.unwrap();
+}
+
+/// A message that came earlier is answered earlier, whichever process it came to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_waits_is_not_answered_before_an_earlier_one() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let (here, there) = (open(&database.url()).await, open(&database.url()).await);
+    let ada = owner("ada");
+    let thread = thread(1);
+    let id = &thread.id;
+    here.create_thread(&ada, &thread, &Change::default())
+        .await
+        .unwrap();
+    for (store, number) in [(&here, 1), (&there, 2)] {
+        let message = item(1, number, "waits");
+        store.enqueue(&ada, id, &message, None, 8).await.unwrap();
+    }
+    let answer = |number, goes_first| {
+        let mut change = begin(number);
+        change.unqueue = Some(ItemId::mint(number));
+        change.put = vec![item(1, number, "waits")];
+        change.begin.as_mut().unwrap().goes_first = goes_first;
+        change
+    };
+    let refused = there.apply(&ada, id, &answer(2, false)).await;
+    assert!(matches!(refused, Err(StoreError::Behind)), "{refused:?}");
+    there.apply(&ada, id, &answer(2, true)).await.unwrap();
+    let ended = Change {
+        end: Some(RunEnd::Ended),
+        ..Change::default()
+    };
+    there.apply(&ada, id, &ended).await.unwrap();
+    here.apply(&ada, id, &answer(1, false)).await.unwrap();
 }

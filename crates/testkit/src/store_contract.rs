@@ -119,7 +119,7 @@ cases! { $
     }
     runs {
         only_the_newest_epoch_writes,
-        of_two_that_begin_at_once_one_is_fenced,
+        of_two_that_begin_at_once_one_run_lives,
         a_thread_knows_its_run_until_it_ends,
         what_a_process_left_behind_is_found_once,
         messages_wait_in_order_and_as_many_as_may,

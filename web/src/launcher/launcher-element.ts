@@ -33,6 +33,7 @@ const NATIVE_LAYERS = 'dialog[open], :popover-open';
 const OWN_LAYERS = '.history, .rename, [role=alertdialog]';
 
 let server = '';
+
 export class LauncherElement extends HTMLElement {
   static readonly observedAttributes = ['label', 'message', 'badge', 'open', 'locale', 'client-token'];
 

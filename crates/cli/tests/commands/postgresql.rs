@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::services::PostgreSqlDatabase;
+use testkit::services::{PostgreSqlDatabase, Redis};
 
 use crate::harness::{House, Server};
 
@@ -112,6 +112,43 @@ async fn commands_and_a_server_work_on_it_and_print_no_password() {
     assert!(refused.contains("SQLSTATE 3D000"), "{refused}");
     printed += &refused;
     assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+/// What nodes say to each other goes through Redis, where there is one; `doctor` and the server say whether.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_looked_at_and_named_without_its_password() {
+    let (house, _database, _) = house().await;
+    house.run(&["migrate"]);
+    let redis = Redis::start().await.unwrap();
+    let url = redis.url().replace("redis://", "redis://nobody:hunter2@");
+    let doctor = |url: &str| {
+        let mut command = house.command(&["doctor"]);
+        let output = command.env("REDIS_URL", url).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let well = doctor(&redis.url());
+    assert!(well.contains("can be talked and listened to"), "{well}");
+    // There is no such user.
+    let refused = doctor(&url);
+    assert!(
+        refused.contains("nodes talk through the database"),
+        "{refused}"
+    );
+    let gone = doctor("redis://127.0.0.1:1");
+    assert!(gone.contains("storage.redis_url"), "{gone}");
+    let mut serve = house.command(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(serve.env("REDIS_URL", &url));
+    assert!(server.say("hello").contains("thread.item.done"));
+    let printed = house
+        .command(&["config", "print"])
+        .env("REDIS_URL", &url)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.contains("redis://nobody@127.0.0.1"), "{printed}");
+    for text in [well, refused, gone, printed] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }
 
 /// Two servers over one database; one is killed in the middle of an answer.

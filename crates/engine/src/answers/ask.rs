@@ -125,6 +125,7 @@ impl Ask {
         accept: Accept,
         _permit: Option<Permit>,
     ) {
+        let runs = self.engine.runs.clone();
         let mut accept = Some(accept);
         let mut entered = entered;
         let mut overtakes = None;
@@ -157,18 +158,32 @@ impl Ask {
                 }
                 Err(NotBegun::Elsewhere(record)) => {
                     looks = 0;
-                    if self.engine.is_silent(&record.run) {
-                        overtakes = Some(record.run);
-                        entered = Entered::Now(place);
+                    if self.busy == Busy::Reject {
+                        Error::ThreadBusy(Words::StillAnswering)
+                    } else {
+                        entered = match self.engine.wait_for(place, &record) {
+                            Ok((copy, called)) => {
+                                if self.is_answered_by(&copy) && runs.withdraw(&run).is_some() {
+                                    // It was waiting in the store, and another process has taken it from there.
+                                    let position = Position(0);
+                                    run.log.join(Cursor {
+                                        run: record.run,
+                                        position,
+                                    });
+                                    runs.retire(&run);
+                                    return;
+                                }
+                                if self.busy == Busy::Interrupt {
+                                    copy.cancel(Why::Interrupted);
+                                }
+                                Entered::Later(called)
+                            }
+                            Err(place) => {
+                                overtakes = Some(record.run);
+                                Entered::Now(place)
+                            }
+                        };
                         continue;
-                    }
-                    match self.give_way(place, &record) {
-                        Ok(Some(behind)) => {
-                            entered = behind;
-                            continue;
-                        }
-                        Ok(None) => return,
-                        Err(error) => error,
                     }
                 }
                 Err(NotBegun::Failed(error)) => error,
@@ -238,32 +253,9 @@ impl Ask {
             .boxed()
     }
 
-    /// What is to be done about a run of another process that lives in the thread: waiting for its end, or nothing more,
-    /// where it answers the same message.
-    fn give_way(&self, place: Place, record: &RunRecord) -> Result<Option<Entered>, Error> {
-        if self.busy == Busy::Reject {
-            return Err(Error::ThreadBusy(Words::StillAnswering));
-        }
-        let run = Arc::clone(place.run());
-        let runs = &self.engine.runs;
-        let behind = self.engine.give_way(place, record, run.language);
-        // Nobody else could have told of it.
-        let behind = behind.ok_or(Error::ThreadBusy(Words::AnsweredByAnother))?;
-        let is_same = matches!(self.begins, Begins::Message | Begins::Queued)
-            && record.answers == run.message;
-        if is_same && runs.withdraw(&run).is_some() {
-            // It was waiting in the store, and another process has answered it from there.
-            run.log.join(Cursor {
-                run: record.run.clone(),
-                position: Position(0),
-            });
-            runs.retire(&run);
-            return Ok(None);
-        }
-        if self.busy == Busy::Interrupt {
-            behind.copy.cancel(Why::Interrupted);
-        }
-        Ok(Some(Entered::Later(behind.called)))
+    /// Whether a run answers the same message, which waits in the store.
+    fn is_answered_by(&self, other: &Run) -> bool {
+        self.begins.is_kept() && other.message == *self.message.id()
     }
 
     /// Answers. What was asked is not kept meanwhile.

@@ -12,7 +12,7 @@ use tokio::{
 use super::{ASK, Heard, MOST_UNHEARD, Shared, lock};
 use crate::{
     engine::Engine,
-    ports::{Node, Word},
+    ports::{Node, StoreError, Word},
     runs::{Mouth, Place, Run},
     turn::{self, Why},
 };
@@ -140,13 +140,11 @@ impl Copying {
         let at = run.log.position();
         match heard {
             Heard::Said { end, .. } if end <= at => {}
-            Heard::Said { start, end, frames } if start == at => match frame::read(&frames) {
-                Ok(events) => run.log.copy(events, end, Bytes::from(frames)),
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "what another process says cannot be read; do both run the same version?"
-                ),
-            },
+            // Whoever keeps up reads it as it is, also what only a newer version understands.
+            Heard::Said { start, end, frames } if start == at => {
+                let events: Vec<_> = frame::read(&frames).collect();
+                run.log.copy(events, end, Bytes::from(frames));
+            }
             Heard::Ended(Some(end)) if end > at => self.ask(run, true).await,
             Heard::Ended(Some(_)) => return true,
             // Something was lost on the way.
@@ -180,7 +178,7 @@ impl Copying {
             Ok(standing) => standing
                 .run
                 .is_some_and(|record| record.run == run.id && record.node == Some(self.node)),
-            Err(crate::ports::StoreError::NotFound) => false,
+            Err(StoreError::NotFound) => false,
             Err(_) => true,
         }
     }

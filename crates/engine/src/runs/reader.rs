@@ -19,17 +19,8 @@ pub struct Reader {
     reads_ids: bool,
     /// The message that waits for its turn, where it does.
     queued: Option<ItemId>,
-    told: Told,
-}
-
-/// What a reader was told so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    /// Nothing, of a run that is read from its beginning.
-    Nothing,
-    Something,
-    /// That there is no more, although the run says nothing of it.
-    LastWord,
+    /// Whether the last word was said already.
+    is_over: bool,
 }
 
 impl Reader {
@@ -42,11 +33,7 @@ impl Reader {
             can_resume: client.can_resume,
             reads_ids: client.reads_ids,
             queued: None,
-            told: if position == Position(0) {
-                Told::Nothing
-            } else {
-                Told::Something
-            },
+            is_over: false,
         }
     }
 
@@ -66,15 +53,12 @@ impl Reader {
 
     /// What comes next: whole frames of an event stream.
     pub async fn next(&mut self) -> Option<Bytes> {
-        while self.told != Told::LastWord {
+        while !self.is_over {
             let run = Arc::clone(&self.run);
             let changed = run.log.changed();
             match run.log.after(&run.id, self.position) {
                 Next::Frames(frames, position) => {
                     self.position = position;
-                    if !frames.is_empty() {
-                        self.told = Told::Something;
-                    }
                     return Some(if self.reads_ids {
                         frames
                     } else {
@@ -87,18 +71,16 @@ impl Reader {
                         other.id == cursor.run
                     });
                     let Some(joined) = joined else {
-                        self.told = Told::LastWord;
-                        return Some(ended_elsewhere(&run));
+                        self.is_over = true;
+                        let mut words = Vec::new();
+                        // An event of plain text can be written.
+                        let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
+                        return Some(words.into());
                     };
                     joined.arrive();
                     self.run.leave(true);
                     self.run = joined;
                     self.position = cursor.position;
-                }
-                // Of what another process said nothing may have come here.
-                Next::End if self.told == Told::Nothing => {
-                    self.told = Told::LastWord;
-                    return Some(ended_elsewhere(&run));
                 }
                 Next::End => break,
             }
@@ -113,14 +95,6 @@ impl Reader {
             Some((frames, reader))
         })
     }
-}
-
-/// The last event for who has missed the answer.
-fn ended_elsewhere(run: &Run) -> Bytes {
-    let mut words = Vec::new();
-    // An event of plain text can be written.
-    let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
-    words.into()
 }
 
 impl Drop for Reader {

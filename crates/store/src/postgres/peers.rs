@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::Error;
 use crate::postgres::address::{Encryption, Server};
 use crate::postgres::pool::{Batch, Connections, params};
-use crate::postgres::{Postgres, nodes, tls};
+use crate::postgres::{Postgres, nodes, schema, tls};
 
 /// How many bytes of text a part has at most: with what stands around it, and however it is escaped, it stays below 8,000.
 const PART_BYTES: usize = 3_600;
@@ -101,12 +101,12 @@ impl Peers for Notifications {
         let said = async {
             let from = self.node().await?;
             let text = serde_json::to_string(&word).map_err(Error::internal)?;
+            let mut batch = Batch::default();
             for part in parts(from, self.said.fetch_add(1, Ordering::Relaxed), &text) {
                 let payload = serde_json::to_string(&part).map_err(Error::internal)?;
-                let batch = Batch::of("SELECT pg_notify($1, $2)", params![channel(to), payload]);
-                self.connections.read(&batch).await?;
+                batch.add("SELECT pg_notify($1, $2)", params![channel(to), payload]);
             }
-            Ok::<_, Error>(())
+            self.connections.read(&batch).await.map(drop)
         };
         if let Err(error) = said.await {
             let error: &dyn std::error::Error = &error;
@@ -115,7 +115,7 @@ impl Peers for Notifications {
     }
 
     async fn hear(&self) -> BoxStream<'static, (Node, Word)> {
-        let (tell, heard) = mpsc::channel(MOST_UNHEARD);
+        let (tell, mut heard) = mpsc::channel(MOST_UNHEARD);
         let (server, node) = (self.server.clone(), Arc::clone(&self.node));
         self.tasks.spawn(async move {
             while !tell.is_closed() {
@@ -133,11 +133,7 @@ impl Peers for Notifications {
                 }
             }
         });
-        stream::unfold(heard, |mut heard| async {
-            let word = heard.recv().await?;
-            Some((word, heard))
-        })
-        .boxed()
+        stream::poll_fn(move |context| heard.poll_recv(context)).boxed()
     }
 }
 
@@ -148,12 +144,9 @@ async fn listen(
     tell: &mpsc::Sender<(Node, Word)>,
 ) -> Result<(), Error> {
     let channel = channel(Node(node.key().await?));
-    let mut config = server.config.clone();
-    config.application_name("vestibule");
+    let mut config = schema::config(server);
+    // A server that is gone without a word is noticed.
     config.keepalives_idle(Duration::from_secs(15));
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(5));
-    }
     if server.encryption == Encryption::Disable {
         let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
         hear_all(&client, connection, &channel, tell).await

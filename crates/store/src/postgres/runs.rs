@@ -168,8 +168,8 @@ pub(super) async fn standing(
     Ok(Standing { run, queued })
 }
 
-/// The run that another process plays in a thread, where one does that is not overtaken. Asked for together with the lock of the thread, and after
-/// it: so it is what the one who had the lock before has left.
+/// The run that another process plays in a thread, where one does that is not overtaken. Asked for together with the lock of
+/// the thread, and after it: so it is what the one who had the lock before has left.
 pub(super) fn elsewhere<'a>(
     batch: &mut Batch<'a>,
     (owner, thread): (&'a Owner, &'a ThreadId),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::MigrationPolicy;
 use crate::error::Error;
@@ -59,13 +59,19 @@ pub(super) fn check(found: i32) -> Result<(), Error> {
     }
 }
 
-/// A connection without a pool. It ends when the client is dropped.
-pub(crate) async fn connect(server: &Server) -> Result<Client, Error> {
+/// How a connection without a pool is made.
+pub(super) fn config(server: &Server) -> Config {
     let mut config = server.config.clone();
     config.application_name("vestibule");
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT);
     }
+    config
+}
+
+/// A connection without a pool. It ends when the client is dropped.
+pub(crate) async fn connect(server: &Server) -> Result<Client, Error> {
+    let config = config(server);
     if server.encryption == Encryption::Disable {
         let (client, connection) = config.connect(NoTls).await.map_err(unreachable)?;
         drive(connection);

@@ -97,16 +97,25 @@ pub(super) async fn only_the_newest_epoch_writes(database: &dyn TestDatabase) {
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
 }
 
-pub(super) async fn of_two_that_begin_at_once_one_is_fenced(database: &dyn TestDatabase) {
+/// Handles that are one process count on; of two processes, the later one is told of the run that lives, and takes its place
+/// only by its name.
+pub(super) async fn of_two_that_begin_at_once_one_run_lives(database: &dyn TestDatabase) {
     let (one, other) = (database.open().await.threads, database.open().await.threads);
     let ada = owner("ada");
     create(&*one, &ada, 1).await;
-    let (id, changes) = (thread_id(1), (beginning(1), beginning(2)));
-    let (first, second) = tokio::join!(
-        one.apply(&ada, &id, &changes.0),
-        other.apply(&ada, &id, &changes.1)
-    );
-    let mut epochs = [first.unwrap(), second.unwrap()];
+    let id = thread_id(1);
+    let begin_at = async |store: &dyn Store, number| {
+        let mut change = beginning(number);
+        let begun = store.apply(&ada, &id, &change).await;
+        let Err(StoreError::Elsewhere(lives)) = begun else {
+            return begun.unwrap();
+        };
+        assert_eq!(lives.epoch, Epoch(1));
+        assert!(lives.node.is_some());
+        change.begin.as_mut().unwrap().overtakes = Some(lives.run);
+        store.apply(&ada, &id, &change).await.unwrap()
+    };
+    let mut epochs: [Epoch; 2] = tokio::join!(begin_at(&*one, 1), begin_at(&*other, 2)).into();
     epochs.sort_unstable();
     assert_eq!(epochs, [Epoch(1), Epoch(2)]);
     let live = one.standing(&ada, &id).await.unwrap().run.unwrap();
