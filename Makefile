@@ -55,17 +55,20 @@ test-conformance: build conformance/node_modules/.package-lock.json ## OpenAI's 
 	. scripts/test-env >/dev/null && conformance/agents/run $(BINARY)
 
 HISTORY = conformance/history/history --binary "$${CARGO_TARGET_DIR:-target}/release/vestibule"
-test-history: build test-deps ## Concurrent clients and a nemesis for four minutes at a fixed seed, on one node and on two, and a checker of what came of it
+test-history: build test-deps ## Concurrent clients and a nemesis for some minutes at a fixed seed, on one node and on two, and a checker of what came of it
 	cd conformance/history && python3 -m unittest -q
 	$(HISTORY) --seconds $${HISTORY_SECONDS:-120}
 	@if [ "$$(id -u)" = 0 ]; then $(HISTORY) --seconds 30 --harm full,SIGKILL; \
 		else echo "skipped: a full disk, which takes root to mount one"; fi
 	$(HISTORY) --restarts 8
 	scripts/with-postgresql $(HISTORY) --nodes 2 --seconds $${HISTORY_NODES_SECONDS:-90}
+	scripts/with-postgresql $(HISTORY) --nodes 2 --restarts 8
+	scripts/with-postgresql $(HISTORY) --nodes 2 --plant --harm "" --seconds 20
 
 history: build ## The same for an hour, at a seed of its own (HISTORY_SECONDS=3600)
 	$(HISTORY) --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
 	$(HISTORY) --restarts 100
+	scripts/with-postgresql $(HISTORY) --nodes 2 --restarts 100
 	scripts/with-postgresql $(HISTORY) --nodes 3 --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
 
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json

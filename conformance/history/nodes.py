@@ -20,8 +20,19 @@ url = "{database}"
 redis_url = "redis://127.0.0.1:{redis}"
 pool_size = 6
 """
-SERVICES = ("redis", "flush", "terminate")
+SERVICES = ("redis", "flush", "terminate", "database")
 KINDS = ("SIGKILL", "SIGTERM", "SIGSTOP", "pause", *SERVICES)
+
+
+# A database that does not do its part: each node takes all others for gone, and no run is fenced.
+PLANTED = """
+CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN new.seen_at = '1970-01-01'; RETURN new; END $$;
+CREATE TRIGGER forget BEFORE INSERT OR UPDATE ON nodes FOR EACH ROW EXECUTE FUNCTION forget();
+CREATE FUNCTION unfence() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN new.epoch = 1; RETURN new; END $$;
+CREATE TRIGGER unfence BEFORE INSERT OR UPDATE ON threads FOR EACH ROW EXECUTE FUNCTION unfence();
+"""
 
 
 class Redis:
@@ -58,13 +69,19 @@ class Database:
     def url(self):
         return self.server.rpartition("/")[0] + "/" + self.name
 
-    def sql(self, text):
+    def sql(self, text, url=None):
         psql = shutil.which("psql") or sorted(Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1]
-        subprocess.run([psql, "--quiet", "--no-psqlrc", self.server, "--command", text], check=True,
-                       stdout=subprocess.DEVNULL)
+        return subprocess.run([psql, "--quiet", "--no-psqlrc", "--tuples-only", url or self.server, "--command", text],
+                              check=True, capture_output=True, text=True).stdout
 
     def terminate(self):
         self.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'")
+
+    def crash(self):
+        """Kills one of the server's processes: the others end, and it starts again from its log."""
+        pid = self.sql(f"SELECT pid FROM pg_stat_activity WHERE datname = '{self.name}' LIMIT 1").strip()
+        if pid:
+            os.kill(int(pid), signal.SIGKILL)
 
     def drop(self):
         self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
@@ -73,9 +90,9 @@ class Database:
 class Nodes(World):
     """As many nodes as are wanted; whoever asks is sent to any of those that run."""
 
-    def __init__(self, binary, seed, count):
-        super().__init__(binary, seed)
-        self.count, self.redis = count, Redis()
+    def __init__(self, binary, seed, count, drain_seconds=3, has_fault=False):
+        super().__init__(binary, seed, drain_seconds)
+        self.count, self.redis, self.has_fault = count, Redis(), has_fault
 
     async def start(self):
         self.listener = await self.model.start()
@@ -93,12 +110,17 @@ class Nodes(World):
             self.nodes[name] = Server(self.binary, folder, config.replace("/v1", f"/{name}/v1"), key)
         await asyncio.gather(*(node.start() for node in self.nodes.values()))
         self.up = list(self.nodes)
+        if self.has_fault:
+            self.database.sql(PLANTED, self.database.url)
         # Client secrets hold at every node; the key of a development issuer holds at its own.
         one = self.nodes["n0"]
         self.tokens = {person: secret(one.port, one.token(person)) for person in PEOPLE}
 
+    def members(self):
+        return list(self.nodes.values())
+
     def reach(self):
-        return self.nodes[self.random.choice(self.up)].port
+        return self.port or self.nodes[self.random.choice(self.up)].port
 
     def target(self, kind, dice):
         return None if kind in SERVICES else dice.choice(self.up)
@@ -132,6 +154,8 @@ class Nodes(World):
             self.redis.start()
         elif kind == "flush":
             await self.redis.flush()
+        elif kind == "database":
+            self.database.crash()
         else:
             self.database.terminate()
 

@@ -137,6 +137,10 @@ class World:
             await asyncio.sleep(dice.uniform(0.5, 2.5))
             (Path(self.folder) / "filler").unlink()
 
+    def members(self):
+        """All nodes."""
+        return [self.server]
+
     async def stop(self):
         await self.server.end("SIGTERM")
 

@@ -1,7 +1,8 @@
 """Restarts under load, behind HAProxy, which tries connections again: nobody notices anything.
 
-An ordinary restart ends each answer that is being written (`drain_seconds` is longer than any takes here), and what is
-sent meanwhile waits in the proxy until the next process is there.
+An ordinary restart ends each answer that is being written (`drain_seconds` is longer than any takes here). With one node,
+what is sent meanwhile waits in the proxy until the next process is there; with several, which are restarted one after the
+other, it goes to the others, because `/readyz` tells the proxy.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from check import entries
-from play import PEOPLE, World, say
+from play import PEOPLE, say
 
 # Debian puts it where only root looks.
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
@@ -30,17 +31,23 @@ frontend people
     bind 127.0.0.1:{port}
     default_backend vestibule
 backend vestibule
-    server one 127.0.0.1:{server}
+"""
+CHECKED = """
+    option redispatch 1
+    option httpchk GET /readyz
+    timeout check 5s
+    default-server check inter 200ms fall 2 rise 1
 """
 
 
 class Proxy:
-    """HAProxy before one server. It waits 100 ms between two tries."""
+    """HAProxy before all nodes. It waits 100 ms between two tries."""
 
-    def __init__(self, folder, server_port):
+    def __init__(self, folder, nodes):
         self.port = free_port()
         file = Path(folder) / "haproxy.cfg"
-        file.write_text(PROXY.format(port=self.port, server=server_port))
+        servers = "".join(f"    server n{index} 127.0.0.1:{node.port}\n" for index, node in enumerate(nodes))
+        file.write_text(PROXY.format(port=self.port) + (CHECKED if len(nodes) > 1 else "") + servers)
         log = open(Path(folder) / "haproxy.txt", "ab")
         self.process = subprocess.Popen([HAPROXY, "-db", "-f", str(file)], stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log)
@@ -76,21 +83,24 @@ async def talk(world, person, name):
         await asyncio.sleep(dice.random() * 0.2)
 
 
-async def restart(binary, count, seed, clients=6, say_so=print):
-    """Restarts the server so often, and gives the history."""
-    world = World(binary, seed, drain_seconds=20)
+async def restart(world, count, clients=6, say_so=print):
+    """Restarts nodes so often, one after the other, and gives the history."""
     await world.start()
-    world.tokens = {person: secret(world.server.port, world.tokens[person]) for person in PEOPLE}
-    proxy = Proxy(world.folder, world.server.port)
+    nodes = world.members()
+    # Client secrets hold longer than the key of a development issuer.
+    one = nodes[0]
+    world.tokens = {person: secret(one.port, one.token(person)) for person in PEOPLE}
+    proxy = Proxy(world.folder, nodes)
     world.port = proxy.port
     await asyncio.sleep(0.5)
     tasks = [asyncio.create_task(talk(world, PEOPLE[index % 2], f"t{index}")) for index in range(clients)]
-    dice = random.Random(seed)
+    dice = random.Random(world.random.random())
     for number in range(count):
         await asyncio.sleep(dice.uniform(0.5, 1.5))
         world.note("harm", kind="restart")
-        await world.server.end("SIGTERM")
-        await world.server.start()
+        node = nodes[number % len(nodes)]
+        await node.end("SIGTERM")
+        await node.start()
         world.note("harmed", kind="restart")
         if (number + 1) % 10 == 0:
             say_so(f"{world.now():6.0f} s  {number + 1} restarts, {len(world.model.calls)} answers")
@@ -101,7 +111,7 @@ async def restart(binary, count, seed, clients=6, say_so=print):
     await asyncio.wait_for(asyncio.gather(*tasks), 120)
     for name, (person, thread) in world.threads.items():
         await world.load(person, thread, name)
-    await world.server.end("SIGTERM")
+    await world.stop()
     proxy.end()
     world.listener.close()
     return world.history

@@ -127,6 +127,7 @@ async fn engine(model: SocketAddr) -> Result<Engine> {
         titles: Titles::FirstMessage,
         limits: TurnLimits::default(),
         busy: Busy::Queue,
+        kept: None,
     };
     let workflows = Workflows::new(vec![workflow]).context("there is no workflow")?;
     let store = store::connect("sqlite::memory:", store::Options::default()).await?;

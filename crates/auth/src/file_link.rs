@@ -49,6 +49,8 @@ pub struct Claim<'a> {
 /// Signs links and checks them.
 pub struct FileLinks {
     key: hmac::Key,
+    /// What other nodes sign with at this moment.
+    others: Vec<hmac::Key>,
 }
 
 impl std::fmt::Debug for FileLinks {
@@ -60,11 +62,16 @@ impl std::fmt::Debug for FileLinks {
 impl FileLinks {
     /// Derives the key from the server's seed, so that every node with that seed has the same one.
     pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Self {
-        let seed = hmac::Key::new(hmac::HMAC_SHA256, seed.expose_secret());
-        let key = hmac::sign(&seed, LABEL);
         Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
+            key: derive(seed),
+            others: Vec::new(),
         }
+    }
+
+    /// The same, which also believes what was signed with keys of the time before, or of the time to come.
+    pub fn beside(mut self, others: &[SecretBox<[u8; 32]>]) -> Self {
+        self.others.extend(others.iter().map(derive));
+        self
     }
 
     /// The signature for an address: 43 characters of base64url.
@@ -76,9 +83,17 @@ impl FileLinks {
     pub fn is_good(&self, claim: Claim<'_>, signature: &str, now: UnixTime) -> bool {
         now < claim.expires_at
             && decode_base64url(signature).is_some_and(|signature| {
-                hmac::verify(&self.key, &message(claim), &signature).is_ok()
+                let message = message(claim);
+                let mut keys = std::iter::once(&self.key).chain(&self.others);
+                keys.any(|key| hmac::verify(key, &message, &signature).is_ok())
             })
     }
+}
+
+fn derive(seed: &SecretBox<[u8; 32]>) -> hmac::Key {
+    let seed = hmac::Key::new(hmac::HMAC_SHA256, seed.expose_secret());
+    let key = hmac::sign(&seed, LABEL);
+    hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())
 }
 
 /// Fields are hashed to a fixed length first, so that no byte can shift from one field into the next.
@@ -109,6 +124,23 @@ mod tests {
     }
 
     const BEFORE: UnixTime = UnixTime::from_seconds(999);
+
+    /// Three nodes while a key is replaced: the first step has both believe the new one, the second signs with it.
+    #[test]
+    fn a_key_is_replaced_while_links_of_both_are_good() {
+        let seed = |number: u8| SecretBox::new(Box::new([number; 32]));
+        let before = links(1);
+        let between = links(1).beside(&[seed(2)]);
+        let after = links(2).beside(&[seed(1)]);
+        let (old, new) = (before.sign(claim()), after.sign(claim()));
+        assert_eq!(between.sign(claim()), old);
+        for node in [&between, &after] {
+            assert!(node.is_good(claim(), &old, BEFORE));
+            assert!(node.is_good(claim(), &new, BEFORE));
+        }
+        assert!(!before.is_good(claim(), &new, BEFORE));
+        assert!(!links(2).is_good(claim(), &old, BEFORE));
+    }
 
     #[test]
     fn a_link_is_good_for_what_it_was_signed_for_only() {

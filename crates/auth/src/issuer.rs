@@ -27,7 +27,6 @@ use crate::{
     introspection::{IntrospectionRule, OpaqueTokens, is_opaque},
     jwks::{KeyAddress, KeyCache, KeyCacheLimits, KeyHealth, KeySet, NoKey},
     jws::{Algorithm, CompactJws, Header, MAX_TOKEN_BYTES},
-    logout::REMEMBERED_FOR,
     ports::{Digest, KeyFetch, Random, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     session::SessionRule,
@@ -41,8 +40,6 @@ pub mod preset;
 pub const MAX_LEEWAY: Duration = Duration::from_mins(5);
 /// How long a verified token is believed without another look at its signature.
 const VERIFIED_FOR: Duration = Duration::from_mins(1);
-/// How many logout tokens are remembered; only issuers can make them.
-const MAX_SEEN_SIGN_OUTS: u64 = 100_000;
 /// How much memory verified tokens may take, in bytes.
 const VERIFIED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -323,8 +320,6 @@ pub struct Issuers {
     by_name: HashMap<String, Arc<CheckedIssuer>>,
     by_alias: HashMap<String, Arc<CheckedIssuer>>,
     verified: Cache<Digest, Verified>,
-    /// Ids of logout tokens that were used.
-    pub(crate) seen_sign_outs: Cache<Digest, ()>,
     opaque: Option<OpaqueTokens>,
 }
 
@@ -378,10 +373,6 @@ impl Issuers {
             .max_capacity(VERIFIED_BYTES)
             .weigher(|_: &Digest, verified: &Verified| verified.weight)
             .build();
-        let seen_sign_outs = Cache::builder()
-            .max_capacity(MAX_SEEN_SIGN_OUTS)
-            .time_to_live(REMEMBERED_FOR)
-            .build();
         if let Some(name) = by_alias.keys().find(|name| by_name.contains_key(*name)) {
             return Err(ConfigError::new(name, "it is configured twice"));
         }
@@ -389,7 +380,6 @@ impl Issuers {
             by_name,
             by_alias,
             verified,
-            seen_sign_outs,
             opaque: None,
         })
     }

@@ -14,7 +14,7 @@ use crate::{
     identity::{Identity, is_valid_subject},
     issuer::{CheckedIssuer, Issuers, TypRule, parse_claims},
     jws::{CompactJws, MAX_TOKEN_BYTES},
-    ports::{Digest, SignOut},
+    ports::{CredentialStore, End, EndReason, SignOut, StoreError, UsedToken},
     rejection::{Reason, Rejection},
     sha256,
     time::Now,
@@ -25,7 +25,7 @@ const TYP: &str = "logout+jwt";
 /// How old a logout token may be, and how long it may live; issuers are asked for two minutes.
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// How long the id of a logout token is remembered: longer than it could be used again.
-pub(crate) const REMEMBERED_FOR: Duration = Duration::from_mins(30);
+const REMEMBERED_FOR: Duration = Duration::from_mins(30);
 
 impl SignOut {
     /// Whether an identity is one that has signed out. A login that carries no `sid` cannot be told
@@ -45,8 +45,14 @@ impl SignOut {
 }
 
 impl Issuers {
-    /// Who has signed out, by a logout token (§2.6), and forgets what was verified for them.
-    pub async fn sign_out(&self, token: &str, now: Now) -> Result<SignOut, Error> {
+    /// Signs out whom a logout token names (§2.6): uses it up, ends the chat sessions of that login, and forgets what was
+    /// verified for it. Who that is, and how many sessions ended.
+    pub async fn sign_out(
+        &self,
+        token: &str,
+        store: &dyn CredentialStore,
+        now: Now,
+    ) -> Result<(SignOut, u64), Error> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TooLarge.into());
         }
@@ -61,31 +67,24 @@ impl Issuers {
         let read = read(issuer, &jws, &claims, now);
         let (sign_out, token_id) = read.map_err(refuse)?;
         issuer.verify_signature(&jws, now, refuse).await?;
-        // Only after the signature: nobody else can fill this memory.
-        let seen = seen_key(&issuer.rules.issuer, &token_id);
-        if !self.seen_sign_outs.entry(seen).or_insert(()).is_fresh() {
-            return Err(refuse(Reason::Replayed.into()).into());
-        }
         self.forget(&sign_out);
-        Ok(sign_out)
+        // Only after the signature, so that nobody else can fill this memory; and in one step with what the token asks for, so
+        // that its issuer can send it again after an answer that is no success, as issuers do.
+        let used = UsedToken {
+            digest: sha256(format!("{}\n{token_id}", issuer.rules.issuer).as_bytes()),
+            until: now.wall.plus(REMEMBERED_FOR),
+        };
+        let end = End {
+            at: now.wall,
+            reason: EndReason::Revoked,
+        };
+        let ended = store.end_chat_sessions_of_login(&sign_out, used, end);
+        let ended = ended.await.map_err(|error| match error {
+            StoreError::Conflict => refuse(Reason::Replayed.into()).into(),
+            error => Error::from(error),
+        })?;
+        Ok((sign_out, ended))
     }
-
-    /// What a logout token asked for could not be done: its issuer may send it again, as issuers do
-    /// after an answer that is no success.
-    pub fn sign_out_failed(&self, token: &str) {
-        let claims = CompactJws::parse(token).and_then(|jws| parse_claims(jws.payload()));
-        if let Ok(claims) = claims
-            && let Ok(issuer) = self.choose(&claims)
-            && let Some(token_id) = claims.get("jti").and_then(Value::as_str)
-        {
-            let seen = seen_key(&issuer.rules.issuer, token_id);
-            self.seen_sign_outs.invalidate(&seen);
-        }
-    }
-}
-
-fn seen_key(issuer: &str, token_id: &str) -> Digest {
-    sha256(format!("{issuer}\n{token_id}").as_bytes())
 }
 
 /// Every check but the signature; also gives the token's id.

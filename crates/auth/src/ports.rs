@@ -221,6 +221,15 @@ pub struct SignOut {
     pub session: Option<String>,
 }
 
+/// A token that works once, and has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedToken {
+    /// Tells it from all others.
+    pub digest: Digest,
+    /// Until when it has to be remembered: after that it is refused for its age.
+    pub until: UnixTime,
+}
+
 /// Which chat sessions to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChatSessionFilter {
@@ -460,9 +469,13 @@ pub trait CredentialStore: Send + Sync + 'static {
     ///
     /// By subject, or by the `sid` among the session's claims, or by both: then also the subject's
     /// sessions without a `sid`, because nobody can tell which login they came from.
+    ///
+    /// The token that says so is used up by this. [`StoreError::Conflict`] when it was used before;
+    /// then nothing ends.
     async fn end_chat_sessions_of_login(
         &self,
         sign_out: &SignOut,
+        token: UsedToken,
         end: End,
     ) -> Result<u64, StoreError>;
 

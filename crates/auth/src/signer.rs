@@ -16,6 +16,8 @@ const ALGORITHM: &str = "EdDSA";
 pub struct Signer {
     pair: Ed25519KeyPair,
     key_id: String,
+    /// Public keys of nodes that sign with another one at this moment.
+    others: Vec<Value>,
 }
 
 impl fmt::Debug for Signer {
@@ -39,7 +41,16 @@ impl Signer {
         Ok(Self {
             pair,
             key_id: encode_base64url(thumbprint),
+            others: Vec::new(),
         })
+    }
+
+    /// The same, which also publishes keys that it does not sign with: those of the time before, or of the time to come.
+    pub fn beside(mut self, others: &[SecretBox<[u8; 32]>]) -> Result<Self, Error> {
+        for seed in others {
+            self.others.push(Self::from_seed(seed)?.public_jwk());
+        }
+        Ok(self)
     }
 
     /// The `kid` of this key's tokens.
@@ -81,7 +92,9 @@ impl Signer {
 
     /// The key set to publish.
     pub fn jwks(&self) -> Value {
-        json!({ "keys": [self.public_jwk()] })
+        let mut keys = vec![self.public_jwk()];
+        keys.extend(self.others.iter().cloned());
+        json!({ "keys": keys })
     }
 }
 

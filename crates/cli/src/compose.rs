@@ -21,7 +21,6 @@ use auth::{
 };
 use engine::{Attachments, CallerLimits, Engine, MediaTypes, Nodes, RunSettings, ports::Files};
 use ipnet::IpNet;
-use secrecy::SecretBox;
 use server::{
     App, AppState, Audit, BasePath, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions,
     Rate, Rates, Revocations, ServeOptions, Settings, UploadSettings,
@@ -35,12 +34,12 @@ pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models, raw_workflows},
     rules::{access as workflow_access, build as build_rules, check_workflow},
-    system::{SystemClock, now, signing_seed},
+    system::{SystemClock, now, signing_seeds},
 };
 use crate::{
     compose::{
         development::DevelopmentParts,
-        system::{SystemIds, read_seed, throwaway_key},
+        system::{SystemIds, read_seeds, throwaway_key},
     },
     config::{
         self, Durability, EnvironmentName, OnDisconnect, RawClientSecret, RawConfig, RawLimits,
@@ -154,9 +153,10 @@ pub(crate) async fn compose(
     let own = Origin::parse(&public_url.origin().ascii_serialization())
         .context("server.public_url is not an origin")?;
     let clock = Arc::new(SystemClock);
-    let seed = signing_seed(&config, variables)?;
-    let signer = Arc::new(Signer::from_seed(&seed)?);
-    let file_addresses = Arc::new(FileAddresses::new(FileLinks::from_seed(&seed), &public_url));
+    let seeds = signing_seeds(&config, variables)?;
+    let signer = Arc::new(Signer::from_seed(&seeds.first)?.beside(&seeds.others)?);
+    let links = FileLinks::from_seed(&seeds.first).beside(&seeds.others);
+    let file_addresses = Arc::new(FileAddresses::new(links, &public_url));
     let development = config
         .dev
         .enabled
@@ -314,13 +314,13 @@ pub(crate) fn mcp_tools(
 
 /// Whether there is a key that signs identities for MCP servers; none is made.
 pub(crate) fn has_signing_key(config: &RawConfig, variables: &Variables) -> anyhow::Result<bool> {
-    Ok(read_seed(config, variables)?.is_some())
+    Ok(read_seeds(config, variables)?.is_some())
 }
 
 /// The server's own key, where it can be read, so that whoever is asked knows it; else one that nobody knows.
 fn key_at_hand(config: &RawConfig, variables: &Variables) -> anyhow::Result<Signer> {
-    match read_seed(config, variables) {
-        Ok(Some(seed)) => Ok(Signer::from_seed(&SecretBox::new(Box::new(seed)))?),
+    match read_seeds(config, variables) {
+        Ok(Some(seeds)) => Ok(Signer::from_seed(&seeds.first)?),
         // What is wrong with the file is told by whoever needs the key.
         Ok(None) | Err(_) => throwaway_key(),
     }

@@ -20,6 +20,7 @@ pub mod nodes;
 pub mod pictures;
 pub mod ports;
 mod reach;
+mod retention;
 mod run;
 pub mod runs;
 pub mod search;

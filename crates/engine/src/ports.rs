@@ -4,18 +4,18 @@
 //! behind it and the turn can be tested without a network. Time and chance are ports too.
 
 mod agent;
+mod change;
 mod files;
 mod parameters;
 mod peers;
 
-use std::{num::NonZeroU32, pin::Pin, sync::Arc};
+use std::{num::NonZeroU32, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 use protocol::{
-    AttachmentId, ItemId, JsonObject, Page, RunId, ThreadId, ThreadItem, ThreadMetadata,
-    ThreadPatch, Timestamp,
+    AttachmentId, ItemId, JsonObject, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp,
     request::{FeedbackKind, Order},
 };
 
@@ -27,6 +27,7 @@ use crate::{
 pub use agent::{
     Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
 };
+pub use change::{BeginRun, Change, Epoch, LastUse, RequestRecord, RunEnd, RunRecord, Standing};
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
     Interrupted, InvalidFileId, Kept, Links, Quota,
@@ -82,123 +83,6 @@ pub struct Newest {
     pub items: Vec<ThreadItem>,
     /// Whether there are older ones.
     pub has_more: bool,
-}
-
-/// What one step of a run writes. A store applies the whole of it or nothing, in one transaction.
-///
-/// The parts are applied in the order of the fields.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Change {
-    /// Only while this is the thread's epoch; else [`StoreError::Fenced`]. The statement that finds the thread checks it.
-    pub epoch: Option<Epoch>,
-    /// Begins a run: the thread's next epoch, which fences whatever ran there before.
-    pub begin: Option<BeginRun>,
-    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`].
-    pub unqueue: Option<ItemId>,
-    /// Removes every item that comes after this one.
-    pub truncate_after: Option<ItemId>,
-    /// Removes these items; one that is already gone is no error.
-    pub remove: Vec<ItemId>,
-    /// Adds items at the end, or replaces the item of the same id where it stands.
-    pub put: Vec<ThreadItem>,
-    /// Changes these fields of the thread, and no other: whoever read the thread, changed it and wrote it back would undo
-    /// what others changed meanwhile.
-    pub patch: ThreadPatch,
-    /// Names the thread, unless somebody has named it by now.
-    pub title_if_none: Option<String>,
-    /// Remembers which message a request brought, see [`Store::request`]. A key that is there already: [`StoreError::Exists`].
-    pub request: Option<RequestRecord>,
-    /// Ends the run that lives.
-    pub end: Option<RunEnd>,
-}
-
-/// How often a run has begun in a thread. Of two that write, the one with the greater epoch is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Epoch(pub u64);
-
-/// A run that begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BeginRun {
-    /// Its id.
-    pub run: RunId,
-    /// The person's message that it answers.
-    pub answers: ItemId,
-    /// The run of another process, whose process does not answer, that it takes the thread from. With any other that lives:
-    /// [`StoreError::Elsewhere`].
-    pub overtakes: Option<RunId>,
-    /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`].
-    pub goes_first: bool,
-}
-
-/// How a run ended, as far as a thread remembers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunEnd {
-    /// With an answer, or with words about why there is none.
-    Ended,
-    /// Without a word: the process ended. The thread says so until the next run begins.
-    Interrupted,
-}
-
-/// The last run of a thread, where it lives or was interrupted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRecord {
-    /// Its id.
-    pub run: RunId,
-    /// The person's message that it answers.
-    pub answers: ItemId,
-    /// The thread's epoch since it began.
-    pub epoch: Epoch,
-    /// Whether the process that ran it has ended.
-    pub is_interrupted: bool,
-    /// Which other process plays it, where one does.
-    pub node: Option<Node>,
-}
-
-/// What goes on in a thread besides what was said.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Standing {
-    /// The run that lives, or was interrupted.
-    pub run: Option<RunRecord>,
-    /// Messages that wait for their turn, oldest first.
-    pub queued: Vec<ThreadItem>,
-}
-
-/// A request that a client may send again without doing it again (`Idempotency-Key`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestRecord {
-    /// The client's name for it, unique for one owner.
-    pub key: Arc<str>,
-    /// Tells its body from others.
-    pub fingerprint: Arc<str>,
-    /// The person's message that it brought, or had answered again.
-    pub item: ItemId,
-    /// When; a store forgets it after [`RequestRecord::KEPT`].
-    pub at: Timestamp,
-}
-
-impl RequestRecord {
-    /// How long a request is remembered.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(24);
-}
-
-impl Change {
-    /// Adds these items, or replaces those of the same ids.
-    pub fn of(items: &[ThreadItem]) -> Self {
-        Self {
-            put: items.to_vec(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether applying this would change nothing.
-    pub fn is_empty(&self) -> bool {
-        let epoch = self.epoch;
-        *self
-            == Self {
-                epoch,
-                ..Self::default()
-            }
-    }
 }
 
 /// A thread in which what a person looked for was found.
@@ -363,6 +247,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a thread with its items, its queue and feedback.
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError>;
+
+    /// The same, unless a run has begun in the thread since then: [`StoreError::NotFound`].
+    async fn delete_idle_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        since: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Threads of everybody, with when they were used last, in the order of their numbers: the next ones follow after the
+    /// last number.
+    async fn last_uses(&self, after: i64, limit: u32) -> Result<Vec<LastUse>, StoreError>;
 
     /// Records a thumb for items; the last one counts. All items must be in the thread.
     async fn save_feedback(

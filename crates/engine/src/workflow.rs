@@ -1,6 +1,6 @@
 //! A workflow: what OpenAI's hosted ChatKit calls by a `wf_…` id, here a table of the configuration.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -48,6 +48,8 @@ pub struct Workflow {
     pub limits: TurnLimits,
     /// What becomes of a message that comes while another one is being answered.
     pub busy: Busy,
+    /// How long a thread is kept after an answer began in it last; for good where nothing is said.
+    pub kept: Option<Duration>,
 }
 
 /// A tool that runs when somebody acts.
@@ -184,6 +186,11 @@ impl Workflows {
             id: id.to_string(),
             version: version.filter(|_| !versions.is_empty()).map(str::to_owned),
         })
+    }
+
+    /// Every version of every workflow.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Workflow>> {
+        self.by_id.values().flatten()
     }
 
     /// The default workflow's id.

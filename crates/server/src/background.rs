@@ -12,11 +12,15 @@ const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// How often what has run out is removed.
 const PURGE_PAUSE: Duration = Duration::from_mins(10);
 
+/// How often threads that were kept for long enough are looked for, which reads a line of each.
+const RETENTION_PAUSE: Duration = Duration::from_hours(1);
+
 /// Runs for ever; end it by dropping it.
 pub async fn background(app: AppState) {
     tokio::join!(
         refresh_keys(&app),
         purge(&app),
+        keep_no_longer(&app),
         watch(&app),
         mark_interrupted(&app),
         app.engine.attend_to_others(),
@@ -65,6 +69,17 @@ async fn purge(app: &AppState) {
     loop {
         purge_once(app).await;
         tokio::time::sleep(PURGE_PAUSE).await;
+    }
+}
+
+/// Removes threads that nobody has used for as long as they are kept.
+async fn keep_no_longer(app: &AppState) {
+    while app.engine.has_retention() {
+        report(
+            "conversations that nobody has used for long",
+            app.engine.remove_idle_threads().await.map_err(Into::into),
+        );
+        tokio::time::sleep(RETENTION_PAUSE).await;
     }
 }
 

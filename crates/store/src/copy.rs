@@ -46,7 +46,7 @@ use Kind::{Bool, Bytes, Int, Name, Text};
 /// In an order in which no row refers to one that is not there yet.
 #[rustfmt::skip]
 const TABLES: &[Table] = &[
-    Table { name: "threads", keys: 1, is_numbered: true, columns: &[("key", Int), ("owner", Text), ("id", Text), ("created_at", Int), ("epoch", Int), ("version", Int), ("data", Text)] },
+    Table { name: "threads", keys: 1, is_numbered: true, columns: &[("key", Int), ("owner", Text), ("id", Text), ("created_at", Int), ("epoch", Int), ("workflow", Text), ("active_at", Int), ("version", Int), ("data", Text)] },
     Table { name: "items", keys: 1, is_numbered: true, columns: &[("key", Int), ("thread", Int), ("id", Text), ("version", Int), ("data", Text)] },
     Table { name: "feedback", keys: 1, is_numbered: false, columns: &[("item", Int), ("kind", Text), ("at", Int)] },
     Table { name: "queued_messages", keys: 1, is_numbered: true, columns: &[("key", Int), ("thread", Int), ("id", Text), ("version", Int), ("data", Text)] },
@@ -56,6 +56,7 @@ const TABLES: &[Table] = &[
     Table { name: "removed_files", keys: 1, is_numbered: false, columns: &[("file", Text)] },
     Table { name: "chat_sessions", keys: 1, is_numbered: true, columns: &[("key", Int), ("id", Text), ("issuer", Text), ("subject", Text), ("environment", Text), ("opened_by", Text), ("opened_by_id", Text), ("created_at", Int), ("ends_at", Int), ("ended_at", Int), ("ended_because", Text), ("login", Name), ("version", Int), ("data", Text)] },
     Table { name: "client_secrets", keys: 1, is_numbered: false, columns: &[("digest", Bytes), ("session", Int), ("created_at", Int), ("expires_at", Int), ("rotated_at", Int), ("rotation_nonce", Bytes), ("rotation_next", Bytes)] },
+    Table { name: "used_tokens", keys: 1, is_numbered: false, columns: &[("digest", Bytes), ("until", Int)] },
     Table { name: "public_tokens", keys: 1, is_numbered: true, columns: &[("key", Int), ("id", Text), ("digest", Bytes), ("revoked_at", Int), ("version", Int), ("data", Text)] },
     Table { name: "server_keys", keys: 1, is_numbered: true, columns: &[("key", Int), ("id", Text), ("digest", Bytes), ("revoked_at", Int), ("version", Int), ("data", Text)] },
     Table { name: "visitors", keys: 1, is_numbered: false, columns: &[("id", Text), ("public_token_id", Text), ("resume_digest", Bytes), ("created_at", Int), ("last_seen_at", Int), ("resume_since", Int), ("earlier_digest", Bytes), ("earlier_nonce", Bytes), ("earlier_until", Int)] },

@@ -2,15 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::ports::{End, EndReason};
 use auth::time::UnixTime;
+use engine::WorkflowId;
 use engine::ports::{BeginRun, Change, PageQuery, RunEnd, StoreError};
 use futures::future::join_all;
 use protocol::request::Order;
-use protocol::{ItemId, RunId, ThreadId, ThreadPatch};
+use protocol::{ItemId, RunId, ThreadId, ThreadPatch, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use store::{Database, Error, MigrationPolicy, Options, connect};
 use testkit::services::{PostgreSql, PostgreSqlDatabase};
@@ -212,15 +214,74 @@ async fn tables_of_another_version_are_migrated_or_refused_and_two_may_migrate_a
         opened.unwrap().check().await.unwrap();
     }
     let store = connect(&url, strict).await.unwrap();
+    // A node of a later release has come, whose tables only have more.
     database
-        .sql("INSERT INTO vestibule_schema (version) VALUES (1000)")
+        .sql(
+            "INSERT INTO vestibule_schema (version, works_from) VALUES (1000, 1);
+             ALTER TABLE threads ADD COLUMN mood text",
+        )
+        .unwrap();
+    let beside = connect(&url, small()).await.unwrap();
+    for store in [&store, &beside] {
+        store.probe().await.unwrap();
+    }
+    // And one whose tables this build does not understand.
+    database
+        .sql("INSERT INTO vestibule_schema (version, works_from) VALUES (1001, 1001)")
         .unwrap();
     let refused = connect(&url, small()).await.map(drop);
     assert!(
-        matches!(refused, Err(Error::TooNew { found: 1000, .. })),
+        matches!(refused, Err(Error::TooNew { found: 1001, .. })),
         "{refused:?}"
     );
     assert!(store.probe().await.is_err(), "it is not ready any more");
+}
+
+/// While nodes of a release are replaced one after the other, those of the release before write into tables that are newer:
+/// what they know is still there, and what they do not know needs no value from them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn newer_tables_serve_the_builds_before_them() {
+    const FIRST: &str = include_str!("../migrations/postgres/0001_everything.sql");
+    // Each column with its type, and whether a row may do without a value for it.
+    const COLUMNS: &str = "SELECT table_name || '.' || column_name || ' ' || data_type || '|' ||
+            (is_nullable = 'YES' OR column_default IS NOT NULL OR is_identity = 'YES')
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'vestibule_schema'";
+    let (old, new) = (
+        PostgreSqlDatabase::new().await.unwrap(),
+        PostgreSqlDatabase::new().await.unwrap(),
+    );
+    old.sql(FIRST).unwrap();
+    open(&new.url()).await;
+    let read = |database: &PostgreSqlDatabase| -> BTreeMap<String, bool> {
+        let lines = database.sql(COLUMNS).unwrap();
+        let columns = lines.lines().map(|line| {
+            let (column, is_free) = line.rsplit_once('|').unwrap();
+            (column.to_owned(), is_free == "true")
+        });
+        columns.collect()
+    };
+    let (before, after) = (read(&old), read(&new));
+    assert!(before.len() > 50, "{before:?}");
+    let tables = |columns: &BTreeMap<String, bool>| -> BTreeSet<String> {
+        let names = columns.keys().filter_map(|column| column.split_once('.'));
+        names.map(|(table, _)| table.to_owned()).collect()
+    };
+    let old_tables = tables(&before);
+    for (column, is_free) in &before {
+        let now = after.get(column);
+        assert!(now.is_some(), "{column} is gone, or of another type");
+        assert!(*is_free <= *now.unwrap(), "{column} must be given now");
+    }
+    for (column, is_free) in &after {
+        let is_known = column
+            .split_once('.')
+            .is_some_and(|(table, _)| old_tables.contains(table));
+        assert!(
+            *is_free || !is_known || before.contains_key(column),
+            "{column} is new and must be given"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -500,6 +561,8 @@ async fn who_is_not_let_in_is_told_why_and_no_password() {
 fn begin(number: u128) -> Change {
     Change {
         begin: Some(BeginRun {
+            workflow: WorkflowId::new("wf_demo"),
+            at: Timestamp::from_microsecond(0).unwrap(),
             overtakes: None,
             goes_first: false,
             run: RunId::mint(number),

@@ -108,6 +108,7 @@ cases! { $
         a_title_that_a_person_gave_is_never_lost,
         a_deleted_thread_takes_its_items_along,
         a_long_thread_goes_without_holding_others_up,
+        threads_that_nobody_used_go_and_no_others,
         feedback_is_for_items_of_the_thread_only,
         writes_of_many_callers_are_all_kept,
         a_failing_write_takes_no_other_with_it,
@@ -181,6 +182,7 @@ cases! { $
         a_session_ends_once,
         all_sessions_of_a_user_end_together,
         sessions_of_a_login_end_with_it,
+        a_logout_token_works_once_at_all_nodes,
         sessions_are_listed_newest_first,
         expired_sessions_and_secrets_are_purged,
     }

@@ -328,7 +328,9 @@ async fn a_sign_out_at_the_oauth_provider_is_heard_here() {
 
     let form = received.recv().await.unwrap();
     let token = form.strip_prefix("logout_token=").unwrap();
-    let sign_out = issuers.sign_out(token, now()).await.unwrap();
+    let store = store::connect("sqlite::memory:", store::Options::default());
+    let store = store.await.unwrap();
+    let (sign_out, _) = issuers.sign_out(token, &*store, now()).await.unwrap();
     assert!(sign_out.is_of(&identity), "{sign_out:?}");
     // What was remembered is forgotten: the issuer is asked again at once.
     assert_eq!(
@@ -336,7 +338,7 @@ async fn a_sign_out_at_the_oauth_provider_is_heard_here() {
         Reason::Inactive
     );
     assert!(matches!(
-        issuers.sign_out(token, now()).await,
+        issuers.sign_out(token, &*store, now()).await,
         Err(Error::Invalid(rejection)) if rejection.reason() == Reason::Replayed
     ));
 }

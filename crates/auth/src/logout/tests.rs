@@ -12,13 +12,18 @@ use crate::{
     jwks::KeyCacheLimits,
     jws::Algorithm,
     ports::{KeyFetch, Random},
-    testing::{NOW, TestFetch, TestKey, TestRandom, good_claims, jwks, now},
+    testing::{MemoryStore, NOW, TestFetch, TestKey, TestRandom, good_claims, jwks, now},
 };
 
 const JWKS: &str = "https://issuer.example/jwks";
 const CLIENT: &str = "vestibule";
 
-fn setup(key: &TestKey, logout_audience: &[&str]) -> Issuers {
+struct Setup {
+    issuers: Issuers,
+    store: MemoryStore,
+}
+
+fn setup(key: &TestKey, logout_audience: &[&str]) -> Setup {
     let fetch = Arc::new(TestFetch::default());
     fetch.answer(JWKS, jwks(&[key.jwk("k")]));
     let keys = Keys::Jwks(Url::parse(JWKS).unwrap());
@@ -35,7 +40,10 @@ fn setup(key: &TestKey, logout_audience: &[&str]) -> Issuers {
         .collect();
     let fetch: Arc<dyn KeyFetch> = fetch;
     let random: Arc<dyn Random> = Arc::new(TestRandom::default());
-    Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random).unwrap()
+    Setup {
+        issuers: Issuers::new(vec![issuer], KeyCacheLimits::default(), &fetch, &random).unwrap(),
+        store: MemoryStore::default(),
+    }
 }
 
 fn good() -> Value {
@@ -62,10 +70,10 @@ fn signed(key: &TestKey, typ: Option<&str>, claims: &Value) -> String {
     key.token_with(&header, claims.to_string())
 }
 
-async fn outcome(issuers: &Issuers, token: &str) -> Result<SignOut, Reason> {
-    issuers
-        .sign_out(token, now())
-        .await
+async fn outcome(setup: &Setup, token: &str) -> Result<SignOut, Reason> {
+    let signed_out = setup.issuers.sign_out(token, &setup.store, now()).await;
+    signed_out
+        .map(|(sign_out, _)| sign_out)
         .map_err(|error| match error {
             Error::Invalid(rejection) => rejection.reason(),
             other => panic!("{other:?}"),
@@ -75,7 +83,7 @@ async fn outcome(issuers: &Issuers, token: &str) -> Result<SignOut, Reason> {
 #[tokio::test]
 async fn a_logout_token_names_who_has_signed_out() {
     let key = TestKey::ed25519();
-    let issuers = setup(&key, &[CLIENT]);
+    let house = setup(&key, &[CLIENT]);
     for (number, (changes, subject, session)) in [
         (json!({}), Some("user-1"), Some("login-1")),
         (json!({ "sid": null }), Some("user-1"), None),
@@ -93,7 +101,7 @@ async fn a_logout_token_names_who_has_signed_out() {
         claims["jti"] = json!(number.to_string());
         for typ in ["logout+jwt", "application/logout+jwt"] {
             claims["jti"] = json!(format!("{number} {typ}"));
-            let sign_out = outcome(&issuers, &signed(&key, Some(typ), &claims))
+            let sign_out = outcome(&house, &signed(&key, Some(typ), &claims))
                 .await
                 .unwrap();
             assert_eq!(sign_out.issuer, "https://issuer.example");
@@ -106,7 +114,7 @@ async fn a_logout_token_names_who_has_signed_out() {
 #[tokio::test]
 async fn everything_else_is_refused_with_its_reason() {
     let key = TestKey::ed25519();
-    let issuers = setup(&key, &[CLIENT]);
+    let house = setup(&key, &[CLIENT]);
     for (changes, reason) in [
         (json!({ "aud": "other" }), Reason::WrongAudience),
         // The audience of access tokens is not the client.
@@ -142,7 +150,7 @@ async fn everything_else_is_refused_with_its_reason() {
     ] {
         let token = signed(&key, Some("logout+jwt"), &with(&changes));
         assert_eq!(
-            outcome(&issuers, &token).await.unwrap_err(),
+            outcome(&house, &token).await.unwrap_err(),
             reason,
             "{changes}"
         );
@@ -150,29 +158,23 @@ async fn everything_else_is_refused_with_its_reason() {
     for typ in [None, Some("JWT"), Some("at+jwt"), Some("secevent+jwt")] {
         let token = signed(&key, typ, &good());
         assert_eq!(
-            outcome(&issuers, &token).await.unwrap_err(),
+            outcome(&house, &token).await.unwrap_err(),
             Reason::WrongType,
             "{typ:?}"
         );
     }
     let forged = signed(&TestKey::ed25519(), Some("logout+jwt"), &good());
     assert_eq!(
-        outcome(&issuers, &forged).await.unwrap_err(),
+        outcome(&house, &forged).await.unwrap_err(),
         Reason::BadSignature
     );
     // A forgery does not use up the id of the true one.
     let token = signed(&key, Some("logout+jwt"), &good());
-    assert!(outcome(&issuers, &token).await.is_ok());
-    assert_eq!(
-        outcome(&issuers, &token).await.unwrap_err(),
-        Reason::Replayed
-    );
+    assert!(outcome(&house, &token).await.is_ok());
+    assert_eq!(outcome(&house, &token).await.unwrap_err(), Reason::Replayed);
     let again = with(&json!({ "iat": NOW.seconds() - 4 }));
     let token = signed(&key, Some("logout+jwt"), &again);
-    assert_eq!(
-        outcome(&issuers, &token).await.unwrap_err(),
-        Reason::Replayed
-    );
+    assert_eq!(outcome(&house, &token).await.unwrap_err(), Reason::Replayed);
 
     let unconfigured = setup(&key, &[]);
     let token = signed(&key, Some("logout+jwt"), &good());
@@ -185,20 +187,17 @@ async fn everything_else_is_refused_with_its_reason() {
 #[tokio::test]
 async fn logout_tokens_and_users_tokens_are_not_mixed_up() {
     let key = TestKey::ed25519();
-    let issuers = setup(&key, &[CLIENT, "https://chat.example"]);
+    let house = setup(&key, &[CLIENT, "https://chat.example"]);
     // Even with an audience that both have, and everything that a user's token needs.
     let logout = signed(
         &key,
         Some("logout+jwt"),
         &with(&json!({ "aud": "https://chat.example" })),
     );
-    assert!(issuers.authenticate(&logout, now()).await.is_err());
+    assert!(house.issuers.authenticate(&logout, now()).await.is_err());
     let user = key.token("k", &good_claims());
-    assert!(issuers.authenticate(&user, now()).await.is_ok());
-    assert_eq!(
-        outcome(&issuers, &user).await.unwrap_err(),
-        Reason::WrongType
-    );
+    assert!(house.issuers.authenticate(&user, now()).await.is_ok());
+    assert_eq!(outcome(&house, &user).await.unwrap_err(), Reason::WrongType);
 }
 
 #[test]

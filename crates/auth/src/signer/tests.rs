@@ -59,3 +59,15 @@ fn s12_the_private_key_is_neither_published_nor_printed() {
         "{printed}"
     );
 }
+
+#[test]
+fn keys_of_other_nodes_are_published_and_sign_nothing() {
+    let seed = |number: u8| SecretBox::new(Box::new([number; 32]));
+    let other = Signer::from_seed(&seed(2)).unwrap();
+    let signer = Signer::from_seed(&seed(1)).unwrap();
+    let own = signer.key_id().to_owned();
+    let signer = signer.beside(&[seed(2)]).unwrap();
+    let set = json!({ "keys": [signer.public_jwk(), other.public_jwk()] });
+    assert_eq!(signer.jwks(), set);
+    assert_eq!(signer.key_id(), own);
+}

@@ -16,7 +16,7 @@ use crate::{
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
         DomainRecord, EarlierResume, End, EndReason, OpenedBy, OpeningOutcome, PublicTokenRecord,
-        RefusalRecord, Rotation, RotationOutcome, ServerKeyRecord, SignOut, StoreError,
+        RefusalRecord, Rotation, RotationOutcome, ServerKeyRecord, SignOut, StoreError, UsedToken,
         VisitorRecord,
     },
     time::UnixTime,
@@ -31,6 +31,7 @@ struct Tables {
     keys: Vec<ServerKeyRecord>,
     domains: Vec<DomainRecord>,
     refusals: Vec<RefusalRecord>,
+    used_tokens: Vec<Digest>,
 }
 
 /// A credential store in memory; one lock makes every call atomic.
@@ -260,9 +261,15 @@ impl CredentialStore for MemoryStore {
     async fn end_chat_sessions_of_login(
         &self,
         sign_out: &SignOut,
+        token: UsedToken,
         end: End,
     ) -> Result<u64, StoreError> {
-        Ok(self.tables().end(end, |session| {
+        let mut tables = self.tables();
+        if tables.used_tokens.contains(&token.digest) {
+            return Err(StoreError::Conflict);
+        }
+        tables.used_tokens.push(token.digest);
+        Ok(tables.end(end, |session| {
             let until = session.ends_at;
             let claims = Arc::new(session.claims.clone());
             let (issuer, subject) = (session.issuer.clone(), session.subject.clone());

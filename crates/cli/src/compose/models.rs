@@ -495,6 +495,7 @@ fn workflow(
             RawBusy::Steer => Busy::Steer,
             RawBusy::Reject => Busy::Reject,
         },
+        kept: super::days(raw.retention_days),
         limits: TurnLimits {
             history_items: raw.history_items,
             history_tokens: raw.history_tokens,

@@ -391,6 +391,8 @@ impl Ask {
             begin: Some(BeginRun {
                 run: run.id.clone(),
                 answers: run.message.clone(),
+                workflow: self.workflow.id.clone(),
+                at: self.engine.clock.now(),
                 overtakes,
                 goes_first: self.busy == Busy::Interrupt,
             }),

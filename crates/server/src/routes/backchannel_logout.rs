@@ -7,7 +7,7 @@
 
 use auth::{
     audit::{Actor, AuditEvent, AuditRecord},
-    ports::{End, EndReason},
+    ports::EndReason,
 };
 use axum::{extract::State, response::Response};
 use http::StatusCode;
@@ -27,18 +27,8 @@ async fn carry_out(app: &AppState, form: &Form) -> Result<(), ApiError> {
         ApiError::bad_request("`logout_token` is missing; send it as a form field")
     })?;
     let now = app.now();
-    let sign_out = app.issuers.sign_out(token, now).await?;
+    let (sign_out, ended) = app.issuers.sign_out(token, &*app.credentials, now).await?;
     app.logins.forget(&sign_out);
-    let end = End {
-        at: now.wall,
-        reason: EndReason::Revoked,
-    };
-    let ended = app
-        .credentials
-        .end_chat_sessions_of_login(&sign_out, end)
-        .await
-        .inspect_err(|_| app.issuers.sign_out_failed(token))
-        .map_err(auth::Error::from)?;
     if ended > 0 {
         let event = AuditEvent::SessionEnded {
             reason: EndReason::Revoked,

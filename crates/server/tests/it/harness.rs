@@ -757,6 +757,7 @@ fn workflow(model: Arc<dyn Model>, clock: Arc<dyn Clock>) -> Workflow {
         titles: Titles::Off,
         limits: TurnLimits::default(),
         busy: engine::Busy::Queue,
+        kept: None,
     }
 }
 

@@ -104,20 +104,24 @@ pub(super) async fn apply(
         attachments::tie(&mut batch, &mut checks, owner, thread.key, item);
     }
     let edited = edit(thread, change)?;
-    match edited {
-        Some(Stored { version, data }) => {
-            batch.add(
-                "UPDATE threads SET epoch = $2, version = $3, data = $4 WHERE key = $1",
-                params![thread.key, number(epoch)?, version, data],
-            );
-        }
-        None if epoch != thread.epoch => {
-            batch.add(
-                "UPDATE threads SET epoch = $2 WHERE key = $1",
-                params![thread.key, number(epoch)?],
-            );
-        }
-        None => {}
+    let begun = change.begin.as_ref();
+    if begun.is_some() || edited.is_some() {
+        let (version, data) = edited
+            .map(|Stored { version, data }| (version, data))
+            .unzip();
+        batch.add(
+            "UPDATE threads SET epoch = $2, version = coalesce($3, version), data = coalesce($4, data),
+                 workflow = coalesce($5, workflow), active_at = coalesce($6, active_at)
+             WHERE key = $1",
+            params![
+                thread.key,
+                number(epoch)?,
+                version,
+                data,
+                begun.map(|begin| begin.workflow.as_str()),
+                begun.map(|begin| begin.at.as_microsecond()),
+            ],
+        );
     }
     if let Some(request) = &change.request {
         runs::remember(&mut batch, &mut checks, owner, thread.key, request);

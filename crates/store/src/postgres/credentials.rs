@@ -9,7 +9,7 @@ use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
     DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
-    ServerKeyRecord, SignOut, StoreError, VisitorRecord,
+    ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
 };
 use auth::time::UnixTime;
 use tokio_postgres::Row;
@@ -110,10 +110,15 @@ impl CredentialStore for Postgres {
     async fn end_chat_sessions_of_login(
         &self,
         sign_out: &SignOut,
+        token: UsedToken,
         end: End,
     ) -> Result<u64, StoreError> {
-        let ended = self.write_for_good((sign_out.clone(), end), |transaction, (sign_out, end)| {
-            Box::pin(sessions::end_all_of_login(transaction, sign_out, *end))
+        let data = (sign_out.clone(), token, end);
+        let ended = self.write_for_good(data, |transaction, (sign_out, token, end)| {
+            Box::pin(async move {
+                sessions::use_up(transaction, *token, end.at).await?;
+                sessions::end_all_of_login(transaction, sign_out, *end).await
+            })
         });
         Ok(ended.await?)
     }

@@ -5,7 +5,7 @@
 //! everybody. What a process leaves that ends before the last step, the next one that opens the database removes.
 
 use engine::Owner;
-use protocol::ThreadId;
+use protocol::{ThreadId, Timestamp};
 
 use crate::error::Error;
 use crate::postgres::pool::{Batch, Outcome, Transaction, params};
@@ -15,16 +15,23 @@ const STEP: i64 = 500;
 /// Threads that are removed in one step at most.
 const THREADS: u64 = 20;
 
-/// Takes a thread from its owner, and tells its key.
+/// Takes a thread from its owner, unless it was used since then, and tells its key.
 pub(super) async fn take(
     transaction: &mut Transaction,
     owner: &Owner,
     id: &ThreadId,
+    unused_since: Option<Timestamp>,
 ) -> Result<i64, Error> {
     let found = transaction.query(
-        "UPDATE threads SET gone_from = owner, owner = ' ' || key WHERE owner = $1 AND id = $2
+        "UPDATE threads SET gone_from = owner, owner = ' ' || key
+         WHERE owner = $1 AND id = $2
+           AND ($3::bigint IS NULL OR coalesce(active_at, created_at) < $3)
          RETURNING key",
-        params![owner.as_str(), id.as_str()],
+        params![
+            owner.as_str(),
+            id.as_str(),
+            unused_since.map(Timestamp::as_microsecond),
+        ],
     );
     first_key(&found.await?)?.ok_or(Error::NotFound)
 }

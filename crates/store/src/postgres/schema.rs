@@ -3,17 +3,32 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, Row};
 
 use crate::MigrationPolicy;
 use crate::error::Error;
 use crate::postgres::address::{Encryption, Server};
 use crate::postgres::tls;
 
+/// A migration.
+struct Step {
+    sql: &'static str,
+    /// The first version whose builds can use the tables afterwards: nodes of a release go on while those of the next one
+    /// come, so a step only adds what the builds before it need not know, and takes away what none of them uses any more.
+    works_from: i32,
+}
+
 /// In order, and never changed once released. The tables' version is how many of them have run.
-const STEPS: &[&str] = &[include_str!(
-    "../../migrations/postgres/0001_everything.sql"
-)];
+const STEPS: &[Step] = &[
+    Step {
+        sql: include_str!("../../migrations/postgres/0001_everything.sql"),
+        works_from: 1,
+    },
+    Step {
+        sql: include_str!("../../migrations/postgres/0002_retention.sql"),
+        works_from: 1,
+    },
+];
 const LATEST: usize = STEPS.len();
 
 /// Whoever migrates holds this lock (an arbitrary number, the same in every build).
@@ -22,40 +37,49 @@ const LOCK: i64 = 0x0076_6573_7469_626c;
 /// How long a connection may take to be made, where the address does not say.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Reads the version of the tables; 0 where there are none.
-const VERSION: &str = "SELECT coalesce(max(version), 0) FROM vestibule_schema";
+/// Reads the version of the tables, 0 where there are none, and the first version whose builds can use them. The first
+/// tables had no column for the latter.
+const VERSION: &str = "SELECT coalesce(max(version), 0),
+        coalesce(max((to_jsonb(vestibule_schema) ->> 'works_from')::integer), 0)
+    FROM vestibule_schema";
 
 /// Checks the version, and migrates where that is wanted, on a connection of its own: a migration may take long.
 pub(crate) async fn prepare(server: &Server, policy: MigrationPolicy) -> Result<(), Error> {
     let mut client = connect(server).await?;
-    let found = version(&client).await?;
-    match (found.cmp(&LATEST), policy) {
-        (Ordering::Equal, _) => Ok(()),
-        (Ordering::Greater, _) => Err(Error::TooNew {
-            found,
-            known: LATEST,
-        }),
-        (Ordering::Less, MigrationPolicy::Require) => Err(Error::Outdated {
-            found,
-            needed: LATEST,
-        }),
-        (Ordering::Less, MigrationPolicy::Apply) => migrate(&mut client).await,
+    match (version(&client).await?.check(), policy) {
+        (Err(Error::Outdated { .. }), MigrationPolicy::Apply) => migrate(&mut client).await,
+        (checked, _) => checked,
     }
 }
 
-/// Refuses tables of another version than this build's, as a statement finds them.
-pub(super) fn check(found: i32) -> Result<(), Error> {
-    let found = usize::try_from(found).map_err(Error::internal)?;
-    match found.cmp(&LATEST) {
-        Ordering::Greater => Err(Error::TooNew {
-            found,
-            known: LATEST,
-        }),
-        Ordering::Less => Err(Error::Outdated {
-            found,
-            needed: LATEST,
-        }),
-        Ordering::Equal => Ok(()),
+/// The version of the tables.
+pub(super) struct Version {
+    found: i32,
+    works_from: i32,
+}
+
+impl Version {
+    /// Reads a row that has both.
+    pub(super) fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            found: row.try_get(0)?,
+            works_from: row.try_get(1)?,
+        })
+    }
+
+    /// Refuses tables that this build cannot use.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let known = LATEST;
+        let found = usize::try_from(self.found).map_err(Error::internal)?;
+        let works_from = usize::try_from(self.works_from).map_err(Error::internal)?;
+        match found.cmp(&known) {
+            Ordering::Less => Err(Error::Outdated {
+                found,
+                needed: known,
+            }),
+            Ordering::Greater if works_from > known => Err(Error::TooNew { found, known }),
+            Ordering::Equal | Ordering::Greater => Ok(()),
+        }
     }
 }
 
@@ -98,15 +122,17 @@ fn unreachable(error: tokio_postgres::Error) -> Error {
     super::trouble::from_pool(deadpool_postgres::PoolError::Backend(error))
 }
 
-async fn version(client: &Client) -> Result<usize, Error> {
+async fn version(client: &Client) -> Result<Version, Error> {
     let known = client
         .query_one("SELECT to_regclass('vestibule_schema') IS NOT NULL", &[])
         .await?;
     if !known.try_get::<_, bool>(0)? {
-        return Ok(0);
+        return Ok(Version {
+            found: 0,
+            works_from: 0,
+        });
     }
-    let row = client.query_one(VERSION, &[]).await?;
-    usize::try_from(row.try_get::<_, i32>(0)?).map_err(Error::internal)
+    Version::read(&client.query_one(VERSION, &[]).await?)
 }
 
 /// Step by step, each in a transaction that holds the lock: of several processes one takes a step, and the others find
@@ -128,21 +154,23 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
                  CREATE TABLE IF NOT EXISTS vestibule_schema (
                      version    integer PRIMARY KEY,
                      applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-                 )",
+                 );
+                 ALTER TABLE vestibule_schema
+                     ADD COLUMN IF NOT EXISTS works_from integer NOT NULL DEFAULT 1",
             )
             .await?;
-        let found: i32 = transaction.query_one(VERSION, &[]).await?.try_get(0)?;
-        let done = usize::try_from(found).map_err(Error::internal)?;
+        let found = Version::read(&transaction.query_one(VERSION, &[]).await?)?;
+        let done = usize::try_from(found.found).map_err(Error::internal)?;
         let Some(step) = STEPS.get(done) else {
             transaction.commit().await?;
-            return check(found);
+            return found.check();
         };
-        transaction.batch_execute(step).await?;
-        let version = found + 1;
+        transaction.batch_execute(step.sql).await?;
+        let version = found.found + 1;
         transaction
             .execute(
-                "INSERT INTO vestibule_schema (version) VALUES ($1)",
-                &[&version],
+                "INSERT INTO vestibule_schema (version, works_from) VALUES ($1, $2)",
+                &[&version, &step.works_from],
             )
             .await?;
         transaction.commit().await?;

@@ -5,11 +5,11 @@
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
-    StoreError,
+    Change, Epoch, LastUse, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing,
+    Store, StoreError,
 };
 use engine::search::Wanted;
-use engine::{Owner, Project};
+use engine::{Owner, Project, WorkflowId};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use serde::de::DeserializeOwned;
@@ -239,21 +239,26 @@ impl Store for Postgres {
     }
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
-        let data = (owner.clone(), thread.clone());
-        let begun = self.write(data, |transaction, (owner, thread)| {
-            Box::pin(async move {
-                let key = removal::take(transaction, owner, thread).await?;
-                Ok((key, removal::step(transaction, key).await?))
-            })
-        });
-        let (key, mut is_gone) = begun.await?;
-        while !is_gone {
-            let step = self.write(key, |transaction, key| {
-                Box::pin(removal::step(transaction, *key))
-            });
-            is_gone = step.await?;
-        }
-        Ok(())
+        Ok(self.remove_thread(owner, thread, None).await?)
+    }
+
+    async fn delete_idle_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(self.remove_thread(owner, thread, Some(since)).await?)
+    }
+
+    async fn last_uses(&self, after: i64, limit: u32) -> Result<Vec<LastUse>, StoreError> {
+        let rows = self.read(
+            "SELECT key, owner, id, workflow, coalesce(active_at, created_at) FROM threads
+             WHERE key > $1 AND gone_from IS NULL ORDER BY key LIMIT $2",
+            params![after, i64::from(limit)],
+        );
+        let rows = rows.await?;
+        Ok(rows.iter().map(read_last_use).collect::<Result<_, _>>()?)
     }
 
     async fn save_feedback(
@@ -312,6 +317,29 @@ impl Store for Postgres {
 }
 
 impl Postgres {
+    async fn remove_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        unused_since: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        let data = (owner.clone(), thread.clone(), unused_since);
+        let begun = self.write(data, |transaction, (owner, thread, unused_since)| {
+            Box::pin(async move {
+                let key = removal::take(transaction, owner, thread, *unused_since).await?;
+                Ok((key, removal::step(transaction, key).await?))
+            })
+        });
+        let (key, mut is_gone) = begun.await?;
+        while !is_gone {
+            let step = self.write(key, |transaction, key| {
+                Box::pin(removal::step(transaction, *key))
+            });
+            is_gone = step.await?;
+        }
+        Ok(())
+    }
+
     /// The number of this process, where the change begins a run.
     async fn node_for(&self, change: &Change) -> Result<Option<i64>, Error> {
         match change.begin {
@@ -321,21 +349,33 @@ impl Postgres {
     }
 }
 
+fn read_last_use(row: &Row) -> Result<LastUse, Error> {
+    let thread: &str = row.try_get(2)?;
+    Ok(LastUse {
+        number: row.try_get(0)?,
+        owner: Owner::new(row.try_get::<_, &str>(1)?),
+        thread: thread.parse().map_err(Error::internal)?,
+        workflow: row.try_get::<_, Option<&str>>(3)?.map(WorkflowId::new),
+        at: Timestamp::from_microsecond(row.try_get(4)?).map_err(Error::internal)?,
+    })
+}
+
 /// Writes, and looks at the tables' version, which must be the one of this build.
 pub(super) async fn probe(postgres: &Postgres) -> Result<(), Error> {
     let written = postgres.write_for_good((), |transaction, ()| {
         Box::pin(async move {
             let written = transaction.finish(Batch::of(
                 "UPDATE probe SET at = clock_timestamp()
-                 RETURNING (SELECT max(version) FROM vestibule_schema)",
+                 RETURNING (SELECT max(version) FROM vestibule_schema),
+                     (SELECT max(works_from) FROM vestibule_schema)",
                 params![],
             ));
             let written = written.await?;
             let row = written.first().and_then(|outcome| outcome.rows.first());
-            Ok(row.ok_or(Error::NotFound)?.try_get::<_, i32>(0)?)
+            schema::Version::read(row.ok_or(Error::NotFound)?)
         })
     });
-    schema::check(written.await?)
+    written.await?.check()
 }
 
 /// Finds a thread and locks its row until the end of the transaction: whatever else changes it waits.

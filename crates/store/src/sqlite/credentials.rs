@@ -9,7 +9,7 @@ use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
     DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
-    ServerKeyRecord, SignOut, StoreError, VisitorRecord,
+    ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::Row;
@@ -110,10 +110,12 @@ impl CredentialStore for Sqlite {
     async fn end_chat_sessions_of_login(
         &self,
         sign_out: &SignOut,
+        token: UsedToken,
         end: End,
     ) -> Result<u64, StoreError> {
         let sign_out = sign_out.clone();
         let ended = self.write_for_good(move |connection| {
+            sessions::use_up(connection, token, end.at)?;
             sessions::end_all_of_login(connection, &sign_out, end)
         });
         Ok(ended.await?)

@@ -4,7 +4,7 @@
 //! everybody. A process that ends before the last step leaves the rest to the next one that opens the database.
 
 use engine::Owner;
-use protocol::ThreadId;
+use protocol::{ThreadId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
@@ -14,11 +14,22 @@ const STEP: u32 = 500;
 /// Threads that are removed in one step at most.
 const THREADS: u64 = 20;
 
-/// Takes a thread from its owner, and tells its key.
-pub(super) fn take(connection: &Connection, owner: &Owner, id: &ThreadId) -> Result<i64, Error> {
+/// Takes a thread from its owner, unless it was used since then, and tells its key.
+pub(super) fn take(
+    connection: &Connection,
+    owner: &Owner,
+    id: &ThreadId,
+    unused_since: Option<Timestamp>,
+) -> Result<i64, Error> {
+    let unused_since = unused_since.map(Timestamp::as_microsecond);
     let key = connection
-        .prepare_cached("SELECT key FROM threads WHERE owner = ?1 AND id = ?2")?
-        .query_row([owner.as_str(), id.as_str()], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT key FROM threads
+             WHERE owner = ?1 AND id = ?2 AND (?3 IS NULL OR coalesce(active_at, created_at) < ?3)",
+        )?
+        .query_row(params![owner.as_str(), id.as_str(), unused_since], |row| {
+            row.get(0)
+        })?;
     hide(connection, key)?;
     Ok(key)
 }

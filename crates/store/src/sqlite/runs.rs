@@ -22,11 +22,18 @@ pub(super) fn begin(
     let next = connection
         .prepare_cached(
             "UPDATE threads
-             SET epoch = epoch + 1, run = ?2, run_answers = ?3, run_interrupted = 0
+             SET epoch = epoch + 1, run = ?2, run_answers = ?3, run_interrupted = 0, workflow = ?4,
+                 active_at = ?5
              WHERE key = ?1 RETURNING epoch",
         )?
         .query_row(
-            params![thread.key, begin.run.as_str(), begin.answers.as_str()],
+            params![
+                thread.key,
+                begin.run.as_str(),
+                begin.answers.as_str(),
+                begin.workflow.as_str(),
+                begin.at.as_microsecond(),
+            ],
             |row| epoch(row, 0),
         )?;
     Ok(next)

@@ -31,6 +31,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!(
         "../../migrations/sqlite/0013_gone_threads.sql"
     )),
+    M::up(include_str!("../../migrations/sqlite/0014_retention.sql")),
 ];
 const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 const LATEST: usize = STEPS.len();

@@ -5,11 +5,11 @@
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing, Store,
-    StoreError,
+    Change, Epoch, LastUse, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing,
+    Store, StoreError,
 };
 use engine::search::Wanted;
-use engine::{Owner, Project};
+use engine::{Owner, Project, WorkflowId};
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
@@ -218,17 +218,28 @@ impl Store for Sqlite {
     }
 
     async fn delete_thread(&self, owner: &Owner, thread: &ThreadId) -> Result<(), StoreError> {
-        let (owner, thread) = (owner.clone(), thread.clone());
-        let begun = self.write(move |connection| {
-            let key = removal::take(connection, &owner, &thread)?;
-            Ok((key, removal::step(connection, key)?))
+        Ok(self.remove_thread(owner, thread, None).await?)
+    }
+
+    async fn delete_idle_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(self.remove_thread(owner, thread, Some(since)).await?)
+    }
+
+    async fn last_uses(&self, after: i64, limit: u32) -> Result<Vec<LastUse>, StoreError> {
+        let read = self.read(move |connection| {
+            let mut found = connection.prepare_cached(
+                "SELECT key, owner, id, workflow, coalesce(active_at, created_at) FROM threads
+                 WHERE key > ?1 AND gone_from IS NULL ORDER BY key LIMIT ?2",
+            )?;
+            let rows = found.query_and_then(params![after, limit], read_last_use)?;
+            rows.collect()
         });
-        let (key, mut is_gone) = begun.await?;
-        while !is_gone {
-            let step = self.write(move |connection| removal::step(connection, key));
-            is_gone = step.await?;
-        }
-        Ok(())
+        Ok(read.await?)
     }
 
     async fn save_feedback(
@@ -276,6 +287,38 @@ impl Store for Sqlite {
     async fn probe(&self) -> Result<(), StoreError> {
         self.write(schema::probe).await.map_err(StoreError::from)
     }
+}
+
+impl Sqlite {
+    async fn remove_thread(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        unused_since: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        let (owner, thread) = (owner.clone(), thread.clone());
+        let begun = self.write(move |connection| {
+            let key = removal::take(connection, &owner, &thread, unused_since)?;
+            Ok((key, removal::step(connection, key)?))
+        });
+        let (key, mut is_gone) = begun.await?;
+        while !is_gone {
+            let step = self.write(move |connection| removal::step(connection, key));
+            is_gone = step.await?;
+        }
+        Ok(())
+    }
+}
+
+fn read_last_use(row: &Row<'_>) -> Result<LastUse, Error> {
+    let (owner, thread): (String, String) = (row.get(1)?, row.get(2)?);
+    Ok(LastUse {
+        number: row.get(0)?,
+        owner: Owner::new(owner),
+        thread: thread.parse().map_err(Error::internal)?,
+        workflow: row.get::<_, Option<String>>(3)?.map(WorkflowId::new),
+        at: Timestamp::from_microsecond(row.get(4)?).map_err(Error::internal)?,
+    })
 }
 
 /// A thread's row, had only from [`find_thread`] and [`insert_thread`], which ask for the owner.

@@ -219,6 +219,12 @@ impl House {
         self.with_workflow(|workflow| Workflow { tools, ..workflow })
     }
 
+    /// The same house some time later.
+    pub(crate) fn later(mut self, by: Duration) -> Self {
+        self.engine.clock = Arc::new(Ticking(AtomicU64::new(by.as_secs())));
+        self
+    }
+
     pub(crate) fn with_workflow(mut self, change: impl FnOnce(Workflow) -> Workflow) -> Self {
         let workflow = self.engine.workflows.get(None).expect("one workflow");
         let workflow = change(Workflow::clone(workflow));
@@ -339,6 +345,7 @@ impl House {
             titles,
             limits,
             busy: Busy::Queue,
+            kept: None,
         };
         let engine = Engine {
             nodes: Nodes::default(),

@@ -10,7 +10,7 @@ mod runs;
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Answer, Error, Following, Reply, RequestContext, Titles, TurnLimits,
+    Answer, Error, Following, Reply, RequestContext, Titles, TurnLimits, Workflow,
     ports::{ModelInput, ToolCall, ToolEvent, ToolSpec, ToolStream, Tools},
 };
 use protocol::{Event, ThreadId, ThreadItem};
@@ -531,4 +531,35 @@ async fn a_name_that_a_person_gave_meanwhile_stays() {
         panic!("a thread")
     };
     assert_eq!(thread.thread.thread.title.as_deref(), Some("Mine"));
+}
+
+/// The house's clock goes on by a second whenever somebody looks: three messages are a minute at most.
+#[tokio::test]
+async fn threads_go_when_nobody_has_used_them_for_as_long_as_they_are_kept() {
+    let answer = || vec![Step::Say("yes"), Step::Done];
+    let house = House::new([answer(), answer(), answer()]).await;
+    let old = created(&house.turn("ada", create("long ago")).await).id;
+    house.settle().await;
+    let kept = Duration::from_hours(24);
+    let house = house.with_workflow(|workflow| Workflow {
+        kept: Some(kept),
+        ..workflow
+    });
+    assert!(house.engine.has_retention());
+    assert_eq!(house.engine.remove_idle_threads().await.unwrap(), 0);
+
+    let later = house.later(kept);
+    let used = created(&later.turn("grace", create("just now")).await).id;
+    later.settle().await;
+    assert_eq!(later.engine.remove_idle_threads().await.unwrap(), 1);
+    assert_eq!(later.items("grace", &used).await.len(), 2);
+    let load = json!({"type": "threads.get_by_id", "params": {"thread_id": old}});
+    let gone = later.ask("ada", load).await;
+    assert!(matches!(gone, Err(Error::NotFound)), "it is gone");
+    // One without an end keeps all that it does not know.
+    let kept_for_good = later.with_workflow(|workflow| Workflow {
+        kept: None,
+        ..workflow
+    });
+    assert!(!kept_for_good.engine.has_retention());
 }

@@ -7,7 +7,7 @@ use auth::identity::Environment::Test;
 use auth::identity::Identity;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, CredentialStore, End, EndReason, OpenedBy,
-    OpeningOutcome, RotationOutcome, SignOut, StoreError,
+    OpeningOutcome, RotationOutcome, SignOut, StoreError, UsedToken,
 };
 use futures::future::join_all;
 
@@ -21,6 +21,14 @@ pub(super) fn end(at: i64, reason: EndReason) -> End {
     End {
         at: seconds(at),
         reason,
+    }
+}
+
+/// A logout token.
+fn used(number: u64) -> UsedToken {
+    UsedToken {
+        digest: digest(number),
+        until: seconds(1_800),
     }
 }
 
@@ -314,9 +322,9 @@ pub(super) async fn a_rotation_renews_the_session_by_the_login_that_asked(
         subject: Some("ada".to_owned()),
         session: Some(sid.to_owned()),
     };
-    for (sid, expected) in [("first", 0), ("second", 0), ("third", 1)] {
-        let sign_out = sign_out(sid);
-        let ended = store.end_chat_sessions_of_login(&sign_out, end(90, EndReason::Denied));
+    for (number, sid, expected) in [(1, "first", 0), (2, "second", 0), (3, "third", 1)] {
+        let (sign_out, denied) = (sign_out(sid), end(90, EndReason::Denied));
+        let ended = store.end_chat_sessions_of_login(&sign_out, used(number), denied);
         assert_eq!(ended.await.unwrap(), expected, "{sid}");
     }
     let ended = store.find_chat_session("cksess_1").await.unwrap().unwrap();
@@ -593,7 +601,7 @@ pub(super) async fn sessions_of_a_login_end_with_it(database: &dyn TestDatabase)
         }
         let now = end(9, EndReason::Revoked);
         let count = store
-            .end_chat_sessions_of_login(&sign_out, now)
+            .end_chat_sessions_of_login(&sign_out, used(number), now)
             .await
             .unwrap();
         for login in &sessions {
@@ -608,7 +616,7 @@ pub(super) async fn sessions_of_a_login_end_with_it(database: &dyn TestDatabase)
             );
         }
         let again = store
-            .end_chat_sessions_of_login(&sign_out, now)
+            .end_chat_sessions_of_login(&sign_out, used(number + 1_000), now)
             .await
             .unwrap();
         assert_eq!((count, again), (expected.len() as u64, 0), "{round}");
@@ -622,6 +630,42 @@ pub(super) async fn sessions_of_a_login_end_with_it(database: &dyn TestDatabase)
             }
         }
     }
+}
+
+pub(super) async fn a_logout_token_works_once_at_all_nodes(database: &dyn TestDatabase) {
+    let (here, there) = (
+        database.open().await.credentials,
+        database.open().await.credentials,
+    );
+    let sign_out = SignOut {
+        issuer: "https://issuer.example".to_owned(),
+        subject: Some("ada".to_owned()),
+        session: None,
+    };
+    let end_at = async |store: &dyn CredentialStore, token, at| {
+        let end = end(at, EndReason::Revoked);
+        store
+            .end_chat_sessions_of_login(&sign_out, token, end)
+            .await
+    };
+    open(&*here, &session("one", "ada", 0), 1, NO_LIMIT).await;
+    assert_eq!(end_at(&*here, used(7), 9).await.unwrap(), 1);
+    open(&*here, &session("two", "ada", 10), 2, NO_LIMIT).await;
+    for store in [&*here, &*there] {
+        let again = end_at(store, used(7), 11).await;
+        assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
+    }
+    assert_eq!(ended(&*here, "two").await, None);
+    // Of several at once one is used, whichever node it comes to.
+    let at_once = join_all((0..8).map(|number| {
+        let store = if number % 2 == 0 { &here } else { &there };
+        end_at(&**store, used(8), 12)
+    }));
+    let done: Vec<_> = at_once.await.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(done, [1]);
+    // What would be refused for its age is forgotten, with the next one.
+    assert_eq!(end_at(&*there, used(9), 5_000).await.unwrap(), 0);
+    assert_eq!(end_at(&*there, used(7), 5_001).await.unwrap(), 0);
 }
 
 pub(super) async fn sessions_are_listed_newest_first(database: &dyn TestDatabase) {

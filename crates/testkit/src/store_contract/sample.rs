@@ -3,8 +3,8 @@
 use auth::identity::Environment;
 use auth::ports::{ChatSessionRecord, ClientSecretRecord, Digest, OpenedBy, Rotation};
 use auth::time::UnixTime;
-use engine::Owner;
 use engine::ports::{AttachmentRecord, BeginRun, FileId, PageQuery, Store};
+use engine::{Owner, WorkflowId};
 use protocol::attachment::{Attachment, ImageAttachment};
 use protocol::item::{AssistantContent, AssistantMessageItem, InferenceOptions, UserMessageItem};
 use protocol::request::Order;
@@ -46,6 +46,8 @@ pub fn thread(number: u128) -> ThreadMetadata {
 /// A run, with the message that it answers.
 pub(super) fn begin(number: u128) -> BeginRun {
     BeginRun {
+        workflow: WorkflowId::new("wf_demo"),
+        at: at(0),
         overtakes: None,
         goes_first: true,
         run: RunId::mint(number),

@@ -1,6 +1,7 @@
 //! Threads and items: order, replacement, whole changes, many callers.
 
-use engine::ports::{Change, Store, StoreError};
+use engine::WorkflowId;
+use engine::ports::{BeginRun, Change, Store, StoreError};
 use futures::future::join_all;
 use protocol::request::{FeedbackKind, Order};
 use protocol::{ThreadItem, ThreadMetadata, ThreadPatch, ThreadStatus};
@@ -411,6 +412,70 @@ pub(super) async fn a_long_thread_goes_without_holding_others_up(database: &dyn 
     store.delete_thread(&ada, &thread_id(2)).await.unwrap();
     assert_eq!(store.message_bytes(&ada).await.unwrap(), 0);
     assert!(store.message_bytes(&grace).await.unwrap() > 0);
+}
+
+pub(super) async fn threads_that_nobody_used_go_and_no_others(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let (ada, grace) = (owner("ada"), owner("grace"));
+    // Made at 1, 2, 3; answered at 50 and 90.
+    let used = |number, at_microseconds| Change {
+        begin: Some(BeginRun {
+            at: at(at_microseconds),
+            workflow: WorkflowId::new(format!("wf_{number}")),
+            ..begin(number)
+        }),
+        ..Change::default()
+    };
+    for (owner, number, change) in [
+        (&ada, 1, Change::default()),
+        (&ada, 2, used(2, 50)),
+        (&grace, 3, used(3, 70)),
+    ] {
+        let thread = thread(number);
+        store.create_thread(owner, &thread, &change).await.unwrap();
+    }
+    let (second, third) = (thread_id(2), thread_id(3));
+    store.apply(&grace, &third, &used(4, 90)).await.unwrap();
+    let renamed = Change {
+        patch: titled("still the same age"),
+        ..Change::default()
+    };
+    store.apply(&ada, &second, &renamed).await.unwrap();
+
+    let uses = store.last_uses(0, 9).await.unwrap();
+    let seen = uses.iter().map(|last| {
+        let workflow = last.workflow.as_ref().map(WorkflowId::as_str);
+        (&last.owner, &last.thread, workflow, last.at)
+    });
+    let made = thread(1).created_at;
+    let expected = [
+        (&ada, &thread_id(1), None, made),
+        (&ada, &second, Some("wf_2"), at(50)),
+        (&grace, &third, Some("wf_4"), at(90)),
+    ];
+    assert_eq!(seen.collect::<Vec<_>>(), expected);
+    // Step by step they are the same.
+    let mut after = 0;
+    for last in &uses {
+        let step = store.last_uses(after, 1).await.unwrap();
+        assert_eq!(&step, std::slice::from_ref(last));
+        after = last.number;
+    }
+    assert_eq!(store.last_uses(after, 1).await.unwrap(), []);
+
+    let go = async |owner, thread, since| store.delete_idle_thread(owner, thread, at(since)).await;
+    go(&ada, &second, 51).await.unwrap();
+    for (owner, thread, since) in [
+        (&grace, &third, 90),
+        (&ada, &third, 99),
+        (&ada, &second, 99),
+    ] {
+        let stays = go(owner, thread, since).await;
+        assert!(matches!(stays, Err(StoreError::NotFound)), "{stays:?}");
+    }
+    assert!(store.thread(&ada, &second).await.is_err());
+    store.thread(&grace, &third).await.unwrap();
+    store.thread(&ada, &thread_id(1)).await.unwrap();
 }
 
 pub(super) async fn feedback_is_for_items_of_the_thread_only(database: &dyn TestDatabase) {

@@ -76,7 +76,7 @@ fn tell_room(findings: &mut Findings, place: &Path, free: u64) {
 
 fn look_at_key(findings: &mut Findings, workplace: &Workplace<'_>) {
     let config = &workplace.config;
-    let read = || compose::signing_seed(config, workplace.variables);
+    let read = || compose::signing_seeds(config, workplace.variables);
     if let Some(name) = &config.server.signing_key_env {
         match read() {
             Ok(_) => findings.good("signing key", format!("{name} holds one")),

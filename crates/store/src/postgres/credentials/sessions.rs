@@ -3,7 +3,7 @@
 use auth::identity::Identity;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
-    OpeningOutcome, Rotation, RotationOutcome, SignOut,
+    OpeningOutcome, Rotation, RotationOutcome, SignOut, UsedToken,
 };
 use auth::time::UnixTime;
 use tokio_postgres::Row;
@@ -17,6 +17,8 @@ use crate::rows::session::{EncodedSession, login_of, opener, reason_from_name, r
 
 /// Sessions that one call of [`purge_some`] removes.
 const PURGE_BATCH: i64 = 500;
+/// Used tokens that are forgotten with each new one.
+const FORGET_BATCH: i64 = 16;
 
 /// One owner's sessions are opened one after the other, so that they are counted right.
 pub(super) async fn insert(
@@ -359,6 +361,29 @@ pub(super) async fn end_all_of_login(
         (None, None) => return Ok(0),
     };
     Ok(ended.await?.count)
+}
+
+/// Remembers a token that was used, and forgets those that would be refused for their age. [`Error::Conflict`] where it was used
+/// before.
+pub(super) async fn use_up(
+    transaction: &mut Transaction,
+    token: UsedToken,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let mut batch = Batch::of(
+        "DELETE FROM used_tokens WHERE digest IN
+             (SELECT digest FROM used_tokens WHERE until < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        params![now.seconds(), FORGET_BATCH],
+    );
+    let used = batch.add(
+        "INSERT INTO used_tokens (digest, until) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        params![token.digest.as_slice(), token.until.seconds()],
+    );
+    let outcomes = transaction.run(batch).await?;
+    if outcomes.get(used).is_none_or(|outcome| outcome.count == 0) {
+        return Err(Error::Conflict);
+    }
+    Ok(())
 }
 
 /// Ends what a public token or a server key has opened.

@@ -3,7 +3,7 @@
 use auth::identity::Identity;
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, Digest, End, EndReason, OpenedBy,
-    OpeningOutcome, Rotation, RotationOutcome, SignOut,
+    OpeningOutcome, Rotation, RotationOutcome, SignOut, UsedToken,
 };
 use auth::time::UnixTime;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -320,6 +320,27 @@ pub(super) fn end_all_of_login(
         (None, None) => 0,
     };
     Ok(ended as u64)
+}
+
+/// Remembers a token that was used, and forgets those that would be refused for their age. [`Error::Conflict`] where it was used
+/// before.
+pub(super) fn use_up(
+    connection: &Connection,
+    token: UsedToken,
+    now: UnixTime,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM used_tokens WHERE until < ?1")?
+        .execute([now.seconds()])?;
+    let used = connection
+        .prepare_cached(
+            "INSERT INTO used_tokens (digest, until) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![token.digest, token.until.seconds()])?;
+    if used == 0 {
+        return Err(Error::Conflict);
+    }
+    Ok(())
 }
 
 /// Ends what a public token or a server key has opened.
