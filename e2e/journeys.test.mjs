@@ -6,6 +6,7 @@ import { launch } from "./harness/browser.mjs";
 import { Stack } from "./harness/stack.mjs";
 import { accessibilityJourneys } from "./journeys/accessibility.mjs";
 import { accountJourneys } from "./journeys/account.mjs";
+import { askingJourneys } from "./journeys/asking.mjs";
 import { demoJourneys } from "./journeys/demo.mjs";
 import { fileJourneys } from "./journeys/files.mjs";
 import { firefoxJourneys } from "./journeys/firefox.mjs";
@@ -34,6 +35,7 @@ after(async () => {
 
 const world = { stack: () => stack, browser: () => browser };
 accountJourneys(world);
+askingJourneys(world);
 threadJourneys(world);
 runJourneys(world);
 fileJourneys(world);

@@ -115,6 +115,15 @@ fn is_said(input: &ModelInput) -> bool {
 /// What a call is kept with until the person has said whether it may run.
 pub(crate) const AWAITING: &str =
     "Not run yet: the user has been asked to allow this call, and has not answered.";
+/// What a call is kept with whose server has asked the person something, until they have answered.
+pub(crate) const ASKED: &str =
+    "Not done yet: the tool has asked the user something, and they have not answered.";
+/// What such a call is kept with from then on, until it has gone on.
+pub(crate) const ANSWERED: &str =
+    "Not done yet: the tool has asked the user something, and they have answered.";
+/// What such a call is kept with that does not wait any more.
+pub(crate) const GONE: &str = "Not known to be done: the tool asked the user something and stopped waiting before they answered. Say so, and call \
+     it again only if the user still wants it.";
 /// What a call is kept with that the person has allowed, until it has run.
 pub(crate) const ALLOWED: &str = "Not run yet: the user has allowed this call.";
 /// What a call is kept with that the person has refused.

@@ -7,6 +7,7 @@
 
 mod answers;
 mod approval;
+mod asking;
 pub mod attachments;
 pub mod context;
 pub mod engine;

@@ -4,6 +4,7 @@
 //! behind it and the turn can be tested without a network. Time and chance are ports too.
 
 mod agent;
+mod asking;
 mod change;
 mod files;
 mod parameters;
@@ -27,6 +28,7 @@ use crate::{
 pub use agent::{
     Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
 };
+pub use asking::{Asking, Choice, Field, FieldKind, PATIENCE, Reply, TextFormat, Waiting};
 pub use change::{BeginRun, Change, Epoch, LastUse, RequestRecord, RunEnd, RunRecord, Standing};
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,
@@ -613,6 +615,8 @@ pub enum ToolEvent {
     NeedsApproval,
     /// The page runs this one, with these arguments. It is the first and last thing said.
     ForPage(JsonObject),
+    /// The tool's server asks the person something. It is the last thing said; the call goes on with what they answer.
+    Asks(Box<Asking>, Waiting),
 }
 
 impl ToolEvent {

@@ -3,7 +3,12 @@
 //! Nobody has to read it. Text gathers for a moment before it is handed to the readers
 //! (docs/decisions/0015); what has been said is saved as it grows, once a second at least.
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{
     FutureExt, StreamExt,
@@ -23,8 +28,9 @@ use crate::{
     ports::{
         AgentError, AgentRequest, AgentStream, Change, Epoch, GeneratedImage, Model, ModelError,
         ModelEvent, ModelRequest, ModelStream, Moment, Store, StoreError, ToolCall, ToolEvent,
+        ToolStream,
     },
-    runs::{Call, Mouth, Place},
+    runs::{Asked, Call, Mouth, Place},
     title,
     turn::{Effect, Input, NotSaved, Start, Turn, Why},
     workflow::Workflow,
@@ -50,6 +56,8 @@ pub(crate) struct Task {
     /// How many tokens files of earlier messages may take.
     pub(crate) file_tokens: u64,
     pub(crate) stops: Stops,
+    /// Calls that go on instead of beginning, by their places among those that the run begins with.
+    pub(crate) answered: HashMap<usize, ToolStream>,
 }
 
 /// What may end a run. In a set, which polls only what has something to say: polled with every token,
@@ -71,6 +79,8 @@ struct Running {
     /// When what waits is handed out, or what was said is saved.
     timer: Pin<Box<Sleep>>,
     mouth: Mouth,
+    /// Calls that wait for the person, whose forms nobody has been told of yet.
+    asked: Vec<Asked>,
 }
 
 /// The one thing a turn waits for, besides a save or a title.
@@ -108,6 +118,7 @@ pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send 
         is_titling: false,
         timer: Box::pin(tokio::time::sleep(CHECKPOINT)),
         mouth,
+        asked: Vec::new(),
     });
     running.play()
 }
@@ -123,6 +134,7 @@ impl Running {
                         metrics::counter!("vestibule_runs_total", "end" => end).increment(1);
                         return self.mouth.speak();
                     }
+                    Effect::Ask(asked) => self.asked.push(*asked),
                     Effect::Save(change) => self.save(*change).boxed().await,
                     Effect::KeepImage(item, image) => self.keep_image(item, *image).boxed().await,
                     Effect::DropImage(id) => {
@@ -184,13 +196,19 @@ impl Running {
                 are_approved,
             } => {
                 let calls = calls.into_iter().enumerate();
-                let tools = calls.map(|(place, call)| self.task.call(place, call, are_approved));
+                let answered = &mut self.task.answered;
+                let goes_on = calls.map(|(place, call)| (place, call, answered.remove(&place)));
+                let goes_on: Vec<_> = goes_on.collect();
+                let tools = goes_on.into_iter().map(|(place, call, goes_on)| {
+                    self.task.call(place, call, are_approved, goes_on)
+                });
                 self.work = Work::Tools(stream::select_all(tools));
             }
             Effect::Listen => self.listen(),
             // They are dealt with where effects are taken from the queue.
             Effect::Emit(_)
             | Effect::Save(_)
+            | Effect::Ask(_)
             | Effect::KeepImage(..)
             | Effect::DropImage(_)
             | Effect::End => {}
@@ -204,6 +222,11 @@ impl Running {
         engine
             .attachments
             .link_event(&context.owner, &mut event, || engine.clock.now());
+        if let Event::ItemDone { item } = &event
+            && let Some(place) = self.asked.iter().position(|asked| asked.form == *item.id())
+        {
+            engine.runs.asked.put(self.asked.swap_remove(place));
+        }
         self.mouth.say(event);
     }
 
@@ -396,6 +419,7 @@ impl Task {
         place: usize,
         call: ToolCall,
         is_approved: bool,
+        goes_on: Option<ToolStream>,
     ) -> BoxStream<'static, (usize, Option<ToolEvent>)> {
         let workflow = Arc::clone(&self.workflow);
         let context = Arc::clone(&self.context);
@@ -403,6 +427,9 @@ impl Task {
             // They set out in the model's order, and run beside each other from there on.
             for _ in 0..place {
                 tokio::task::yield_now().await;
+            }
+            if let Some(events) = goes_on {
+                return events;
             }
             if workflow.client_tool(&call.name).is_some() {
                 return stream::once(std::future::ready(for_page(&call))).boxed();

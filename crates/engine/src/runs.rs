@@ -4,6 +4,7 @@
 //! before it has written its last word. The store has the last say: it counts each beginning (an
 //! [`Epoch`](crate::ports::Epoch)) and refuses what an earlier run still writes.
 
+mod asked;
 mod log;
 mod mouth;
 mod reader;
@@ -19,6 +20,8 @@ use protocol::{Cursor, Event, ItemId, RunId, ThreadId, ThreadItem};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+use self::asked::AskedCalls;
+pub(crate) use self::asked::{Asked, Settled};
 pub(crate) use self::log::Next;
 use self::log::RunLog;
 pub(crate) use self::mouth::Mouth;
@@ -246,6 +249,8 @@ pub(crate) enum Refused {
 pub struct Runs {
     state: Arc<Mutex<State>>,
     settings: RunSettings,
+    /// Calls that wait for a person, between two runs.
+    pub(crate) asked: AskedCalls,
 }
 
 #[derive(Default)]
@@ -293,6 +298,7 @@ impl Runs {
         Self {
             state: Arc::default(),
             settings,
+            asked: AskedCalls::default(),
         }
     }
 
@@ -440,6 +446,7 @@ impl Runs {
 
     /// Ends what runs in a thread, and what waits there.
     pub(crate) fn cancel_all(&self, thread: &ThreadId, why: Why) {
+        self.asked.forget(thread);
         if let Some(line) = self.lock().lines.get(thread) {
             line.live.cancel(why);
             for waiting in &line.waiting {

@@ -44,6 +44,7 @@ use crate::{
         AgentError, AgentEvent, AgentRequest, Change, GeneratedImage, ModelError, ModelEvent,
         ModelRequest, Moment, RunEnd, ToolCall, ToolEvent,
     },
+    runs::Asked,
     title::{self, Titles},
     transcript::{Closed, Transcript},
     words::Language,
@@ -115,6 +116,8 @@ pub(crate) enum Effect {
         /// Whether the person has approved them.
         are_approved: bool,
     },
+    /// Keep this call until the person has answered what its server asks; from when its form is told.
+    Ask(Box<Asked>),
     /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
     Listen,
     /// Give up whatever still runs; nothing comes after it.

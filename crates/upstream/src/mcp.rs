@@ -5,10 +5,10 @@
 //! to that user: [`SessionKey`] is what keeps people apart, and there is no other way to a session. A program has one
 //! session, which all users share, and is told nothing of them.
 //!
-//! Not here yet, and where they go: OAuth with the user's consent becomes a further [`ForwardedIdentity`]; asking the
-//! user before a call belongs in front of [`Tools::call`], in the engine, and needs the tool's annotations in
-//! [`ToolSpec`].
+//! Not here yet, and where it goes: OAuth with the user's consent becomes a further [`ForwardedIdentity`].
 
+mod asking;
+mod call;
 mod consent;
 mod examine;
 mod exchange;
@@ -208,6 +208,8 @@ pub struct McpTools {
     clock: Arc<dyn Clock>,
     sessions: Cache<SessionKey, Arc<Slot>>,
     max_tools: usize,
+    /// Whether somebody answers what servers ask in the middle of a call.
+    has_audience: bool,
     /// What is known of each server's age.
     eras: Vec<Era>,
     lists: Lists,
@@ -283,6 +285,7 @@ impl McpTools {
                 .time_to_idle(SESSION_IDLE)
                 .build(),
             max_tools: MAX_TOOLS,
+            has_audience: false,
             lists: Lists::default(),
             left_out: SyncMutex::default(),
         })
@@ -292,6 +295,15 @@ impl McpTools {
     #[must_use]
     pub fn with_max_tools(self, max_tools: usize) -> Self {
         Self { max_tools, ..self }
+    }
+
+    /// Lets servers ask the person something in the middle of a call: whoever calls deals with [`ToolEvent::Asks`].
+    #[must_use]
+    pub fn with_audience(self) -> Self {
+        Self {
+            has_audience: true,
+            ..self
+        }
     }
 
     /// Where tokens are exchanged for servers that want [`ForwardedIdentity::Exchanged`].
@@ -538,7 +550,7 @@ impl Slot {
             .session
             .get_or_try_init(|| async {
                 let credential = self.credential(tools, config, context).await?;
-                Session::open(config, &tools.http, credential, era).await
+                Session::open(config, &tools.http, credential, era, tools.has_audience).await
             })
             .await;
         *failed_until = opened.is_err().then(|| Instant::now() + BACK_OFF);

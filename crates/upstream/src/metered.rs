@@ -69,12 +69,28 @@ impl ToolWatch {
         }
     }
 
-    /// Watches what the tool says; where nobody listens to the end, it was stopped.
+    /// Watches what the tool says; where nobody listens to the end, it was stopped. The time in which it waits for a person
+    /// is not counted.
     pub(crate) fn until_done(mut self, answer: ToolStream) -> ToolStream {
         self.end = Some("stopped");
-        Box::pin(answer.inspect(move |event| {
-            if let ToolEvent::Done { is_error, .. } = event {
-                self.end(if *is_error { "failed" } else { "done" });
+        let mut watch = Some(self);
+        Box::pin(answer.map(move |event| match event {
+            ToolEvent::Asks(asking, waiting) => {
+                let asked = Instant::now();
+                let waiting = match watch.take() {
+                    Some(mut watch) => waiting.map(move |events| {
+                        watch.began += asked.elapsed();
+                        watch.until_done(events)
+                    }),
+                    None => waiting,
+                };
+                ToolEvent::Asks(asking, waiting)
+            }
+            event => {
+                if let (ToolEvent::Done { is_error, .. }, Some(watch)) = (&event, &mut watch) {
+                    watch.end(if *is_error { "failed" } else { "done" });
+                }
+                event
             }
         }))
     }

@@ -1,4 +1,4 @@
-//! The five tools, as a model is told about them.
+//! The six tools, as a model is told about them.
 //!
 //! A tool never takes the user as an argument: a model could be talked into naming another one.
 //! Who asks comes from the verified token of the HTTP request.
@@ -6,12 +6,18 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use rmcp::handler::server::tool::InputResponses;
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::model::{CallToolResult, ContentBlock, Implementation, ServerCapabilities, ServerConfig};
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ElicitResult, ElicitationAction,
+    Implementation, InputRequest, InputRequests, InputRequiredResult, ServerCapabilities,
+    ServerConfig,
+};
 use rmcp::schemars::JsonSchema;
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::identity::Caller;
 use crate::tasks::{Filter, Task, TaskError, Tasks};
@@ -66,6 +72,47 @@ struct UpdateTask {
     title: Option<String>,
     /// The new description; the old one stays when absent.
     description: Option<String>,
+}
+
+/// Under which the question of `plan_task` is asked and answered.
+const PLAN: &str = "plan";
+
+/// What the user has answered to it.
+#[derive(Debug, Deserialize)]
+struct Plan {
+    due: Option<String>,
+    importance: String,
+}
+
+/// The question of `plan_task`: the result of a call that has not done its work yet (MCP, revision of 2026-07-28).
+fn question() -> Result<CallToolResponse, ErrorData> {
+    let request: InputRequest = serde_json::from_value(json!({
+        "method": "elicitation/create",
+        "params": {
+            "mode": "form",
+            "message": "When is it due, and how important is it?",
+            "requestedSchema": {
+                "type": "object",
+                "properties": {
+                    "due": {"type": "string", "title": "Due", "format": "date"},
+                    "importance": {
+                        "type": "string",
+                        "title": "Importance",
+                        "oneOf": [
+                            {"const": "low", "title": "It can wait"},
+                            {"const": "normal", "title": "As any other"},
+                            {"const": "high", "title": "Before all others"},
+                        ],
+                        "default": "normal",
+                    },
+                },
+                "required": ["importance"],
+            },
+        },
+    }))
+    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    let requests = InputRequests::from([(PLAN.to_owned(), request)]);
+    Ok(InputRequiredResult::from_input_requests(requests).into())
 }
 
 #[tool_router]
@@ -174,6 +221,48 @@ impl TodoTools {
             ))
         })
         .await
+    }
+
+    #[tool(
+        description = "Ask the user when one of their tasks is due and how important it is, and note that with the task.",
+        annotations(destructive_hint = false)
+    )]
+    async fn plan_task(
+        &self,
+        Parameters(TaskId { task_id }): Parameters<TaskId>,
+        InputResponses(answers): InputResponses,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(answer) = answers.and_then(|mut answers| answers.remove(PLAN)) else {
+            let may_ask = context
+                .client_capabilities()
+                .is_some_and(|capabilities| capabilities.elicitation.is_some());
+            if may_ask {
+                return question();
+            }
+            let words = "The user cannot be asked here. Ask them yourself, and use update_task.";
+            return Ok(CallToolResult::error(vec![ContentBlock::text(words)]).into());
+        };
+        let invalid = |error: serde_json::Error| ErrorData::invalid_params(error.to_string(), None);
+        let answer: ElicitResult = serde_json::from_value(answer).map_err(invalid)?;
+        if answer.action != ElicitationAction::Accept {
+            let words = "The user did not want to say. Nothing was changed.";
+            return Ok(CallToolResult::success(vec![ContentBlock::text(words)]).into());
+        }
+        let plan: Plan =
+            serde_json::from_value(answer.content.unwrap_or_default()).map_err(invalid)?;
+        let noted = match plan.due {
+            Some(due) => format!("due {due}, importance {}", plan.importance),
+            None => format!("importance {}", plan.importance),
+        };
+        let changed = self.with_list(&context, move |tasks, owner| {
+            let task = tasks.update(owner, task_id, None, Some(&noted))?;
+            Ok((
+                format!("Planned task {}: {} ({noted})", task.task_id, task.title),
+                vec![task],
+            ))
+        });
+        Ok(changed.await?.into())
     }
 
     /// Runs `work` with the caller's owner key on a thread that may wait for the database.

@@ -235,6 +235,7 @@ async fn the_tools_are_described() {
             "complete_task",
             "delete_task",
             "list_tasks",
+            "plan_task",
             "update_task"
         ]
     );

@@ -2,13 +2,14 @@
 import type { StructuredInputItem, StructuredSubmission } from '../core/protocol';
 import type { TranscriptSignals } from './signals';
 
-/** The questions of the last turn that nobody has answered; a later message has passed them over. */
+/** The first questions of the last turn that nobody has answered; a later message has passed them over. */
 export function pendingQuestions(transcript: TranscriptSignals): StructuredInputItem | null {
-  const entries = transcript.turns.value.at(-1)?.entries ?? [];
-  const last = entries.findLast(({ item }) => item.type === 'structured_input');
-  if (last === undefined) return null;
-  const { item } = transcript.entry(last).value;
-  return item.type === 'structured_input' && (item.status ?? 'pending') === 'pending' && item.inputs.length > 0 ? item : null;
+  for (const entry of transcript.turns.value.at(-1)?.entries ?? []) {
+    if (entry.item.type !== 'structured_input') continue;
+    const { item } = transcript.entry(entry).value;
+    if (item.type === 'structured_input' && (item.status ?? 'pending') === 'pending' && item.inputs.length > 0) return item;
+  }
+  return null;
 }
 
 export function answeredItem(item: StructuredInputItem, { status, answers }: StructuredSubmission): StructuredInputItem {

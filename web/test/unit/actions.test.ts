@@ -124,6 +124,21 @@ describe('I06 questions', () => {
     expect(chat.questions.value?.id).toBe('s1');
   });
 
+  test('of two forms are asked in their order', async () => {
+    const { chat, calls, settle } = await withItem(questions);
+    const sent = chat.answerQuestions(questions, { status: 'answered', answers });
+    await settle();
+    const answered: ThreadItem = { ...questions, status: 'answered', inputs: [{ ...questions.inputs[0]!, answer: { values: ['because'] } }] };
+    calls[1]!.give([
+      { type: 'thread.item.done', item: { ...questions, id: 's2' } },
+      { type: 'thread.item.done', item: { ...questions, id: 's3' } },
+      { type: 'thread.item.replaced', item: answered },
+    ]);
+    calls[1]!.end();
+    await sent;
+    expect(chat.questions.value?.id).toBe('s2');
+  });
+
   test('are passed over by a later message', async () => {
     const { chat, settle } = await withItem(questions);
     void chat.send(message('never mind'));

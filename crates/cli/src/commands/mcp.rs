@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use data_encoding::BASE64URL_NOPAD;
 use engine::{
     RequestContext, User,
-    ports::{ToolCall, ToolEvent, ToolStream, Tools},
+    ports::{Reply, ToolCall, ToolEvent, ToolStream, Tools},
 };
 use futures::{StreamExt, future::join_all};
 use serde::Serialize;
@@ -38,7 +38,9 @@ pub(crate) enum Mcp {
     /// Asks a tool server what it offers, and says what models are told of it
     ///
     /// Connects as a turn would, for nobody in particular or for the person who is named. The exit code is 1 when a
-    /// server cannot be used, or when the tool that was called failed.
+    /// server cannot be used, or when the tool that was called failed. Where a tool asks the person something in the
+    /// middle of a call, the defaults of what it asks are the answer, and it is declined where there is none for something
+    /// that is required; what was asked and answered is printed.
     #[command(after_help = "Examples:\n  \
         vestibule mcp check                      # all of [[mcp_servers]]\n  \
         vestibule mcp check todo                 # one of them\n  \
@@ -148,8 +150,21 @@ struct CallReport {
     /// What the model is told.
     output: String,
     progress: Vec<String>,
+    /// What the server asked the person, who is not here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asked: Vec<AskedReport>,
     /// What the model is shown besides.
     files: Vec<FileReport>,
+}
+
+#[derive(Serialize)]
+struct AskedReport {
+    message: String,
+    /// "accept" or "decline".
+    action: &'static str,
+    /// The defaults, where they are the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -254,7 +269,9 @@ fn tools_of(raw: &RawMcpServer, workplace: &Workplace<'_>) -> anyhow::Result<Mcp
             "there is no signing key yet, which the server could know; the first `vestibule serve` makes it"
         );
     }
-    compose::mcp_tools(config, workplace.variables, std::slice::from_ref(&raw.name))
+    let tools = compose::mcp_tools(config, workplace.variables, std::slice::from_ref(&raw.name))?;
+    // Some servers offer more to whoever can be asked.
+    Ok(tools.with_audience())
 }
 
 async fn call(
@@ -310,6 +327,7 @@ async fn listen(
     workplace: &Workplace<'_>,
 ) -> anyhow::Result<CallReport> {
     let mut progress = Vec::new();
+    let mut asked = Vec::new();
     while let Some(event) = events.next().await {
         match event {
             ToolEvent::Progress(line) => {
@@ -328,6 +346,7 @@ async fn listen(
                     is_error,
                     output,
                     progress,
+                    asked,
                     files: files
                         .into_iter()
                         .map(|file| FileReport {
@@ -337,6 +356,18 @@ async fn listen(
                         })
                         .collect(),
                 });
+            }
+            ToolEvent::Asks(asking, waiting) => {
+                let reply = asking.defaults();
+                let report = AskedReport::of(asking.message, &reply);
+                if !workplace.output.is_json() {
+                    say(&report.describe());
+                }
+                asked.push(report);
+                let Some(more) = waiting.answer(reply) else {
+                    break;
+                };
+                events = more;
             }
             ToolEvent::NeedsApproval | ToolEvent::ForPage(_) => break,
         }
@@ -543,6 +574,35 @@ impl WorkflowReport {
             ));
         }
         lines.join("\n")
+    }
+}
+
+impl AskedReport {
+    fn of(message: String, reply: &Reply) -> Self {
+        let (action, content) = match reply {
+            Reply::Accept(content) => ("accept", Some(content.clone())),
+            Reply::Decline => ("decline", None),
+            Reply::Cancel => ("cancel", None),
+        };
+        Self {
+            message,
+            action,
+            content,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let message = plain(&self.message);
+        match &self.content {
+            Some(content) => {
+                let content = Value::Object(content.clone()).to_string();
+                format!(
+                    "? {message}\n  answered with the defaults: {}",
+                    plain(&content)
+                )
+            }
+            None => format!("? {message}\n  declined: a person would have to answer this"),
+        }
     }
 }
 

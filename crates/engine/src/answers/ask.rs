@@ -1,10 +1,10 @@
 //! A message that is to be answered, from its place in the thread's line to the first word of the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt, future::BoxFuture};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use protocol::{
-    Cursor, Event, ItemId, Position, RunId, ThreadItem, ThreadMetadata,
+    Cursor, Event, ItemId, Position, RunId, ThreadId, ThreadItem, ThreadMetadata,
     event::{ErrorCode, ErrorEvent},
     item::InferenceOptions,
 };
@@ -19,10 +19,10 @@ use crate::{
     history,
     ports::{
         AgentCall, AgentRequest, BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest,
-        RequestRecord, RunRecord, StoreError,
+        RequestRecord, RunRecord, StoreError, ToolEvent, ToolStream,
     },
     run::{self, Stops, Task},
-    runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs},
+    runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs, Settled},
     title::Titles,
     turn::{self, Display, Question, Start, Why},
     words::{Language, Words},
@@ -83,6 +83,8 @@ struct Begun {
     start: Start,
     /// What is left of the budget, for files.
     file_tokens: u64,
+    /// Calls that go on, by their places.
+    answered: HashMap<usize, ToolStream>,
 }
 
 /// Why a run has not begun.
@@ -273,6 +275,7 @@ impl Ask {
             epoch: begun.epoch,
             file_tokens: begun.file_tokens,
             stops,
+            answered: begun.answered,
         };
         run::play(task, begun.start)
     }
@@ -402,6 +405,7 @@ impl Ask {
             ..Change::default()
         };
         let mut told = Vec::new();
+        let mut settled = None;
         let mut next = Next::answer();
         match &self.begins {
             Begins::Thread(_) | Begins::Message | Begins::Queued => {
@@ -419,6 +423,7 @@ impl Ask {
                 change.remove = plan.remove;
                 told = plan.told;
                 next = plan.next;
+                settled = plan.settled;
             }
         }
         let (epoch, thread) = if let Begins::Thread(thread) = &self.begins {
@@ -431,6 +436,7 @@ impl Ask {
             super::check_open(&thread.status)?;
             (epoch, thread)
         };
+        let answered = self.go_on(&run.thread, settled, &next);
         if matches!(self.begins, Begins::Again) {
             self.engine.remove_files();
         }
@@ -458,7 +464,36 @@ impl Ask {
             epoch,
             start,
             file_tokens,
+            answered,
         }))
+    }
+
+    /// The calls that go on with what the person has answered. Who says or asks something else instead has passed over
+    /// what calls wait for.
+    fn go_on(
+        &self,
+        thread: &ThreadId,
+        settled: Option<Settled>,
+        next: &Next,
+    ) -> HashMap<usize, ToolStream> {
+        let asked = &self.engine.runs.asked;
+        if !matches!(self.begins, Begins::Deed(_)) {
+            asked.forget(thread);
+        }
+        if let Some(settled) = settled {
+            asked.settle(settled);
+        }
+        let Next::Answer { calls, resumed, .. } = next else {
+            return HashMap::new();
+        };
+        let calls = calls.iter().enumerate();
+        calls
+            .filter(|(_, call)| resumed.contains(&call.record))
+            .map(|(place, call)| {
+                let gone = || stream::iter([ToolEvent::done(history::GONE, true)]).boxed();
+                (place, asked.go_on(&call.record).unwrap_or_else(gone))
+            })
+            .collect()
     }
 
     /// Who is asked what. With it, what is left of the budget, for files.
@@ -474,7 +509,7 @@ impl Ask {
                 let call = AgentCall::Action { action, sender };
                 (call, Vec::new(), Display::default())
             }
-            Next::Answer { calls, display } => {
+            Next::Answer { calls, display, .. } => {
                 let message = &self.message;
                 let is_said = matches!(message, ThreadItem::UserMessage(_));
                 let item = is_said.then(|| self.shown_message());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::{
     Event, ItemId, JsonObject, ThreadId, ThreadItem,
     action::Action,
-    event::{ErrorCode, ErrorEvent},
+    event::{ErrorCode, ErrorEvent, NoticeEvent, NoticeLevel},
     item::{
         StructuredAnswer, StructuredInput, StructuredInputItem, StructuredInputStatus,
         ToolCallStatus, WidgetItem,
@@ -21,12 +21,13 @@ use serde_json::Value;
 use super::{Begins, check_open};
 use crate::{
     approval::{self, Decision},
+    asking::{self, Verdict},
     context::{Owner, RequestContext},
     engine::Engine,
     error::Error,
     history,
     ports::{Moment, PageQuery, Room},
-    runs::{Following, Reader},
+    runs::{Following, Reader, Settled},
     turn::{Display, Kept, Outcome},
     words::Words,
     workflow::Workflow,
@@ -68,6 +69,8 @@ pub(super) struct Plan {
     /// What readers are told of it.
     pub(super) told: Vec<Event>,
     pub(super) next: Next,
+    /// What is to be noted of a call that waits for the person.
+    pub(super) settled: Option<Settled>,
 }
 
 /// Who goes on.
@@ -75,6 +78,8 @@ pub(super) enum Next {
     /// Whoever answers in this workflow; a model after these calls have run.
     Answer {
         calls: Vec<Kept>,
+        /// The records of those that have begun and go on with what the person has answered.
+        resumed: Vec<ItemId>,
         /// The widget that acted, and whether nobody answers.
         display: Display,
     },
@@ -92,6 +97,7 @@ impl Next {
     pub(super) fn answer() -> Self {
         Self::Answer {
             calls: Vec::new(),
+            resumed: Vec::new(),
             display: Display::default(),
         }
     }
@@ -179,7 +185,8 @@ impl Engine {
             Deed::ToolOutput(result) => self.plan_tool_output(owner, thread, result).await,
             Deed::Form { item, input } => {
                 let item = self.store.item(owner, thread, item).await?;
-                plan_form(item, input)
+                let plan = plan_form(item, input)?;
+                self.plan_answer(context, thread, plan).await
             }
             Deed::Action {
                 action,
@@ -244,6 +251,7 @@ impl Engine {
                 .collect(),
             remove,
             next: Next::answer(),
+            settled: None,
         })
     }
 
@@ -291,7 +299,12 @@ impl Engine {
                     ..Display::default()
                 };
                 let calls = vec![kept];
-                (vec![anchor.clone(), begun], Next::Answer { calls, display })
+                let next = Next::Answer {
+                    calls,
+                    resumed: Vec::new(),
+                    display,
+                };
+                (vec![anchor.clone(), begun], next)
             }
         };
         Ok(Plan {
@@ -300,6 +313,7 @@ impl Engine {
             remove: Vec::new(),
             told: Vec::new(),
             next,
+            settled: None,
         })
     }
 
@@ -316,7 +330,6 @@ impl Engine {
         let (kept, mut outcome) = history::kept_call(&item)
             .filter(|(_, outcome)| outcome.awaits.as_ref() == Some(&card.id))
             .ok_or(Error::Conflict(Words::DecidedAlready))?;
-        let mut others = self.others_of_round(owner, thread, &kept).await?;
         outcome.awaits = None;
         let told = match decision {
             Decision::Allow => history::ALLOWED,
@@ -325,33 +338,134 @@ impl Engine {
         told.clone_into(&mut outcome.output);
         let shown = approval::decided(card, &kept, decision, context.language());
         let mut put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
-        others.push((kept, outcome));
-        let next = if others.iter().any(|(_, outcome)| outcome.awaits.is_some()) {
-            Next::Nobody
-        } else {
-            others.retain(|(_, outcome)| outcome.output == history::ALLOWED);
-            others.sort_by(|(one, _), (other, _)| one.record.as_ref().cmp(other.record.as_ref()));
-            let calls: Vec<Kept> = others.into_iter().map(|(kept, _)| kept).collect();
-            // That they are about to run is known before they do.
-            put.extend(
-                calls
-                    .iter()
-                    .map(|kept| history::tool_record(thread, kept, &Outcome::unknown())),
-            );
-            let display = Display::default();
-            Next::Answer { calls, display }
-        };
+        let next = self.after(owner, thread, (kept, outcome), &mut put).await?;
         Ok(Plan {
             anchor: item,
             put,
             remove: Vec::new(),
             told: vec![Event::ItemReplaced { item: shown }],
             next,
+            settled: None,
         })
     }
 }
 
 impl Engine {
+    /// Who goes on when one call of an answer is decided: nobody, until all of them are; then those that may run, and what
+    /// waits for what the person has answered.
+    async fn after(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        (kept, outcome): (Kept, Outcome),
+        put: &mut Vec<ThreadItem>,
+    ) -> Result<Next, Error> {
+        let mut round = self.others_of_round(owner, thread, &kept).await?;
+        round.push((kept, outcome));
+        if round.iter().any(|(_, outcome)| outcome.awaits.is_some()) {
+            return Ok(Next::Nobody);
+        }
+        round.retain(|(_, outcome)| {
+            outcome.output == history::ALLOWED || outcome.output == history::ANSWERED
+        });
+        round.sort_by(|(one, _), (other, _)| one.record.as_ref().cmp(other.record.as_ref()));
+        let is_resumed = |(kept, outcome): &(Kept, Outcome)| {
+            (outcome.output == history::ANSWERED).then(|| kept.record.clone())
+        };
+        let resumed = round.iter().filter_map(is_resumed).collect();
+        let calls: Vec<Kept> = round.into_iter().map(|(kept, _)| kept).collect();
+        // That they are about to run is known before they do.
+        put.extend(
+            calls
+                .iter()
+                .map(|kept| history::tool_record(thread, kept, &Outcome::unknown())),
+        );
+        Ok(Next::Answer {
+            calls,
+            resumed,
+            display: Display::default(),
+        })
+    }
+
+    /// What follows from the answers of a form, where a tool's server has asked: the call goes on, or something is asked
+    /// for once more. Where nothing waits for them any more, the person is told, and the model.
+    async fn plan_answer(
+        &self,
+        context: &RequestContext,
+        thread: &ThreadId,
+        mut plan: Plan,
+    ) -> Result<Plan, Error> {
+        let ThreadItem::StructuredInput(form) = &plan.anchor else {
+            return Ok(plan);
+        };
+        let owner = &context.owner;
+        let asked = self.runs.asked.of_form(&form.id);
+        let record = match &asked {
+            Some(asked) => Some(self.store.item(owner, thread, &asked.record).await?),
+            None => self.record_that_awaits(owner, thread, &form.id).await?,
+        };
+        let Some((kept, mut outcome)) = record.as_ref().and_then(history::kept_call) else {
+            return Ok(plan);
+        };
+        outcome.awaits = None;
+        let Some(asked) = asked else {
+            history::GONE.clone_into(&mut outcome.output);
+            let words = Words::ToolStoppedWaiting.text(context.language());
+            plan.told.push(Event::Notice(NoticeEvent {
+                level: NoticeLevel::Info,
+                message: words.into_owned(),
+                title: None,
+            }));
+            plan.put.push(history::tool_record(thread, &kept, &outcome));
+            plan.next = self
+                .after(owner, thread, (kept, outcome), &mut plan.put)
+                .await?;
+            return Ok(plan);
+        };
+        let verdict = asking::read((&asked.asking, &asked.filled), form, asked.language);
+        let mut settled = Settled {
+            form: form.id.clone(),
+            next: None,
+            verdict,
+        };
+        if let Verdict::Again(filled) = &settled.verdict {
+            let again = (&asked.asking, filled);
+            let again = asking::form(thread, again, self.moment(), asked.language);
+            outcome.awaits = Some(again.id().clone());
+            settled.next = Some(again.id().clone());
+            plan.put.push(history::tool_record(thread, &kept, &outcome));
+            plan.put.push(again.clone());
+            plan.told.push(Event::ItemDone { item: again });
+            plan.next = Next::Nobody;
+        } else {
+            history::ANSWERED.clone_into(&mut outcome.output);
+            plan.put.push(history::tool_record(thread, &kept, &outcome));
+            plan.next = self
+                .after(owner, thread, (kept, outcome), &mut plan.put)
+                .await?;
+        }
+        plan.settled = Some(settled);
+        Ok(plan)
+    }
+
+    /// The record of the call that waits, or has waited, for the answers of this form.
+    async fn record_that_awaits(
+        &self,
+        owner: &Owner,
+        thread: &ThreadId,
+        form: &ItemId,
+    ) -> Result<Option<ThreadItem>, Error> {
+        let before = self
+            .store
+            .newest_items(owner, thread, Some(form), LOOKED_AT)
+            .await?;
+        let awaits = |item: &ThreadItem| {
+            history::kept_call(item)
+                .is_some_and(|(_, outcome)| outcome.awaits.as_ref() == Some(form))
+        };
+        Ok(before.items.into_iter().rev().find(awaits))
+    }
+
     /// The other calls of the same answer: they were kept together, so they follow the first one, wherever that is by now.
     async fn others_of_round(
         &self,
@@ -396,6 +510,7 @@ fn plan_form(item: ThreadItem, input: &StructuredInputSubmission) -> Result<Plan
         remove: Vec::new(),
         told: vec![Event::ItemReplaced { item: form }],
         next: Next::answer(),
+        settled: None,
     })
 }
 
@@ -449,6 +564,7 @@ fn refused(sender: ThreadItem) -> Plan {
             allow_retry: false,
         })],
         next: Next::Nobody,
+        settled: None,
     }
 }
 

@@ -21,9 +21,12 @@ use super::{
     tools::{Kept, Outcome, ToolUse},
 };
 use crate::{
-    approval, history,
+    approval,
+    asking::{self, Filled},
+    history,
     limits::TurnLimits,
     ports::{Change, ModelError, ModelEvent, ModelInput, ModelRequest, Moment, ToolEvent},
+    runs::Asked,
     template::{self, WidgetTemplate},
     transcript::Closed,
     words::{Language, Words},
@@ -39,7 +42,7 @@ pub(super) struct ModelSide {
     tools: ToolUse,
     pub(super) activity: Activity,
     pub(super) drawings: Drawings,
-    /// What asks the person about calls of this round.
+    /// What asks the person about calls of this round, or for them.
     cards: Vec<ThreadItem>,
     display: Display,
 }
@@ -310,6 +313,31 @@ impl Turn {
                     awaits,
                 }
             }
+            ToolEvent::Asks(question, waiting) => {
+                let Some(kept) = side.tools.kept(place) else {
+                    return;
+                };
+                let thread = &self.transcript.thread().id;
+                let filled = Filled::default();
+                let card = asking::card(thread, &question, moment(), self.language);
+                let form = asking::form(thread, (&question, &filled), moment(), self.language);
+                let awaits = form.id().clone();
+                out.push_back(Effect::Ask(Box::new(Asked {
+                    thread: thread.clone(),
+                    form: awaits.clone(),
+                    record: kept.record,
+                    asking: *question,
+                    filled,
+                    language: self.language,
+                    waiting,
+                })));
+                side.cards.extend([card, form]);
+                Outcome {
+                    output: history::ASKED.to_owned(),
+                    is_error: true,
+                    awaits: Some(awaits),
+                }
+            }
             ToolEvent::ForPage(arguments) => match side.tools.give_to_page(place, arguments) {
                 None => return,
                 Some(Err(outcome)) => outcome,
@@ -371,7 +399,7 @@ impl Turn {
         }
         // What runs later has been asked for by the model.
         side.display.sender = None;
-        if std::mem::take(&mut side.display.is_silent) {
+        if std::mem::take(&mut side.display.is_silent) && side.cards.is_empty() {
             self.sum_up(moment, out);
             return self.finish(None, out);
         }

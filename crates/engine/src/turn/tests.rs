@@ -217,6 +217,7 @@ fn word(effect: &Effect) -> String {
         }
         Effect::KeepImage(..) => "keep-image".to_owned(),
         Effect::DropImage(_) => "drop-image".to_owned(),
+        Effect::Ask(asked) => format!("ask {}", asked.asking.server),
         Effect::Listen => "listen".to_owned(),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {

@@ -164,6 +164,30 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "رفض",
         Words::Allowed => "تم السماح",
         Words::Refused => "تم الرفض",
+        Words::ServerAsks { server } => return format!("يسألك «{server}»").into(),
+        Words::NoPasswords => "هذا السؤال من أداة. لا تُدخل كلمات مرور أو مفاتيح.",
+        Words::Agree => "هل توافق؟",
+        Words::Yes => "نعم",
+        Words::No => "لا",
+        Words::Required => "مطلوب",
+        Words::DefaultIs { value } => return format!("الافتراضي: {value}").into(),
+        Words::DoesNotFit { answer } => return format!("«{answer}» غير مناسب هنا.").into(),
+        Words::ExpectEmail => "عنوان بريد إلكتروني",
+        Words::ExpectUri => "عنوان مثل https://example.com",
+        Words::ExpectDate => "تاريخ مثل 2026-11-30",
+        Words::ExpectDateTime => "تاريخ ووقت مثل 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "رقم",
+        Words::ExpectWholeNumber => "عدد صحيح",
+        Words::ExpectChoice => "واحد من هذه",
+        Words::AtLeast { least } => return format!("{least} على الأقل").into(),
+        Words::AtMost { most } => return format!("{most} على الأكثر").into(),
+        Words::CharactersAtLeast { count } => return format!("عدد الأحرف: {count} على الأقل").into(),
+        Words::CharactersAtMost { count } => return format!("عدد الأحرف: {count} على الأكثر").into(),
+        Words::ChoicesAtLeast { count } => return format!("اختر {count} على الأقل").into(),
+        Words::ChoicesAtMost { count } => return format!("اختر {count} على الأكثر").into(),
+        Words::ToolStoppedWaiting => {
+            "الأداة التي طرحت هذا السؤال لم تعد تنتظر جوابًا. ما أجبت به محفوظ؛ اطلب مرة أخرى إذا كان لا يزال لازمًا."
+        }
         Words::NotFound => {
             "هذه المحادثة أو الرسالة غير موجودة؛ يُرجى بدء دردشة جديدة أو إعادة تحميل القائمة."
         }

@@ -143,6 +143,32 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "Ablehnen",
         Words::Allowed => "Erlaubt",
         Words::Refused => "Abgelehnt",
+        Words::ServerAsks { server } => return format!("„{server}“ fragt Sie").into(),
+        Words::NoPasswords => {
+            "Das fragt ein Werkzeug. Geben Sie keine Passwörter oder Schlüssel ein."
+        }
+        Words::Agree => "Sind Sie einverstanden?",
+        Words::Yes => "Ja",
+        Words::No => "Nein",
+        Words::Required => "erforderlich",
+        Words::DefaultIs { value } => return format!("Vorgabe: {value}").into(),
+        Words::DoesNotFit { answer } => return format!("„{answer}“ passt hier nicht.").into(),
+        Words::ExpectEmail => "eine E-Mail-Adresse",
+        Words::ExpectUri => "eine Adresse wie https://example.com",
+        Words::ExpectDate => "ein Datum wie 2026-11-30",
+        Words::ExpectDateTime => "Datum und Uhrzeit wie 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "eine Zahl",
+        Words::ExpectWholeNumber => "eine ganze Zahl",
+        Words::ExpectChoice => "eine von diesen",
+        Words::AtLeast { least } => return format!("mindestens {least}").into(),
+        Words::AtMost { most } => return format!("höchstens {most}").into(),
+        Words::CharactersAtLeast { count } => return format!("Zeichen: mindestens {count}").into(),
+        Words::CharactersAtMost { count } => return format!("Zeichen: höchstens {count}").into(),
+        Words::ChoicesAtLeast { count } => return format!("wählen Sie mindestens {count}").into(),
+        Words::ChoicesAtMost { count } => return format!("wählen Sie höchstens {count}").into(),
+        Words::ToolStoppedWaiting => {
+            "Das Werkzeug, das danach gefragt hat, wartet nicht mehr auf eine Antwort. Ihre Angaben bleiben erhalten; fragen Sie erneut, falls es noch nötig ist."
+        }
         Words::NotFound => {
             "Diese Unterhaltung oder Nachricht gibt es nicht; beginnen Sie einen neuen Chat, oder laden Sie die Liste \
              neu."

@@ -123,6 +123,32 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "Refuse",
         Words::Allowed => "Allowed",
         Words::Refused => "Refused",
+        Words::ServerAsks { server } => return format!("“{server}” asks you").into(),
+        Words::NoPasswords => "A tool asks this. Do not enter passwords or keys.",
+        Words::Agree => "Do you agree?",
+        Words::Yes => "Yes",
+        Words::No => "No",
+        Words::Required => "required",
+        Words::DefaultIs { value } => return format!("default: {value}").into(),
+        Words::DoesNotFit { answer } => return format!("“{answer}” does not fit here.").into(),
+        Words::ExpectEmail => "an e-mail address",
+        Words::ExpectUri => "an address such as https://example.com",
+        Words::ExpectDate => "a date such as 2026-11-30",
+        Words::ExpectDateTime => "a date and time such as 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "a number",
+        Words::ExpectWholeNumber => "a whole number",
+        Words::ExpectChoice => "one of these",
+        Words::AtLeast { least } => return format!("at least {least}").into(),
+        Words::AtMost { most } => return format!("at most {most}").into(),
+        Words::CharactersAtLeast { count } => {
+            return format!("characters: at least {count}").into();
+        }
+        Words::CharactersAtMost { count } => return format!("characters: at most {count}").into(),
+        Words::ChoicesAtLeast { count } => return format!("choose at least {count}").into(),
+        Words::ChoicesAtMost { count } => return format!("choose at most {count}").into(),
+        Words::ToolStoppedWaiting => {
+            "The tool that asked this does not wait for an answer any more. What you answered is kept; ask again if it is still needed."
+        }
         Words::NotFound => {
             "this conversation or message does not exist; start a new chat or reload the list"
         }

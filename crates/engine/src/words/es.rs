@@ -134,6 +134,34 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "Rechazar",
         Words::Allowed => "Permitido",
         Words::Refused => "Rechazado",
+        Words::ServerAsks { server } => return format!("«{server}» le pregunta").into(),
+        Words::NoPasswords => "Lo pregunta una herramienta. No escriba contraseñas ni claves.",
+        Words::Agree => "¿Está de acuerdo?",
+        Words::Yes => "Sí",
+        Words::No => "No",
+        Words::Required => "obligatorio",
+        Words::DefaultIs { value } => return format!("por defecto: {value}").into(),
+        Words::DoesNotFit { answer } => return format!("«{answer}» no es válido aquí.").into(),
+        Words::ExpectEmail => "una dirección de correo",
+        Words::ExpectUri => "una dirección como https://example.com",
+        Words::ExpectDate => "una fecha como 2026-11-30",
+        Words::ExpectDateTime => "una fecha y hora como 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "un número",
+        Words::ExpectWholeNumber => "un número entero",
+        Words::ExpectChoice => "una de estas opciones",
+        Words::AtLeast { least } => return format!("al menos {least}").into(),
+        Words::AtMost { most } => return format!("como máximo {most}").into(),
+        Words::CharactersAtLeast { count } => {
+            return format!("caracteres: al menos {count}").into();
+        }
+        Words::CharactersAtMost { count } => {
+            return format!("caracteres: como máximo {count}").into();
+        }
+        Words::ChoicesAtLeast { count } => return format!("elija al menos {count}").into(),
+        Words::ChoicesAtMost { count } => return format!("elija como máximo {count}").into(),
+        Words::ToolStoppedWaiting => {
+            "La herramienta que lo preguntó ya no espera una respuesta. Lo que contestó se conserva; vuelva a pedirlo si aún hace falta."
+        }
         Words::NotFound => {
             "Esta conversación o este mensaje no existe; empiece un chat nuevo o recargue la lista."
         }

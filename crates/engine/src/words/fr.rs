@@ -134,6 +134,32 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "Refuser",
         Words::Allowed => "Autorisé",
         Words::Refused => "Refusé",
+        Words::ServerAsks { server } => return format!("« {server} » vous demande").into(),
+        Words::NoPasswords => "C’est un outil qui le demande. N’indiquez ni mot de passe ni clé.",
+        Words::Agree => "Êtes-vous d’accord ?",
+        Words::Yes => "Oui",
+        Words::No => "Non",
+        Words::Required => "obligatoire",
+        Words::DefaultIs { value } => return format!("par défaut : {value}").into(),
+        Words::DoesNotFit { answer } => return format!("« {answer} » ne convient pas ici.").into(),
+        Words::ExpectEmail => "une adresse e-mail",
+        Words::ExpectUri => "une adresse comme https://example.com",
+        Words::ExpectDate => "une date comme 2026-11-30",
+        Words::ExpectDateTime => "une date et une heure comme 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "un nombre",
+        Words::ExpectWholeNumber => "un nombre entier",
+        Words::ExpectChoice => "l’un de ceux-ci",
+        Words::AtLeast { least } => return format!("au moins {least}").into(),
+        Words::AtMost { most } => return format!("au plus {most}").into(),
+        Words::CharactersAtLeast { count } => {
+            return format!("caractères : au moins {count}").into();
+        }
+        Words::CharactersAtMost { count } => return format!("caractères : au plus {count}").into(),
+        Words::ChoicesAtLeast { count } => return format!("choisissez-en au moins {count}").into(),
+        Words::ChoicesAtMost { count } => return format!("choisissez-en au plus {count}").into(),
+        Words::ToolStoppedWaiting => {
+            "L’outil qui posait cette question n’attend plus de réponse. Vos réponses sont conservées ; redemandez si c’est encore utile."
+        }
         Words::NotFound => {
             "Cette conversation ou ce message n’existe pas ; commencez un nouveau chat ou rechargez la liste."
         }

@@ -128,6 +128,34 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "拒否",
         Words::Allowed => "許可しました",
         Words::Refused => "拒否しました",
+        Words::ServerAsks { server } => return format!("「{server}」からの質問").into(),
+        Words::NoPasswords => {
+            "これはツールからの質問です。パスワードやキーは入力しないでください。"
+        }
+        Words::Agree => "同意しますか？",
+        Words::Yes => "はい",
+        Words::No => "いいえ",
+        Words::Required => "必須",
+        Words::DefaultIs { value } => return format!("既定値：{value}").into(),
+        Words::DoesNotFit { answer } => {
+            return format!("「{answer}」はここでは使えません。").into();
+        }
+        Words::ExpectEmail => "メールアドレス",
+        Words::ExpectUri => "https://example.com のようなアドレス",
+        Words::ExpectDate => "2026-11-30 のような日付",
+        Words::ExpectDateTime => "2026-11-30T09:00:00Z のような日時",
+        Words::ExpectNumber => "数値",
+        Words::ExpectWholeNumber => "整数",
+        Words::ExpectChoice => "この中から選択",
+        Words::AtLeast { least } => return format!("{least} 以上").into(),
+        Words::AtMost { most } => return format!("{most} 以下").into(),
+        Words::CharactersAtLeast { count } => return format!("{count} 文字以上").into(),
+        Words::CharactersAtMost { count } => return format!("{count} 文字以内").into(),
+        Words::ChoicesAtLeast { count } => return format!("{count} 個以上選択").into(),
+        Words::ChoicesAtMost { count } => return format!("{count} 個以内で選択").into(),
+        Words::ToolStoppedWaiting => {
+            "この質問をしたツールは、もう回答を待っていません。回答は保存されています。まだ必要な場合は、もう一度依頼してください。"
+        }
         Words::NotFound => {
             "この会話またはメッセージは存在しません。新しいチャットを始めるか、一覧を再読み込みしてください。"
         }

@@ -132,6 +132,34 @@ pub(super) fn say(words: &Words) -> Cow<'static, str> {
         Words::Refuse => "Recusar",
         Words::Allowed => "Permitido",
         Words::Refused => "Recusado",
+        Words::ServerAsks { server } => return format!("“{server}” pergunta").into(),
+        Words::NoPasswords => "Quem pergunta é uma ferramenta. Não digite senhas nem chaves.",
+        Words::Agree => "Você concorda?",
+        Words::Yes => "Sim",
+        Words::No => "Não",
+        Words::Required => "obrigatório",
+        Words::DefaultIs { value } => return format!("padrão: {value}").into(),
+        Words::DoesNotFit { answer } => return format!("“{answer}” não serve aqui.").into(),
+        Words::ExpectEmail => "um endereço de e-mail",
+        Words::ExpectUri => "um endereço como https://example.com",
+        Words::ExpectDate => "uma data como 2026-11-30",
+        Words::ExpectDateTime => "uma data e hora como 2026-11-30T09:00:00Z",
+        Words::ExpectNumber => "um número",
+        Words::ExpectWholeNumber => "um número inteiro",
+        Words::ExpectChoice => "uma destas opções",
+        Words::AtLeast { least } => return format!("no mínimo {least}").into(),
+        Words::AtMost { most } => return format!("no máximo {most}").into(),
+        Words::CharactersAtLeast { count } => {
+            return format!("caracteres: no mínimo {count}").into();
+        }
+        Words::CharactersAtMost { count } => {
+            return format!("caracteres: no máximo {count}").into();
+        }
+        Words::ChoicesAtLeast { count } => return format!("escolha no mínimo {count}").into(),
+        Words::ChoicesAtMost { count } => return format!("escolha no máximo {count}").into(),
+        Words::ToolStoppedWaiting => {
+            "A ferramenta que fez a pergunta já não espera uma resposta. O que você respondeu fica guardado; peça de novo se ainda for preciso."
+        }
         Words::NotFound => {
             "Esta conversa ou mensagem não existe; inicie um novo chat ou recarregue a lista."
         }

@@ -2,6 +2,7 @@
 //! tools that follow a script.
 #![cfg(test)]
 
+mod asks;
 mod deeds;
 mod house;
 mod nodes;

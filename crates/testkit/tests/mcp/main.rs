@@ -1,6 +1,7 @@
 //! Our side of MCP before servers that others wrote: over HTTP with a handshake and without, and as programs.
 #![cfg(test)]
 
+mod asks;
 mod calls;
 mod programs;
 mod shapes;

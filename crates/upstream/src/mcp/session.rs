@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    pin::Pin,
     sync::{
         Arc, Mutex as SyncMutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,21 +9,20 @@ use std::{
     time::Duration,
 };
 
-use engine::ports::{Parameters, ToolEvent, ToolStream};
-use futures::{FutureExt, StreamExt, stream};
+use engine::ports::{Parameters, Reply};
 use rmcp::{
-    ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, ServiceError,
-    handler::client::progress::{ProgressDispatcher, ProgressSubscriber},
+    ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData as McpError, RoleClient,
+    ServiceError,
+    handler::client::progress::ProgressDispatcher,
     model::{
-        CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
-        ClientCapabilities, ClientConfig, ClientRequest, Implementation, JsonObject,
-        ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        RequestId, ServerPeerInfo, ServerResult, Tool,
+        ClientCapabilities, ClientConfig, ClientRequest, ElicitRequestParams, ElicitResult,
+        ElicitationCreateRequestMethod, Implementation, JsonObject, ListToolsRequest,
+        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerPeerInfo,
+        ServerResult, Tool,
     },
-    service::{ClientInitializeError, NotificationContext, PeerRequestOptions, RunningService},
+    service::{ClientInitializeError, NotificationContext, RunningService},
     transport::{
-        StreamableHttpClientTransport,
-        streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError},
+        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
     },
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -33,11 +31,12 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     LeftOut, McpServer, Place, Trouble,
+    asking::{self, Askers},
     failure::{self, Failure},
     program::Running as Process,
-    result::{self, cut},
+    result::cut,
     schema::{self, Unusable},
-    transport::{self, Transport},
+    transport::Transport,
 };
 use crate::http::HttpClient;
 
@@ -61,8 +60,6 @@ const MAX_PAGES: usize = 16;
 /// The longest message that is read from a server, in bytes. A result may be longer than what a model
 /// is told of it, so that it can be cut; what is longer than this is not read at all.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
-/// The longest line of progress that a user is shown, in characters.
-const MAX_PROGRESS_CHARS: usize = 200;
 /// The longest description of a tool that a model is told, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 4_000;
 
@@ -90,7 +87,7 @@ pub(super) struct Listing {
 
 /// An open session. It closes when nobody holds it any more; a call that runs holds it.
 pub(super) struct Session {
-    service: RunningService<RoleClient, Listener>,
+    pub(super) service: RunningService<RoleClient, Listener>,
     pub(super) has_handshake: bool,
     listing: Mutex<Option<(Instant, Listing)>>,
     /// Set when the server says that it does not know it, or does not answer.
@@ -130,9 +127,23 @@ enum NotOpened {
 }
 
 /// What the server may say by itself.
-struct Listener {
-    progress: ProgressDispatcher,
+pub(super) struct Listener {
+    pub(super) progress: ProgressDispatcher,
     has_changed_tools: AtomicBool,
+    /// The operator's name of the server.
+    server: String,
+    elicitation: Elicitation,
+    pub(super) askers: Askers,
+}
+
+/// How a server may ask the person something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elicitation {
+    Off,
+    /// As the result of a call.
+    AsResult,
+    /// By a request of its own.
+    AsRequest,
 }
 
 impl ClientHandler for Listener {
@@ -150,7 +161,33 @@ impl ClientHandler for Listener {
 
     fn get_info(&self) -> ClientConfig {
         let implementation = Implementation::new("vestibule", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), implementation)
+        let mut capabilities = ClientCapabilities::default();
+        if self.elicitation != Elicitation::Off {
+            capabilities.elicitation = Some(asking::capability());
+        }
+        ClientConfig::new(capabilities, implementation)
+    }
+
+    async fn create_elicitation(
+        &self,
+        params: ElicitRequestParams,
+        context: rmcp::service::RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, McpError> {
+        if self.elicitation != Elicitation::AsRequest {
+            return Err(McpError::method_not_found::<ElicitationCreateRequestMethod>());
+        }
+        let asking = asking::read(&self.server, &params).map_err(|error| {
+            tracing::warn!(
+                server = self.server,
+                error = &error as &dyn std::error::Error,
+                "a tool server asked something that cannot be put to a person"
+            );
+            McpError::invalid_params(error.to_string(), None)
+        })?;
+        tokio::select! {
+            reply = self.askers.ask(asking) => Ok(asking::result(reply)),
+            () = context.ct.cancelled() => Ok(asking::result(Reply::Cancel)),
+        }
     }
 }
 
@@ -163,6 +200,7 @@ impl Session {
         http: &HttpClient,
         credential: Option<&SecretString>,
         era: &Era,
+        may_ask: bool,
     ) -> Result<Arc<Self>, Trouble> {
         let mut has_handshake = true;
         let opening = async {
@@ -170,7 +208,7 @@ impl Session {
             let mut is_asked = false;
             if is_http && !era.is_old() {
                 is_asked = true;
-                let asking = begin(server, http, credential, without_handshake());
+                let asking = begin(server, http, credential, without_handshake(), may_ask);
                 match tokio::time::timeout(PROBE_TIMEOUT, asking).await {
                     Ok(Ok(opened)) => {
                         has_handshake = false;
@@ -184,10 +222,11 @@ impl Session {
                 }
             }
             let handshake = ClientLifecycleMode::Initialize;
-            match begin(server, http, credential, handshake).await {
+            match begin(server, http, credential, handshake, may_ask).await {
                 Err(NotOpened::Refused(refusal)) if is_asked => Err(refusal),
                 Err(NotOpened::Refused(refusal)) => {
-                    let opened = begin(server, http, credential, without_handshake()).await;
+                    let opened =
+                        begin(server, http, credential, without_handshake(), may_ask).await;
                     has_handshake = false;
                     era.forget();
                     // What it said to the handshake tells more than that it knows nothing else.
@@ -326,45 +365,6 @@ impl Session {
             left_out: left_out.into(),
         })
     }
-
-    /// Starts a call; what it reports comes as a stream, and dropping that cancels the call.
-    pub(super) async fn call(
-        self: &Arc<Self>,
-        server: &McpServer,
-        tool: String,
-        arguments: JsonObject,
-    ) -> Result<ToolStream, String> {
-        let request = ClientRequest::CallToolRequest(CallToolRequest::new(
-            CallToolRequestParams::new(tool).with_arguments(arguments),
-        ));
-        let options = PeerRequestOptions::with_timeout(server.call_timeout)
-            .reset_timeout_on_progress()
-            .with_max_total_timeout(server.total_timeout);
-        let peer = self.service.peer();
-        let handle = peer
-            .send_cancellable_request(request, options)
-            .await
-            .map_err(|error| told(server, &error))?;
-        let listener = self.service.service();
-        let progress = listener.progress.subscribe(handle.progress_token.clone());
-        let running = Running {
-            progress: progress.await,
-            guard: CancelOnDrop {
-                peer: peer.clone(),
-                id: Some(handle.id.clone()),
-            },
-            answer: Box::pin(handle.await_response()),
-            server: server.clone(),
-            session: Arc::clone(self),
-        };
-        Ok(Box::pin(stream::unfold(Some(running), |running| async {
-            let mut running = running?;
-            match running.next().await {
-                event @ ToolEvent::Progress(_) => Some((event, Some(running))),
-                event => Some((event, None)),
-            }
-        })))
-    }
 }
 
 /// The way to begin that knows no handshake.
@@ -380,12 +380,24 @@ async fn begin(
     http: &HttpClient,
     credential: Option<&SecretString>,
     lifecycle: ClientLifecycleMode,
+    may_ask: bool,
 ) -> Result<(Service, Option<Process>), NotOpened> {
+    let has_handshake = matches!(lifecycle, ClientLifecycleMode::Initialize);
+    let listener = listener(
+        server,
+        match (&server.place, has_handshake) {
+            _ if !may_ask => Elicitation::Off,
+            (_, false) => Elicitation::AsResult,
+            (Place::Http(_), true) => Elicitation::AsRequest,
+            // Whom of all its users it asks, nobody could say.
+            (Place::Program(_), true) => Elicitation::Off,
+        },
+    );
     let url = match &server.place {
         Place::Http(url) => url,
         Place::Program(host) => {
             let (transport, process) = host.start(&server.name).map_err(NotOpened::Failed)?;
-            let opened = Box::pin(listener().serve_with_lifecycle(transport, lifecycle)).await;
+            let opened = Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await;
             return match opened {
                 Ok(service) => Ok((service, Some(process))),
                 Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
@@ -406,7 +418,7 @@ async fn begin(
         config = config.auth_header(credential.expose_secret());
     }
     let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
-    let opened = Box::pin(listener().serve_with_lifecycle(transport, lifecycle)).await;
+    let opened = Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await;
     match opened {
         Ok(service) => Ok((service, None)),
         Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
@@ -417,10 +429,13 @@ async fn begin(
     }
 }
 
-fn listener() -> Listener {
+fn listener(server: &McpServer, elicitation: Elicitation) -> Listener {
     Listener {
         progress: ProgressDispatcher::new(),
         has_changed_tools: AtomicBool::new(false),
+        server: server.name.clone(),
+        elicitation,
+        askers: Askers::default(),
     }
 }
 
@@ -505,141 +520,4 @@ impl Listed {
             parameters: Value::Object(acceptable).into(),
         })
     }
-}
-
-/// A call that has not ended.
-struct Running {
-    progress: ProgressSubscriber,
-    answer: Pin<Box<dyn Future<Output = Result<ServerResult, ServiceError>> + Send>>,
-    guard: CancelOnDrop,
-    server: McpServer,
-    /// Kept open until the end, even if another session has taken its place in the meantime.
-    session: Arc<Session>,
-}
-
-impl Running {
-    async fn next(&mut self) -> ToolEvent {
-        loop {
-            let answer = tokio::select! {
-                biased;
-                Some(progress) = self.progress.next() => match progress_line(progress) {
-                    Some(line) => return ToolEvent::Progress(line),
-                    None => continue,
-                },
-                answer = &mut self.answer => answer,
-            };
-            self.guard.id = None;
-            if let Err(ServiceError::McpError(error)) = &answer
-                && transport::says_gone(&error.message)
-            {
-                // It may have come from the tool itself, so the call is not repeated; the next one has a new session.
-                self.session.is_gone.store(true, Ordering::Release);
-            }
-            return match answer {
-                Ok(result) => self.done(result),
-                Err(error) => ToolEvent::done(told(&self.server, &error), true),
-            };
-        }
-    }
-
-    fn done(&self, result: ServerResult) -> ToolEvent {
-        match result {
-            ServerResult::CallToolResult(result) => {
-                let (output, files) = result::told(&result, self.server.max_result_bytes);
-                ToolEvent::Done {
-                    output,
-                    is_error: result.is_error.unwrap_or(false),
-                    files,
-                }
-            }
-            ServerResult::EmptyResult(_) => ToolEvent::done(result::NOTHING, false),
-            // Questions to the user and tasks that run on are not offered in the handshake.
-            _ => ToolEvent::done(
-                "The tool answered with something that this client did not ask for.",
-                true,
-            ),
-        }
-    }
-}
-
-/// Tells the server that nobody waits for the call any more.
-struct CancelOnDrop {
-    peer: Peer<RoleClient>,
-    /// `None` once the call has ended.
-    id: Option<RequestId>,
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        let Some(id) = self.id.take() else { return };
-        let reason = "nobody waits for the answer any more".to_owned();
-        let params = CancelledNotificationParam::new(Some(id), Some(reason));
-        let cancelled = CancelledNotification::new(params);
-        // The first poll puts the message into the session's queue; its delivery needs no waiting.
-        let _ = self.peer.send_notification(cancelled.into()).now_or_never();
-    }
-}
-
-/// What is said to the model when a call fails; the rest goes to the log.
-fn told(server: &McpServer, error: &ServiceError) -> String {
-    match error {
-        ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
-        ServiceError::Timeout { timeout } => format!(
-            "The tool did not answer within {} seconds. It may still have done its work.",
-            timeout.as_secs_f32()
-        ),
-        error if is_too_large(error) => {
-            "The tool's result is too large to be read. Ask it for less at once.".to_owned()
-        }
-        ServiceError::TransportClosed if matches!(server.place, Place::Program(_)) => {
-            "The tool's program ended before its result was there. It may still have done its work; it is started anew \
-             for the next call."
-                .to_owned()
-        }
-        // What a stream that holds too much looks like from here, among other things.
-        ServiceError::TransportClosed => {
-            tracing::warn!(
-                server = server.name,
-                "a tool server's connection ended during a call"
-            );
-            "The connection to the tool ended before its result was there. The result may have been \
-             too large: ask for less at once, or go on without it."
-                .to_owned()
-        }
-        error => {
-            tracing::warn!(
-                server = server.name,
-                error = %failure::of_service(error),
-                "a tool call failed"
-            );
-            "The tool could not be reached. Go on without it, or tell the user to try again later."
-                .to_owned()
-        }
-    }
-}
-
-/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`].
-fn is_too_large(error: &ServiceError) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if matches!(
-            error.downcast_ref(),
-            Some(StreamableHttpError::<reqwest::Error>::ResponseBodyTooLarge { .. })
-        ) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// A line for the user, if the progress says anything that a person can read.
-fn progress_line(progress: ProgressNotificationParam) -> Option<String> {
-    let line = match (progress.message, progress.total) {
-        (Some(message), _) => message,
-        (None, Some(total)) => format!("{} of {total}", progress.progress),
-        (None, None) => return None,
-    };
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    (!line.is_empty()).then(|| cut(&line, MAX_PROGRESS_CHARS))
 }

@@ -1,0 +1,389 @@
+//! A call of a tool, from its request to its end: what it reports, what its server asks the person on the way, and how
+//! long it may take.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use engine::ports::{Asking, Reply, ToolEvent, ToolStream, Waiting};
+use futures::{FutureExt, StreamExt, stream};
+use rmcp::{
+    Peer, RoleClient, ServiceError,
+    handler::client::progress::ProgressSubscriber,
+    model::{
+        CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
+        ClientRequest, InputRequest, InputRequiredResult, JsonObject, ProgressNotificationParam,
+        RequestId, ServerResult,
+    },
+    service::PeerRequestOptions,
+    transport::streamable_http_client::StreamableHttpError,
+};
+use serde_json::Value;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    McpServer, Place,
+    asking::{self, MAX_QUESTIONS, MayAsk},
+    failure,
+    result::{self, cut},
+    session::Session,
+    transport,
+};
+
+/// The longest line of progress that a user is shown, in characters.
+const MAX_PROGRESS_CHARS: usize = 200;
+/// How often a call is made again because its server wants something first.
+const MAX_ROUNDS: usize = 10;
+/// How long a server is left alone that wants nothing but to be called again, at first; each time twice as long.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What the model is told where a server wants what it was not offered.
+const UNEXPECTED: &str = "The tool answered with something that this client did not ask for.";
+/// What it is told where a server asks in a way that nobody can be asked.
+const UNASKABLE: &str =
+    "The tool asked for more than can be asked here, so it has not done its work.";
+
+impl Session {
+    /// Starts a call; what it reports comes as a stream, and dropping that cancels the call.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        server: &McpServer,
+        tool: String,
+        arguments: JsonObject,
+    ) -> Result<ToolStream, String> {
+        let params = CallToolRequestParams::new(tool).with_arguments(arguments);
+        let may_ask = self.service.service().askers.enter();
+        let sent = self
+            .send(params.clone())
+            .await
+            .map_err(|error| told(server, &error))?;
+        let now = Instant::now();
+        let running = Running {
+            sent,
+            params,
+            may_ask,
+            wanted: None,
+            questions: 0,
+            rounds: 0,
+            silent_until: now + server.call_timeout,
+            until: now + server.total_timeout,
+            server: server.clone(),
+            session: Arc::clone(self),
+        };
+        Ok(running.report())
+    }
+
+    async fn send(&self, params: CallToolRequestParams) -> Result<Sent, ServiceError> {
+        let peer = self.service.peer();
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        // How long it may take is counted here: not while a person is asked.
+        let options = PeerRequestOptions::no_options();
+        let handle = peer.send_cancellable_request(request, options).await?;
+        let listener = self.service.service();
+        let progress = listener.progress.subscribe(handle.progress_token.clone());
+        Ok(Sent {
+            progress: progress.await,
+            guard: CancelOnDrop {
+                peer: peer.clone(),
+                id: Some(handle.id.clone()),
+            },
+            answer: Box::pin(handle.await_response()),
+        })
+    }
+}
+
+/// A call that has not ended.
+struct Running {
+    sent: Sent,
+    /// What the server is called with.
+    params: CallToolRequestParams,
+    may_ask: MayAsk,
+    /// What the server wants before it is called again.
+    wanted: Option<Wanted>,
+    /// How many questions it has asked as results.
+    questions: usize,
+    rounds: usize,
+    /// When it has said nothing for too long.
+    silent_until: Instant,
+    /// When it has taken too long in all.
+    until: Instant,
+    server: McpServer,
+    /// Kept open until the end, even if another session has taken its place in the meantime.
+    session: Arc<Session>,
+}
+
+/// A request whose answer is not there.
+struct Sent {
+    progress: ProgressSubscriber,
+    answer: Pin<Box<dyn Future<Output = Result<ServerResult, ServiceError>> + Send>>,
+    guard: CancelOnDrop,
+}
+
+/// What a result asks for instead of telling the end.
+struct Wanted {
+    questions: VecDeque<(String, Asking)>,
+    answers: BTreeMap<String, Value>,
+    state: Option<String>,
+}
+
+/// Where the person's answer goes.
+enum Answering {
+    /// To the request of the server, which waits for it.
+    Request(oneshot::Sender<Reply>),
+    /// Into the call that is made again.
+    Again(String),
+}
+
+/// What happens next in a call.
+enum Happened {
+    Progress(String),
+    Asks(Asking, Answering),
+    Over(ToolEvent),
+}
+
+impl Running {
+    fn report(self) -> ToolStream {
+        Box::pin(stream::unfold(Some(self), |running| async {
+            let mut running = running?;
+            Some(match running.next().await {
+                Happened::Progress(line) => (ToolEvent::Progress(line), Some(running)),
+                Happened::Asks(asking, answering) => {
+                    let waiting = running.wait_for(answering);
+                    (ToolEvent::Asks(Box::new(asking), waiting), None)
+                }
+                Happened::Over(event) => (event, None),
+            })
+        }))
+    }
+
+    /// Goes on when the person has answered. Their time is not the tool's.
+    fn wait_for(mut self, answering: Answering) -> Waiting {
+        let asked_at = Instant::now();
+        Waiting::new(move |reply| {
+            let now = Instant::now();
+            self.until += now - asked_at;
+            self.silent_until = now + self.server.call_timeout;
+            match answering {
+                // A server that has stopped waiting says what came of that.
+                Answering::Request(to) => drop(to.send(reply)),
+                Answering::Again(key) => {
+                    let answer = serde_json::to_value(asking::result(reply)).unwrap_or_default();
+                    if let Some(wanted) = &mut self.wanted {
+                        wanted.answers.insert(key, answer);
+                    }
+                }
+            }
+            self.report()
+        })
+    }
+
+    async fn next(&mut self) -> Happened {
+        loop {
+            if let Some(wanted) = &mut self.wanted {
+                if let Some((key, asking)) = wanted.questions.pop_front() {
+                    return Happened::Asks(asking, Answering::Again(key));
+                }
+                if let Err(error) = self.call_again().await {
+                    return Happened::Over(ToolEvent::done(told(&self.server, &error), true));
+                }
+            }
+            let (due, patience) = if self.silent_until < self.until {
+                (self.silent_until, self.server.call_timeout)
+            } else {
+                (self.until, self.server.total_timeout)
+            };
+            let answer = tokio::select! {
+                biased;
+                Some(progress) = self.sent.progress.next() => {
+                    self.silent_until = Instant::now() + self.server.call_timeout;
+                    match progress_line(progress) {
+                        Some(line) => return Happened::Progress(line),
+                        None => continue,
+                    }
+                }
+                Some(asked) = self.may_ask.asked.recv() => {
+                    return Happened::Asks(asked.asking, Answering::Request(asked.reply));
+                }
+                answer = &mut self.sent.answer => answer,
+                () = sleep_until(due) => {
+                    if self.session.service.service().askers.is_asking() {
+                        let now = Instant::now();
+                        self.until = self.until.max(now + self.server.call_timeout);
+                        self.silent_until = now + self.server.call_timeout;
+                        continue;
+                    }
+                    // Dropped with its guard, it is cancelled.
+                    let timeout = ServiceError::Timeout { timeout: patience };
+                    return Happened::Over(ToolEvent::done(told(&self.server, &timeout), true));
+                }
+            };
+            self.sent.guard.id = None;
+            match answer {
+                Ok(ServerResult::InputRequiredResult(result)) => match self.wants(result) {
+                    Ok(wanted) => self.wanted = Some(wanted),
+                    Err(words) => return Happened::Over(ToolEvent::done(words, true)),
+                },
+                Ok(result) => return Happened::Over(self.done(result)),
+                Err(error) => {
+                    if let ServiceError::McpError(error) = &error
+                        && transport::says_gone(&error.message)
+                    {
+                        // It may have come from the tool itself, so the call is not repeated; the next one has a new
+                        // session.
+                        self.session.give_up();
+                    }
+                    return Happened::Over(ToolEvent::done(told(&self.server, &error), true));
+                }
+            }
+        }
+    }
+
+    /// What a result wants, where it can be had.
+    fn wants(&mut self, result: InputRequiredResult) -> Result<Wanted, &'static str> {
+        let requests = result.input_requests.unwrap_or_default();
+        self.rounds += 1;
+        self.questions += requests.len();
+        if self.rounds > MAX_ROUNDS || self.questions > MAX_QUESTIONS {
+            return Err(UNASKABLE);
+        }
+        let mut questions = VecDeque::with_capacity(requests.len());
+        for (key, request) in requests {
+            let InputRequest::Elicitation(request) = request else {
+                return Err(UNEXPECTED);
+            };
+            let asking = asking::read(&self.server.name, &request.params).map_err(|error| {
+                tracing::warn!(
+                    server = self.server.name,
+                    error = &error as &dyn std::error::Error,
+                    "a tool server asked something that cannot be put to a person"
+                );
+                UNASKABLE
+            })?;
+            questions.push_back((key, asking));
+        }
+        Ok(Wanted {
+            questions,
+            answers: BTreeMap::new(),
+            state: result.request_state,
+        })
+    }
+
+    /// Calls the tool with what it wanted.
+    async fn call_again(&mut self) -> Result<(), ServiceError> {
+        let Some(Wanted { answers, state, .. }) = self.wanted.take() else {
+            return Ok(());
+        };
+        if answers.is_empty() {
+            let doublings = u32::try_from(self.rounds.saturating_sub(1)).unwrap_or(u32::MAX);
+            tokio::time::sleep(PAUSE * 2_u32.saturating_pow(doublings)).await;
+        }
+        self.params.input_responses = (!answers.is_empty()).then_some(answers);
+        self.params.request_state = state;
+        self.sent = self.session.send(self.params.clone()).await?;
+        self.silent_until = Instant::now() + self.server.call_timeout;
+        Ok(())
+    }
+
+    fn done(&self, result: ServerResult) -> ToolEvent {
+        match result {
+            ServerResult::CallToolResult(result) => {
+                let (output, files) = result::told(&result, self.server.max_result_bytes);
+                ToolEvent::Done {
+                    output,
+                    is_error: result.is_error.unwrap_or(false),
+                    files,
+                }
+            }
+            ServerResult::EmptyResult(_) => ToolEvent::done(result::NOTHING, false),
+            // Tasks that run on are not offered.
+            _ => ToolEvent::done(UNEXPECTED, true),
+        }
+    }
+}
+
+/// Tells the server that nobody waits for the call any more.
+struct CancelOnDrop {
+    peer: Peer<RoleClient>,
+    /// `None` once the call has ended.
+    id: Option<RequestId>,
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        let reason = "nobody waits for the answer any more".to_owned();
+        let params = CancelledNotificationParam::new(Some(id), Some(reason));
+        let cancelled = CancelledNotification::new(params);
+        // The first poll puts the message into the session's queue; its delivery needs no waiting.
+        let _ = self.peer.send_notification(cancelled.into()).now_or_never();
+    }
+}
+
+/// What is said to the model when a call fails; the rest goes to the log.
+fn told(server: &McpServer, error: &ServiceError) -> String {
+    match error {
+        ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
+        ServiceError::Timeout { timeout } => format!(
+            "The tool did not answer within {} seconds. It may still have done its work.",
+            timeout.as_secs_f32()
+        ),
+        error if is_too_large(error) => {
+            "The tool's result is too large to be read. Ask it for less at once.".to_owned()
+        }
+        ServiceError::TransportClosed if matches!(server.place, Place::Program(_)) => {
+            "The tool's program ended before its result was there. It may still have done its work; it is started anew \
+             for the next call."
+                .to_owned()
+        }
+        // What a stream that holds too much looks like from here, among other things.
+        ServiceError::TransportClosed => {
+            tracing::warn!(
+                server = server.name,
+                "a tool server's connection ended during a call"
+            );
+            "The connection to the tool ended before its result was there. The result may have been \
+             too large: ask for less at once, or go on without it."
+                .to_owned()
+        }
+        error => {
+            tracing::warn!(
+                server = server.name,
+                error = %failure::of_service(error),
+                "a tool call failed"
+            );
+            "The tool could not be reached. Go on without it, or tell the user to try again later."
+                .to_owned()
+        }
+    }
+}
+
+/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`].
+fn is_too_large(error: &ServiceError) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if matches!(
+            error.downcast_ref(),
+            Some(StreamableHttpError::<reqwest::Error>::ResponseBodyTooLarge { .. })
+        ) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A line for the user, if the progress says anything that a person can read.
+fn progress_line(progress: ProgressNotificationParam) -> Option<String> {
+    let line = match (progress.message, progress.total) {
+        (Some(message), _) => message,
+        (None, Some(total)) => format!("{} of {total}", progress.progress),
+        (None, None) => return None,
+    };
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!line.is_empty()).then(|| cut(&line, MAX_PROGRESS_CHARS))
+}
