@@ -21,10 +21,10 @@ pub(crate) struct Copy {
     /// An empty database, whose tables are made, as a SQLite file is; that of the configuration, where it is left out
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// The folder of files (storage.files), or s3://BUCKET/PREFIX, where they are to be in another place
+    /// The folder of files (storage.files), or `s3://BUCKET/PREFIX`, where they are to be in another place
     #[arg(long, value_name = "PLACE", requires = "files_to")]
     files_from: Option<FilesPlace>,
-    /// The folder that it is to be, or s3://BUCKET/PREFIX
+    /// The folder that it is to be, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "PLACE", requires = "files_from")]
     files_to: Option<FilesPlace>,
     /// Goes on with a copy of the same source that was broken off

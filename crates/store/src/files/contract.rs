@@ -6,7 +6,7 @@ use futures::{TryStreamExt, stream};
 
 use super::*;
 
-/// A file that is whole in one part, and one that is not.
+/// Files that are nothing, a piece, several, a whole part, and more than one.
 const SIZES: [usize; 5] = [0, 11, 70_000, 8 << 20, (8 << 20) + 1];
 
 /// Holds all of it against a place where none of these files is.
@@ -28,7 +28,7 @@ fn file(number: u128) -> FileId {
 
 /// Bytes that differ from place to place, in pieces that fit nothing.
 pub(super) fn pieces(size: usize) -> Vec<Bytes> {
-    let bytes: Vec<u8> = (0..size).map(|place| (place * 31 % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..=250).cycle().step_by(31).take(size).collect();
     let bytes = Bytes::from(bytes);
     (0..size)
         .step_by(60_001)
