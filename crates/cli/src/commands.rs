@@ -91,7 +91,7 @@ enum Command {
     /// Makes the database, or brings its tables up to date; `serve` does it, too.
     #[command(after_help = "Example:\n  vestibule migrate --config /etc/vestibule.toml")]
     Migrate,
-    /// Copies the database and all files into a new folder, while the server runs.
+    /// Copies the database and all files into a new folder, while the server runs; files in a bucket stay there.
     Backup(backup::Backup),
     /// Puts a backup in the place of the database and the files, while the server does not run.
     Restore(backup::Restore),

@@ -4,6 +4,7 @@
 
 mod banner;
 mod development;
+mod files;
 mod issuers;
 mod models;
 pub(crate) mod outgoing;
@@ -19,27 +20,28 @@ use auth::{
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
-use engine::{Attachments, CallerLimits, Engine, MediaTypes, Nodes, RunSettings, ports::Files};
+use engine::{Attachments, CallerLimits, Engine, MediaTypes, Nodes, RunSettings};
 use ipnet::IpNet;
 use server::{
     App, AppState, Audit, BasePath, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions,
     Rate, Rates, Revocations, ServeOptions, Settings, UploadSettings,
 };
-use store::{Database, LocalFiles};
+use store::Database;
 use tokio_util::task::TaskTracker;
 use upstream::{HttpPolicy, McpTools, openai::sessions::SessionsApi};
 use url::Url;
 
 pub(crate) use crate::compose::{
+    files::{files, files_at},
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models, raw_workflows},
     rules::{access as workflow_access, build as build_rules, check_workflow},
-    system::{SystemClock, now, signing_seeds},
+    system::{SystemClock, SystemIds, now, signing_seeds},
 };
 use crate::{
     compose::{
         development::DevelopmentParts,
-        system::{SystemIds, read_seeds, throwaway_key},
+        system::{read_seeds, throwaway_key},
     },
     config::{
         self, Durability, EnvironmentName, OnDisconnect, RawClientSecret, RawConfig, RawLimits,
@@ -102,11 +104,6 @@ pub(crate) fn store_options(config: &RawConfig) -> store::Options {
         pool_size: config.storage.pool_size,
         ..store::Options::default()
     }
-}
-
-/// The folder of files that the configuration names.
-pub(crate) fn files(config: &RawConfig) -> Arc<dyn Files> {
-    Arc::new(LocalFiles::new(&config.storage.files))
 }
 
 /// The domain allowlist over a store; `own` are this server's own addresses.
@@ -178,6 +175,8 @@ pub(crate) async fn compose(
     let secret_limits = secret_limits(door)?;
     let openai_sessions = openai_sessions(door, variables)?;
     let settings = settings(&config, &public_url)?;
+    let tasks = TaskTracker::new();
+    let files = files(&config, variables, &tasks)?;
     // After all that the configuration can be refused for, so that no database is made for a bad one.
     let store = make_store(&config).await?;
     let domains = domains(&store, vec![own.clone()]);
@@ -198,14 +197,14 @@ pub(crate) async fn compose(
             store: store.clone(),
             attachments: Attachments {
                 records: store.clone(),
-                files: files(&config),
+                files,
                 links: file_addresses.clone(),
                 model_bytes: config.uploads.model_bytes,
             },
             workflows: Arc::new(models.workflows),
             clock,
             ids: Arc::new(SystemIds),
-            tasks: TaskTracker::new(),
+            tasks,
             nodes: store
                 .peers(config.storage.redis_url.as_deref())?
                 .map_or_else(Nodes::default, Nodes::new),
@@ -295,6 +294,7 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     secret_limits(&config.doors.client_secret)?;
     openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
+    files(config, variables, &TaskTracker::new())?;
     let signer = Arc::new(key_at_hand(config, variables)?);
     let clock: Arc<dyn engine::ports::Clock> = Arc::new(SystemClock);
     build_models(config, site(&public_url), &signer, &clock, variables)

@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context, bail};
 use auth::Origin;
 use secrecy::SecretString;
+use store::FilesPlace;
 use url::Url;
 
 pub(crate) use crate::config::raw::{
@@ -50,6 +51,14 @@ impl Variables {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// The variables whose names begin like this, and that are set.
+    pub(crate) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
     }
 }
 
@@ -122,10 +131,13 @@ fn resolve(config: &mut RawConfig, folder: &Path) {
 
 /// Every path of the configuration.
 pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf> {
-    let always = [
-        &mut config.server.signing_key_file,
-        &mut config.storage.files,
-    ];
+    let files = match &mut config.storage.files {
+        FilesPlace::Folder(folder) => Some(folder),
+        FilesPlace::Bucket(_) => None,
+    };
+    let always = [&mut config.server.signing_key_file]
+        .into_iter()
+        .chain(files);
     let issuers = config.issuers.iter_mut().flat_map(|issuer| {
         [
             &mut issuer.hmac_secret_file,
@@ -166,7 +178,6 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         .flatten()
         .filter_map(|agent| agent.secret_file.as_mut());
     always
-        .into_iter()
         .chain(optional)
         .chain(headers)
         .chain(widgets)

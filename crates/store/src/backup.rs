@@ -6,6 +6,8 @@
 //! <backup>/files/<xx>/<id>  the bytes of files; the database knows their checksums
 //! ```
 //!
+//! Files in a bucket of an object store stay there, and there is no `files` then.
+//!
 //! It gets its name once all of it has been read back and is on the disk. Restoring checks all of it again, and puts
 //! nothing where something is.
 
@@ -107,10 +109,10 @@ pub enum BackupError {
     },
 }
 
-/// Makes a backup of an open database, which goes on working, and of its files.
+/// Makes a backup of an open database, which goes on working, and of its files, where they are in a folder.
 pub async fn backup(
     database: &dyn Database,
-    files: &LocalFiles,
+    files: Option<&LocalFiles>,
     to: &Path,
 ) -> Result<Backup, BackupError> {
     if to.exists() {
@@ -119,11 +121,14 @@ pub async fn backup(
     let folder = part_folder(to)?;
     let copy = folder.path().join(DATABASE);
     database.copy_to(&copy).await?;
-    let (files, source) = (files.clone(), copy.clone());
+    let (files, source) = (files.cloned(), copy.clone());
     let target = folder.path().join(FILES);
     let (mut summary, suspects) = blocking(move || {
         let summary = check_copy(&source)?;
-        let (copied, suspects) = copy_files(&source, &files, &LocalFiles::new(target))?;
+        let (copied, suspects) = match files {
+            Some(files) => copy_files(&source, &files, &LocalFiles::new(target))?,
+            None => Default::default(),
+        };
         let summary = Backup {
             files: copied.0,
             file_bytes: copied.1,
@@ -151,12 +156,12 @@ pub async fn backup(
     Ok(summary)
 }
 
-/// Puts a backup where the database at `url` and its files belong. What is there is refused, or moved aside to the same
-/// name with `aside` behind it.
+/// Puts a backup where the database at `url` and its files belong; without a folder for them, the files of the backup are
+/// left where they are. What is there is refused, or moved aside to the same name with `aside` behind it.
 pub async fn restore(
     from: &Path,
     url: &str,
-    files: &Path,
+    files: Option<&Path>,
     aside: Option<&str>,
 ) -> Result<Restored, BackupError> {
     let Address::SqliteFile(path) = Address::parse(url)? else {
@@ -165,14 +170,15 @@ pub async fn restore(
         )
         .into());
     };
-    let (from, files, aside) = (from.to_owned(), files.to_owned(), aside.map(str::to_owned));
-    blocking(move || restore_now(&from, &path, &files, aside.as_deref())).await
+    let files = files.map(Path::to_owned);
+    let (from, aside) = (from.to_owned(), aside.map(str::to_owned));
+    blocking(move || restore_now(&from, &path, files.as_deref(), aside.as_deref())).await
 }
 
 fn restore_now(
     from: &Path,
     path: &Path,
-    files: &Path,
+    files: Option<&Path>,
     aside: Option<&str>,
 ) -> Result<Restored, BackupError> {
     let source = from.join(DATABASE);
@@ -204,27 +210,41 @@ fn restore_now(
         (None, _) => {}
     }
     // All that can fail for want of room comes before anything is moved.
-    let new_files = part_folder(files)?;
-    let (copied, missing) = copy_files(
-        &source,
-        &LocalFiles::new(from.join(FILES)),
-        &LocalFiles::new(new_files.path()),
-    )?;
-    let expected = |id: &String| !backup.damaged.contains(id);
-    if let Some((id, _)) = missing.iter().find(|(id, _)| expected(id)) {
-        return Err(BackupError::Spoiled {
-            file: from.join(FILES),
-            reason: format!("the bytes of {id} are missing or not what they were"),
-        });
-    }
+    let new_files = match files {
+        Some(files) => restore_files(from, &backup, files)?,
+        None => None,
+    };
     let new_database = copy_into_part(&source, path)?;
     // Looking whether anybody uses the database may have finished off its log.
     let moved = move_aside(self::occupied(path, files), aside.unwrap_or_default())?;
-    if copied.0 > 0 {
+    if let Some((new_files, files)) = new_files.zip(files) {
         give_name(new_files, files)?;
     }
     durable::publish(new_database, path).map_err(about(path))?;
     Ok(Restored { backup, moved })
+}
+
+/// Copies the files of a backup, which are to get the name `to`; `None` where it has none.
+fn restore_files(from: &Path, backup: &Backup, to: &Path) -> Result<Option<TempDir>, BackupError> {
+    let kept = from.join(FILES);
+    // Of an installation whose files are in a bucket.
+    if backup.files == 0 && !kept.exists() {
+        return Ok(None);
+    }
+    let new = part_folder(to)?;
+    let (copied, missing) = copy_files(
+        &from.join(DATABASE),
+        &LocalFiles::new(&kept),
+        &LocalFiles::new(new.path()),
+    )?;
+    let expected = |id: &String| !backup.damaged.contains(id);
+    if let Some((id, _)) = missing.iter().find(|(id, _)| expected(id)) {
+        return Err(BackupError::Spoiled {
+            file: kept,
+            reason: format!("the bytes of {id} are missing or not what they were"),
+        });
+    }
+    Ok((copied.0 > 0).then_some(new))
 }
 
 /// Moves all of it to the same names with `aside` behind them, or none of it: a folder that is a disk of its own cannot be
@@ -245,12 +265,13 @@ fn move_aside(all: Vec<PathBuf>, aside: &str) -> Result<Vec<PathBuf>, BackupErro
 }
 
 /// What is where a database and its files are to go.
-fn occupied(path: &Path, files: &Path) -> Vec<PathBuf> {
-    let is_empty = fs::read_dir(files).is_ok_and(|mut entries| entries.next().is_none());
+fn occupied(path: &Path, files: Option<&Path>) -> Vec<PathBuf> {
+    let is_empty =
+        |files: &&Path| fs::read_dir(files).is_ok_and(|mut entries| entries.next().is_none());
     ["", "-wal", "-shm"]
         .map(|suffix| beside(path, suffix))
         .into_iter()
-        .chain((!is_empty).then(|| files.to_owned()))
+        .chain(files.filter(|files| !is_empty(files)).map(Path::to_owned))
         .filter(|path| path.exists())
         .collect()
 }
@@ -350,11 +371,7 @@ fn copy_files(
 }
 
 /// The size of the file; none when it is missing, or is not what it was.
-pub(crate) fn copy_file(
-    from: &Path,
-    to: &Path,
-    sha256: &[u8; 32],
-) -> Result<Option<u64>, BackupError> {
+fn copy_file(from: &Path, to: &Path, sha256: &[u8; 32]) -> Result<Option<u64>, BackupError> {
     let source = match File::open(from) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

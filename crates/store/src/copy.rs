@@ -11,10 +11,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
+use engine::ports::{FileId, Files, FilesError, Interrupted};
+use futures::StreamExt;
 
-use crate::LocalFiles;
 use crate::address::Address;
-use crate::backup::{BackupError, copy_file};
 use crate::error::Error;
 
 /// Rows that are held at a time.
@@ -100,14 +100,14 @@ trait Side: Send {
 }
 
 /// How to copy.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct CopyOptions<'a> {
     /// The database that is copied.
     pub from: &'a str,
     /// The database that it is copied to; made where it is a file that is not there.
     pub to: &'a str,
-    /// The folders of files, where they differ.
-    pub files: Option<(&'a LocalFiles, &'a LocalFiles)>,
+    /// Where files are and are to be, where that is not the same.
+    pub files: Option<(&'a dyn Files, &'a dyn Files)>,
     /// Whether the target may hold what an earlier copy brought.
     pub resume: bool,
 }
@@ -155,8 +155,8 @@ pub enum CopyError {
     #[error("failed to copy {0}")]
     Database(Which, #[source] Error),
     /// A file could not be copied.
-    #[error("failed to copy the files")]
-    Files(#[from] BackupError),
+    #[error("failed to copy the file {0} {1}")]
+    File(FileId, Which, #[source] FilesError),
 }
 
 /// One of the two databases, in words.
@@ -284,8 +284,8 @@ async fn sum(side: &mut dyn Side, table: &Table) -> Result<(u64, Vec<u8>), Error
 /// Copies the bytes of all attachments that have come; those that are there already are left as they are.
 async fn copy_files(
     from: &mut dyn Side,
-    kept: &LocalFiles,
-    wanted: &LocalFiles,
+    kept: &dyn Files,
+    wanted: &dyn Files,
     copied: &mut Copied,
     tell: &mut impl FnMut(&'static str, u64),
 ) -> Result<(), CopyError> {
@@ -311,15 +311,60 @@ async fn copy_files(
                 .map_err(|error| source(Error::internal(error)))?;
             let sha256 = <[u8; 32]>::try_from(sha256.as_slice())
                 .map_err(|error| source(Error::internal(error)))?;
-            let place = wanted.place_of(file);
-            if place.exists() {
-                continue;
-            }
-            match copy_file(&kept.place_of(file), &place, &sha256)? {
-                Some(_size) => copied.files += 1,
-                None => copied.damaged.push(id.clone()),
+            match copy_file(kept, wanted, file, &sha256).await? {
+                Arrived::Now => copied.files += 1,
+                Arrived::Before => {}
+                Arrived::Damaged => copied.damaged.push(id.clone()),
             }
         }
         tell("files", copied.files);
+    }
+}
+
+/// What came of a file.
+enum Arrived {
+    Now,
+    Before,
+    /// It is missing where it was kept, or is not what it was.
+    Damaged,
+}
+
+async fn copy_file(
+    kept: &dyn Files,
+    wanted: &dyn Files,
+    file: FileId,
+    sha256: &[u8; 32],
+) -> Result<Arrived, CopyError> {
+    let source = |error| CopyError::File(file, Which::Source, error);
+    let target = |error| CopyError::File(file, Which::Target, error);
+    match wanted.get(file).await {
+        Ok(_) => return Ok(Arrived::Before),
+        Err(FilesError::NotFound) => {}
+        Err(error) => return Err(target(error)),
+    }
+    let bytes = match kept.get(file).await {
+        Ok(bytes) => bytes,
+        Err(FilesError::NotFound) => return Ok(Arrived::Damaged),
+        Err(error) => return Err(source(error)),
+    };
+    let mut unreadable = None;
+    let mut bytes = bytes.map(|chunk| {
+        chunk.map_err(|error| {
+            unreadable = Some(error);
+            Interrupted::BrokeOff
+        })
+    });
+    let put = wanted.put(file, &mut bytes).await;
+    if let Some(error) = unreadable {
+        return Err(source(FilesError::Internal(Box::new(error))));
+    }
+    match put {
+        Ok(put) if put.sha256 == *sha256 => Ok(Arrived::Now),
+        Ok(_) => {
+            wanted.delete(file).await.map_err(target)?;
+            Ok(Arrived::Damaged)
+        }
+        Err(FilesError::Exists) => Ok(Arrived::Before),
+        Err(error) => Err(target(error)),
     }
 }

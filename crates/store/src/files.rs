@@ -1,8 +1,11 @@
-//! The bytes of files in a local folder: the engine's `Files` port.
+//! The bytes of files in a local folder: the engine's `Files` port. In [`bucket`] they are in an object store.
 //!
 //! A file's place is made from its number: `<folder>/<last two digits>/<32 digits>`. While it is written it ends in
 //! `.part`; it gets its name once it is whole and on the disk. Whoever removes a file removes its `.part` too, so what a
 //! crash leaves behind goes with its attachment.
+
+mod bucket;
+mod place;
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -17,6 +20,8 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
 use crate::durable;
+pub use crate::files::bucket::{Bucket, BucketError};
+pub use crate::files::place::{BucketPlace, FilesPlace, InvalidPlace};
 
 /// How much is read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -40,10 +45,21 @@ impl LocalFiles {
         self.folder_of(file).join(file.to_string())
     }
 
-    /// The last digits are random, so the folders fill evenly.
     fn folder_of(&self, file: FileId) -> PathBuf {
-        self.folder.join(format!("{:02x}", file.0 & 0xff))
+        self.folder.join(folder_name(file))
     }
+}
+
+/// The last digits are random, so the folders fill evenly.
+fn folder_name(file: FileId) -> String {
+    format!("{:02x}", file.0 & 0xff)
+}
+
+fn sum(sha256: digest::Context) -> Result<[u8; 32], FilesError> {
+    let sum = sha256.finish();
+    sum.as_ref()
+        .try_into()
+        .map_err(|error| FilesError::Internal(Box::new(error)))
 }
 
 #[async_trait]
@@ -66,12 +82,10 @@ impl Files for LocalFiles {
         }
         output.flush().await.map_err(failed)?;
         blocking(move || durable::publish(part, &whole)).await?;
-        let sha256 = sha256.finish();
-        let sha256 = sha256
-            .as_ref()
-            .try_into()
-            .map_err(|error| FilesError::Internal(Box::new(error)))?;
-        Ok(Kept { size, sha256 })
+        Ok(Kept {
+            size,
+            sha256: sum(sha256)?,
+        })
     }
 
     async fn get(&self, file: FileId) -> Result<BytesOut, FilesError> {
@@ -132,5 +146,7 @@ fn failed(error: io::Error) -> FilesError {
     }
 }
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod tests;

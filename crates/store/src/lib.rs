@@ -4,7 +4,7 @@
 //! [`Store`](engine::ports::Store) (conversations) and [`AttachmentStore`](engine::ports::AttachmentStore), `auth`'s
 //! [`CredentialStore`](auth::ports::CredentialStore) (what lets people in), and [`Upkeep`] (what an operator needs)
 //! in one. Another engine is a module beside `sqlite` and one line in [`connect`]; nobody else can tell which one it is.
-//! The bytes of files are beside it, in [`LocalFiles`].
+//! The bytes of files are beside it, in [`LocalFiles`] or a [`Bucket`].
 
 mod address;
 mod backup;
@@ -33,7 +33,7 @@ pub use crate::copy::{Copied, CopyError, CopyOptions, Which, copy};
 pub use crate::durable::write_new_file;
 pub use crate::error::Error;
 pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
-pub use crate::files::LocalFiles;
+pub use crate::files::{Bucket, BucketError, BucketPlace, FilesPlace, InvalidPlace, LocalFiles};
 pub use crate::people::People;
 use crate::postgres::Postgres;
 use crate::redis::Channels;

@@ -251,7 +251,7 @@ async fn a_backup_of_a_running_database_is_restored_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (database, files) = fill(folder.path()).await;
     let to = folder.path().join("backups/today");
-    let made = backup(&*database, &files, &to).await.unwrap();
+    let made = backup(&*database, Some(&files), &to).await.unwrap();
     assert_eq!((made.threads, made.items, made.files), (2, 2, 1));
     assert_eq!((made.file_bytes, made.damaged.len()), (6, 0));
     // What comes after it is not in it, and it is not made twice.
@@ -259,7 +259,7 @@ async fn a_backup_of_a_running_database_is_restored_whole() {
         .create_thread(&owner(), &thread(3), &Change::of(&[]))
         .await
         .unwrap();
-    let again = backup(&*database, &files, &to).await;
+    let again = backup(&*database, Some(&files), &to).await;
     assert!(matches!(again, Err(BackupError::Exists(_))), "{again:?}");
     let left: Vec<_> = fs::read_dir(folder.path().join("backups"))
         .unwrap()
@@ -274,7 +274,9 @@ async fn a_backup_of_a_running_database_is_restored_whole() {
 
     let place = folder.path().join("new/vestibule.db");
     let new_files = folder.path().join("new/files");
-    let restored = restore(&to, &url(&place), &new_files, None).await.unwrap();
+    let restored = restore(&to, &url(&place), Some(&new_files), None)
+        .await
+        .unwrap();
     assert_eq!((restored.backup, restored.moved.len()), (made, 0));
     let database = open(&place).await;
     assert_eq!(threads(&*database).await, 2);
@@ -290,7 +292,7 @@ async fn a_restore_replaces_nothing_unasked_and_nothing_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let (database, files) = fill(folder.path()).await;
     let to = folder.path().join("backup");
-    backup(&*database, &files, &to).await.unwrap();
+    backup(&*database, Some(&files), &to).await.unwrap();
     database
         .create_thread(&owner(), &thread(3), &Change::of(&[]))
         .await
@@ -299,16 +301,16 @@ async fn a_restore_replaces_nothing_unasked_and_nothing_in_use() {
         folder.path().join("data/vestibule.db"),
         folder.path().join("data/files"),
     );
-    let refused = restore(&to, &url(&place), &kept, None).await;
+    let refused = restore(&to, &url(&place), Some(&kept), None).await;
     assert!(
         matches!(refused, Err(BackupError::Occupied(_))),
         "{refused:?}"
     );
-    let refused = restore(&to, &url(&place), &kept, Some(".old")).await;
+    let refused = restore(&to, &url(&place), Some(&kept), Some(".old")).await;
     assert!(matches!(refused, Err(BackupError::InUse(_))), "{refused:?}");
     assert_eq!(threads(&*database).await, 3);
     drop(database);
-    let restored = restore(&to, &url(&place), &kept, Some(".old"))
+    let restored = restore(&to, &url(&place), Some(&kept), Some(".old"))
         .await
         .unwrap();
     assert!(!restored.moved.is_empty());
@@ -318,7 +320,7 @@ async fn a_restore_replaces_nothing_unasked_and_nothing_in_use() {
     // A log without its database is in the way, too.
     let place = folder.path().join("other.db");
     fs::write(folder.path().join("other.db-wal"), "a log").unwrap();
-    let refused = restore(&to, &url(&place), &folder.path().join("f"), None).await;
+    let refused = restore(&to, &url(&place), Some(&folder.path().join("f")), None).await;
     assert!(
         matches!(refused, Err(BackupError::Occupied(_))),
         "{refused:?}"
@@ -330,14 +332,14 @@ async fn a_restore_that_cannot_move_everything_moves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (database, files) = fill(folder.path()).await;
     let to = folder.path().join("backup");
-    backup(&*database, &files, &to).await.unwrap();
+    backup(&*database, Some(&files), &to).await.unwrap();
     drop(database);
     let place = folder.path().join("data/vestibule.db");
     let kept = folder.path().join("data/files");
     // A folder cannot take the name of one that holds something.
     fs::create_dir(folder.path().join("data/files.old")).unwrap();
     fs::write(folder.path().join("data/files.old/something"), "").unwrap();
-    let refused = restore(&to, &url(&place), &kept, Some(".old")).await;
+    let refused = restore(&to, &url(&place), Some(&kept), Some(".old")).await;
     assert!(
         matches!(refused, Err(BackupError::Io { .. })),
         "{refused:?}"
@@ -353,7 +355,7 @@ async fn a_spoiled_backup_is_not_restored() {
     let (database, files) = fill(folder.path()).await;
     for spoil in ["vestibule.db", "backup.json", "files", "vestibule.db-wal"] {
         let to = folder.path().join(format!("backup of {spoil}"));
-        backup(&*database, &files, &to).await.unwrap();
+        backup(&*database, Some(&files), &to).await.unwrap();
         let path = to.join(spoil);
         match spoil {
             "files" => fs::remove_dir_all(path).unwrap(),
@@ -366,7 +368,13 @@ async fn a_spoiled_backup_is_not_restored() {
             _ => fs::write(path, "rubbish").unwrap(),
         }
         let place = folder.path().join("target/vestibule.db");
-        let refused = restore(&to, &url(&place), &folder.path().join("target/files"), None).await;
+        let refused = restore(
+            &to,
+            &url(&place),
+            Some(&folder.path().join("target/files")),
+            None,
+        )
+        .await;
         assert!(refused.is_err(), "{spoil}");
         assert!(!place.exists(), "{spoil}");
     }
@@ -378,12 +386,17 @@ async fn what_is_missing_beside_the_database_is_named_by_the_backup() {
     let (database, files) = fill(folder.path()).await;
     files.delete(FileId(1)).await.unwrap();
     let to = folder.path().join("backup");
-    let made = backup(&*database, &files, &to).await.unwrap();
+    let made = backup(&*database, Some(&files), &to).await.unwrap();
     assert_eq!(made.damaged, [AttachmentId::mint(1).as_str()]);
     let place = folder.path().join("target/vestibule.db");
-    restore(&to, &url(&place), &folder.path().join("target/files"), None)
-        .await
-        .unwrap();
+    restore(
+        &to,
+        &url(&place),
+        Some(&folder.path().join("target/files")),
+        None,
+    )
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -391,7 +404,7 @@ async fn a_log_of_another_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (database, files) = fill(folder.path()).await;
     let to = folder.path().join("backup");
-    backup(&*database, &files, &to).await.unwrap();
+    backup(&*database, Some(&files), &to).await.unwrap();
     // A crash leaves the log behind; then somebody copies a backup over the database by hand.
     let place = folder.path().join("by hand.db");
     fs::copy(

@@ -40,6 +40,8 @@ pub struct HttpPolicy {
     pub allow_insecure_http: bool,
     /// Whether a connection is kept for the next request.
     pub reuse_connections: bool,
+    /// Whether answers may come packed (gzip), and are unpacked.
+    pub unpacks_bodies: bool,
 }
 
 impl HttpPolicy {
@@ -50,6 +52,7 @@ impl HttpPolicy {
         total_timeout: Some(Duration::from_secs(5)),
         allow_insecure_http: false,
         reuse_connections: true,
+        unpacks_bodies: true,
     };
 
     /// For streams: no limit in all, but silence of at most 120 s.
@@ -59,6 +62,18 @@ impl HttpPolicy {
         total_timeout: None,
         allow_insecure_http: false,
         reuse_connections: true,
+        unpacks_bodies: true,
+    };
+
+    /// For bytes of files in an object store, at most some megabytes a request: no limit in all, but silence of at most
+    /// 30 s, and bytes as they are kept there.
+    pub const BYTES: Self = Self {
+        connect_timeout: Duration::from_secs(5),
+        idle_timeout: Some(Duration::from_secs(30)),
+        total_timeout: None,
+        allow_insecure_http: false,
+        reuse_connections: true,
+        unpacks_bodies: false,
     };
 }
 
@@ -73,8 +88,9 @@ pub struct Outgoing {
 /// another way.
 static OUTGOING: OnceLock<Outgoing> = OnceLock::new();
 
-/// Never asked of a proxy, which would look for them on its own machine.
-const ON_THIS_MACHINE: &str = "localhost,.localhost,127.0.0.0/8,::1";
+/// Never asked of a proxy, which would look for them on its own machine: this one, and what its cloud tells it about itself,
+/// as the role that an object store knows it by.
+const ON_THIS_MACHINE: &str = "localhost,.localhost,127.0.0.0/8,::1,169.254.0.0/16,fd00:ec2::/32";
 
 impl Outgoing {
     /// Calls by `https://` go through this proxy (CONNECT), but for these hosts: names, domains with a dot in front, and
@@ -177,7 +193,7 @@ impl HttpClient {
     }
 
     /// The bare client, for a library that sends requests itself. Check the address first.
-    pub(crate) fn inner(&self) -> reqwest::Client {
+    pub fn inner(&self) -> reqwest::Client {
         self.client.clone()
     }
 }
@@ -208,6 +224,9 @@ fn builder(policy: &HttpPolicy) -> ClientBuilder {
     }
     if let Some(total) = policy.total_timeout {
         builder = builder.timeout(total);
+    }
+    if !policy.unpacks_bodies {
+        builder = builder.no_gzip();
     }
     // What the environment says is in `Outgoing`, if at all.
     builder = builder.no_proxy();

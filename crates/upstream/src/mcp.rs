@@ -197,6 +197,7 @@ pub const HTTP_POLICY: HttpPolicy = HttpPolicy {
     total_timeout: None,
     allow_insecure_http: false,
     reuse_connections: true,
+    unpacks_bodies: true,
 };
 
 /// The tools of all configured MCP servers.

@@ -1,11 +1,10 @@
 //! `vestibule copy`: moves a whole installation from one database to another, of either engine.
 
-use std::path::PathBuf;
-
 use serde_json::json;
-use store::{CopyOptions, LocalFiles};
+use store::{CopyOptions, FilesPlace};
+use tokio_util::task::TaskTracker;
 
-use crate::{commands::workplace::Workplace, telemetry::say};
+use crate::{commands::workplace::Workplace, compose, telemetry::say};
 
 /// Between two words about how far it is, in rows.
 const TOLD_EVERY: u64 = 10_000;
@@ -22,12 +21,12 @@ pub(crate) struct Copy {
     /// An empty database, whose tables are made, as a SQLite file is; that of the configuration, where it is left out
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// The folder of files (storage.files), where it is to be another one
-    #[arg(long, value_name = "FOLDER", requires = "files_to")]
-    files_from: Option<PathBuf>,
-    /// The folder that it is to be
-    #[arg(long, value_name = "FOLDER", requires = "files_from")]
-    files_to: Option<PathBuf>,
+    /// The folder of files (storage.files), or `s3://BUCKET/PREFIX`, where they are to be in another place
+    #[arg(long, value_name = "PLACE", requires = "files_to")]
+    files_from: Option<FilesPlace>,
+    /// The folder that it is to be, or `s3://BUCKET/PREFIX`
+    #[arg(long, value_name = "PLACE", requires = "files_from")]
+    files_to: Option<FilesPlace>,
     /// Goes on with a copy of the same source that was broken off
     #[arg(long)]
     resume: bool,
@@ -35,13 +34,17 @@ pub(crate) struct Copy {
 
 /// Carries it out. Whether all files could be read.
 pub(crate) async fn run(command: &Copy, workplace: &Workplace<'_>) -> anyhow::Result<bool> {
-    let folders = command.files_from.as_ref().zip(command.files_to.as_ref());
-    let folders = folders.map(|(from, to)| (LocalFiles::new(from), LocalFiles::new(to)));
+    let tasks = TaskTracker::new();
+    let open = |place: &Option<FilesPlace>| {
+        let open = |place| compose::files_at(place, workplace.variables, &tasks);
+        place.as_ref().map(open).transpose()
+    };
+    let places = open(&command.files_from)?.zip(open(&command.files_to)?);
     let configured = &*workplace.config.storage.url;
     let options = CopyOptions {
         from: command.from.as_deref().unwrap_or(configured),
         to: command.to.as_deref().unwrap_or(configured),
-        files: folders.as_ref().map(|(from, to)| (from, to)),
+        files: places.as_ref().map(|(from, to)| (&**from, &**to)),
         resume: command.resume,
     };
     let (mut told_about, mut told) = ("", 0);

@@ -1,6 +1,7 @@
 //! `vestibule doctor`: looks at everything the server needs, and says what to mend. It changes nothing, and makes
 //! nothing that is not there.
 
+mod files;
 mod machine;
 
 use auth::{
@@ -39,6 +40,7 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
     };
     machine::look(&mut findings, workplace);
     look_at_redis(&mut findings, workplace).await;
+    files::look(&mut findings, workplace).await;
     if look_at_database(&mut findings, workplace).await {
         match workplace.operator().await {
             Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,

@@ -16,6 +16,7 @@ use futures::TryStreamExt;
 use protocol::AttachmentId;
 use serde_json::json;
 use store::Record;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     commands::{
@@ -98,7 +99,8 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
                 ));
             }
             if let Some(folder) = files {
-                let files = compose::files(&workplace.config);
+                let files =
+                    compose::files(&workplace.config, workplace.variables, &TaskTracker::new())?;
                 unreadable += write_files(&*files, &attachments, &folder).await?;
             }
             if unreadable > 0 {

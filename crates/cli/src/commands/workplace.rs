@@ -9,6 +9,7 @@ use auth::{
 };
 use store::{Database, People};
 use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     commands::output::Output,
@@ -84,7 +85,7 @@ impl<'variables> Workplace<'variables> {
     /// Whoever is at the command line, at work on the database.
     pub(crate) async fn operator(&self) -> anyhow::Result<Operator> {
         let database = self.database().await?;
-        let files = compose::files(&self.config);
+        let files = compose::files(&self.config, self.variables, &TaskTracker::new())?;
         let ports = operator::Ports {
             credentials: database.clone(),
             audit: database.clone(),

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::FilesPlace;
 
 pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
@@ -99,7 +100,9 @@ pub(crate) struct RawStorage {
     #[serde(serialize_with = "without_any_password")]
     pub(crate) redis_url: Option<String>,
     pub(crate) pool_size: usize,
-    pub(crate) files: PathBuf,
+    /// A folder, or `s3://BUCKET/PREFIX`.
+    #[schemars(with = "String")]
+    pub(crate) files: FilesPlace,
     pub(crate) durability: Durability,
 }
 
@@ -133,7 +136,7 @@ impl Default for RawStorage {
             url: "sqlite://./data/vestibule.db".to_owned(),
             redis_url: None,
             pool_size: 16,
-            files: PathBuf::from("./data/files"),
+            files: FilesPlace::Folder(PathBuf::from("./data/files")),
             durability: Durability::Power,
         }
     }

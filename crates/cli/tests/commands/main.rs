@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod credentials;
 mod doctor;
+mod files;
 mod harness;
 mod jwt;
 mod mcp;

@@ -22,7 +22,7 @@ fn configure(house: &House, url: &str) {
 }
 
 /// A client secret of a session of this user, opened with this key.
-fn secret(server: &Server, key: &str, user: &str) -> String {
+pub(crate) fn secret(server: &Server, key: &str, user: &str) -> String {
     let bearer = format!("Bearer {key}");
     let headers = [
         ("Authorization", bearer.as_str()),

@@ -211,7 +211,7 @@ pub enum FilesError {
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where bytes are kept: a folder now, an object store behind the same three calls.
+/// Where bytes are kept: a folder, or an object store behind the same three calls.
 #[async_trait]
 pub trait Files: Send + Sync + 'static {
     /// Keeps bytes as they come, without ever holding many of them. They are there whole and for

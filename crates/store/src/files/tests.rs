@@ -1,10 +1,10 @@
-//! The promises of the `Files` port, on a real folder.
+//! The promises of the `Files` port on a real folder, and what is in that folder meanwhile.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use engine::ports::Interrupted;
-use futures::{TryStreamExt, stream};
+use futures::stream;
 use tempfile::TempDir;
 
 use super::*;
@@ -29,9 +29,7 @@ async fn put(files: &LocalFiles, chunks: &[&'static str]) -> Result<Kept, FilesE
 }
 
 async fn get(files: &LocalFiles) -> Result<Vec<u8>, FilesError> {
-    let chunks = files.get(FILE).await?;
-    let all: Vec<Bytes> = chunks.try_collect().await.map_err(failed)?;
-    Ok(all.concat())
+    contract::get(files, FILE).await
 }
 
 /// Every file below a folder.
@@ -46,6 +44,12 @@ fn everything(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_promises_of_the_port() {
+    let (_folder, files) = folder();
+    contract::holds(&files).await;
 }
 
 #[tokio::test]
@@ -105,17 +109,6 @@ async fn a_writer_that_goes_away_takes_its_part_along() {
     };
     let patience = std::time::Duration::from_secs(10);
     tokio::time::timeout(patience, gone).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_name_is_used_once() {
-    let (_folder, files) = folder();
-    put(&files, &["first"]).await.unwrap();
-    assert!(matches!(
-        put(&files, &["second"]).await,
-        Err(FilesError::Exists)
-    ));
-    assert_eq!(get(&files).await.unwrap(), b"first");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ impl Upkeep for Postgres {
     async fn copy_to(&self, _file: &Path) -> Result<(), Error> {
         Err(Error::Address(
             "PostgreSQL has its own backups: `pg_dump --format=custom` of the database, and beside it a copy of the \
-             folder that storage.files names, made after the dump",
+             folder that storage.files names, made after the dump (files in a bucket stay there)",
         ))
     }
 

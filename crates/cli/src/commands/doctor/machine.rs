@@ -38,7 +38,7 @@ fn places(config: &RawConfig) -> Vec<PathBuf> {
     let database = store::file_of(&config.storage.url).ok().flatten();
     database
         .into_iter()
-        .chain([config.storage.files.clone()])
+        .chain(config.storage.files.folder().cloned())
         .collect()
 }
 
