@@ -489,7 +489,7 @@ enum Fate {
 }
 
 /// A new table has to be put on this list, and to be dealt with where it holds something of a person.
-const TABLES: [(&str, Fate); 18] = [
+const TABLES: [(&str, Fate); 19] = [
     // A number, which the export's reader can count.
     ("message_bytes", Fate::Goes(None)),
     ("threads", Fate::Goes(Some("thread"))),
@@ -517,6 +517,10 @@ const TABLES: [(&str, Fate); 18] = [
     ("server_keys", Fate::Stays("the operator's")),
     ("domains", Fate::Stays("the operator's")),
     ("refusals", Fate::Stays("origins of pages, of nobody")),
+    (
+        "used_tokens",
+        Fate::Stays("hashes of what issuers sent, for half an hour"),
+    ),
 ];
 
 /// Fills every table that holds something of a person, for one visitor.

@@ -217,7 +217,7 @@ mod tests {
         assert!(missing.contains("openssl rand -hex 32"), "{missing}");
         for value in [
             "hunter2",
-            "",
+            ",",
             &format!("{digits},hunter2"),
             &format!("{digits} ").repeat(5),
         ] {
