@@ -69,6 +69,7 @@ impl FileLinks {
     }
 
     /// The same, which also believes what was signed with keys of the time before, or of the time to come.
+    #[must_use]
     pub fn beside(mut self, others: &[SecretBox<[u8; 32]>]) -> Self {
         self.others.extend(others.iter().map(derive));
         self
