@@ -210,7 +210,7 @@ mod tests {
             assert_eq!(show(&seeds.first), next);
             assert_eq!(
                 seeds.others.iter().map(show).collect::<Vec<_>>(),
-                [digits.clone()]
+                std::slice::from_ref(&digits)
             );
         }
         let missing = key(None).err().unwrap().to_string();
