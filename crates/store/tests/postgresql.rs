@@ -237,11 +237,38 @@ async fn tables_of_another_version_are_migrated_or_refused_and_two_may_migrate_a
     assert!(store.probe().await.is_err(), "it is not ready any more");
 }
 
+/// The tables of the first build, as it wrote down that they are there.
+const FIRST: &str = concat!(
+    "CREATE TABLE vestibule_schema (
+         version    integer PRIMARY KEY,
+         applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+     );
+     INSERT INTO vestibule_schema (version) VALUES (1);",
+    include_str!("../migrations/postgres/0001_everything.sql")
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_that_were_there_before_the_upgrade_count_as_used_with_it() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    database.sql(FIRST).unwrap();
+    let insert = |id: &str| {
+        let insert = "INSERT INTO threads (owner, id, created_at, version, data) VALUES ('ada', ";
+        database
+            .sql(&format!("{insert} '{id}', 0, 1, '{{}}')"))
+            .unwrap()
+    };
+    insert("old");
+    open(&database.url()).await.probe().await.unwrap();
+    insert("new");
+    let ages = "SELECT id || ' ' || coalesce((active_at / 1000000 > extract(epoch FROM now()) - 60)::text, 'none')
+                FROM threads ORDER BY key";
+    assert_eq!(database.sql(ages).unwrap().trim(), "old true\nnew none");
+}
+
 /// While nodes of a release are replaced one after the other, those of the release before write into tables that are newer:
 /// what they know is still there, and what they do not know needs no value from them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn newer_tables_serve_the_builds_before_them() {
-    const FIRST: &str = include_str!("../migrations/postgres/0001_everything.sql");
     // Each column with its type, and whether a row may do without a value for it.
     const COLUMNS: &str = "SELECT table_name || '.' || column_name || ' ' || data_type || '|' ||
             (is_nullable = 'YES' OR column_default IS NOT NULL OR is_identity = 'YES')

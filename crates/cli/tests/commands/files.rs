@@ -49,19 +49,8 @@ fn ada(server: &Server) -> String {
 }
 
 fn upload(server: &Server, bearer: &str) -> String {
-    let form = format!(
-        "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.gif\"\r\n\
-         Content-Type: image/gif\r\n\r\n{PICTURE}\r\n--cut--\r\n"
-    );
-    let kind = "multipart/form-data; boundary=cut";
     let headers = [("Authorization", bearer)];
-    let mut stream = server.send("/v1/chatkit/files", &headers, kind, &form);
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 200 "), "{answer}");
-    let file: Value = serde_json::from_str(body).unwrap();
-    file["id"].as_str().unwrap().to_owned()
+    server.upload_file(&headers, ("cat.gif", "image/gif"), PICTURE)
 }
 
 fn message(attachment: &str) -> Value {

@@ -178,9 +178,19 @@ impl Server {
 
     /// Sends a text file as the element does; its id.
     pub(crate) fn upload(&self, headers: &[(&str, &str)], text: &str) -> String {
+        self.upload_file(headers, ("list.txt", "text/plain"), text)
+    }
+
+    /// Sends a file of this name and type; its id.
+    pub(crate) fn upload_file(
+        &self,
+        headers: &[(&str, &str)],
+        (name, media_type): (&str, &str),
+        bytes: &str,
+    ) -> String {
         let form = format!(
-            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"list.txt\"\r\n\
-             Content-Type: text/plain\r\n\r\n{text}\r\n--cut--\r\n"
+            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {media_type}\r\n\r\n{bytes}\r\n--cut--\r\n"
         );
         let kind = "multipart/form-data; boundary=cut";
         let mut stream = self.send("/v1/chatkit/files", headers, kind, &form);
@@ -197,13 +207,7 @@ impl Server {
         self.send(path, headers, "application/json", &body.to_string())
     }
 
-    pub(crate) fn send(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-        kind: &str,
-        body: &str,
-    ) -> TcpStream {
+    fn send(&self, path: &str, headers: &[(&str, &str)], kind: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",

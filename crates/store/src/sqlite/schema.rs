@@ -131,6 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_were_there_before_the_upgrade_count_as_used_with_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATIONS.to_version(&mut connection, 13).unwrap();
+        let insert = "INSERT INTO threads (owner, id, created_at, version, data) VALUES ('ada', ?1, 0, 1, '{}')";
+        connection.execute(insert, ["old"]).unwrap();
+        prepare(&mut connection, MigrationPolicy::Apply).unwrap();
+        connection.execute(insert, ["new"]).unwrap();
+        let age = |id: &str| -> Option<i64> {
+            let sql = "SELECT unixepoch() - active_at / 1000000 FROM threads WHERE id = ?1";
+            connection.query_row(sql, [id], |row| row.get(0)).unwrap()
+        };
+        assert!(age("old").is_some_and(|seconds| seconds < 60));
+        assert_eq!(age("new"), None, "until somebody uses it");
+    }
+
+    #[test]
     fn logins_of_open_sessions_are_found_after_the_upgrade() {
         let mut connection = Connection::open_in_memory().unwrap();
         MIGRATIONS.to_version(&mut connection, 7).unwrap();
