@@ -172,17 +172,22 @@ def undead(history):
 
 def silent_ends(history):
     """A stream that ended did so with an answer's end or in words; one that began at the end had nothing to say."""
-    whole = defaultdict(int)
+    whole = {}
     for entry in entries(history, "read"):
-        whole[entry["run"]] = max(whole[entry["run"]], entry["position"])
+        if entry["run"] not in whole or entry["position"] >= whole[entry["run"]]["position"]:
+            whole[entry["run"]] = entry
     starts = {entry["reader"]: entry["after"] or "" for entry in entries(history, "resumes")}
     for entry in entries(history, "ended"):
         run, _, position = starts.get(entry["reader"], "").rpartition(":")
-        if entry["last"] is None and run in whole and int(position) == whole[run]:
+        last = whole.get(run)
+        if entry["last"] is None and last and int(position) == last["position"] and is_end(last["type"], last["kind"]):
             continue
-        is_answer = entry["last"] == "thread.item.done" and entry["kind"] == "assistant_message"
-        if entry["last"] not in LAST_WORDS and not is_answer:
+        if not is_end(entry["last"], entry["kind"]):
             yield f"the stream of {entry['reader']} ended with {entry['last']} and no word"
+
+
+def is_end(event, kind):
+    return event in LAST_WORDS or (event == "thread.item.done" and kind == "assistant_message")
 
 
 def lost_text(history):

@@ -122,6 +122,14 @@ class Faults(unittest.TestCase):
         self.one("ended")["last"] = "thread.item.updated"
         self.finds("no word")
 
+    def test_a_silent_end_where_everybody_broke_off(self):
+        self.history = [entry for entry in self.history
+                        if entry.get("reader") == "r1" and entry.get("position", 1) <= 6 and entry["what"] != "ended"]
+        at = max(entry["position"] for entry in self.history if entry["what"] == "read")
+        self.history += [{"at": 0.7, "what": "resumes", "reader": "r3", "after": f"run_1:{at}"},
+                         {"at": 0.8, "what": "ended", "reader": "r3", "thread": "t1", "last": None, "kind": None}]
+        self.finds("ended with None and no word")
+
     def test_an_answer_to_another_question(self):
         self.one("loaded")["items"][1]["text"] = "m9: 0ü"
         self.finds("answers m1")

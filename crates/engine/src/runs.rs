@@ -15,8 +15,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use protocol::{Cursor, Event, ItemId, RunId, ThreadId, ThreadItem};
+use protocol::{Cursor, Event, ItemId, RunId, ThreadId, ThreadItem, frame};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -155,6 +156,26 @@ impl Run {
             // A run that has ended does not listen any more.
             let _ = stop.send(why);
         }
+    }
+
+    /// Ends what is read of it in words. Those of a copy have no place in the run, which says something else there: they
+    /// are for every reader, also for one who has read further elsewhere.
+    pub(crate) fn end_in(self: &Arc<Self>, words: Event) {
+        if self.node.is_some() {
+            return self.log.end_with(Some(self.alone(&words)));
+        }
+        let mut mouth = Mouth::new(Arc::clone(self));
+        mouth.say(words);
+        mouth.speak();
+        self.log.end();
+    }
+
+    /// A frame that has no place in it.
+    fn alone(&self, event: &Event) -> Bytes {
+        let mut frame = Vec::new();
+        // An event of plain text can be written.
+        let _ = frame::write_alone(event, &mut frame);
+        frame.into()
     }
 
     fn arrive(&self) {
@@ -498,10 +519,7 @@ impl Runs {
         for line in state.lines.values() {
             let waiting = line.waiting.iter().map(|waiting| &waiting.run);
             for run in std::iter::once(&line.live).chain(waiting) {
-                let mut mouth = Mouth::new(Arc::clone(run));
-                mouth.say(Why::Shutdown.words(true, run.language));
-                mouth.speak();
-                run.log.end();
+                run.end_in(Why::Shutdown.words(true, run.language));
             }
         }
     }
@@ -509,10 +527,7 @@ impl Runs {
     /// Ends a run that cannot begin, in words for those who found it meanwhile. Nobody finds it any more: whoever asks
     /// again, begins anew.
     pub(crate) fn refuse(run: &Arc<Run>, words: Event) {
-        let mut mouth = Mouth::new(Arc::clone(run));
-        mouth.say(words);
-        mouth.speak();
-        run.log.end();
+        run.end_in(words);
         run.ended.cancel();
     }
 

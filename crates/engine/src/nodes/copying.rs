@@ -13,7 +13,7 @@ use super::{ASK, Heard, MOST_UNHEARD, Shared, lock};
 use crate::{
     engine::Engine,
     ports::{Node, StoreError, Word},
-    runs::{Mouth, Place, Run},
+    runs::{Place, Run},
     turn::{self, Why},
 };
 
@@ -80,9 +80,7 @@ impl Copying {
             Ended::Unheard => turn::read_elsewhere(run.language),
             Ended::Shutdown => Why::Shutdown.words(true, run.language),
         };
-        let mut mouth = Mouth::new(Arc::clone(run));
-        mouth.say(words);
-        mouth.speak();
+        run.end_in(words);
     }
 
     async fn copy(&mut self) -> Ended {

@@ -95,7 +95,7 @@ async fn tell(
             }
             continue;
         }
-        let is_over = matches!(next, Next::End | Next::Joined(_));
+        let is_over = matches!(next, Next::End(_) | Next::Joined(_));
         if is_over {
             let word = Word::Ended {
                 run: run.id.clone(),

@@ -48,7 +48,8 @@ enum State {
     Open,
     /// Goes on in another run's log, from there.
     Joined(Cursor),
-    Ended,
+    /// Ended; with these frames where they are no part of the run, for whoever reads to here.
+    Ended(Option<Bytes>),
 }
 
 /// An event between two positions.
@@ -74,8 +75,8 @@ pub(crate) enum Next {
     Nothing,
     /// What another run says, from there.
     Joined(Cursor),
-    /// Nothing any more.
-    End,
+    /// Nothing any more, or these frames and then nothing, wherever one stands.
+    End(Option<Bytes>),
 }
 
 impl RunLog {
@@ -117,9 +118,14 @@ impl RunLog {
 
     /// Says that nothing more will come here.
     pub(crate) fn end(&self) {
+        self.end_with(None);
+    }
+
+    /// The same; whoever reads to the end is given these frames, which have no place in the run.
+    pub(crate) fn end_with(&self, words: Option<Bytes>) {
         let mut said = self.lock();
         if matches!(said.state, State::Open) {
-            said.state = State::Ended;
+            said.state = State::Ended(words);
         }
         drop(said);
         self.changed.notify_waiters();
@@ -155,7 +161,7 @@ impl RunLog {
             return match &said.state {
                 State::Open => Next::Nothing,
                 State::Joined(cursor) => Next::Joined(cursor.clone()),
-                State::Ended => Next::End,
+                State::Ended(words) => Next::End(words.clone()),
             };
         }
         if let Ok(index) = said

@@ -72,17 +72,20 @@ impl Reader {
                     });
                     let Some(joined) = joined else {
                         self.is_over = true;
-                        let mut words = Vec::new();
-                        // An event of plain text can be written.
-                        let _ = frame::write_alone(&turn::read_elsewhere(run.language), &mut words);
-                        return Some(words.into());
+                        return Some(run.alone(&turn::read_elsewhere(run.language)));
                     };
                     joined.arrive();
                     self.run.leave(true);
                     self.run = joined;
                     self.position = cursor.position;
                 }
-                Next::End => break,
+                Next::End(words) => {
+                    self.is_over = true;
+                    // Only of a copy one can be ahead, by a position that somebody made up.
+                    let is_ahead = self.position > run.log.position();
+                    let ended = || run.alone(&turn::read_elsewhere(run.language));
+                    return words.or_else(|| is_ahead.then(ended));
+                }
             }
         }
         None

@@ -273,6 +273,39 @@ async fn a_node_that_does_not_answer_is_overtaken_before_its_lease_has_ended() {
 }
 
 #[tokio::test]
+async fn whoever_comes_back_at_another_node_is_told_in_words_that_the_first_is_gone() {
+    let (mut first, second) = two(vec![hang("and then")], plainly).await;
+    let (thread, here) = first.hanging().await;
+    first.attending = None;
+    // Nothing of the run is known there, and its reader has come further than to its beginning.
+    let cursor = format!("{}:5", here.run_id());
+    let mut there = second.read(resume(&thread, Some(&cursor))).await;
+    assert!(!last_words(&there.rest().await).is_empty());
+}
+
+#[tokio::test]
+async fn so_is_whoever_came_back_at_a_node_that_ends() {
+    let (mut first, second) = two(vec![hang("and then")], plainly).await;
+    let (thread, here) = first.hanging().await;
+    first.attending = None;
+    let cursor = format!("{}:5", here.run_id());
+    let mut there = second.read(resume(&thread, Some(&cursor))).await;
+    second.engine.runs.shut_down();
+    let words = last_words(&there.rest().await);
+    assert!(words.contains("restart"), "{words}");
+}
+
+#[tokio::test]
+async fn a_position_that_the_run_never_had_is_answered_in_words() {
+    let (first, second) = two(vec![slowly(10)], plainly).await;
+    let (thread, mut here) = first.hanging().await;
+    let cursor = format!("{}:100000", here.run_id());
+    let mut there = second.read(resume(&thread, Some(&cursor))).await;
+    let (_, there) = tokio::join!(here.rest(), there.rest());
+    assert!(!last_words(&there).is_empty());
+}
+
+#[tokio::test]
 async fn a_message_that_waited_at_a_node_that_is_gone_is_answered_before_later_ones() {
     let answers = vec![slowly(20), say("first"), say("second")];
     let (first, second) = two(answers, plainly).await;

@@ -362,7 +362,7 @@ fn told(server: &McpServer, error: &ServiceError) -> String {
     }
 }
 
-/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`].
+/// Whether the answer was longer than [`MAX_MESSAGE_BYTES`](super::session::MAX_MESSAGE_BYTES).
 fn is_too_large(error: &ServiceError) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {

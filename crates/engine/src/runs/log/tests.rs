@@ -246,10 +246,10 @@ async fn readers_wake_when_something_is_said_and_at_the_end() {
     log.end();
     ended.await;
     assert!(matches!(log.after(&run(), Position(0)), Next::Frames(..)));
-    assert!(matches!(log.after(&run(), Position(1)), Next::End));
+    assert!(matches!(log.after(&run(), Position(1)), Next::End(None)));
     log.append(vec![progress("late")], Bytes::from_static(b"late"));
     assert!(
-        matches!(log.after(&run(), Position(1)), Next::End),
+        matches!(log.after(&run(), Position(1)), Next::End(None)),
         "the end is the end"
     );
 }
