@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
-    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawPdf,
+    RawSystemRole,
 };
 pub(crate) use self::outgoing::RawOutgoing;
 pub(crate) use self::workflow::{
