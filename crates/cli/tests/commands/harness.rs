@@ -178,10 +178,21 @@ impl Server {
 
     /// Sends a text file as the element does; its id.
     pub(crate) fn upload(&self, headers: &[(&str, &str)], text: &str) -> String {
-        let form = format!(
-            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"list.txt\"\r\n\
-             Content-Type: text/plain\r\n\r\n{text}\r\n--cut--\r\n"
+        self.upload_file(headers, ("list.txt", "text/plain"), text.as_bytes())
+    }
+
+    /// Sends a file of this name and type; its id.
+    pub(crate) fn upload_file(
+        &self,
+        headers: &[(&str, &str)],
+        (name, media_type): (&str, &str),
+        bytes: &[u8],
+    ) -> String {
+        let head = format!(
+            "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: {media_type}\r\n\r\n"
         );
+        let form = [head.as_bytes(), bytes, b"\r\n--cut--\r\n"].concat();
         let kind = "multipart/form-data; boundary=cut";
         let mut stream = self.send("/v1/chatkit/files", headers, kind, &form);
         let mut answer = String::new();
@@ -194,7 +205,12 @@ impl Server {
 
     /// Sends a request; the answer is there to be read as it comes.
     pub(crate) fn begin(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TcpStream {
-        self.send(path, headers, "application/json", &body.to_string())
+        self.send(
+            path,
+            headers,
+            "application/json",
+            body.to_string().as_bytes(),
+        )
     }
 
     pub(crate) fn send(
@@ -202,7 +218,7 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         kind: &str,
-        body: &str,
+        body: &[u8],
     ) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let mut request = format!(
@@ -213,8 +229,9 @@ impl Server {
         for (name, value) in headers {
             request.extend([name, ": ", value, "\r\n"]);
         }
+        request.push_str("\r\n");
         stream
-            .write_all(format!("{request}\r\n{body}").as_bytes())
+            .write_all(&[request.as_bytes(), body].concat())
             .unwrap();
         stream
     }
