@@ -14,6 +14,7 @@ mod mcp;
 mod metrics;
 mod migrate;
 mod output;
+mod pdf_text;
 mod reach;
 pub(crate) mod serve;
 mod session;
@@ -102,6 +103,12 @@ enum Command {
         after_help = "Examples:\n  vestibule doctor\n  vestibule doctor --json   # exit code 1 when something is wrong"
     )]
     Doctor,
+    /// Reads a PDF from standard input and writes its text to standard output; the server runs it.
+    #[command(
+        hide = true,
+        after_help = "Example:\n  vestibule pdf-text < document.pdf"
+    )]
+    PdfText,
     /// Prints the completions of a shell.
     #[command(
         after_help = "Examples:\n  source <(vestibule completions bash)\n  vestibule completions fish > ~/.config/fish/completions/vestibule.fish"
@@ -132,6 +139,11 @@ impl Cli {
             }
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         })
+    }
+
+    /// Carries out the one command that has to be alone in its process: without threads, and without the environment.
+    pub(crate) fn run_alone(&self) -> Option<ExitCode> {
+        matches!(self.command, Command::PdfText).then(pdf_text::run)
     }
 
     /// Carries out the command, and says what went wrong.
@@ -167,7 +179,9 @@ impl Cli {
         };
         let workplace = Workplace::new(&overrides, &variables, Output::new(self.json))?;
         let is_good = match options {
-            Command::Serve(_) | Command::Completions(_) | Command::Man(_) => true,
+            Command::Serve(_) | Command::PdfText | Command::Completions(_) | Command::Man(_) => {
+                true
+            }
             Command::Domain(command) => domain::run(command, &workplace).await.map(|()| true)?,
             Command::Token(command) => token::run(command, &workplace).await.map(|()| true)?,
             Command::Key(command) => key::run(command, &workplace).await.map(|()| true)?,

@@ -192,6 +192,9 @@ pub(crate) async fn compose(
         has_token,
         variables,
     );
+    let shared = store.shared(config.storage.redis_url.as_deref())?;
+    let (peers, buckets) =
+        shared.map_or((None, None), |shared| (Some(shared.peers), shared.buckets));
     let app = App {
         engine: Engine {
             store: store.clone(),
@@ -205,9 +208,7 @@ pub(crate) async fn compose(
             clock,
             ids: Arc::new(SystemIds),
             tasks,
-            nodes: store
-                .peers(config.storage.redis_url.as_deref())?
-                .map_or_else(Nodes::default, Nodes::new),
+            nodes: peers.map_or_else(Nodes::default, Nodes::new),
             runs: engine::Runs::new(run_settings(&config.runs)),
             max_message_bytes: config.limits.message_bytes_per_user,
         },
@@ -227,7 +228,7 @@ pub(crate) async fn compose(
         development: development.map(DevelopmentParts::into_issuer),
         rules,
         access,
-        limits: Limits::new(rates(&config.limits)),
+        limits: Limits::new(rates(&config.limits), buckets),
         audit: Audit::new(store.clone()),
         readiness: server::Readiness::default(),
         settings,

@@ -24,8 +24,8 @@ pub(crate) use crate::config::raw::{
     RawAgent, RawAgentProtocol, RawApprove, RawApproveWord, RawBuiltinTool, RawBusy, RawClaim,
     RawClientAuthMethod, RawClientSecret, RawClientTool, RawCondition, RawConfig, RawHeader,
     RawIssuer, RawLimits, RawLog, RawMaxTokens, RawMcpIdentity, RawMcpServer, RawMetrics, RawModel,
-    RawModelChoices, RawPassthrough, RawPublicToken, RawRule, RawRuns, RawSystemRole, RawTitles,
-    RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
+    RawModelChoices, RawPassthrough, RawPdf, RawPublicToken, RawRule, RawRuns, RawSystemRole,
+    RawTitles, RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
 
 /// The configuration file's name in the working directory.

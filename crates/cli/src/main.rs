@@ -14,10 +14,14 @@ use crate::{commands::Cli, config::Variables};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     match Cli::of_process() {
-        Ok(cli) => cli.run(Variables::of_process()).await,
+        Ok(cli) => cli.run_alone().unwrap_or_else(|| run(cli)),
         Err(code) => code,
     }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> ExitCode {
+    cli.run(Variables::of_process()).await
 }

@@ -5,6 +5,7 @@
 
 mod agent;
 mod asking;
+mod buckets;
 mod change;
 mod files;
 mod parameters;
@@ -29,6 +30,7 @@ pub use agent::{
     Agent, AgentCall, AgentError, AgentEvent, AgentRequest, AgentStream, Speech, Transcriber,
 };
 pub use asking::{Asking, Choice, Field, FieldKind, PATIENCE, Reply, TextFormat, Waiting};
+pub use buckets::{BucketRate, Buckets};
 pub use change::{BeginRun, Change, Epoch, LastUse, RequestRecord, RunEnd, RunRecord, Standing};
 pub use files::{
     Announced, AttachmentRecord, AttachmentStore, BytesIn, BytesOut, FileId, Files, FilesError,

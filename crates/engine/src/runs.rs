@@ -162,20 +162,12 @@ impl Run {
     /// are for every reader, also for one who has read further elsewhere.
     pub(crate) fn end_in(self: &Arc<Self>, words: Event) {
         if self.node.is_some() {
-            return self.log.end_with(Some(self.alone(&words)));
+            return self.log.end_with(Some(alone(&words)));
         }
         let mut mouth = Mouth::new(Arc::clone(self));
         mouth.say(words);
         mouth.speak();
         self.log.end();
-    }
-
-    /// A frame that has no place in it.
-    fn alone(&self, event: &Event) -> Bytes {
-        let mut frame = Vec::new();
-        // An event of plain text can be written.
-        let _ = frame::write_alone(event, &mut frame);
-        frame.into()
     }
 
     fn arrive(&self) {
@@ -621,6 +613,14 @@ impl Drop for Place {
             let _ = call.send(Call::Begin(Place { runs, run }));
         }
     }
+}
+
+/// A frame that has no place in a run.
+fn alone(event: &Event) -> Bytes {
+    let mut frame = Vec::new();
+    // An event of plain text can be written.
+    let _ = frame::write_alone(event, &mut frame);
+    frame.into()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

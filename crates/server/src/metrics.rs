@@ -164,6 +164,18 @@ fn describe() {
         "vestibule_ready",
         "Whether the server can do its work, as /readyz says"
     );
+    describe_gauge!(
+        "vestibule_store_up",
+        "1 while the database keeps what it is given"
+    );
+    describe_gauge!(
+        "vestibule_postgresql_connections",
+        "Connections to PostgreSQL, by what they do"
+    );
+    describe_gauge!(
+        "vestibule_postgresql_waiting",
+        "Requests that wait for a connection to PostgreSQL"
+    );
     describe_counter!("vestibule_node_words_total", "What was said to other nodes");
     describe_gauge!(
         "vestibule_redis_up",

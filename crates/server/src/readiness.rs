@@ -67,7 +67,9 @@ impl Readiness {
 
 async fn look(app: &App) -> Vec<String> {
     let mut problems = Vec::new();
-    match tokio::time::timeout(PATIENCE, app.engine.store.probe()).await {
+    let probed = tokio::time::timeout(PATIENCE, app.engine.store.probe()).await;
+    metrics::gauge!("vestibule_store_up").set(f64::from(u8::from(matches!(probed, Ok(Ok(()))))));
+    match probed {
         Ok(Ok(())) => {}
         Ok(Err(error)) => problems.push(format!(
             "the store cannot keep anything: {}",

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::ports::Peers;
+use engine::ports::{Buckets, Peers};
 
 use crate::address::Address;
 pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
@@ -97,22 +97,39 @@ pub trait Database:
     + auth::audit::AuditStore
     + Upkeep
 {
-    /// How the processes over this database talk to each other, through the Redis at an address where there is one; `None`
-    /// where there is one process. It takes two connections more.
-    fn peers(&self, _redis: Option<&str>) -> Result<Option<Arc<dyn Peers>>, Error> {
+    /// What the processes over this database share, with the Redis at an address where there is one; `None` where there is
+    /// one process. It takes two connections more.
+    fn shared(&self, _redis: Option<&str>) -> Result<Option<Shared>, Error> {
         Ok(None)
     }
 }
 
 impl Database for Sqlite {}
 impl Database for Postgres {
-    fn peers(&self, redis: Option<&str>) -> Result<Option<Arc<dyn Peers>>, Error> {
-        let notifications = Self::peers(self)?;
+    fn shared(&self, redis: Option<&str>) -> Result<Option<Shared>, Error> {
+        let notifications = self.peers()?;
         Ok(Some(match redis {
-            Some(url) => Arc::new(Channels::new(url, notifications)?),
-            None => notifications,
+            Some(url) => {
+                let channels = Arc::new(Channels::new(url, notifications)?);
+                Shared {
+                    buckets: Some(Arc::clone(&channels) as Arc<dyn Buckets>),
+                    peers: channels,
+                }
+            }
+            None => Shared {
+                peers: notifications,
+                buckets: None,
+            },
         }))
     }
+}
+
+/// What several processes share besides the database.
+pub struct Shared {
+    /// How they talk to each other.
+    pub peers: Arc<dyn Peers>,
+    /// What they count together, where there is a Redis.
+    pub buckets: Option<Arc<dyn Buckets>>,
 }
 
 /// Opens the database that an address names, and makes it when it is not there.

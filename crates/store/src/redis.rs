@@ -1,18 +1,24 @@
-//! What processes say to each other, carried by Redis or Valkey, which does nothing else and keeps nothing of it.
+//! What processes say to each other, carried by Redis or Valkey, and what they count together. Nothing that must last is
+//! kept there.
 //!
 //! The database could carry it all, and does whenever Redis cannot be reached or nobody listens there; but a notification
 //! costs it a commit, and it has other things to do.
+//!
+//! - `redis/buckets.rs`: what is counted together
 
+mod buckets;
+
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::ports::{Node, Peers, Word};
+use engine::ports::{BucketRate, Node, Peers, Word};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncTypedCommands, Client, IntoConnectionInfo, RedisError};
+use redis::{Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -24,7 +30,7 @@ use crate::postgres::Notifications;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long is waited before it is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
-/// A channel on which nobody listens.
+/// A channel on which nobody listens, and a bucket from which nobody else takes.
 const LOOK: &str = "vestibule:doctor";
 /// How many words may wait to be heard.
 const MOST_UNHEARD: usize = 1024;
@@ -32,7 +38,7 @@ const MOST_UNHEARD: usize = 1024;
 /// Redis, and the database behind it.
 pub(crate) struct Channels {
     listening: Arc<Listening>,
-    publishing: ConnectionManager,
+    asking: ConnectionManager,
     database: Arc<Notifications>,
     /// Until when it is not tried again.
     away_until: Mutex<Option<Instant>>,
@@ -60,9 +66,9 @@ impl Channels {
             .set_number_of_retries(1)
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let publishing = ConnectionManager::new_lazy_with_config(client.clone(), config);
+        let asking = ConnectionManager::new_lazy_with_config(client.clone(), config);
         Ok(Self {
-            publishing: publishing.map_err(|_| WRONG_ADDRESS)?,
+            asking: asking.map_err(|_| WRONG_ADDRESS)?,
             listening: Arc::new(Listening {
                 client,
                 database: Arc::clone(&database),
@@ -75,10 +81,6 @@ impl Channels {
 
     /// Whether somebody heard it there.
     async fn publish(&self, to: Node, word: &Word) -> Result<bool, Error> {
-        let until = *lock(&self.away_until);
-        if until.is_some_and(|until| Instant::now() < until) {
-            return Ok(false);
-        }
         let from = self.database.node().await?;
         let channel = self.database.channel(to).await?;
         let envelope = Envelope {
@@ -86,16 +88,23 @@ impl Channels {
             word: word.clone(),
         };
         let text = serde_json::to_string(&envelope).map_err(Error::internal)?;
-        let mut publishing = self.publishing.clone();
+        let hearers: Option<u64> = self.ask(&Cmd::publish(channel, text)).await?;
+        let is_heard = hearers.is_some_and(|hearers| hearers > 0);
+        metrics::counter!("vestibule_node_words_total", "by" => "redis")
+            .increment(u64::from(is_heard));
+        Ok(is_heard)
+    }
+
+    /// What Redis answers; nothing, where it has just been away.
+    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<Option<T>, Error> {
+        let until = *lock(&self.away_until);
+        if until.is_some_and(|until| Instant::now() < until) {
+            return Ok(None);
+        }
+        let mut asking = self.asking.clone();
         // The manager's own patience begins anew with each try.
-        let published = timeout(PATIENCE, publishing.publish(channel, text)).await;
-        match published {
-            Ok(Ok(hearers)) => {
-                let is_heard = hearers > 0;
-                metrics::counter!("vestibule_node_words_total", "by" => "redis")
-                    .increment(u64::from(is_heard));
-                Ok(is_heard)
-            }
+        match timeout(PATIENCE, command.query_async(&mut asking)).await {
+            Ok(Ok(answer)) => Ok(Some(answer)),
             Ok(Err(error)) => Err(self.away(error)),
             Err(_elapsed) => Err(self.away(Silent)),
         }
@@ -107,17 +116,24 @@ impl Channels {
     }
 }
 
-/// Whether Redis at this address can be talked and listened to.
+/// Whether Redis at this address can be talked and listened to, and counts.
 pub(crate) async fn look(url: &str) -> Result<(), Error> {
     let client = Client::open(url).map_err(|_| WRONG_ADDRESS)?;
     let looking = async {
         let mut pubsub = client.get_async_pubsub().await?;
         pubsub.subscribe(LOOK).await?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        connection.publish(LOOK, "").await
+        let _: u64 = Cmd::publish(LOOK, "").query_async(&mut connection).await?;
+        let rate = BucketRate {
+            burst: NonZeroU32::MAX,
+            refill: Duration::from_micros(1),
+        };
+        buckets::take(LOOK, rate)
+            .query_async::<u64>(&mut connection)
+            .await
     };
     match timeout(PATIENCE, looking).await {
-        Ok(Ok(_hearers)) => Ok(()),
+        Ok(Ok(_wait)) => Ok(()),
         Ok(Err(error)) => Err(Error::busy(error)),
         Err(_elapsed) => Err(Error::busy(Silent)),
     }

@@ -3,19 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::ports::{End, EndReason};
 use auth::time::UnixTime;
 use engine::WorkflowId;
-use engine::ports::{BeginRun, Change, PageQuery, RunEnd, StoreError};
+use engine::ports::{BeginRun, BucketRate, Buckets, Change, PageQuery, RunEnd, StoreError};
 use futures::future::join_all;
 use protocol::request::Order;
 use protocol::{ItemId, RunId, ThreadId, ThreadPatch, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use store::{Database, Error, MigrationPolicy, Options, connect};
-use testkit::services::{PostgreSql, PostgreSqlDatabase};
+use testkit::services::{PostgreSql, PostgreSqlDatabase, Redis};
 use testkit::store_contract::sample::{item, owner, thread};
 
 fn small() -> Options {
@@ -667,4 +668,69 @@ async fn a_message_that_waits_is_not_answered_before_an_earlier_one() {
     };
     there.apply(&ada, id, &ended).await.unwrap();
     here.apply(&ada, id, &answer(1, false)).await.unwrap();
+}
+
+/// What a process counts together with others that use this database and this Redis.
+async fn buckets(database: &PostgreSqlDatabase, redis: &str) -> Arc<dyn Buckets> {
+    let store = open(&database.url()).await;
+    let shared = store.shared(Some(redis)).unwrap().unwrap();
+    shared.buckets.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_count_together_in_redis_and_nobody_else_does() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let other = PostgreSqlDatabase::new().await.unwrap();
+    let redis = Redis::start().await.unwrap();
+    let one = buckets(&database, &redis.url()).await;
+    let two = buckets(&database, &redis.url()).await;
+    let rate = BucketRate {
+        burst: NonZeroU32::new(3).unwrap(),
+        refill: Duration::from_secs(20),
+    };
+    for node in [&one, &two, &one] {
+        assert_eq!(node.take("ada", rate).await, Some(Ok(())));
+    }
+    for node in [&one, &two] {
+        let wait = node.take("ada", rate).await.unwrap().unwrap_err();
+        let expected = Duration::from_secs(15)..=rate.refill;
+        assert!(expected.contains(&wait), "{wait:?}");
+        assert_eq!(node.take("grace", rate).await, Some(Ok(())));
+    }
+    let elsewhere = buckets(&other, &redis.url()).await;
+    assert_eq!(elsewhere.take("ada", rate).await, Some(Ok(())));
+
+    // Taken all at once, by both.
+    let all = (0..40).map(|number| [&one, &two][number % 2].take("crowd", rate));
+    let taken = join_all(all).await;
+    let count = taken.iter().filter(|taken| **taken == Some(Ok(()))).count();
+    assert_eq!(count, 3, "{taken:?}");
+
+    // No faster than it fills, and no slower.
+    let quick = BucketRate {
+        burst: NonZeroU32::MIN,
+        refill: Duration::from_millis(300),
+    };
+    assert_eq!(one.take("quick", quick).await, Some(Ok(())));
+    let begun = Instant::now();
+    while let Some(Err(wait)) = two.take("quick", quick).await {
+        tokio::time::sleep(wait).await;
+    }
+    assert!(begun.elapsed() > Duration::from_millis(200), "{begun:?}");
+
+    let keys = redis.ask(&["KEYS", "*"]).unwrap();
+    for name in ["ada", "grace", "crowd"] {
+        assert!(!keys.contains(name), "{keys}");
+    }
+    let namespace = keys.split_once("vestibule:").unwrap().1;
+    let key = format!("vestibule:{}", namespace.split_whitespace().next().unwrap());
+    let left = redis.ask(&["PTTL", &key]).unwrap();
+    let left: i64 = left.trim_start_matches(':').trim().parse().unwrap();
+    assert!((1..=60_000).contains(&left), "{left} ms");
+
+    drop(redis);
+    let begun = Instant::now();
+    assert_eq!(one.take("ada", rate).await, None);
+    assert_eq!(one.take("ada", rate).await, None);
+    assert!(begun.elapsed() < Duration::from_secs(3));
 }

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod mcp;
 pub mod metered;
 pub mod openai;
+pub mod pdf;
 pub mod relay;
 pub mod session;
 pub mod sse;
@@ -31,5 +32,6 @@ pub use mcp::{
 };
 pub use metered::Metered;
 pub use openai::{ChatCompletions, ProviderConfig, Responses};
+pub use pdf::PdfReader;
 pub use relay::Relay;
 pub use session::HttpSessionLookup;

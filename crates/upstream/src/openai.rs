@@ -6,6 +6,7 @@
 
 mod ask;
 pub mod chat_completions;
+mod documents;
 mod failure;
 mod gate;
 mod history;
@@ -41,10 +42,11 @@ use serde::Serialize;
 use url::Url;
 
 use marks::Mark;
-use refused::{OUTPUT_FIELDS, Refused};
+use refused::{Kind, OUTPUT_FIELDS, Refused};
 
 pub use ask::Retries;
 pub use chat_completions::ChatCompletions;
+pub use documents::{PdfAs, PdfTexts};
 pub use gate::Gate;
 pub(crate) use gate::Place;
 pub use marks::MarkKey;
@@ -78,6 +80,8 @@ pub struct ProviderConfig {
     pub retries: Retries,
     /// How many questions are asked at once; clones of this configuration share it.
     pub gate: Option<Gate>,
+    /// Tells PDF documents as text, where the server takes no files; without it, they are named then.
+    pub pdf: Option<PdfTexts>,
 }
 
 impl ProviderConfig {
@@ -97,6 +101,7 @@ impl ProviderConfig {
             patience: Patience::default(),
             retries: Retries::default(),
             gate: None,
+            pdf: None,
         }
     }
 }
@@ -120,6 +125,8 @@ pub struct RequestOptions {
     /// Puts a word of the other side between two messages of Chat Completions that some servers and chat
     /// templates do not take after each other: a user's right after a tool's, and the model's before any user's.
     pub alternating_roles: bool,
+    /// How PDF documents go out.
+    pub pdf: PdfAs,
     /// The role of the instructions in Chat Completions.
     pub system_role: SystemRole,
     /// The parameter for the length of an answer in Chat Completions; `None` goes by the address.
@@ -134,6 +141,7 @@ impl Default for RequestOptions {
             thoughts: true,
             parallel_tool_calls: None,
             alternating_roles: false,
+            pdf: PdfAs::File,
             system_role: SystemRole::System,
             output_field: None,
         }
@@ -160,6 +168,9 @@ impl RequestOptions {
         ];
         for (_, names) in switches.iter().filter(|(is_on, _)| !is_on) {
             names.iter().for_each(|name| refused.add(name));
+        }
+        if self.pdf == PdfAs::Text {
+            refused.add_kind(Kind::Document);
         }
         match self.output_field {
             Some(OutputField::MaxTokens) => refused.add(OUTPUT_FIELDS[1]),
@@ -229,6 +240,7 @@ pub(crate) struct Provider {
     patience: Patience,
     retries: Retries,
     gate: Option<Gate>,
+    pdf: Option<PdfTexts>,
     /// What is left out for every model.
     never_sent: Refused,
     /// What is left out by model, learned from its refusals.
@@ -259,6 +271,7 @@ impl Provider {
             patience: config.patience,
             retries: config.retries,
             gate: config.gate,
+            pdf: config.pdf,
             never_sent: config.options.refused(),
             known: Cache::builder()
                 .max_capacity(MAX_KNOWN_MODELS)

@@ -67,13 +67,14 @@ async fn look_at_redis(findings: &mut Findings, workplace: &Workplace<'_>) {
     }
     let place = store::describe_redis(url);
     match store::look_at_redis(url).await {
-        Ok(()) => findings.good("redis", format!("{place} can be talked and listened to")),
+        Ok(()) => findings.good("redis", format!("{place} can be talked and listened to, and counts")),
         Err(error) => findings.wrong(
             "redis",
             format!("{place}: {:#}", anyhow::Error::from(error)),
-            "nodes talk through the database instead, at the cost of a commit for each word",
-            "see that it runs there and lets this user PUBLISH and SUBSCRIBE to channels that begin with `vestibule:`; or \
-             leave storage.redis_url (REDIS_URL) away",
+            "nodes talk through the database instead, at the cost of a commit for each word, and each counts for itself what a \
+             person may spend",
+            "see that it runs there and lets this user PUBLISH and SUBSCRIBE to channels, and EVAL, TIME, GET and SET of keys, \
+             that begin with `vestibule:`; or leave storage.redis_url (REDIS_URL) away",
         ),
     }
 }

@@ -9,6 +9,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroU32,
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -25,11 +26,11 @@ use engine::{
 use secrecy::SecretString;
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
-    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, Metered, ProviderConfig, Relay,
-    Responses,
+    ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, Metered, PdfReader,
+    ProviderConfig, Relay, Responses,
     openai::{
-        Gate, MarkKey, OutputField, Patience, RequestOptions, Retries, SystemRole, Transcriptions,
-        responses::ResponsesOptions,
+        Gate, MarkKey, OutputField, Patience, PdfAs, PdfTexts, RequestOptions, Retries, SystemRole,
+        Transcriptions, responses::ResponsesOptions,
     },
     relay::RelayLimits,
 };
@@ -43,7 +44,7 @@ use crate::{
     compose::random,
     config::{
         self, ModelKind, RawBusy, RawConfig, RawHeader, RawMaxTokens, RawModel, RawModelChoices,
-        RawSystemRole, RawTitles, RawWorkflow, Variables,
+        RawPdf, RawSystemRole, RawTitles, RawWorkflow, Variables,
     },
 };
 
@@ -101,10 +102,11 @@ pub(crate) fn build(
     } else {
         &config.models
     };
+    let reader = pdf_reader()?;
     let mut models = HashMap::new();
     for raw in raw_models {
         ensure!(!raw.id.is_empty(), "each of [[models]] needs an `id`");
-        let built = model(raw, variables)
+        let built = model(raw, &reader, variables)
             .with_context(|| format!("failed to use [[models]] `{}`", raw.id))?;
         ensure!(
             models.insert(raw.id.clone(), built).is_none(),
@@ -249,7 +251,7 @@ fn default_workflow(config: &RawConfig) -> RawWorkflow {
     }
 }
 
-fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
+fn model(raw: &RawModel, reader: &PdfReader, variables: &Variables) -> anyhow::Result<BuiltModel> {
     let options = ResponsesOptions {
         wants_reasoning_summary: raw.reasoning_summary,
         builtin_tools: builtin::builtin_tools(raw)?,
@@ -304,7 +306,7 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
         },
         marks: mark_key()?,
         headers,
-        options: request_options(raw),
+        options: request_options(raw, base_url),
         patience: Patience {
             first_token: seconds(raw.first_token_timeout_seconds),
             silence: seconds(raw.idle_timeout_seconds),
@@ -314,6 +316,10 @@ fn model(raw: &RawModel, variables: &Variables) -> anyhow::Result<BuiltModel> {
             ..Retries::default()
         },
         gate: gate(raw),
+        pdf: Some(PdfTexts {
+            reader: reader.clone(),
+            characters: raw.pdf_characters,
+        }),
     };
     let words = format!("{} at {base_url}", raw.model);
     let transcriber: Arc<dyn Transcriber> =
@@ -357,13 +363,32 @@ fn gate(raw: &RawModel) -> Option<Gate> {
         .then(|| Gate::new(count(raw.max_concurrency), count(raw.max_waiting), patience))
 }
 
-fn request_options(raw: &RawModel) -> RequestOptions {
+/// What reads PDF documents: this program once more.
+fn pdf_reader() -> anyhow::Result<PdfReader> {
+    // The running program, also while a new one is being put in its place.
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if itself.exists() {
+        itself
+    } else {
+        std::env::current_exe().context("the system does not say where this program is")?
+    };
+    Ok(PdfReader::new(program, ["pdf-text"]))
+}
+
+fn request_options(raw: &RawModel, base_url: &str) -> RequestOptions {
+    // Of Chat Completions servers, few besides OpenAI's take files; the presets know some.
+    let takes_files = raw.kind != ModelKind::ChatCompletions || base_url == OPENAI_BASE_URL;
     RequestOptions {
         stream_options: raw.stream_options,
         end_user: raw.end_user,
         thoughts: raw.return_reasoning,
         parallel_tool_calls: raw.parallel_tool_calls,
         alternating_roles: raw.alternating_roles,
+        pdf: match raw.pdf {
+            Some(RawPdf::File) => PdfAs::File,
+            None if takes_files => PdfAs::File,
+            Some(RawPdf::Text) | None => PdfAs::Text,
+        },
         system_role: match raw.system_role {
             RawSystemRole::System => SystemRole::System,
             RawSystemRole::Developer => SystemRole::Developer,
@@ -602,7 +627,8 @@ mod tests {
             .map(|name| (name.to_owned(), format!("of {name}")))
             .into_iter()
             .collect();
-        let model = model(&config.models[0], &variables).unwrap().model;
+        let reader = pdf_reader().unwrap();
+        let model = model(&config.models[0], &reader, &variables).unwrap().model;
         let request = ModelRequest {
             model: "x".to_owned(),
             instructions: "Be kind.".to_owned(),
@@ -688,6 +714,35 @@ mod tests {
             let error = format!("{:#}", headers_of(value).unwrap_err());
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn documents_go_out_as_the_server_takes_them() {
+        for (table, expected) in [
+            ("kind = \"openai-responses\"", PdfAs::File),
+            ("kind = \"openai-responses\"\npdf = \"text\"", PdfAs::Text),
+            ("kind = \"chat-completions\"", PdfAs::Text),
+            ("kind = \"chat-completions\"\npdf = \"file\"", PdfAs::File),
+            ("preset = \"ollama\"", PdfAs::Text),
+            ("preset = \"ollama\"\npdf = \"file\"", PdfAs::File),
+            (
+                "preset = \"vllm\"\nkind = \"openai-responses\"",
+                PdfAs::File,
+            ),
+            ("preset = \"openrouter\"", PdfAs::File),
+            ("preset = \"litellm\"", PdfAs::File),
+            (
+                "preset = \"azure-openai\"\nbase_url = \"https://a.example\"",
+                PdfAs::Text,
+            ),
+        ] {
+            let config = config::parse(&format!("[[models]]\nid = \"m\"\n{table}")).unwrap();
+            let pdf = request_options(&config.models[0], "https://a.example").pdf;
+            assert_eq!(pdf, expected, "{table}");
+        }
+        let completions = config::parse("[[models]]\nid = \"m\"\nkind = \"chat-completions\"");
+        let model = &completions.unwrap().models[0];
+        assert_eq!(request_options(model, OPENAI_BASE_URL).pdf, PdfAs::File);
     }
 
     #[test]

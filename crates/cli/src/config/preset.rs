@@ -7,7 +7,9 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use url::Url;
 
-use super::raw::{ModelKind, ModelPreset, RawConfig, RawMaxTokens, RawModel, RawSystemRole};
+use super::raw::{
+    ModelKind, ModelPreset, RawConfig, RawMaxTokens, RawModel, RawPdf, RawSystemRole,
+};
 
 /// The version of Azure's API by deployment, which has to be named there; addresses below `/openai/v1` need none.
 const AZURE_API_VERSION: &str = "2024-10-21";
@@ -27,6 +29,7 @@ struct Known {
     return_reasoning: bool,
     max_tokens_parameter: RawMaxTokens,
     alternating_roles: bool,
+    pdf: RawPdf,
 }
 
 /// The variable that holds the key where the file names none.
@@ -50,6 +53,7 @@ fn known(preset: ModelPreset) -> Known {
         return_reasoning: true,
         max_tokens_parameter: RawMaxTokens::MaxTokens,
         alternating_roles: false,
+        pdf: RawPdf::Text,
     };
     match preset {
         // Refuses every parameter and every field of a message that it does not know, counts tokens
@@ -93,11 +97,13 @@ fn known(preset: ModelPreset) -> Known {
         ModelPreset::Litellm => Known {
             base_url: Some("http://127.0.0.1:4000/v1"),
             key: Key::Optional("LITELLM_API_KEY"),
+            pdf: RawPdf::File,
             ..usual
         },
         ModelPreset::Openrouter => Known {
             base_url: Some("https://openrouter.ai/api/v1"),
             key: Key::Needed("OPENROUTER_API_KEY"),
+            pdf: RawPdf::File,
             ..usual
         },
     }
@@ -192,6 +198,15 @@ fn apply_to(model: &mut RawModel, known: &Known, written: &toml::Table) -> anyho
             *switch = value;
             say(name, &value);
         }
+    }
+    // Behind the Responses API all of them take files.
+    if is_free("pdf") && model.kind == ModelKind::ChatCompletions {
+        model.pdf = Some(known.pdf);
+        let name = match known.pdf {
+            RawPdf::File => "file",
+            RawPdf::Text => "text",
+        };
+        say("pdf", &name);
     }
     if is_free("system_role") {
         model.system_role = RawSystemRole::System;

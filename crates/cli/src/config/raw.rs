@@ -16,7 +16,8 @@ use store::FilesPlace;
 
 pub(crate) use self::metrics::RawMetrics;
 pub(crate) use self::model::{
-    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawSystemRole,
+    ModelKind, ModelPreset, RawBuiltinTool, RawHeader, RawMaxTokens, RawModel, RawPdf,
+    RawSystemRole,
 };
 pub(crate) use self::outgoing::RawOutgoing;
 pub(crate) use self::workflow::{

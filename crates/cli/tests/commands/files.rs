@@ -50,7 +50,7 @@ fn ada(server: &Server) -> String {
 
 fn upload(server: &Server, bearer: &str) -> String {
     let headers = [("Authorization", bearer)];
-    server.upload_file(&headers, ("cat.gif", "image/gif"), PICTURE)
+    server.upload_file(&headers, ("cat.gif", "image/gif"), PICTURE.as_bytes())
 }
 
 fn message(attachment: &str) -> Value {

@@ -178,7 +178,7 @@ impl Server {
 
     /// Sends a text file as the element does; its id.
     pub(crate) fn upload(&self, headers: &[(&str, &str)], text: &str) -> String {
-        self.upload_file(headers, ("list.txt", "text/plain"), text)
+        self.upload_file(headers, ("list.txt", "text/plain"), text.as_bytes())
     }
 
     /// Sends a file of this name and type; its id.
@@ -186,12 +186,13 @@ impl Server {
         &self,
         headers: &[(&str, &str)],
         (name, media_type): (&str, &str),
-        bytes: &str,
+        bytes: &[u8],
     ) -> String {
-        let form = format!(
+        let head = format!(
             "--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-             Content-Type: {media_type}\r\n\r\n{bytes}\r\n--cut--\r\n"
+             Content-Type: {media_type}\r\n\r\n"
         );
+        let form = [head.as_bytes(), bytes, b"\r\n--cut--\r\n"].concat();
         let kind = "multipart/form-data; boundary=cut";
         let mut stream = self.send("/v1/chatkit/files", headers, kind, &form);
         let mut answer = String::new();
@@ -204,10 +205,21 @@ impl Server {
 
     /// Sends a request; the answer is there to be read as it comes.
     pub(crate) fn begin(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TcpStream {
-        self.send(path, headers, "application/json", &body.to_string())
+        self.send(
+            path,
+            headers,
+            "application/json",
+            body.to_string().as_bytes(),
+        )
     }
 
-    fn send(&self, path: &str, headers: &[(&str, &str)], kind: &str, body: &str) -> TcpStream {
+    pub(crate) fn send(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        kind: &str,
+        body: &[u8],
+    ) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let mut request = format!(
             "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n",
@@ -217,8 +229,9 @@ impl Server {
         for (name, value) in headers {
             request.extend([name, ": ", value, "\r\n"]);
         }
+        request.push_str("\r\n");
         stream
-            .write_all(format!("{request}\r\n{body}").as_bytes())
+            .write_all(&[request.as_bytes(), body].concat())
             .unwrap();
         stream
     }

@@ -11,6 +11,7 @@ mod jwt;
 mod mcp;
 mod metrics;
 mod outgoing;
+mod pdf;
 mod postgresql;
 mod proxies;
 mod setting;

@@ -8,7 +8,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::fake_model::{FakeModel, Reply};
+use testkit::{
+    fake_model::{FakeModel, Reply},
+    services::PostgreSql,
+};
 
 use crate::harness::{House, Server};
 
@@ -24,9 +27,14 @@ struct Counting {
 
 impl Counting {
     fn start(model: &FakeModel) -> Self {
+        Self::over(model, "sqlite://./data/vestibule.db")
+    }
+
+    fn over(model: &FakeModel, database: &str) -> Self {
         let house = House::empty();
         let config = format!(
-            "[metrics]\nlisten = \"127.0.0.1:0\"\ntoken_env = \"METRICS_TOKEN\"\n\
+            "[storage]\nurl = \"{database}\"\npool_size = 4\n\
+             [metrics]\nlisten = \"127.0.0.1:0\"\ntoken_env = \"METRICS_TOKEN\"\n\
              [[models]]\nid = \"fast\"\nkind = \"chat-completions\"\nmodel = \"fake\"\nretries = 0\nbase_url = \"{}\"\n\
              [[workflows]]\nid = \"wf_one\"\nopen = true\ntitles = \"off\"\n",
             model.base_url()
@@ -95,6 +103,7 @@ async fn what_happens_is_counted() {
     let metrics = counting.scrape().await;
     for (series, expected) in [
         ("vestibule_ready", 1.0),
+        ("vestibule_store_up", 1.0),
         ("vestibule_runs", 0.0),
         ("vestibule_runs_total{end=\"answer\"}", 1.0),
         ("vestibule_runs_total{end=\"error\"}", 1.0),
@@ -142,6 +151,37 @@ async fn what_happens_is_counted() {
     assert!(metrics.contains("vestibule_refusals_total{"), "{metrics}");
     assert!(!metrics.contains("Count."), "nothing of what anybody said");
     check_with_promtool(&metrics);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_of_postgresql_is_told() {
+    let model = FakeModel::scripted([Reply::text(["Hello."])])
+        .await
+        .unwrap();
+    let mut database = PostgreSql::start().await.unwrap();
+    let counting = Counting::over(&model, &database.url());
+    assert!(counting.server.say("Hello?").contains("Hello."));
+    let metrics = counting.scrape().await;
+    assert_eq!(value(&metrics, "vestibule_store_up"), Some(1.0));
+    let connections = |state: &str| {
+        let series = format!("vestibule_postgresql_connections{{state=\"{state}\"}}");
+        value(&metrics, &series).unwrap()
+    };
+    let all = connections("idle") + connections("used");
+    assert!((1.0..=4.0).contains(&all), "{metrics}");
+    assert_eq!(value(&metrics, "vestibule_postgresql_waiting"), Some(0.0));
+    check_with_promtool(&metrics);
+    database.stop();
+    // What was found a moment ago is told for a second.
+    for _ in 0..100 {
+        let metrics = counting.scrape().await;
+        if value(&metrics, "vestibule_store_up") == Some(0.0) {
+            assert_eq!(value(&metrics, "vestibule_ready"), Some(0.0));
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("nobody notices that PostgreSQL is gone");
 }
 
 /// Format and names, by Prometheus' own checker.

@@ -127,7 +127,10 @@ async fn redis_is_looked_at_and_named_without_its_password() {
         String::from_utf8(output.stdout).unwrap()
     };
     let well = doctor(&redis.url());
-    assert!(well.contains("can be talked and listened to"), "{well}");
+    assert!(
+        well.contains("can be talked and listened to, and counts"),
+        "{well}"
+    );
     // There is no such user.
     let refused = doctor(&url);
     assert!(
@@ -148,6 +151,45 @@ async fn redis_is_looked_at_and_named_without_its_password() {
     assert!(printed.contains("redis://nobody@127.0.0.1"), "{printed}");
     for text in [well, refused, gone, printed] {
         assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// What a person may spend is counted over all nodes, and by each for itself while Redis is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_is_refused_at_every_node_once_they_have_spent_their_turns() {
+    let (house, _database, _) = house().await;
+    let mut config = std::fs::read_to_string(house.path("vestibule.toml")).unwrap();
+    config += "[limits]\nturns_per_user_per_minute = 4\n";
+    std::fs::write(house.path("vestibule.toml"), config).unwrap();
+    house.run(&["migrate"]);
+    let key = house.run(&["key", "create", "--env", "test"]);
+    let redis = Redis::start().await.unwrap();
+    let node = || {
+        let mut serve = house.command(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+        Server::start(serve.env("REDIS_URL", redis.url()))
+    };
+    let (first, second) = (node(), node());
+    let ask = |server: &Server, secret: &str| {
+        let bearer = format!("Bearer {secret}");
+        let headers = [("Authorization", bearer.as_str())];
+        server.post("/v1/chatkit/conversation", &headers, &message("hello"))
+    };
+    let ada = secret(&first, &key, "ada");
+    for server in [&first, &second, &first, &second] {
+        let (status, body) = ask(server, &ada);
+        assert_eq!(status, 200, "{body}");
+    }
+    for server in [&first, &second] {
+        let (status, body) = ask(server, &ada);
+        assert_eq!(status, 429, "{body}");
+        assert!(body.contains("turns_per_user_per_minute"), "{body}");
+    }
+    let grace = secret(&first, &key, "grace");
+    assert_eq!(ask(&second, &grace).0, 200, "nobody else is refused");
+    drop(redis);
+    // Each has counted three of hers itself, with the one that was refused.
+    for server in [&first, &second] {
+        assert_eq!([0; 3].map(|_| ask(server, &ada).0), [200, 429, 429]);
     }
 }
 

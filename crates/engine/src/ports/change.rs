@@ -12,11 +12,11 @@ use crate::context::{Owner, WorkflowId};
 /// The parts are applied in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
-    /// Only while this is the thread's epoch; else [`StoreError::Fenced`]. The statement that finds the thread checks it.
+    /// Only while this is the thread's epoch; else [`StoreError::Fenced`](super::StoreError::Fenced). The statement that finds the thread checks it.
     pub epoch: Option<Epoch>,
     /// Begins a run: the thread's next epoch, which fences whatever ran there before.
     pub begin: Option<BeginRun>,
-    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`].
+    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`](super::StoreError::NotFound).
     pub unqueue: Option<ItemId>,
     /// Removes every item that comes after this one.
     pub truncate_after: Option<ItemId>,
@@ -29,7 +29,7 @@ pub struct Change {
     pub patch: ThreadPatch,
     /// Names the thread, unless somebody has named it by now.
     pub title_if_none: Option<String>,
-    /// Remembers which message a request brought, see [`Store::request`]. A key that is there already: [`StoreError::Exists`].
+    /// Remembers which message a request brought, see [`Store::request`](super::Store::request). A key that is there already: [`StoreError::Exists`](super::StoreError::Exists).
     pub request: Option<RequestRecord>,
     /// Ends the run that lives.
     pub end: Option<RunEnd>,
@@ -51,9 +51,9 @@ pub struct BeginRun {
     /// When.
     pub at: Timestamp,
     /// The run of another process, whose process does not answer, that it takes the thread from. With any other that lives:
-    /// [`StoreError::Elsewhere`].
+    /// [`StoreError::Elsewhere`](super::StoreError::Elsewhere).
     pub overtakes: Option<RunId>,
-    /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`].
+    /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`](super::StoreError::Behind).
     pub goes_first: bool,
 }
 

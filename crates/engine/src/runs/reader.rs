@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use protocol::{ItemId, Position, RunId, frame};
 
-use super::{Client, Run, Runs, log::Next};
+use super::{Client, Run, Runs, alone, log::Next};
 use crate::turn;
 
 /// Reads a run from a position to its end. Dropping it is going away: see
@@ -72,7 +72,7 @@ impl Reader {
                     });
                     let Some(joined) = joined else {
                         self.is_over = true;
-                        return Some(run.alone(&turn::read_elsewhere(run.language)));
+                        return Some(alone(&turn::read_elsewhere(run.language)));
                     };
                     joined.arrive();
                     self.run.leave(true);
@@ -83,7 +83,7 @@ impl Reader {
                     self.is_over = true;
                     // Only of a copy one can be ahead, by a position that somebody made up.
                     let is_ahead = self.position > run.log.position();
-                    let ended = || run.alone(&turn::read_elsewhere(run.language));
+                    let ended = || alone(&turn::read_elsewhere(run.language));
                     return words.or_else(|| is_ahead.then(ended));
                 }
             }

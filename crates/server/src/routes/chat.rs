@@ -92,7 +92,7 @@ async fn converse(
     // Who only reads on costs nobody anything.
     let begins = is_streaming && !matches!(request, Request::ThreadsResume(_));
     if begins {
-        following.permit = Some(Box::new(count_turn(app, caller, source)?));
+        following.permit = Some(Box::new(count_turn(app, caller, source).await?));
     }
     let context = caller.context(app, headers)?;
     let language = context.language();
@@ -167,33 +167,34 @@ fn revoked(app: &App, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
 }
 
 /// Counts a turn against the person's limits; a visitor's also against the quotas of their token.
-pub(crate) fn count_turn(
+pub(crate) async fn count_turn(
     app: &App,
     caller: &Caller,
     source: &Source,
 ) -> Result<RunningTurn, ApiError> {
     let running = app
         .limits
-        .turn(caller.owner(), source.address(), caller.terms())?;
+        .turn(caller.owner(), source.address(), caller.terms())
+        .await?;
     if let Entry::ClientSecret(session) = caller.entry()
         && let Some(per_minute) = session.settings.max_requests_per_minute
     {
-        app.limits.session_request(&session.record.id, per_minute)?;
+        app.limits
+            .session_request(&session.record.id, per_minute)
+            .await?;
     }
     match caller.entry() {
         Entry::Visitor(token) => {
-            app.limits.visitor_message(
-                caller.owner(),
-                source.address(),
-                &token.id,
-                &token.quotas,
-            )?;
+            app.limits
+                .visitor_message(caller.owner(), source.address(), &token.id, &token.quotas)
+                .await?;
         }
         Entry::ClientSecret(session) => match &session.record.opened_by {
             OpenedBy::PublicToken(token) => {
                 let quotas = session.settings.quotas.unwrap_or_default();
                 app.limits
-                    .visitor_message(caller.owner(), source.address(), token, &quotas)?;
+                    .visitor_message(caller.owner(), source.address(), token, &quotas)
+                    .await?;
             }
             OpenedBy::User | OpenedBy::ServerKey(_) => {}
         },

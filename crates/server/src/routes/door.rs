@@ -172,7 +172,7 @@ async fn mint(
     workflow: Option<String>,
 ) -> Result<Minted, ApiError> {
     app.settings.doors.check_client_secret()?;
-    app.limits.secret(caller.owner())?;
+    app.limits.secret(caller.owner()).await?;
     if let Some(hosted) = &app.openai_sessions {
         return mint_at_openai(app, hosted, caller.identity(), source, workflow).await;
     }
@@ -201,7 +201,7 @@ pub(crate) async fn refresh(
     JsonBody(body): JsonBody<RefreshBody>,
 ) -> Result<Response, ApiError> {
     app.settings.doors.check_client_secret()?;
-    app.limits.secret(login.identity.shared_owner_key())?;
+    app.limits.secret(login.identity.shared_owner_key()).await?;
     let current = body.current_client_secret.ok_or_else(|| {
         ApiError::bad_request("name the secret to replace as `currentClientSecret`")
             .with_param("currentClientSecret")
@@ -293,7 +293,7 @@ pub(crate) async fn visitor(
     let tokens = &app.public_tokens;
     let known = tokens.returning(&token, resume.as_deref(), now).await?;
     if known.is_none() {
-        app.limits.visitor(&token.id, client, &token.quotas)?;
+        app.limits.visitor(&token.id, client, &token.quotas).await?;
     }
     let lifetime = app.settings.visitor_secret_lifetime;
     let visitor = tokens
@@ -306,7 +306,9 @@ pub(crate) async fn visitor(
         app.audit
             .record(source.note(created, Door::PublicToken, &visitor.identity));
     }
-    app.limits.secret(visitor.identity.shared_owner_key())?;
+    app.limits
+        .secret(visitor.identity.shared_owner_key())
+        .await?;
     let issued = open_for_visitor(&app, &token, &visitor.identity, now).await?;
     app.audit
         .issued(&source, Door::PublicToken, &visitor.identity, &issued);

@@ -53,7 +53,7 @@ pub(crate) async fn answer(
         )
     })?;
     let (workflow, target) = targets.of(app, caller)?;
-    let running = chat::count_turn(app, caller, source)?;
+    let running = chat::count_turn(app, caller, source).await?;
     let context = RelayContext {
         model: target.model.clone(),
         end_user: caller.owner().to_string(),

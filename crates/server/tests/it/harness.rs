@@ -359,7 +359,7 @@ impl TestApp {
             development,
             rules: EntryRules::new(options.rules),
             access: options.access,
-            limits: Limits::new(options.rates),
+            limits: Limits::new(options.rates, None),
             audit: Audit::new(store.clone()),
             settings: Settings {
                 environment: Environment::Live,

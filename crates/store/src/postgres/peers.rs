@@ -72,8 +72,13 @@ impl Notifications {
         self.node.key().await.map(Node)
     }
 
-    /// What a process listens on where this is not the only database: no other one gives this name.
+    /// What a process listens on where this is not the only database.
     pub(crate) async fn channel(&self, node: Node) -> Result<String, Error> {
+        Ok(format!("{}:{}", self.namespace().await?, node.0))
+    }
+
+    /// A name that no other database gives.
+    pub(crate) async fn namespace(&self) -> Result<&str, Error> {
         let naming = self.name.get_or_try_init(|| async {
             let named = Batch::of(
                 "SELECT format('vestibule:%s:%s', oid, (SELECT extract(epoch FROM min(applied_at))
@@ -85,7 +90,7 @@ impl Notifications {
             let row = found.first().and_then(|outcome| outcome.rows.first());
             Ok::<_, Error>(row.ok_or(Error::NotFound)?.try_get(0)?)
         });
-        Ok(format!("{}:{}", naming.await?, node.0))
+        naming.await.map(String::as_str)
     }
 
     /// What runs until the database is closed.

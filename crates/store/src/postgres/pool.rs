@@ -132,6 +132,19 @@ impl Connections {
         })
     }
 
+    /// Tells Prometheus how many there are, what they do, and how many wait for one.
+    pub(super) fn measure(&self) {
+        let status = self.pool.status();
+        let gauge = |state: &'static str, count: usize| {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            metrics::gauge!("vestibule_postgresql_connections", "state" => state).set(count);
+        };
+        gauge("idle", status.available);
+        gauge("used", status.size.saturating_sub(status.available));
+        let waiting = u32::try_from(status.waiting).unwrap_or(u32::MAX);
+        metrics::gauge!("vestibule_postgresql_waiting").set(waiting);
+    }
+
     /// A connection, as soon as there is one. A server that is just starting is waited for.
     pub(super) async fn get(&self, until: Instant) -> Result<Object, Error> {
         loop {

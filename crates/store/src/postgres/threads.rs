@@ -362,6 +362,7 @@ fn read_last_use(row: &Row) -> Result<LastUse, Error> {
 
 /// Writes, and looks at the tables' version, which must be the one of this build.
 pub(super) async fn probe(postgres: &Postgres) -> Result<(), Error> {
+    postgres.connections.measure();
     let written = postgres.write_for_good((), |transaction, ()| {
         Box::pin(async move {
             let written = transaction.finish(Batch::of(

@@ -297,9 +297,10 @@ impl House {
     pub(crate) async fn beside(&self, carry: Carry) -> Self {
         let store = open(self.database.as_deref()).await;
         let peers = store
-            .peers(self.redis.as_deref())
+            .shared(self.redis.as_deref())
             .expect("connections")
-            .expect("others");
+            .expect("others")
+            .peers;
         let mut engine = Engine {
             nodes: Nodes::new(carry(peers)),
             runs: Runs::new(self.settings()),

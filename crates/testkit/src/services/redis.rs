@@ -51,6 +51,15 @@ impl Redis {
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
+
+    /// What `redis-cli` prints for a command.
+    pub fn ask(&self, command: &[&str]) -> anyhow::Result<String> {
+        let port = self.port.to_string();
+        let mut cli = Command::new("redis-cli");
+        let output = cli.args(["-p", &port]).args(command).output()?;
+        anyhow::ensure!(output.status.success(), "redis-cli: {output:?}");
+        Ok(String::from_utf8(output.stdout)?)
+    }
 }
 
 /// Whether it answers `PING` with `PONG`.

@@ -8,6 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use engine::ports::{ModelError, ModelRequest, ModelStream};
 use serde::Serialize;
+use tokio::sync::OnceCell;
 
 use super::{
     Provider,
@@ -59,20 +60,24 @@ impl Retries {
 }
 
 impl Provider {
-    /// Asks until an answer begins. `body` makes the question, without what is refused.
-    pub(super) async fn ask<B: Serialize, D: Decode>(
+    /// Asks until an answer begins. `body` makes the question, without what is refused; `texts` is where it is kept with
+    /// documents as text.
+    pub(super) async fn ask<'a, B: Serialize, D: Decode>(
         &self,
         path: &str,
-        request: &ModelRequest,
-        body: impl Fn(&Refused) -> B,
+        request: &'a ModelRequest,
+        texts: &'a OnceCell<ModelRequest>,
+        body: impl Fn(&'a ModelRequest, &Refused) -> B,
         decoder: impl Fn() -> D,
     ) -> Result<ModelStream, ModelError> {
-        let place = self.enter().await?;
         let mut refused = self.refused(&request.model);
+        // Nobody waits for a place at the model because a document is being read.
+        let mut told = self.told(request, texts, &refused).await;
+        let place = self.enter().await?;
         let mut changes = Vec::new();
         let mut tried = 0;
         loop {
-            let error = match self.begin(path, &body(&refused), decoder()).await {
+            let error = match self.begin(path, &body(told, &refused), decoder()).await {
                 Ok(answer) => {
                     self.remember(&request.model, refused, &changes);
                     return Ok(Placed::stream(answer, place));
@@ -81,9 +86,10 @@ impl Provider {
             };
             if changes.len() < MAX_CHANGES && failure::is_of_request(&error) {
                 // Only a refused question is written a second time.
-                let text = serde_json::to_string(&body(&refused)).unwrap_or_default();
+                let text = serde_json::to_string(&body(told, &refused)).unwrap_or_default();
                 if let Some(change) = refused.learn(&error, &text, &request.tools) {
                     changes.push(change);
+                    told = self.told(request, texts, &refused).await;
                     continue;
                 }
             }

@@ -23,6 +23,7 @@ use engine::ports::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use self::{calls::Calls, request::Body, sources::Sources, thoughts::Thoughts};
 use super::{
@@ -84,14 +85,15 @@ impl ChatCompletions {
 impl Model for ChatCompletions {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
         let mark = self.provider.mark(&request.end_user);
-        let body = |refused: &Refused| {
+        let texts = OnceCell::new();
+        let body = |request, refused: &Refused| {
             let output = self.output_field_without(refused);
-            Body::new(&request, self.provider.options, refused, output, &mark)
+            Body::new(request, self.provider.options, refused, output, &mark)
         };
         let decoder = || Decoder::new(self.provider.secrets().clone());
         let asked = self
             .provider
-            .ask("chat/completions", &request, body, decoder);
+            .ask("chat/completions", &request, &texts, body, decoder);
         asked.await
     }
 }

@@ -164,6 +164,13 @@ impl Refused {
         }
     }
 
+    /// Shows no files of a kind from the beginning.
+    pub(super) fn add_kind(&mut self, kind: Kind) {
+        if !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
+    }
+
     /// Whether a parameter is left out.
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameters.contains(&name)

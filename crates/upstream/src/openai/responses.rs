@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use engine::ports::{Model, ModelError, ModelEvent, ModelRequest, ModelStream, Usage};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use self::{
     builtin::Builtins,
@@ -85,13 +86,18 @@ impl Model for Responses {
     async fn respond(&self, request: ModelRequest) -> Result<ModelStream, ModelError> {
         let mark = self.provider.mark(&request.end_user);
         let parallel = self.provider.options.parallel_tool_calls;
-        let body = |refused: &Refused| Body::new(&request, &self.options, parallel, refused, &mark);
+        let texts = OnceCell::new();
+        let body = |request, refused: &Refused| {
+            Body::new(request, &self.options, parallel, refused, &mark)
+        };
         let decoder = || Decoder {
             draws: self.options.has("image_generation"),
             gives_back: !request.tools.is_empty(),
             ..Decoder::new(self.provider.secrets().clone(), request.max_output_tokens)
         };
-        let asked = self.provider.ask("responses", &request, body, decoder);
+        let asked = self
+            .provider
+            .ask("responses", &request, &texts, body, decoder);
         asked.await
     }
 }

@@ -3,6 +3,7 @@
 mod asking;
 mod builtins;
 mod corpus;
+mod documents;
 mod files;
 mod gate;
 mod thoughts;

@@ -61,9 +61,13 @@ mod tests {
     fn built(text: &str) -> anyhow::Result<HashMap<String, BuiltModel>> {
         let raw = config::parse(text)?.models;
         let mut models = HashMap::new();
+        let reader = super::super::pdf_reader()?;
         for raw in &raw {
             let variables = std::iter::empty().collect();
-            models.insert(raw.id.clone(), super::super::model(raw, &variables)?);
+            models.insert(
+                raw.id.clone(),
+                super::super::model(raw, &reader, &variables)?,
+            );
         }
         add(&raw, &mut models)?;
         Ok(models)

@@ -34,6 +34,8 @@ pub(crate) struct RawModel {
     pub(crate) end_user: bool,
     pub(crate) return_reasoning: bool,
     pub(crate) parallel_tool_calls: Option<bool>,
+    pub(crate) pdf: Option<RawPdf>,
+    pub(crate) pdf_characters: usize,
     pub(crate) system_role: RawSystemRole,
     pub(crate) max_tokens_parameter: Option<RawMaxTokens>,
     pub(crate) alternating_roles: bool,
@@ -72,6 +74,8 @@ impl Default for RawModel {
             end_user: true,
             return_reasoning: true,
             parallel_tool_calls: None,
+            pdf: None,
+            pdf_characters: 100_000,
             system_role: RawSystemRole::System,
             max_tokens_parameter: None,
             alternating_roles: false,
@@ -159,6 +163,16 @@ pub(crate) struct RawHeaderEnv {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawHeaderFile {
     pub(crate) file: PathBuf,
+}
+
+/// `pdf`: how documents go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RawPdf {
+    /// `"file"`
+    File,
+    /// `"text"`
+    Text,
 }
 
 /// `system_role`: how a Chat Completions server calls instructions.

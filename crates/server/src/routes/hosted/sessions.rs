@@ -44,7 +44,7 @@ pub(crate) async fn create(
     let now = app.now().wall;
     let lifetime = Duration::from_secs(request.expires_after_seconds.into());
     let identity = caller.user(&request.user, now.plus(lifetime))?;
-    app.limits.secret(identity.shared_owner_key())?;
+    app.limits.secret(identity.shared_owner_key()).await?;
     let workflow = request.workflow.id.clone();
     let issued = app
         .client_secrets

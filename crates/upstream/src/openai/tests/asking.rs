@@ -306,6 +306,7 @@ async fn switches_spare_a_server_the_first_refusal() {
         thoughts: false,
         parallel_tool_calls: Some(false),
         alternating_roles: false,
+        pdf: PdfAs::File,
         system_role: SystemRole::Developer,
         output_field: Some(OutputField::MaxCompletionTokens),
     };
