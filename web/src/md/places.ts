@@ -9,12 +9,16 @@
 const GROUP = 64;
 /** Blocks this far behind the last final one are out of view, unless the reader has gone there. */
 const FAR = 40;
+/** And final for that many frames: after a burst of text, the view is where the end was before it. */
+const FRAMES = 4;
 
 export class Places {
   readonly #host: HTMLElement;
   readonly #groups: HTMLElement[] = [];
   /** The next block or group to be marked. */
   #marked = 0;
+  /** How many blocks were final in each of the last frames. */
+  #recent: number[] = [];
 
   constructor(host: HTMLElement) {
     this.#host = host;
@@ -24,6 +28,7 @@ export class Places {
     this.#host.replaceChildren();
     this.#groups.length = 0;
     this.#marked = 0;
+    this.#recent = [];
   }
 
   /** Puts the block with this index behind the one before it. */
@@ -39,7 +44,8 @@ export class Places {
   remove(node: Node): void {
     const place = node.parentNode;
     place?.removeChild(node);
-    if (place !== this.#groups.at(-1) || place?.hasChildNodes() !== false) return;
+    const last = this.#groups.at(-1);
+    if (last === undefined || place !== last || last.hasChildNodes()) return;
     this.#groups.pop()?.remove();
     this.#marked = Math.min(this.#marked, GROUP + this.#groups.length);
   }
@@ -49,10 +55,13 @@ export class Places {
    * what is there was laid out with the last frame, so the browser knows its height and nothing moves.
    */
   leaveBehind(count: number): void {
+    this.#recent.push(count);
+    if (this.#recent.length <= FRAMES) return;
+    const settled = this.#recent.shift() ?? 0;
     for (;;) {
       const group = this.#marked - GROUP;
       const end = group < 0 ? this.#marked + 1 : GROUP * (group + 2);
-      if (end > count - FAR) return;
+      if (end > settled - FAR) return;
       const node = group < 0 ? this.#host.childNodes[this.#marked] : this.#groups[group];
       if (node instanceof HTMLElement) node.dataset['far'] = '';
       this.#marked += 1;
