@@ -1,5 +1,5 @@
 // What is wanted of the element, each bar a number of a row: the medians of the rounds are held to it.
-import { percentile } from './browser.mjs';
+import { median } from './browser.mjs';
 
 const most = (limit, unit, digits = 0) => ({ limit, unit, digits });
 const bar = (id, about, scenario, value, wanted) => ({ id, about, scenario, value, wanted });
@@ -41,9 +41,9 @@ export const COUNTED = new Set(['P13', 'P14']);
 export function judge({ scenario, value, wanted }, rows) {
   const values = rows.filter((row) => scenario === null || row.scenario === scenario).map(value).filter((number) => Number.isFinite(number));
   if (values.length === 0) return null;
-  const [least, median, greatest] = [Math.min(...values), percentile(values, 0.5), Math.max(...values)];
-  const verdict = median <= wanted.limit ? 'holds' : least <= wanted.limit ? 'missed within the spread' : 'missed';
-  return { least, median, greatest, verdict };
+  const [least, middle, greatest] = [Math.min(...values), median(values), Math.max(...values)];
+  const verdict = middle <= wanted.limit ? 'holds' : least <= wanted.limit ? 'missed within the spread' : 'missed';
+  return { least, median: middle, greatest, verdict };
 }
 
 /** What fails a run: a text that is not whole, an error, a count above its bar. Never time. */

@@ -93,3 +93,10 @@ export function percentile(values, share) {
   const sorted = values.toSorted((left, right) => left - right);
   return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
 }
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values) {
+  const sorted = values.toSorted((left, right) => left - right);
+  const half = (sorted.length - 1) / 2;
+  return sorted.length === 0 ? null : (sorted[Math.floor(half)] + sorted[Math.ceil(half)]) / 2;
+}

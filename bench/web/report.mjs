@@ -1,6 +1,6 @@
 // The rows as tables in Markdown: the bars, and the renderers beside each other.
 import { BARS, COUNTED, judge } from './bars.mjs';
-import { percentile } from './browser.mjs';
+import { median } from './browser.mjs';
 import { PEERS } from './build.mjs';
 
 const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -25,8 +25,8 @@ function cell(rows, value, digits) {
   const values = rows.map(value).filter((number) => Number.isFinite(number));
   if (values.length === 0) return '–';
   const [least, greatest] = [Math.min(...values), Math.max(...values)].map((number) => number.toFixed(digits));
-  const median = percentile(values, 0.5).toFixed(digits);
-  return least === greatest ? median : `${median} (${least}–${greatest})`;
+  const middle = median(values).toFixed(digits);
+  return least === greatest ? middle : `${middle} (${least}–${greatest})`;
 }
 
 const COLUMNS = [

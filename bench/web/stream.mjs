@@ -15,7 +15,7 @@ export async function streamed({ browser, page, devtools, faults }, server, { pi
   server.state.stream = { pieces, rate };
   const before = await metricsOf(devtools);
   let isOver = false;
-  const [{ wall, samples, done }, trace] = await traced(browser, page, async () => {
+  const [{ wall, samples, done }, trace] = await traced(browser, async () => {
     const running = page.evaluate((ending) => window.begin(ending), LAST_LETTERS);
     const stopSampling = sampleWork(devtools);
     await send?.();

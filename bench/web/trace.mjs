@@ -6,18 +6,27 @@ const SCRIPTS = new Set(['EvaluateScript', 'FunctionCall', 'EventDispatch', 'Fir
 /** What the browser does at once because a script asks for a size: counted as layout. */
 const NOT_SCRIPT = new Set(['Layout', 'UpdateLayoutTree']);
 
-/** Runs `work`, and gives what it gave with every event of the trace beside. */
-export async function traced(browser, page, work) {
-  await browser.startTracing(page, { categories: ['devtools.timeline', 'toplevel'] });
-  try {
-    return [await work(), events(await browser.stopTracing())];
-  } catch (error) {
-    await browser.stopTracing().catch(() => undefined);
-    throw error;
-  }
-}
+const CATEGORIES = ['devtools.timeline', 'toplevel'];
 
-const events = (buffer) => JSON.parse(buffer).traceEvents.filter(({ ph, dur }) => ph === 'X' && dur !== undefined);
+/** Runs `work`, and gives what it gave with the trace's events that have a duration beside. */
+export async function traced(browser, work) {
+  const session = await browser.newBrowserCDPSession();
+  const trace = [];
+  // A trace of half a minute is some 100 MB of text: only what is read of it is kept, and nothing goes to the disk.
+  session.on('Tracing.dataCollected', ({ value }) => {
+    for (const { name, ph, ts, dur, pid, tid, args } of value) {
+      if (ph !== 'X' || dur === undefined || !(SCRIPTS.has(name) || NOT_SCRIPT.has(name))) continue;
+      trace.push({ name, ts, dur, pid, tid, url: args?.data?.url });
+    }
+  });
+  await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: CATEGORIES } });
+  const result = await work();
+  const complete = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+  await session.send('Tracing.end');
+  await complete;
+  await session.detach();
+  return [result, trace];
+}
 
 /** Milliseconds of script on the thread that had most of it. */
 export function scriptMilliseconds(trace) {

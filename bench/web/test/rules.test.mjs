@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BARS, failures, judge } from '../bars.mjs';
-import { lastToFirstQuarter, percentile } from '../browser.mjs';
+import { lastToFirstQuarter, median, percentile } from '../browser.mjs';
 import { idealMilliseconds, paced } from '../pace.mjs';
 import { barsTable, peersTable } from '../report.mjs';
 import { answer, difference, ENDING, letters, pieces } from '../text.mjs';
@@ -69,6 +69,9 @@ test('the 98th of a hundred values is their 98th percentile', () => {
   assert.equal(percentile(values, 0.98), 98);
   assert.equal(percentile([7], 0.98), 7);
   assert.equal(percentile([], 0.5), null);
+  assert.equal(median([9, 1, 4]), 4);
+  assert.equal(median([9, 1]), 5, 'not the better of two');
+  assert.equal(median([]), null);
 });
 
 test('the work of the quarters is taken by how much text was shown, not by the clock', () => {
