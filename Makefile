@@ -107,7 +107,7 @@ bench-smoke: build test-deps ## The short benchmark (is every delta delivered, i
 	bench/run --smoke
 	bench/gate
 
-bench-web: web bench/web/node_modules/.package-lock.json ## The element in Chromium, beside other renderers of streamed Markdown; about twenty minutes
+bench-web: web bench/web/node_modules/.package-lock.json ## The element in Chromium, beside other renderers of streamed Markdown; about 25 minutes
 	bench/web/run
 
 fmt: ## Formats Rust and TypeScript

@@ -12,7 +12,7 @@ import { startServer } from './server.mjs';
 
 const HELP = `Measures the element in Chromium, and other renderers of streamed Markdown beside it.
 
-bench/web/run                              everything, three rounds (about half an hour)
+bench/web/run                              everything, three rounds (about 25 minutes)
 bench/web/run --only answer --rounds 5     one scenario, five times
 bench/web/run --only answer,streamdown     the element beside one peer
 bench/web/run --smoke                      are texts whole, do the counts hold? (half a minute, no peers)
