@@ -10,7 +10,7 @@ BINARY := $(CARGO_TARGET_DIR)/release/vestibule
 QUICK_BINARY := $(CARGO_TARGET_DIR)/quick/vestibule
 ADDRESS ?= 127.0.0.1:8000
 
-.PHONY: help run build web test test-deps test-rust test-web test-conformance test-history history test-e2e test-cases lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-gate fmt clean
+.PHONY: help run build web test test-deps test-rust test-web test-conformance test-history history test-e2e test-cases lint lint-rust lint-web doc deny fuzz bench bench-smoke bench-web fmt clean
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ lint: lint-rust lint-web ## Formatting, clippy and ESLint, all warnings denied
 lint-rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-PACKAGES := web examples/react-better-auth e2e conformance
+PACKAGES := web examples/react-better-auth e2e conformance bench/web
 lint-web: $(PACKAGES:%=%/node_modules/.package-lock.json)
 	npm --prefix web run --silent typecheck
 	npm --prefix examples/react-better-auth run --silent typecheck
@@ -107,10 +107,13 @@ bench-smoke: build test-deps ## The short benchmark (is every delta delivered, i
 	bench/run --smoke
 	bench/gate
 
+bench-web: web bench/web/node_modules/.package-lock.json ## The element in Chromium, beside other renderers of streamed Markdown; about 25 minutes
+	bench/web/run
+
 fmt: ## Formats Rust and TypeScript
 	cargo fmt --all
 	npm --prefix web run --silent format
 
 clean: ## Removes what was built
 	cargo clean
-	rm -rf web/dist web/node_modules e2e/node_modules conformance/node_modules examples/react-better-auth/node_modules examples/react-better-auth/dist
+	rm -rf web/dist web/node_modules e2e/node_modules conformance/node_modules bench/web/node_modules bench/web/dist examples/react-better-auth/node_modules examples/react-better-auth/dist

@@ -11,6 +11,7 @@ import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderCon
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
 import { isMarked, placeMarks, unmarked } from './marks';
 import { outline } from './outline';
+import { Places } from './places';
 import { repairTail } from './repair';
 
 interface Block {
@@ -44,10 +45,13 @@ export interface Counters {
 }
 
 const TAIL_BLOCKS = 2;
+/** At the end, a text longer than this is parsed from its tail on: what is final would be a long task to parse again. */
+const PARSED_AGAIN = 64_000;
 
 export class MarkdownView {
   readonly counters: Counters = { flushes: 0, lexedCharacters: 0, lexerSteps: 0, blocksBuilt: 0 };
   readonly #host: HTMLElement;
+  readonly #places: Places;
   readonly #context: RenderContext;
   #text = '';
   /** Where the tail, the part that is still lexed, begins. */
@@ -64,6 +68,7 @@ export class MarkdownView {
 
   constructor(host: HTMLElement, context: RenderContext) {
     this.#host = host;
+    this.#places = new Places(host);
     this.#context = context;
   }
 
@@ -77,16 +82,19 @@ export class MarkdownView {
     const next = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
     // The last parse compares block by block, so marks that come with the end leave the others alone.
     if (!complete && !next.startsWith(this.#text) && !next.startsWith(this.#text.slice(0, this.settled))) this.#restart();
+    // Marks that come with the end shift what is behind them.
+    const mayKeep = complete && next.startsWith(this.#text.slice(0, this.#base));
     this.#text = next;
+    this.#places.leaveBehind(this.#stable);
     this.counters.flushes += 1;
-    if (complete) this.#finish();
+    if (complete) this.#finish(mayKeep);
     else if (this.#fence === null || this.#continueFence(this.#fence)) this.#renderTail();
     if (!this.#isOutlined) outline(this.#host);
     this.#isOutlined = true;
   }
 
   #restart(): void {
-    this.#host.replaceChildren();
+    this.#places.clear();
     this.#base = 0;
     this.#stable = 0;
     this.#blocks = [];
@@ -96,7 +104,7 @@ export class MarkdownView {
   }
 
   #renderTail(): void {
-    const source = this.#text.slice(this.#base);
+    const source = copied(this.#text.slice(this.#base));
     const repaired = repairTail(source);
     this.counters.lexedCharacters += repaired.length;
     const tokens = this.#count(lexTail(repaired, this.#links));
@@ -112,16 +120,24 @@ export class MarkdownView {
     visible.forEach((token, index) => {
       const block = this.#blocks[from + index];
       if (block === undefined) {
-        const node = this.#build(token);
-        this.#host.append(node);
-        this.#blocks.push({ token, node });
+        this.#add(token);
       } else if (block.token.raw !== token.raw || block.token.type !== token.type) {
         const isPlain = !isMarked(block.token.raw) && !isMarked(token.raw);
         if (!isPlain || !patchBlock(block.node, block.token, token, this.#context)) this.#replace(block, token);
         block.token = token;
       }
     });
-    for (const block of this.#blocks.splice(from + visible.length)) this.#host.removeChild(block.node);
+    this.#shorten(from + visible.length);
+  }
+
+  #add(token: Token): void {
+    const node = this.#build(token);
+    this.#places.append(node, this.#blocks.length);
+    this.#blocks.push({ token, node });
+  }
+
+  #shorten(length: number): void {
+    for (const { node } of this.#blocks.splice(length).reverse()) this.#places.remove(node);
   }
 
   #build(token: Token): Node {
@@ -135,7 +151,7 @@ export class MarkdownView {
 
   #replace(block: Block, token: Token): void {
     const node = this.#build(token);
-    this.#host.replaceChild(node, block.node);
+    this.#places.replace(block.node, node);
     block.node = node;
     block.token = token;
   }
@@ -173,7 +189,7 @@ export class MarkdownView {
     const node = codeFrame(info.trim(), this.#context);
     const code = node.querySelector('code');
     if (code === null) return false;
-    this.#host.replaceChild(node, block.node);
+    this.#places.replace(block.node, node);
     block.node = node;
     // Only a closed fence has text to compare; one that never closes is rebuilt at the end.
     block.token = { type: 'code', raw: '', text: '' };
@@ -223,12 +239,12 @@ export class MarkdownView {
 
   #closeFence(fence: OpenFence, end: number): void {
     this.#writeFence(fence, fence.lineStart);
-    const text = this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1));
+    const text = copied(this.#text.slice(fence.codeStart, Math.max(fence.codeStart, fence.lineStart - 1)));
     codeText.set(fence.node, unmarked(text));
     this.#context.onCode?.(fence.node);
     const block = this.#blocks[this.#stable];
     if (block !== undefined) {
-      const raw = this.#text.slice(fence.blockStart, end);
+      const raw = copied(this.#text.slice(fence.blockStart, end));
       block.token = { type: 'code', raw: isMarked(raw) ? '' : raw, lang: fence.info.trim(), text };
     }
     this.#base = end;
@@ -238,18 +254,25 @@ export class MarkdownView {
 
   // --- The end ---
 
-  #finish(): void {
+  #finish(mayKeep: boolean): void {
     this.#fence = null;
     this.#isOutlined = false;
-    const lexed = lex(this.#text);
-    const visible = this.#count(lexed).filter(isVisible);
+    const isLong = mayKeep && this.#base > PARSED_AGAIN && !this.#isBounded;
+    const lexed = lex(isLong ? this.#text.slice(this.#base) : this.#text);
     const hasLinks = Object.keys(lexed.links).length > 0 || Object.keys(this.#links).length > 0;
+    if (isLong && !hasLinks) this.#reconcile(lexed, this.#stable, false);
+    else this.#reconcile(isLong ? lex(this.#text) : lexed, 0, hasLinks);
+    this.#stable = 0;
+    this.#base = 0;
+  }
+
+  /** Makes the blocks from `from` on what one parse made of their text. */
+  #reconcile(lexed: Lexed, from: number, hasLinks: boolean): void {
+    const visible = this.#count(lexed).filter(isVisible);
     visible.forEach((token, index) => {
-      const block = this.#blocks[index];
+      const block = this.#blocks[from + index];
       if (block === undefined) {
-        const node = this.#build(token);
-        this.#host.append(node);
-        this.#blocks.push({ token, node });
+        this.#add(token);
         return;
       }
       // A definition that came late may have turned any bracket before it into a link.
@@ -260,10 +283,16 @@ export class MarkdownView {
       }
       this.#replace(block, token);
     });
-    for (const block of this.#blocks.splice(visible.length)) this.#host.removeChild(block.node);
-    this.#stable = 0;
-    this.#base = 0;
+    this.#shorten(from + visible.length);
   }
+}
+
+/**
+ * The same characters with memory of their own. A part of a string keeps the whole string alive in V8,
+ * so the blocks of a long answer would keep the text of every frame that one of them was made in.
+ */
+function copied(part: string): string {
+  return ` ${part}`.slice(1);
 }
 
 /** Without a prototype: a label may have any name. */

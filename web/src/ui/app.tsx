@@ -1,5 +1,5 @@
 /** The whole interface: theme, header, the view of the moment, composer. */
-import { useSignalEffect } from '@preact/signals';
+import { effect } from '@preact/signals';
 import type { ComponentChild, JSX } from 'preact';
 import type { IconNode } from 'lucide';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
@@ -58,7 +58,8 @@ function App(): JSX.Element {
   const { isOver, ...drop } = useFileDrop();
   useFocusKeeper(root);
   useCards(root);
-  useSignalEffect(() => {
+  // Before the first paint: all sizes come of the theme, and a frame without them would be seen to move.
+  useLayoutEffect(() => effect(() => {
     const current = options.value?.theme;
     if (current === undefined || root.current === null) return;
     const { style } = root.current;
@@ -67,7 +68,7 @@ function App(): JSX.Element {
     // A page's own style sheet goes before its options: `--chatkit-bg` before what `theme` makes of `--ck-bg`.
     for (const [name, value] of Object.entries(properties)) style.setProperty(name, `var(--chatkit${name.slice(4)}, ${value})`);
     loadFonts(current, log);
-  });
+  }), []);
   useLayoutEffect(() => {
     if (root.current === null) return undefined;
     const observer = new ResizeObserver(([entry]) => (chat.isHistoryBeside.value = (entry?.contentRect.width ?? 0) >= BESIDE));

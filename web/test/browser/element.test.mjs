@@ -59,6 +59,18 @@ test('Q01 Q02 S01 S05 E05 E06 E09 custom door: a first message makes a thread an
     assert.deepEqual(operations(), ['threads.create', 'threads.add_user_message']);
   }));
 
+test('nothing moves when the chat appears', () =>
+  visit('/custom', async (page) => {
+    const shifts = await page.evaluate(async () => {
+      const seen = [];
+      const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
+      observer.observe({ type: 'layout-shift', buffered: true });
+      for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+      return [...seen, ...observer.takeRecords()].map(({ value }) => value);
+    });
+    assert.deepEqual(shifts, []);
+  }));
+
 test('formulas are drawn, and a wrong one is its source', () =>
   visit('/custom', async (page) => {
     await say(page, 'formulas');

@@ -2,7 +2,7 @@
  * What streaming costs, in counts instead of seconds: the same on every machine, so a regression is a
  * red test and not a slow afternoon. Every delta is drawn by itself, which is the worst case.
  */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
 import { lex } from '../../src/md/lexer';
 import { MarkdownView } from '../../src/md/stream';
@@ -11,23 +11,120 @@ import { corpus } from '../browser/corpus.mjs';
 const CONTEXT: RenderContext = { baseUri: 'https://app.example/', allowedImageDomains: null, labels: { copy: 'Copy', done: 'Done', open: 'To do' } };
 const TEXT = corpus(20_000);
 
-test('a delta builds at most two blocks and lexes at most 4,000 characters', () => {
-  const view = new MarkdownView(document.createElement('div'), CONTEXT);
-  let mostBuilt = 0;
-  let mostLexed = 0;
+/** Where code stands between its fences. */
+function fencesOf(text: string): [from: number, to: number][] {
+  return [...text.matchAll(/^(```[^\n]*\n)[^]*?^```$/gm)].map(({ index, 0: whole, 1: opening = '' }) => [index + opening.length, index + whole.length - 3]);
+}
+
+/** The most that one delta of four characters cost, by the view's own counts and by what the document saw. */
+function mostOf(text: string): { built: number; added: number; lexed: number; lexedInside: number; inside: number; builtEach: number } {
+  const host = document.createElement('div');
+  const view = new MarkdownView(host, CONTEXT);
+  const observer = new MutationObserver(() => undefined);
+  observer.observe(host, { childList: true });
+  const fences = fencesOf(text);
+  const most = { built: 0, added: 0, lexed: 0, lexedInside: 0, inside: 0, builtEach: 0 };
   let before = { ...view.counters };
-  let deltas = 0;
-  for (let end = 4; end < TEXT.length; end += 4) {
-    view.render(TEXT.slice(0, end), false);
-    mostBuilt = Math.max(mostBuilt, view.counters.blocksBuilt - before.blocksBuilt);
-    mostLexed = Math.max(mostLexed, view.counters.lexedCharacters - before.lexedCharacters);
+  for (let end = 4; end < text.length; end += 4) {
+    view.render(text.slice(0, end), false);
+    const lexed = view.counters.lexedCharacters - before.lexedCharacters;
+    const isInside = fences.some(([from, to]) => end - 4 >= from && end <= to);
+    most.inside += isInside ? 1 : 0;
+    most.lexedInside = Math.max(most.lexedInside, isInside ? lexed : 0);
+    most.lexed = Math.max(most.lexed, lexed);
+    most.built = Math.max(most.built, view.counters.blocksBuilt - before.blocksBuilt);
+    most.added = Math.max(most.added, observer.takeRecords().reduce((sum, { addedNodes }) => sum + addedNodes.length, 0));
     before = { ...view.counters };
-    deltas += 1;
   }
-  expect(mostBuilt).toBeLessThanOrEqual(2);
-  expect(mostLexed).toBeLessThanOrEqual(4000);
+  most.builtEach = view.counters.blocksBuilt / view.counters.flushes;
+  return most;
+}
+
+test('a delta builds at most two blocks and lexes at most 4,000 characters, inside a code fence none', () => {
+  const most = mostOf(TEXT);
+  expect(most.built).toBeLessThanOrEqual(2);
+  expect(most.added).toBeLessThanOrEqual(2);
+  expect(most.lexed).toBeLessThanOrEqual(4000);
+  // The corpus has fences, and what comes inside them is appended as it is.
+  expect(most.inside).toBeGreaterThan(1000);
+  expect(most.lexedInside).toBe(0);
   // Far below one block a delta on average: what is finished is left alone.
-  expect(view.counters.blocksBuilt / deltas).toBeLessThan(0.25);
+  expect(most.builtEach).toBeLessThan(0.25);
+});
+
+test('code costs the same however long it is', () => {
+  const most = mostOf(`Code:\n\n\`\`\`python\n${'value = compute(value) # and so on\n'.repeat(600)}\`\`\`\n\nDone.`);
+  expect(most.inside).toBeGreaterThan(5000);
+  expect(most.lexedInside).toBe(0);
+  expect(most.lexed).toBeLessThanOrEqual(100);
+  expect(most.built).toBeLessThanOrEqual(2);
+});
+
+describe('a long answer', () => {
+  const LONG = corpus(150_000);
+  const streamed = (text: string): { host: HTMLElement; view: MarkdownView } => {
+    const host = document.createElement('div');
+    const view = new MarkdownView(host, CONTEXT);
+    for (let end = 600; end < text.length; end += 600) view.render(text.slice(0, end), false);
+    view.render(text, false);
+    return { host, view };
+  };
+  /** Its markup without the marks of what is far from the end, which one parse does not set. */
+  const markup = (host: HTMLElement): string => {
+    for (const node of host.querySelectorAll('[data-far]')) node.removeAttribute('data-far');
+    host.normalize();
+    return host.innerHTML; // eslint-disable-line no-restricted-properties -- read, never written
+  };
+  const whole = (text: string): string => {
+    const host = document.createElement('div');
+    new MarkdownView(host, CONTEXT).render(text, true);
+    return markup(host);
+  };
+
+  test('is a long task for nobody when it ends: its final blocks are not parsed again', () => {
+    const { host, view } = streamed(LONG);
+    const before = { ...view.counters };
+    view.render(LONG, true);
+    expect(view.counters.lexerSteps - before.lexerSteps).toBeLessThan(stepsOf(LONG) / 20);
+    expect(view.counters.blocksBuilt - before.blocksBuilt).toBeLessThanOrEqual(1);
+    expect(markup(host)).toBe(whole(LONG));
+  });
+
+  test('ends in the DOM of one parse where its end changes what came before', () => {
+    const late = `See [the docs][d].\n\n${LONG}\n\n[d]: https://docs.example\n`;
+    const { host, view } = streamed(late);
+    view.render(late, true);
+    expect(host.querySelector('a')?.getAttribute('href')).toBe('https://docs.example/');
+    expect(markup(host)).toBe(whole(late));
+    // A text that is another one in the end.
+    const other = `Not what was sent.\n\n${LONG}`;
+    const changed = streamed(LONG);
+    changed.view.render(other, true);
+    expect(markup(changed.host)).toBe(whole(other));
+    // A fence that never closes.
+    const open = `${LONG.slice(0, LONG.lastIndexOf('```python'))}\`\`\`python\nx = 1\n`;
+    const unclosed = streamed(open);
+    unclosed.view.render(open, true);
+    expect(markup(unclosed.host)).toBe(whole(open));
+  });
+
+  test('gives the browser few boxes to place, and those far from its end to skip', () => {
+    const { host } = streamed(LONG);
+    const blocks = host.querySelectorAll(':scope > :not(.block-group), .block-group > *').length;
+    expect(blocks).toBeGreaterThan(250);
+    expect(host.children.length).toBeLessThanOrEqual(64 + Math.ceil(blocks / 64));
+    const far = [...host.children].filter((node) => node.hasAttribute('data-far'));
+    expect(far.length).toBeGreaterThan(60);
+    expect(host.lastElementChild?.hasAttribute('data-far')).toBe(false);
+    // Shorter again: what is gone leaves no empty group behind.
+    const again = document.createElement('div');
+    const view = new MarkdownView(again, CONTEXT);
+    view.render(LONG, true);
+    expect(again.querySelectorAll('.block-group').length).toBeGreaterThan(2);
+    view.render('Short.', true);
+    expect(again.childNodes.length).toBe(1);
+    expect(again.textContent).toBe('Short.');
+  });
 });
 
 test('the end rebuilds nothing that was right', () => {
