@@ -102,9 +102,11 @@ bench: build ## Runs the whole side-by-side benchmark
 	bench/setup
 	bench/run
 
-bench-smoke: build test-deps ## The short benchmark (is every delta delivered, is nothing leaked?) and the instruction gate
+bench-smoke: build test-deps bench/web/node_modules/.package-lock.json ## The short benchmarks (is every delta delivered and drawn, is nothing leaked?) and the instruction gate
 	cd bench && python3 -m unittest -q
+	npm --prefix bench/web run --silent test
 	bench/run --smoke
+	bench/web/run --smoke
 	bench/gate
 
 bench-web: web bench/web/node_modules/.package-lock.json ## The element in Chromium, beside other renderers of streamed Markdown; about 25 minutes
