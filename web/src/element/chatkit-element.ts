@@ -90,6 +90,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       signIn: async () => {
         await callPage(() => this.#options.value?.onSignIn?.());
         this.#connection?.forget();
+        this.#attachments.signedIn();
       },
       giveBack: (message, whole) => this.#giveBack(message, whole),
     });
