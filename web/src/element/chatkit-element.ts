@@ -90,6 +90,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       signIn: async () => {
         await callPage(() => this.#options.value?.onSignIn?.());
         this.#connection?.forget();
+        this.#attachments.signedIn();
       },
       giveBack: (message, whole) => this.#giveBack(message, whole),
     });
@@ -149,6 +150,11 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
 
   async focusComposer(): Promise<void> {
     await this.#whenAllowed('focusComposer');
+    if (this.#chat.isCovered.value) {
+      // The text field can have the focus once it is drawn without the history.
+      this.#chat.hideHistory();
+      await new Promise((drawn) => setTimeout(drawn, 0));
+    }
     this.#focusRequests.value += 1;
   }
 

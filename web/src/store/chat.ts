@@ -26,6 +26,8 @@ export class Chat {
   readonly historyOpen = signal(false);
   /** The list stands beside the conversation: opening one of it does not close it. */
   readonly isHistoryBeside = signal(false);
+  /** The list lies over the conversation. */
+  readonly isCovered = computed(() => this.historyOpen.value && !this.isHistoryBeside.value);
   readonly draft = signal('');
   /** What the message that is being written refers to: an answer's words, and the page's entities. */
   readonly quote = signal<string | null>(null);

@@ -1,6 +1,6 @@
 /** Runs the uploads of the message that is being written; the states and what follows what are in `drafts.ts`. */
 import { computed, signal } from '@preact/signals';
-import { RequestError, asError } from '../core/errors';
+import { RequestError, asError, mayBeSignedOut, wordsOfPage } from '../core/errors';
 import { kindsOf, sortOut, type AttachmentRules, type Refusal } from '../core/limits';
 import type { Attachment } from '../core/protocol';
 import type { Uploader } from '../core/upload';
@@ -84,6 +84,11 @@ export class DraftAttachments {
     this.#pump();
   }
 
+  /** Somebody has signed in again: what was refused for that is sent now. */
+  signedIn(): void {
+    for (const { key, state } of this.#drafts.value) if (state.at === 'failed' && state.signIn) this.retry(key);
+  }
+
   /** Hands the attachments over to the message that is sent. */
   take(): Attachment[] {
     const attachments = attachmentsOf(this.#drafts.value);
@@ -140,10 +145,11 @@ export class DraftAttachments {
       this.announcement.value = t('attach.added', { name: file.name });
     } catch (error) {
       if (!isCurrent()) return;
-      const message = this.#wordsOf(error);
-      this.#step({ type: 'fail', key, message, mayRetry: mayRetry(error) });
+      const failure = asError(error);
+      const message = this.#wordsOf(failure);
+      this.#step({ type: 'fail', key, message, mayRetry: mayRetry(failure), signIn: mayBeSignedOut(failure) });
       this.announcement.value = t('attach.failed', { name: file.name, message });
-      this.#ports.report(asError(error));
+      this.#ports.report(failure);
     } finally {
       if (isCurrent()) {
         this.#running.delete(key);
@@ -193,10 +199,10 @@ export class DraftAttachments {
     return [...reasons.values()].map(({ refusal, names }) => wordsFor(refusal, listed(names, t), kinds, t, this.#ports.locale())).join('\n');
   }
 
-  #wordsOf(error: unknown): string {
+  #wordsOf(error: Error): string {
     const t = this.#ports.translate();
     if (error instanceof RequestError && error.forUser) return error.message;
-    return t(error instanceof TypeError ? 'attach.network' : 'attach.server');
+    return wordsOfPage(error) ?? t(error instanceof TypeError ? 'attach.network' : 'attach.server');
   }
 }
 
@@ -220,7 +226,7 @@ function listed(names: readonly string[], t: Translate): string {
 }
 
 /** Whether the same file may fare better: not where the server has understood and refused. */
-function mayRetry(error: unknown): boolean {
+function mayRetry(error: Error): boolean {
   if (!(error instanceof RequestError)) return true;
   return (error.status < 400 || error.status >= 500 || PASSING_STATUSES.has(error.status) || error.code === PASSING_CODE) && !FINAL_CODES.has(error.code ?? '');
 }

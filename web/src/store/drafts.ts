@@ -10,7 +10,8 @@ export type DraftState =
   /** `null` while the progress is unknown. */
   | { readonly at: 'uploading'; readonly progress: number | null }
   | { readonly at: 'done'; readonly attachment: Attachment }
-  | { readonly at: 'failed'; readonly message: string; readonly mayRetry: boolean };
+  /** `signIn`: signing in again may help. */
+  | { readonly at: 'failed'; readonly message: string; readonly mayRetry: boolean; readonly signIn: boolean };
 
 export interface Draft {
   readonly key: string;
@@ -28,7 +29,7 @@ export type Step =
   | { readonly type: 'begin' | 'pause' | 'retry' | 'remove'; readonly key: string }
   | { readonly type: 'progress'; readonly key: string; readonly fraction: number }
   | { readonly type: 'done'; readonly key: string; readonly attachment: Attachment }
-  | { readonly type: 'fail'; readonly key: string; readonly message: string; readonly mayRetry: boolean };
+  | { readonly type: 'fail'; readonly key: string; readonly message: string; readonly mayRetry: boolean; readonly signIn: boolean };
 
 /** More at a time would only make each of them slower. */
 const AT_ONCE = 3;
@@ -48,7 +49,7 @@ export function step(drafts: Drafts, action: Step): Drafts {
     case 'done':
       return move(drafts, action.key, ['uploading'], { at: 'done', attachment: action.attachment });
     case 'fail':
-      return move(drafts, action.key, ['uploading'], { at: 'failed', message: action.message, mayRetry: action.mayRetry });
+      return move(drafts, action.key, ['uploading'], { at: 'failed', message: action.message, mayRetry: action.mayRetry, signIn: action.signIn });
     case 'retry':
       return move(drafts, action.key, ['failed'], { at: 'waiting' });
   }

@@ -3,5 +3,6 @@ import attachments from './attachments.css';
 import base from './base.css';
 import message from './message.css';
 import shell from './shell.css';
+import touch from './touch.css';
 
-export const elementCss = base + shell + attachments + message;
+export const elementCss = base + shell + attachments + message + touch;

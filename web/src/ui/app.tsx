@@ -78,6 +78,8 @@ function App(): JSX.Element {
   const isActive = (chat.transcript.thread.value?.status ?? { type: 'active' }).type === 'active';
   const questions = isActive ? chat.questions.value : null;
   const empty = chat.transcript.turns.value.length === 0 && chat.threadId.value === null;
+  // What the list of conversations covers is out of reach; failures beside it are said above it.
+  const isCovered = chat.isCovered.value;
   const loading = chat.phase.value === 'loading' && chat.transcript.turns.value.length === 0;
   return (
     <section ref={root} class={`app ${theme.colorScheme}`} data-scheme={theme.colorScheme} lang={language.value.tag} dir={directionOf(language.value.tag)} aria-label={frameTitle} onClick={(event) => onMarkdownClick(event, ui)} onKeyDown={toNextRegion} {...drop}>
@@ -87,11 +89,13 @@ function App(): JSX.Element {
           <Refusal {...blocked.value} />
         ) : (
           <>
-            {empty ? <StartScreen /> : <ThreadView loading={loading} />}
+            <div class="behind" inert={isCovered}>{empty ? <StartScreen /> : <ThreadView loading={loading} />}</div>
             <div class="foot">
               <Toast />
-              {questions === null ? <Composer /> : <Questions key={questions.id} />}
-              <Disclaimer />
+              <div class="behind" inert={isCovered}>
+                {questions === null ? <Composer /> : <Questions key={questions.id} />}
+                <Disclaimer />
+              </div>
             </div>
             {chat.historyOpen.value && <HistoryPanel />}
           </>

@@ -202,7 +202,7 @@ export function Composer(): JSX.Element {
                   }}
                 >
                   <Icon of={option.icon} size={15} />
-                  {option.shortLabel}
+                  <span>{option.shortLabel}</span>
                   {!option.pinned && <Icon of={X} size={13} />}
                 </button>
               );

@@ -7,6 +7,7 @@ import { Icon } from '../icons/icon';
 import type { Draft } from '../store/drafts';
 import { useLocale, useUi } from './context';
 import { FileName } from './file-name';
+import { SignIn } from './sign-in';
 import { Thumbnail } from './thumbnail';
 
 /** `refocus` is called when the last file went while one of the buttons here had the focus. */
@@ -50,6 +51,9 @@ export function DraftList({ refocus }: { readonly refocus: () => void }): JSX.El
           ))}
         </ul>
       )}
+      <div class="drafts-way">
+        <SignIn helps={drafts.some(({ state }) => state.at === 'failed' && state.signIn)} />
+      </div>
       <span class="visually-hidden" role="status">
         {attachments.announcement.value}
       </span>

@@ -32,7 +32,7 @@ export function useFocusKeeper(root: RefObject<HTMLElement | null>): void {
       }, 0);
     };
     const observer = new MutationObserver(keep);
-    observer.observe(app, { childList: true, subtree: true, attributes: true, attributeFilter: ['disabled'] });
+    observer.observe(app, { childList: true, subtree: true, attributes: true, attributeFilter: ['disabled', 'inert'] });
     app.addEventListener('focusin', onFocusIn);
     app.addEventListener('focusout', onFocusOut);
     return () => {
@@ -49,7 +49,7 @@ const REGIONS = ['.header', '.history', '.thread', '.start', '.composer, .questi
 export function toNextRegion(event: KeyboardEvent): void {
   const { currentTarget: app, target } = event;
   if (event.key !== 'F6' || !(app instanceof HTMLElement) || !(target instanceof Node)) return;
-  const regions = REGIONS.map((selector) => app.querySelector<HTMLElement>(selector)).filter((region) => region !== null);
+  const regions = REGIONS.map((selector) => app.querySelector<HTMLElement>(selector)).filter((region) => region !== null).filter((region) => region.closest('[inert]') === null);
   const from = regions.findIndex((region) => region.contains(target));
   const step = event.shiftKey ? -1 : 1;
   for (let tried = 1; tried <= regions.length; tried += 1) {
@@ -63,7 +63,7 @@ export function toNextRegion(event: KeyboardEvent): void {
 }
 
 function isUsable(node: HTMLElement): boolean {
-  return node.isConnected && !node.matches(':disabled');
+  return node.isConnected && !node.matches(':disabled, [inert] *');
 }
 
 function isNowhere(app: HTMLElement): boolean {

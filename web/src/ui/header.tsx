@@ -10,7 +10,7 @@ export function Header(): JSX.Element | null {
   const { header, history } = useOptions();
   if (!header.enabled) return null;
   const isBeside = chat.isHistoryBeside.value;
-  const inHistory = chat.historyOpen.value && !isBeside;
+  const inHistory = chat.isCovered.value;
   const title = inHistory ? t('history.title') : (header.titleText ?? chat.transcript.thread.value?.title ?? '');
   const usable = blocked.value === null;
   const started = chat.threadId.value !== null || chat.transcript.turns.value.length > 0;

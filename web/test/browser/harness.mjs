@@ -7,7 +7,7 @@ const FLAGS = [
   '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 
-export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+export const launch = (more = []) => chromium.launch({ executablePath: EXECUTABLE, args: [...FLAGS, ...more] });
 
 /** A page with one chat; `script` configures it and runs as an external file, as a strict CSP wants. */
 export function addPage(server, path, script, { csp = null, head = '', body = '<openai-chatkit id="chat"></openai-chatkit>' } = {}) {

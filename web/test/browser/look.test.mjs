@@ -13,6 +13,9 @@ before(async () => {
   [server, browser] = [await startServer({ slow: 0 }), await launch()];
   const page = (path, more = '') => addPage(server, path, `chat.setOptions({ api: { url: '/chatkit', uploadStrategy: { type: 'direct', uploadUrl: '/upload' } }, composer: { attachments: { enabled: true } }, threadItemActions: { feedback: true, retry: true }, startScreen: { prompts: [{ label: 'Where is my order?', prompt: 'hi' }] } ${more} });`, { head: HEAD });
   page('/chat');
+  page('/tools', `, composer: { attachments: { enabled: true }, dictation: { enabled: true }, models: [{ id: 'a', label: 'Fast' }], tools: [{ id: 's', label: 'Search the web', icon: 'globe' }] }`);
+  addPage(server, '/out', `chat.setOptions({ api: { url: '/chatkit', onSignIn() {} } });`, { head: HEAD });
+  addPage(server, '/arabic', `chat.setOptions({ api: { url: '/chatkit' }, locale: 'ar' });`, { head: HEAD });
   page('/wordy', `, header: { title: { text: 'A title that is far too long for the screen of a telephone' } }, composer: { placeholder: 'Ask anything about your orders, invoices and deliveries of this year' }`);
 });
 after(async () => {
@@ -88,6 +91,73 @@ test('the words of a notice have the width of the screen', () =>
     assert.ok(words.width > notice.width * 0.75, `${words.width} of ${notice.width}`);
     assert.ok(button.top >= words.bottom);
     near(button.left, words.left, 'the button begins where the words do');
+  }));
+
+test('buttons below a notice stand together, and in a narrower one each begins where the words do', async () => {
+  const refused = async (page) => {
+    server.state.refuse = { status: 401, message: 'Please sign in.', times: 1 };
+    await say(page, 'hello');
+    await page.locator('.notice .button').nth(1).waitFor();
+    const [[words], [first, second]] = [await boxes(page, '.notice-text'), await boxes(page, '.notice .button')];
+    near(first.left, words.left, 'the first button begins where the words do');
+    return { words, first, second };
+  };
+  await visit('/out', async (page) => {
+    const { first, second } = await refused(page);
+    assert.equal(second.top, first.top);
+    near(second.left - first.right, 10, 'the room between the buttons');
+  });
+  await visit('/out', async (page) => {
+    const { words, first, second } = await refused(page);
+    assert.ok(second.top >= first.bottom);
+    near(second.left, words.left, 'the second button begins where the words do');
+  }, { width: 280 });
+});
+
+test('on a telephone a chosen tool is an icon and the way to be rid of it, in line with the rest', () =>
+  visit('/tools', async (page) => {
+    await page.getByRole('button', { name: 'Tools' }).click();
+    await page.getByRole('option', { name: 'Search the web' }).click();
+    const chip = page.getByRole('button', { name: 'Search the web', pressed: true });
+    const [box, [send], [row], [model]] = [await chip.boundingBox(), await boxes(page, '.send'), await boxes(page, '.tools'), await boxes(page, '.chip.model > span')];
+    assert.ok(box.x >= row.left && box.x + box.width <= row.right, 'all of it is seen');
+    near(box.y + box.height / 2, (send.top + send.bottom) / 2, 'the middle of the chip and of Send');
+    assert.ok(box.height >= 44, `${box.height}`);
+    assert.ok(model.width >= 25, `the model is read: ${model.width}`);
+    await chip.locator('svg').last().click();
+    await chip.waitFor({ state: 'detached' });
+  }));
+
+test('titles of the history stand where the list begins, in whichever direction they read', async () => {
+  const list = async (page) => {
+    for (const title of ['A trip', 'خطة السفر']) server.state.threads.set(title, { id: title, title, created_at: new Date().toISOString(), items: [] });
+    await page.locator('.history-button').click();
+    await page.locator('.history-open').nth(1).waitFor();
+    return page.locator('.history-open').evaluateAll((all) => all.map((node) => {
+      const words = document.createRange();
+      words.selectNodeContents(node);
+      const [inner, outer] = [words.getBoundingClientRect(), node.getBoundingClientRect()];
+      return { left: inner.left - outer.left, right: outer.right - inner.right };
+    }));
+  };
+  await visit('/chat', async (page) => {
+    for (const { left } of await list(page)) near(left, 12, 'from the left');
+  });
+  await visit('/arabic', async (page) => {
+    for (const { right } of await list(page)) near(right, 12, 'from the right');
+  });
+});
+
+test('the word of a pill stands in its middle, and the first action below the first letter of its answer', () =>
+  visit('/chat', async (page) => {
+    await say(page, 'markdown please');
+    await answered(page);
+    const [[pill], [count]] = [await boxes(page, '.sources summary'), await boxes(page, '.sources .count')];
+    near((pill.top + pill.bottom) / 2, (count.top + count.bottom) / 2, 'the middles');
+    await page.locator('.sources summary').click();
+    for (const { height } of await boxes(page, '.source-list a.source')) assert.ok(height >= 44, `${height}`);
+    const [[icon], [answer]] = [await boxes(page, '.turn-actions svg'), await boxes(page, '.assistant-message .markdown')];
+    assert.ok(Math.abs(icon.left - answer.left) <= 3, `${icon.left} and ${answer.left}`);
   }));
 
 test('several lines have the whole width of the composer, and one line has it back', () =>

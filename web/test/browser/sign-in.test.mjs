@@ -5,6 +5,7 @@ import { seriousFindings } from './axe.mjs';
 import { addPage, answered, eventsOf, launch, ready, say } from './harness.mjs';
 import { focused } from './scene.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
+import { newFiles } from './uploads.mjs';
 
 let server;
 let browser;
@@ -20,6 +21,9 @@ before(async () => {
   page('/hosted', `chat.setOptions({ api: { getClientSecret, onSignIn } });`);
   page('/without', `window.isIn = false; chat.setOptions({ api: { getClientSecret } });`);
   page('/custom', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev', fetch: (...request) => window.isIn ? fetch(...request) : Promise.reject(new Error('Your session has ended.')), onSignIn } });`);
+  const attachments = 'composer: { attachments: { enabled: true } }';
+  page('/files', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev', uploadStrategy: { type: 'two_phase' }, onSignIn }, ${attachments} });`);
+  page('/hosted-files', `chat.setOptions({ api: { getClientSecret, onSignIn }, ${attachments} });`);
   page('/visitor', `chat.setOptions({ api: { clientToken: 'pk_test_visitor', onSignIn } });`);
   page('/away', `chat.setOptions({ api: { getClientSecret: () => Promise.reject(new TypeError('Failed to fetch')), onSignIn } });`);
 });
@@ -35,6 +39,7 @@ async function visit(path, run, context = {}) {
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
   server.state.refuse = null;
+  server.state.files = newFiles();
   server.state.threads.clear();
   try {
     await page.goto(server.origin + path);
@@ -131,6 +136,59 @@ test('the list of conversations', () =>
     await page.getByRole('alert').waitFor({ state: 'detached' });
     await page.locator('.history-open').getByText('first').waitFor();
     await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.closest('.history') !== null && window.chat.shadowRoot.activeElement !== null);
+  }));
+
+test('a file: one way back in for all that were refused, by the announcement or by the bytes, and then they are sent', () =>
+  visit('/files', async (page) => {
+    const choose = (...names) => page.locator('input[type=file]').setInputFiles(names.map((name) => ({ name, mimeType: 'text/plain', buffer: Buffer.from('milk') })));
+    const way = page.locator('.composer').getByRole('button', { name: 'Sign in again' });
+    const signsIn = async () => {
+      await way.focus();
+      await page.keyboard.press('Enter');
+      await page.waitForFunction(() => window.finish !== undefined);
+      await page.evaluate(() => { window.finish(); delete window.finish; });
+    };
+    await field(page).fill('my list');
+    server.state.refuse = { status: 401, message: 'Please sign in.', times: 2 };
+    await choose('a.txt', 'b.txt');
+    await page.locator('.draft.failed').nth(1).waitFor();
+    assert.equal(await way.count(), 1);
+    assert.equal(await page.locator('.draft.failed').first().getByText('Please sign in.').count(), 1);
+    assert.deepEqual(await seriousFindings(page, 'light'), []);
+    await signsIn();
+    await page.locator('.draft.done').nth(1).waitFor();
+    assert.equal(await way.count(), 0);
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('textarea'));
+    server.state.files.refuse = { status: 401, message: 'Who are you?' };
+    await choose('c.txt');
+    await page.locator('.draft.failed', { hasText: 'c.txt' }).getByText('Who are you?').waitFor();
+    // Signed in, but still refused: it is said again, and the way is there again.
+    await signsIn();
+    await page.waitForFunction(() => window.events.filter(([name]) => name === 'error').length === 4);
+    await page.locator('.draft.failed').waitFor();
+    server.state.files.refuse = null;
+    await signsIn();
+    await page.locator('.draft.done').nth(2).waitFor();
+    await page.keyboard.press('Enter');
+    await answered(page);
+    assert.equal(await page.locator('.attachment-file').count(), 3);
+    // What has nothing to do with a login offers none, and a file that failed so is not sent by one.
+    server.state.files.refuse = { status: 500, message: 'Not today.' };
+    await choose('d.txt');
+    await page.locator('.draft.failed').waitFor();
+    assert.equal(await way.count(), 0);
+  }));
+
+test('a file of the hosted door, whose secret the page cannot renew: in its words', () =>
+  visit('/hosted-files', async (page) => {
+    await say(page, 'first');
+    await answered(page);
+    await signOut(page);
+    await page.locator('input[type=file]').setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('milk') });
+    await page.locator('.draft.failed').getByText('Your session has ended.').waitFor();
+    await page.locator('.composer').getByRole('button', { name: 'Sign in again' }).click();
+    await page.evaluate(() => window.finish());
+    await page.locator('.draft.done').waitFor();
   }));
 
 test('in the language of the page', () => visit('/out?locale=de', (page) => page.getByRole('alert').getByRole('button', { name: 'Neu anmelden' }).waitFor()));

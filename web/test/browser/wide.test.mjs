@@ -74,6 +74,77 @@ test('narrower, it covers the conversation and goes with the choice; a window th
     await page.locator('.history').waitFor({ state: 'detached' });
   }, { width: 900 }));
 
+/** What Tab meets on its way round the chat, by the name of the region. */
+async function tabbed(page, presses = 24) {
+  const seen = new Set();
+  for (let press = 0; press < presses; press += 1) {
+    await page.keyboard.press('Tab');
+    seen.add(await region(page));
+  }
+  seen.delete('none');
+  return [...seen].toSorted();
+}
+/** What a screen reader is told of, by role. */
+async function told(page, roles) {
+  const devtools = await page.context().newCDPSession(page);
+  const { nodes } = await devtools.send('Accessibility.getFullAXTree');
+  await devtools.detach();
+  return roles.filter((role) => nodes.some((node) => !node.ignored && node.role?.value === role));
+}
+
+test('what the history covers is out of reach, of Tab, of F6 and of screen readers, until it is closed', () =>
+  theatre.scene(hello, async (page) => {
+    await answered(page);
+    const history = () => page.getByRole('button', { name: 'History', exact: true });
+    assert.deepEqual(await told(page, ['log', 'textbox']), ['log', 'textbox']);
+    await history().click();
+    await page.locator('.history-open').waitFor();
+    assert.deepEqual(await told(page, ['log', 'textbox']), []);
+    assert.deepEqual(await tabbed(page), ['header', 'history']);
+    await page.locator('.history-open').focus();
+    for (const expected of ['header', 'history']) {
+      await page.keyboard.press('F6');
+      assert.equal(await region(page), expected);
+    }
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('.history-button'));
+    assert.deepEqual(await tabbed(page), ['composer', 'header', 'thread']);
+    assert.deepEqual(await told(page, ['log', 'textbox']), ['log', 'textbox']);
+    // A page that asks for the text field gets it.
+    await history().click();
+    await page.evaluate(() => window.chat.focusComposer());
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('textarea'));
+    assert.equal(await page.locator('.history').count(), 0);
+  }));
+
+test('a failure beside the history is said above it and can be put away', () =>
+  theatre.scene(hello, async (page) => {
+    await answered(page);
+    await page.getByRole('button', { name: 'History', exact: true }).click();
+    theatre.server.state.refuse = { status: 500, message: 'Not today.', times: 1 };
+    await page.getByRole('button', { name: 'Delete: play' }).click();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.locator('.toast', { hasText: 'Not today.' }).waitFor();
+    assert.deepEqual(await told(page, ['alert']), ['alert']);
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+    await page.locator('.toast').waitFor({ state: 'detached' });
+  }));
+
+test('beside the conversation it puts nothing out of reach; a window that narrows hands the focus to it', () =>
+  theatre.scene(hello, async (page) => {
+    await answered(page);
+    await page.getByRole('button', { name: 'History', exact: true }).click();
+    await page.locator('.history-open').waitFor();
+    assert.deepEqual(await tabbed(page), ['composer', 'header', 'history', 'thread']);
+    assert.deepEqual(await told(page, ['log', 'textbox']), ['log', 'textbox']);
+    await page.getByPlaceholder('Message the AI').focus();
+    await page.setViewportSize({ width: 500, height: 700 });
+    await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.matches('.history'));
+    await page.setViewportSize({ width: 1100, height: 700 });
+    await page.locator('.history.beside').waitFor();
+    assert.deepEqual(await told(page, ['log', 'textbox']), ['log', 'textbox']);
+  }, { width: 1100 }));
+
 test('F6 leads from region to region and round, with Shift backwards', () =>
   theatre.scene(hello, async (page) => {
     await answered(page);

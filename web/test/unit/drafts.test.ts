@@ -22,7 +22,7 @@ describe('the states', () => {
   });
 
   test('lead from failed to another attempt', () => {
-    const failed = run(added, { type: 'begin', key: 'a' }, { type: 'fail', key: 'a', message: 'no', mayRetry: true });
+    const failed = run(added, { type: 'begin', key: 'a' }, { type: 'fail', key: 'a', message: 'no', mayRetry: true, signIn: false });
     expect(obstacle(failed)).toBe('failed');
     expect(step(failed, { type: 'retry', key: 'a' })[0]?.state).toEqual({ at: 'waiting' });
   });
@@ -41,7 +41,7 @@ describe('the states', () => {
     const action = fc.oneof(
       fc.record({ type: fc.constantFrom('pause' as const, 'retry' as const, 'remove' as const), key }),
       fc.record({ type: fc.constant('progress' as const), key, fraction: fc.double({ noNaN: true }) }),
-      fc.record({ type: fc.constant('fail' as const), key, message: fc.string(), mayRetry: fc.boolean() }),
+      fc.record({ type: fc.constant('fail' as const), key, message: fc.string(), mayRetry: fc.boolean(), signIn: fc.boolean() }),
       fc.record({ type: fc.constant('done' as const), key, attachment: fc.constant(attachment('1')) }),
     );
     fc.assert(
@@ -244,12 +244,13 @@ describe('a failure', () => {
     [new RequestError('status 502', { status: 502 }), translate('attach.server'), true],
     [new TypeError('Failed to fetch'), translate('attach.network'), true],
     [new DOMException('of a fetch of the page', 'AbortError'), translate('attach.server'), true],
+    [new RequestError('Please sign in.', { status: 401, forUser: true }), 'Please sign in.', true],
   ])('%s is shown and reported', async (error, message, mayRetry) => {
     const { drafts, uploads, report, settle } = setUp();
     drafts.add([text('a')]);
     uploads[0]!.fail(error);
     await settle();
-    expect(drafts.list.value[0]?.state).toEqual({ at: 'failed', message, mayRetry });
+    expect(drafts.list.value[0]?.state).toEqual({ at: 'failed', message, mayRetry, signIn: error instanceof RequestError && error.status === 401 });
     expect(report.mock.calls).toEqual([[error]]);
     expect(drafts.announcement.value).toBe(`a was not uploaded: ${message}`);
   });

@@ -56,8 +56,11 @@ async function write({ send, wait }, text, { pause = 60, whole = true } = {}) {
   if (whole) send({ type: 'thread.item.done', item: { ...item, content: [{ type: 'output_text', text, annotations: [] }] } });
 }
 
-/** Whether the page of “A login that has ended” has signed somebody in. */
+/** Whether the page of “A login that has ended” or “Files that were refused” has signed somebody in. */
 let isIn = false;
+
+const WITH_FILES = { composer: { attachments: { enabled: true } } };
+const file = (name, type) => new File(['A file of the gallery.'], name, { type });
 
 export const SCENES = [
   ['Before', [
@@ -80,6 +83,7 @@ export const SCENES = [
   ['People', [
     { name: 'A long message', items: [asked('Line after line of what somebody pasted.\n'.repeat(40)), said('That was long.')] },
     { name: 'Files and a quotation', items: [asked('What does this say?', { quoted_text: 'The team plan costs 12 € a month.', attachments: [{ type: 'file', id: 'f1', name: 'contract-2026.pdf', mime_type: 'application/pdf' }, { type: 'image', id: 'f2', name: 'door.svg', mime_type: 'image/svg+xml', preview_url: new URL('icon.svg', import.meta.url).href }] }), said('It says what it costs.')] },
+    { name: 'Files before they are sent', options: WITH_FILES, then: (chat) => chat.setComposerValue({ text: 'What do these say?', files: [file('contract-2026.pdf', 'application/pdf'), file('the minutes of the meeting in Lisbon, revised.txt', 'text/plain')] }) },
     { name: 'Right to left', items: [asked('ما هي الأسعار؟'), said('الخطة المجانية بلا تكلفة، و**خطة الفريق** 12 يورو.')] },
     { name: 'Questions instead of the text field', items: [asked('Plan a trip'), QUESTIONS] },
     { name: 'Answered questions', items: [asked('Plan a trip'), { ...QUESTIONS, id: 'answered', status: 'answered', inputs: [{ ...QUESTIONS.inputs[0], answer: { values: ['In spring'] } }, { ...QUESTIONS.inputs[1], answer: { skipped: true } }] }, said('In spring, then.')] },
@@ -89,6 +93,7 @@ export const SCENES = [
     { name: 'An answer that failed', play: async (stage) => { await write(stage, 'This begins well, but', { whole: false }); stage.send({ type: 'error', code: 'custom', message: 'The model is out of credit. Ask the owner of this site.', allow_retry: true }); } },
     { name: 'The server cannot be reached', play: async () => { throw new TypeError('Failed to fetch'); } },
     { name: 'A login that has ended', signIn: () => { isIn = true; }, play: async (stage) => { if (!isIn) throw new Error('Your session has ended.'); isIn = false; await write(stage, 'Welcome back.'); } },
+    { name: 'Files that were refused', options: WITH_FILES, signIn: () => { isIn = true; }, refuse: (name) => (name === 'film.mov' ? { status: 413, message: 'A file may have 10 MB here.' } : isIn ? undefined : { status: 401, message: 'Your session has ended.' }), then: (chat) => { isIn = false; return chat.setComposerValue({ files: [file('contract-2026.pdf', 'application/pdf'), file('film.mov', 'video/quicktime')] }); } },
     { name: 'A conversation that is gone', gone: true },
     { name: 'Locked', status: { type: 'locked', reason: 'Waiting for approval' }, items: [asked('May I?'), said('Somebody has to allow it first.')] },
     { name: 'Closed', status: { type: 'closed', reason: 'This case is solved.' }, items: [asked('Thanks'), said('You are welcome.')] },

@@ -22,6 +22,11 @@ async function answer(shown, init) {
       if (shown.never) return never(init.signal);
       if (shown.gone) return json(404, { error: { message: 'This conversation is gone.', code: 'not_found' } });
       return json(200, { id: params.thread_id, title: shown.name, created_at: THREADS[0].created_at, status: shown.status ?? { type: 'active' }, items: { data: shown.items ?? [], has_more: false } });
+    case 'attachments.create': {
+      const { status, message } = shown.refuse?.(params.name) ?? {};
+      if (status !== undefined) return json(status, { error: { message } });
+      return json(200, { id: `file_${params.name}`, type: params.mime_type.startsWith('image/') ? 'image' : 'file', name: params.name, mime_type: params.mime_type, upload_descriptor: { url: '../chatkit/gallery', method: 'PUT' } });
+    }
     case 'items.list':
       return json(200, { data: shown.items ?? [], has_more: false });
     case 'threads.create':
@@ -82,7 +87,7 @@ async function show() {
   const isLoaded = shown.items !== undefined || shown.never || shown.gone;
   chat.setOptions({
     // A key that is none is asked about at the real server, and refused by it.
-    api: { url: new URL('../chatkit/gallery', import.meta.url).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: (_, init) => answer(shown, init), ...(shown.signIn === undefined ? {} : { onSignIn: shown.signIn }) },
+    api: { url: new URL('../chatkit/gallery', import.meta.url).href, domainKey: shown.refusal ? 'dk_test_none' : '', uploadStrategy: { type: 'two_phase' }, fetch: async (_, init) => (init.method === 'PUT' ? new Response(null, { status: 204 }) : answer(shown, init)), ...(shown.signIn === undefined ? {} : { onSignIn: shown.signIn }) },
     locale: value('locale'),
     theme: { colorScheme: value('scheme'), radius: value('radius'), density: value('density') },
     threadItemActions: { feedback: true, retry: true },
