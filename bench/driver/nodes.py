@@ -1,4 +1,4 @@
-"""What it costs that several nodes share the work, and that an answer is read at another node than the one that has it."""
+"""What it costs that several nodes share the work, and that an answer is read at another node than its own."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,8 +12,8 @@ PEOPLE = 100
 
 
 def nodes(rate: int = 100, seconds: float = 8, rounds: int = 2, turns: int = 150, answers: int = 40):
-    """The same load on one node and spread over two, in turns; then answers that are read where they are written, and at
-    the other node. The nodes share the server's core, as one node has it; PostgreSQL and Redis are on the rig's."""
+    """The same load on one node and spread over two, in turns; then answers that are read where they are written, and
+    at the other node. The nodes share the server's core, as one node has it; the rig's has PostgreSQL and Redis."""
 
     def scenario(subject: Subject) -> Row:
         where = (RIG_CORE, SERVER_CORE)

@@ -14,8 +14,8 @@ PEOPLE = 200
 
 
 def turns_of_many(subject: Subject, seconds: float = 6) -> Row:
-    """Turns of one token, 16 at a time, each on a new connection and in a new thread, of 200 people in turn: one person's
-    turns would wait for one another, where a commit waits for the disk."""
+    """Turns of one token, 16 at a time, each on a new connection and in a new thread, of 200 people in turn: one
+    person's turns would wait for one another, where a commit waits for the disk."""
     who = ()
     if subject.server.identity:
         who = ("--bearers", tokens(subject.place, "people", PEOPLE, of="valid"))
@@ -76,8 +76,8 @@ class Tables:
 
 
 def pages(sizes=SIZES, seconds: float = 1.5):
-    """The first page of somebody's threads, and one in their middle, for people with 100 to a million of them, one request
-    after the other. All of them are in the same database."""
+    """The first page of somebody's threads, and one in their middle, for people with 100 to a million of them, one
+    request after the other. All of them are in the same database."""
 
     def scenario(subject: Subject) -> Row:
         tables, path = Tables(subject), subject.server.path

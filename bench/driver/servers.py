@@ -72,7 +72,7 @@ class Server:
     identity: bool = False
     """Whether each request carries a signed token, which the server checks."""
     on_postgresql: bool = False
-    """Whether it gets a PostgreSQL of its own, which then runs on the rig's core: the server keeps its own for itself."""
+    """Whether it gets a PostgreSQL of its own. It runs on the rig's core: the server keeps its own for itself."""
 
     def body(self, model: str) -> str:
         return create_thread(model) if self.format == "chatkit" else completion(model)

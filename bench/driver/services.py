@@ -1,4 +1,4 @@
-"""The services that servers stand on: a PostgreSQL and a Redis of their own, which are gone with whoever started them."""
+"""The services that servers stand on: a PostgreSQL and a Redis of their own, which end with whoever started them."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ def version(program: str | None) -> str:
 class Postgresql(Process):
     """A PostgreSQL with its defaults, so one that waits for the disk, in a folder that goes with it.
 
-    TMPDIR says where the folder is. Its processes belong to the user `postgres` when we are root, which it refuses to be.
+    TMPDIR says where the folder is. When we are root, which it refuses to be, its processes are the user postgres's.
     """
 
     def __init__(self, core: int | str):

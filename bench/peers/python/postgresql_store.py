@@ -1,8 +1,8 @@
 """A store for `openai-chatkit` on PostgreSQL, after the one that its documentation shows: rows of JSONB.
 
 Where the documentation leaves things out, this does what a careful person would: asyncpg, whose calls do not hold up the
-event loop, with a pool of 16 connections, prepared statements, the indexes that paging needs, and `ON CONFLICT` where a
-row is saved again. asyncpg takes JSONB as text, so pydantic reads and writes it once.
+event loop, with a pool of 16 connections, prepared statements, the indexes that paging needs, and `ON CONFLICT` where
+a row is saved again. asyncpg takes JSONB as text, so pydantic reads and writes it once.
 """
 
 import os

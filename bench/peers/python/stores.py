@@ -1,4 +1,7 @@
-"""Two stores for `openai-chatkit`: memory, and SQLite as a careful person would write it. `postgresql_store` is a third."""
+"""Two stores for `openai-chatkit`: memory, and SQLite as a careful person would write it.
+
+A third one, for PostgreSQL, is `postgresql_store`.
+"""
 
 import sqlite3
 from collections import defaultdict
