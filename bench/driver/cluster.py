@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from driver.loads import Row, Subject, finish
-from driver.processes import Process, free_port, get
+from driver.processes import RIG_CORE, SERVER_CORE, Process, core_busy_micros, free_port, get
 from driver.servers import SERVERS, tokens
 from driver.services import Postgresql, Redis
 
@@ -88,8 +88,10 @@ STREAM = ("--format", "chatkit")
 
 
 def run_beside(cluster: Cluster, commands: list[list[str]]) -> tuple[list[Row], dict[str, float], float]:
-    """Runs load clients at once to their end: what each reports, the CPU time of each part meanwhile, and the time."""
+    """Runs load clients at once to their end: what each reports, the CPU time of each part meanwhile, and the time. What
+    others take of the two cores is a part as well."""
     before, began = cluster.cpu(), time.monotonic()
+    busy = sum(map(core_busy_micros, {RIG_CORE, SERVER_CORE}))
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     try:
         finished = [finish(child) for child in children]
@@ -101,6 +103,8 @@ def run_beside(cluster: Cluster, commands: list[list[str]]) -> tuple[list[Row], 
     elapsed = time.monotonic() - began
     cpu = {name: now - before[name] for name, now in cluster.cpu().items()}
     cpu["client"] = sum(client for _, client in finished)
+    busy = sum(map(core_busy_micros, {RIG_CORE, SERVER_CORE})) - busy
+    cpu["others"] = max(0.0, busy - sum(cpu.values()))
     return [json.loads(output) for output, _ in finished], cpu, elapsed
 
 

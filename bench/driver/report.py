@@ -4,7 +4,7 @@ from statistics import median
 
 from driver.bars import Refused, path
 
-PARTS = ("vestibule", "postgresql", "redis", "model", "client")
+PARTS = ("vestibule", "postgresql", "redis", "model", "client", "others")
 
 COLUMNS = {
     "saturated": [

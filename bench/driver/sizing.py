@@ -21,7 +21,7 @@ CARRIED = 0.98
 
 
 def sizing(rates=RATES, seconds: float = 8):
-    """Doubles as its own ramp: each rate for some seconds, until one is not carried."""
+    """Each rate for some seconds, also those behind one that was not carried: a neighbour may have been in the way."""
 
     def scenario(subject: Subject) -> Row:
         with Cluster(subject, "sizing", 1, BOTH, BOTH) as cluster:
@@ -35,11 +35,10 @@ def sizing(rates=RATES, seconds: float = 8):
                 row["steps"].append(one)
                 row["failed"] += one["failed"]
                 row["failures"] |= one["failures"]
-                if not one["carried"]:
-                    break
             carried = [one for one in row["steps"] if one["carried"]]
             row["rate"] = carried[-1]["rate"] if carried else 0
             row["reached"] = max(min(one["reads_per_second"], one["runs_per_second"]) for one in row["steps"])
+            row["others_busy"] = max(one["cores"]["others"] for one in row["steps"]) / 2
             return row | {"at_rate": (carried or row["steps"])[-1]}
 
     return scenario

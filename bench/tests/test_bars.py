@@ -166,6 +166,14 @@ class TheBars(unittest.TestCase):
             rows = [row("vestibule-nodes", scenario="sizing", rate=carried)]
             self.assertEqual(bar.judge(rows)["holds"], holds)
 
+    def test_a_load_that_others_were_in_the_way_of_is_refused_unless_it_was_carried(self):
+        (bar,) = self.of("sizing")
+        judged = [
+            bar.judge([row("vestibule-nodes", scenario="sizing", rate=rate, others_busy=0.6)]) for rate in (400, 500)
+        ]
+        self.assertNotIn("median", judged[0])
+        self.assertTrue(judged[1]["holds"])
+
     def test_what_several_nodes_cost(self):
         for shared, read in ((1.05, 1.3), (1.2, 1.5)):
             rows = [row("vestibule-nodes", scenario="nodes", shared=shared, tokens_read={"ratio": read})]
