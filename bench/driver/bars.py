@@ -52,7 +52,7 @@ def ratio(metric: str) -> Callable[[Row, Row], float]:
 def check_others(row: Row):
     # On the direct way nothing runs on the server's core.
     if row["server"] != "direct" and row["others_busy"] > OTHERS:
-        raise Refused(f"others took {row['others_busy']:.0%} of the server's core")
+        raise Refused(f"others took {row['others_busy']:.0%} of a core")
 
 
 def rate(metric: str) -> Callable[[Row, Row], float]:
@@ -93,6 +93,28 @@ def own(metric: str) -> Callable[[Row, Row], float]:
 def to_own(metric: str, other: str) -> Callable[[Row, Row], float]:
     """The subject's own value, divided by another one of its own."""
     return lambda subject, _: path(subject, metric) / path(subject, other)
+
+
+def flat(part: str) -> Callable[[Row, Row], float]:
+    """The slowest median to the fastest, over how much there is."""
+
+    def value(subject: Row, _: Row) -> float:
+        check_others(subject)
+        medians = [path(step, f"{part}.whole_us.p50") for step in path(subject, "steps")]
+        return max(medians) / min(medians)
+
+    return value
+
+
+def carried(wanted: float) -> Callable[[Row, Row], float]:
+    """The rate that went through. One that is too low says nothing when others took the cores."""
+
+    def value(subject: Row, _: Row) -> float:
+        if path(subject, "rate") < wanted:
+            check_others(subject)
+        return subject["rate"]
+
+    return value
 
 
 def added_meanwhile(metric: str) -> Callable[[Row, Row], float]:
@@ -136,13 +158,17 @@ class Bar:
     limit: float
     at_most: bool = True
     unit: str = "×"
+    subject: str = "vestibule"
+    """The server that the bar is for."""
 
     def holds(self, value: float) -> bool:
         return value <= self.limit if self.at_most else value >= self.limit
 
-    def judge(self, rows: list[Row], subject: str = "vestibule") -> Row | None:
-        """The verdict over all rounds; None when the run had not both rows."""
+    def judge(self, rows: list[Row], subject: str | None = None) -> Row | None:
+        """The verdict over all rounds, for another server than the bar's if one is named; None when the run had not both
+        rows."""
         values, refusals = [], []
+        subject = subject or self.subject
         peer = subject if self.peer == SELF else self.peer
         for mine in (row for row in rows if (row["server"], row["scenario"]) == (subject, self.scenario)):
             theirs = [
@@ -173,6 +199,8 @@ class Bar:
 CPU = "cpu_us_per_token"
 COST = "cpu_us_per_request"
 AUTH = "authentication"
+TURNS = "turns-postgresql"
+NODES = "vestibule-nodes"
 
 BARS = [
     Bar("CPU per token, saturated, to the limit line", "saturated", "limit", ratio(CPU), 1.15),
@@ -238,4 +266,20 @@ BARS = [
         10_000,
         unit=" µs",
     ),
+    *(
+        Bar(f"{what}, openai-chatkit{name}", TURNS, f"python-{db}", value, 10, False, subject=f"vestibule-{db}")
+        for name, db in ((" with PostgreSQL", "postgresql"), (", no wait for the disk", "postgresql-process"))
+        for what, value in (
+            ("CPU per one-token turn", times_better(COST)),
+            ("one-token turns a second", rate("requests_per_second")),
+        )
+    ),
+    *(
+        Bar(f"{what} page of 10² to 10⁶ threads, slowest to fastest, {on}", "pages", SELF, flat(part), 1.5, subject=who)
+        for on, who in (("PostgreSQL", "vestibule-postgresql"), ("SQLite", "vestibule"))
+        for what, part in (("first", "first"), ("middle", "middle"))
+    ),
+    Bar("reads and runs a second, both at once", "sizing", SELF, carried(500), 500, False, "", NODES),
+    Bar("CPU a turn, two nodes to one", "nodes", SELF, own("shared"), 1.1, subject=NODES),
+    Bar("CPU a token, read at the other node", "nodes", SELF, own("tokens_read.ratio"), 1.4, subject=NODES),
 ]

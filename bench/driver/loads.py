@@ -65,13 +65,15 @@ def measure(subject: Subject, command: list[str]) -> Row:
     counters = None
     if subject.count_instructions:
         counters = Instructions(subject.process, subject.place.folder)
-    core = core_busy_micros(SERVER_CORE)
+    core, rig_core = core_busy_micros(SERVER_CORE), core_busy_micros(RIG_CORE)
     server, upstream = subject.process.cpu_micros(), subject.upstream.cpu_micros()
+    beside = subject.process.cpu_beside()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output, client = finish(child)
     server = subject.process.cpu_micros() - server
     upstream = subject.upstream.cpu_micros() - upstream
-    core = core_busy_micros(SERVER_CORE) - core
+    core, rig_core = core_busy_micros(SERVER_CORE) - core, core_busy_micros(RIG_CORE) - rig_core
+    beside = {name: now - beside[name] for name, now in subject.process.cpu_beside().items()}
     row = json.loads(output)
     elapsed = row["elapsed_us"]
     row["server_cpu_us"] = server
@@ -79,12 +81,21 @@ def measure(subject: Subject, command: list[str]) -> Row:
     row["rig_busy"] = (client + upstream) / elapsed
     row["core_busy"] = core / elapsed
     row["others_busy"] = max(0.0, core - (server if subject.server.start else 0)) / elapsed
+    if beside:
+        # They run on the rig's core, so whoever else does is in their way too.
+        others = rig_core - client - upstream - sum(beside.values())
+        row["others_busy"] = max(row["others_busy"], others / elapsed)
+        row["beside_busy"] = sum(beside.values()) / elapsed
+        row["rig_core_busy"] = rig_core / elapsed
     if row["tokens"]:
         row["cpu_us_per_token"] = server / row["tokens"]
         row["tokens_per_second"] = row["tokens"] / elapsed * 1_000_000
     if row["completed"]:
         row["cpu_us_per_request"] = server / row["completed"]
         row["requests_per_second"] = row["completed"] / elapsed * 1_000_000
+        for name, cpu in beside.items():
+            row[f"{name}_cpu_us_per_request"] = cpu / row["completed"]
+        row["whole_cpu_us_per_request"] = (server + sum(beside.values())) / row["completed"]
     if counters:
         for name, count in counters.read().items():
             row[f"{name}_instructions_per_token"] = count / max(row["tokens"], 1)

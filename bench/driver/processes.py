@@ -49,9 +49,9 @@ def core_busy_micros(core: int) -> float:
 
 
 class Process:
-    """A server and its children, pinned to one core."""
+    """A server and its children, pinned to one core, or to several ("0,1")."""
 
-    def __init__(self, command, core: int, log: Path, environment=None, folder=None):
+    def __init__(self, command, core: int | str, log: Path, environment=None, folder=None):
         with open(log, "ab") as output:
             self.child = subprocess.Popen(
                 ["taskset", "--cpu-list", str(core), *map(str, command)],
@@ -63,6 +63,8 @@ class Process:
                 start_new_session=True,
             )
         self.log = log
+        self.beside: dict[str, Process] = {}
+        """What it needs and what ends with it: its database, for example."""
 
     def __enter__(self):
         return self
@@ -71,7 +73,14 @@ class Process:
         self.stop()
 
     def stop(self):
-        """Asks every process of the tree to end, and insists after five seconds."""
+        """Asks every process of the tree to end, and insists after five seconds; then whatever stands beside it."""
+        try:
+            self.end()
+        finally:
+            for service in self.beside.values():
+                service.stop()
+
+    def end(self):
         tree = self.tree()
         for sign in (signal.SIGTERM, signal.SIGKILL):
             for pid in tree:
@@ -111,6 +120,10 @@ class Process:
                 continue
             ticks += int(fields[11]) + int(fields[12])
         return ticks * TICK_MICROS
+
+    def cpu_beside(self) -> dict[str, float]:
+        """The same of each that stands beside it."""
+        return {name: service.cpu_micros() for name, service in self.beside.items()}
 
     def pss_kib(self) -> int:
         """Memory in KiB, shared pages divided among those who share them."""

@@ -12,12 +12,14 @@ from driver.servers import create_thread
 
 class Answer:
     """A stream that this process began and keeps open. It is read as far as the thread's id, and from there on at so
-    many bytes a second, or not at all."""
+    many bytes a second, or not at all. Where it `comes_back`, the answer goes on when it is closed."""
 
-    def __init__(self, subject: Subject, model: str, bytes_a_second: int = 0):
+    def __init__(self, subject: Subject, model: str, bytes_a_second: int = 0, comes_back: bool = False):
         body = create_thread(model).encode()
         head = f"POST {subject.server.path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n"
         head += f"authorization: Bearer {subject.bearer}\r\ncontent-type: application/json\r\n"
+        if comes_back:
+            head += "vestibule-client: resume\r\n"
         self.socket = socket.socket()
         # The kernel's buffers would hold what a slow reader has not read.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -4,6 +4,8 @@ from statistics import median
 
 from driver.bars import Refused, path
 
+PARTS = ("vestibule", "postgresql", "redis", "model", "client", "others")
+
 COLUMNS = {
     "saturated": [
         ("CPU µs/token", "cpu_us_per_token", "{:.1f}"),
@@ -100,6 +102,59 @@ COLUMNS = {
         ("user instr./token", "user_instructions_per_token", "{:,.0f}"),
         ("user instr./turn, beside its tokens", "user_instructions_per_turn", "{:,.0f}"),
     ],
+    "turns-postgresql": [
+        ("turns/s", "requests_per_second", "{:,.0f}"),
+        ("CPU µs/turn", "cpu_us_per_request", "{:,.0f}"),
+        ("PostgreSQL's", "postgresql_cpu_us_per_request", "{:,.0f}"),
+        ("both", "whole_cpu_us_per_request", "{:,.0f}"),
+        ("turn p50 µs", "whole_us.p50", "{:,.0f}"),
+        ("turn p99 µs", "whole_us.p99", "{:,.0f}"),
+        ("server busy", "server_busy", "{:.0%}"),
+        ("rig's core busy", "rig_core_busy", "{:.0%}"),
+        ("others", "others_busy", "{:.0%}"),
+    ],
+    "pages": [("filled in s", "fill_seconds", "{:.0f}"), ("others", "others_busy", "{:.0%}")],
+    "pages, in steps": [
+        (f"{part} {quantile} µs", f"{part}.whole_us.{quantile}", "{:,.0f}")
+        for part in ("first", "middle")
+        for quantile in ("p50", "p99")
+    ],
+    "sizing": [
+        ("carried a second, of each", "rate", "{:,.0f}"),
+        ("most reached", "reached", "{:,.0f}"),
+        ("read p50 µs", "at_rate.read.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "at_rate.read.whole_us.p99", "{:,.0f}"),
+        ("first event p50 µs", "at_rate.begun.first_event_us.p50", "{:,.0f}"),
+        ("p99 µs", "at_rate.begun.first_event_us.p99", "{:,.0f}"),
+        ("errors", "failed", "{:.0f}"),
+        *((f"cores: {part}", f"at_rate.cores.{part}", "{:.2f}") for part in PARTS),
+    ],
+    "sizing, in steps": [
+        ("reads/s", "reads_per_second", "{:,.0f}"),
+        ("runs/s", "runs_per_second", "{:,.0f}"),
+        ("read p50 µs", "read.whole_us.p50", "{:,.0f}"),
+        ("p99 µs", "read.whole_us.p99", "{:,.0f}"),
+        ("first event p50 µs", "begun.first_event_us.p50", "{:,.0f}"),
+        ("p99 µs", "begun.first_event_us.p99", "{:,.0f}"),
+        ("sent late p99 µs", "begun.late_us.p99", "{:,.0f}"),
+        ("errors", "failed", "{:.0f}"),
+        *((f"cores: {part}", f"cores.{part}", "{:.2f}") for part in PARTS),
+    ],
+    "nodes": [
+        ("one node, CPU µs/turn", "one.cpu_us", "{:,.0f}"),
+        ("two", "two.cpu_us", "{:,.0f}"),
+        ("ratio", "shared", "{:.2f}"),
+        *((f"one: {part}", f"one.{part}", "{:,.0f}") for part in PARTS[:3]),
+        *((f"two: {part}", f"two.{part}", "{:,.0f}") for part in PARTS[:3]),
+        ("turn read at home, CPU µs", "turns_read.home.cpu_us", "{:,.0f}"),
+        ("elsewhere", "turns_read.elsewhere.cpu_us", "{:,.0f}"),
+        ("ratio", "turns_read.ratio", "{:.2f}"),
+        ("token read at home, CPU µs", "tokens_read.home.cpu_us", "{:.1f}"),
+        ("elsewhere", "tokens_read.elsewhere.cpu_us", "{:.1f}"),
+        ("ratio", "tokens_read.ratio", "{:.2f}"),
+        *((f"home: {part}", f"tokens_read.home.{part}", "{:.1f}") for part in PARTS[:3]),
+        *((f"elsewhere: {part}", f"tokens_read.elsewhere.{part}", "{:.1f}") for part in PARTS[:3]),
+    ],
     "smoke-authentication": [("failed", "failed", "{:.0f}")],
     "smoke": [("streams", "completed", "{:.0f}"), ("tokens", "tokens", "{:.0f}")],
 }
@@ -143,7 +198,23 @@ def tables(rows) -> str:
             valid = [row for row in mine if row["server"] == server and not row["faults"]]
             cells = [cell(valid, metric, form) for _, metric, form in shown]
             lines.append(line([server, *cells]))
+        lines += steps(mine)
     return "\n".join(lines)
+
+
+def steps(rows) -> list[str]:
+    """The parts of a load that grew step by step."""
+    found = [(row["server"], step) for row in rows for step in row.get("steps", ())]
+    if not found:
+        return []
+    name = f"{rows[0]['scenario']}, in steps"
+    shown = COLUMNS[name]
+    lines = ["", f"### {name}", "", line(["server", "step", *(title for title, *_ in shown)])]
+    lines.append(line(["---"] * (len(shown) + 2)))
+    for server, label in dict.fromkeys((server, step["step"]) for server, step in found):
+        mine = [step for of, step in found if (of, step["step"]) == (server, label)]
+        lines.append(line([server, label, *(cell(mine, metric, form) for _, metric, form in shown)]))
+    return lines
 
 
 def verdicts(judged) -> str:

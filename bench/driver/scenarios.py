@@ -20,7 +20,10 @@ from driver.loads import (
     smoke_turns,
     turns,
 )
+from driver.nodes import nodes
+from driver.postgresql import pages, turns_of_many
 from driver.readers import further_readers, neighbours, storm
+from driver.sizing import sizing
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Scenario:
 
 RUST = ("direct", "tcp", "nginx", "limit", "vestibule")
 SQLITE = ("python-sqlite", "python-tuned-sqlite")
+POSTGRESQL = ("vestibule-postgresql", "python-postgresql")
+PROCESS = ("vestibule-postgresql-process", "python-postgresql-process")
 SLOWER = ("node", "fastapi", "python-tuned", "python")
 
 SCENARIOS = {
@@ -58,6 +63,10 @@ SCENARIOS = {
         Scenario("readers-1000", further_readers(1000), ("vestibule",), fresh=True),
         Scenario("storm-2000", storm(2000), ("vestibule",), fresh=True),
         Scenario("neighbours", neighbours(), ("vestibule",), fresh=True),
+        Scenario("turns-postgresql", turns_of_many, ("vestibule", *POSTGRESQL, *PROCESS), fresh=True),
+        Scenario("pages", pages(), ("vestibule", "vestibule-postgresql"), fresh=True),
+        Scenario("sizing", sizing(), ("vestibule-nodes",)),
+        Scenario("nodes", nodes(), ("vestibule-nodes",)),
         Scenario("instructions", counted_load, ("tcp", "limit", "vestibule"), counted=True),
     )
 }

@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from driver.processes import SERVER_CORE, Process, get
+from driver.processes import RIG_CORE, SERVER_CORE, Process, get
+from driver.services import Postgresql
 
 FOLDER = Path(__file__).parent.parent
 PEERS = FOLDER / "peers"
@@ -28,6 +29,9 @@ class Place:
     """The port of the fake upstream."""
     folder: Path
     """An empty folder for its files."""
+    database: str | None = None
+    """The address of its PostgreSQL; SQLite when there is none."""
+    redis: str | None = None
 
     @property
     def model_url(self) -> str:
@@ -67,16 +71,33 @@ class Server:
     """What `load` must expect: `chunks` or `chatkit`."""
     identity: bool = False
     """Whether each request carries a signed token, which the server checks."""
+    on_postgresql: bool = False
+    """Whether it gets a PostgreSQL of its own. It runs on the rig's core: the server keeps its own for itself."""
 
     def body(self, model: str) -> str:
         return create_thread(model) if self.format == "chatkit" else completion(model)
 
     def run(self, place: Place, prefix=()) -> Process:
         """Starts it; `prefix` is put before the command, for example valgrind."""
+        beside = {}
+        try:
+            if self.on_postgresql:
+                beside["postgresql"] = Postgresql(RIG_CORE)
+                place = replace(place, database=beside["postgresql"].url)
+            process = self.begin(place, prefix)
+        except BaseException:
+            for service in beside.values():
+                service.stop()
+            raise
+        process.beside = beside
+        return process
+
+    def begin(self, place: Place, prefix=(), core: int | str = SERVER_CORE) -> Process:
+        """Starts it alone, over whatever `place` names."""
         start = self.start(place)
         environment = {"UPSTREAM": place.model_url, "PORT": str(place.port), **start.environment}
         log = place.folder / f"{self.name}.log"
-        return Process([*prefix, *start.command], SERVER_CORE, log, environment, start.folder)
+        return Process([*prefix, *start.command], core, log, environment, start.folder)
 
     def bearer(self, place: Place) -> str | None:
         return token(place) if self.identity else None
@@ -126,11 +147,14 @@ def uvicorn(place: Place, app: str, environment: dict[str, str]) -> Start:
     return Start([*command, *options, "--backlog", "4096"], environment, PEERS / "python")
 
 
-def chatkit_python(client: str, database: bool) -> Callable[[Place], Start]:
+def chatkit_python(client: str, database: bool, waits: bool = True) -> Callable[[Place], Start]:
+    """`waits`: whether a commit waits for PostgreSQL's disk."""
+
     def start(place: Place) -> Start:
         environment = {"CLIENT": client}
         if database:
-            environment["DATABASE"] = str(place.folder / "chatkit.db")
+            environment["DATABASE"] = place.database or str(place.folder / "chatkit.db")
+            environment["SYNCHRONOUS_COMMIT"] = "on" if waits else "off"
         return uvicorn(place, "chatkit_server:app", environment)
 
     return start
@@ -150,20 +174,28 @@ def chatkit_node(place: Place) -> Start:
     return Start(command, {"MODULES": str(HOME / "node"), "LOG_LEVEL": "error"})
 
 
-def vestibule(place: Place) -> Start:
-    """The product as it is run: SQLite, identity by JWKS, one workflow on the fake model."""
-    config = place.folder / "vestibule.toml"
-    text = (FOLDER / "vestibule.toml.template").read_text()
-    for name, value in {"UPSTREAM": place.upstream, "AUDIENCE": AUDIENCE}.items():
-        text = text.replace(f"@{name}@", str(value))
-    config.write_text(text)
-    command = [place.vestibule, "serve", "--config", config, "--listen", f"127.0.0.1:{place.port}"]
-    database = place.folder / "vestibule.db"
-    return Start(command, {"DATABASE_URL": f"sqlite://{database}"}, place.folder)
+def vestibule(durability: str) -> Callable[[Place], Start]:
+    """The product as it is run: a database, identity by JWKS, one workflow on the fake model."""
+
+    def start(place: Place) -> Start:
+        config = place.folder / "vestibule.toml"
+        text = (FOLDER / "vestibule.toml.template").read_text()
+        values = {"UPSTREAM": place.upstream, "AUDIENCE": AUDIENCE, "DURABILITY": durability}
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", str(value))
+        config.write_text(text)
+        command = [place.vestibule, "serve", "--config", config, "--listen", f"127.0.0.1:{place.port}"]
+        environment = {"DATABASE_URL": place.database or f"sqlite://{place.folder / 'vestibule.db'}"}
+        if place.redis:
+            environment["REDIS_URL"] = place.redis
+        return Start(command, environment, place.folder)
+
+    return start
 
 
 CHUNKS = ("/v1/chat/completions", "chunks")
 CHATKIT = ("/chatkit", "chatkit")
+API = ("/api/chat", "chatkit", True)
 
 SERVERS = {
     server.name: server
@@ -172,18 +204,36 @@ SERVERS = {
         Server("tcp", "bytes from socket to socket (tokio)", tcp_relay, *CHUNKS),
         Server("nginx", "nginx, proxy_buffering off", nginx, *CHUNKS),
         Server("limit", "the limit line: axum, ChatKit events, SQLite", limit_relay, *CHATKIT),
-        Server("vestibule", "the product: identity, SQLite", vestibule, "/api/chat", "chatkit", True),
+        Server("vestibule", "the product: identity, SQLite", vestibule("process"), *API),
         Server("node", "chatkit-node-backend-sdk, memory", chatkit_node, *CHATKIT),
         Server("fastapi", "FastAPI relay of lines with httpx", fastapi, "/api/chat", "chunks"),
         Server("fastapi-auth", "FastAPI with PyJWT", fastapi_auth, "/api/chat", "chunks"),
         Server("python-tuned", "openai-chatkit over httpx, memory", chatkit_python("httpx", False), *CHATKIT),
         Server("python", "openai-chatkit as documented, memory", chatkit_python("openai", False), *CHATKIT),
         Server("python-sqlite", "openai-chatkit as documented, SQLite", chatkit_python("openai", True), *CHATKIT),
+        Server("python-tuned-sqlite", "openai-chatkit over httpx, SQLite", chatkit_python("httpx", True), *CHATKIT),
+        Server("vestibule-postgresql", "the product over PostgreSQL", vestibule("power"), *API, True),
         Server(
-            "python-tuned-sqlite",
-            "openai-chatkit over httpx, SQLite",
-            chatkit_python("httpx", True),
+            "python-postgresql",
+            "openai-chatkit as documented, PostgreSQL",
+            chatkit_python("openai", True),
             *CHATKIT,
+            on_postgresql=True,
         ),
+        Server(
+            "vestibule-postgresql-process",
+            "the same; a commit does not wait for the disk",
+            vestibule("process"),
+            *API,
+            True,
+        ),
+        Server(
+            "python-postgresql-process",
+            "the same; a commit does not wait for the disk",
+            chatkit_python("openai", True, waits=False),
+            *CHATKIT,
+            on_postgresql=True,
+        ),
+        Server("vestibule-nodes", "the product on PostgreSQL and Redis, as the scenario starts it", None, *API),
     )
 }

@@ -2,8 +2,10 @@
 
 import unittest
 
-from driver.bars import Bar, added, added_meanwhile, me_rate, own, rate, ratio, times_better, to_own
+from driver.bars import BARS, SELF, Bar, added, added_meanwhile, flat, me_rate, own, rate, ratio, times_better, to_own
 from driver.loads import faults, together
+from driver.scenarios import SCENARIOS
+from driver.servers import SERVERS
 
 
 def row(server: str, number: int = 0, scenario: str = "s", **values):
@@ -113,6 +115,74 @@ class Floods(unittest.TestCase):
     def test_too_many_fetches_are_a_fault_and_not_only_a_missed_bar(self):
         self.assertEqual(faults({"key_fetches": 12}), [])
         self.assertIn("13 fetches", faults({"key_fetches": 13})[0])
+
+
+class Pages(unittest.TestCase):
+    """Of somebody with few threads, and of somebody with very many."""
+
+    def listed(self, *medians, **values):
+        steps = [{"step": str(n), "first": {"whole_us": {"p50": value}}} for n, value in enumerate(medians)]
+        return row("vestibule", steps=steps, **values)
+
+    def judged(self, listed):
+        return judge(flat("first"), [listed], peer=SELF)
+
+    def test_the_slowest_is_compared_with_the_fastest_wherever_they_are(self):
+        self.assertEqual(self.judged(self.listed(200, 260, 240))["median"], 1.3)
+        self.assertTrue(self.judged(self.listed(200, 260, 240))["holds"])
+        self.assertFalse(self.judged(self.listed(900, 200, 240))["holds"])
+
+    def test_a_disturbed_run_is_refused(self):
+        self.assertIn("others took 30%", self.judged(self.listed(200, 210, others_busy=0.3))["refusals"][0])
+
+
+class TheBars(unittest.TestCase):
+    """Each is about servers and a scenario that there are, and can be missed."""
+
+    def test_names(self):
+        for bar in BARS:
+            with self.subTest(bar.what, peer=bar.peer):
+                for name in (bar.subject, bar.peer) if bar.peer != SELF else (bar.subject,):
+                    self.assertIn(name, SERVERS)
+                if bar.scenario in SCENARIOS:
+                    self.assertIn(bar.subject, SCENARIOS[bar.scenario].servers)
+
+    def of(self, scenario):
+        return [bar for bar in BARS if bar.scenario == scenario]
+
+    def test_turns_on_postgresql_are_compared_with_the_peer_that_waits_for_the_disk_alike(self):
+        for bar in self.of("turns-postgresql"):
+            self.assertEqual(bar.subject.removeprefix("vestibule"), bar.peer.removeprefix("python"))
+            rows = [
+                row(bar.subject, scenario=bar.scenario, cpu_us_per_request=800, requests_per_second=900),
+                row(bar.peer, scenario=bar.scenario, cpu_us_per_request=9_000, requests_per_second=100),
+            ]
+            missed = bar.what.startswith("one-token turns a second")
+            self.assertEqual(bar.judge(rows)["holds"], not missed)
+
+    def test_a_load_that_is_not_carried_is_missed(self):
+        (bar,) = self.of("sizing")
+        for carried, holds in ((500, True), (400, False), (0, False)):
+            rows = [row("vestibule-nodes", scenario="sizing", rate=carried)]
+            self.assertEqual(bar.judge(rows)["holds"], holds)
+
+    def test_a_load_that_others_were_in_the_way_of_is_refused_unless_it_was_carried(self):
+        (bar,) = self.of("sizing")
+        judged = [
+            bar.judge([row("vestibule-nodes", scenario="sizing", rate=rate, others_busy=0.6)]) for rate in (400, 500)
+        ]
+        self.assertNotIn("median", judged[0])
+        self.assertTrue(judged[1]["holds"])
+
+    def test_what_several_nodes_cost(self):
+        for shared, read in ((1.05, 1.3), (1.2, 1.5)):
+            rows = [row("vestibule-nodes", scenario="nodes", shared=shared, tokens_read={"ratio": read})]
+            holds = {bar.judge(rows)["holds"] for bar in self.of("nodes")}
+            self.assertEqual(holds, {shared < 1.1})
+
+    def test_a_bar_of_another_server_is_not_judged_by_the_products_rows(self):
+        (bar,) = self.of("sizing")
+        self.assertIsNone(bar.judge([row("vestibule", scenario="sizing", rate=500)]))
 
 
 class SeveralLoads(unittest.TestCase):

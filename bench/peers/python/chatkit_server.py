@@ -4,13 +4,15 @@
 |---|---|
 | `UPSTREAM` | base URL of the model |
 | `CLIENT` | `openai`: the official client, the documented path; `httpx`: tuned, raw lines and `json.loads` |
-| `DATABASE` | a SQLite file; in memory when not set |
+| `DATABASE` | a SQLite file, or the address of a PostgreSQL; in memory when not set |
+| `SYNCHRONOUS_COMMIT` | of PostgreSQL's connections: `on`, its default, or `off` |
 
 The model's name comes from the message's `inference_options`. No token is checked, which is in its favour.
 """
 
 import json
 import os
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import httpx
@@ -74,14 +76,34 @@ class Server(ChatKitServer):
         yield ThreadItemDoneEvent(item=item([AssistantMessageContent(text="".join(parts))]))
 
 
-DATABASE = os.environ.get("DATABASE")
-server = Server(SqliteStore(DATABASE) if DATABASE else MemoryStore())
-app = FastAPI()
+def store_at(database):
+    if not database:
+        return MemoryStore()
+    if not database.startswith("postgres"):
+        return SqliteStore(database)
+    from postgresql_store import PostgresqlStore  # the others do without its driver
+
+    return PostgresqlStore(database)
+
+
+STORE = store_at(os.environ.get("DATABASE"))
+server = Server(STORE)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    await STORE.open()
+    yield
+    await STORE.close()
+
+
+app = FastAPI(lifespan=lifespan)
+CONTEXT = {"user_id": "user-1"}
 
 
 @app.post("/chatkit")
 async def chatkit(request: Request):
-    result = await server.process(await request.body(), {})
+    result = await server.process(await request.body(), CONTEXT)
     if isinstance(result, StreamingResult):
         return StreamingResponse(result, media_type="text/event-stream")
     return Response(result.json, media_type="application/json")

@@ -1,4 +1,7 @@
-"""Two stores for `openai-chatkit`: memory, and SQLite as a careful person would write it."""
+"""Two stores for `openai-chatkit`: memory, and SQLite as a careful person would write it.
+
+A third one, for PostgreSQL, is `postgresql_store`.
+"""
 
 import sqlite3
 from collections import defaultdict
@@ -16,6 +19,12 @@ class MemoryStore(Store):
     def __init__(self):
         self.threads = {}
         self.items = defaultdict(dict)
+
+    async def open(self):
+        """For stores that connect to something."""
+
+    async def close(self):
+        pass
 
     @staticmethod
     def page(rows, limit, after, order):

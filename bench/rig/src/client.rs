@@ -67,6 +67,8 @@ impl Request {
 pub trait Observer {
     /// The response head came, `micros` after the request.
     fn head(&mut self, micros: u64);
+    /// The first event came, whatever it says, `micros` after the request.
+    fn first_event(&mut self, micros: u64);
     /// The first token came, `micros` after the request.
     fn first_token(&mut self, micros: u64);
     /// A token came, `micros` after the upstream sent it.
@@ -164,6 +166,7 @@ impl Connection {
             body: head.body(),
             plain: Vec::with_capacity(1024),
             transcript: Transcript::new(format),
+            has_event: false,
         };
         answer.take(&mut self.raw, observer)?;
         Ok(answer)
@@ -213,6 +216,7 @@ struct Answer {
     body: Body,
     plain: Vec<u8>,
     transcript: Transcript,
+    has_event: bool,
 }
 
 impl Answer {
@@ -221,12 +225,15 @@ impl Answer {
         let now = now_micros();
         let mut first = self.transcript.tokens() == 0;
         let started = self.started;
-        self.transcript.read(&mut self.plain, |sent| {
+        let events = self.transcript.read(&mut self.plain, |sent| {
             if std::mem::take(&mut first) {
                 observer.first_token(now - started);
             }
             observer.token(now.saturating_sub(sent));
         })?;
+        if events > 0 && !std::mem::replace(&mut self.has_event, true) {
+            observer.first_event(now - started);
+        }
         Ok(())
     }
 }
