@@ -86,7 +86,7 @@ export async function openStudio() {
       const isPhone = width <= 500;
       const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, locale: 'en-US', timezoneId: 'UTC', hasTouch: isPhone, isMobile: isPhone });
       const page = await context.newPage();
-      page.setDefaultTimeout(30_000);
+      page.setDefaultTimeout(60_000);
       await page.clock.setFixedTime(NOW);
       return new Window(page, origin, css, { width, height });
     },
