@@ -181,12 +181,14 @@ class Window {
   }
 
   async #dress() {
+    // A blur is drawn tile by tile, and not the same each time.
+    const still = '* { caret-color: transparent !important; } .generated-image { filter: none !important; transition: none !important; }';
     await this.page.evaluate((css) => {
       const { shadowRoot } = document.querySelector('openai-chatkit');
       const sheet = new CSSStyleSheet();
-      sheet.replaceSync(`* { caret-color: transparent !important; } ${css}`);
+      sheet.replaceSync(css);
       shadowRoot.adoptedStyleSheets = [...shadowRoot.adoptedStyleSheets, sheet];
-    }, this.#css);
+    }, `${still} ${this.#css}`);
   }
 
   close() {
