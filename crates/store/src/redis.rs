@@ -40,6 +40,8 @@ pub(crate) struct Channels {
     listening: Arc<Listening>,
     asking: ConnectionManager,
     database: Arc<Notifications>,
+    /// Whether it counts, as said in the log last.
+    is_counting: AtomicBool,
     /// Until when it is not tried again.
     away_until: Mutex<Option<Instant>>,
 }
@@ -75,6 +77,7 @@ impl Channels {
                 is_heard: AtomicBool::new(true),
             }),
             database,
+            is_counting: AtomicBool::new(true),
             away_until: Mutex::new(None),
         })
     }
@@ -105,6 +108,8 @@ impl Channels {
         // The manager's own patience begins anew with each try.
         match timeout(PATIENCE, command.query_async(&mut asking)).await {
             Ok(Ok(answer)) => Ok(Some(answer)),
+            // Whoever refuses one thing is there for others.
+            Ok(Err(error)) if error.code().is_some() => Err(Error::busy(error)),
             Ok(Err(error)) => Err(self.away(error)),
             Err(_elapsed) => Err(self.away(Silent)),
         }

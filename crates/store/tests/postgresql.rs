@@ -728,6 +728,23 @@ async fn processes_count_together_in_redis_and_nobody_else_does() {
     let left: i64 = left.trim_start_matches(':').trim().parse().unwrap();
     assert!((1..=60_000).contains(&left), "{left} ms");
 
+    // Whoever may do less than counting is refused, and is not taken for somebody who is away: allowed, it counts at once.
+    let may = |rights: &[&str]| redis.ask(&[&["ACL", "SETUSER", "node"], rights].concat());
+    let talks = [
+        "on",
+        ">pw",
+        "&vestibule:*",
+        "~vestibule:*",
+        "+publish",
+        "+subscribe",
+    ];
+    may(&[&talks[..], &["+ping", "+client", "+hello"]].concat()).unwrap();
+    let url = redis.url().replace("redis://", "redis://node:pw@");
+    let node = buckets(&database, &url).await;
+    assert_eq!(node.take("ada", rate).await, None);
+    may(&["+eval", "+time", "+get", "+set"]).unwrap();
+    assert!(matches!(node.take("ada", rate).await, Some(Err(_))));
+
     drop(redis);
     let begun = Instant::now();
     assert_eq!(one.take("ada", rate).await, None);

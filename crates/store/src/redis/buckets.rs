@@ -1,5 +1,6 @@
 //! What nodes count together, in Redis: a number for each bucket, which is gone when the bucket is full again.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,16 +26,23 @@ return 0";
 #[async_trait]
 impl Buckets for Channels {
     async fn take(&self, bucket: &str, rate: BucketRate) -> Option<Result<(), Duration>> {
-        match self.take_there(bucket, rate).await {
-            Ok(Some(Duration::ZERO)) => Some(Ok(())),
-            Ok(Some(wait)) => Some(Err(wait)),
-            Ok(None) => None,
+        let wait = match self.take_there(bucket, rate).await {
+            Ok(wait) => wait?,
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::debug!(error, "each node counts for itself while Redis does not");
-                None
+                if self.is_counting.swap(false, Ordering::Relaxed) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(
+                        error,
+                        "Redis does not count what people spend; each node counts for itself meanwhile"
+                    );
+                }
+                return None;
             }
+        };
+        if !self.is_counting.swap(true, Ordering::Relaxed) {
+            tracing::info!("Redis counts again");
         }
+        Some(if wait.is_zero() { Ok(()) } else { Err(wait) })
     }
 }
 

@@ -272,24 +272,26 @@ async fn a_node_that_does_not_answer_is_overtaken_before_its_lease_has_ended() {
     assert!(taken < Duration::from_secs(12), "{taken:?}");
 }
 
-#[tokio::test]
-async fn whoever_comes_back_at_another_node_is_told_in_words_that_the_first_is_gone() {
+/// Somebody who comes back at another node while the first does not answer. Nothing of the run is known there, and its
+/// reader has come further than to its beginning.
+async fn comes_back() -> (House, House, Reading) {
     let (mut first, second) = two(vec![hang("and then")], plainly).await;
     let (thread, here) = first.hanging().await;
     first.attending = None;
-    // Nothing of the run is known there, and its reader has come further than to its beginning.
     let cursor = format!("{}:5", here.run_id());
-    let mut there = second.read(resume(&thread, Some(&cursor))).await;
+    let there = second.read(resume(&thread, Some(&cursor))).await;
+    (first, second, there)
+}
+
+#[tokio::test]
+async fn whoever_comes_back_at_another_node_is_told_in_words_that_the_first_is_gone() {
+    let (_first, _second, mut there) = comes_back().await;
     assert!(!last_words(&there.rest().await).is_empty());
 }
 
 #[tokio::test]
 async fn so_is_whoever_came_back_at_a_node_that_ends() {
-    let (mut first, second) = two(vec![hang("and then")], plainly).await;
-    let (thread, here) = first.hanging().await;
-    first.attending = None;
-    let cursor = format!("{}:5", here.run_id());
-    let mut there = second.read(resume(&thread, Some(&cursor))).await;
+    let (_first, second, mut there) = comes_back().await;
     second.engine.runs.shut_down();
     let words = last_words(&there.rest().await);
     assert!(words.contains("restart"), "{words}");

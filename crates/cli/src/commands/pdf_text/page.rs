@@ -93,10 +93,9 @@ impl PageText {
         let Some(last) = self.last.replace(letter) else {
             return;
         };
-        let is_apart = |text: &str| text.ends_with(char::is_whitespace);
         match between(last, letter) {
             Between::Nothing => {}
-            Between::Space if is_apart(&self.text) => {}
+            Between::Space if self.text.ends_with(char::is_whitespace) => {}
             Between::Space => self.push(" "),
             Between::Line => self.push("\n"),
             Between::Paragraph => self.push("\n\n"),
