@@ -121,8 +121,7 @@ pub enum StoreError {
     /// A run that another process plays lives in the thread. Who wants to begin one waits for its end; nothing was written.
     #[error("another process answers in the thread")]
     Elsewhere(Box<RunRecord>),
-    /// A message waits in the thread that came before this one, and another process is about to answer it; nothing was
-    /// written.
+    /// A message waits in the thread that came before this one, and is to be answered first; nothing was written.
     #[error("an earlier message waits in the thread")]
     Behind,
     /// The request was recorded before, or as many messages wait in the thread as may.

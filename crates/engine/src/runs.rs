@@ -589,6 +589,33 @@ impl Place {
         self.run = Arc::clone(to);
         (self, called)
     }
+
+    /// Calls the run that answers this message, where it waits in the same line. Who had the place is called next; where
+    /// nobody waits with the message, it comes back.
+    pub(crate) fn let_pass(mut self, message: &ItemId) -> Result<oneshot::Receiver<Call>, Self> {
+        let mut state = self.runs.lock();
+        let older = state.lines.get_mut(&self.run.thread).and_then(|line| {
+            let is_meant = |waiting: &Waiting| waiting.run.message == *message;
+            let place = line.waiting.iter().position(is_meant)?;
+            let older = line.waiting.remove(place)?;
+            let (call, called) = oneshot::channel();
+            line.live = Arc::clone(&older.run);
+            line.waiting.push_front(Waiting {
+                run: Arc::clone(&self.run),
+                call,
+                steers: None,
+            });
+            Some((older, called))
+        });
+        drop(state);
+        let Some((Waiting { run, call, .. }, called)) = older else {
+            return Err(self);
+        };
+        self.run = run;
+        // Where nobody listens, the place is dropped, and the next one is called.
+        let _ = call.send(Call::Begin(self));
+        Ok(called)
+    }
 }
 
 impl Drop for Place {

@@ -637,39 +637,6 @@ async fn a_run_does_not_begin_while_another_process_plays_one() {
     there.apply(&ada, id, &begin(4)).await.unwrap();
 }
 
-/// A message that came earlier is answered earlier, whichever process it came to.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_waits_is_not_answered_before_an_earlier_one() {
-    let database = PostgreSqlDatabase::new().await.unwrap();
-    let (here, there) = (open(&database.url()).await, open(&database.url()).await);
-    let ada = owner("ada");
-    let thread = thread(1);
-    let id = &thread.id;
-    here.create_thread(&ada, &thread, &Change::default())
-        .await
-        .unwrap();
-    for (store, number) in [(&here, 1), (&there, 2)] {
-        let message = item(1, number, "waits");
-        store.enqueue(&ada, id, &message, None, 8).await.unwrap();
-    }
-    let answer = |number, goes_first| {
-        let mut change = begin(number);
-        change.unqueue = Some(ItemId::mint(number));
-        change.put = vec![item(1, number, "waits")];
-        change.begin.as_mut().unwrap().goes_first = goes_first;
-        change
-    };
-    let refused = there.apply(&ada, id, &answer(2, false)).await;
-    assert!(matches!(refused, Err(StoreError::Behind)), "{refused:?}");
-    there.apply(&ada, id, &answer(2, true)).await.unwrap();
-    let ended = Change {
-        end: Some(RunEnd::Ended),
-        ..Change::default()
-    };
-    there.apply(&ada, id, &ended).await.unwrap();
-    here.apply(&ada, id, &answer(1, false)).await.unwrap();
-}
-
 /// What a process counts together with others that use this database and this Redis.
 async fn buckets(database: &PostgreSqlDatabase, redis: &str) -> Arc<dyn Buckets> {
     let store = open(&database.url()).await;

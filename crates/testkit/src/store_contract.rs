@@ -124,6 +124,7 @@ cases! { $
         a_thread_knows_its_run_until_it_ends,
         what_a_process_left_behind_is_found_once,
         messages_wait_in_order_and_as_many_as_may,
+        nothing_begins_before_an_earlier_message,
         a_message_that_waits_takes_room_once,
         files_wait_with_their_message,
         a_request_is_remembered_for_its_owner,

@@ -89,7 +89,7 @@ struct Begun {
 
 /// Why a run has not begun.
 enum NotBegun {
-    /// An earlier message waits at another process, which is about to answer it.
+    /// An earlier message waits.
     Behind,
     /// Another process's run lives in the thread.
     Elsewhere(Box<RunRecord>),
@@ -149,13 +149,7 @@ impl Ask {
                 Ok(begun) => break (place, begun),
                 Err(NotBegun::Behind) => {
                     looks += 1;
-                    entered = if looks <= MOST_LOOKS {
-                        tokio::time::sleep(BEHIND).await;
-                        Entered::Now(place)
-                    } else {
-                        // Whoever waited there has ended.
-                        self.answer_oldest(place).boxed().await
-                    };
+                    entered = self.let_oldest_pass(place, looks).boxed().await;
                     continue;
                 }
                 Err(NotBegun::Elsewhere(record)) => {
@@ -206,15 +200,25 @@ impl Ask {
         self.play(place, begun, stops).await;
     }
 
-    /// Has the oldest message that waits in the thread answered first.
-    async fn answer_oldest(&self, place: Place) -> Entered {
-        let run = place.run();
+    /// Has the oldest message that waits in the thread answered first: by the run that waits with it here, else by another
+    /// process, where there are any, else by a run of its own.
+    async fn let_oldest_pass(&self, place: Place, looks: u32) -> Entered {
+        let run = Arc::clone(place.run());
         let standing = self.engine.store.standing(&run.owner, &run.thread).await;
         let oldest = standing.ok().and_then(|standing| {
             let oldest = standing.queued.into_iter().next();
             oldest.filter(|oldest| *oldest.id() != run.message)
         });
-        let Some(message) = oldest else {
+        let (place, message) = match oldest {
+            Some(message) => match place.let_pass(message.id()) {
+                Ok(called) => return Entered::Later(called),
+                Err(place) => (place, Some(message)),
+            },
+            None => (place, None),
+        };
+        let is_alone = self.engine.store.lease().is_none();
+        let Some(message) = message.filter(|_| is_alone || looks > MOST_LOOKS) else {
+            tokio::time::sleep(BEHIND).await;
             return Entered::Now(place);
         };
         let (older, stopped) = Run::new(
@@ -397,7 +401,8 @@ impl Ask {
                 workflow: self.workflow.id.clone(),
                 at: self.engine.clock.now(),
                 overtakes,
-                goes_first: self.busy == Busy::Interrupt,
+                goes_first: self.busy == Busy::Interrupt
+                    || matches!(self.begins, Begins::Anew { .. }),
             }),
             // A message that waited is known by its request already.
             request: self.request.clone().filter(|_| !is_in_queue),

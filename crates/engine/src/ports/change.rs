@@ -53,7 +53,8 @@ pub struct BeginRun {
     /// The run of another process, whose process does not answer, that it takes the thread from. With any other that lives:
     /// [`StoreError::Elsewhere`](super::StoreError::Elsewhere).
     pub overtakes: Option<RunId>,
-    /// Whether it goes before messages that came earlier and wait; else [`StoreError::Behind`](super::StoreError::Behind).
+    /// Whether it goes before messages that wait: all of them, or those that came before its own, where its own waits. Else
+    /// [`StoreError::Behind`](super::StoreError::Behind).
     pub goes_first: bool,
 }
 

@@ -108,6 +108,35 @@ async fn one_run_lives_at_a_time_and_the_others_begin_in_order() {
 }
 
 #[tokio::test]
+async fn who_came_earlier_is_let_pass() {
+    let runs = Runs::default();
+    let place = now(enter(&runs, 1, Busy::Queue).2);
+    let second = later(enter(&runs, 2, Busy::Queue).2);
+    let third = later(enter(&runs, 3, Busy::Queue).2);
+    let Err(place) = place.let_pass(&ItemId::mint(7)) else {
+        panic!("nobody waits with this one")
+    };
+    let first = place.let_pass(&ItemId::mint(3)).ok().expect("it waits");
+    assert_eq!(runs.count(), 3);
+    for (called, number) in [(third, 3), (first, 1), (second, 2)] {
+        let place = begins(called).await;
+        assert_eq!(place.run().id, RunId::mint(number));
+        let live = runs.live(&owner(), &thread()).expect("it lives");
+        assert_eq!(live.id, RunId::mint(number));
+    }
+    assert_eq!(runs.count(), 0);
+}
+
+#[tokio::test]
+async fn whoever_stopped_waiting_passes_the_place_on() {
+    let runs = Runs::default();
+    let place = now(enter(&runs, 1, Busy::Queue).2);
+    drop(later(enter(&runs, 2, Busy::Queue).2));
+    let first = place.let_pass(&ItemId::mint(2)).ok().expect("it waits");
+    assert_eq!(begins(first).await.run().id, RunId::mint(1));
+}
+
+#[tokio::test]
 async fn nobody_else_sees_a_run() {
     let runs = Runs::default();
     let (_, _, entered) = enter(&runs, 1, Busy::Queue);

@@ -192,18 +192,18 @@ pub(super) fn elsewhere<'a>(
     )
 }
 
-/// A message that waits before this one.
+/// A message that waits before this one: any, where this one does not wait.
 pub(super) fn before<'a>(
     batch: &mut Batch<'a>,
     owner: &'a Owner,
     thread: &'a ThreadId,
-    message: &'a ItemId,
+    message: Option<&'a ItemId>,
 ) -> usize {
     batch.add(
-        "SELECT 1 FROM threads JOIN queued_messages AS mine ON mine.thread = threads.key
-             JOIN queued_messages AS other ON other.thread = threads.key AND other.key < mine.key
-         WHERE threads.owner = $1 AND threads.id = $2 AND mine.id = $3 LIMIT 1",
-        params![owner.as_str(), thread.as_str(), message.as_str()],
+        "SELECT 1 FROM threads JOIN queued_messages AS other ON other.thread = threads.key
+             LEFT JOIN queued_messages AS mine ON mine.thread = threads.key AND mine.id = $3
+         WHERE threads.owner = $1 AND threads.id = $2 AND ($3::text IS NULL OR other.key < mine.key) LIMIT 1",
+        params![owner.as_str(), thread.as_str(), message.map(ItemId::as_str)],
     )
 }
 

@@ -5,13 +5,13 @@
 
 use async_trait::async_trait;
 use engine::ports::{
-    Change, Epoch, LastUse, Match, Newest, PageQuery, RequestRecord, Room, RunRecord, Standing,
-    Store, StoreError,
+    BeginRun, Change, Epoch, LastUse, Match, Newest, PageQuery, RequestRecord, Room, RunRecord,
+    Standing, Store, StoreError,
 };
 use engine::search::Wanted;
 use engine::{Owner, Project, WorkflowId};
 use protocol::request::{FeedbackKind, Order};
-use protocol::{ItemId, Page, RunId, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
+use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata, Timestamp};
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
@@ -176,9 +176,7 @@ impl Store for Postgres {
             Box::pin(async move {
                 let thread = match (&change.begin, node) {
                     (Some(begin), Some(node)) => {
-                        let queued = change.unqueue.as_ref().filter(|_| !begin.goes_first);
-                        let others = (*node, begin.overtakes.as_ref());
-                        lock_for_run(transaction, (owner, id), queued, others).await?
+                        lock_for_run(transaction, (owner, id), change, (begin, *node)).await?
                     }
                     _ => lock_thread(transaction, owner, id).await?,
                 };
@@ -389,17 +387,18 @@ async fn lock_thread(
     read_locked(&found)
 }
 
-/// The same for a run that is to begin, unless one lives that another process plays, or the message that it answers waits
-/// behind another one.
+/// The same for a run that is to begin, unless one lives that another process plays, or an earlier message waits.
 async fn lock_for_run(
     transaction: &mut Transaction,
     (owner, thread): (&Owner, &ThreadId),
-    queued: Option<&ItemId>,
-    (node, overtaken): (i64, Option<&RunId>),
+    change: &EncodedChange,
+    (begin, node): (&BeginRun, i64),
 ) -> Result<Locked, Error> {
     let mut batch = locking(owner, thread);
+    let overtaken = begin.overtakes.as_ref();
     let elsewhere = runs::elsewhere(&mut batch, (owner, thread), node, overtaken);
-    let before = queued.map(|message| runs::before(&mut batch, owner, thread, message));
+    let before = (!begin.goes_first)
+        .then(|| runs::before(&mut batch, owner, thread, change.unqueue.as_ref()));
     let found = transaction.run(batch).await?;
     let locked = read_locked(&found)?;
     let lives = found

@@ -39,6 +39,23 @@ pub(super) fn begin(
     Ok(next)
 }
 
+/// Whether a message waits before this one: any, where this one does not wait.
+pub(super) fn is_behind(
+    connection: &Connection,
+    thread: ThreadKey,
+    message: Option<&ItemId>,
+) -> Result<bool, Error> {
+    let is_behind = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM queued_messages WHERE thread = ?1 AND (?2 IS NULL OR key <
+                 (SELECT key FROM queued_messages WHERE thread = ?1 AND id = ?2)))",
+        )?
+        .query_row(params![thread.key, message.map(ItemId::as_str)], |row| {
+            row.get(0)
+        })?;
+    Ok(is_behind)
+}
+
 /// Ends the thread's run.
 pub(super) fn end(connection: &Connection, thread: ThreadKey, end: RunEnd) -> Result<(), Error> {
     let sql = match end {

@@ -5,6 +5,7 @@
 mod asks;
 mod deeds;
 mod house;
+mod line;
 mod nodes;
 mod runs;
 

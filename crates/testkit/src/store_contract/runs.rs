@@ -1,7 +1,9 @@
 //! Runs: one epoch after the other, messages that wait, and requests that are not carried out twice.
 
 use engine::Owner;
-use engine::ports::{Change, Epoch, RequestRecord, RunEnd, RunRecord, Standing, Store, StoreError};
+use engine::ports::{
+    BeginRun, Change, Epoch, RequestRecord, RunEnd, RunRecord, Standing, Store, StoreError,
+};
 use protocol::ThreadItem;
 
 use super::TestDatabase;
@@ -232,6 +234,48 @@ pub(super) async fn messages_wait_in_order_and_as_many_as_may(database: &dyn Tes
         store.standing(&ada, &id).await.unwrap().queued,
         messages[2..]
     );
+}
+
+/// Whoever asks for what: a message that came earlier is answered earlier.
+pub(super) async fn nothing_begins_before_an_earlier_message(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let ada = owner("ada");
+    create(&*store, &ada, 1).await;
+    let id = thread_id(1);
+    for number in [2, 1] {
+        let waiting = message(1, number, &[]);
+        store
+            .enqueue(&ada, &id, &waiting, None, MOST)
+            .await
+            .unwrap();
+    }
+    let answer = async |number, waits: bool, goes_first| {
+        let begin = BeginRun {
+            goes_first,
+            ..begin(number)
+        };
+        let change = Change {
+            begin: Some(begin),
+            unqueue: waits.then(|| item_id(number)),
+            put: vec![message(1, number, &[])],
+            end: Some(RunEnd::Ended),
+            ..Change::default()
+        };
+        store.apply(&ada, &id, &change).await
+    };
+    for (number, waits) in [(1, true), (3, false)] {
+        let refused = answer(number, waits, false).await;
+        assert!(matches!(refused, Err(StoreError::Behind)), "{refused:?}");
+    }
+    assert!(all_items(&*store, &ada, 1).await.is_empty());
+    let gone = answer(4, true, false).await;
+    assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
+    for (number, waits, goes_first) in [(5, false, true), (2, true, false), (1, true, false)] {
+        answer(number, waits, goes_first).await.unwrap();
+    }
+    answer(3, false, false).await.unwrap();
+    let expected: Vec<ThreadItem> = [5, 2, 1, 3].map(|n| message(1, n, &[])).into();
+    assert_eq!(all_items(&*store, &ada, 1).await, expected);
 }
 
 pub(super) async fn a_message_that_waits_takes_room_once(database: &dyn TestDatabase) {
