@@ -12,17 +12,19 @@ PEOPLE = 100
 
 
 def nodes(rate: int = 100, seconds: float = 8, rounds: int = 2, turns: int = 150, answers: int = 40):
-    """The same load on one node and spread over two, in turns; then answers that are read where they are written, and
-    at the other node. The nodes share the server's core, as one node has it; the rig's has PostgreSQL and Redis."""
+    """The same load on one node and spread over two, in turns, and half of it on one, which is what each of the two has;
+    then answers that are read where they are written, and at the other node. The nodes share the server's core, as one
+    node has it; the rig's has PostgreSQL and Redis."""
 
     def scenario(subject: Subject) -> Row:
         where = (RIG_CORE, SERVER_CORE)
         with Cluster(subject, "one", 1, *where) as one, Cluster(subject, "two", 2, *where) as two:
             row = {"failed": 0, "failures": {}}
-            parts = {"one": [], "two": []}
+            parts = {"one": [], "half": [], "two": []}
             for number in range(rounds + 1):
-                for name, cluster, used in (("one", one, (0,)), ("two", two, (0, 1))):
-                    part = turns_at(cluster, used, rate, seconds if number else 3)
+                for name, cluster, used in (("one", one, (0,)), ("half", one, (0,)), ("two", two, (0, 1))):
+                    share = rate // 2 if name == "half" else rate
+                    part = turns_at(cluster, used, share, seconds if number else 3)
                     if number:  # the first time fills caches
                         parts[name].append(part)
             row |= {name: together(found) for name, found in parts.items()}
@@ -36,7 +38,7 @@ def nodes(rate: int = 100, seconds: float = 8, rounds: int = 2, turns: int = 150
                         found[place].append(read_at(two, reader, *shape, number))
                 row[name] = {place: together(some) for place, some in found.items()}
                 row[name]["ratio"] = row[name]["elsewhere"]["cpu_us"] / row[name]["home"]["cpu_us"]
-            for part in (row["one"], row["two"], *row["turns_read"].values(), *row["tokens_read"].values()):
+            for part in (row["one"], row["half"], row["two"], *row["turns_read"].values(), *row["tokens_read"].values()):
                 if isinstance(part, dict):
                     row["failed"] += part["failed"]
                     row["failures"] |= part["failures"]

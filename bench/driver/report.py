@@ -142,6 +142,7 @@ COLUMNS = {
     ],
     "nodes": [
         ("one node, CPU µs/turn", "one.cpu_us", "{:,.0f}"),
+        ("with half as many", "half.cpu_us", "{:,.0f}"),
         ("two", "two.cpu_us", "{:,.0f}"),
         ("ratio", "shared", "{:.2f}"),
         *((f"one: {part}", f"one.{part}", "{:,.0f}") for part in PARTS[:3]),

@@ -19,6 +19,9 @@ use tokio::sync::{Notify, futures::Notified};
 
 /// How much is kept as it went out; a reader that is further behind is given events anew.
 const RECENT_BYTES: usize = 16 * 1024;
+/// What a batch counts of that at most. An answer that ends is said whole, twice; who has still to read its last words
+/// would find them gone.
+const MOST_COUNTED: usize = RECENT_BYTES / 4;
 /// How much a late reader is given at a time.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// What an event takes besides its text, for the count of what finished runs hold.
@@ -37,7 +40,8 @@ struct Said {
     events: Vec<Entry>,
     /// The last of it, as it went out.
     recent: VecDeque<Batch>,
-    recent_bytes: usize,
+    /// What they count, see [`MOST_COUNTED`].
+    recent_count: usize,
     end: Position,
     state: State,
 }
@@ -65,6 +69,12 @@ struct Batch {
     start: Position,
     end: Position,
     frames: Bytes,
+}
+
+impl Batch {
+    fn counts(&self) -> usize {
+        self.frames.len().min(MOST_COUNTED)
+    }
 }
 
 /// What comes after a position.
@@ -146,7 +156,8 @@ impl RunLog {
     pub(crate) fn bytes(&self) -> usize {
         let said = self.lock();
         let text: usize = said.events.iter().map(|entry| bytes_of(&entry.event)).sum();
-        said.recent_bytes + text + EVENT_BYTES * said.events.len()
+        let recent: usize = said.recent.iter().map(|batch| batch.frames.len()).sum();
+        recent + text + EVENT_BYTES * said.events.len()
     }
 
     /// Resolves at the next change after this call.
@@ -183,11 +194,11 @@ impl RunLog {
 impl Said {
     /// Keeps the last of what went out.
     fn keep(&mut self, batch: Batch) {
-        self.recent_bytes += batch.frames.len();
+        self.recent_count += batch.counts();
         self.recent.push_back(batch);
-        while self.recent_bytes > RECENT_BYTES && self.recent.len() > 1 {
+        while self.recent_count > RECENT_BYTES {
             let oldest = self.recent.pop_front();
-            self.recent_bytes -= oldest.map_or(0, |batch| batch.frames.len());
+            self.recent_count -= oldest.map_or(0, |batch| batch.counts());
         }
     }
 

@@ -124,6 +124,31 @@ async fn read_elsewhere(first: &House, second: &House) {
     assert!(matches!(none, Err(Error::NoRun)), "it has ended");
 }
 
+/// Its last words come at once, and right after them it is said whole.
+#[tokio::test]
+async fn a_long_answer_is_read_at_the_other_node_to_its_last_word() {
+    const WORD: &str = "a word of forty letters, and some more. ";
+    let mut steps = vec![Step::Say(WORD)];
+    for _ in 0..60 {
+        steps.extend([WORD; 10].map(Step::Say));
+        steps.push(Step::Pause(10));
+    }
+    steps.extend([WORD; 10].map(Step::Say));
+    steps.push(Step::Done);
+    let (first, second) = two(vec![steps], plainly).await;
+    let (thread, mut here) = first.hanging().await;
+    let mut there = second.read(resume(&thread, None)).await;
+    let (_, there) = tokio::join!(here.rest(), there.rest());
+    let deltas = there.iter().filter_map(|event| match event {
+        Event::ItemUpdated {
+            update: ItemUpdate::TextDelta { delta, .. },
+            ..
+        } => Some(&**delta),
+        _ => None,
+    });
+    assert_eq!(deltas.collect::<String>(), WORD.repeat(611));
+}
+
 #[tokio::test]
 async fn nobody_else_reads_it_at_either_node() {
     let (first, second) = two(vec![hang("secret")], plainly).await;

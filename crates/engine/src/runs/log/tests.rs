@@ -202,6 +202,34 @@ fn who_keeps_up_shares_what_went_out_and_its_bound_holds() {
     assert_eq!(delta(&late[0].1).unwrap().len(), 16_000);
 }
 
+/// Who has still to read the last words of an answer reads them before it is said whole.
+#[test]
+fn a_long_answer_that_ends_leaves_its_last_words_to_be_read() {
+    let mut speaker = Speaker::new();
+    let pieces: Vec<String> = (0..RECENT_BYTES / 30)
+        .map(|number| format!("the word of number {number:>3}, and some more, "))
+        .collect();
+    for piece in &pieces {
+        speaker.say(&[text(7, piece)]);
+    }
+    let last = pieces.last().expect("a piece");
+    let almost = Position(speaker.end.0 - last.len() as u64);
+    let whole = pieces.concat();
+    speaker.say(&[Event::ItemUpdated {
+        item_id: ItemId::mint(7),
+        update: ItemUpdate::ContentPartDone {
+            content_index: 0,
+            content: AssistantContent::new(&*whole),
+        },
+    }]);
+    let item = message(7, &whole);
+    speaker.say(&[Event::ItemDone { item }]);
+    let read = read(&speaker.log, almost);
+    assert_eq!(delta(&read[0].1), Some(&**last));
+    assert_eq!(read.last().unwrap().1["type"], "thread.item.done");
+    assert_eq!(read.len(), 3);
+}
+
 #[test]
 fn a_long_answer_is_given_again_in_pieces_of_bounded_size() {
     let mut speaker = Speaker::new();
