@@ -6,6 +6,7 @@ pub(crate) mod deed;
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use protocol::{
     Cursor, Event, ItemId, JsonObject, Page, Position, RunId, Thread, ThreadId, ThreadItem,
     ThreadMetadata, ThreadStatus,
@@ -323,10 +324,11 @@ impl Engine {
             permit,
             revoked,
             is_unreported,
+            run,
         } = following;
         let place = (ask.message.thread_id().clone(), ask.message.id().clone());
         let (run, stopped) = Run::new(
-            RunId::mint(self.ids.next()),
+            run.unwrap_or_else(|| RunId::mint(self.ids.next())),
             ask.context.owner.clone(),
             place,
             client.key.map(|key| key.key),
@@ -523,6 +525,27 @@ impl Engine {
     /// Reads a run from its beginning.
     fn read(&self, run: &Arc<Run>, client: &Client) -> Reader {
         Reader::new(&self.runs, run, Position(0), client)
+    }
+
+    /// Reads a run that another process has begun for this request. What holds for as long as the run lives is kept here.
+    fn follow(&self, run: &Arc<Run>, following: Following) -> Reader {
+        let Following {
+            client,
+            permit,
+            revoked,
+            ..
+        } = following;
+        let copy = Arc::clone(run);
+        let keeping = async move {
+            let revoked = revoked.unwrap_or_else(|| std::future::pending().boxed());
+            tokio::select! {
+                () = copy.ended.cancelled() => {}
+                () = revoked => copy.cancel(Why::Revoked),
+            }
+            drop(permit);
+        };
+        self.tasks.spawn(keeping.in_current_span());
+        self.read(run, &client)
     }
 
     async fn read_on(

@@ -4,13 +4,15 @@
 //! [`Run`] like any other, lives in its thread's line, and is followed, stopped and waited for in the same ways.
 //!
 //! - `nodes/copying.rs`: copying a run that lives elsewhere
+//! - `nodes/handing.rs`: going on with calls that wait elsewhere
 //! - `nodes/telling.rs`: telling others what a run says that lives here
 
 mod copying;
+mod handing;
 mod telling;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,10 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 use self::copying::Copying;
+pub(crate) use self::handing::Handing;
 use crate::{
     context::Owner,
     engine::Engine,
-    ports::{Node, Peers, RunRecord, StoreError, Word},
+    ports::{Node, Peers, RunRecord, StoreError, Taken, Word},
     runs::{Call, Place, Run},
     turn::Why,
     words::Language,
@@ -56,6 +59,10 @@ struct Shared {
     told: Mutex<HashMap<(RunId, Node), Wishes>>,
     /// Runs whose processes did not answer, the last of them.
     silent: Mutex<VecDeque<RunId>>,
+    /// Runs that another process is to begin, with where it goes what the others answer.
+    handed: Mutex<HashMap<RunId, mpsc::Sender<(Node, Taken)>>>,
+    /// Runs that are beginning here for others.
+    taking: Mutex<HashSet<RunId>>,
 }
 
 /// What is heard of a run.
@@ -77,6 +84,8 @@ impl Nodes {
                 copied: Mutex::default(),
                 told: Mutex::default(),
                 silent: Mutex::default(),
+                handed: Mutex::default(),
+                taking: Mutex::default(),
             })),
         }
     }
@@ -99,6 +108,13 @@ impl Engine {
                     frames,
                 } => shared.heard(&run, Heard::Said { start, end, frames }),
                 Word::Ended { run, at } => shared.heard(&run, Heard::Ended(at)),
+                Word::Hand(handed) => self.take_over(shared, *handed, from),
+                Word::Taken { run, taken } => {
+                    if let Some(asks) = lock(&shared.handed).get(&run) {
+                        // Who has heard enough listens no more.
+                        let _ = asks.try_send((from, taken));
+                    }
+                }
                 Word::Stop {
                     run,
                     is_interruption,

@@ -37,7 +37,7 @@ pub use files::{
     Interrupted, InvalidFileId, Kept, Links, Quota,
 };
 pub use parameters::Parameters;
-pub use peers::{Node, Peers, Word};
+pub use peers::{Done, Handed, Node, Peers, Taken, Word};
 
 /// Which part of a list is wanted. `after` is the id of the last entry of the page before.
 ///

@@ -225,7 +225,10 @@ impl Running {
         if let Event::ItemDone { item } = &event
             && let Some(place) = self.asked.iter().position(|asked| asked.form == *item.id())
         {
-            engine.runs.asked.put(self.asked.swap_remove(place));
+            engine
+                .runs
+                .asked
+                .put(self.asked.swap_remove(place), context);
         }
         self.mouth.say(event);
     }

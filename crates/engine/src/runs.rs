@@ -682,6 +682,8 @@ pub struct Following {
     pub revoked: Option<BoxFuture<'static, ()>>,
     /// Whether the run must write nothing to the log.
     pub is_unreported: bool,
+    /// The run's name, where another process has given it one.
+    pub run: Option<RunId>,
 }
 
 /// A client's name for a request (`Idempotency-Key`).

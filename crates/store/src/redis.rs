@@ -182,6 +182,10 @@ impl Peers for Channels {
         self.database.say(to, word).await;
     }
 
+    async fn others(&self) -> Vec<Node> {
+        self.database.others().await
+    }
+
     async fn hear(&self) -> BoxStream<'static, (Node, Word)> {
         let (tell, mut heard) = mpsc::channel(MOST_UNHEARD);
         let listening = Arc::clone(&self.listening);

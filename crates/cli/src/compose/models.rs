@@ -137,12 +137,8 @@ pub(crate) fn build(
         );
         let context = || format!("failed to use [[workflows]] `{}`", raw.id);
         let most = raw.max_tools.saturating_sub(raw.client_tools.len());
-        let mut of_workflow = toolbox.tools(&raw.tools, most).with_context(context)?;
-        // A call that asks the person waits in this process, and with a shared database the answer may come to another.
-        if !store::is_shared(&config.storage.url) {
-            of_workflow = of_workflow.with_audience();
-        }
-        let of_workflow = Arc::new(of_workflow);
+        let of_workflow = toolbox.tools(&raw.tools, most).with_context(context)?;
+        let of_workflow = Arc::new(of_workflow.with_audience());
         let mut built =
             workflow(raw, first_model, &models, of_workflow.clone()).with_context(context)?;
         if let Some(agent) = &raw.agent {

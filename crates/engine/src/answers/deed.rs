@@ -26,7 +26,8 @@ use crate::{
     engine::Engine,
     error::Error,
     history,
-    ports::{Moment, PageQuery, Room},
+    nodes::Handing,
+    ports::{Done, Moment, PageQuery, Room},
     runs::{Following, Reader, Settled},
     turn::{Display, Kept, Outcome},
     words::Words,
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// How many of the newest items are looked at for what waits for the person or the page.
-const LOOKED_AT: Room = Room {
+pub(crate) const LOOKED_AT: Room = Room {
     items: 40,
     bytes: 8 << 20,
 };
@@ -60,6 +61,25 @@ pub(super) enum Deed {
     },
 }
 
+impl Deed {
+    /// The same for another process, where calls may wait for it.
+    fn for_others(&self, thread: &ThreadId) -> Option<Done> {
+        match self {
+            Self::ToolOutput(_) => None,
+            Self::Form { item, input } => Some(Done::Form(ThreadsAddStructuredInput {
+                thread_id: thread.clone(),
+                item_id: item.clone(),
+                input: input.clone(),
+            })),
+            Self::Action { action, sender, .. } => Some(Done::Action(CustomAction {
+                thread_id: thread.clone(),
+                item_id: sender.clone(),
+                action: action.clone(),
+            })),
+        }
+    }
+}
+
 /// What follows from a deed.
 pub(super) struct Plan {
     /// The item that is answered.
@@ -71,6 +91,8 @@ pub(super) struct Plan {
     pub(super) next: Next,
     /// What is to be noted of a call that waits for the person.
     pub(super) settled: Option<Settled>,
+    /// The records of calls that were to go on and do not wait here.
+    missed: Vec<ItemId>,
 }
 
 /// Who goes on.
@@ -162,6 +184,20 @@ impl Engine {
         let workflow = Arc::clone(self.workflow_of(&context)?);
         let plan = self.plan(&context, &workflow, &thread_id, &deed).await?;
         check_open(&thread.status)?;
+        if let Some(done) = deed.for_others(&thread_id)
+            && !plan.missed.is_empty()
+        {
+            let handing = Handing {
+                thread: &thread_id,
+                anchor: plan.anchor.id(),
+                calls: plan.missed,
+                done,
+            };
+            let handed = self.hand_over(&context, handing, &following.client);
+            if let Some(run) = handed.await? {
+                return Ok(self.follow(&run, following));
+            }
+        }
         self.begin(
             context,
             workflow,
@@ -252,6 +288,7 @@ impl Engine {
             remove,
             next: Next::answer(),
             settled: None,
+            missed: Vec::new(),
         })
     }
 
@@ -314,6 +351,7 @@ impl Engine {
             told: Vec::new(),
             next,
             settled: None,
+            missed: Vec::new(),
         })
     }
 
@@ -339,6 +377,13 @@ impl Engine {
         let shown = approval::decided(card, &kept, decision, context.language());
         let mut put = vec![history::tool_record(thread, &kept, &outcome), shown.clone()];
         let next = self.after(owner, thread, (kept, outcome), &mut put).await?;
+        let missed = match &next {
+            Next::Answer { resumed, .. } => {
+                let is_missed = |record: &&ItemId| !self.runs.asked.has(record);
+                resumed.iter().filter(is_missed).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
         Ok(Plan {
             anchor: item,
             put,
@@ -346,6 +391,7 @@ impl Engine {
             told: vec![Event::ItemReplaced { item: shown }],
             next,
             settled: None,
+            missed,
         })
     }
 }
@@ -417,6 +463,7 @@ impl Engine {
                 title: None,
             }));
             plan.put.push(history::tool_record(thread, &kept, &outcome));
+            plan.missed.push(kept.record.clone());
             plan.next = self
                 .after(owner, thread, (kept, outcome), &mut plan.put)
                 .await?;
@@ -511,6 +558,7 @@ fn plan_form(item: ThreadItem, input: &StructuredInputSubmission) -> Result<Plan
         told: vec![Event::ItemReplaced { item: form }],
         next: Next::answer(),
         settled: None,
+        missed: Vec::new(),
     })
 }
 
@@ -565,6 +613,7 @@ fn refused(sender: ThreadItem) -> Plan {
         })],
         next: Next::Nobody,
         settled: None,
+        missed: Vec::new(),
     }
 }
 

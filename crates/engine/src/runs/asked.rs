@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     asking::{Filled, Verdict},
+    context::RequestContext,
     ports::{Asking, PATIENCE, Reply, ToolStream, Waiting},
     words::Language,
 };
@@ -42,6 +43,8 @@ pub(crate) struct Settled {
 
 struct Held {
     asked: Asked,
+    /// Who has called.
+    caller: Arc<RequestContext>,
     reply: Option<Reply>,
     until: Instant,
 }
@@ -51,13 +54,14 @@ struct Held {
 pub(crate) struct AskedCalls(Arc<Mutex<Vec<Held>>>);
 
 impl AskedCalls {
-    pub(crate) fn put(&self, asked: Asked) {
+    pub(crate) fn put(&self, asked: Asked, caller: &Arc<RequestContext>) {
         let mut held = self.lock();
         if held.len() >= MOST {
             held.remove(0);
         }
         held.push(Held {
             asked,
+            caller: Arc::clone(caller),
             reply: None,
             until: Instant::now() + PATIENCE,
         });
@@ -68,6 +72,20 @@ impl AskedCalls {
         let held = self.lock();
         let found = held.iter().find(|held| held.asked.form == *form)?;
         Some(found.asked.clone())
+    }
+
+    /// Whether the call of this record waits here.
+    pub(crate) fn has(&self, record: &ItemId) -> bool {
+        self.lock().iter().any(|held| held.asked.record == *record)
+    }
+
+    /// Who has made these calls, where one of them waits here.
+    pub(crate) fn caller(&self, records: &[ItemId]) -> Option<Arc<RequestContext>> {
+        let held = self.lock();
+        let found = held
+            .iter()
+            .find(|held| records.contains(&held.asked.record));
+        found.map(|held| Arc::clone(&held.caller))
     }
 
     /// Notes what the answers of a form mean.

@@ -119,6 +119,28 @@ impl Peers for Notifications {
         }
     }
 
+    async fn others(&self) -> Vec<Node> {
+        let living = async {
+            let living = Batch::of(
+                "SELECT key FROM nodes
+                 WHERE key <> $1 AND seen_at >= clock_timestamp() - make_interval(secs => $2)",
+                params![self.node().await?.0, nodes::LEASE.as_secs_f64()],
+            );
+            let found = self.connections.read(&living).await?;
+            let rows = found.first().map_or(&[][..], |outcome| &outcome.rows);
+            let keys = rows.iter().map(|row| Ok(Node(row.try_get(0)?)));
+            keys.collect::<Result<Vec<_>, Error>>()
+        };
+        living.await.unwrap_or_else(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                error,
+                "the database did not say which other processes there are"
+            );
+            Vec::new()
+        })
+    }
+
     async fn hear(&self) -> BoxStream<'static, (Node, Word)> {
         let (tell, mut heard) = mpsc::channel(MOST_UNHEARD);
         let (server, node) = (self.server.clone(), Arc::clone(&self.node));

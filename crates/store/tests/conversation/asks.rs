@@ -21,13 +21,13 @@ use crate::{created, house::*};
 
 /// Tools that ask where to send something, and hear what is answered.
 #[derive(Default)]
-struct Curious(Arc<Heard>);
+pub(crate) struct Curious(pub(crate) Arc<Heard>);
 
 #[derive(Default)]
-struct Heard {
-    calls: Mutex<Vec<String>>,
-    replies: Mutex<Vec<Reply>>,
-    dropped: Mutex<u32>,
+pub(crate) struct Heard {
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) replies: Mutex<Vec<Reply>>,
+    pub(crate) dropped: Mutex<u32>,
 }
 
 /// Counts a call that nobody has answered.
@@ -87,16 +87,32 @@ impl Tools for Curious {
     }
 }
 
-fn answer(thread: &ThreadId, form: &ItemId, words: &str) -> Value {
+pub(crate) fn answer(thread: &ThreadId, form: &ItemId, words: &str) -> Value {
     json!({"type": "threads.add_structured_input", "params": {
         "thread_id": thread, "item_id": form,
         "input": {"status": "answered", "answers": {"mail": {"values": [words]}}},
     }})
 }
 
-fn skip(thread: &ThreadId, form: &ItemId) -> Value {
+pub(crate) fn skip(thread: &ThreadId, form: &ItemId) -> Value {
     json!({"type": "threads.add_structured_input", "params": {
         "thread_id": thread, "item_id": form, "input": {"status": "skipped", "answers": {}},
+    }})
+}
+
+/// Allows the call that waits for consent.
+pub(crate) fn allow(thread: &ThreadId, items: &[ThreadItem]) -> Value {
+    let (card, action) = items
+        .iter()
+        .find_map(|item| {
+            let shown = serde_json::to_value(item).ok()?;
+            let action = shown["widget"].get("confirm")?["action"].clone();
+            Some((item.id().clone(), action))
+        })
+        .expect("a card");
+    json!({"type": "threads.custom_action", "params": {
+        "thread_id": thread, "item_id": card,
+        "action": {"type": action["type"], "payload": action["payload"]},
     }})
 }
 
@@ -108,7 +124,7 @@ fn forms(items: &[ThreadItem]) -> Vec<StructuredInputItem> {
     items.iter().filter_map(form).collect()
 }
 
-fn pending(items: &[ThreadItem]) -> Vec<ItemId> {
+pub(crate) fn pending(items: &[ThreadItem]) -> Vec<ItemId> {
     let forms = forms(items).into_iter();
     forms
         .filter(|form| form.status == StructuredInputStatus::Pending)
@@ -117,7 +133,7 @@ fn pending(items: &[ThreadItem]) -> Vec<ItemId> {
 }
 
 /// What the model was told of its calls, when it was asked last.
-fn told(house: &House) -> Vec<String> {
+pub(crate) fn told(house: &House) -> Vec<String> {
     let asked = house.model.asked();
     let input = asked.last().map(|request| request.input.clone());
     let output = |input: ModelInput| match input {
@@ -151,7 +167,7 @@ async fn asked(more: Vec<Vec<Step>>) -> (House, Arc<Heard>, ThreadId, ItemId) {
     (house, heard, thread, form)
 }
 
-fn accepted(mail: &str) -> Reply {
+pub(crate) fn accepted(mail: &str) -> Reply {
     let content = json!({"mail": mail});
     Reply::Accept(content.as_object().expect("an object").clone())
 }
@@ -266,19 +282,7 @@ async fn a_call_that_asks_and_one_that_takes_consent_go_on_together() {
         .await;
     assert!(lock(&heard.replies).is_empty(), "the other is not decided");
     let items = house.items("ada", &thread).await;
-    let (card, action) = items
-        .iter()
-        .find_map(|item| {
-            let shown = serde_json::to_value(item).ok()?;
-            let action = shown["widget"].get("confirm")?["action"].clone();
-            Some((item.id().clone(), action))
-        })
-        .expect("a card");
-    let action = json!({"type": action["type"], "payload": action["payload"]});
-    let allow = json!({"type": "threads.custom_action", "params": {
-        "thread_id": thread, "item_id": card, "action": action,
-    }});
-    house.turn("ada", allow).await;
+    house.turn("ada", allow(&thread, &items)).await;
     assert_eq!(*lock(&heard.replies), [accepted("ada@example.com")]);
     assert_eq!(*lock(&heard.calls), ["send", "delete"]);
     let told = told(&house);

@@ -172,6 +172,8 @@ pub(crate) struct House {
     database: Option<Arc<PostgreSqlDatabase>>,
     /// Hears other nodes.
     pub(crate) attending: Option<AbortOnDropHandle<()>>,
+    /// How it speaks to them.
+    peers: Option<Arc<dyn Peers>>,
     redis: Option<String>,
 }
 
@@ -251,8 +253,14 @@ impl House {
             model: Arc::clone(&self.model),
             database: self.database.clone(),
             attending: None,
+            peers: None,
             redis: None,
         }
+    }
+
+    /// What it says to other nodes, nothing of which is lost.
+    pub(crate) fn peers(&self) -> Arc<dyn Peers> {
+        Arc::clone(self.peers.as_ref().expect("others"))
     }
 
     /// Whether no server is asked.
@@ -302,7 +310,7 @@ impl House {
             .expect("others")
             .peers;
         let mut engine = Engine {
-            nodes: Nodes::new(carry(peers)),
+            nodes: Nodes::new(carry(Arc::clone(&peers))),
             runs: Runs::new(self.settings()),
             tasks: TaskTracker::new(),
             store: store.clone(),
@@ -317,6 +325,7 @@ impl House {
             model: Arc::clone(&self.model),
             database: self.database.clone(),
             attending: Some(AbortOnDropHandle::new(attending)),
+            peers: Some(peers),
             redis: self.redis.clone(),
         }
     }
@@ -369,6 +378,7 @@ impl House {
             model,
             database,
             attending: None,
+            peers: None,
             redis: None,
         }
     }

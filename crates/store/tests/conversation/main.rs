@@ -4,6 +4,7 @@
 
 mod asks;
 mod deeds;
+mod handing;
 mod house;
 mod line;
 mod nodes;

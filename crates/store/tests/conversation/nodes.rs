@@ -21,7 +21,7 @@ use testkit::services::Redis;
 use crate::{house::*, runs::*};
 
 /// Nothing stands between them.
-fn plainly(peers: Arc<dyn Peers>) -> Arc<dyn Peers> {
+pub(crate) fn plainly(peers: Arc<dyn Peers>) -> Arc<dyn Peers> {
     peers
 }
 
@@ -239,7 +239,7 @@ struct Lossy {
     said: AtomicU64,
 }
 
-fn lossily(peers: Arc<dyn Peers>) -> Arc<dyn Peers> {
+pub(crate) fn lossily(peers: Arc<dyn Peers>) -> Arc<dyn Peers> {
     Arc::new(Lossy {
         peers,
         said: AtomicU64::new(0),
@@ -253,6 +253,10 @@ impl Peers for Lossy {
         for _ in 0..times {
             self.peers.say(to, word.clone()).await;
         }
+    }
+
+    async fn others(&self) -> Vec<Node> {
+        self.peers.others().await
     }
 
     async fn hear(&self) -> BoxStream<'static, (Node, Word)> {

@@ -20,7 +20,7 @@ pub(crate) fn resuming() -> Following {
     }
 }
 
-fn keyed(key: &str, fingerprint: &str) -> Following {
+pub(crate) fn keyed(key: &str, fingerprint: &str) -> Following {
     Following {
         client: Client {
             can_resume: true,
