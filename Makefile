@@ -72,8 +72,8 @@ history: build ## The same for an hour, at a seed of its own (HISTORY_SECONDS=36
 	scripts/with-postgresql $(HISTORY) --nodes 3 --seconds $${HISTORY_SECONDS:-3600} --seed $$(date +%s)
 
 test-e2e: build examples/react-better-auth/node_modules/.package-lock.json e2e/node_modules/.package-lock.json
-	cargo build --release --locked --package todo-mcp
-	npm --prefix e2e test
+	cargo build --locked --workspace --bin todo-mcp # as the Rust tests have built it
+	TODO_MCP_BIN=$(CARGO_TARGET_DIR)/debug/todo-mcp npm --prefix e2e test
 
 test-cases: build ## Cases of a folder that VESTIBULE_CASES names, where there is one; .ci/cases-expected lists known failures
 	@if [ -z "$(VESTIBULE_CASES)" ]; then echo "VESTIBULE_CASES is not set: the cases are skipped."; \

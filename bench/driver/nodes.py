@@ -11,7 +11,7 @@ from driver.servers import SERVERS, create_thread
 PEOPLE = 100
 
 
-def nodes(rate: int = 100, seconds: float = 8, rounds: int = 2, turns: int = 150, answers: int = 40):
+def nodes(rate: int = 300, seconds: float = 8, rounds: int = 2, turns: int = 150, answers: int = 40):
     """The same load on one node and spread over two, in turns, and half of it on one, which is what each of the two has;
     then answers that are read where they are written, and at the other node. The nodes share the server's core, as one
     node has it; the rig's has PostgreSQL and Redis."""
