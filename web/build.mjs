@@ -4,7 +4,7 @@
 import { build, context, transform } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const BANNER = '/* Vestibule <openai-chatkit>. MIT OR Apache-2.0. Third-party notices: chatkit/NOTICES.txt */';
@@ -29,9 +29,16 @@ const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: 
 const UI = new Set(['cards', 'past', 'questions', 'widgets']);
 /** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
 const SHARED = [
-  'preact', 'preact/hooks', 'preact/jsx-runtime', '@preact/signals', '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',
+  '#icons/icon', '#md/frame', '#md/safe-url', '#md/stream',
   '#theme/adopt', '#theme/palette', '#ui/boundary', '#ui/cards', '#ui/context', '#ui/markdown', '#ui/popover', '#ui/render-context', '#store/widget-actions',
 ];
+/** The same of packages, by name: what nobody uses stays out. */
+const SHARED_PACKAGES = {
+  preact: ['createContext'],
+  'preact/hooks': ['useContext', 'useEffect', 'useId', 'useLayoutEffect', 'useMemo', 'useRef'],
+  'preact/jsx-runtime': ['Fragment', 'jsx', 'jsxs'],
+  '@preact/signals': ['useSignal', 'useSignalEffect'],
+};
 /** A part is a function of the modules that it shares, because a classic script has no exports to import. */
 const uiPart = (name) => ({
   ...shared,
@@ -51,7 +58,7 @@ const sharedOutside = {
       if (kind === 'entry-point') return null;
       const inside = relative(resolve('src'), resolve(resolveDir, path));
       const name = path.startsWith('.') ? `#${inside}` : path;
-      return SHARED.includes(name) ? { path: name, external: true } : null;
+      return SHARED.includes(name) || name in SHARED_PACKAGES ? { path: name, external: true } : null;
     });
   },
 };
@@ -63,12 +70,34 @@ const sharedInside = {
     setup.onLoad({ filter: /./, namespace: 'shared' }, () => ({
       contents: [
         ...SHARED.map((name, index) => `import * as m${index} from ${JSON.stringify(name.replace('#', './src/'))};`),
-        `export const shared = { ${SHARED.map((name, index) => `${JSON.stringify(name)}: m${index}`).join(', ')} };`,
+        ...Object.entries(SHARED_PACKAGES).map(([name, exports], index) => `import { ${exports.map((one) => `${one} as p${index}${one}`).join(', ')} } from ${JSON.stringify(name)};`),
+        'export const shared = {',
+        ...SHARED.map((name, index) => `${JSON.stringify(name)}: m${index},`),
+        ...Object.entries(SHARED_PACKAGES).map(([name, exports], index) => `${JSON.stringify(name)}: { ${exports.map((one) => `${one}: p${index}${one}`).join(', ')} },`),
+        '};',
       ].join('\n'),
       resolveDir: process.cwd(),
     }));
   },
 };
+/**
+ * The Markdown lexer and its rules are made when a text is first read: they are half of what the script would cost a page.
+ * Bundled by itself, so that what nobody uses of the library stays out, and run like a function.
+ */
+const lexerLater = {
+  name: 'lexer-later',
+  setup(setup) {
+    setup.onResolve({ filter: /^\.\/bounded-lexer$/ }, ({ importer, resolveDir }) => (importer.endsWith('/lexer.ts') ? { path: resolve(resolveDir, 'bounded-lexer.ts'), namespace: 'later' } : null));
+    setup.onLoad({ filter: /./, namespace: 'later' }, async ({ path }) => {
+      const { outputFiles: [{ text }], metafile } = await build({ ...shared, minify: false, entryPoints: [path], external: ['./formula'], format: 'esm', write: false });
+      lexerInputs = metafile;
+      const [, before, imports, after] = /^(.*?)(import \{[^}]*\} from "\.\/formula";)(.*)export \{\s*BoundedLexer\s*\};\s*$/s.exec(text);
+      // A constructor gives what it makes.
+      return { contents: `${imports}let made;const make=()=>{${before}${after}return BoundedLexer};const Later=function(length){return new(made??=make())(length)};export{Later as BoundedLexer}`, resolveDir: dirname(path) };
+    });
+  },
+};
+let lexerInputs;
 const main = (versions) => ({
   ...shared,
   entryPoints: ['src/index.ts'],
@@ -78,7 +107,7 @@ const main = (versions) => ({
   jsxImportSource: 'preact',
   banner: { js: BANNER },
   define: { 'process.env.NODE_ENV': '"production"', LAZY_VERSIONS: JSON.stringify(versions), ...localeNames },
-  plugins: [cssText, sharedInside],
+  plugins: [cssText, sharedInside, lexerLater],
 });
 
 /** The launcher: a script of its own, which loads the element when it is first opened. */
@@ -109,6 +138,7 @@ if (process.argv.includes('--watch')) {
   await running.watch();
 } else {
   const parts = await Promise.all(LAZY.map(async (name) => ({ name, built: await build({ ...lazy(name), write: false }) })));
+  for (const { name, built } of parts) checkShared(name, built.outputFiles[0].text);
   const contents = Object.fromEntries(parts.map(({ name, built }) => [name, built.outputFiles[0].contents]));
   const element = await build({ ...main(Object.fromEntries(LAZY.map((name) => [name, versionOf(contents[name])]))), write: false });
   const files = { 'chatkit.js': await put('dist/chatkit.js', element.outputFiles[0].contents) };
@@ -117,10 +147,21 @@ if (process.argv.includes('--watch')) {
   for (const name of LAZY) files[`chatkit/${name}.js`] = await put(lazy(name).outfile, contents[name]);
   for (const [tag, content] of Object.entries(locales)) files[`chatkit/l10n/${tag}.js`] = await put(`dist/chatkit/l10n/${tag}.js`, content);
   await write('dist/chatkit/manifest.json', `${JSON.stringify(files, null, 2)}\n`);
-  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile, bubble.metafile]));
+  await write('dist/chatkit/NOTICES.txt', await notices([...parts.map(({ built }) => built.metafile), element.metafile, lexerInputs, bubble.metafile]));
   for (const [name, { bytes, gzip }] of Object.entries(files)) {
     if (name.includes('/l10n/')) continue;
     process.stdout.write(`${name} ${(bytes / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip\n`);
+  }
+}
+
+/** A part that uses something of a package which the element does not hand out would fail when it is loaded. */
+function checkShared(part, text) {
+  for (const [name, exports] of Object.entries(SHARED_PACKAGES)) {
+    for (const [, module] of text.matchAll(new RegExp(`([\\w$]+)=require\\(${JSON.stringify(name)}\\)`, 'g'))) {
+      for (const [, used] of text.matchAll(new RegExp(`\\(0,${module.replaceAll('$', '\\$')}\\.(\\w+)\\)`, 'g'))) {
+        if (!exports.includes(used)) throw new Error(`src/${part} uses ${used} of ${name}: add it to SHARED_PACKAGES`);
+      }
+    }
   }
 }
 

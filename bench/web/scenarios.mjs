@@ -130,12 +130,15 @@ async function measureThread(server) {
 
 const tasksOf = (page) => page.evaluate(() => window.probe.longTasks.filter(({ startTime, duration }) => startTime + duration >= window.probe.started).map(({ duration }) => duration));
 
-/** What the script costs before anybody writes, and how soon the start screen is there on a second visit. */
+/** What the script costs before anybody writes, and how soon the start screen is there for somebody who has been here before. */
 async function measureStart(server) {
   return withPage(server.origin, { throttle: SLOW }, async ({ browser, page }) => {
     const [, trace] = await traced(browser, () => page.goto(`${server.origin}/element`));
     const evaluations = trace.filter(({ name, url }) => name === 'EvaluateScript' && url?.endsWith('/chatkit.js'));
     if (evaluations.length !== 1) throw new Error(`the trace has ${evaluations.length} evaluations of chatkit.js`);
+    // What ran then is in the browser's cache, compiled: it writes that down a moment later.
+    await page.evaluate(() => window.start());
+    await page.waitForTimeout(1500);
     await page.goto('about:blank');
     await page.goto(`${server.origin}/element`);
     const { painted, ready } = await page.evaluate(() => window.start());

@@ -6,9 +6,11 @@ import type { OpenAIChatKit } from '@openai/chatkit';
 import { effect, signal } from '@preact/signals';
 import { render } from 'preact';
 import { DomainRefusedError, IntegrationError, RequestError, asError, callPage, detailsOf, isForDeveloper } from '../core/errors';
+import { whenIdle } from '../core/idle';
 import { browserLine } from '../core/retry';
 import type { Uploader } from '../core/upload';
 import { Languages } from '../i18n/language';
+import { lex } from '../md/lexer';
 import { Chat } from '../store/chat';
 import type { Message } from '../store/ports';
 import { DraftAttachments } from '../store/draft-attachments';
@@ -357,6 +359,8 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       if (announced) return;
       announced = true;
       this.#emit('chatkit.ready');
+      // What reads Markdown is made now, so that no answer waits for it.
+      whenIdle(() => void lex(''));
     };
     const timer = document.hidden ? READY_WITHOUT_FRAMES_MS : READY_WITHOUT_FRAMES_MS * 10;
     setTimeout(announce, timer);

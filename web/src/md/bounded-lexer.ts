@@ -7,7 +7,7 @@
  * on every machine.
  */
 import { Hooks, Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
-import { before, INLINE_RULES } from './emphasis';
+import { before, inlineRules } from './emphasis';
 import { blockFormulasIn, formulasIn, type Formula } from './formula';
 
 /** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
@@ -100,7 +100,7 @@ export class BoundedLexer extends Lexer {
   constructor(length: number) {
     const tokenizer = new StrictTokenizer();
     super({ gfm: true, tokenizer });
-    tokenizer.rules = { ...tokenizer.rules, inline: INLINE_RULES };
+    tokenizer.rules = { ...tokenizer.rules, inline: inlineRules() };
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
     tokenizer.clip = (src) => src.slice(0, this.#blocks.ahead(src));
     this.options.extensions = {

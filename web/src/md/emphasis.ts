@@ -48,20 +48,25 @@ function closingRule(skip: string, run: string, marker: string, letters: string)
   );
 }
 
-const gfm = Lexer.rules.inline.gfm;
+type InlineRules = typeof Lexer.rules.inline.gfm;
 
-/** Marked's inline rules with these changes. */
-export const INLINE_RULES: typeof gfm = {
-  ...gfm,
+/** Marked's inline rules with these changes. Made when a text is first read: a page that shows none need not wait for them. */
+export const inlineRules = once((): InlineRules => ({
+  ...Lexer.rules.inline.gfm,
   emStrongLDelim: new RegExp(`^\\*+(?:((?!\\*)${punctuation('~')})|([^\\s*]))?|^_+(?:((?!_)(?!~)[\\p{P}\\p{S}])|([^\\s_]))?`, 'u'),
   emStrongRDelimAst: closingRule(String.raw`^[^_*]*?__[^_*]*?\*[^_*]*?(?=__)|[^*]+(?=[^*])`, String.raw`\*+`, String.raw`\*`, '~'),
   delLDelim: new RegExp(`^~~?(?:((?!~)${punctuation('~')})|[^\\s~])`, 'u'),
   delRDelim: closingRule('^[^~]+(?=[^~])', '~~?', '~', '(?!)'),
-};
+}));
 
-const CJK_AT_END = new RegExp(`${CJK}$`, 'u');
+const cjkAtEnd = once(() => new RegExp(`${CJK}$`, 'u'));
 
 /** What a run is told of the character before it: nothing, as at the start of a line, beside these scripts. */
 export function before(masked: string, position: number, character: string): string {
-  return CJK_AT_END.test(masked.slice(Math.max(0, position - 2), position)) ? '' : character;
+  return cjkAtEnd().test(masked.slice(Math.max(0, position - 2), position)) ? '' : character;
+}
+
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

@@ -2,6 +2,7 @@
  * Colours finished code blocks when the browser has time. The colouring itself is a separate file;
  * if it cannot be loaded, code stays plain and nothing else changes.
  */
+import { whenIdle } from '../core/idle';
 import { codeText, LINES_PER_GROUP } from './dom';
 
 /** A piece of code and what it is in its language. */
@@ -67,9 +68,4 @@ function scoped(text: string, scope: string): HTMLElement {
   span.className = `hl-${scope.replace(/[^a-z_-].*$/i, '')}`;
   span.textContent = text;
   return span;
-}
-
-function whenIdle(job: () => void): void {
-  if (typeof requestIdleCallback === 'function') requestIdleCallback(job, { timeout: 1000 });
-  else setTimeout(job, 50);
 }
