@@ -18,6 +18,7 @@ mod lines;
 mod name;
 mod offers;
 mod program;
+mod progress;
 pub(crate) mod result;
 mod schema;
 mod session;

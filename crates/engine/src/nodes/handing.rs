@@ -52,8 +52,7 @@ impl Engine {
             return Ok(None);
         };
         let run = RunId::mint(self.ids.next());
-        let (tell, mut answers) = mpsc::channel(16);
-        lock(&shared.handed).insert(run.clone(), tell);
+        let mut listening = Listening::new(shared, run.clone());
         let key = client.key.as_ref();
         let word = Word::Hand(Box::new(Handed {
             run: run.clone(),
@@ -62,9 +61,7 @@ impl Engine {
             done: handing.done,
             key: key.map(|key| (key.key.to_string(), key.fingerprint.to_string())),
         }));
-        let taken = ask_all(shared, &word, &mut answers).await;
-        lock(&shared.handed).remove(&run);
-        let node = match taken {
+        let node = match ask_all(shared, &word, &mut listening.answers).await {
             Some((node, Taken::Begun)) => node,
             Some((_, Taken::Refused)) => return Err(Error::ThreadBusy(Words::StillAnswering)),
             Some((_, Taken::Unknown)) | None => return Ok(None),
@@ -185,6 +182,31 @@ impl Engine {
         let since = newest.await?.items.into_iter().rev();
         let mut since = since.take_while(|item| !calls.contains(item.id()));
         Ok(since.any(|item| matches!(item, ThreadItem::UserMessage(_))))
+    }
+}
+
+/// Hears what others answer, until it is dropped: whoever was asked may have gone meanwhile.
+struct Listening<'a> {
+    shared: &'a Shared,
+    run: RunId,
+    answers: mpsc::Receiver<(Node, Taken)>,
+}
+
+impl<'a> Listening<'a> {
+    fn new(shared: &'a Shared, run: RunId) -> Self {
+        let (tell, answers) = mpsc::channel(16);
+        lock(&shared.handed).insert(run.clone(), tell);
+        Self {
+            shared,
+            run,
+            answers,
+        }
+    }
+}
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.handed).remove(&self.run);
     }
 }
 

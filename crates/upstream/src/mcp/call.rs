@@ -9,10 +9,9 @@ use std::{
 };
 
 use engine::ports::{Asking, Reply, ToolEvent, ToolStream, Waiting};
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, stream};
 use rmcp::{
     Peer, RoleClient, ServiceError,
-    handler::client::progress::ProgressSubscriber,
     model::{
         CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
         ClientRequest, InputRequest, InputRequiredResult, JsonObject, ProgressNotificationParam,
@@ -31,6 +30,7 @@ use super::{
     McpServer, Place,
     asking::{self, MAX_QUESTIONS, MayAsk},
     failure,
+    progress::Reports,
     result::{self, cut},
     session::Session,
     transport,
@@ -84,10 +84,9 @@ impl Session {
         // How long it may take is counted here: not while a person is asked.
         let options = PeerRequestOptions::no_options();
         let handle = peer.send_cancellable_request(request, options).await?;
-        let listener = self.service.service();
-        let progress = listener.progress.subscribe(handle.progress_token.clone());
+        let progress = &self.service.service().progress;
         Ok(Sent {
-            progress: progress.await,
+            progress: progress.listen(handle.progress_token.clone()),
             guard: CancelOnDrop {
                 peer: peer.clone(),
                 id: Some(handle.id.clone()),
@@ -119,7 +118,7 @@ struct Running {
 
 /// A request whose answer is not there.
 struct Sent {
-    progress: ProgressSubscriber,
+    progress: Reports,
     answer: Pin<Box<dyn Future<Output = Result<ServerResult, ServiceError>> + Send>>,
     guard: CancelOnDrop,
 }

@@ -13,7 +13,6 @@ use engine::ports::{Parameters, Reply};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, ErrorData as McpError, RoleClient,
     ServiceError,
-    handler::client::progress::ProgressDispatcher,
     model::{
         ClientCapabilities, ClientConfig, ClientRequest, ElicitRequestParams, ElicitResult,
         ElicitationCreateRequestMethod, Implementation, JsonObject, ListToolsRequest,
@@ -34,6 +33,7 @@ use super::{
     asking::{self, Askers},
     failure::{self, Failure},
     program::Running as Process,
+    progress::Progress,
     result::cut,
     schema::{self, Unusable},
     transport::Transport,
@@ -128,7 +128,7 @@ enum NotOpened {
 
 /// What the server may say by itself.
 pub(super) struct Listener {
-    pub(super) progress: ProgressDispatcher,
+    pub(super) progress: Progress,
     has_changed_tools: AtomicBool,
     /// The operator's name of the server.
     server: String,
@@ -152,7 +152,7 @@ impl ClientHandler for Listener {
         params: ProgressNotificationParam,
         _context: NotificationContext<RoleClient>,
     ) {
-        self.progress.handle_notification(params).await;
+        self.progress.report(params);
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
@@ -431,7 +431,7 @@ async fn begin(
 
 fn listener(server: &McpServer, elicitation: Elicitation) -> Listener {
     Listener {
-        progress: ProgressDispatcher::new(),
+        progress: Progress::default(),
         has_changed_tools: AtomicBool::new(false),
         server: server.name.clone(),
         elicitation,
