@@ -96,19 +96,21 @@ mod tests {
         ProgressToken(NumberOrString::Number(number))
     }
 
-    fn report(number: i64, progress: f64) -> ProgressNotificationParam {
-        ProgressNotificationParam::new(token(number), progress)
+    fn report(number: i64, words: &str) -> ProgressNotificationParam {
+        ProgressNotificationParam::new(token(number), 0.5).with_message(words)
     }
 
     #[tokio::test]
     async fn a_report_that_comes_before_anybody_listens_is_heard() {
         let progress = Progress::default();
-        progress.report(report(1, 0.5));
-        progress.report(report(2, 0.1));
+        progress.report(report(1, "early"));
+        progress.report(report(2, "another's"));
         let mut reports = progress.listen(token(1));
-        progress.report(report(1, 0.9));
-        assert_eq!(reports.next().await.unwrap().progress, 0.5);
-        assert_eq!(reports.next().await.unwrap().progress, 0.9);
+        progress.report(report(1, "later"));
+        for words in ["early", "later"] {
+            let heard = reports.next().await.unwrap();
+            assert_eq!(heard.message.as_deref(), Some(words));
+        }
         assert!(reports.next().now_or_never().is_none());
     }
 
@@ -117,7 +119,7 @@ mod tests {
         let progress = Progress::default();
         drop(progress.listen(token(1)));
         for times in 0..1_000 {
-            progress.report(report(1, f64::from(times)));
+            progress.report(report(1, &times.to_string()));
         }
         assert_eq!(progress.lock().early.len(), MOST_EARLY);
         assert!(progress.lock().calls.is_empty());
