@@ -19,9 +19,11 @@ use tokio::sync::{Notify, futures::Notified};
 
 /// How much is kept as it went out; a reader that is further behind is given events anew.
 const RECENT_BYTES: usize = 16 * 1024;
-/// What a batch counts of that at most. An answer that ends is said whole, twice; who has still to read its last words
-/// would find them gone.
+/// What an event counts of that at most, unless it is a piece of text. An answer that ends is said whole, twice; who has
+/// still to read its last words would find them gone.
 const MOST_COUNTED: usize = RECENT_BYTES / 4;
+/// How many bytes stand around a piece of text, at most.
+const FRAME_BYTES: usize = 256;
 /// How much a late reader is given at a time.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// What an event takes besides its text, for the count of what finished runs hold.
@@ -40,7 +42,7 @@ struct Said {
     events: Vec<Entry>,
     /// The last of it, as it went out.
     recent: VecDeque<Batch>,
-    /// What they count, see [`MOST_COUNTED`].
+    /// What that counts, see [`MOST_COUNTED`].
     recent_count: usize,
     end: Position,
     state: State,
@@ -69,12 +71,7 @@ struct Batch {
     start: Position,
     end: Position,
     frames: Bytes,
-}
-
-impl Batch {
-    fn counts(&self) -> usize {
-        self.frames.len().min(MOST_COUNTED)
-    }
+    counts: usize,
 }
 
 /// What comes after a position.
@@ -98,6 +95,7 @@ impl RunLog {
             return;
         }
         let start = said.end;
+        let counts = counted(&events, &frames);
         for event in events {
             let start = said.end;
             said.end = Position(start.0 + event.span());
@@ -106,7 +104,12 @@ impl RunLog {
             fold(&mut said.events, Entry { start, end, event });
         }
         let end = said.end;
-        said.keep(Batch { start, end, frames });
+        said.keep(Batch {
+            start,
+            end,
+            frames,
+            counts,
+        });
         drop(said);
         self.changed.notify_waiters();
     }
@@ -115,13 +118,19 @@ impl RunLog {
     pub(crate) fn copy(&self, events: Vec<(Event, Position)>, end: Position, frames: Bytes) {
         let mut said = self.lock();
         let start = said.end;
+        let counts = counted(events.iter().map(|(event, _)| event), &frames);
         for (event, end) in events {
             let start = Position(end.0.saturating_sub(event.span()));
             let event = Box::new(event);
             fold(&mut said.events, Entry { start, end, event });
         }
         said.end = end;
-        said.keep(Batch { start, end, frames });
+        said.keep(Batch {
+            start,
+            end,
+            frames,
+            counts,
+        });
         drop(said);
         self.changed.notify_waiters();
     }
@@ -194,11 +203,11 @@ impl RunLog {
 impl Said {
     /// Keeps the last of what went out.
     fn keep(&mut self, batch: Batch) {
-        self.recent_count += batch.counts();
+        self.recent_count += batch.counts;
         self.recent.push_back(batch);
-        while self.recent_count > RECENT_BYTES {
+        while self.recent_count > RECENT_BYTES && self.recent.len() > 1 {
             let oldest = self.recent.pop_front();
-            self.recent_count -= oldest.map_or(0, |batch| batch.counts());
+            self.recent_count -= oldest.map_or(0, |batch| batch.counts);
         }
     }
 
@@ -235,6 +244,15 @@ impl Said {
         }
         (frames.into(), self.end)
     }
+}
+
+/// What frames count of what is kept.
+fn counted<'a>(events: impl IntoIterator<Item = &'a Event>, frames: &Bytes) -> usize {
+    let counts = events.into_iter().map(|event| match text_of(event) {
+        Some((_, _, text)) => text.len() + FRAME_BYTES,
+        None => MOST_COUNTED,
+    });
+    counts.sum::<usize>().min(frames.len())
 }
 
 /// Encodes an event. One that cannot be written down, which would be a defect, is told of as an error.
