@@ -25,7 +25,7 @@ async function withElement(server, { throttle }, measure) {
     await browser.page.goto(`${server.origin}/element`);
     await browser.page.evaluate(() => window.start());
     // The second time: whatever waited for the browser to have nothing to do is done then.
-    for (let times = 0; times < 2; times += 1) await browser.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
+    for (let times = 0; times < 2; times += 1) await browser.page.evaluate(() => new Promise((resolve) => window.requestIdleCallback(resolve)));
     return measure(browser);
   });
 }
