@@ -184,8 +184,8 @@ impl Engine {
         let workflow = Arc::clone(self.workflow_of(&context)?);
         let plan = self.plan(&context, &workflow, &thread_id, &deed).await?;
         check_open(&thread.status)?;
-        if let Some(done) = deed.for_others(&thread_id)
-            && !plan.missed.is_empty()
+        if !plan.missed.is_empty()
+            && let Some(done) = deed.for_others(&thread_id)
         {
             let handing = Handing {
                 thread: &thread_id,

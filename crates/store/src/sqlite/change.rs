@@ -22,9 +22,6 @@ impl EncodedChange {
             return Err(Error::Fenced);
         }
         if let Some(begin) = &self.begin {
-            if !begin.goes_first && runs::is_behind(connection, thread, self.unqueue.as_ref())? {
-                return Err(Error::Behind);
-            }
             thread.epoch = runs::begin(connection, thread, begin)?;
         }
         if let Some(item) = &self.unqueue {

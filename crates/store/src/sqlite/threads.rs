@@ -159,6 +159,12 @@ impl Store for Sqlite {
         let change = EncodedChange::new(change)?;
         self.write(move |connection| {
             let thread = find_thread(connection, &owner, &id)?;
+            if let Some(begin) = &change.begin
+                && !begin.goes_first
+                && runs::is_behind(connection, thread, change.unqueue.as_ref())?
+            {
+                return Err(Error::Behind);
+            }
             change.apply(connection, &owner, thread)
         })
         .await
