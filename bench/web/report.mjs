@@ -39,6 +39,7 @@ const COLUMNS = [
   ['frames p95, ms', (row) => row.frameP95, 0],
   ['p99, ms', (row) => row.frameP99, 0],
   ['heap after, MB', (row) => row.heapMegabytes, 1],
+  ['CLS', (row) => row.shift, 3],
   ['last quarter to first', (row) => row.lastToFirstQuarter, 2],
 ];
 

@@ -33,7 +33,7 @@ export async function streamed({ browser, page, devtools, faults }, server, { pi
     shown: window.probe.read(),
     longTasks: window.probe.longTasks.filter(({ startTime }) => startTime >= window.probe.started).map(({ duration }) => duration),
     frames: window.probe.frames,
-    shift: window.probe.shifts.reduce((sum, value) => sum + value, 0),
+    shifts: window.probe.shifts,
   }));
   const fault = difference(seen.shown, pieces.join(''));
   if (fault !== null) faults.push(fault);
@@ -50,7 +50,7 @@ export async function streamed({ browser, page, devtools, faults }, server, { pi
     frameP95: percentile(seen.frames, 0.95),
     frameP99: percentile(seen.frames, 0.99),
     lastToFirstQuarter: lastToFirstQuarter(samples),
-    shift: seen.shift,
+    shift: cumulativeLayoutShift(seen.shifts),
     heapMegabytes: await heapMegabytes(devtools),
     ...done,
   };
@@ -58,6 +58,21 @@ export async function streamed({ browser, page, devtools, faults }, server, { pi
 
 export function longTaskFields(durations) {
   return { longTasks: durations.length, longTaskSum: durations.reduce((sum, value) => sum + value, 0), longestTask: Math.max(0, ...durations) };
+}
+
+/**
+ * CLS as the browser's makers define it: the shifts of the worst session, in which less than a second lies between one and the
+ * next and no more than five between the first and the last.
+ */
+export function cumulativeLayoutShift(shifts) {
+  let [worst, sum, first, last] = [0, 0, -Infinity, -Infinity];
+  for (const { startTime, value } of shifts) {
+    if (startTime - last >= 1000 || startTime - first >= 5000) [sum, first] = [0, startTime];
+    sum += value;
+    last = startTime;
+    worst = Math.max(worst, sum);
+  }
+  return worst;
 }
 
 /** What `promise` brings, or `null` after so many seconds. */

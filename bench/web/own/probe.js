@@ -25,8 +25,7 @@ window.probe = {
   end(ending) {
     return new Promise((resolve) => {
       const look = () => {
-        const isThere = this.read().replace(/\s+/g, '').endsWith(ending);
-        if (!isThere) return requestAnimationFrame(look);
+        if (!this.endsIn(ending)) return requestAnimationFrame(look);
         // A task after the frame's own work is after its paint.
         return requestAnimationFrame(() => setTimeout(() => {
           this.finished = performance.now() - this.started;
@@ -36,6 +35,23 @@ window.probe = {
       };
       look();
     });
+  },
+
+  /** Whether the text's last letters are these; read from its end, because a copy of a long answer would be a task of its own. */
+  endsIn(ending) {
+    const root = this.root();
+    if (root === null || root === undefined) return false;
+    const walker = document.createTreeWalker(root, window.NodeFilter.SHOW_TEXT);
+    let node = walker.root;
+    while (node.lastChild) node = node.lastChild;
+    walker.currentNode = node;
+    if (node.nodeType !== window.Node.TEXT_NODE) node = walker.previousNode();
+    let letters = '';
+    for (; node !== null && letters.length < ending.length; node = walker.previousNode()) {
+      if (this.ignored && node.parentElement.closest(this.ignored)) continue;
+      letters = node.data.replace(/\s+/g, '') + letters;
+    }
+    return letters.endsWith(ending);
   },
 
   /** The text without what belongs to controls. */
@@ -53,7 +69,7 @@ window.probe = {
   },
 };
 new PerformanceObserver((list) => window.probe.longTasks.push(...list.getEntries().map(({ startTime, duration }) => ({ startTime, duration })))).observe({ type: 'longtask' });
-new PerformanceObserver((list) => window.probe.shifts.push(...list.getEntries().filter((entry) => !entry.hadRecentInput).map(({ value }) => value))).observe({ type: 'layout-shift', buffered: true });
+new PerformanceObserver((list) => window.probe.shifts.push(...list.getEntries().filter((entry) => !entry.hadRecentInput).map(({ startTime, value }) => ({ startTime, value })))).observe({ type: 'layout-shift', buffered: true });
 new PerformanceObserver((list) => {
   for (const { interactionId, duration } of list.getEntries()) {
     if (interactionId > 0) window.probe.interactions.set(interactionId, Math.max(duration, window.probe.interactions.get(interactionId) ?? 0));

@@ -5,6 +5,7 @@ import { BARS, failures, judge } from '../bars.mjs';
 import { lastToFirstQuarter, median, percentile } from '../browser.mjs';
 import { idealMilliseconds, paced } from '../pace.mjs';
 import { barsTable, peersTable } from '../report.mjs';
+import { cumulativeLayoutShift } from '../stream.mjs';
 import { answer, difference, ENDING, letters, pieces } from '../text.mjs';
 import { scriptMilliseconds } from '../trace.mjs';
 
@@ -97,4 +98,11 @@ test('a stream keeps its pace by the clock', async () => {
   assert.equal(idealMilliseconds(5, 100), 40);
   // Never ahead of the rate; how late it may be is the machine's affair.
   assert.ok(took >= 40, `${took} ms`);
+});
+
+test('layout shift is that of the worst session, not of the whole answer', () => {
+  const at = (startTime, value) => ({ startTime, value });
+  assert.equal(cumulativeLayoutShift([]), 0);
+  assert.equal(cumulativeLayoutShift([at(0, 1), at(999, 2), at(1999, 4)]), 4, 'a second of rest ends a session');
+  assert.equal(cumulativeLayoutShift([at(0, 1), at(900, 1), at(1800, 1), at(2700, 1), at(3600, 1), at(4500, 1), at(5000, 3), at(5900, 1)]), 6, 'so do five seconds');
 });

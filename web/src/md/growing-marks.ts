@@ -24,23 +24,30 @@ export class GrowingMarks<G extends { readonly index: number }> {
   passes = 0;
   #plain = '';
   #marked = '';
-  /** Characters of Unicode in the text, which is what references count. */
+  /** Characters of Unicode in the text, which is what references count, up to the unit `#counted`. */
   #length = 0;
+  #counted = 0;
   readonly #places = new Map<number, Place>();
   /** Those that came too late. */
   readonly #late = new Set<number>();
 
   /** The text with the marks of blocks that are over; `settled`: how much of the text of the last call is final. */
   grow(plain: string, all: readonly G[], settled: number): string {
+    // Most texts have no reference: those are not looked through with each frame.
+    if (all.length === 0 && this.#isBare()) {
+      [this.#plain, this.#marked, this.#length, this.#counted] = [plain, plain, 0, 0];
+      return plain;
+    }
     const goesOn = plain.startsWith(this.#plain);
     if (!goesOn) {
       this.#places.clear();
       this.#late.clear();
       this.shown = [];
-      [this.#plain, this.#marked, this.#length] = ['', '', 0];
+      [this.#plain, this.#marked, this.#length, this.#counted] = ['', '', 0, 0];
     }
     const added = plain.slice(this.#plain.length);
-    this.#length += Array.from(added).length;
+    this.#length += Array.from(plain.slice(this.#counted)).length;
+    this.#counted = plain.length;
     const final = this.#marked.slice(0, settled);
     this.#plain = plain;
     this.#marked += added;
@@ -49,6 +56,11 @@ export class GrowingMarks<G extends { readonly index: number }> {
     if (fresh.length === 0 || this.#show([...this.shown, ...fresh], final)) return this.#marked;
     for (const one of fresh) if (!this.#show([...this.shown, one], final)) this.#late.add(one.index);
     return this.#marked;
+  }
+
+  /** Nothing is known yet that a text would have to go on from. */
+  #isBare(): boolean {
+    return this.shown.length === 0 && this.#places.size === 0 && this.#late.size === 0;
   }
 
   /** Marks these, where that leaves the final part of the text as it is. */

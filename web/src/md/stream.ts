@@ -10,7 +10,7 @@
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
 import { isMarked, placeMarks, unmarked } from './marks';
-import { outline } from './outline';
+import { outline, type Open } from './outline';
 import { Places } from './places';
 import { repairTail } from './repair';
 
@@ -42,6 +42,8 @@ export interface Counters {
   /** What the lexer did, as `BoundedLexer` counts it. */
   lexerSteps: number;
   blocksBuilt: number;
+  /** Blocks whose headings were looked at. */
+  blocksOutlined: number;
 }
 
 const TAIL_BLOCKS = 2;
@@ -49,8 +51,7 @@ const TAIL_BLOCKS = 2;
 const PARSED_AGAIN = 64_000;
 
 export class MarkdownView {
-  readonly counters: Counters = { flushes: 0, lexedCharacters: 0, lexerSteps: 0, blocksBuilt: 0 };
-  readonly #host: HTMLElement;
+  readonly counters: Counters = { flushes: 0, lexedCharacters: 0, lexerSteps: 0, blocksBuilt: 0, blocksOutlined: 0 };
   readonly #places: Places;
   readonly #context: RenderContext;
   #text = '';
@@ -63,11 +64,12 @@ export class MarkdownView {
   /** A block was built from a text that cost too much: one parse of the whole decides what it looks like. */
   #isBounded = false;
   #fence: OpenFence | null = null;
+  /** The headings that the tail stands under. */
+  #above: Open = [];
   /** A heading came since the levels were set. */
   #isOutlined = true;
 
   constructor(host: HTMLElement, context: RenderContext) {
-    this.#host = host;
     this.#places = new Places(host);
     this.#context = context;
   }
@@ -89,7 +91,7 @@ export class MarkdownView {
     this.counters.flushes += 1;
     if (complete) this.#finish(mayKeep);
     else if (this.#fence === null || this.#continueFence(this.#fence)) this.#renderTail();
-    if (!this.#isOutlined) outline(this.#host);
+    if (!this.#isOutlined) this.#outline(this.#blocks.slice(this.#stable));
     this.#isOutlined = true;
   }
 
@@ -100,6 +102,7 @@ export class MarkdownView {
     this.#blocks = [];
     this.#links = noLinks();
     this.#isBounded = false;
+    this.#above = [];
     this.#fence = null;
   }
 
@@ -158,6 +161,17 @@ export class MarkdownView {
 
   /** Declares tokens at the start of the tail final. */
   #commit(tokens: readonly Token[]): void {
+    const before = this.#stable;
+    this.#settle(tokens);
+    this.#above = this.#outline(this.#blocks.slice(before, this.#stable));
+  }
+
+  #outline(blocks: readonly Block[]): Open {
+    this.counters.blocksOutlined += blocks.length;
+    return outline(blocks.map(({ node }) => node), this.#above);
+  }
+
+  #settle(tokens: readonly Token[]): void {
     for (const token of tokens) {
       // A lexer that rewrote its input would shift everything after: then the tail just stays longer.
       if (!this.#text.startsWith(token.raw, this.#base)) return;
@@ -264,6 +278,7 @@ export class MarkdownView {
     else this.#reconcile(isLong ? lex(this.#text) : lexed, 0, hasLinks);
     this.#stable = 0;
     this.#base = 0;
+    this.#above = [];
   }
 
   /** Makes the blocks from `from` on what one parse made of their text. */

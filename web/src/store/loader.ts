@@ -7,6 +7,8 @@ import type { TranscriptSignals } from './signals';
 import { loaded, prependItems } from './transcript';
 
 const PAGE = 30;
+/** A long thread opens with as much as fills a screen: the reader waits for this, and for the rest only when scrolling up. */
+const FIRST_PAGE = 10;
 
 export class Loader {
   readonly hasOlder = signal(false);
@@ -37,7 +39,8 @@ export class Loader {
       let items: readonly ThreadItem[] = thread.items?.data ?? [];
       let olderAfter: string | undefined;
       if (thread.items?.has_more ?? false) {
-        const page = await client().request('items.list', { thread_id: threadId, limit: PAGE, order: 'desc' }, loading.signal);
+        const limit = this.#transcript.state.entries.length === 0 ? FIRST_PAGE : PAGE;
+        const page = await client().request('items.list', { thread_id: threadId, limit, order: 'desc' }, loading.signal);
         items = page.data.toReversed();
         olderAfter = page.has_more ? (page.after ?? page.data.at(-1)?.id) : undefined;
       }

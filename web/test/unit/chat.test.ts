@@ -162,6 +162,8 @@ describe('loading', () => {
     await settle();
     calls[0]!.give(thread('thr_1', [said('1', 'first')], true));
     await settle();
+    // As much as fills a screen.
+    expect(calls[1]!.params).toMatchObject({ limit: 10, order: 'desc' });
     calls[1]!.give({ data: [said('4', 'd'), said('3', 'c')], has_more: true, after: '3' });
     await opening;
     expect(texts()).toEqual(['c', 'd']);
@@ -173,6 +175,14 @@ describe('loading', () => {
     await older;
     expect(texts()).toEqual(['a', 'b', 'c', 'd']);
     expect(chat.loader.hasOlder.value).toBe(false);
+    // What is on the screen is not made shorter than a page.
+    const again = chat.refresh();
+    await settle();
+    calls[3]!.give(thread('thr_1', [said('1', 'a')], true));
+    await settle();
+    expect(calls[4]!.params).toMatchObject({ limit: 30, order: 'desc' });
+    calls[4]!.give({ data: [said('4', 'd')], has_more: false });
+    await again;
   });
 
   test('a thread that is not there says so', async () => {

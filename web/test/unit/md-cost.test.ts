@@ -17,13 +17,13 @@ function fencesOf(text: string): [from: number, to: number][] {
 }
 
 /** The most that one delta of four characters cost, by the view's own counts and by what the document saw. */
-function mostOf(text: string): { built: number; added: number; lexed: number; lexedInside: number; inside: number; builtEach: number } {
+function mostOf(text: string): { built: number; added: number; lexed: number; lexedInside: number; inside: number; builtEach: number; outlined: number } {
   const host = document.createElement('div');
   const view = new MarkdownView(host, CONTEXT);
   const observer = new MutationObserver(() => undefined);
   observer.observe(host, { childList: true });
   const fences = fencesOf(text);
-  const most = { built: 0, added: 0, lexed: 0, lexedInside: 0, inside: 0, builtEach: 0 };
+  const most = { outlined: 0, built: 0, added: 0, lexed: 0, lexedInside: 0, inside: 0, builtEach: 0 };
   let before = { ...view.counters };
   for (let end = 4; end < text.length; end += 4) {
     view.render(text.slice(0, end), false);
@@ -32,6 +32,7 @@ function mostOf(text: string): { built: number; added: number; lexed: number; le
     most.inside += isInside ? 1 : 0;
     most.lexedInside = Math.max(most.lexedInside, isInside ? lexed : 0);
     most.lexed = Math.max(most.lexed, lexed);
+    most.outlined = Math.max(most.outlined, view.counters.blocksOutlined - before.blocksOutlined);
     most.built = Math.max(most.built, view.counters.blocksBuilt - before.blocksBuilt);
     most.added = Math.max(most.added, observer.takeRecords().reduce((sum, { addedNodes }) => sum + addedNodes.length, 0));
     before = { ...view.counters };
@@ -45,6 +46,8 @@ test('a delta builds at most two blocks and lexes at most 4,000 characters, insi
   expect(most.built).toBeLessThanOrEqual(2);
   expect(most.added).toBeLessThanOrEqual(2);
   expect(most.lexed).toBeLessThanOrEqual(4000);
+  // The tail, and what of it has just become final.
+  expect(most.outlined).toBeLessThanOrEqual(4);
   // The corpus has fences, and what comes inside them is appended as it is.
   expect(most.inside).toBeGreaterThan(1000);
   expect(most.lexedInside).toBe(0);

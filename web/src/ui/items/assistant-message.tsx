@@ -56,9 +56,8 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     let view = new MarkdownView(element, context);
     let [text, complete] = ['', false];
     const growing = new GrowingMarks<Group>();
-    const draw = (): void => view.render(text, complete);
-    const stop = effect(() => {
-      const { item, live } = entry.value;
+    const draw = (): void => {
+      const { item, live } = entry.peek();
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
       const said = part?.text ?? '';
       const before = groups.current;
@@ -68,16 +67,22 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
       text = next;
       complete = live === undefined;
       groups.current = complete ? all : growing.shown;
-      if (complete) {
-        // A button that is there already has the sources that were known then.
-        if (before.some((group, at) => group.sources.length !== all[at]?.sources.length)) {
-          element.replaceChildren();
-          view = new MarkdownView(element, context);
-        }
-        // What is already whole is drawn before the first paint; what grows waits for the frame.
-        cancelFrame(draw);
-        draw();
-      } else onNextFrame(draw);
+      // A button that is there already has the sources that were known then.
+      if (complete && before.some((group, at) => group.sources.length !== all[at]?.sources.length)) {
+        element.replaceChildren();
+        view = new MarkdownView(element, context);
+      }
+      view.render(text, complete);
+    };
+    const stop = effect(() => {
+      const { live } = entry.value;
+      if (live !== undefined) {
+        onNextFrame(draw);
+        return;
+      }
+      // What is already whole is drawn before the first paint; what grows waits for the frame.
+      cancelFrame(draw);
+      draw();
     });
     return () => {
       stop();
