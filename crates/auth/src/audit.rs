@@ -92,6 +92,11 @@ pub enum AuditEvent {
         /// `key_…`
         key_id: String,
     },
+    /// A key to sign with was put into the database.
+    SigningKeyAdded {
+        /// Its `kid`.
+        key_id: String,
+    },
     /// Everything that is kept about a user was handed out.
     UserExported,
     /// Everything that was kept about a user was removed. Which user is part of what was removed.
@@ -119,7 +124,7 @@ pub enum AuditEvent {
 
 impl AuditEvent {
     /// Every kind, as it is written.
-    pub const KINDS: [&'static str; 21] = [
+    pub const KINDS: [&'static str; 22] = [
         "entered",
         "session_opened",
         "visitor_created",
@@ -141,6 +146,7 @@ impl AuditEvent {
         "file_deleted",
         "events_dropped",
         "untrusted_proxy",
+        "signing_key_added",
     ];
 
     /// Which kind it is, as it is written.
@@ -167,6 +173,7 @@ impl AuditEvent {
             Self::FileDeleted { .. } => 18,
             Self::EventsDropped => 19,
             Self::UntrustedProxy => 20,
+            Self::SigningKeyAdded { .. } => 21,
         };
         Self::KINDS[place]
     }
@@ -426,6 +433,7 @@ mod tests {
             AuditEvent::FileDeleted { file_id: id() },
             AuditEvent::EventsDropped,
             AuditEvent::UntrustedProxy,
+            AuditEvent::SigningKeyAdded { key_id: id() },
         ];
         let kinds: HashSet<_> = samples.iter().map(AuditEvent::kind).collect();
         assert_eq!(kinds, HashSet::from(AuditEvent::KINDS));

@@ -4,11 +4,13 @@
 //! purpose, the owner, the file and the expiry. A link works for that one file and purpose only. It expires, and is
 //! dead as soon as its file is deleted.
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::{digest, hmac};
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::ExposeSecret;
 
 use crate::{
     encoding::{decode_base64url, encode_base64url},
+    signing_key::{Seed, Seeds},
     time::UnixTime,
 };
 
@@ -48,9 +50,8 @@ pub struct Claim<'a> {
 
 /// Signs links and checks them.
 pub struct FileLinks {
-    key: hmac::Key,
-    /// What other nodes sign with at this moment.
-    others: Vec<hmac::Key>,
+    /// The first one signs; the others are of the time before, or of the time to come.
+    keys: ArcSwap<Vec<hmac::Key>>,
 }
 
 impl std::fmt::Debug for FileLinks {
@@ -61,23 +62,33 @@ impl std::fmt::Debug for FileLinks {
 
 impl FileLinks {
     /// Derives the key from the server's seed, so that every node with that seed has the same one.
-    pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Self {
-        Self {
-            key: derive(seed),
-            others: Vec::new(),
-        }
+    pub fn from_seed(seed: &Seed) -> Self {
+        Self::of(vec![derive(seed)])
     }
 
-    /// The same, which also believes what was signed with keys of the time before, or of the time to come.
-    #[must_use]
-    pub fn beside(mut self, others: &[SecretBox<[u8; 32]>]) -> Self {
-        self.others.extend(others.iter().map(derive));
-        self
+    /// The same, which also believes what was signed with the other ones.
+    pub fn from_seeds(seeds: &Seeds) -> Self {
+        let all = std::iter::once(&seeds.first).chain(&seeds.others);
+        Self::of(all.map(derive).collect())
+    }
+
+    /// Goes on with another one's keys.
+    pub fn replace(&self, other: Self) {
+        self.keys.store(other.keys.into_inner());
+    }
+
+    fn of(keys: Vec<hmac::Key>) -> Self {
+        Self {
+            keys: ArcSwap::from_pointee(keys),
+        }
     }
 
     /// The signature for an address: 43 characters of base64url.
     pub fn sign(&self, claim: Claim<'_>) -> String {
-        encode_base64url(hmac::sign(&self.key, &message(claim)))
+        let keys = self.keys.load();
+        // There is one always.
+        let signature = keys.first().map(|key| hmac::sign(key, &message(claim)));
+        signature.map_or_else(String::new, encode_base64url)
     }
 
     /// Whether a signature is right and the link has not ended.
@@ -85,13 +96,14 @@ impl FileLinks {
         now < claim.expires_at
             && decode_base64url(signature).is_some_and(|signature| {
                 let message = message(claim);
-                let mut keys = std::iter::once(&self.key).chain(&self.others);
-                keys.any(|key| hmac::verify(key, &message, &signature).is_ok())
+                let keys = self.keys.load();
+                keys.iter()
+                    .any(|key| hmac::verify(key, &message, &signature).is_ok())
             })
     }
 }
 
-fn derive(seed: &SecretBox<[u8; 32]>) -> hmac::Key {
+fn derive(seed: &Seed) -> hmac::Key {
     let seed = hmac::Key::new(hmac::HMAC_SHA256, seed.expose_secret());
     let key = hmac::sign(&seed, LABEL);
     hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())
@@ -109,6 +121,8 @@ fn message(claim: Claim<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretBox;
+
     use super::*;
 
     fn links(seed: u8) -> FileLinks {
@@ -131,8 +145,14 @@ mod tests {
     fn a_key_is_replaced_while_links_of_both_are_good() {
         let seed = |number: u8| SecretBox::new(Box::new([number; 32]));
         let before = links(1);
-        let between = links(1).beside(&[seed(2)]);
-        let after = links(2).beside(&[seed(1)]);
+        let node = |first: u8, other: u8| {
+            FileLinks::from_seeds(&Seeds {
+                first: seed(first),
+                others: vec![seed(other)],
+            })
+        };
+        let between = node(1, 2);
+        let after = node(2, 1);
         let (old, new) = (before.sign(claim()), after.sign(claim()));
         assert_eq!(between.sign(claim()), old);
         for node in [&between, &after] {
@@ -141,6 +161,11 @@ mod tests {
         }
         assert!(!before.is_good(claim(), &new, BEFORE));
         assert!(!links(2).is_good(claim(), &old, BEFORE));
+        // A node that runs while it happens.
+        before.replace(between);
+        assert!(before.is_good(claim(), &new, BEFORE));
+        before.replace(links(2));
+        assert!(!before.is_good(claim(), &old, BEFORE));
     }
 
     #[test]

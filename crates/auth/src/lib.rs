@@ -57,6 +57,7 @@ pub mod rule;
 pub mod server_key;
 pub mod session;
 pub mod signer;
+pub mod signing_key;
 mod strength;
 #[cfg(test)]
 mod testing;
@@ -78,5 +79,6 @@ pub use {
     server_key::ServerKeys,
     session::LoginSessions,
     signer::Signer,
+    signing_key::{Seeds, Signing, SigningKeys},
     time::{Now, UnixTime},
 };

@@ -21,6 +21,7 @@ use crate::{
     },
     public_token::{NewPublicToken, PublicTokens},
     server_key::ServerKeys,
+    signing_key::{Rotation, Seed, SigningKeys},
     time::UnixTime,
 };
 
@@ -290,6 +291,30 @@ impl Operator {
         Ok(is_revoked)
     }
 
+    /// Adds a key that all nodes are to sign with; its id.
+    pub async fn rotate_signing_key(
+        &self,
+        keys: &SigningKeys,
+        rotation: Rotation,
+        now: UnixTime,
+    ) -> Result<String, OperatorError> {
+        let id = keys.rotate(rotation).await?;
+        self.record(signing_key_added(&id, now)).await?;
+        Ok(id)
+    }
+
+    /// Puts the key that nodes had elsewhere so far where all of them find it; its id.
+    pub async fn import_signing_key(
+        &self,
+        keys: &SigningKeys,
+        seed: &Seed,
+        now: UnixTime,
+    ) -> Result<String, OperatorError> {
+        let id = keys.import(seed).await?;
+        self.record(signing_key_added(&id, now)).await?;
+        Ok(id)
+    }
+
     /// Server keys, newest first.
     pub async fn keys(&self) -> Result<Vec<ServerKeyRecord>, OperatorError> {
         Ok(self.keys.list().await?)
@@ -394,6 +419,11 @@ fn domain_added(domain: &DomainRecord, now: UnixTime) -> AuditRecord {
 fn key_created(key: &ServerKeyRecord, now: UnixTime) -> AuditRecord {
     let key_id = key.id.clone();
     AuditRecord::new(now, AuditEvent::KeyCreated { key_id })
+}
+
+fn signing_key_added(id: &str, now: UnixTime) -> AuditRecord {
+    let key_id = id.to_owned();
+    AuditRecord::new(now, AuditEvent::SigningKeyAdded { key_id })
 }
 
 fn session_ended(sessions: u64, now: UnixTime) -> AuditRecord {

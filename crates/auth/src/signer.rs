@@ -3,20 +3,30 @@
 
 use std::fmt;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use crate::{encoding::encode_base64url, error::Error, sha256};
+use crate::{
+    encoding::encode_base64url,
+    error::Error,
+    sha256,
+    signing_key::{Seed, Seeds},
+};
 
 /// The name of the algorithm in our tokens: the older one, which every verifier knows.
 const ALGORITHM: &str = "EdDSA";
 
-/// Signs compact JWTs with one Ed25519 key.
+/// Signs compact JWTs with one Ed25519 key at a time.
 pub struct Signer {
+    current: ArcSwap<Keys>,
+}
+
+struct Keys {
     pair: Ed25519KeyPair,
     key_id: String,
-    /// Public keys of nodes that sign with another one at this moment.
+    /// Public keys of the time before, or of the time to come.
     others: Vec<Value>,
 }
 
@@ -24,7 +34,7 @@ impl fmt::Debug for Signer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Signer")
-            .field("key_id", &self.key_id)
+            .field("key_id", &self.current.load().key_id)
             .finish_non_exhaustive()
     }
 }
@@ -32,7 +42,56 @@ impl fmt::Debug for Signer {
 impl Signer {
     /// The key with this seed (RFC 8032 §5.1.5). Its name is its thumbprint (RFC 7638), so the same
     /// seed has the same name on every node.
-    pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Result<Self, Error> {
+    pub fn from_seed(seed: &Seed) -> Result<Self, Error> {
+        Keys::from_seed(seed).map(Self::of)
+    }
+
+    /// Signs with the first, and publishes the others, too.
+    pub fn from_seeds(seeds: &Seeds) -> Result<Self, Error> {
+        let mut keys = Keys::from_seed(&seeds.first)?;
+        for seed in &seeds.others {
+            keys.others.push(Keys::from_seed(seed)?.public_jwk());
+        }
+        Ok(Self::of(keys))
+    }
+
+    /// Goes on with another one's keys.
+    pub fn replace(&self, other: Self) {
+        self.current.store(other.current.into_inner());
+    }
+
+    fn of(keys: Keys) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(keys),
+        }
+    }
+
+    /// The `kid` of the tokens that it signs now.
+    pub fn key_id(&self) -> String {
+        self.current.load().key_id.clone()
+    }
+
+    /// Signs claims. `typ` goes into the header when it is given.
+    pub fn sign(&self, claims: &Map<String, Value>, typ: Option<&str>) -> Result<String, Error> {
+        self.current.load().sign(claims, typ)
+    }
+
+    /// The public key as a JWK.
+    pub fn public_jwk(&self) -> Value {
+        self.current.load().public_jwk()
+    }
+
+    /// The key set to publish.
+    pub fn jwks(&self) -> Value {
+        let keys = self.current.load();
+        let mut published = vec![keys.public_jwk()];
+        published.extend(keys.others.iter().cloned());
+        json!({ "keys": published })
+    }
+}
+
+impl Keys {
+    fn from_seed(seed: &Seed) -> Result<Self, Error> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret())
             .map_err(|_| Error::Internal("the seed does not make an Ed25519 key".into()))?;
         let x = encode_base64url(pair.public_key());
@@ -45,21 +104,7 @@ impl Signer {
         })
     }
 
-    /// The same, which also publishes keys that it does not sign with: those of the time before, or of the time to come.
-    pub fn beside(mut self, others: &[SecretBox<[u8; 32]>]) -> Result<Self, Error> {
-        for seed in others {
-            self.others.push(Self::from_seed(seed)?.public_jwk());
-        }
-        Ok(self)
-    }
-
-    /// The `kid` of this key's tokens.
-    pub fn key_id(&self) -> &str {
-        &self.key_id
-    }
-
-    /// Signs claims. `typ` goes into the header when it is given.
-    pub fn sign(&self, claims: &Map<String, Value>, typ: Option<&str>) -> Result<String, Error> {
+    fn sign(&self, claims: &Map<String, Value>, typ: Option<&str>) -> Result<String, Error> {
         let mut header = json!({ "alg": ALGORITHM, "kid": self.key_id });
         if let Some(typ) = typ {
             header["typ"] = typ.into();
@@ -78,8 +123,7 @@ impl Signer {
         Ok(format!("{input}.{}", encode_base64url(signature)))
     }
 
-    /// The public key as a JWK.
-    pub fn public_jwk(&self) -> Value {
+    fn public_jwk(&self) -> Value {
         json!({
             "kty": "OKP",
             "crv": "Ed25519",
@@ -88,13 +132,6 @@ impl Signer {
             "kid": self.key_id,
             "x": encode_base64url(self.pair.public_key()),
         })
-    }
-
-    /// The key set to publish.
-    pub fn jwks(&self) -> Value {
-        let mut keys = vec![self.public_jwk()];
-        keys.extend(self.others.iter().cloned());
-        json!({ "keys": keys })
     }
 }
 

@@ -18,6 +18,7 @@ mod pdf_text;
 mod reach;
 pub(crate) mod serve;
 mod session;
+mod signing_key;
 mod token;
 mod user;
 mod workplace;
@@ -72,6 +73,9 @@ enum Command {
     /// Server keys: for servers that know their users themselves.
     #[command(subcommand)]
     Key(key::Key),
+    /// The keys that this server signs with: addresses of files, and who the user is for tool servers.
+    #[command(subcommand)]
+    SigningKey(signing_key::SigningKey),
     /// Chat sessions that client secrets opened.
     #[command(subcommand)]
     Session(session::Session),
@@ -185,6 +189,9 @@ impl Cli {
             Command::Domain(command) => domain::run(command, &workplace).await.map(|()| true)?,
             Command::Token(command) => token::run(command, &workplace).await.map(|()| true)?,
             Command::Key(command) => key::run(command, &workplace).await.map(|()| true)?,
+            Command::SigningKey(command) => {
+                signing_key::run(command, &workplace).await.map(|()| true)?
+            }
             Command::Session(command) => session::run(command, &workplace).await.map(|()| true)?,
             Command::User(command) => user::run(command, &workplace).await?,
             Command::Audit(command) => audit::run(command, &workplace).await.map(|()| true)?,

@@ -9,14 +9,15 @@ mod issuers;
 mod models;
 pub(crate) mod outgoing;
 mod rules;
+pub(crate) mod signing;
 mod system;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use auth::{
-    ClientSecrets, Domains, Environment, FileLinks, Issuer, LoginSessions, Origin, PublicTokens,
-    ServerKeys, Signer,
+    ClientSecrets, Domains, Environment, Issuer, LoginSessions, Origin, PublicTokens, Seeds,
+    ServerKeys, Signer, Signing,
     client_secret::ClientSecretLimits,
     ports::{CredentialStore, Random, SystemRandom},
 };
@@ -36,13 +37,10 @@ pub(crate) use crate::compose::{
     issuers::{client_of as issuer_client, issuers_of, key_fetch, rules as issuer_rules},
     models::{BuiltModels, build as build_models, raw_workflows},
     rules::{access as workflow_access, build as build_rules, check_workflow},
-    system::{SystemClock, SystemIds, now, signing_seeds},
+    system::{SystemClock, SystemIds, now},
 };
 use crate::{
-    compose::{
-        development::DevelopmentParts,
-        system::{read_seeds, throwaway_key},
-    },
+    compose::{development::DevelopmentParts, signing::Follower},
     config::{
         self, Durability, EnvironmentName, OnDisconnect, RawClientSecret, RawConfig, RawLimits,
         RawPublicToken, RawRuns, RawUploads, SecretIssuer, Variables,
@@ -60,6 +58,8 @@ pub(crate) struct Composed {
     pub(crate) banner: String,
     /// The tools of each workflow, to be looked at.
     pub(crate) tools: Vec<Arc<McpTools>>,
+    /// Keeps the signing keys up to date, where they are in the database.
+    pub(crate) keys: Option<Follower>,
 }
 
 /// The file of the database that the configuration names, when there is none yet.
@@ -150,9 +150,8 @@ pub(crate) async fn compose(
     let own = Origin::parse(&public_url.origin().ascii_serialization())
         .context("server.public_url is not an origin")?;
     let clock = Arc::new(SystemClock);
-    let seeds = signing_seeds(&config, variables)?;
-    let signer = Arc::new(Signer::from_seed(&seeds.first)?.beside(&seeds.others)?);
-    let links = FileLinks::from_seed(&seeds.first).beside(&seeds.others);
+    let signing = signing::at_start(&config, variables)?;
+    let Signing { signer, links } = signing.clone();
     let file_addresses = Arc::new(FileAddresses::new(links, &public_url));
     let development = config
         .dev
@@ -179,6 +178,7 @@ pub(crate) async fn compose(
     let files = files(&config, variables, &tasks)?;
     // After all that the configuration can be refused for, so that no database is made for a bad one.
     let store = make_store(&config).await?;
+    let keys = signing::open(&signing, &config, variables, &store).await?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
     let demo = demo(&config, &own, &domains, &public_tokens).await?;
@@ -252,6 +252,7 @@ pub(crate) async fn compose(
         },
         banner,
         tools: models.tools.into_iter().map(|(_, tools)| tools).collect(),
+        keys,
     })
 }
 
@@ -296,35 +297,32 @@ pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result
     openai_sessions(&config.doors.client_secret, variables)?;
     settings(config, &public_url)?;
     files(config, variables, &TaskTracker::new())?;
-    let signer = Arc::new(key_at_hand(config, variables)?);
+    // What is wrong with the key is told by whoever needs it.
+    let seeds = signing::read(config, variables).ok().flatten();
+    let signer = signer_of(seeds.as_ref())?;
     let clock: Arc<dyn engine::ports::Clock> = Arc::new(SystemClock);
     build_models(config, site(&public_url), &signer, &clock, variables)
 }
 
-/// The tools of these MCP servers, without a port, a database and a model.
+/// The tools of these MCP servers, without a port and a model; the seeds are those of the server, where they are needed.
 pub(crate) fn mcp_tools(
     config: &RawConfig,
     variables: &Variables,
     names: &[String],
+    seeds: Option<&Seeds>,
 ) -> anyhow::Result<McpTools> {
     let public_url = public_url(config, listen_address(config)?)?;
-    let signer = Arc::new(key_at_hand(config, variables)?);
+    let signer = signer_of(seeds)?;
     let clock = Arc::new(SystemClock);
     models::tools(config, site(&public_url), &signer, clock, variables, names)
 }
 
-/// Whether there is a key that signs identities for MCP servers; none is made.
-pub(crate) fn has_signing_key(config: &RawConfig, variables: &Variables) -> anyhow::Result<bool> {
-    Ok(read_seeds(config, variables)?.is_some())
-}
-
-/// The server's own key, where it can be read, so that whoever is asked knows it; else one that nobody knows.
-fn key_at_hand(config: &RawConfig, variables: &Variables) -> anyhow::Result<Signer> {
-    match read_seeds(config, variables) {
-        Ok(Some(seeds)) => Ok(Signer::from_seed(&seeds.first)?),
-        // What is wrong with the file is told by whoever needs the key.
-        Ok(None) | Err(_) => throwaway_key(),
-    }
+/// The server's own keys, where they are at hand, so that whoever is asked knows them; else one that nobody knows.
+fn signer_of(seeds: Option<&Seeds>) -> anyhow::Result<Arc<Signer>> {
+    Ok(Arc::new(match seeds {
+        Some(seeds) => Signer::from_seeds(seeds)?,
+        None => Signer::from_seed(&signing::throwaway()?)?,
+    }))
 }
 
 /// The server's address without a slash at the end, as it names itself.
@@ -525,7 +523,7 @@ async fn demo(
     };
     if config.dev.enabled {
         if demo.public_token.is_none() {
-            let folder = config.server.signing_key_file.parent();
+            let folder = config.server.key_file().parent();
             demo.public_token = Some(development::public_token(tokens, folder).await?);
         }
         if demo.domain_key.is_none() {

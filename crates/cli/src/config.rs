@@ -135,9 +135,7 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         FilesPlace::Folder(folder) => Some(folder),
         FilesPlace::Bucket(_) => None,
     };
-    let always = [&mut config.server.signing_key_file]
-        .into_iter()
-        .chain(files);
+    let always = [&mut config.server.usual_key_file].into_iter().chain(files);
     let issuers = config.issuers.iter_mut().flat_map(|issuer| {
         [
             &mut issuer.hmac_secret_file,
@@ -162,6 +160,7 @@ pub(crate) fn paths(config: &mut RawConfig) -> impl Iterator<Item = &mut PathBuf
         RawHeader::Text(_) | RawHeader::Env(_) => None,
     });
     let others = [
+        &mut config.server.signing_key_file,
         &mut config.doors.client_secret.openai_api_key_file,
         &mut config.metrics.token_file,
         &mut config.outgoing.ca_file,

@@ -94,7 +94,7 @@ impl UploadSettings {
 /// Makes and checks addresses of files.
 #[derive(Debug)]
 pub struct FileAddresses {
-    links: FileLinks,
+    links: Arc<FileLinks>,
     /// Where browsers reach this server, without a slash at the end.
     base: String,
 }
@@ -116,9 +116,9 @@ impl Permission {
 
 impl FileAddresses {
     /// Addresses below the one where browsers reach this server.
-    pub fn new(links: FileLinks, public_url: &Url) -> Self {
+    pub fn new(links: impl Into<Arc<FileLinks>>, public_url: &Url) -> Self {
         Self {
-            links,
+            links: links.into(),
             base: public_url.as_str().trim_end_matches('/').to_owned(),
         }
     }

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::signing_key::SigningKeyStore;
 use engine::ports::{Buckets, Peers};
 
 use crate::address::Address;
@@ -102,10 +103,20 @@ pub trait Database:
     fn shared(&self, _redis: Option<&str>) -> Result<Option<Shared>, Error> {
         Ok(None)
     }
+
+    /// The keys that the processes over this database sign with; `None` where there is one process, whose key is in a file
+    /// beside it.
+    fn signing_keys(self: Arc<Self>) -> Option<Arc<dyn SigningKeyStore>> {
+        None
+    }
 }
 
 impl Database for Sqlite {}
 impl Database for Postgres {
+    fn signing_keys(self: Arc<Self>) -> Option<Arc<dyn SigningKeyStore>> {
+        Some(self)
+    }
+
     fn shared(&self, redis: Option<&str>) -> Result<Option<Shared>, Error> {
         let notifications = self.peers()?;
         Ok(Some(match redis {

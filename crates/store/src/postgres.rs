@@ -11,6 +11,7 @@
 //! - `postgres/removal.rs`: how they go
 //! - `postgres/attachments.rs`: what is known about files
 //! - `postgres/credentials.rs`: what lets people in, with the SQL in the modules below it
+//! - `postgres/signing_keys.rs`: what all nodes sign with
 //! - `postgres/audit.rs`: what happened, append-only
 //! - `postgres/upkeep.rs`, `postgres/export.rs`: what an operator needs
 //! - `postgres/schema.rs`, `migrations/postgres/`: the tables
@@ -28,6 +29,7 @@ mod removal;
 mod runs;
 pub(crate) mod schema;
 mod search;
+mod signing_keys;
 mod threads;
 mod tls;
 mod trouble;

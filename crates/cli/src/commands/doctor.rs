@@ -3,6 +3,7 @@
 
 mod files;
 mod machine;
+mod signing;
 
 use auth::{
     Operator,
@@ -39,9 +40,11 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
         }
     };
     machine::look(&mut findings, workplace);
+    signing::look(&mut findings, workplace);
     look_at_redis(&mut findings, workplace).await;
     files::look(&mut findings, workplace).await;
     if look_at_database(&mut findings, workplace).await {
+        signing::look_in_database(&mut findings, workplace).await;
         match workplace.operator().await {
             Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,
             Err(error) => unreadable(&mut findings, &error),

@@ -251,7 +251,7 @@ enum NotFound {
 
 async fn look(raw: &RawMcpServer, context: &RequestContext, workplace: &Workplace<'_>) -> Found {
     let not_tried = |error: anyhow::Error| NotFound::NotTried(format!("{error:#}"));
-    let tools = tools_of(raw, workplace).map_err(not_tried)?;
+    let tools = tools_of(raw, workplace).await.map_err(not_tried)?;
     let found = tools.examine(&raw.name, context).await;
     tools.close().await;
     match found {
@@ -261,15 +261,18 @@ async fn look(raw: &RawMcpServer, context: &RequestContext, workplace: &Workplac
 }
 
 /// The one server, ready to be asked.
-fn tools_of(raw: &RawMcpServer, workplace: &Workplace<'_>) -> anyhow::Result<McpTools> {
+async fn tools_of(raw: &RawMcpServer, workplace: &Workplace<'_>) -> anyhow::Result<McpTools> {
     let config = &workplace.config;
+    let mut seeds = None;
     if raw.identity == RawMcpIdentity::Signed {
+        seeds = workplace.seeds().await?;
         ensure!(
-            compose::has_signing_key(config, workplace.variables)?,
+            seeds.is_some(),
             "there is no signing key yet, which the server could know; the first `vestibule serve` makes it"
         );
     }
-    let tools = compose::mcp_tools(config, workplace.variables, std::slice::from_ref(&raw.name))?;
+    let name = std::slice::from_ref(&raw.name);
+    let tools = compose::mcp_tools(config, workplace.variables, name, seeds.as_ref())?;
     // Some servers offer more to whoever can be asked.
     Ok(tools.with_audience())
 }
@@ -293,7 +296,7 @@ async fn call(
         .iter()
         .find(|raw| raw.name == name);
     let raw = raw.context("there is no such server")?;
-    let tools = tools_of(raw, workplace)?;
+    let tools = tools_of(raw, workplace).await?;
     // The name as models are told it; people know the server's own.
     let known: Vec<String> = match tools.examine(name, context).await {
         Some(Ok(found)) => found.tools.into_iter().map(|tool| tool.name).collect(),

@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
-use auth::{Issuer, Issuers, Now};
+use auth::{Issuer, Issuers, Now, Signer};
 use engine::{
     Owner, RequestContext, SessionRules, User, Workflow, WorkflowId,
     ports::{ModelError, ModelInput, ModelRequest},
@@ -173,7 +173,8 @@ async fn look_at_models(findings: &mut Findings, built: &BuiltModels, workplace:
         let tools = built.tools.iter().find(|(owner, _)| *owner == workflow.id);
         if let Some((_, tools)) = tools.filter(|_| !names.is_empty()) {
             let label = format!("tools of {}", workflow.id);
-            look_at_tools(findings, label, tools, &names, workplace).await;
+            let signer = &built.signer;
+            look_at_tools(findings, label, (tools, signer), &names, workplace).await;
         }
     }
 }
@@ -236,7 +237,7 @@ async fn first_word(workflow: &Workflow) -> Result<(), ModelError> {
 async fn look_at_tools(
     findings: &mut Findings,
     label: String,
-    tools: &McpTools,
+    (tools, signer): (&McpTools, &Signer),
     names: &[String],
     workplace: &Workplace<'_>,
 ) {
@@ -249,9 +250,10 @@ async fn look_at_tools(
     for name in names {
         let raw = config.mcp_servers.iter().find(|raw| raw.name == *name);
         if raw.is_some_and(|raw| raw.identity == RawMcpIdentity::Signed) {
-            match compose::has_signing_key(config, workplace.variables) {
-                Ok(true) => {}
-                Ok(false) => {
+            let seeds = workplace.seeds().await;
+            match seeds.and_then(|seeds| Ok(seeds.as_ref().map(Signer::from_seeds).transpose()?)) {
+                Ok(Some(of_server)) => signer.replace(of_server),
+                Ok(None) => {
                     good.push(format!(
                         "{name}: not tried: there is no signing key yet; the first `serve` makes it"
                     ));
@@ -259,7 +261,7 @@ async fn look_at_tools(
                 }
                 Err(error) => {
                     wrong.push(format!("{name}: not tried: {error:#}"));
-                    advice.push("mend server.signing_key_file as it says".to_owned());
+                    advice.push("mend the signing key as it says".to_owned());
                     continue;
                 }
             }

@@ -11,7 +11,7 @@ use upstream::McpTools;
 
 use crate::{
     commands::{metrics, reach},
-    compose::{self, Composed},
+    compose::{self, Composed, signing::Follower},
     config::{self, Overrides, Variables},
     open_files,
     telemetry::{say, start_log},
@@ -67,6 +67,7 @@ pub(crate) async fn run(
         serve_options,
         banner,
         tools,
+        keys,
     } = compose::compose(config, address, variables).await?;
     let interrupted = app.engine.mark_interrupted().await?;
     if interrupted > 0 {
@@ -90,6 +91,7 @@ pub(crate) async fn run(
             server::background(app.clone()),
             look_at_tools(&tools),
             metrics::serve(metrics, app.clone()),
+            follow(keys),
         );
     };
     let serving = server::serve(
@@ -131,6 +133,13 @@ pub(crate) async fn run(
 async fn look_at_tools(tools: &[Arc<McpTools>]) {
     let nobody = reach::nobody();
     join_all(tools.iter().map(|tools| tools.list(&nobody))).await;
+}
+
+/// Keeps the signing keys those of the database, where they are there.
+async fn follow(keys: Option<Follower>) {
+    if let Some(keys) = keys {
+        keys.run().await;
+    }
 }
 
 /// Ends the programs that are tool servers.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::ensure;
 use auth::{
-    Environment, Operator, UnixTime,
+    Environment, Operator, Seeds, UnixTime,
     operator::{self, Person},
 };
 use store::{Database, People};
@@ -13,7 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     commands::output::Output,
-    compose,
+    compose::{
+        self,
+        signing::{self, Place},
+    },
     config::{self, Overrides, RawConfig, Variables},
 };
 
@@ -80,6 +83,15 @@ impl<'variables> Workplace<'variables> {
     pub(crate) async fn database_or_new(&self) -> anyhow::Result<Arc<dyn Database>> {
         let open = async || compose::make_store(&self.config).await;
         self.database.get_or_try_init(open).await.cloned()
+    }
+
+    /// What the server signs with, where there is such a key already; the database is opened where it holds it.
+    pub(crate) async fn seeds(&self) -> anyhow::Result<Option<Seeds>> {
+        let store = match signing::place(&self.config) {
+            Place::Database => Some(self.database().await?),
+            Place::Variable(_) | Place::File { .. } => None,
+        };
+        signing::at_hand(&self.config, self.variables, store.as_ref()).await
     }
 
     /// Whoever is at the command line, at work on the database.

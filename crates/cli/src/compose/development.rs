@@ -8,11 +8,11 @@ use auth::{
     issuer::Keys, jwk::KeySource, jwks::KeySet, jws::Algorithm, ports::Quotas,
     public_token::NewPublicToken,
 };
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::ExposeSecret;
 use server::{Development, DevelopmentUser};
 use url::Url;
 
-use crate::compose::system::{new_seed, now};
+use crate::compose::{signing, system::now};
 
 /// Where the demo page's public token is kept, so that visitors come back after a restart. Public
 /// tokens are no secret.
@@ -62,7 +62,7 @@ pub(crate) fn rules_from_outside(own: &Origin) -> anyhow::Result<Issuer> {
 
 /// A new development issuer. Its key lives as long as the process; pages fetch new tokens by themselves.
 pub(crate) fn issuer(own: &Origin) -> anyhow::Result<DevelopmentParts> {
-    let signer = Signer::from_seed(&SecretBox::new(Box::new(new_seed()?)))?;
+    let signer = Signer::from_seed(&signing::throwaway()?)?;
     Ok(DevelopmentParts {
         issuer: Development {
             signer: Arc::new(signer),

@@ -68,6 +68,8 @@ pub(crate) struct BuiltModels {
     pub(crate) tools: Vec<(WorkflowId, Arc<McpTools>)>,
     /// Behind door 3's relay.
     pub(crate) relay: Option<RelayTargets>,
+    /// Signs for the tools, with keys that can be replaced.
+    pub(crate) signer: Arc<Signer>,
     /// For the banner: each workflow with its model, in words.
     pub(crate) summary: Vec<String>,
     /// Whether nothing but the demo model answers.
@@ -180,6 +182,7 @@ pub(crate) fn build(
         workflows: Workflows::new(workflows).context("there is no workflow")?,
         tools,
         relay,
+        signer: Arc::clone(signer),
         summary,
         is_demo_only: models.values().all(|model| model.is_demo)
             && raw_workflows.iter().all(|raw| raw.agent.is_none()),

@@ -8,7 +8,10 @@ mod model;
 mod outgoing;
 mod workflow;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,7 +70,19 @@ pub(crate) struct RawServer {
     pub(crate) drain_seconds: u64,
     pub(crate) keep_alive_seconds: u64,
     pub(crate) signing_key_env: Option<String>,
-    pub(crate) signing_key_file: PathBuf,
+    pub(crate) signing_key_file: Option<PathBuf>,
+    pub(crate) signing_key_secret_env: Option<String>,
+    /// Where the key's file is when nothing names one; nobody writes it down.
+    #[serde(skip)]
+    pub(crate) usual_key_file: PathBuf,
+}
+
+impl RawServer {
+    /// The signing key's file, where the key is in one.
+    pub(crate) fn key_file(&self) -> &Path {
+        let named = self.signing_key_file.as_ref();
+        named.unwrap_or(&self.usual_key_file)
+    }
 }
 
 impl Default for RawServer {
@@ -85,7 +100,9 @@ impl Default for RawServer {
             drain_seconds: 20,
             keep_alive_seconds: 15,
             signing_key_env: None,
-            signing_key_file: PathBuf::from("./data/signing.key"),
+            signing_key_file: None,
+            signing_key_secret_env: None,
+            usual_key_file: PathBuf::from("./data/signing.key"),
         }
     }
 }

@@ -15,4 +15,5 @@ mod pdf;
 mod postgresql;
 mod proxies;
 mod setting;
+mod signing;
 mod stop;

@@ -28,6 +28,10 @@ const STEPS: &[Step] = &[
         sql: include_str!("../../migrations/postgres/0002_retention.sql"),
         works_from: 1,
     },
+    Step {
+        sql: include_str!("../../migrations/postgres/0003_signing_keys.sql"),
+        works_from: 1,
+    },
 ];
 const LATEST: usize = STEPS.len();
 

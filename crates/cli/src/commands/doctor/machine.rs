@@ -1,4 +1,4 @@
-//! What the machine gives: room on the disk, files that others cannot read, a signing key, open files.
+//! What the machine gives: room on the disk, files that others cannot read, open files.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,6 @@ use std::{
 
 use crate::{
     commands::{findings::Findings, workplace::Workplace},
-    compose,
     config::{self, RawConfig},
 };
 
@@ -26,7 +25,6 @@ const LOG_IS_OLDER: Duration = Duration::from_mins(1);
 pub(super) fn look(findings: &mut Findings, workplace: &Workplace<'_>) {
     let config = &workplace.config;
     look_at_disk(findings, config);
-    look_at_key(findings, workplace);
     #[cfg(unix)]
     look_at_rights(findings, config);
     #[cfg(unix)]
@@ -71,46 +69,6 @@ fn tell_room(findings: &mut Findings, place: &Path, free: u64) {
             "make room soon: remove what is not needed, or move storage to a larger disk",
         ),
         LITTLE_ROOM.. => findings.good("disk", format!("{place}: {megabytes} MB free")),
-    }
-}
-
-fn look_at_key(findings: &mut Findings, workplace: &Workplace<'_>) {
-    let config = &workplace.config;
-    let read = || compose::signing_seeds(config, workplace.variables);
-    if let Some(name) = &config.server.signing_key_env {
-        match read() {
-            Ok(_) => findings.good("signing key", format!("{name} holds one")),
-            Err(error) => findings.wrong(
-                "signing key",
-                format!("{error:#}"),
-                "the server does not start; addresses of files and tokens for MCP servers are signed with it",
-                "set the variable, to the same value at every node, or remove server.signing_key_env",
-            ),
-        }
-        return;
-    }
-    let path = &config.server.signing_key_file;
-    if !path.exists() {
-        findings.good(
-            "signing key",
-            format!("{} is made at the first start", path.display()),
-        );
-        return;
-    }
-    let is_empty = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0);
-    match read() {
-        Ok(_) => findings.good("signing key", format!("{} can be read", path.display())),
-        Err(error) => findings.wrong(
-            "signing key",
-            if is_empty {
-                format!("{} is empty", path.display())
-            } else {
-                format!("{error:#}")
-            },
-            "the server does not start; addresses of files and tokens for MCP servers are signed with it",
-            "see that this user may read it, or put it back from a copy of yours (`vestibule backup` leaves it out); if it is \
-             lost, remove it: a new one is made at the next start, and the file addresses handed out so far stop working",
-        ),
     }
 }
 
