@@ -89,7 +89,7 @@ pub enum KeyProblem {
     /// The issuer may not use the key's algorithm.
     #[error("the issuer is not configured for the key's algorithm")]
     NotAllowed,
-    /// The key does not name its algorithm, and the issuer may use more than one that fits.
+    /// The key does not name its algorithm, and the issuer may use more than one that fits: none of them RS256.
     #[error("the key names no `alg`, and the issuer is configured for more than one that fits")]
     Undecided,
     /// A number, point or secret in it is missing, of the wrong size, or wrong.
@@ -112,6 +112,26 @@ pub enum KeyProblem {
     ShortSecret,
 }
 
+impl KeyProblem {
+    /// Whether somebody should look at it; sets hold keys for other purposes and of other kinds as a matter of course.
+    pub(crate) fn is_mistake(self) -> bool {
+        match self {
+            Self::NotForSignatures
+            | Self::Unsupported
+            | Self::NotAllowed
+            | Self::OtherIssuer
+            | Self::Expired => false,
+            Self::Malformed
+            | Self::BadKeyId
+            | Self::WrongAlgorithm
+            | Self::Undecided
+            | Self::BadParts
+            | Self::PrivateParts
+            | Self::ShortSecret => true,
+        }
+    }
+}
+
 /// What a signature is checked with.
 pub(crate) enum Material {
     /// A public key, parsed once.
@@ -130,7 +150,7 @@ pub struct Key {
 
 impl Key {
     /// Reads one JWK. `allowed` is what the issuer may use; a key without `alg` gets the only one
-    /// of these that fits.
+    /// of these that fits, and an RSA key RS256 where that is one of them.
     pub fn from_jwk(
         jwk: &Map<String, Value>,
         allowed: &[Algorithm],
@@ -283,6 +303,11 @@ fn choose_algorithm(
         } else {
             Err(KeyProblem::NotAllowed)
         };
+    }
+    // `alg` is optional (RFC 7517 §4.4), and who publishes an RSA key without it signs with RS256: the one that every
+    // OpenID provider has to have (Discovery §3).
+    if kty == "RSA" && allowed.contains(&Algorithm::Rs256) {
+        return Ok(Algorithm::Rs256);
     }
     let mut candidates = allowed.iter().copied().filter(fits);
     match (candidates.next(), candidates.next()) {

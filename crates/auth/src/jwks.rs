@@ -413,6 +413,14 @@ impl KeyCache {
             tracing::error!(issuer = %self.issuer, index = skipped.index, "{}", skipped.problem);
         }
         let old = self.current.load();
+        // Said once, not with every refresh.
+        if !set.skipped().is_empty() && set.skipped() != old.set.skipped() {
+            if set.skipped().iter().any(|key| key.problem.is_mistake()) {
+                tracing::warn!(issuer = %self.issuer, "keys of the issuer are not used: {}", set.reasons());
+            } else {
+                tracing::info!(issuer = %self.issuer, "keys of the issuer are not used: {}", set.reasons());
+            }
+        }
         let epoch = if old.set.is_kept_by(&set) {
             old.epoch
         } else {
@@ -450,7 +458,10 @@ impl KeyCache {
         };
         let set = set.map_err(|problem| failure(problem.to_string()))?;
         if set.keys().is_empty() {
-            return Err(failure("the key set has no key that can be used"));
+            let reasons = set.reasons();
+            return Err(failure(format!(
+                "the key set has no key that can be used ({reasons})"
+            )));
         }
         Ok((set, max_age))
     }

@@ -51,7 +51,7 @@ pub struct PageQuery {
     /// Oldest first or newest first.
     pub order: Order,
     /// Entries that follow this one, in the given order. An unknown id gives [`StoreError::NotFound`]; but the id of a
-    /// thread that is gone still says where it stood, to the millisecond.
+    /// thread or an item that is gone still says where it stood, to the millisecond.
     pub after: Option<String>,
     /// Entries that precede this one, in the given order. Otherwise as `after`.
     pub before: Option<String>,

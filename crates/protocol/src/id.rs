@@ -148,19 +148,31 @@ impl ThreadId {
     ///
     /// A UUID version 7 begins with this number in 48 bits (RFC 9562 §5.7).
     pub fn minted_at_milliseconds(&self) -> Option<i64> {
-        let digits = self.0.strip_prefix(Self::PREFIX)?.strip_prefix('_')?;
-        let ordered = u128::from_str_radix(digits, 16).ok()?;
-        let (version, variant) = (ordered >> 76 & 0xf, ordered >> 62 & 0b11);
-        let is_version_7 = digits.len() == 32 && version == 7 && variant == 0b10;
-        is_version_7.then(|| i64::try_from(ordered >> 80).ok())?
+        minted_at_milliseconds(&self.0, Self::PREFIX)
     }
 }
 
 impl ItemId {
+    /// What the ids that we mint begin with, before the underscore.
+    pub const PREFIX: &str = "cti";
+
     /// Makes an identifier from a time-ordered number (the bits of a UUID version 7).
     pub fn mint(ordered: u128) -> Self {
-        Self(format!("cti_{ordered:032x}").into())
+        Self(format!("{}_{ordered:032x}", Self::PREFIX).into())
     }
+
+    /// When the identifier was minted, as of a [`ThreadId`].
+    pub fn minted_at_milliseconds(&self) -> Option<i64> {
+        minted_at_milliseconds(&self.0, Self::PREFIX)
+    }
+}
+
+fn minted_at_milliseconds(id: &str, prefix: &str) -> Option<i64> {
+    let digits = id.strip_prefix(prefix)?.strip_prefix('_')?;
+    let ordered = u128::from_str_radix(digits, 16).ok()?;
+    let (version, variant) = (ordered >> 76 & 0xf, ordered >> 62 & 0b11);
+    let is_version_7 = digits.len() == 32 && version == 7 && variant == 0b10;
+    is_version_7.then(|| i64::try_from(ordered >> 80).ok())?
 }
 
 impl AttachmentId {
@@ -192,11 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn a_minted_thread_id_says_when() {
+    fn a_minted_id_says_when() {
         // The example of RFC 9562, appendix A.6.
         let example = 0x017f_22e2_79b0_7cc3_98c4_dc0c_0c07_398f;
         let id = ThreadId::mint(example);
         assert_eq!(id.minted_at_milliseconds(), Some(1_645_557_742_000));
+        let item = ItemId::mint(example);
+        assert_eq!(item.minted_at_milliseconds(), Some(1_645_557_742_000));
+        let item = "msg_017f22e279b07cc398c4dc0c0c07398f".parse::<ItemId>();
+        assert_eq!(item.unwrap().minted_at_milliseconds(), None);
         for other in [
             "cthr_123",
             "thr_017f22e279b07cc398c4dc0c0c07398f",

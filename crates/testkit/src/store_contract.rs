@@ -139,6 +139,7 @@ cases! { $
         pages_put_together_are_the_list,
         an_unknown_cursor_is_not_found,
         a_list_of_threads_can_be_read_while_it_is_deleted,
+        a_list_of_items_is_read_on_from_one_that_is_gone,
         limits_are_kept_within_bounds,
         a_page_ends_before_it_grows_too_large,
         the_newest_items_are_read_as_far_as_they_fit,

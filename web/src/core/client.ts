@@ -20,8 +20,13 @@ export interface RunSupport {
    * refuse the whole request (CORS).
    */
   mayAnnounce: boolean;
-  /** Whether this is a Vestibule: runs go on without a reader, and a key makes a repeated send harmless. */
+  /** Whether this is a Vestibule. */
   isKnown: boolean;
+  /**
+   * Whether a key makes a repeated send harmless: our headers are sure to reach the server. A `fetch` of the
+   * page, or a relay, may drop them; a stream with ids shows that they arrive.
+   */
+  hasKeys: boolean;
 }
 
 export interface OpenOptions {
@@ -72,13 +77,19 @@ export class ChatClient {
     return this.#options.runs.isKnown;
   }
 
+  /** Whether the next request with a key may be sent again. */
+  get hasKeys(): boolean {
+    return this.#options.runs.hasKeys;
+  }
+
   /**
    * Opens a stream of events. Aborting the signal closes the connection, which servers without runs
    * take for Stop.
    */
   async open<K extends keyof StreamingOperations>(type: K, params: StreamingOperations[K], options: OpenOptions): Promise<EventStream> {
     const { runs } = this.#options;
-    const announced = runs.mayAnnounce ? { 'Vestibule-Client': 'resume', ...(options.key === undefined ? {} : { 'Idempotency-Key': options.key }) } : {};
+    const isAnnounced = runs.mayAnnounce;
+    const announced = isAnnounced ? { 'Vestibule-Client': 'resume', ...(options.key === undefined ? {} : { 'Idempotency-Key': options.key }) } : {};
     const response = await this.#send(type, params, true, options.signal, announced);
     options.onBytes?.();
     if (!response.ok) throw await errorOf(response);
@@ -91,14 +102,17 @@ export class ChatClient {
     }
     const run = response.headers.get('vestibule-run');
     if (run !== null) this.#recognise();
-    return { run, queued: response.headers.get('vestibule-queued'), frames: this.#frames(response.body, options.onBytes) };
+    // A resumed stream has ids for everybody, and shows nothing.
+    const shows = isAnnounced && type !== 'threads.resume';
+    return { run, queued: response.headers.get('vestibule-queued'), frames: this.#frames(response.body, shows, options.onBytes) };
   }
 
-  async *#frames(body: ReadableStream<Uint8Array> | null, onBytes?: () => void): AsyncGenerator<Frame[], void, undefined> {
+  async *#frames(body: ReadableStream<Uint8Array> | null, shows: boolean, onBytes?: () => void): AsyncGenerator<Frame[], void, undefined> {
     if (body === null) return;
     for await (const batch of readEvents(body, onBytes)) {
       // An unknown event moves the reader on as well.
       const frames = batch.map((event) => this.#frame(event)).filter(({ id, event }) => id !== null || event !== null);
+      if (shows && frames[0] !== undefined) this.#options.runs.hasKeys = frames[0].id !== null;
       if (frames.length > 0) yield frames;
     }
   }

@@ -43,7 +43,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
     const serverOrigin = new URL(api.url).origin;
     // Where the page's own `fetch` sends a request to is not known here, so headers that a strict server
     // might refuse wait until the server has shown that it is ours.
-    const runs: RunSupport = { mayAnnounce: serverOrigin === location.origin && api.fetch === null, isKnown: false };
+    const runs: RunSupport = { mayAnnounce: serverOrigin === location.origin && api.fetch === null, isKnown: false, hasKeys: false };
     const client = clientOf(withReason(customTransport(api.url, () => ownFetch() ?? pageFetch), domainCheck(serverOrigin)), runs);
     const send = bytesThroughPage(ownFetch, [location.origin, serverOrigin], sendByXhr);
     return {
@@ -60,7 +60,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
       },
       forget: () => undefined,
       prepare: async () => {
-        if (await checkDomainKey(api.domainKey, domainCheck(serverOrigin))) Object.assign(runs, { mayAnnounce: true, isKnown: true });
+        if (await checkDomainKey(api.domainKey, domainCheck(serverOrigin))) Object.assign(runs, { mayAnnounce: true, isKnown: true, hasKeys: api.fetch === null });
       },
     };
   }
@@ -74,7 +74,7 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
           return now.door === 'secret' ? now.getClientSecret(current) : api.getClientSecret(current);
         });
   const secrets = new SecretKeeper(issue, () => Date.now());
-  const client = clientOf(hostedTransport(baseUrl, secrets, pageFetch), { mayAnnounce: true, isKnown: true });
+  const client = clientOf(hostedTransport(baseUrl, secrets, pageFetch), { mayAnnounce: true, isKnown: true, hasKeys: true });
   const uploader = uploaderOf(client, () => hostedUpload(baseUrl, secrets, sendByXhr, browserEnvironment));
   return {
     client,

@@ -7,6 +7,7 @@
  * on every machine.
  */
 import { Hooks, Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
+import { bareLink } from './bare-link';
 import { before, inlineRules } from './emphasis';
 import { blockFormulasIn, formulasIn, type Formula } from './formula';
 
@@ -100,7 +101,7 @@ export class BoundedLexer extends Lexer {
   constructor(length: number) {
     const tokenizer = new StrictTokenizer();
     super({ gfm: true, tokenizer });
-    tokenizer.rules = { ...tokenizer.rules, inline: inlineRules() };
+    tokenizer.rules = { ...tokenizer.rules, inline: { ...inlineRules(), url: bareLink() } };
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
     tokenizer.clip = (src) => src.slice(0, this.#blocks.ahead(src));
     this.options.extensions = {

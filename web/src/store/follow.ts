@@ -1,7 +1,8 @@
 /**
  * One answer, followed to its end whatever happens to the connection. Where the server keeps runs, a
- * stream that breaks, falls silent or never came is taken up again at the place that was reached; where
- * it does not, a break is an error like any other, because asking twice would answer twice.
+ * stream that breaks, falls silent or never came is taken up again at the place that was reached. Where
+ * that place has no name, the thread is loaded again. A request is repeated only under a key that the
+ * server was shown the first time: asking twice would answer twice.
  */
 import type { ChatClient } from '../core/client';
 import { cursorText, type Cursor, type Frame } from '../core/cursor';
@@ -53,6 +54,10 @@ export class Follow {
   cursor: Cursor | null = null;
   /** Whether the server has taken the request. */
   isOpen = false;
+  #isRead = false;
+  /** Whether the last attempt showed the server the key. */
+  #isKeyed = false;
+  #isQueued = false;
   /** Whether an item was announced and is not done yet: a stream that ends here was cut. */
   #openItem: string | null = null;
   readonly #start: Start;
@@ -69,23 +74,27 @@ export class Follow {
     const { line, onLink } = this.#ports;
     let next = this.#start;
     for (let attempt = 0; ; attempt += 1) {
-      const trial = new Trial(this.#signal, line, () => this.#keepsRun());
+      const trial = new Trial(this.#signal, line, (isSilent) => this.#goesOn() || (isSilent && this.#mayReload()));
       let progressed = false;
       let failure: Error | null = null;
       try {
-        const stream = await this.#ports.client().open(next.type, next.params, { signal: trial.signal, key: next.key, onBytes: () => trial.hear() });
+        const client = this.#ports.client();
+        this.#isKeyed = next.key !== undefined && client.hasKeys;
+        const stream = await client.open(next.type, next.params, { signal: trial.signal, key: next.key, onBytes: () => trial.hear() });
         this.run = stream.run ?? this.run;
         this.isOpen = true;
+        this.#isQueued = stream.queued !== null;
         onLink('steady');
         this.#ports.onOpen(stream.queued);
         for await (const batch of stream.frames) {
           progressed = true;
           attempt = 0;
+          this.#isRead = true;
           this.#note(batch);
           yield batch;
         }
         // Something in between may close a stream as if it were whole.
-        if (this.#openItem === null || !progressed || !this.#mayResume()) return;
+        if (this.#openItem === null || !progressed || !(this.#mayResume() || this.#mayReload())) return;
       } catch (error) {
         if (this.#signal.aborted) throw error;
         failure = asError(error);
@@ -95,11 +104,12 @@ export class Follow {
       if (failure !== null) {
         if (next.type === 'threads.resume' && failure instanceof RequestError && failure.status === 404) throw new RunGoneError(failure.message);
         if (!trial.wasCut && !this.#isBroken(failure, next)) throw failure;
-        if (!this.#mayResume() && !this.#mayRepeat()) throw failure;
+        if (!this.#goesOn() && !this.#mayReload()) throw failure;
       }
       if (attempt >= (this.#mayResume() ? RESUME_ATTEMPTS : SEND_ATTEMPTS)) throw new LinkLostError();
       onLink(trial.isSilent ? 'silent' : 'lost');
       await this.#pause(attempt, trial.wasCut);
+      if (!this.#goesOn()) throw new RunGoneError();
       next = this.#again();
     }
   }
@@ -113,9 +123,8 @@ export class Follow {
     return error instanceof TypeError || isAbort(error);
   }
 
-  /** Whether what was asked goes on without us: known of the server, and once it has answered, of this stream. */
-  #keepsRun(): boolean {
-    return this.#ports.client().resumes && (!this.isOpen || this.run !== null);
+  #goesOn(): boolean {
+    return this.#mayResume() || this.#mayRepeat();
   }
 
   #mayResume(): boolean {
@@ -124,7 +133,13 @@ export class Follow {
 
   /** Nothing of the run was read: the same request with the same key finds it, or begins it. */
   #mayRepeat(): boolean {
-    return this.cursor === null && this.#keepsRun() && (this.#start.key !== undefined || this.#start.type === 'threads.resume');
+    if (this.cursor !== null || (this.isOpen && this.run === null)) return false;
+    return this.#start.type === 'threads.resume' || (this.#isKeyed && !this.#isRead);
+  }
+
+  /** The server has begun, and takes us for somebody who does not come back: what came of it is in the thread. */
+  #mayReload(): boolean {
+    return this.run !== null && !this.#isQueued && this.#ports.threadId() !== null;
   }
 
   #again(): Start {
@@ -168,7 +183,10 @@ export class Follow {
   }
 }
 
-/** One attempt: ends with its owner, when nothing comes for too long, and when the network is another one. */
+/**
+ * One attempt: ends with its owner, when nothing comes for too long, and when the network is another one.
+ * Only where the answer can be had again: a server that was not told that we come back takes it for Stop.
+ */
 class Trial {
   wasCut = false;
   isSilent = false;
@@ -176,14 +194,14 @@ class Trial {
   readonly #over = new AbortController();
   readonly #owner: AbortSignal;
   readonly #line: Line;
-  readonly #resumes: () => boolean;
+  readonly #mayCut: (isSilent: boolean) => boolean;
   readonly #forget: () => void;
   #heardAt: number;
 
-  constructor(owner: AbortSignal, line: Line, resumes: () => boolean) {
+  constructor(owner: AbortSignal, line: Line, mayCut: (isSilent: boolean) => boolean) {
     this.#owner = owner;
     this.#line = line;
-    this.#resumes = resumes;
+    this.#mayCut = mayCut;
     this.#heardAt = line.now();
     if (owner.aborted) this.#controller.abort();
     owner.addEventListener('abort', this.#leave, { once: true });
@@ -216,12 +234,12 @@ class Trial {
       }
       await this.#line.delay(left, this.#over.signal);
       // Servers without runs send no sign of life while they think.
-      if (!this.#resumes()) this.hear();
+      if (!this.#mayCut(true)) this.hear();
     }
   }
 
   #cut(isSilent: boolean): void {
-    if (!this.#resumes()) return;
+    if (!this.#mayCut(isSilent)) return;
     this.wasCut = true;
     this.isSilent = isSilent;
     this.#controller.abort();

@@ -23,19 +23,23 @@ class Run {
     for (const response of this.readers) this.#send(response, frame);
   }
 
-  /** Writes what came after a position, then what comes. */
-  attach(response, after = 0) {
+  /** Writes what came after a position, then what comes. Who says nothing of coming back is given no ids, and stops the answer by leaving as the last one. */
+  attach(response, after = 0, comesBack = true, stop = () => undefined) {
+    response.hasIds = comesBack;
     for (const frame of this.log) if (frame.position > after) this.#send(response, frame);
     if (this.isOver) {
       response.end();
       return;
     }
     this.readers.add(response);
-    response.on('close', () => this.readers.delete(response));
+    response.on('close', () => {
+      this.readers.delete(response);
+      if (!comesBack && !this.isOver && this.readers.size === 0) stop();
+    });
   }
 
   #send(response, { position, event }) {
-    response.write(`id: ${this.id}:${position}\ndata: ${JSON.stringify(event)}\n\n`);
+    response.write(`${response.hasIds ? `id: ${this.id}:${position}\n` : ''}data: ${JSON.stringify(event)}\n\n`);
   }
 
   end() {
@@ -125,14 +129,14 @@ export class Runs {
       }
       case 'threads.create':
       case 'threads.add_user_message':
-        this.#send(thread, params, request.headers['idempotency-key'], response, fail);
+        this.#send(thread, params, request, response, fail);
         return true;
       case 'threads.retry_after_item': {
         const index = thread.items.findIndex(({ id }) => id === params.item_id);
         thread.items.splice(index + 1);
         delete thread.interrupted;
         const run = this.#run(thread, thread.items[index]);
-        this.#open(response, run);
+        this.#open(request, response, run);
         this.#begin(run);
         return true;
       }
@@ -140,7 +144,7 @@ export class Runs {
         const [id, position] = (after ?? '').split(':');
         const run = after === undefined ? this.#live.get(thread.id) : this.#all.get(id);
         if (run === undefined) fail(404, 'There is nothing to resume here: load the conversation.', 'run_not_found');
-        else this.#open(response, run, Number(position ?? 0));
+        else this.#open(request, response, run, { after: Number(position ?? 0), isResumed: true });
         return true;
       }
       case 'threads.cancel':
@@ -151,9 +155,10 @@ export class Runs {
     }
   }
 
-  #send(known, { input }, key, response, fail) {
+  #send(known, { input }, request, response, fail) {
+    const key = request.headers['idempotency-key'];
     const before = key === undefined ? undefined : this.#keys.get(key);
-    if (before !== undefined) return this.#open(response, before);
+    if (before !== undefined) return this.#open(request, response, before);
     const thread = known ?? this.newThread();
     const message = this.#item(thread, 'user_message', input.content, { attachments: [], quoted_text: '', inference_options: {} });
     const run = this.#run(thread, message);
@@ -168,9 +173,9 @@ export class Runs {
     if (isBusy) {
       run.append({ type: 'progress_update', text: 'Waiting for the answer before this one' });
       this.#queues.set(thread.id, [...queue, run]);
-      return this.#open(response, run, 0, { 'vestibule-queued': message.id });
+      return this.#open(request, response, run, { headers: { 'vestibule-queued': message.id } });
     }
-    this.#open(response, run);
+    this.#open(request, response, run);
     this.#begin(run);
   }
 
@@ -209,10 +214,11 @@ export class Runs {
     return { type, id: `msg_${(this.#count += 1)}`, thread_id: thread.id, created_at: new Date().toISOString(), content, ...more };
   }
 
-  #open(response, run, after = 0, headers = {}) {
+  #open(request, response, run, { after = 0, headers = {}, isResumed = false } = {}) {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'vestibule-run': run.id, ...headers });
     response.flushHeaders();
     response.socket.setNoDelay(true);
-    run.attach(response, after);
+    const comesBack = request.headers['vestibule-client'] === 'resume' || isResumed;
+    run.attach(response, after, comesBack, () => this.#live.get(run.thread.id) === run && this.finish('You stopped the answer.'));
   }
 }

@@ -14,6 +14,10 @@ before(async () => {
   runs.threads = server.state.threads;
   server.state.runs = runs;
   addPage(server, '/runs', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'dk_test_good' }, history: { reopen: true }, theme: { colorScheme: new URLSearchParams(location.search).get('scheme') ?? 'light' } });`, { csp: STRICT_CSP });
+  // Where the page's own `fetch` sends a request to is not known: the first one says nothing of us.
+  addPage(server, '/own-fetch', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev', fetch: (url, init) => fetch(url, init) } });`, { csp: STRICT_CSP });
+  // This one is asked about its key, and takes our headers off.
+  addPage(server, '/bare-fetch', `chat.setOptions({ api: { url: '/chatkit', domainKey: 'dk_test_good', fetch: (url, { method, body, signal }) => fetch(url, { method, body, signal, headers: { 'Content-Type': 'application/json' } }) } });`, { csp: STRICT_CSP });
 });
 after(async () => {
   runs.reset();
@@ -35,10 +39,10 @@ async function visit(run, { path = '/runs', prepare = () => undefined } = {}) {
   try {
     await prepare(page);
     // The check of the domain key tells that this is a server with runs.
-    const verified = page.waitForResponse('**/verify');
+    const verified = path === '/own-fetch' ? null : page.waitForResponse('**/verify');
     await page.goto(server.origin + path);
     await ready(page);
-    await (await verified).finished();
+    await (await verified)?.finished();
     await run(page, context);
     assert.deepEqual(errors, []);
   } finally {
@@ -121,6 +125,27 @@ test('a lost network is said, and the answer taken up where it was', () =>
     const resumed = server.state.requests.filter(({ body }) => body.type === 'threads.resume');
     assert.match(resumed[0].body.params.after, /^run_\d{26}:\d+$/);
   }));
+
+for (const path of ['/own-fetch', '/bare-fetch']) {
+  test(`a first answer that breaks is asked for once, where the server was shown no key (${path})`, () =>
+    visit(async (page) => {
+      await begin(page);
+      const create = server.state.requests.find(({ body }) => body.type === 'threads.create');
+      assert.equal(create.headers['idempotency-key'], undefined);
+      const before = runs.threads.size;
+      runs.current.cut();
+      await until(() => operations().length === 2);
+      await answered(page);
+      assert.deepEqual(operations(), ['threads.create', 'threads.get_by_id']);
+      assert.deepEqual(await page.locator('.user-message, .assistant-message').evaluateAll((nodes) => nodes.map((node) => (node.querySelector('.bubble, .markdown') ?? node).textContent.trim())), ['hello', 'Well,']);
+      assert.deepEqual([runs.threads.size, runs.current], [before, null]);
+      assert.deepEqual(await eventsOf(page, 'error'), []);
+      // From here on the server is told that we come back, if the page lets us.
+      await say(page, 'and now?');
+      await until(() => runs.current !== null);
+      assert.equal(server.state.requests.at(-1).headers['vestibule-client'], path === '/own-fetch' ? 'resume' : undefined);
+    }, { path }));
+}
 
 test('a server that fell silent is noticed and resumed', () =>
   visit(async (page) => {

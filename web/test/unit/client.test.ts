@@ -20,7 +20,7 @@ function clock(): RetryEnvironment & { pauses: number[] } {
   return { pauses, now: () => 1_000_000, delay: (ms) => (pauses.push(ms), Promise.resolve()) };
 }
 
-function clientOf(send: Transport['send'], environment = clock(), runs: RunSupport = { mayAnnounce: false, isKnown: false }) {
+function clientOf(send: Transport['send'], environment = clock(), runs: RunSupport = { mayAnnounce: false, isKnown: false, hasKeys: false }) {
   const log = vi.fn();
   return { client: new ChatClient({ transport: { send }, runs, locale: () => 'de', environment, log }), log, environment };
 }
@@ -214,6 +214,30 @@ describe('runs', () => {
     await collect(client, 'k2');
     expect(headersOf(send)).toEqual({ 'Vestibule-Client': 'resume', 'Idempotency-Key': 'k2' });
     expect(client.resumes).toBe(true);
+  });
+
+  test('a key is sure to arrive once a stream with ids has answered one, and not where there were none', async () => {
+    const frame = 'data: {"type":"progress_update","text":"x"}\n\n';
+    const bare = (): Response => new Response(frame, { headers: { 'content-type': 'text/event-stream', 'vestibule-run': 'run_a' } });
+    const withIds = (): Response => streamOf(`id: run_a:1\n${frame}`);
+    const send = vi.fn(() => Promise.resolve(bare()));
+    const { client } = clientOf(send);
+    // Told nothing, and a header of the answer: that it is a Vestibule is known, and no more.
+    await collect(client, 'k1');
+    expect([client.resumes, client.hasKeys]).toEqual([true, false]);
+    // Announced, and a stream without ids: something in between took our headers off.
+    await collect(client, 'k2');
+    expect(client.hasKeys).toBe(false);
+    // `threads.resume` has ids without them.
+    send.mockImplementation(() => Promise.resolve(withIds()));
+    const resumed = await client.open('threads.resume', { thread_id: 't' }, { signal: signal() });
+    for await (const batch of resumed.frames) expect(batch).toHaveLength(1);
+    expect(client.hasKeys).toBe(false);
+    await collect(client, 'k3');
+    expect(client.hasKeys).toBe(true);
+    send.mockImplementation(() => Promise.resolve(bare()));
+    await collect(client, 'k4');
+    expect(client.hasKeys).toBe(false);
   });
 
   test('an unknown event moves the reader on, and another server’s ids mean nothing', async () => {

@@ -75,11 +75,12 @@ class FakeLine implements Line {
   }
 }
 
-/** `keepsRuns`: the server is a Vestibule. */
-export function setUp({ keepsRuns = false } = {}) {
+/** `keepsRuns`: the server is a Vestibule. `hasKeys`: it sees the keys of requests. */
+export function setUp({ keepsRuns = false, hasKeys = keepsRuns }: { keepsRuns?: boolean; hasKeys?: boolean } = {}) {
   const calls: Call[] = [];
   const client = {
     resumes: keepsRuns,
+    hasKeys,
     request(type: string, params: Record<string, unknown>, signal: AbortSignal): Promise<unknown> {
       return new Promise((give, fail) => {
         signal.addEventListener('abort', () => fail(new DOMException('stopped', 'AbortError')));

@@ -14,6 +14,7 @@ const PIECES = [
   '# Heading\n\n', 'Setext\n===\n\n', 'plain words ', '**bold** ', '*em* ', '`code` ', '~~gone~~ ', '\n', '\n\n', '- item\n', '  - nested\n',
   '1. one\n', '2. two\n', '- [ ] open\n', '- [x] done\n', '> quote\n', '---\n', '```js\n', 'let a = 1;\n', '```\n', '~~~\n', '    indented\n',
   '| a | b |\n', '|---|--:|\n', '| 1 | 2 |\n', '[link](https://x.example) ', '[ref][r] ', '[r]: https://r.example\n', '![img](https://images.example/a.png) ',
+  'https://auto.example。后面', 'https://auto.example/a，', '（https://auto.example/b）', 'www.auto.example“', '\u200b',
   '<b>html</b> ', '<div>\n', '</div>\n', '<!-- comment ', '-->\n', '&amp; &lt; ', '\\* ', 'https://auto.example ', 'é世界🎉', '**open', '[half](ht', '\r\n', '$', '|', '*', '_', '`', '  ', '<kbd>k</kbd> ',
 ];
 const documents = fc.oneof(
@@ -51,6 +52,43 @@ function inlineOf(token: Token): string {
 function inlineShape(tokens: readonly Token[]): string {
   return tokens.map((token) => `${token.type}(${inlineOf(token)})`).join('');
 }
+
+describe('bare addresses', () => {
+  const links = (text: string): string[] => [...oneShot(text).querySelectorAll('a')].map(({ href }) => href);
+
+  test.each<[string, string[]]>([
+    ['看https://example.com。后面', ['https://example.com/']],
+    ['（https://example.com/a）和「https://example.com/b」', ['https://example.com/a', 'https://example.com/b']],
+    ...Array.from('。，、．：；！？…（）「」『』【】《》〈〉〔〕［］｛｝｡､｢｣“”„‘«»।،؛؟۔﹐﹔｜ \u3000\u200b\u200e\u202e\u2060\u2066\ufeff', (end): [string, string[]] => [`https://example.com/path${end}谢谢`, ['https://example.com/path']]),
+    // Beside the host, anything else would make it another host.
+    ...Array.from('的에のไд—–‘’～・１', (next): [string, string[]] => [`https://example.com${next}x y`, ['https://example.com/']]),
+    ['http://localhost:3000的 http://localhost:3000。', ['http://localhost:3000/', 'http://localhost:3000/']],
+    ['www.example.com。后面 www.example.com/a，后面', ['http://www.example.com/', 'http://www.example.com/a']],
+    ['https://example.com?q=1。 https://example.com#a」', ['https://example.com/?q=1', 'https://example.com/#a']],
+    ['‘https://example.com/a’ https://example.com/b～ https://example.com/c’。', ['https://example.com/a', 'https://example.com/b', 'https://example.com/c']],
+    ['https://example.com/Rock’n’Roll', ['https://example.com/Rock%E2%80%99n%E2%80%99Roll']],
+    ['**https://example.com/a**。 **https://example.com/b。** *https://example.com/c*、', ['https://example.com/a', 'https://example.com/b', 'https://example.com/c']],
+    ['https://example.com/a. (https://example.com/b(c)) https://example.com/d.。', ['https://example.com/a', 'https://example.com/b(c)', 'https://example.com/d']],
+    ['联系a@example.com。谢谢', ['mailto:a@example.com']],
+  ])('%j is %j', (text, expected) => {
+    expect(links(text)).toEqual(expected);
+    expect(oneShot(text).textContent).toBe(text.replaceAll(/[*]/g, ''));
+  });
+
+  test.each([
+    ['https://example.com/wiki/日本 です', 'https://example.com/wiki/%E6%97%A5%E6%9C%AC'],
+    ['https://example.com/wiki/ジョン・レノン は', 'https://example.com/wiki/%E3%82%B8%E3%83%A7%E3%83%B3%E3%83%BB%E3%83%AC%E3%83%8E%E3%83%B3'],
+    ['https://example.com/q?w=日本#見 x', 'https://example.com/q?w=%E6%97%A5%E6%9C%AC#%E8%A6%8B'],
+    ['https://example.com/Michelson–Morley x', 'https://example.com/Michelson%E2%80%93Morley'],
+    ['https://müller.example/ä x', 'https://xn--mller-kva.example/%C3%A4'],
+    ['https://www.日本.example/a x', 'https://www.xn--wgv71a.example/a'],
+    ['https://www.пример.example x', 'https://www.xn--e1afmkfd.example/'],
+    ['[x](https://example.com/a。b)', 'https://example.com/a%E3%80%82b'],
+    ['<https://example.com/a。b>', 'https://example.com/a%E3%80%82b'],
+  ])('%j is whole', (text, href) => {
+    expect(links(text)).toEqual([href]);
+  });
+});
 
 describe('streaming', () => {
   test('any split of a text ends in the DOM of one parse', () => {

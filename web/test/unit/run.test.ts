@@ -161,6 +161,117 @@ describe('a connection that breaks', () => {
   });
 });
 
+describe('a connection that breaks where the server was shown no key', () => {
+  /** The first question of a page whose own `fetch` carries it: the server tells its run, and gives no ids. */
+  async function unannounced({ hasKeys = false, keepsRuns = false } = {}) {
+    const made = setUp({ keepsRuns, hasKeys });
+    const turn = made.chat.send(message('one'));
+    await made.settle();
+    const call = made.calls[0]!;
+    call.open({ run: 'run_a' });
+    await made.settle();
+    return { ...made, turn, call };
+  }
+  const half = [created('thr_1'), done(asked('m1', 'one')), added(said('a1', '')), delta('a1', 'Hel')];
+  const types = (calls: readonly { readonly type: string }[]) => calls.map(({ type }) => type);
+
+  // The page's `fetch`, or a relay, may as well drop the key that we thought was sent.
+  test.each([{ hasKeys: false }, { hasKeys: true }])('loads the thread, and asks nothing twice ($hasKeys)', async ({ hasKeys }) => {
+    const { chat, call, calls, asks, texts, settle, line, turn, events } = await unannounced({ hasKeys });
+    call.give(half);
+    await settle();
+    call.fail(lost());
+    await settle();
+    expect([chat.turns.link.value, types(calls)]).toEqual(['lost', ['threads.create']]);
+    line.pass(500);
+    await turn;
+    await settle();
+    asks('threads.get_by_id')[0]!.give(thread([asked('m1', 'one'), said('a1', 'Hello')], { vestibule_run: 'run_a' }));
+    await settle();
+    expect(types(calls)).toEqual(['threads.create', 'threads.get_by_id', 'threads.resume']);
+    asks('threads.resume')[0]!.end();
+    await settle();
+    expect([texts(), chat.phase.value, chat.transcript.error.value, events('error')]).toEqual([['one', 'Hello'], 'idle', null, []]);
+  });
+
+  test('waits for the network before it loads', async () => {
+    const { call, asks, settle, line } = await unannounced();
+    call.give(half);
+    await settle();
+    line.online = false;
+    call.fail(lost());
+    await settle();
+    line.pass(15_000);
+    await settle();
+    expect(asks('threads.get_by_id')).toHaveLength(0);
+    line.comeBack();
+    await settle();
+    expect(asks('threads.get_by_id')).toHaveLength(1);
+  });
+
+  test('closed as if it were whole, in the middle of an item, does the same', async () => {
+    const { call, calls, settle, line } = await unannounced();
+    call.give(half);
+    call.end();
+    await settle();
+    line.pass(500);
+    await settle();
+    expect(types(calls)).toEqual(['threads.create', 'threads.get_by_id']);
+  });
+
+  test('before the thread is known is an error: there is nothing to load', async () => {
+    const { chat, call, calls, turn } = await unannounced();
+    call.fail(lost());
+    await turn;
+    expect([types(calls), chat.transcript.error.value?.allowRetry]).toEqual([['threads.create'], true]);
+  });
+
+  test('before the server has answered is an error, even where it is known', async () => {
+    const { chat, calls, settle } = setUp({ keepsRuns: true, hasKeys: false });
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.fail(lost());
+    await turn;
+    expect([types(calls), chat.transcript.error.value?.allowRetry]).toEqual([['threads.create'], true]);
+  });
+
+  test('is not made to break: to the server that would be Stop', async () => {
+    const { call, calls, settle, line } = await unannounced({ keepsRuns: true });
+    line.pass(31_000);
+    line.comeBack();
+    await settle();
+    expect(call.signal.aborted).toBe(false);
+    call.give(half);
+    await settle();
+    line.comeBack();
+    await settle();
+    expect([call.signal.aborted, types(calls)]).toEqual([false, ['threads.create']]);
+    // Nobody is there any more, so nothing is stopped.
+    for (const pause of [29_000, 1000]) {
+      line.pass(pause);
+      await settle();
+    }
+    expect([call.signal.aborted, types(calls)]).toEqual([true, ['threads.create', 'threads.get_by_id']]);
+  });
+
+  test('in a thread that is open loads it, though nothing was read', async () => {
+    const { chat, asks, calls, settle, line } = setUp();
+    const opening = chat.open('thr_1');
+    await settle();
+    asks('threads.get_by_id')[0]!.give(thread([]));
+    await opening;
+    void chat.send(message('two'));
+    await settle();
+    asks('threads.add_user_message')[0]!.open({ run: 'run_b' });
+    await settle();
+    asks('threads.add_user_message')[0]!.fail(lost());
+    await settle();
+    line.pass(500);
+    await settle();
+    expect(types(calls)).toEqual(['threads.get_by_id', 'threads.add_user_message', 'threads.get_by_id']);
+  });
+});
+
 describe('a message without an answer', () => {
   test('is sent again with the same key, and is there once', async () => {
     const { chat, asks, texts, settle, line } = setUp({ keepsRuns: true });

@@ -38,7 +38,7 @@ function clientOf(...answers: Response[]) {
     const answer = answers.shift();
     return answer === undefined ? Promise.reject(new TypeError('down')) : Promise.resolve(answer);
   };
-  return { calls, client: new ChatClient({ transport: { send }, runs: { mayAnnounce: false, isKnown: false }, locale: () => 'en', environment, log: () => undefined }) };
+  return { calls, client: new ChatClient({ transport: { send }, runs: { mayAnnounce: false, isKnown: false, hasKeys: false }, locale: () => 'en', environment, log: () => undefined }) };
 }
 
 /** Without reading a file: happy-dom's are not those of the browser. */

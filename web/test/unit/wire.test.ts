@@ -105,7 +105,7 @@ test('whatever breaks, wherever: every word is there once', async () => {
         const bytes = encode(type === 'threads.resume' ? foldedAfter(run, after, now?.drops ?? false) : run);
         return Promise.resolve(new Response(body(bytes, now?.cut ?? Infinity, now?.piece ?? 4096), { headers: { 'content-type': 'text/event-stream', 'vestibule-run': 'run_a' } }));
       };
-      const runs = { mayAnnounce: true, isKnown: true };
+      const runs = { mayAnnounce: true, isKnown: true, hasKeys: true };
       const client = new ChatClient({ transport: { send }, runs, locale: () => 'en', environment: line, log: () => undefined });
       const emit = vi.fn();
       let ids = 0;

@@ -73,23 +73,32 @@ fn k01_alg_kty_and_crv_agree() {
         ),
         (without(ed.jwk("k"), "alg"), Ok(Algorithm::EdDsa)),
         (without(ec.jwk("k"), "alg"), Ok(Algorithm::Es256)),
-        (without(rsa.jwk("k"), "alg"), Err(KeyProblem::Undecided)),
+        (without(rsa.jwk("k"), "alg"), Ok(Algorithm::Rs256)),
     ] {
         assert_eq!(read(&jwk, ALL, KeySource::Fetched), expected, "{jwk}");
     }
     let unnamed = without(rsa.jwk("k"), "alg");
-    assert_eq!(
-        read(
-            &unnamed,
-            &[Algorithm::Ps256, Algorithm::Es256],
-            KeySource::Fetched
+    for (allowed, expected) in [
+        // The order of the list says nothing.
+        (
+            &[Algorithm::Ps256, Algorithm::Rs512, Algorithm::Rs256][..],
+            Ok(Algorithm::Rs256),
         ),
-        Ok(Algorithm::Ps256)
-    );
-    assert_eq!(
-        read(&unnamed, &[Algorithm::Es256], KeySource::Fetched),
-        Err(KeyProblem::NotAllowed)
-    );
+        (&[Algorithm::Ps256, Algorithm::Es256], Ok(Algorithm::Ps256)),
+        // Which of these its issuer uses cannot be known.
+        (
+            &[Algorithm::Rs384, Algorithm::Ps256],
+            Err(KeyProblem::Undecided),
+        ),
+        (&[Algorithm::Es256], Err(KeyProblem::NotAllowed)),
+        (&[Algorithm::Hs256], Err(KeyProblem::NotAllowed)),
+    ] {
+        assert_eq!(
+            read(&unnamed, allowed, KeySource::Fetched),
+            expected,
+            "{allowed:?}"
+        );
+    }
     assert_eq!(
         read(&rsa.jwk("k"), &[Algorithm::Ps256], KeySource::Fetched),
         Err(KeyProblem::NotAllowed)
@@ -106,6 +115,11 @@ fn k02_secrets_and_private_parts_in_a_published_set_are_a_leak() {
     assert_eq!(
         read(&secret, ALL, KeySource::Configured),
         Ok(Algorithm::Hs256)
+    );
+    // A secret fits all three alike, and whoever configures it can say for which it is.
+    assert_eq!(
+        read(&without(secret, "alg"), ALL, KeySource::Configured),
+        Err(KeyProblem::Undecided)
     );
     let private = with(TestKey::ed25519().jwk("k"), "d", json!("AAAA"));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! A set of keys by name (RFC 7517 §5), read so that one bad key does no harm to the others.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,6 +16,8 @@ use crate::{
 pub const MAX_KEYS: usize = 100;
 /// The longest key set that is read, in bytes.
 pub const MAX_SET_BYTES: usize = 256 * 1024;
+/// How many skipped keys a line of the log tells about.
+const TOLD_KEYS: usize = 5;
 
 /// A key of a set that is not used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,21 @@ pub struct SkippedKey {
     pub key_id: Option<String>,
     /// Why it is not used.
     pub problem: KeyProblem,
+}
+
+/// As a log names it; its name comes from elsewhere and is quoted.
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key_id {
+            Some(key_id) => write!(formatter, "key {key_id:?}: {}", self.problem),
+            None => write!(
+                formatter,
+                "key {} of the set: {}",
+                self.index + 1,
+                self.problem
+            ),
+        }
+    }
 }
 
 /// A key set that cannot be used at all.
@@ -177,6 +194,14 @@ impl KeySet {
     /// The keys that cannot be used.
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
+    }
+
+    /// Why keys of this set are not used, for one line of a log.
+    pub(super) fn reasons(&self) -> String {
+        let told = self.skipped.iter().take(TOLD_KEYS).map(ToString::to_string);
+        let more = self.skipped.len().saturating_sub(TOLD_KEYS);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        told.chain(more).collect::<Vec<_>>().join("; ")
     }
 
     /// The one key that a token with this header must be signed with.

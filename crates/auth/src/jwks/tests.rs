@@ -79,6 +79,41 @@ fn k07_one_bad_key_leaves_the_others() {
     );
 }
 
+#[tokio::test]
+async fn k07_a_set_without_a_usable_key_says_why() {
+    let fetch = Arc::new(TestFetch::default());
+    let mut nameless = TestKey::of(Algorithm::Rs256).jwk("x");
+    nameless.as_object_mut().unwrap().remove("kid");
+    let forged = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "a\n2026 ERROR" });
+    fetch.answer(ADDRESS, jwks(&[nameless, forged]));
+    let cache = cache(&fetch);
+    let outcome = cache.key(&header(Some("k")), true, now()).await;
+    assert!(is_unavailable(&outcome), "{outcome:?}");
+    assert_eq!(
+        cache.health(now()).last_error.unwrap(),
+        r#"the key set has no key that can be used (key 1 of the set: the issuer is not configured for the key's algorithm; key "a\n2026 ERROR": the key's parts are missing, of the wrong size, or no point of the curve that may be used)"#
+    );
+}
+
+#[test]
+fn k07_the_reasons_of_many_keys_are_one_line() {
+    let skipped = |index| json!({ "kty": "EC", "crv": "secp256k1", "kid": format!("k{index}") });
+    let reasons = |count| {
+        let keys: Vec<Value> = (0..count).map(skipped).collect();
+        KeySet::parse(&jwks(&keys), Algorithm::ALL, KeySource::Fetched)
+            .unwrap()
+            .reasons()
+    };
+    assert_eq!(
+        reasons(1),
+        r#"key "k0": the key's type or curve is not supported"#
+    );
+    assert_eq!(reasons(5).matches("not supported").count(), 5);
+    assert!(!reasons(5).contains("more"), "{}", reasons(5));
+    assert_eq!(reasons(100).matches("not supported").count(), 5);
+    assert!(reasons(100).ends_with("; and 95 more"), "{}", reasons(100));
+}
+
 #[test]
 fn k08_ambiguous_names_are_refused_unless_the_algorithm_decides() {
     let ec = TestKey::of(Algorithm::Es256);

@@ -18,10 +18,12 @@ use tokio_postgres::Row;
 use crate::error::Error;
 use crate::postgres::change::{self, Check, Locked};
 use crate::postgres::nodes::LEASE;
-use crate::postgres::pool::{Batch, Outcome, Transaction, params};
+use crate::postgres::pool::{Batch, Outcome, Param, Transaction, params};
 use crate::postgres::{Postgres, name, removal, runs, schema, search};
 use crate::rows::change::{EncodedChange, EncodedItem};
-use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
+use crate::rows::page::{
+    Place, Side, border_of_gone, low_and_high, neighbour_of_gone, place_of_gone, travels,
+};
 use crate::rows::{self, Stored};
 
 #[async_trait]
@@ -509,7 +511,7 @@ pub(super) async fn place_of(postgres: &Postgres, owner: &Owner, id: &str) -> Re
 }
 
 /// The last two parameters of a page: its bytes, and one row more than wanted, to see whether there are more.
-fn bounds_of_page(query: &PageQuery) -> Vec<crate::postgres::pool::Param<'static>> {
+fn bounds_of_page(query: &PageQuery) -> Vec<Param<'static>> {
     let bytes = i64::try_from(PageQuery::MAX_BYTES).unwrap_or(i64::MAX);
     params![bytes, i64::from(limit_of(query)) + 1]
 }
@@ -536,14 +538,53 @@ async fn page_of_items(
     let named = |id: &Option<String>| id.as_deref().map(|id| name(id).into_owned());
     let (low, high) = (named(low), named(high));
     let mut batch = find_places(owner, thread, low.clone(), high.clone());
+    let bound = |id: &Option<String>| id.clone().map_or(Bound::None, Bound::Item);
+    let (sql, parameters) = items_between(owner, thread, query, [bound(&low), bound(&high)]);
+    batch.add(sql, parameters);
+    let mut outcomes = postgres.read_all(batch).await?;
+    let rows = outcomes.pop().map_or_else(Vec::new, |page| page.rows);
+    let [found_low, found_high] = read_places(&outcomes)?;
+    if (low.is_none() || found_low.is_some()) && (high.is_none() || found_high.is_some()) {
+        return Ok(rows);
+    }
+    let bounds = [
+        bound_of_items(postgres, owner, thread, (low, found_low), Side::Behind).await?,
+        bound_of_items(postgres, owner, thread, (high, found_high), Side::Before).await?,
+    ];
+    let (sql, parameters) = items_between(owner, thread, query, bounds);
+    postgres.read(sql, parameters).await
+}
+
+/// Where a page of items ends, on one side.
+enum Bound {
+    None,
+    /// At an item of this id.
+    Item(String),
+    Key(i64),
+}
+
+/// The statement for the items between two places.
+fn items_between<'a>(
+    owner: &'a Owner,
+    thread: &'a ThreadId,
+    query: &PageQuery,
+    bounds: [Bound; 2],
+) -> (String, Vec<Param<'a>>) {
     let mut parameters = params![owner.as_str(), thread.as_str()];
     let mut page = format!("SELECT key, version, data, id FROM items WHERE {OF_THREAD}");
-    for (bound, sign) in [(low.clone(), '>'), (high.clone(), '<')] {
-        if let Some(bound) = bound {
-            parameters.extend(params![bound]);
-            let key = key_of(parameters.len());
-            page.extend([format!(" AND key {sign} {key}")]);
-        }
+    for (bound, sign) in bounds.into_iter().zip(['>', '<']) {
+        let key = match bound {
+            Bound::None => continue,
+            Bound::Item(id) => {
+                parameters.extend(params![id]);
+                key_of(parameters.len())
+            }
+            Bound::Key(key) => {
+                parameters.extend(params![key]);
+                format!("${}", parameters.len())
+            }
+        };
+        page.extend([format!(" AND key {sign} {key}")]);
     }
     let order = match travels(query) {
         Order::Asc => "key",
@@ -551,11 +592,29 @@ async fn page_of_items(
     };
     let sql = within_bytes("", &page, order, parameters.len() + 1);
     parameters.extend(bounds_of_page(query));
-    batch.add(sql, parameters);
-    let mut outcomes = postgres.read_all(batch).await?;
-    let rows = outcomes.pop().map_or_else(Vec::new, |page| page.rows);
-    require_places(&outcomes, low.is_some(), high.is_some())?;
-    Ok(rows)
+    (sql, parameters)
+}
+
+/// The key beyond which items lie on one side of the one that is named, also when it is gone.
+async fn bound_of_items(
+    postgres: &Postgres,
+    owner: &Owner,
+    thread: &ThreadId,
+    (id, found): (Option<String>, Option<i64>),
+    side: Side,
+) -> Result<Bound, Error> {
+    if let Some(key) = found {
+        return Ok(Bound::Key(key));
+    }
+    let Some(id) = id else {
+        return Ok(Bound::None);
+    };
+    let border = border_of_gone(&id, side).ok_or(Error::NotFound)?;
+    let sql = neighbour_of_gone(OF_THREAD, "$3", side);
+    let parameters = params![owner.as_str(), thread.as_str(), border];
+    let rows = postgres.read(sql, parameters).await?;
+    let key: Option<i64> = rows.first().ok_or(Error::NotFound)?.try_get(0)?;
+    Ok(key.map_or(Bound::None, Bound::Key))
 }
 
 /// The items of the thread that `$1` and `$2` name.
@@ -582,16 +641,11 @@ fn find_places<'a>(
     )
 }
 
-/// Refuses when the thread, or a place that was named, is not there.
-fn require_places(outcomes: &[Outcome], has_low: bool, has_high: bool) -> Result<(), Error> {
+/// The keys of the two places, as far as they are there. Refuses when the thread is not.
+fn read_places(outcomes: &[Outcome]) -> Result<[Option<i64>; 2], Error> {
     let row = outcomes.first().and_then(|found| found.rows.first());
     let row = row.ok_or(Error::NotFound)?;
-    for (column, is_wanted) in [(0, has_low), (1, has_high)] {
-        if is_wanted && row.try_get::<_, Option<i64>>(column)?.is_none() {
-            return Err(Error::NotFound);
-        }
-    }
-    Ok(())
+    Ok([row.try_get(0)?, row.try_get(1)?])
 }
 
 /// Reads backwards, as far as the room goes and one item further, whose size alone is looked at.
@@ -625,7 +679,10 @@ async fn newest_items(
     batch.add(sql, parameters);
     let mut outcomes = postgres.read_all(batch).await?;
     let rows = outcomes.pop().map_or_else(Vec::new, |page| page.rows);
-    require_places(&outcomes, before.is_some(), false)?;
+    let [place, _] = read_places(&outcomes)?;
+    if before.is_some() && place.is_none() {
+        return Err(Error::NotFound);
+    }
     let mut newest = Newest::default();
     for row in &rows {
         let is_whole = row.try_get::<_, Option<&str>>(1)?.is_some();

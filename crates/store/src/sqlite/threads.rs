@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::rows::change::{EncodedChange, EncodedItem};
-use crate::rows::page::{Place, low_and_high, place_of_gone, travels};
+use crate::rows::page::{
+    Place, Side, border_of_gone, low_and_high, neighbour_of_gone, place_of_gone, travels,
+};
 use crate::rows::{self, Stored};
 use crate::sqlite::{Sqlite, removal, runs, schema, search};
 
@@ -476,13 +478,13 @@ pub(super) fn page_of_items(
     query: &PageQuery,
 ) -> Result<Page<ThreadItem>, Error> {
     let thread = find_thread(connection, owner, thread)?;
-    let place = |id: &Option<String>| {
-        id.as_deref()
-            .map(|id| find_item(connection, thread, id))
-            .transpose()
+    let bound = |id: &Option<String>, side| match id {
+        Some(id) => bound_of_items(connection, thread, id, side),
+        None => Ok(None),
     };
-    let (low, high) = low_and_high(query.order, place(&query.after)?, place(&query.before)?);
-    let (low, high) = (low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX));
+    let (low, high) = low_and_high(query.order, &query.after, &query.before);
+    let low = bound(low, Side::Behind)?.unwrap_or(i64::MIN);
+    let high = bound(high, Side::Before)?.unwrap_or(i64::MAX);
     let sql = match travels(query) {
         Order::Asc => {
             "SELECT version, data, id FROM items WHERE thread = ?1 AND key > ?2 AND key < ?3
@@ -495,6 +497,26 @@ pub(super) fn page_of_items(
     };
     let params = params![thread.key, low, high];
     read_page(connection, sql, query, params, read_stored)
+}
+
+/// The key beyond which items lie on one side of this one, also when it is gone; `None` where all of them do.
+fn bound_of_items(
+    connection: &Connection,
+    thread: ThreadKey,
+    id: &str,
+    side: Side,
+) -> Result<Option<i64>, Error> {
+    match find_item(connection, thread, id) {
+        Err(Error::NotFound) => {
+            let border = border_of_gone(id, side).ok_or(Error::NotFound)?;
+            let sql = neighbour_of_gone("thread = ?1", "?2", side);
+            let neighbour = connection
+                .prepare_cached(&sql)?
+                .query_row(params![thread.key, border], |row| row.get(0))?;
+            Ok(neighbour)
+        }
+        found => found.map(Some),
+    }
 }
 
 /// Reads backwards and stops at the first item that does not fit: SQLite gives rows one at a time, so nothing else of

@@ -6,8 +6,9 @@ use engine::Owner;
 use engine::ports::{Change, PageQuery, Room, Store, StoreError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::Order;
-use protocol::{Page, ThreadId, ThreadItem, ThreadMetadata};
+use protocol::{ItemId, Page, ThreadId, ThreadItem, ThreadMetadata};
 use tokio::runtime::Handle;
 
 use super::TestDatabase;
@@ -313,6 +314,128 @@ pub(super) async fn a_list_of_threads_can_be_read_while_it_is_deleted(database: 
             deleted.reverse();
         }
         assert_eq!(deleted, ids, "{order:?}");
+    }
+}
+
+pub(super) async fn a_list_of_items_is_read_on_from_one_that_is_gone(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let owner = owner("a");
+    // UUIDs of version 7; what an agent names its items says nothing about time.
+    let at_millisecond =
+        |number: u128| ItemId::mint((1_790_000_000_000 + number) << 80 | 7 << 76 | 0b10 << 62);
+    let named = |id: ItemId| -> ThreadItem {
+        AssistantMessageItem {
+            id,
+            thread_id: thread_id(1),
+            created_at: at(0),
+            content: vec![AssistantContent::new("text")],
+        }
+        .into()
+    };
+    let ours = |number| named(at_millisecond(number));
+    let agents = |number: u128| named(format!("agent:{number}").parse().unwrap());
+    let put = async |items: Vec<ThreadItem>| {
+        let change = Change {
+            put: items,
+            ..Change::default()
+        };
+        store.apply(&owner, &thread_id(1), &change).await.unwrap();
+    };
+    let ids_of = |items: &[ThreadItem]| -> Vec<ItemId> {
+        items.iter().map(|item| item.id().clone()).collect()
+    };
+    let read = async |order, after: Option<ItemId>, before: Option<ItemId>| {
+        let query = PageQuery {
+            after: after.map(|id| id.to_string()),
+            before: before.map(|id| id.to_string()),
+            ..first(3, order)
+        };
+        let page = store.items(&owner, &thread_id(1), &query).await.unwrap();
+        (ids_of(&page.data), page.has_more)
+    };
+    store
+        .create_thread(&owner, &thread(1), &Change::of(&[]))
+        .await
+        .unwrap();
+    let all = vec![
+        ours(10),
+        agents(1),
+        ours(20),
+        agents(2),
+        ours(30),
+        ours(40),
+        // Its message waited for the answer before it.
+        ours(35),
+        ours(50),
+    ];
+    put(all.clone()).await;
+    let id = |place: usize| all[place].id().clone();
+    let ids = |places: &[usize]| places.iter().map(|place| id(*place)).collect::<Vec<_>>();
+    let change = Change {
+        truncate_after: Some(id(3)),
+        ..Change::default()
+    };
+    store.apply(&owner, &thread_id(1), &change).await.unwrap();
+
+    for gone in [30, 35, 40, 50].map(at_millisecond) {
+        // Nothing of what is older is passed over. What the agent named last may have come later.
+        let older = read(Order::Desc, Some(gone.clone()), None).await;
+        assert_eq!(older, (ids(&[3, 2, 1]), true), "{gone}");
+        let newer = read(Order::Asc, Some(gone.clone()), None).await;
+        assert_eq!(newer, (ids(&[3]), false), "{gone}");
+        // A page right before it, in either order.
+        let before = read(Order::Asc, None, Some(gone.clone())).await;
+        assert_eq!(before.0, ids(&[1, 2, 3]), "{gone}");
+        let before = read(Order::Desc, None, Some(gone.clone())).await;
+        assert_eq!(before.0, ids(&[3]), "{gone}");
+    }
+    // The first one of all, and what was said in its place since.
+    let before_all = at_millisecond(1);
+    assert_eq!(
+        read(Order::Desc, Some(before_all.clone()), None).await,
+        (vec![], false)
+    );
+    let since = [ours(60), ours(55), agents(3)];
+    put(since.to_vec()).await;
+    let expected = vec![id(3), at_millisecond(60), at_millisecond(55)];
+    for gone in [30, 50].map(at_millisecond) {
+        let newer = read(Order::Asc, Some(gone.clone()), None).await;
+        assert_eq!(newer, (expected.clone(), true), "{gone}");
+        let older = read(Order::Desc, Some(gone.clone()), None).await;
+        assert_eq!(older, (ids(&[3, 2, 1]), true), "{gone}");
+    }
+    assert_eq!(
+        read(Order::Desc, Some(at_millisecond(70)), None).await.0,
+        ids_of(&[since[2].clone(), since[1].clone(), since[0].clone()])
+    );
+    // Between two that are gone, and between one that is gone and one that is there.
+    assert_eq!(
+        read(
+            Order::Asc,
+            Some(at_millisecond(15)),
+            Some(at_millisecond(30))
+        )
+        .await,
+        (ids(&[1, 2, 3]), false)
+    );
+    assert_eq!(
+        read(Order::Desc, Some(at_millisecond(30)), Some(id(1))).await,
+        (ids(&[3, 2]), false)
+    );
+    // What says no time stood nowhere, and nobody else's thread has places.
+    for (whose, thread, after) in [
+        ("a", 1, "agent:404".to_owned()),
+        ("a", 2, at_millisecond(30).to_string()),
+        ("b", 1, at_millisecond(30).to_string()),
+    ] {
+        let query = PageQuery {
+            after: Some(after),
+            ..first(3, Order::Asc)
+        };
+        let page = store
+            .items(&super::sample::owner(whose), &thread_id(thread), &query)
+            .await;
+        assert!(matches!(page, Err(StoreError::NotFound)), "{page:?}");
     }
 }
 
