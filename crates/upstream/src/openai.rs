@@ -5,12 +5,13 @@
 //! for the log, with credentials masked; the user is told something in our own words.
 
 mod ask;
+mod call;
 pub mod chat_completions;
 mod documents;
 mod failure;
 mod gate;
 mod history;
-mod lenient;
+pub(crate) mod lenient;
 mod marks;
 mod pictures;
 mod refused;

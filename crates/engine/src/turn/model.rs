@@ -130,9 +130,10 @@ impl Turn {
                     if side.drawings.have_begun() {
                         // What parts it from the words before the picture.
                         delta = String::from(delta.trim_start());
-                        if delta.is_empty() {
-                            return;
-                        }
+                    }
+                    // Many begin with a blank line. Alone it is no answer, and no provider takes it back as one.
+                    if delta.trim().is_empty() {
+                        return;
                     }
                     self.end_activity(moment, out);
                 }

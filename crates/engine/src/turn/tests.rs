@@ -839,8 +839,29 @@ fn every_failure_keeps_what_stands_and_says_what_to_do() {
 
 #[test]
 fn an_empty_answer_is_a_failure() {
+    let nothing = "created options ask save[+end] error end";
     let play = Play::new(Titles::Off).completed();
-    assert_eq!(play.line(), "created options ask save[+end] error end");
+    assert_eq!(play.line(), nothing);
+    // A blank line is none, however many there are.
+    let play = Play::new(Titles::Off).text("\n\n").text(" ").completed();
+    assert_eq!(play.line(), nothing);
+}
+
+#[test]
+fn blank_lines_before_an_answer_or_a_call_are_no_part_of_it() {
+    let play = Play::new(Titles::Off)
+        .text("\n\n")
+        .text("\n## Yes")
+        .text("\n\nand\n")
+        .completed();
+    let saved = serde_json::to_string(play.saved()[0]).unwrap();
+    assert!(saved.contains(r#""\n## Yes\n\nand\n""#), "{saved}");
+    let play = Play::new(Titles::Off).text("\n\n").tool("a").completed();
+    assert!(
+        !play.line().contains("assistant_message"),
+        "{}",
+        play.line()
+    );
 }
 
 #[test]
@@ -862,7 +883,7 @@ fn stop_keeps_the_partial_answer_and_a_note_for_the_model() {
     assert!(
         blank
             .line()
-            .ends_with("delta removed save[sdk_hidden_context+end] notice end"),
+            .ends_with("ask save[sdk_hidden_context+end] notice end"),
         "{}",
         blank.line()
     );

@@ -6,6 +6,7 @@
 //! forms that are about; nothing else can fail an answer.
 
 mod calls;
+mod finish;
 mod request;
 mod sources;
 mod thoughts;
@@ -22,10 +23,10 @@ use engine::ports::{
     ModelStream, Usage,
 };
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use self::{calls::Calls, request::Body, sources::Sources, thoughts::Thoughts};
+use self::{calls::Calls, finish::Finish, request::Body, sources::Sources, thoughts::Thoughts};
 use super::{
     Provider, ProviderConfig, Secrets, failure,
     lenient::{self, Reader},
@@ -112,13 +113,12 @@ pub(super) struct Decoder {
     has_said: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
+    /// Whether more of the answer has come behind a reason to finish. Such a server says one with each chunk, or before
+    /// its calls, so that only the end of the stream is an end.
+    is_going_on: bool,
+    /// How many pieces of the answer have come: of text, thoughts, pictures and calls.
+    heard: u64,
     usage: Option<Usage>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Finish {
-    Whole,
-    Truncated,
 }
 
 impl Decoder {
@@ -134,6 +134,8 @@ impl Decoder {
             has_begun: false,
             has_said: false,
             finish: None,
+            is_going_on: false,
+            heard: 0,
             usage: None,
         }
     }
@@ -142,19 +144,25 @@ impl Decoder {
     fn choice(&mut self, choice: &mut Value, events: &mut Events) -> Result<(), ModelError> {
         let reason = lenient::text(&choice["finish_reason"]).into_owned();
         let is_delta = choice["delta"].is_object();
+        let is_message = !is_delta && choice["message"].is_object();
         let part = if is_delta { "delta" } else { "message" };
         // Servers that stream may repeat the whole message at the end.
         if let Some(part) = choice.get_mut(part)
             && (is_delta || !self.has_said)
         {
             self.part(part, events)?;
+        } else if let Some(text) = choice.get_mut("text").map(lenient::take_text)
+            && !self.has_said
+        {
+            // As the API before this one had it.
+            self.say(text, events);
         }
-        match reason.as_str() {
-            "" => {}
-            "length" | "max_tokens" => self.finish = Some(Finish::Truncated),
-            "content_filter" => return Err(failure::of_event("content_filter", "", &[])),
-            "error" => return Err(failure::of_event("error", "", &[])),
-            _ => self.finish = Some(Finish::Whole),
+        match finish::of(&reason) {
+            // A whole message needs no word that it is over.
+            None if is_message && self.finish.is_none() => self.finish = Some(Finish::Whole),
+            None => {}
+            Some(Ok(finish)) => self.finish = Some(finish),
+            Some(Err(code)) => return Err(failure::of_event(code, "", &[])),
         }
         Ok(())
     }
@@ -165,6 +173,7 @@ impl Decoder {
             reasoning = lenient::thinking(&part["content"]);
         }
         if !reasoning.is_empty() {
+            self.heard += 1;
             events.push_back(ModelEvent::ReasoningDelta(reasoning.into_owned()));
         }
         // A refusal is the model's own words to the user, in a field of its own.
@@ -173,10 +182,7 @@ impl Decoder {
                 .get_mut(name)
                 .map(lenient::take_text)
                 .unwrap_or_default();
-            if !text.is_empty() {
-                self.has_said = true;
-                self.text.push(text, events);
-            }
+            self.say(text, events);
         }
         for annotation in lenient::list(&part["annotations"]) {
             let citation = &annotation["url_citation"];
@@ -204,6 +210,7 @@ impl Decoder {
             });
             // Some tell all pictures so far with each new one.
             if self.pictures.len() < MAX_PICTURES && !self.pictures.contains(&fingerprint) {
+                self.heard += 1;
                 self.pictures.push(fingerprint);
                 events.push_back(ModelEvent::Builtin(BuiltinEvent {
                     id: format!("image_{}", self.pictures.len()),
@@ -212,10 +219,48 @@ impl Decoder {
                 }));
             }
         }
-        for call in lenient::list(&part["tool_calls"]) {
+        let calls = match &part["tool_calls"] {
+            call @ Value::Object(_) => std::slice::from_ref(call),
+            calls => lenient::list(calls),
+        };
+        for call in calls {
+            self.heard += 1;
             self.calls.push(call)?;
         }
+        // As it was before there were several.
+        if calls.is_empty() && part["function_call"].is_object() {
+            self.heard += 1;
+            let call = json!({ "index": 0, "function": part["function_call"] });
+            self.calls.push(&call)?;
+        }
         Ok(())
+    }
+
+    fn say(&mut self, text: String, events: &mut Events) {
+        if !text.is_empty() {
+            self.heard += 1;
+            self.has_said = true;
+            self.text.push(text, events);
+        }
+    }
+
+    /// The error that a chunk is, wherever it says so.
+    fn error(&self, chunk: &Value, event: Event<'_>) -> Option<ModelError> {
+        let first = lenient::list(&chunk["choices"]).first();
+        failure::in_event(&chunk["error"], &self.secrets)
+            .or_else(|| failure::in_event(&first?["error"], &self.secrets))
+            .or_else(|| {
+                let is_chunk = chunk.get("choices").is_some();
+                (!is_chunk)
+                    .then(|| failure::in_document(chunk, &self.secrets))
+                    .flatten()
+            })
+            .or_else(|| {
+                let is_named = event.name == b"error";
+                is_named
+                    .then(|| failure::in_event(chunk, &self.secrets))
+                    .flatten()
+            })
     }
 
     /// The calls, whole now, and the end.
@@ -290,14 +335,13 @@ impl TryFrom<u8> for First {
 impl Decode for Decoder {
     fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError> {
         let data = event.data.trim_ascii();
-        if self.finish.is_none()
-            && let Ok(chunk) = serde_json::from_slice::<TextChunk<'_>>(data)
-        {
+        if let Ok(chunk) = serde_json::from_slice::<TextChunk<'_>>(data) {
             let [choice] = chunk.choices;
             let text = choice.delta.content.into_owned();
             self.reader.forget();
             self.has_begun |= !text.is_empty();
             self.has_said |= !text.is_empty();
+            self.is_going_on |= !text.is_empty() && self.finish.is_some();
             self.text.push(text, events);
             return Ok(());
         }
@@ -308,19 +352,20 @@ impl Decode for Decoder {
         }
         // Keep-alives: empty data, `ping` and their like.
         let Some(mut chunk) = self.reader.read(data) else {
-            return Ok(());
+            let error = failure::in_words_of(event, &self.secrets);
+            return error.filter(|_| !self.is_finished()).map_or(Ok(()), Err);
         };
         self.usage = usage_of(&chunk).or(self.usage);
         self.sources.read(&chunk);
-        if self.finish.is_some() {
-            return Ok(());
-        }
-        if let Some(error) = failure::in_event(&chunk["error"], &self.secrets) {
+        if !self.is_finished()
+            && let Some(error) = self.error(&chunk, event)
+        {
             return Err(error);
         }
         let Some(choices) = chunk.get_mut("choices").and_then(Value::as_array_mut) else {
             return Ok(());
         };
+        let (before, had_finish) = (self.heard, self.finish.is_some());
         // One answer was asked for; others are not ours to mix in.
         for choice in choices
             .iter_mut()
@@ -328,6 +373,7 @@ impl Decode for Decoder {
         {
             self.choice(choice, events)?;
         }
+        self.is_going_on |= had_finish && self.heard != before;
         // A chunk that only says whose answer it is says nothing of it.
         self.has_begun |=
             self.has_said || self.finish.is_some() || !self.calls.is_empty() || !events.is_empty();
@@ -351,7 +397,7 @@ impl Decode for Decoder {
     }
 
     fn is_finished(&self) -> bool {
-        self.finish.is_some()
+        self.finish.is_some() && !self.is_going_on
     }
 }
 

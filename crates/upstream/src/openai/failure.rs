@@ -10,7 +10,10 @@ use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::http::{describe, read_prefix, retry_after};
+use crate::{
+    http::{describe, read_prefix, retry_after},
+    sse::Event,
+};
 
 /// Enough for any error object; the rest of a longer body is not read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -111,10 +114,10 @@ fn refusal_of_request(error: &ModelError) -> Option<&Refusal> {
     let refusal = source.downcast_ref::<Refusal>()?;
     let is_of_request = match refusal.status? {
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => true,
-        // What OpenRouter (404), llama.cpp and Ollama (500) say to an image that the model cannot see.
+        // What OpenRouter (404), llama.cpp and Ollama (500) say to an image that the model cannot see, or to tools.
         StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {
             let words = refusal.words.0.to_ascii_lowercase();
-            ["image input", "audio input"]
+            ["image input", "audio input", "support tool use"]
                 .iter()
                 .any(|text| words.contains(text))
         }
@@ -272,6 +275,29 @@ pub(super) fn in_event(error: &Value, secrets: &[SecretString]) -> Option<ModelE
     })
 }
 
+/// The error that a whole event or document is, where it has none under `error`: it says so, or it says what went wrong
+/// and nothing else. `None` where it is no error.
+pub(super) fn in_document(value: &Value, secrets: &[SecretString]) -> Option<ModelError> {
+    let value = match value.as_array().map(Vec::as_slice) {
+        Some([first, ..]) => first,
+        _ => value,
+    };
+    let has = |field: &str| value.get(field).is_some_and(|field| !field.is_null());
+    let is_named = value["object"] == "error" || value["type"] == "error";
+    let is_told = has("detail") || (has("message") && (has("code") || has("status")));
+    in_event(&value["error"], secrets).or_else(|| {
+        (is_named || is_told)
+            .then(|| in_event(value, secrets))
+            .flatten()
+    })
+}
+
+/// The error that an event is which is called one and holds plain text.
+pub(super) fn in_words_of(event: Event<'_>, secrets: &[SecretString]) -> Option<ModelError> {
+    (event.name == b"error" && !event.data.trim_ascii().is_empty())
+        .then(|| of_event("", &String::from_utf8_lossy(event.data), secrets))
+}
+
 /// The code (or type) and the message of an error body, in any of the shapes that are about:
 /// `{"error":{…}}`, `[{"error":{…}}]`, `{"error":"…"}`, `{"message":"…"}`, `{"detail":"…"}`, or plain
 /// text.
@@ -396,6 +422,11 @@ const TOO_LONG: &[&str] = &[
     "exceeds the token limit",          // GitHub Models, Azure AI Foundry
     "tokens_limit_reached",             // GitHub Models
     "inputs tokens + `max_new_tokens`", // Hugging Face TGI
+    "`inputs` must have less than",     // Hugging Face TGI
+    "too many input tokens",            // Amazon Bedrock
+    "prompt exceeds max length",        // Z.ai
+    "exceeded model token limit",       // Moonshot
+    "exceed context limit",             // Anthropic
 ];
 
 fn says_too_long(message: &str) -> bool {
@@ -585,6 +616,11 @@ mod tests {
     fn every_providers_way_to_say_too_long_is_known() {
         for body in [
             r#"{"error":{"message":"prompt is too long: 202095 tokens > 200000 maximum","type":"invalid_request_error","code":null}}"#,
+            r#"{"error":{"message":"Input validation error: `inputs` must have less than 4096 tokens. Given: 5000","type":"validation"}}"#,
+            r#"{"message":"Too many input tokens. Max input tokens: 8192"}"#,
+            r#"{"error":{"code":"1261","message":"Prompt exceeds max length"}}"#,
+            r#"{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}"#,
+            r#"{"error":{"message":"input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"}}"#,
             r#"[{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}]"#,
             r#"{"object":"error","message":"length of prompt_tokens (163280) must be less than max_seq_len (32768).","code":400}"#,
         ] {

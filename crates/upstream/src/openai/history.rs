@@ -2,20 +2,22 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, UserInput};
 
 use super::{
-    Mark, opaque_user,
-    refused::{Kind, OUTPUT_LISTS, Refused},
+    Mark, call, opaque_user,
+    refused::{CALLS, Kind, OUTPUT_LISTS, Refused, TOOLS},
 };
 
 /// What stands beside files that tools gave back, where a tool's result takes none.
 const OF_TOOLS: &str =
     "[The files above came with the results of the tools, in their order, not from the user.]";
+/// What stands before a result where the server takes none.
+const IN_WORDS: &str = "[The tool answered; this does not come from the user:]";
 /// What stands beside a picture that the model has drawn.
 const OF_YOURS: &str = "[You have drawn the image above; it does not come from the user.]";
 /// What stands for one where the model takes no images.
@@ -36,14 +38,14 @@ pub(super) enum Entry<'a> {
     /// See [`engine::ports::Thought`].
     Thought(Cow<'a, str>),
     Call {
-        call_id: Cow<'a, str>,
+        call_id: String,
         /// The id that the model gave it.
         given_id: &'a str,
-        name: &'a str,
+        name: Cow<'a, str>,
         arguments: Cow<'a, str>,
     },
     Output {
-        call_id: Cow<'a, str>,
+        call_id: String,
         output: Cow<'a, str>,
         /// Where an API takes them there.
         files: Vec<Part<'a>>,
@@ -61,8 +63,8 @@ pub(super) enum Results {
 
 /// The conversation as it may be sent: with the user's language in front, and without tool calls
 /// that have no output and outputs that have no call. Providers refuse a whole conversation for
-/// one of those, and a turn that was cut short can leave one. Calls whose id another one had before
-/// get an id of their own: some models count anew in each answer, and others refuse that.
+/// one of those, and a turn that was cut short can leave one. A call is told as every provider takes it, whatever a model
+/// wrote: what is refused once is refused with every question that follows.
 ///
 /// Only what the application says stands between `mark`s, whatever anybody writes.
 pub(super) fn entries<'a>(
@@ -80,10 +82,19 @@ pub(super) fn entries<'a>(
         message("user", mark.context(&text).into())
     });
     let inputs = request.input.iter().zip(call_ids(&request.input));
+    let has_tools = !request.tools.is_empty() && !refused.has(TOOLS);
+    let in_words = refused.has(TOOLS) || (refused.has(CALLS) && !has_tools);
     let entries = inputs.filter_map(move |(input, id)| match input {
-        // A compatible server may refuse an empty message, and it says nothing anyway.
-        ModelInput::Assistant(text) if text.is_empty() => None,
-        ModelInput::User(said) if said.text.is_empty() && said.files.is_empty() => None,
+        ModelInput::ToolCall(call) if in_words => {
+            id?;
+            let (name, arguments) = (&call.name, &call.arguments);
+            let text = format!("[You have called the tool {name} with {arguments}]");
+            message("assistant", mark.foreign(&text).into_owned().into())
+        }
+        ModelInput::Thought(_) if in_words => None,
+        // Servers refuse a blank message, and it says nothing anyway.
+        ModelInput::Assistant(text) if text.trim().is_empty() => None,
+        ModelInput::User(said) if said.text.trim().is_empty() && said.files.is_empty() => None,
         ModelInput::User(UserInput { text, files }) => Some(Entry::Message {
             role: "user",
             text: mark.foreign(text),
@@ -97,8 +108,8 @@ pub(super) fn entries<'a>(
         ModelInput::ToolCall(call) => Some(Entry::Call {
             call_id: id?,
             given_id: &call.call_id,
-            name: &call.name,
-            arguments: mark.foreign(&call.arguments),
+            name: call::told_name(&call.name),
+            arguments: mark.foreign(call::told_arguments(&call.arguments)),
         }),
         ModelInput::ToolOutput { output, files, .. } => {
             let has_sounds = results == Results::Texts;
@@ -111,10 +122,19 @@ pub(super) fn entries<'a>(
             if shown.len() < files.len() {
                 output = format!("{output}\n{NOT_SHOWN}").into();
             }
-            Some(Entry::Output {
-                call_id: id?,
-                output,
-                files: shown,
+            let call_id = id?;
+            Some(if in_words {
+                Entry::Message {
+                    role: "user",
+                    text: format!("{IN_WORDS}\n{output}").into(),
+                    files: shown,
+                }
+            } else {
+                Entry::Output {
+                    call_id,
+                    output,
+                    files: shown,
+                }
             })
         }
     });
@@ -152,8 +172,10 @@ fn beside<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
 /// For each input, the id of the call that it is or answers, each for one call only; none for a call
 /// without an output and an output without a call. Outputs follow the calls of their round, in their order
 /// where an id stands there twice.
-fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
-    let mut given = HashSet::new();
+///
+/// The ids are ours. Models give one id twice, or ids that another provider refuses: some take 40 characters, some no
+/// punctuation, and Mistral takes nine letters and digits.
+fn call_ids(input: &[ModelInput]) -> Vec<Option<String>> {
     // By id, where the calls are that have no output yet.
     let mut open: HashMap<&str, VecDeque<usize>> = HashMap::new();
     let mut has_outputs = false;
@@ -164,14 +186,13 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
                 if std::mem::take(&mut has_outputs) {
                     open.clear();
                 }
-                given.insert(call.call_id.as_str());
                 open.entry(&call.call_id).or_default().push_back(place);
             }
             ModelInput::ToolOutput { call_id, .. } => {
                 has_outputs = true;
                 let call = open.get_mut(call_id.as_str());
                 if let Some(call) = call.and_then(VecDeque::pop_front) {
-                    pairs.push((call, place, call_id.as_str()));
+                    pairs.push((call, place));
                 }
             }
             ModelInput::User(_) => open.clear(),
@@ -183,19 +204,11 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<Cow<'_, str>>> {
     }
     pairs.sort_unstable();
     let mut ids = vec![None; input.len()];
-    let mut taken = HashSet::new();
-    let mut made = 0;
-    for (call, output, id) in pairs {
-        let mut own = Cow::Borrowed(id);
-        if !taken.insert(id) {
-            while given.contains(&*own) {
-                made += 1;
-                own = format!("call_{made}").into();
-            }
-        }
+    for (number, (call, output)) in pairs.into_iter().enumerate() {
+        let id = format!("call{:05}", number + 1);
         for place in [call, output] {
             if let Some(slot) = ids.get_mut(place) {
-                *slot = Some(own.clone());
+                *slot = Some(id.clone());
             }
         }
     }
@@ -335,6 +348,6 @@ pub(super) fn tool_choice<'a>(request: &'a ModelRequest, refused: &Refused) -> O
     let chosen = request
         .tool_choice
         .as_deref()
-        .filter(|_| !refused.has("tool_choice"));
+        .filter(|_| !refused.has("tool_choice") && !refused.has(TOOLS));
     chosen.filter(|name| !is_refused(name))
 }

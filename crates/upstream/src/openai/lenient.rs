@@ -72,7 +72,7 @@ pub(super) fn list(value: &Value) -> &[Value] {
 /// where they like, and some servers put half a character into each of two JSON strings, as bytes or
 /// as halves of a surrogate pair.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// First bytes of a character, from the end of the last event's text.
     bytes: Vec<u8>,
     /// The first half of a surrogate pair, as four hexadecimal digits.
@@ -83,7 +83,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// The event as JSON; `None` for what is none, which is counted.
-    pub(super) fn read(&mut self, data: &[u8]) -> Option<Value> {
+    pub(crate) fn read(&mut self, data: &[u8]) -> Option<Value> {
         if let Ok(value) = serde_json::from_slice(data) {
             self.forget();
             return Some(value);
@@ -98,7 +98,7 @@ impl Reader {
     }
 
     /// An event came whole: half a character from the one before has no other half.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         (self.bytes, self.surrogate) = (Vec::new(), None);
     }
 

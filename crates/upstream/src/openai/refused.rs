@@ -15,6 +15,15 @@ use super::failure::{self, Complaint};
 /// Lists in place of texts for the results of tools, which some servers of the Responses API do not know.
 pub(super) const OUTPUT_LISTS: &str = "lists in results";
 
+/// Tools of any kind, of which some servers and some models know nothing.
+pub(super) const TOOLS: &str = "tools";
+/// Calls of tools in the conversation where no tools are offered with it.
+pub(super) const CALLS: &str = "calls without tools";
+/// Instructions in a message of their own role.
+pub(super) const SYSTEM: &str = "instructions as such";
+/// An empty text beside calls.
+pub(super) const EMPTY_CONTENT: &str = "an empty text";
+
 /// The names under which an answer's length is asked for, each of which some servers refuse.
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
@@ -128,6 +137,17 @@ impl Kind {
     }
 }
 
+/// How a refusal says that no tools are taken, in lower case.
+const NO_TOOLS: [&str; 7] = [
+    "support tools",
+    "support tool use",
+    "support tool call",
+    "support function call",
+    "tools are not supported",
+    "tool use is not supported",
+    "\"auto\" tool choice requires",
+];
+
 /// How a refusal says that it wants a text where a list of parts is, in lower case.
 const WANTS_TEXT: [&str; 8] = [
     "must be a string",
@@ -215,6 +235,10 @@ impl Refused {
         // What a schema has inside may have a parameter's name.
         if !is_of_schema(&words) {
             let sent = Sent::of(body);
+            if let Some(feature) = self.feature(&words, &param, &sent) {
+                self.add(feature);
+                return Some(feature.to_owned());
+            }
             if let Some(change) = self.learn_files(&words, &sent) {
                 return Some(change);
             }
@@ -235,6 +259,38 @@ impl Refused {
             }
         }
         self.learn_tool(&format!("{param} {words}"), tools)
+    }
+
+    /// What the server does not know at all, though nothing is wrong with it.
+    fn feature(&self, words: &str, param: &str, sent: &Sent) -> Option<&'static str> {
+        let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+        let is_unknown = says(&UNKNOWN) || says(&["not enabled", "requires", "no endpoints"]);
+        let is_of_role =
+            says(&["role", "message", "prompt", "instruction"]) || param.contains("role");
+        let known = [
+            (
+                CALLS,
+                sent.has_calls() && !sent.has_tools() && says(&["tool"]),
+            ),
+            (TOOLS, sent.has_tools() && is_unknown && says(&NO_TOOLS)),
+            (
+                SYSTEM,
+                sent.has_system() && is_unknown && is_of_role && says(&["system", "developer"]),
+            ),
+            (
+                EMPTY_CONTENT,
+                sent.has_empty_content() && says(&["empty"]) && says(&["text", "content"]),
+            ),
+            (
+                "stream",
+                sent.streams()
+                    && (says(&["verified to stream"]) || (param == "stream" && is_unknown)),
+            ),
+        ];
+        let mut missing = known
+            .into_iter()
+            .filter(|(name, is_meant)| *is_meant && !self.has(name));
+        missing.next().map(|(name, _)| name)
     }
 
     /// Learns which files the model does not take, or that one of them is broken.
@@ -310,6 +366,32 @@ impl Sent {
     /// Whether the result of a tool is a list.
     fn has_output_list(&self) -> bool {
         self.entries().any(|entry| entry["output"].is_array())
+    }
+
+    fn has_tools(&self) -> bool {
+        self.0["tools"]
+            .as_array()
+            .is_some_and(|tools| !tools.is_empty())
+    }
+
+    fn has_calls(&self) -> bool {
+        let is_call =
+            |entry: &Value| entry["tool_calls"].is_array() || entry["type"] == "function_call";
+        self.entries().any(is_call)
+    }
+
+    fn has_system(&self) -> bool {
+        let is_system =
+            |entry: &Value| matches!(entry["role"].as_str(), Some("system" | "developer"));
+        self.entries().any(is_system)
+    }
+
+    fn has_empty_content(&self) -> bool {
+        self.entries().any(|entry| entry["content"] == "")
+    }
+
+    fn streams(&self) -> bool {
+        self.0["stream"] == true
     }
 
     /// Whether something is sent under this name: in the question itself, in a message or its calls, or about a tool.
@@ -404,7 +486,11 @@ fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = usize> {
 
 /// The place of the tool that a refusal is about: `tools[3]`, `tools.3`, `["body","tools",3]`.
 fn index(words: &str) -> Option<usize> {
-    words.match_indices("tools").find_map(|(start, name)| {
+    // Gemini has one tool, in which all functions are.
+    let places = words
+        .match_indices("function_declarations")
+        .chain(words.match_indices("tools"));
+    let mut places = places.filter_map(|(start, name)| {
         let rest = words.get(start + name.len()..)?;
         let digits = rest.find(|mark: char| mark.is_ascii_digit())?;
         let between = rest.get(..digits)?;
@@ -417,7 +503,8 @@ fn index(words: &str) -> Option<usize> {
             .take_while(char::is_ascii_digit)
             .collect();
         number.parse().ok()
-    })
+    });
+    places.next()
 }
 
 fn fingerprint(tool: &ToolSpec) -> u64 {
@@ -494,6 +581,10 @@ mod tests {
             ("invalid tools[3].function.parameters", Some(3)),
             ("tools.12.custom.input_schema: wrong", Some(12)),
             (r#""loc":["body","tools",0,"function"]"#, Some(0)),
+            (
+                "tools[0].function_declarations[2].parameters: cannot be empty",
+                Some(2),
+            ),
             ("tools: at most 128", None),
             ("no tool", None),
         ] {

@@ -179,6 +179,7 @@ impl Decoder {
         }
         // Some servers announce text and calls only here.
         let is_silent = self.text.is_empty();
+        self.calls.finish(events)?;
         let is_repeated = !self.calls.is_empty();
         for (output, item) in (0..).zip(lenient::list(&response["output"])) {
             let place = Place {
@@ -194,6 +195,12 @@ impl Decoder {
                 self.text.citations(&place.part(content), part, events);
             }
         }
+        if self.text.is_empty() {
+            // A shorthand that the SDKs make; some servers send nothing else.
+            self.text
+                .whole(Place::default(), &response["output_text"], events);
+        }
+        self.text.finish(events);
         let usage = &response["usage"];
         let usage = usage.is_object().then(|| Usage {
             input_tokens: lenient::number(&usage["input_tokens"]).unwrap_or(0),
@@ -264,10 +271,16 @@ impl Decode for Decoder {
             return Ok(());
         }
         if data.starts_with(b"[DONE]") {
-            return Ok(());
+            // The API has no such word; what is over where others use it is over here.
+            let has_answered = !self.text.is_empty() || !self.calls.is_empty();
+            return if has_answered {
+                self.finish(&Value::Null, events)
+            } else {
+                Ok(())
+            };
         }
         let Some(mut body) = self.reader.read(data) else {
-            return Ok(());
+            return failure::in_words_of(event, &self.secrets).map_or(Ok(()), Err);
         };
         let name = String::from_utf8_lossy(event.name);
         let kind = body["type"].as_str().filter(|kind| !kind.is_empty());
@@ -306,13 +319,25 @@ impl Decode for Decoder {
                 if body["item"]["type"] == "message" {
                     self.text.announce();
                 }
-                self.builtins.item(&place, &body["item"], false, events);
+                if body["item"]["type"] == "function_call" {
+                    self.calls.begin(place, &body["item"]);
+                } else {
+                    self.builtins.item(&place, &body["item"], false, events);
+                }
+            }
+            "response.function_call_arguments.delta" => {
+                self.calls
+                    .arguments(&Place::of(&body), &body["delta"], false)?;
+            }
+            "response.function_call_arguments.done" => {
+                self.calls
+                    .arguments(&Place::of(&body), &body["arguments"], true)?;
             }
             "response.output_item.done" => {
                 let place = Place::of(&body);
                 self.item(place, &body["item"], false, events)?;
             }
-            "response.completed" | "response.incomplete" => {
+            "response.completed" | "response.incomplete" | "response.done" => {
                 self.finish(&body["response"], events)?;
             }
             "response.failed" => {
@@ -328,6 +353,9 @@ impl Decode for Decoder {
             // No event but the response itself, from a server that does not stream, or an error.
             "" if body["output"].is_array() || body["error"].is_object() => {
                 self.finish(&body, events)?;
+            }
+            "" if let Some(error) = failure::in_document(&body, &self.secrets) => {
+                return Err(error);
             }
             // Starts and ends: nothing that the answer needs.
             _ => {
@@ -349,7 +377,8 @@ impl Decode for Decoder {
         }
     }
 
-    fn end(&mut self, _events: &mut Events) -> Result<(), ModelError> {
+    fn end(&mut self, events: &mut Events) -> Result<(), ModelError> {
+        self.text.finish(events);
         Err(stream::cut_off(self.reader.skipped()))
     }
 }

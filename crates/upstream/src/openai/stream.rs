@@ -11,6 +11,7 @@ use bytes::Bytes;
 use engine::ports::{ModelError, ModelEvent, ModelStream};
 use futures::Stream;
 use reqwest::Response;
+use serde::de::IgnoredAny;
 use tokio::time::{Instant, Sleep};
 
 use super::failure;
@@ -220,7 +221,7 @@ where
                 blanks.clear();
                 return Ok(());
             };
-            let is_document = *first == b'{';
+            let is_document = matches!(first, b'{' | b'[');
             let begun = std::mem::take(blanks);
             self.form = if is_document {
                 Form::Document(Vec::new())
@@ -237,7 +238,7 @@ where
                     if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
                         return Ok(());
                     }
-                    decoder.event(event, events).map_err(Failure::Decoder)
+                    tell(decoder, event, events).map_err(Failure::Decoder)
                 });
                 match read {
                     Ok(()) => Ok(()),
@@ -270,7 +271,7 @@ where
                 let body = std::mem::take(body);
                 let data = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
                 let event = Event { name: b"", data };
-                self.decoder.event(event, &mut self.events)?;
+                tell(&mut self.decoder, event, &mut self.events)?;
             }
             Form::Unknown(_) => {}
         }
@@ -298,6 +299,29 @@ where
         }
         Poll::Ready(())
     }
+}
+
+/// Gives the decoder an event, or each of its lines: some servers part their events by one line break, or send a document
+/// a line.
+fn tell<D: Decode>(
+    decoder: &mut D,
+    event: Event<'_>,
+    events: &mut Events,
+) -> Result<(), ModelError> {
+    let is_one = memchr::memchr(b'\n', event.data.trim_ascii()).is_none()
+        || serde_json::from_slice::<IgnoredAny>(event.data).is_ok();
+    if is_one {
+        return decoder.event(event, events);
+    }
+    for line in event.data.split(|byte| *byte == b'\n') {
+        let data = line.trim_ascii();
+        let data = data.strip_prefix(b"data:").unwrap_or(data);
+        if matches!(events.back(), Some(ModelEvent::Completed { .. })) {
+            break;
+        }
+        decoder.event(Event { data, ..event }, events)?;
+    }
+    Ok(())
 }
 
 impl<B, D> Stream for ModelEvents<B, D>

@@ -1,11 +1,19 @@
-//! `<think>…</think>` at the head of an answer: local models put their reasoning into the text.
+//! `<think>…</think>` at the head of an answer: models put their reasoning into the text where nothing takes it out.
 
 use std::collections::VecDeque;
 
 use engine::ports::ModelEvent;
 
-/// How reasoning begins and how it ends.
-const TAGS: [(&str, &str); 2] = [("<think>", "</think>"), ("<thinking>", "</thinking>")];
+/// How reasoning begins and how it ends, in lower case.
+const TAGS: [(&str, &str); 7] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"), // Seed-OSS
+    ("[think]", "[/think]"),           // Magistral
+    ("◁think▷", "◁/think▷"),           // Kimi
+];
 
 /// Tells the reasoning at the head of an answer from the answer.
 #[derive(Debug)]
@@ -13,21 +21,26 @@ pub(super) struct Splitter(State);
 
 #[derive(Debug)]
 enum State {
-    /// All that came so far could be the beginning of a tag.
-    Head(String),
+    /// All that came so far could be the beginning of a tag. `is_behind` reasoning: blank lines are no part of the
+    /// answer there.
+    Head {
+        text: String,
+        is_behind: bool,
+    },
     /// Within reasoning; what could be the beginning of its end waits.
     Inside {
         end: &'static str,
         waiting: String,
     },
-    /// Behind reasoning: blank lines there are no part of the answer.
-    Behind,
     Answer,
 }
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self(State::Head(String::new()))
+        Self(State::Head {
+            text: String::new(),
+            is_behind: false,
+        })
     }
 }
 
@@ -35,45 +48,52 @@ impl Splitter {
     /// More text of the model; what it is goes to the end of `events`.
     pub(super) fn push(&mut self, text: String, events: &mut VecDeque<ModelEvent>) {
         match &mut self.0 {
-            State::Head(head) => {
+            State::Head {
+                text: head,
+                is_behind,
+            } => {
                 head.push_str(&text);
                 let begun = head.trim_start();
-                if let Some((end, rest)) = TAGS
-                    .iter()
-                    .find_map(|(begin, end)| Some((*end, begun.strip_prefix(begin)?.to_owned())))
-                {
+                if let Some((begin, end)) = TAGS.iter().find(|(begin, _)| begins(begun, begin)) {
+                    let rest = begun.get(begin.len()..).unwrap_or_default().to_owned();
                     self.0 = State::Inside {
                         end,
                         waiting: String::new(),
                     };
                     self.push(rest, events);
-                } else if !TAGS.iter().any(|(begin, _)| begin.starts_with(begun)) {
-                    let text = std::mem::take(head);
+                } else if let Some((_, end)) = TAGS.iter().find(|(_, end)| begins(begun, end)) {
+                    // Its reasoning came in a field of its own.
+                    let rest = begun.get(end.len()..).unwrap_or_default().to_owned();
+                    self.0 = behind();
+                    self.push(rest, events);
+                } else if !TAGS
+                    .iter()
+                    .any(|(begin, end)| begins(begin, begun) || begins(end, begun))
+                {
+                    let text = if *is_behind {
+                        begun.to_owned()
+                    } else {
+                        std::mem::take(head)
+                    };
                     self.0 = State::Answer;
                     self.push(text, events);
                 }
             }
             State::Inside { end, waiting } => {
                 waiting.push_str(&text);
-                if let Some((reasoning, rest)) = waiting.split_once(*end) {
+                if let Some((reasoning, rest)) = split_once(waiting, end) {
                     let (reasoning, rest) = (reasoning.to_owned(), rest.to_owned());
-                    self.0 = State::Behind;
+                    self.0 = behind();
                     tell_reasoning(reasoning, events);
                     self.push(rest, events);
                 } else {
                     let kept = (1..end.len())
                         .rev()
-                        .find(|length| waiting.ends_with(&end[..*length]))
+                        .filter(|length| end.is_char_boundary(*length))
+                        .find(|length| ends(waiting, end.get(..*length).unwrap_or_default()))
                         .unwrap_or(0);
                     let tail = waiting.split_off(waiting.len() - kept);
                     tell_reasoning(std::mem::replace(waiting, tail), events);
-                }
-            }
-            State::Behind => {
-                let text = text.trim_start();
-                if !text.is_empty() {
-                    self.0 = State::Answer;
-                    self.push(text.to_owned(), events);
                 }
             }
             State::Answer => {
@@ -87,11 +107,48 @@ impl Splitter {
     /// The answer has ended: what waited was no tag.
     pub(super) fn finish(&mut self, events: &mut VecDeque<ModelEvent>) {
         match std::mem::replace(&mut self.0, State::Answer) {
-            State::Head(text) => self.push(text, events),
+            State::Head { text, is_behind } if is_behind => {
+                self.push(text.trim_start().to_owned(), events);
+            }
+            State::Head { text, .. } => self.push(text, events),
             State::Inside { waiting, .. } => tell_reasoning(waiting, events),
-            State::Behind | State::Answer => {}
+            State::Answer => {}
         }
     }
+}
+
+/// Where reasoning is over, and more of it or the answer may follow.
+fn behind() -> State {
+    State::Head {
+        text: String::new(),
+        is_behind: true,
+    }
+}
+
+/// Whether `text` begins with `start`, whatever their case.
+fn begins(text: &str, start: &str) -> bool {
+    text.as_bytes()
+        .get(..start.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+}
+
+/// Whether `text` ends with `end`, whatever their case.
+fn ends(text: &str, end: &str) -> bool {
+    let start = text.len().checked_sub(end.len());
+    start.is_some_and(|start| {
+        text.as_bytes()
+            .get(start..)
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+    })
+}
+
+/// The text before and after a tag, whatever its case.
+fn split_once<'a>(text: &'a str, tag: &str) -> Option<(&'a str, &'a str)> {
+    let at = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|at| text.get(*at..).is_some_and(|rest| begins(rest, tag)))?;
+    Some((text.get(..at)?, text.get(at + tag.len()..)?))
 }
 
 fn tell_reasoning(text: String, events: &mut VecDeque<ModelEvent>) {
@@ -137,6 +194,14 @@ mod tests {
             ("<thinking>hm</think></thinking> Hi", "Hi", "hm</think>"),
             ("<think>never closed", "", "never closed"),
             ("<think></think>Hello", "Hello", ""),
+            ("<think>a</think>\n<think>b</think>\nHello", "Hello", "ab"),
+            ("</think>\n\nHello", "Hello", ""),
+            ("<THINK>hm</Think>Hello", "Hello", "hm"),
+            ("[THINK]hm[/THINK]Hello", "Hello", "hm"),
+            ("◁think▷hm ◁/ x◁/think▷Hello", "Hello", "hm ◁/ x"),
+            ("<thought>hm</thought> <b", "<b", "hm"),
+            ("[this](https://x.example)", "[this](https://x.example)", ""),
+            ("</p> is a tag", "</p> is a tag", ""),
             ("<thi", "<thi", ""),
             ("<thin ice>", "<thin ice>", ""),
             ("Use <think>x</think> here", "Use <think>x</think> here", ""),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use engine::ports::{ModelError, ToolCall};
 use serde_json::{Map, Value};
 
-use crate::openai::lenient;
+use crate::openai::{call, lenient};
 
 /// More calls than this in one answer are taken for a defect of the provider.
 const MAX_TOOL_CALLS: usize = 128;
@@ -38,7 +38,12 @@ struct Call {
 
 impl Call {
     fn is_complete(&self) -> bool {
-        serde_json::from_str::<Map<String, Value>>(&self.arguments).is_ok()
+        call::is_object(&self.arguments)
+    }
+
+    /// Whether a piece says once more what is there already: some repeat each call whole at the end.
+    fn is_said_by(&self, id: &str, arguments: &str) -> bool {
+        !id.is_empty() && self.id == id && self.arguments == arguments && self.is_complete()
     }
 }
 
@@ -59,6 +64,9 @@ impl Calls {
             object @ Value::Object(_) => object.to_string(),
             other => lenient::text(other).into_owned(),
         };
+        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+            return Ok(());
+        }
         self.argument_bytes += arguments.len();
         if self.argument_bytes > MAX_ARGUMENT_BYTES {
             return Err(ModelError::Malformed(
@@ -88,7 +96,12 @@ impl Calls {
         if call.name.is_empty() {
             call.name.push_str(&name);
         }
-        call.arguments.push_str(&arguments);
+        if !call.is_said_by(&id, &arguments) {
+            if call::is_empty(&call.arguments) && !arguments.is_empty() {
+                call.arguments.clear();
+            }
+            call.arguments.push_str(&arguments);
+        }
         if piece[EXTRA].is_object() {
             call.extra = piece[EXTRA].clone();
         }
@@ -140,7 +153,8 @@ impl Calls {
         let calls: Result<_, _> = calls
             .into_iter()
             .map(|call| {
-                if call.name.is_empty() {
+                let name = call::name(&call.name);
+                if name.is_empty() {
                     return Err(ModelError::Malformed("a tool call has no name".into()));
                 }
                 let mut call_id = call.id;
@@ -157,8 +171,8 @@ impl Calls {
                 }
                 Ok(ToolCall {
                     call_id,
-                    name: call.name,
-                    arguments: call.arguments,
+                    name: name.to_owned(),
+                    arguments: call::arguments(call.arguments),
                 })
             })
             .collect();
@@ -283,6 +297,34 @@ mod tests {
                 "{calls:?}"
             );
         }
+    }
+
+    #[test]
+    fn an_empty_object_that_comes_first_is_no_beginning_of_the_arguments() {
+        for pieces in [
+            [
+                piece!(0, "a", "x", "{}"),
+                piece!(0, null, null, "{\"n\":1}"),
+            ],
+            [
+                piece!(null, "a", "x", "{}"),
+                piece!(null, "a", "", "{\"n\":1}"),
+            ],
+        ] {
+            assert_eq!(put_together(&pieces), expected(&[("a", "x", "{\"n\":1}")]));
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_repeated_at_the_end_is_one_call() {
+        assert_eq!(
+            put_together(&[
+                piece!(0, "a", "x", "{\"n\":"),
+                piece!(0, null, null, "1}"),
+                piece!(0, "a", "x", "{\"n\":1}"),
+            ]),
+            expected(&[("a", "x", "{\"n\":1}")])
+        );
     }
 
     #[test]

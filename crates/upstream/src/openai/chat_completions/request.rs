@@ -10,7 +10,7 @@ use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
     Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part, Results},
-    refused::{Refused, THOUGHT},
+    refused::{EMPTY_CONTENT, Refused, SYSTEM, THOUGHT, TOOLS},
 };
 
 /// What the model is taken to have said where a user writes right after a tool's result. Servers that want
@@ -53,7 +53,7 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<Cow<'a, str>>,
+    tool_call_id: Option<String>,
     /// What the model thought, in the fields in which it came.
     #[serde(flatten)]
     thoughts: Map<String, Value>,
@@ -130,7 +130,7 @@ impl<'a> Content<'a> {
 
 #[derive(Serialize)]
 struct Call<'a> {
-    id: Cow<'a, str>,
+    id: String,
     r#type: &'static str,
     function: CallFunction<'a>,
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -139,7 +139,7 @@ struct Call<'a> {
 
 #[derive(Serialize)]
 struct CallFunction<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     arguments: Cow<'a, str>,
 }
 
@@ -152,6 +152,8 @@ struct Tool<'a> {
 #[derive(Serialize)]
 struct ToolFunction<'a> {
     name: &'a str,
+    // Some refuse an empty one.
+    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     parameters: &'a Parameters,
 }
@@ -182,12 +184,12 @@ impl<'a> Body<'a> {
             tools: request
                 .tools
                 .iter()
-                .filter(|tool| !refused.has_tool(tool))
+                .filter(|tool| !refused.has(TOOLS) && !refused.has_tool(tool))
                 .map(|tool| Tool {
                     r#type: "function",
                     function: ToolFunction {
                         name: &tool.name,
-                        description: &tool.description,
+                        description: tool.description.trim(),
                         parameters: &tool.parameters,
                     },
                 })
@@ -196,13 +198,16 @@ impl<'a> Body<'a> {
                 r#type: "function",
                 function: ToolChoiceFunction { name },
             }),
-            stream: true,
-            stream_options: (!refused.has("stream_options")).then_some(StreamOptions {
-                include_usage: true,
+            stream: !refused.has("stream"),
+            stream_options: (!refused.has("stream_options") && !refused.has("stream")).then_some(
+                StreamOptions {
+                    include_usage: true,
+                },
+            ),
+            parallel_tool_calls: options.parallel_tool_calls.filter(|_| {
+                let has_tools = !request.tools.is_empty() && !refused.has(TOOLS);
+                has_tools && !refused.has("parallel_tool_calls")
             }),
-            parallel_tool_calls: options
-                .parallel_tool_calls
-                .filter(|_| !request.tools.is_empty() && !refused.has("parallel_tool_calls")),
             max_tokens: request.max_output_tokens.filter(|_| output == "max_tokens"),
             max_completion_tokens: request
                 .max_output_tokens
@@ -224,6 +229,7 @@ fn messages<'a>(
     let instructions = mark.instructions(request);
     if !instructions.is_empty() {
         let role = match options.system_role {
+            _ if refused.has(SYSTEM) => "user",
             SystemRole::System => "system",
             SystemRole::Developer => "developer",
         };
@@ -266,8 +272,9 @@ fn messages<'a>(
                     extra_content: extra.unwrap_or_default(),
                 };
                 if messages.last().is_none_or(|last| last.role != "assistant") {
-                    // Some servers demand the field, and others refuse `null` in it.
-                    messages.push(Message::new("assistant", Cow::Borrowed("")));
+                    // Some servers demand the field, others refuse `null` in it, and some an empty text.
+                    let content = (!refused.has(EMPTY_CONTENT)).then_some(Cow::Borrowed(""));
+                    messages.push(Message::new("assistant", content));
                 }
                 if let Some(last) = messages.last_mut() {
                     last.tool_calls.push(call);
@@ -406,8 +413,13 @@ mod tests {
 
     #[test]
     fn each_call_has_a_content_and_an_id_of_its_own() {
-        // One that is made must not be one that is there.
-        let turns = [call("0"), call("call_1"), call("0"), call("0")].concat();
+        let turns = [
+            call("0"),
+            call("call00001"),
+            call("0"),
+            call("functions.x:0"),
+        ]
+        .concat();
         let sent = sent(turns);
         let ids: Vec<&str> = sent
             .as_array()
@@ -421,10 +433,14 @@ mod tests {
                 None => message["tool_call_id"].as_str().unwrap(),
             })
             .collect();
-        let expected = [
-            "0", "0", "call_1", "call_1", "call_2", "call_2", "call_3", "call_3",
-        ];
-        assert_eq!(ids, expected);
+        let expected = ["call00001", "call00002", "call00003", "call00004"];
+        assert_eq!(
+            ids,
+            expected
+                .iter()
+                .flat_map(|id| [*id, *id])
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -435,9 +451,23 @@ mod tests {
         assert_eq!(messages.len(), 3, "{sent}");
         let calls = messages[0]["tool_calls"].as_array().unwrap();
         let ids: Vec<&Value> = calls.iter().map(|call| &call["id"]).collect();
-        assert_eq!(ids, ["0", "call_1"]);
-        assert_eq!(messages[1]["tool_call_id"], "0");
-        assert_eq!(messages[2]["tool_call_id"], "call_1");
+        assert_eq!(ids, ["call00001", "call00002"]);
+        assert_eq!(messages[1]["tool_call_id"], "call00001");
+        assert_eq!(messages[2]["tool_call_id"], "call00002");
+    }
+
+    #[test]
+    fn what_a_model_wrote_is_told_again_as_any_provider_takes_it() {
+        let [ModelInput::ToolCall(mut call), seen] = call("a") else {
+            unreachable!("a call and its output");
+        };
+        (call.name, call.arguments) = ("wetter_für.x".to_owned(), "{\"q\":".to_owned());
+        let blank = ModelInput::Assistant("\n\n".to_owned());
+        let sent = sent(vec![blank, ModelInput::ToolCall(call), seen]);
+        assert_eq!(sent[0]["content"], "");
+        let function = &sent[0]["tool_calls"][0]["function"];
+        assert_eq!(function["name"], "wetter_f_r_x");
+        assert_eq!(function["arguments"], "{}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::ResponsesOptions;
 use crate::openai::{
     Mark,
     history::{self, Entry, Part, Results},
-    refused::Refused,
+    refused::{Refused, TOOLS},
 };
 
 #[derive(Serialize)]
@@ -55,12 +55,12 @@ enum InputItem<'a> {
         content: Content<'a>,
     },
     FunctionCall {
-        call_id: Cow<'a, str>,
-        name: &'a str,
+        call_id: String,
+        name: Cow<'a, str>,
         arguments: Cow<'a, str>,
     },
     FunctionCallOutput {
-        call_id: Cow<'a, str>,
+        call_id: String,
         output: Content<'a>,
     },
 }
@@ -101,6 +101,8 @@ enum Tool<'a> {
 struct Function<'a> {
     r#type: &'static str,
     name: &'a str,
+    // Some refuse an empty one.
+    #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     parameters: &'a Parameters,
     // Strict mode refuses schemas that MCP servers commonly have (optional properties).
@@ -127,7 +129,7 @@ impl<'a> Body<'a> {
         refused: &Refused,
         mark: &Mark,
     ) -> Self {
-        let has_tools = !request.tools.is_empty();
+        let has_tools = !request.tools.is_empty() && !refused.has(TOOLS);
         let builtins: &[Value] = if request.may_use_builtins {
             &options.builtin_tools
         } else {
@@ -144,11 +146,11 @@ impl<'a> Body<'a> {
             tools: request
                 .tools
                 .iter()
-                .filter(|tool| !refused.has_tool(tool))
+                .filter(|tool| !refused.has(TOOLS) && !refused.has_tool(tool))
                 .map(|tool| Function {
                     r#type: "function",
                     name: &tool.name,
-                    description: &tool.description,
+                    description: tool.description.trim(),
                     parameters: &tool.parameters,
                     strict: (!refused.has("strict")).then_some(false),
                 })
@@ -172,7 +174,7 @@ impl<'a> Body<'a> {
             },
             safety_identifier: history::end_user(request, refused, "safety_identifier"),
             store: (!refused.has("store")).then_some(false),
-            stream: true,
+            stream: !refused.has("stream"),
         }
     }
 }

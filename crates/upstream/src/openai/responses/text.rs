@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use engine::ports::ModelEvent;
 use serde_json::Value;
 
-use crate::openai::{lenient, stream::Events};
+use crate::openai::{lenient, stream::Events, think::Splitter};
 
 /// Where in an answer something stands, as far as an event says so.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,12 +73,16 @@ impl Place {
 /// What has been said of an answer.
 #[derive(Debug, Default)]
 pub(super) struct Text {
+    /// Tells reasoning from the answer where a server leaves it in the text.
+    split: Splitter,
     /// Characters so far.
     characters: u32,
     /// The part that text was last added to, and where it starts in the answer. The provider counts citations within a
     /// part, we count them within the answer.
     place: Place,
     start: u32,
+    /// What has been said of that part.
+    said: String,
     /// Whether text comes in deltas. Servers that do not stream send it in the closing events only, where the others
     /// repeat it.
     has_deltas: bool,
@@ -119,10 +123,17 @@ impl Text {
 
     /// A part that a closing event has whole.
     pub(super) fn whole(&mut self, place: Place, text: &Value, events: &mut Events) {
+        let text = lenient::text(text).into_owned();
         if self.has_deltas {
+            // The last deltas may be missing.
+            let rest = (place.is_same_part(&self.place) == Some(true))
+                .then(|| text.strip_prefix(self.said.as_str()))
+                .flatten();
+            if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+                self.say(rest.to_owned(), events);
+            }
             return;
         }
-        let text = lenient::text(text).into_owned();
         let is_told = |(told, said): &(Place, String)| {
             place.is_same_part(told).unwrap_or_else(|| *said == text)
         };
@@ -149,6 +160,7 @@ impl Text {
             }
             self.place = Place::default();
             self.start = self.characters;
+            self.said.clear();
         } else if self
             .place
             .content
@@ -156,6 +168,7 @@ impl Text {
             .is_some_and(|(a, b)| a != b)
         {
             self.start = self.characters;
+            self.said.clear();
         }
         self.is_announced = false;
         self.place.learn(place);
@@ -164,7 +177,13 @@ impl Text {
     fn say(&mut self, text: String, events: &mut Events) {
         let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         self.characters = self.characters.saturating_add(characters);
-        events.push_back(ModelEvent::TextDelta(text));
+        self.said.push_str(&text);
+        self.split.push(text, events);
+    }
+
+    /// The answer has ended: what waited for more is told.
+    pub(super) fn finish(&mut self, events: &mut Events) {
+        self.split.finish(events);
     }
 
     /// What a part cites, when it is whole.

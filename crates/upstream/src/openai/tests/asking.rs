@@ -106,6 +106,169 @@ async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
     }
 }
 
+/// Which API, whether a request has what is refused, and the refusal.
+type Unknown = (usize, &'static str, fn(&Value) -> bool, u16, &'static str);
+
+#[tokio::test]
+async fn what_a_model_knows_nothing_of_is_told_in_another_way() {
+    let has_tools = |body: &Value| {
+        body["tools"]
+            .as_array()
+            .is_some_and(|tools| !tools.is_empty())
+    };
+    let has_role = |body: &Value| body["messages"].to_string().contains("\"role\":\"system\"");
+    let has_empty = |body: &Value| body["messages"].to_string().contains("\"content\":\"\"");
+    let cases: [Unknown; 10] = [
+        (
+            1,
+            "tools",
+            has_tools,
+            400,
+            "registry.ollama.ai/library/gemma3 does not support tools",
+        ),
+        (
+            1,
+            "tools",
+            has_tools,
+            400,
+            "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set",
+        ),
+        (
+            1,
+            "tools",
+            has_tools,
+            404,
+            "No endpoints found that support tool use.",
+        ),
+        (
+            0,
+            "tools",
+            has_tools,
+            400,
+            "This model does not support tools.",
+        ),
+        (
+            1,
+            "a system message",
+            has_role,
+            400,
+            "System role not supported",
+        ),
+        (
+            1,
+            "a system message",
+            has_role,
+            400,
+            "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        ),
+        (
+            1,
+            "an empty text",
+            has_empty,
+            400,
+            "messages.2: text content blocks must be non-empty",
+        ),
+        (
+            1,
+            "a stream",
+            |body| body["stream"] == true,
+            400,
+            "Your organization must be verified to stream this model.",
+        ),
+        (
+            0,
+            "a stream",
+            |body| body["stream"] == true,
+            400,
+            "Your organization must be verified to stream this model.",
+        ),
+        (
+            1,
+            "an empty description",
+            |body| body["tools"].to_string().contains("\"description\":\"\""),
+            400,
+            "tools.0: the description is too short",
+        ),
+    ];
+    for (api, what, is_sent, status, words) in cases {
+        let model = FakeModel::scripted([]).await.unwrap();
+        model.answer_when(move |request| {
+            Some(if is_sent(&request.body) {
+                Reply::http_error(status, "", words)
+            } else {
+                Reply::text(["fine"])
+            })
+        });
+        let (_, provider) = models(&config(&model.base_url()))
+            .into_iter()
+            .nth(api)
+            .unwrap();
+        let mut request = full_request();
+        request.tools[0].description.clear();
+        // So that nothing is said beside the calls.
+        request
+            .input
+            .retain(|input| !matches!(input, ModelInput::Assistant(_)));
+        let told = answer(&*provider, request.clone()).await;
+        assert_eq!(told[0], "fine", "{what}: {words}");
+        let first = model.requests().len();
+        says_fine(&answer(&*provider, request).await);
+        let requests = model.requests();
+        assert_eq!(
+            requests.len(),
+            first + 1,
+            "{what} is remembered to be refused"
+        );
+        let last = requests[first].body.to_string();
+        assert!(
+            last.contains("1. milk"),
+            "{what}: what tools have found is told in any case"
+        );
+    }
+}
+
+#[tokio::test]
+async fn calls_are_told_in_words_where_they_are_refused_without_tools() {
+    let model = FakeModel::scripted([]).await.unwrap();
+    model.answer_when(|request| {
+        let has_calls = request
+            .items()
+            .iter()
+            .any(|item| item["tool_calls"].is_array());
+        Some(if has_calls && request.body["tools"].is_null() {
+            refusal("Anthropic expects the `tools=` param to be passed in.")
+        } else {
+            Reply::text(["fine"])
+        })
+    });
+    let [_, (_, provider)] = models(&config(&model.base_url()));
+    let bare = ModelRequest {
+        tools: Vec::new(),
+        tool_choice: None,
+        ..rich_request()
+    };
+    says_fine(&answer(&*provider, bare).await);
+    let requests = model.requests();
+    let last = requests[1].body.to_string();
+    assert!(
+        last.contains("[You have called the tool add_task with"),
+        "{last}"
+    );
+    assert!(
+        last.contains("does not come from the user:]\\n1. milk"),
+        "{last}"
+    );
+    // Where tools are offered, they are calls.
+    says_fine(&answer(&*provider, rich_request()).await);
+    let requests = model.requests();
+    assert!(
+        requests[2]
+            .items()
+            .iter()
+            .any(|item| item["tool_calls"].is_array())
+    );
+}
+
 #[tokio::test]
 async fn a_server_that_demands_a_thought_with_every_call_gets_one() {
     let model = FakeModel::scripted([]).await.unwrap();

@@ -75,12 +75,22 @@ fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
         ("choices are null beside the usage", [text("Hello"), stop(), format!("{usage}\n\n"), DONE.into()].concat()),
         ("nulls and numbers in side fields", [chunk(&json!({ "role": null, "content": "Hello", "tool_calls": null, "annotations": 7, "refusal": [] }), None), stop()].concat()),
         ("content as a list", [chunk(&json!({ "content": [{ "type": "thinking", "thinking": [{ "type": "text", "text": "hm" }] }] }), None), chunk(&json!({ "content": [{ "type": "text", "text": "Hel" }] }), None), text("lo"), stop()].concat()),
+        ("a reason that is the word null", [chunk(&json!({ "content": "Hel" }), Some("null")), chunk(&json!({ "content": "lo" }), Some("null")), DONE.into()].concat()),
+        ("a reason with each chunk", [chunk(&json!({ "content": "Hel" }), Some("stop")), chunk(&json!({ "content": "lo" }), Some("stop")), DONE.into()].concat()),
+        ("a reason with the thoughts", [chunk(&json!({ "reasoning_content": "hm" }), Some("stop")), text("Hello"), stop()].concat()),
+        ("a reason before the text", [stop(), text("Hello"), DONE.into()].concat()),
+        ("an end of thoughts that came in their own field", [chunk(&json!({ "reasoning_content": "hm" }), None), text("</think>\n\nHello"), stop()].concat()),
+        ("two stretches of thoughts", [text("<think>a</think>\n<think>b</think>\nHel"), text("lo"), stop()].concat()),
         ("no index", "data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
         ("an index as text", "data: {\"choices\":[{\"index\":\"0\",\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
         ("a field twice", "data: {\"id\":1,\"id\":2,\"choices\":[],\"choices\":[{\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n".to_owned()),
         ("reasoning in the text", [think.to_owned(), text("lo"), stop()].concat()),
         ("rubbish and an error after the finish", [text("Hello"), stop(), "data: {\"error\":{\"message\":\"late\"}}\n\ndata: [1\n\n".into()].concat()),
         ("JSON in place of a stream", whole.to_string()),
+        ("the same without a reason to finish", json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hello" } }] }).to_string()),
+        ("a text beside no delta", ["data: {\"choices\":[{\"index\":0,\"text\":\"Hello\",\"finish_reason\":\"stop\"}]}\n\n".to_owned(), DONE.into()].concat()),
+        ("events parted by one line break", [text("Hel"), text("lo"), stop(), DONE.into()].concat().replace("\n\n", "\n")),
+        ("a document a line", [text("Hel"), text("lo"), stop()].concat().replace("data: ", "").replace("\n\n", "\n")),
         ("the whole message at the end", [text("Hello"), format!("data: {whole}\n\n")].concat()),
         ("nothing but the whole message", format!("data: {whole}\n\n{DONE}")),
     ] {
@@ -112,6 +122,47 @@ fn what_has_no_end_broke_off_and_an_error_is_an_error() {
         (
             [text("Hello"), chunk(&json!({}), Some("content_filter"))].concat(),
             "declined",
+        ),
+        (
+            [text("Hello"), chunk(&json!({}), Some("content_filter: RECITATION"))].concat(),
+            "declined",
+        ),
+        (
+            [text("Hello"), chunk(&json!({}), Some("network_error"))].concat(),
+            "unavailable",
+        ),
+        (
+            [text("Hello"), "data: {\"object\":\"error\",\"message\":\"maximum context length is 4096\",\"code\":400}\n\n".into()].concat(),
+            "too long",
+        ),
+        (
+            [text("Hello"), "data: [{\"error\":{\"code\":429,\"message\":\"quota\"}}]\n\n".into()].concat(),
+            "rate limit",
+        ),
+        (
+            "[{\"error\":{\"code\":429,\"message\":\"quota\"}}]".to_owned(),
+            "rate limit",
+        ),
+        (
+            [text("Hello"), "event: error\ndata: {\"message\":\"busy\"}\n\n".into(), DONE.into()].concat(),
+            "unavailable",
+        ),
+        (
+            [text("Hello"), "event: error\ndata: the model has gone\n\n".into(), DONE.into()].concat(),
+            "unavailable",
+        ),
+        (
+            [text("Hello"), "data: {\"detail\":\"Too many requests\"}\n\n".into(), DONE.into()].concat(),
+            "unavailable",
+        ),
+        (
+            [text("Hello"), "data: {\"choices\":[{\"index\":0,\"error\":{\"code\":502,\"message\":\"down\"}}]}\n\n".into(), DONE.into()].concat(),
+            "unavailable",
+        ),
+        // A reason with each chunk is none: what breaks off then broke off.
+        (
+            [chunk(&json!({ "content": "Hel" }), Some("stop")), chunk(&json!({ "content": "lo" }), Some("stop")), "data: {\"error\":\"gone\"}\n\n".into()].concat(),
+            "unavailable",
         ),
     ] {
         let told = chat(&trace).unwrap_err();
@@ -163,6 +214,11 @@ fn an_answer_of_the_responses_api_is_whole_in_every_form_that_is_about() {
         ("in the item only", [item, completed(json!([]))].concat()),
         ("at the end only", completed(json!([reasoning, message("Hello")]))),
         ("JSON in place of a stream", json!({ "object": "response", "status": "completed", "error": null, "output": [message("Hello")] }).to_string()),
+        ("[DONE] and no last event", [delta("Hello", 0), DONE.into()].concat()),
+        ("`response.done` as the last event", [delta("Hello", 0), event("response.done", json!({ "response": { "status": "completed" } }))].concat()),
+        ("the last deltas missing", [delta("Hel", 0), said("Hello"), completed(json!([message("Hello")]))].concat()),
+        ("as the shorthand alone", json!({ "object": "response", "status": "completed", "output": [], "output_text": "Hello" }).to_string()),
+        ("thoughts in the text", [delta("<think>hm</think>\n\nHel", 0), delta("lo", 0), completed(json!([]))].concat()),
         ("nulls", [event("response.created", json!({ "response": null })), delta("Hello", 0), event("response.completed", json!({ "response": null }))].concat()),
         ("unnamed events", [delta("Hello", 0), completed(json!([]))].concat().replace("event: response.output_text.delta\n", "")),
     ] {
@@ -175,6 +231,80 @@ fn an_answer_of_the_responses_api_is_whole_in_every_form_that_is_about() {
     ]
     .concat();
     assert_eq!(responses(&two), Ok("Let me look.\n\n## Answer".to_owned()));
+}
+
+#[test]
+fn a_call_of_the_responses_api_is_made_once_wherever_its_arguments_stand() {
+    let call = |arguments: &str| json!({ "type": "function_call", "id": "fc_1", "call_id": "c1", "name": "x", "arguments": arguments });
+    let added = event(
+        "response.output_item.added",
+        json!({ "output_index": 0, "item": call("") }),
+    );
+    let piece = |text: &str| {
+        let fields = json!({ "item_id": "fc_1", "output_index": 0, "delta": text });
+        event("response.function_call_arguments.delta", fields)
+    };
+    let whole = event(
+        "response.function_call_arguments.done",
+        json!({ "item_id": "fc_1", "output_index": 0, "arguments": "{\"n\":1}" }),
+    );
+    let over = |arguments: &str| {
+        let fields = json!({ "output_index": 0, "item": call(arguments) });
+        event("response.output_item.done", fields)
+    };
+    let completed = |output: Value| {
+        let response = json!({ "status": "completed", "output": output });
+        event("response.completed", json!({ "response": response }))
+    };
+    let pieces = [added.clone(), piece("{\"n\":"), piece("1}")].concat();
+    for (what, trace) in [
+        (
+            "as it should be",
+            [
+                pieces.clone(),
+                whole.clone(),
+                over("{\"n\":1}"),
+                completed(json!([call("{\"n\":1}")])),
+            ]
+            .concat(),
+        ),
+        (
+            "not in the item",
+            [
+                pieces.clone(),
+                whole.clone(),
+                over(""),
+                completed(json!([])),
+            ]
+            .concat(),
+        ),
+        (
+            "nor in the last event",
+            [pieces.clone(), over("{}"), completed(json!([]))].concat(),
+        ),
+        (
+            "no item",
+            [pieces.clone(), whole.clone(), completed(json!([]))].concat(),
+        ),
+        (
+            "no item, and no end of the pieces",
+            [pieces, completed(json!([]))].concat(),
+        ),
+        (
+            "no pieces, and no item",
+            [added, whole, completed(json!([]))].concat(),
+        ),
+        ("at the end alone", completed(json!([call("{\"n\":1}")]))),
+    ] {
+        let decoder = responses::Decoder::new(Secrets::default(), None);
+        let told = stream::decode(decoder, trace.as_bytes(), 7);
+        let calls: Vec<&str> = told
+            .lines()
+            .filter(|line| line.starts_with("ToolCall"))
+            .collect();
+        assert_eq!(calls.len(), 1, "{what}: {told}");
+        assert!(calls[0].contains("{\\\"n\\\":1}"), "{what}: {told}");
+    }
 }
 
 #[test]
@@ -213,6 +343,11 @@ fn a_response_that_failed_is_an_error_however_it_says_so() {
             "{\"error\":{\"code\":\"insufficient_quota\"}}".to_owned(),
             "rate limit",
         ),
+        (
+            "event: error\ndata: the model has gone\n\n".to_owned(),
+            "unavailable",
+        ),
+        ("[{\"error\":{\"code\":429}}]".to_owned(), "rate limit"),
     ] {
         let told = responses(&trace).unwrap_err();
         assert!(told.contains(said), "{trace}: {told}");

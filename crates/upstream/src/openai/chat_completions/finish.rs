@@ -1,0 +1,83 @@
+//! Why an answer ended, in the words of all the servers that say so.
+//!
+//! Sources: the references of OpenAI, Anthropic, Gemini, Mistral, `DeepSeek` and Zhipu, and what their gateways make of them.
+
+/// How an answer ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    Whole,
+    /// It had no more room.
+    Truncated,
+}
+
+/// What a `finish_reason` says; `None` where it says nothing, and the code of an error where the answer failed.
+pub(super) fn of(reason: &str) -> Option<Result<Finish, &'static str>> {
+    let reason = reason.trim().to_ascii_lowercase().replace('-', "_");
+    // `content_filter: RECITATION`
+    let word = reason.split([':', ' ']).next().unwrap_or_default();
+    Some(match word {
+        "" | "null" | "none" | "undefined" => return None,
+        "length"
+        | "max_tokens"
+        | "max_output_tokens"
+        | "max_length"
+        | "model_length"
+        | "token_limit"
+        | "model_context_window_exceeded" => Ok(Finish::Truncated),
+        "content_filter"
+        | "content_filtered"
+        | "safety"
+        | "recitation"
+        | "blocklist"
+        | "prohibited_content"
+        | "spii"
+        | "image_safety"
+        | "sensitive"
+        | "guardrail_intervened" => Err("content_filter"),
+        "error"
+        | "failed"
+        | "network_error"
+        | "server_error"
+        | "insufficient_system_resource"
+        | "malformed_function_call"
+        | "abort"
+        | "aborted"
+        | "cancel"
+        | "cancelled"
+        | "canceled"
+        | "timeout" => Err("error"),
+        _ => Ok(Finish::Whole),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_from_a_failure_and_from_nothing() {
+        for (reasons, expected) in [
+            (&["", "null", " None "][..], None),
+            (
+                &["stop", "tool_calls", "end_turn", "STOP", "whatever"][..],
+                Some(Ok(Finish::Whole)),
+            ),
+            (
+                &["length", "MAX_TOKENS", "model_length", "max-output-tokens"][..],
+                Some(Ok(Finish::Truncated)),
+            ),
+            (
+                &["content_filter", "content_filter: RECITATION", "SAFETY"][..],
+                Some(Err("content_filter")),
+            ),
+            (
+                &["error", "network_error", "abort", "Cancelled"][..],
+                Some(Err("error")),
+            ),
+        ] {
+            for reason in reasons {
+                assert_eq!(of(reason), expected, "{reason}");
+            }
+        }
+    }
+}
