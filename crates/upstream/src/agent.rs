@@ -33,6 +33,7 @@ use url::Url;
 use crate::{
     error::Error,
     http::{self, HttpClient, HttpPolicy},
+    json::{self, Documents},
     sse::{EventParser, TooLong},
 };
 
@@ -166,7 +167,7 @@ impl HttpAgent {
             } else {
                 &body
             };
-            serde_json::from_slice(body).map_err(|error| AgentError::Malformed(error.into()))
+            json::from_slice(body).map_err(|error| AgentError::Malformed(error.into()))
         };
         tokio::time::timeout(self.config.document, asking)
             .await
@@ -330,6 +331,7 @@ where
     let reading = Reading {
         body: Box::pin(body),
         parser: EventParser::new(MAX_EVENT_BYTES),
+        documents: Documents::default(),
         events: VecDeque::new(),
         bytes: 0,
         skipped: 0,
@@ -345,6 +347,7 @@ where
 struct Reading<B> {
     body: std::pin::Pin<Box<B>>,
     parser: EventParser,
+    documents: Documents,
     events: VecDeque<AgentEvent>,
     bytes: usize,
     skipped: u32,
@@ -392,6 +395,7 @@ impl<B: Stream<Item = reqwest::Result<bytes::Bytes>>> Reading<B> {
         }
         let Self {
             parser,
+            documents,
             events,
             skipped,
             is_over,
@@ -403,7 +407,7 @@ impl<B: Stream<Item = reqwest::Result<bytes::Bytes>>> Reading<B> {
                     b"[DONE]" => *is_over = true,
                     b"" => {}
                     _ if *is_over => {}
-                    data => match parse(data) {
+                    data => match read(documents, data) {
                         Some(event) => events.push_back(event),
                         None => *skipped += 1,
                     },
@@ -412,6 +416,17 @@ impl<B: Stream<Item = reqwest::Result<bytes::Bytes>>> Reading<B> {
             })
             .map_err(|error| AgentError::Malformed(error.into()))
     }
+}
+
+/// One event, also one that is not quite JSON, such as a text that was cut in the middle of a character.
+fn read(documents: &mut Documents, data: &[u8]) -> Option<AgentEvent> {
+    let event = parse(data);
+    if event.is_some() || serde_json::from_slice::<Value>(data).is_ok() {
+        documents.forget();
+        return event;
+    }
+    let mended = documents.read(data)?;
+    parse(mended.to_string().as_bytes())
 }
 
 /// One event; nothing, where it is none that is known.

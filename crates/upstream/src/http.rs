@@ -2,7 +2,8 @@
 //!
 //! What all clients share: no redirects (a redirect could carry a credential elsewhere), no
 //! cookies, the operator's proxies and certificates ([`Outgoing`]), `https` only except for
-//! loopback, `TCP_NODELAY`, and a time-out for connecting. Bodies are read through
+//! loopback, `TCP_NODELAY`, and a time-out for connecting. Where a server sends a request on within
+//! its own origin, [`HttpClient::follow`] goes there, for who wants that. Bodies are read through
 //! [`read_body`], which stops at a limit. Addresses come from the operator's configuration, or from
 //! the discovery document of an issuer in it, never from a user or a token, so private networks are
 //! not filtered here.
@@ -14,8 +15,8 @@
 use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 use reqwest::{
-    Certificate, ClientBuilder, Method, NoProxy, Proxy, RequestBuilder, Response,
-    header::{DATE, RETRY_AFTER},
+    Certificate, ClientBuilder, Method, NoProxy, Proxy, RequestBuilder, Response, StatusCode,
+    header::{DATE, LOCATION, RETRY_AFTER},
 };
 use url::{Host, Url};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -26,6 +27,9 @@ const USER_AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 
 /// Connections to one host that wait for the next request.
 const MAX_IDLE_CONNECTIONS: usize = 512;
+
+/// How often a request is sent on.
+const MAX_REDIRECTS: usize = 3;
 
 /// What a client may do and how long it may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +196,23 @@ impl HttpClient {
         Ok(date.and_then(|date| date.to_str().ok()).map(str::to_owned))
     }
 
+    /// Sends a request, and sends it again to where the same origin says that it should go instead (307 or 308): a slash
+    /// more at the end, most often. Other redirects would leave its body behind (301 to 303), or carry its credential
+    /// elsewhere; they come back as they are.
+    pub(crate) async fn follow(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        let mut request = request.build()?;
+        for _ in 0..MAX_REDIRECTS {
+            let again = request.try_clone();
+            let response = self.client.execute(request).await?;
+            let (Some(mut again), Some(url)) = (again, sent_on(&response)) else {
+                return Ok(response);
+            };
+            *again.url_mut() = url;
+            request = again;
+        }
+        self.client.execute(request).await
+    }
+
     /// The bare client, for a library that sends requests itself. Check the address first.
     pub fn inner(&self) -> reqwest::Client {
         self.client.clone()
@@ -279,6 +300,26 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
     }
+}
+
+/// Where an answer sends the same request, if that is the same origin.
+fn sent_on(response: &Response) -> Option<Url> {
+    let (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) = response.status()
+    else {
+        return None;
+    };
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    within_origin(response.url(), location)
+}
+
+/// An address that a server names as seen from one of its own, if that is the same origin. A server that does not know
+/// that a proxy in front of it speaks TLS calls its own address `http://`; that is no reason to go there without it.
+fn within_origin(from: &Url, location: &str) -> Option<Url> {
+    let mut to = from.join(location).ok()?;
+    if from.scheme() == "https" && to.scheme() == "http" && from.host() == to.host() {
+        to.set_scheme("https").ok()?;
+    }
+    (to.origin() == from.origin()).then_some(to)
 }
 
 /// Why a body could not be read.
@@ -393,6 +434,47 @@ mod tests {
             .tls_certs_only(roots)
             .build()
             .unwrap();
+    }
+
+    #[test]
+    fn a_request_is_sent_on_within_its_origin_only() {
+        let to = |from: &str, location| {
+            within_origin(&from.parse().unwrap(), location).map(String::from)
+        };
+        let from = "https://tools.example.com/mcp";
+        for (location, expected) in [
+            ("/mcp/", Some("https://tools.example.com/mcp/")),
+            ("mcp/", Some("https://tools.example.com/mcp/")),
+            (
+                "//tools.example.com:443/a?b=c",
+                Some("https://tools.example.com/a?b=c"),
+            ),
+            (
+                "https://TOOLS.example.com/a",
+                Some("https://tools.example.com/a"),
+            ),
+            // So says what stands behind a proxy that speaks TLS.
+            (
+                "http://tools.example.com/mcp/",
+                Some("https://tools.example.com/mcp/"),
+            ),
+            ("http://tools.example.com:8000/mcp/", None),
+            ("https://tools.example.com:8443/mcp", None),
+            ("https://example.com/mcp", None),
+            ("//evil.example.com/mcp", None),
+            ("http://evil.example.com/mcp", None),
+            ("file:///etc/passwd", None),
+            ("https://", None),
+        ] {
+            assert_eq!(to(from, location).as_deref(), expected, "{location}");
+        }
+        let plain = "http://127.0.0.1:8000/mcp";
+        assert_eq!(to(plain, "https://127.0.0.1:8000/mcp/"), None);
+        assert_eq!(to(plain, "http://localhost:8000/mcp/"), None);
+        assert_eq!(
+            to(plain, "http://127.0.0.1:8000/mcp/").as_deref(),
+            Some("http://127.0.0.1:8000/mcp/")
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod error;
 pub mod fallback;
 pub mod http;
 pub mod introspection;
+mod json;
 pub mod keys;
 pub mod mcp;
 pub mod metered;

@@ -175,6 +175,46 @@ async fn events_are_read_however_they_are_framed_and_what_is_none_is_skipped() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_cut_inside_a_character_costs_at_most_that_character() {
+    let event =
+        |text: &str| format!("data: {{\"type\":\"progress_update\",\"text\":\"{text}\"}}\n\n");
+    let body = [
+        event(r"a\ud83d b"),
+        // Cut between two events, it is one character; a half that a whole event follows is none.
+        event(r"c\ud83d"),
+        event(r"\ude00d"),
+        event(r"e\ud83d"),
+        event("f"),
+        event(r"\ude00g"),
+        "data: {\"type\":\"thread.patch\",\"patch\":{\"title\":\"Milk\\ud83d.\"}}\n\n".to_owned(),
+        "data: \u{feff}{\"type\":\"progress_update\",\"text\":\"h\",\"x\":NaN}\n\n".to_owned(),
+    ];
+    let mut heard = heard(chunked("text/event-stream", &body.concat())).await;
+    let patch = heard.remove(6);
+    let texts: Vec<&str> = heard.iter().map(progress).collect();
+    assert_eq!(
+        texts,
+        ["a\u{fffd} b", "c", "😀d", "e", "f", "\u{fffd}g", "h"]
+    );
+    assert!(
+        matches!(&patch, Ok(AgentEvent::Patch(patch)) if patch.title.as_deref() == Some("Milk\u{fffd}.")),
+        "{patch:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_document_is_read_as_well_as_an_event() {
+    let document = "\u{feff}{\"text\":\"a\\ud83d b\"}";
+    let server = BareServer::start([answer("200 OK", "", document)]).await;
+    let speech = Speech {
+        audio_base64: "AAAA".to_owned(),
+        mime_type: "audio/webm".to_owned(),
+    };
+    let written = agent(&server, None).transcribe(&context(), speech).await;
+    assert_eq!(written.unwrap().text, "a\u{fffd} b");
+}
+
+#[tokio::test]
 async fn items_may_be_called_whatever_the_agent_likes() {
     let long = "n".repeat(300);
     let mut body = String::new();

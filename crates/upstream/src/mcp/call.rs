@@ -13,12 +13,11 @@ use futures::{FutureExt, stream};
 use rmcp::{
     Peer, RoleClient, ServiceError,
     model::{
-        CallToolRequest, CallToolRequestParams, CancelledNotification, CancelledNotificationParam,
-        ClientRequest, InputRequest, InputRequiredResult, JsonObject, ProgressNotificationParam,
-        RequestId, ServerResult,
+        CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotification,
+        CancelledNotificationParam, ClientRequest, InputRequest, InputRequiredResult, JsonObject,
+        ProgressNotificationParam, RequestId, ServerResult,
     },
     service::PeerRequestOptions,
-    transport::streamable_http_client::StreamableHttpError,
 };
 use serde_json::Value;
 use tokio::{
@@ -31,9 +30,10 @@ use super::{
     asking::{self, MAX_QUESTIONS, MayAsk},
     failure,
     progress::Reports,
+    reading,
     result::{self, cut},
     session::Session,
-    transport,
+    transport::{self, TransportError},
 };
 
 /// The longest line of progress that a user is shown, in characters.
@@ -289,18 +289,26 @@ impl Running {
     }
 
     fn done(&self, result: ServerResult) -> ToolEvent {
-        match result {
-            ServerResult::CallToolResult(result) => {
-                let (output, files) = result::told(&result, self.server.max_result_bytes);
-                ToolEvent::Done {
-                    output,
-                    is_error: result.is_error.unwrap_or(false),
-                    files,
-                }
-            }
-            ServerResult::EmptyResult(_) => ToolEvent::done(result::NOTHING, false),
+        let odd = match result {
+            ServerResult::CallToolResult(result) => return self.tell(&result),
             // Tasks that run on are not offered.
-            _ => ToolEvent::done(UNEXPECTED, true),
+            ServerResult::CreateTaskResult(_) => return ToolEvent::done(UNEXPECTED, true),
+            ServerResult::CustomResult(result) => result.0,
+            // A tool may answer with what has the shape of something else.
+            other => serde_json::to_value(&other).unwrap_or_default(),
+        };
+        match reading::read(odd) {
+            Some(result) => self.tell(&result),
+            None => ToolEvent::done(UNEXPECTED, true),
+        }
+    }
+
+    fn tell(&self, result: &CallToolResult) -> ToolEvent {
+        let (output, files) = result::told(result, self.server.max_result_bytes);
+        ToolEvent::Done {
+            output,
+            is_error: result.is_error.unwrap_or(false),
+            files,
         }
     }
 }
@@ -366,8 +374,8 @@ fn is_too_large(error: &ServiceError) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         if matches!(
-            error.downcast_ref(),
-            Some(StreamableHttpError::<reqwest::Error>::ResponseBodyTooLarge { .. })
+            error.downcast_ref::<TransportError>(),
+            Some(TransportError::ResponseBodyTooLarge { .. })
         ) {
             return true;
         }

@@ -93,7 +93,9 @@ impl McpTools {
         let peer = session.peer_info();
         let server = peer.as_ref().and_then(|peer| peer.server_info.as_ref());
         Some(Ok(Examined {
-            server: server.map(|server| (server.name.clone(), server.version.clone())),
+            server: server
+                .filter(|server| !server.name.is_empty())
+                .map(|server| (server.name.clone(), server.version.clone())),
             protocol: peer.map_or_else(String::new, |peer| peer.protocol_version.to_string()),
             has_handshake: session.has_handshake,
             tools: found.collect(),

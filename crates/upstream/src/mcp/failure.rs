@@ -5,10 +5,19 @@
 
 use std::{error::Error, fmt};
 
+use reqwest::StatusCode;
 use rmcp::{
     ServiceError, service::ClientInitializeError,
     transport::streamable_http_client::StreamableHttpError,
 };
+
+use super::{
+    result::cut,
+    transport::{TransportError, Unsent},
+};
+
+/// The longest address that is told, in characters.
+const MAX_ADDRESS_CHARS: usize = 300;
 
 /// What went wrong, in words that hold nothing of the server's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,11 +155,14 @@ fn of_status(status: u16) -> Failure {
 }
 
 fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
-    let Some(error) = error.downcast_ref::<StreamableHttpError<reqwest::Error>>() else {
+    let Some(error) = error.downcast_ref::<TransportError>() else {
         return Failure::other(UNKNOWN);
     };
     match error {
-        StreamableHttpError::Client(error) => of_connection(error),
+        StreamableHttpError::Client(Unsent::Http(error)) => of_connection(error),
+        StreamableHttpError::Client(Unsent::Moved { status, to }) => {
+            of_redirect(*status, to.as_deref())
+        }
         StreamableHttpError::HttpStatus(answer) => of_status(answer.status),
         StreamableHttpError::AuthRequired(_) => of_status(401),
         StreamableHttpError::UnexpectedServerResponse(text) => match status_in(text) {
@@ -184,6 +196,19 @@ fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
     }
 }
 
+/// A message goes to the configured address alone, because whoever is behind another one would be shown the credential.
+fn of_redirect(status: StatusCode, to: Option<&str>) -> Failure {
+    let status = status.as_u16();
+    Failure::other(match to {
+        Some(to) => format!(
+            "it answered {status} and points to {}, where nothing is sent on to; if that is its address, make it the \
+             `url`",
+            cut(to, MAX_ADDRESS_CHARS)
+        ),
+        None => format!("it answered {status} and does not say where to; is the `url` right?"),
+    })
+}
+
 /// A refusal that is no MCP comes as text, which begins with the status.
 fn status_in(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("HTTP ")?.get(..3)?;
@@ -198,12 +223,18 @@ fn of_connection(error: &reqwest::Error) -> Failure {
     if let Some(status) = error.status() {
         return of_status(status.as_u16());
     }
-    let mut text = "it could not be reached".to_owned();
+    // Who hangs up on one question may answer another.
+    let (kind, words) = if error.is_connect() {
+        (FailureKind::Unreachable, "it could not be reached")
+    } else {
+        (FailureKind::Other, "the connection broke")
+    };
+    let mut text = words.to_owned();
     let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(": ");
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    Failure::new(FailureKind::Unreachable, text)
+    Failure::new(kind, text)
 }

@@ -1,5 +1,9 @@
 //! What a program says, line by line: a message that is too long is replaced by an error that answers the same
-//! question, so that nobody waits for it until the time-out.
+//! question, so that nobody waits for it until the time-out, and one that is not as it should be is mended.
+
+use rmcp::model::RequestId;
+
+use super::message;
 
 /// The question's number is looked for in so many bytes at either end of a line.
 const END_BYTES: usize = 256;
@@ -32,15 +36,19 @@ impl Lines {
             let line = std::mem::take(&mut self.line);
             match self.end.take() {
                 None => {
-                    passed.extend_from_slice(&line);
-                    passed.push(b'\n');
+                    let messages = message::rewritten(&line, None);
+                    for message in &messages {
+                        passed.extend_from_slice(message);
+                        passed.push(b'\n');
+                    }
+                    if messages.is_empty() {
+                        passed.extend_from_slice(&line);
+                        passed.push(b'\n');
+                    }
                 }
                 Some(end) => {
                     if let Some(number) = number(&line, &end) {
-                        let error = format!(
-                            "{{\"jsonrpc\":\"2.0\",\"id\":{number},\"error\":{{\"code\":-32000,\"message\":\
-                             \"the result is too large to be read; ask for less at once\"}}}}\n"
-                        );
+                        let error = message::too_large(&RequestId::Number(number)) + "\n";
                         passed.extend_from_slice(error.as_bytes());
                     }
                 }
@@ -81,7 +89,7 @@ fn last(bytes: &[u8]) -> &[u8] {
 
 /// The number of the question that a long answer belongs to. It stands in front of the result, or behind it; what the
 /// result itself calls `id` is in its middle.
-fn number(start: &[u8], end: &[u8]) -> Option<u64> {
+fn number(start: &[u8], end: &[u8]) -> Option<i64> {
     let start = without_spaces(start);
     let end = without_spaces(end);
     let front = ["{\"jsonrpc\":\"2.0\",\"id\":", "{\"id\":"];
@@ -143,6 +151,31 @@ mod tests {
         let notification =
             format!("{{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":\"{long}\"}}\n");
         assert_eq!(passed(1_000, &notification, 100), "");
+    }
+
+    #[test]
+    fn a_message_that_is_not_as_it_should_be_is_mended() {
+        let said = concat!(
+            r#"[{"id":1,"result":{"a":"x\ud83d y"}},{"jsonrpc":"2.0","id":2,"result":{},"error":null}]"#,
+            "\nstarting up\n",
+            r#"{"jsonrpc":"2.0","id":3,"result":{"protocolVersion":"2025-06-18","capabilities":[]}}"#,
+            "\r\n",
+        );
+        let told = passed(1_000, said, 7);
+        let told: Vec<&str> = told.lines().collect();
+        let [first, second, third, fourth] = told[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!(
+            first,
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\"x\u{fffd} y\"}}"
+        );
+        assert_eq!(second, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+        assert_eq!(third, "starting up", "the library reads over it");
+        assert!(
+            fourth.contains(r#""serverInfo":{"name":"","version":""}"#),
+            "{fourth}"
+        );
     }
 
     proptest! {

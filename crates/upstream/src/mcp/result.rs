@@ -31,10 +31,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
-/// Stands for content of a kind that the protocol did not have when this was written.
-const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
+/// Stands for content that the protocol did not have when this was written, or in which there is nothing to read.
+pub(super) const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
 /// A model that is given an empty text asks again, or takes it for a failure.
-pub(super) const NOTHING: &str = "The tool has done its work and answered nothing.";
+const NOTHING: &str = "The tool has done its work and answered nothing.";
 /// True also when it is read again in a later turn, without the file.
 const SHOWN: &str = "shown to you with this result";
 const NOTHING_FAILED: &str = "The tool failed and did not say why.";
@@ -45,7 +45,9 @@ pub(super) fn told(result: &CallToolResult, max_bytes: usize) -> (String, Vec<To
     let blocks = result.content.iter();
     let mut parts: Vec<String> = blocks.map(|part| block(part, &mut files)).collect();
     parts.retain(|part| !part.trim().is_empty());
+    // `null` is how many servers write that there is none.
     if let Some(structured) = &result.structured_content
+        && !structured.is_null()
         && !says_the_same(&result.content, structured)
     {
         parts.push(if parts.is_empty() {

@@ -417,7 +417,7 @@ async fn begin(
     if let Some(credential) = credential {
         config = config.auth_header(credential.expose_secret());
     }
-    let transport = StreamableHttpClientTransport::with_client(Transport(http.inner()), config);
+    let transport = StreamableHttpClientTransport::with_client(Transport(http.clone()), config);
     let opened = Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await;
     match opened {
         Ok(service) => Ok((service, None)),
@@ -462,14 +462,23 @@ impl Page {
                 next_cursor: page.next_cursor,
             }),
             ServerResult::CustomResult(answer) => {
-                let Some(tools) = answer.0["tools"].as_array() else {
+                // Some give the list without what goes around it.
+                let tools = match &answer.0 {
+                    Value::Array(tools) => Some(tools),
+                    page => page["tools"].as_array(),
+                };
+                let Some(tools) = tools else {
                     return Err(Trouble::Listing(failure::of_service(
                         &ServiceError::UnexpectedResponse,
                     )));
                 };
                 Ok(Self {
                     tools: tools.iter().filter_map(Listed::of_entry).collect(),
-                    next_cursor: answer.0["nextCursor"].as_str().map(str::to_owned),
+                    next_cursor: match &answer.0["nextCursor"] {
+                        Value::String(cursor) => Some(cursor.clone()),
+                        Value::Number(cursor) => Some(cursor.to_string()),
+                        _ => None,
+                    },
                 })
             }
             _ => Err(Trouble::Listing(failure::of_service(

@@ -35,6 +35,7 @@ mod consent;
 mod results;
 mod speed;
 mod tolerance;
+mod wire;
 
 /// A server with a few tools that say what was done to it.
 struct Server {

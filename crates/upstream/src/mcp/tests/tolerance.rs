@@ -128,7 +128,7 @@ fn error(status: u16, id: &Value, message: &str, code: i32) -> Response {
 
 #[tokio::test]
 async fn a_session_that_is_gone_is_opened_again_however_that_is_told() {
-    let ways: [(&str, Forgets); 6] = [
+    let ways: [(&str, Forgets); 8] = [
         ("404", |_| StatusCode::NOT_FOUND.into_response()),
         ("400, no id", |_| {
             error(
@@ -154,6 +154,15 @@ async fn a_session_that_is_gone_is_opened_again_however_that_is_told() {
         }),
         ("400, plain text", |_| {
             (StatusCode::BAD_REQUEST, "Invalid session ID").into_response()
+        }),
+        ("400, JSON of another form", |_| {
+            let body = json!({ "error": "Session not found" });
+            (StatusCode::BAD_REQUEST, Json(body)).into_response()
+        }),
+        ("400, an error without a code", |_| {
+            let error = json!({ "message": "Session not found" });
+            let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+            (StatusCode::BAD_REQUEST, Json(body)).into_response()
         }),
     ];
     for (way, forgets) in ways {

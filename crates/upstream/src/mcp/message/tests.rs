@@ -1,0 +1,220 @@
+//! Which messages are understood, however they are written.
+
+use super::*;
+
+/// What is read in answer to request 7, as the library would write it.
+fn read_as(data: &[u8]) -> Option<Value> {
+    let id = RequestId::Number(7);
+    let message = read_one(data, Some(&id))?;
+    Some(serde_json::to_value(message).unwrap())
+}
+
+fn told(message: &Value) -> Option<Value> {
+    read_as(message.to_string().as_bytes())
+}
+
+#[test]
+fn an_answer_is_read_in_whatever_it_is_wrapped() {
+    let right = json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "isError": false } });
+    let result = &right["result"];
+    let notification = json!({ "jsonrpc": "2.0", "method": "notifications/a" });
+    for answer in [
+        right.clone(),
+        json!({ "id": 7, "result": result }),
+        json!({ "jsonrpc": 2, "id": 7, "result": result }),
+        json!({ "jsonrpc": "1.0", "id": 7, "result": result, "error": null }),
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": null }),
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": false, "method": null }),
+        json!({ "jsonrpc": "2.0", "id": null, "result": result }),
+        json!({ "jsonrpc": "2.0", "result": result }),
+        json!([right]),
+        json!([notification, { "id": 8, "result": {} }, right]),
+        json!([3, null, { "id": 7, "result": result }]),
+    ] {
+        assert_eq!(told(&answer), Some(right.clone()), "{answer}");
+    }
+}
+
+#[test]
+fn an_error_is_one_whatever_its_code_and_its_words_are() {
+    for (error, code, message) in [
+        (json!({ "code": -32602, "message": "a" }), -32602, "a"),
+        (json!({ "code": "E_QUOTA", "message": "a" }), -32000, "a"),
+        (json!({ "code": "-32602", "message": "a" }), -32602, "a"),
+        (json!({ "code": null, "message": "a" }), -32000, "a"),
+        (json!({ "code": 1.5, "message": "a" }), -32000, "a"),
+        (
+            json!({ "code": 9_000_000_000_i64, "message": "a" }),
+            -32000,
+            "a",
+        ),
+        (json!({ "message": "a" }), -32000, "a"),
+        (json!({ "code": 3, "message": { "a": 1 } }), 3, r#"{"a":1}"#),
+        (
+            json!({ "code": 3, "detail": "a" }),
+            3,
+            r#"{"code":3,"detail":"a"}"#,
+        ),
+        (json!("quota used up"), -32000, "quota used up"),
+        (json!(["a"]), -32000, r#"["a"]"#),
+    ] {
+        for result in [None, Some(Value::Null), Some(json!({}))] {
+            let mut answer = json!({ "jsonrpc": "2.0", "id": 7, "error": error });
+            if let Some(result) = result {
+                answer["result"] = result;
+            }
+            let told = told(&answer).unwrap();
+            assert_eq!(told["id"], 7, "{answer}");
+            assert_eq!(told["error"]["code"], code, "{answer}");
+            assert_eq!(told["error"]["message"], message, "{answer}");
+        }
+    }
+    let answer = json!({ "id": 7, "error": { "message": "a", "data": [1] } });
+    assert_eq!(told(&answer).unwrap()["error"]["data"], json!([1]));
+}
+
+#[test]
+fn what_a_server_asks_or_says_by_itself_is_read_as_well() {
+    for (message, expected) in [
+        (
+            json!({ "id": 1, "method": "ping", "params": null }),
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ),
+        (
+            json!({ "id": null, "method": "notifications/tools/list_changed", "params": [] }),
+            json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }),
+        ),
+    ] {
+        assert_eq!(told(&message), Some(expected), "{message}");
+    }
+}
+
+#[test]
+fn what_is_no_message_is_none() {
+    for data in [
+        "",
+        "hello",
+        "null",
+        "7",
+        "[]",
+        "{}",
+        "[1]",
+        r#"{"id":7}"#,
+        r#"{"error":"Not Found"}"#,
+        "<html>",
+    ] {
+        assert!(read_as(data.as_bytes()).is_none(), "{data}");
+        assert!(rewritten(data.as_bytes(), None).is_empty(), "{data}");
+    }
+}
+
+/// A handshake as the library takes it: what it is called, its version, and what it can do.
+fn introduced(result: &Value) -> (String, String, Value) {
+    let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result });
+    let data = answer.to_string();
+    let message = read_one(data.as_bytes(), Some(&RequestId::Number(7))).unwrap();
+    let JsonRpcMessage::Response(response) = message else {
+        panic!("{answer}")
+    };
+    let ServerResult::InitializeResult(result) = response.result else {
+        panic!("{answer}")
+    };
+    let capabilities = serde_json::to_value(result.capabilities).unwrap();
+    let info = result.server_info;
+    (info.name, info.version, capabilities)
+}
+
+#[test]
+fn a_handshake_is_read_however_little_it_says() {
+    let version = "2025-06-18";
+    let tools = json!({ "tools": {} });
+    let info = json!({ "name": "x", "version": "1" });
+    let with = |capabilities: Value| json!({ "protocolVersion": version, "serverInfo": info, "capabilities": capabilities });
+    for (result, expected) in [
+        (with(tools.clone()), ("x", "1", tools.clone())),
+        (
+            json!({ "protocolVersion": version, "capabilities": tools }),
+            ("", "", tools.clone()),
+        ),
+        (
+            json!({ "protocolVersion": version, "capabilities": tools, "serverInfo": { "name": "x" } }),
+            ("x", "", tools.clone()),
+        ),
+        (
+            json!({ "protocolVersion": version, "capabilities": tools, "serverInfo": { "name": 3, "version": 1, "icons": "x" } }),
+            ("3", "1", tools.clone()),
+        ),
+        (
+            json!({ "protocolVersion": version, "capabilities": tools, "serverInfo": "x" }),
+            ("x", "", tools.clone()),
+        ),
+        (
+            json!({ "protocolVersion": version, "serverInfo": info }),
+            ("x", "1", json!({})),
+        ),
+        (
+            json!({ "protocolVersion": 2, "serverInfo": info, "capabilities": [] }),
+            ("x", "1", json!({})),
+        ),
+        (
+            json!({ "serverInfo": info, "capabilities": tools }),
+            ("x", "1", tools.clone()),
+        ),
+        (
+            json!({ "protocolVersion": version, "serverInfo": info, "capabilities": tools, "instructions": ["a"], "_meta": 1 }),
+            ("x", "1", tools.clone()),
+        ),
+        (
+            with(json!({ "tools": true, "resources": null, "prompts": false, "logging": [] })),
+            ("x", "1", json!({ "tools": {}, "logging": {} })),
+        ),
+        (
+            with(
+                json!({ "tools": { "listChanged": "yes" }, "experimental": { "a": true, "b": {} } }),
+            ),
+            (
+                "x",
+                "1",
+                json!({ "tools": {}, "experimental": { "b": {} } }),
+            ),
+        ),
+    ] {
+        let (name, version, capabilities) = introduced(&result);
+        let (expected_name, expected_version, expected_capabilities) = expected;
+        assert_eq!(
+            (&*name, &*version),
+            (expected_name, expected_version),
+            "{result}"
+        );
+        assert_eq!(capabilities, expected_capabilities, "{result}");
+    }
+}
+
+#[test]
+fn a_server_that_knows_no_handshake_may_say_as_little() {
+    let result = json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": true } });
+    let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result }).to_string();
+    let Some(JsonRpcMessage::Response(response)) = read_one(answer.as_bytes(), None) else {
+        panic!()
+    };
+    assert!(matches!(response.result, ServerResult::DiscoverResult(_)));
+}
+
+#[test]
+fn what_is_as_it_should_be_is_passed_on_as_it_came() {
+    let data = br#"{ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "x": "y" } }"#;
+    assert_eq!(rewritten(data, None), [&data[..]]);
+    let list = br#"[{"id":7,"result":{}},{"method":"notifications/tools/list_changed"}]"#;
+    let written = rewritten(list, None);
+    let written: Vec<&str> = written
+        .iter()
+        .map(|message| std::str::from_utf8(message).unwrap())
+        .collect();
+    assert_eq!(
+        written,
+        [
+            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
+        ]
+    );
+}
