@@ -419,6 +419,8 @@ pub enum ModelEvent {
     /// More of a summary of what the model thinks; may never come. Parts of a summary are paragraphs, with a blank line
     /// between them.
     ReasoningDelta(String),
+    /// A tag that ends a thought, where none had begun: the text since the last call, where it reads as one, was thought.
+    ThoughtEnd(&'static str),
     /// A link the answer cites, at this character position of the answer so far.
     UrlCitation {
         /// Where it points.

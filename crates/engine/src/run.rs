@@ -584,6 +584,7 @@ async fn write_title(model: Arc<dyn Model>, request: ModelRequest) -> Option<Str
     while let Some(event) = answer.next().await {
         match event.ok()? {
             ModelEvent::TextDelta(delta) => text.push_str(&delta),
+            ModelEvent::ThoughtEnd(_) => text.clear(),
             ModelEvent::Completed { .. } => break,
             _ => {}
         }

@@ -123,6 +123,21 @@ impl Transcript {
         }
     }
 
+    /// The text of the message that grows, where it may have been a thought: one whose code is over.
+    pub(crate) fn take_thought(&mut self) -> Option<(ItemId, String)> {
+        let message = self.message()?;
+        let [part] = message.content.as_slice() else {
+            return None;
+        };
+        let fences = part.text.lines().filter(|line| line.starts_with("```"));
+        if fences.count() % 2 == 1 {
+            return None;
+        }
+        let (id, text) = (message.id.clone(), part.text.clone());
+        self.answer_bytes = self.answer_bytes.saturating_sub(text.len());
+        Some((id, text))
+    }
+
     /// Bytes of text that were said so far, citations included.
     pub(crate) fn answer_bytes(&self) -> usize {
         self.answer_bytes

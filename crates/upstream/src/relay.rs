@@ -373,6 +373,14 @@ fn written(context: RelayContext, events: ModelStream) -> impl Stream<Item = Byt
                         };
                         return Some((frame(&context, delta, None), Some(events)));
                     }
+                    // What came before it has been passed on.
+                    Some(Ok(ModelEvent::ThoughtEnd(tag))) => {
+                        let delta = Delta {
+                            content: Some(tag),
+                            ..Delta::default()
+                        };
+                        return Some((frame(&context, delta, None), Some(events)));
+                    }
                     // No tools were offered, and this form has no place for citations.
                     Some(Ok(
                         ModelEvent::ToolCall(_)

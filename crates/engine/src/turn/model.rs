@@ -147,6 +147,14 @@ impl Turn {
                         .think(&delta, &mut self.transcript, moment, out);
                 }
             }
+            ModelEvent::ThoughtEnd(tag) => match self.transcript.take_thought() {
+                Some((id, thought)) => {
+                    self.transcript.remove(id, out);
+                    side.activity
+                        .think(&thought, &mut self.transcript, moment, out);
+                }
+                None => self.transcript.say(tag.to_owned(), moment, out),
+            },
             ModelEvent::UrlCitation { url, title, index } => {
                 let source = Source::Url(UrlSource {
                     title,

@@ -848,6 +848,30 @@ fn an_empty_answer_is_a_failure() {
 }
 
 #[test]
+fn what_turns_out_to_have_been_a_thought_is_shown_as_one() {
+    let end = || Input::Model(ModelEvent::ThoughtEnd("</think>"));
+    let play = Play::new(Titles::Off)
+        .text("Let me see.\n")
+        .on(end())
+        .text("Hello")
+        .completed();
+    assert!(play.line().contains("delta removed"), "{}", play.line());
+    let saved = serde_json::to_string(&play.saved()).unwrap();
+    assert!(saved.contains(r#""text":"Hello""#), "{saved}");
+    assert!(saved.contains("Let me see."), "{saved}");
+    let last = serde_json::to_string(play.saved().last().unwrap()).unwrap();
+    assert!(!last.contains("Let me see."), "{last}");
+    // In code it is a word like any other.
+    let play = Play::new(Titles::Off)
+        .text("```html\n")
+        .on(end())
+        .text("\n```")
+        .completed();
+    let saved = serde_json::to_string(&play.saved()).unwrap();
+    assert!(saved.contains(r"```html\n</think>\n```"), "{saved}");
+}
+
+#[test]
 fn blank_lines_before_an_answer_or_a_call_are_no_part_of_it() {
     let play = Play::new(Titles::Off)
         .text("\n\n")

@@ -59,7 +59,7 @@ async fn told(request: ModelRequest) -> String {
         Ok(ModelEvent::ToolCall(call)) => {
             format!("[{}] {} {}\n", call.call_id, call.name, call.arguments)
         }
-        Ok(ModelEvent::Thought(_)) => String::new(),
+        Ok(ModelEvent::Thought(_) | ModelEvent::ThoughtEnd(_)) => String::new(),
         Ok(ModelEvent::UrlCitation { url, .. }) => format!("[{url}]\n"),
         Ok(ModelEvent::FileCitation { name, .. }) => format!("[{name}]\n"),
         Ok(ModelEvent::Builtin(event)) => format!("[{event:?}]\n"),

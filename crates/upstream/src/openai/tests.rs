@@ -216,6 +216,7 @@ fn line(event: Result<ModelEvent, engine::ports::ModelError>) -> String {
     match event {
         Ok(ModelEvent::TextDelta(text)) => text,
         Ok(ModelEvent::ReasoningDelta(text)) => format!("thinks: {text}"),
+        Ok(ModelEvent::ThoughtEnd(tag)) => format!("thought that: {tag}"),
         Ok(ModelEvent::Thought(thought)) => format!("remembers: {}", thought.0),
         Ok(ModelEvent::ToolCall(call)) => {
             format!("calls: {} {} {}", call.call_id, call.name, call.arguments)

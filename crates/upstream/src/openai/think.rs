@@ -32,8 +32,17 @@ enum State {
         end: &'static str,
         waiting: String,
     },
+    /// Nothing was thought so far, and it may turn out that all of it was: chat templates begin a thought in the question,
+    /// and then the answer has its end alone. What could be the beginning of that waits.
+    Unsure {
+        waiting: String,
+        is_line_start: bool,
+    },
     Answer,
 }
+
+/// The one end of a thought that models are known to write without its beginning (`DeepSeek` R1, QwQ).
+const LONE_END: &str = "</think>";
 
 impl Default for Splitter {
     fn default() -> Self {
@@ -70,12 +79,12 @@ impl Splitter {
                     .iter()
                     .any(|(begin, end)| begins(begin, begun) || begins(end, begun))
                 {
-                    let text = if *is_behind {
-                        begun.to_owned()
+                    let (state, text) = if *is_behind {
+                        (State::Answer, begun.to_owned())
                     } else {
-                        std::mem::take(head)
+                        (unsure(), std::mem::take(head))
                     };
-                    self.0 = State::Answer;
+                    self.0 = state;
                     self.push(text, events);
                 }
             }
@@ -96,6 +105,48 @@ impl Splitter {
                     tell_reasoning(std::mem::replace(waiting, tail), events);
                 }
             }
+            State::Unsure {
+                waiting,
+                is_line_start,
+            } => {
+                // Nearly every piece has nothing of it.
+                if waiting.is_empty() && !text.contains('<') {
+                    return tell_text(text, is_line_start, events);
+                }
+                waiting.push_str(&text);
+                let begins_line = |at: &usize| match *at {
+                    0 => *is_line_start,
+                    at => waiting.as_bytes().get(at - 1) == Some(&b'\n'),
+                };
+                let mut places = waiting.match_indices(LONE_END).map(|(at, _)| at);
+                let end = places.find(begins_line);
+                if waiting.contains("<think>") {
+                    // Somebody explains the tags.
+                    let text = std::mem::take(waiting);
+                    self.0 = State::Answer;
+                    self.push(text, events);
+                } else if let Some(at) = end {
+                    let mut text = std::mem::take(waiting);
+                    let rest = text.split_off(at).split_off(LONE_END.len());
+                    tell_text(text, is_line_start, events);
+                    events.push_back(ModelEvent::ThoughtEnd(LONE_END));
+                    self.0 = behind();
+                    self.push(rest, events);
+                } else {
+                    let may_begin = |tag: &str, length| {
+                        tag.get(..length).is_some_and(|begun| ends(waiting, begun))
+                    };
+                    let kept = (1..LONE_END.len())
+                        .rev()
+                        .find(|length| {
+                            may_begin(LONE_END, *length) || may_begin("<think>", *length)
+                        })
+                        .unwrap_or(0);
+                    let tail = waiting.split_off(waiting.len() - kept);
+                    let text = std::mem::replace(waiting, tail);
+                    tell_text(text, is_line_start, events);
+                }
+            }
             State::Answer => {
                 if !text.is_empty() {
                     events.push_back(ModelEvent::TextDelta(text));
@@ -112,6 +163,7 @@ impl Splitter {
             }
             State::Head { text, .. } => self.push(text, events),
             State::Inside { waiting, .. } => tell_reasoning(waiting, events),
+            State::Unsure { waiting, .. } => self.push(waiting, events),
             State::Answer => {}
         }
     }
@@ -122,6 +174,21 @@ fn behind() -> State {
     State::Head {
         text: String::new(),
         is_behind: true,
+    }
+}
+
+/// Where the answer has begun, or a thought whose beginning nobody has told.
+fn unsure() -> State {
+    State::Unsure {
+        waiting: String::new(),
+        is_line_start: false,
+    }
+}
+
+fn tell_text(text: String, is_line_start: &mut bool, events: &mut VecDeque<ModelEvent>) {
+    if !text.is_empty() {
+        *is_line_start = text.ends_with('\n');
+        events.push_back(ModelEvent::TextDelta(text));
     }
 }
 
@@ -173,6 +240,7 @@ mod tests {
         for event in events {
             match event {
                 ModelEvent::TextDelta(text) => answer.push_str(&text),
+                ModelEvent::ThoughtEnd(_) => reasoning.push_str(&std::mem::take(&mut answer)),
                 ModelEvent::ReasoningDelta(text) => reasoning.push_str(&text),
                 other => unreachable!("{other:?}"),
             }
@@ -202,6 +270,19 @@ mod tests {
             ("<thought>hm</thought> <b", "<b", "hm"),
             ("[this](https://x.example)", "[this](https://x.example)", ""),
             ("</p> is a tag", "</p> is a tag", ""),
+            ("Hm.\nSo.\n</think>\n\nHello", "Hello", "Hm.\nSo.\n"),
+            (
+                "Hm <b>.\n\n</thin\n</think>Hello</think>",
+                "Hello</think>",
+                "Hm <b>.\n\n</thin\n",
+            ),
+            ("The tag </think> ends it", "The tag </think> ends it", ""),
+            (
+                "From <think> to\n</think>: a thought",
+                "From <think> to\n</think>: a thought",
+                "",
+            ),
+            ("Never\n</thin", "Never\n</thin", ""),
             ("<thi", "<thi", ""),
             ("<thin ice>", "<thin ice>", ""),
             ("Use <think>x</think> here", "Use <think>x</think> here", ""),
