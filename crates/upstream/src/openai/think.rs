@@ -41,7 +41,7 @@ enum State {
     Answer,
 }
 
-/// The one end of a thought that models are known to write without its beginning (`DeepSeek` R1, QwQ).
+/// The one end of a thought that models are known to write without its beginning.
 const LONE_END: &str = "</think>";
 
 impl Default for Splitter {
