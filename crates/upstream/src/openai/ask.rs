@@ -74,8 +74,10 @@ impl Provider {
         // Nobody waits for a place at the model because a document is being read.
         let mut told = self.told(request, texts, &refused).await;
         let place = self.enter().await?;
-        let mut changes = Vec::new();
-        let mut tried = 0;
+        let mut changes: Vec<String> = Vec::new();
+        // The last refusal, and what was so before something was left out for it.
+        let mut last: Option<(String, Refused)> = None;
+        let (mut tried, mut learned) = (0, 0);
         loop {
             let error = match self.begin(path, &body(told, &refused), decoder()).await {
                 Ok(answer) => {
@@ -84,11 +86,26 @@ impl Provider {
                 }
                 Err(error) => error,
             };
-            if changes.len() < MAX_CHANGES && failure::is_of_request(&error) {
+            if learned < MAX_CHANGES && failure::is_of_request(&error) {
+                learned += 1;
                 // Only a refused question is written a second time.
+                let words = failure::complaint(&error).map(|complaint| complaint.words);
+                let words = words.unwrap_or_default();
+                if let Some((said, before)) = last.take()
+                    && said == words
+                {
+                    // That was not what the server meant.
+                    let kept = refused.clone().without_change(before);
+                    if kept != refused {
+                        refused = kept;
+                        changes.pop();
+                    }
+                }
                 let text = serde_json::to_string(&body(told, &refused)).unwrap_or_default();
+                let before = refused.clone();
                 if let Some(change) = refused.learn(&error, &text, &request.tools) {
                     changes.push(change);
+                    last = Some((words, before));
                     told = self.told(request, texts, &refused).await;
                     continue;
                 }

@@ -97,6 +97,12 @@ pub(super) fn is_empty(arguments: &str) -> bool {
         .is_some_and(|rest| rest.trim().is_empty())
 }
 
+/// Whether both are the same object, however it is written.
+pub(super) fn are_same(left: &str, right: &str) -> bool {
+    let read = |text| serde_json::from_str::<Value>(text).ok();
+    left == right || read(left).is_some_and(|left| Some(left) == read(right))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

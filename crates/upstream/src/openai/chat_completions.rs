@@ -110,7 +110,10 @@ pub(super) struct Decoder {
     /// Fingerprints of the pictures that have come; of all that are none, one.
     pictures: Vec<Option<u64>>,
     has_begun: bool,
-    has_said: bool,
+    /// The text so far, and in which field it came: what comes in another one repeats it.
+    said: String,
+    said_in: Option<Field>,
+    has_drawn: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
     /// Whether more of the answer has come behind a reason to finish. Such a server says one with each chunk, or before
@@ -119,6 +122,24 @@ pub(super) struct Decoder {
     /// How many pieces of the answer have come: of text, thoughts, pictures and calls.
     heard: u64,
     usage: Option<Usage>,
+}
+
+/// Where in a choice an answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Delta,
+    Message,
+    Text,
+}
+
+impl Field {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delta => "delta",
+            Self::Message => "message",
+            Self::Text => "text",
+        }
+    }
 }
 
 impl Decoder {
@@ -132,7 +153,9 @@ impl Decoder {
             sources: Sources::default(),
             pictures: Vec::new(),
             has_begun: false,
-            has_said: false,
+            said: String::new(),
+            said_in: None,
+            has_drawn: false,
             finish: None,
             is_going_on: false,
             heard: 0,
@@ -145,35 +168,52 @@ impl Decoder {
         let reason = lenient::text(&choice["finish_reason"]).into_owned();
         let is_delta = choice["delta"].is_object();
         let is_message = !is_delta && choice["message"].is_object();
-        let part = if is_delta { "delta" } else { "message" };
-        // Servers that stream may repeat the whole message at the end.
-        if let Some(part) = choice.get_mut(part)
-            && (is_delta || !self.has_said)
-        {
-            self.part(part, events)?;
-        } else if let Some(text) = choice.get_mut("text").map(lenient::take_text)
-            && !self.has_said
-        {
+        let field = match choice {
+            _ if is_delta => Field::Delta,
+            Value::Object(fields) if fields.get("message").is_some_and(Value::is_object) => {
+                Field::Message
+            }
             // As the API before this one had it.
-            self.say(text, events);
+            _ => Field::Text,
+        };
+        // Servers that stream may repeat the whole message at the end.
+        let is_repeated = match self.said_in {
+            Some(said_in) => said_in != field,
+            None => field == Field::Message && !self.calls.is_empty(),
+        };
+        if let Some(value) = choice.get_mut(field.name())
+            && (is_delta || !is_repeated)
+        {
+            if field == Field::Text {
+                let text = lenient::take_text(value);
+                self.say(text, field, events);
+            } else {
+                self.part(value, field, events)?;
+            }
         }
         match finish::of(&reason) {
             // A whole message needs no word that it is over.
             None if is_message && self.finish.is_none() => self.finish = Some(Finish::Whole),
             None => {}
+            // What was cut off stays cut off, whatever is said after it.
+            Some(Ok(_)) if self.finish == Some(Finish::Truncated) => {}
             Some(Ok(finish)) => self.finish = Some(finish),
             Some(Err(code)) => return Err(failure::of_event(code, "", &[])),
         }
         Ok(())
     }
 
-    fn part(&mut self, part: &mut Value, events: &mut Events) -> Result<(), ModelError> {
+    fn part(
+        &mut self,
+        part: &mut Value,
+        field: Field,
+        events: &mut Events,
+    ) -> Result<(), ModelError> {
         let mut reasoning = self.thoughts.push(part);
         if reasoning.is_empty() {
             reasoning = lenient::thinking(&part["content"]);
         }
         if !reasoning.is_empty() {
-            self.heard += 1;
             events.push_back(ModelEvent::ReasoningDelta(reasoning.into_owned()));
         }
         // A refusal is the model's own words to the user, in a field of its own.
@@ -182,7 +222,7 @@ impl Decoder {
                 .get_mut(name)
                 .map(lenient::take_text)
                 .unwrap_or_default();
-            self.say(text, events);
+            self.say(text, field, events);
         }
         for annotation in lenient::list(&part["annotations"]) {
             let citation = &annotation["url_citation"];
@@ -200,7 +240,7 @@ impl Decoder {
         // Models that draw while they speak (Gemini and others behind OpenRouter).
         for image in lenient::list(&part["images"]) {
             // What is drawn is an answer, which a whole message at the end only repeats.
-            self.has_said = true;
+            self.has_drawn = true;
             // An address of another server is not asked: it would learn who sees the picture, and when.
             let image = pictures::read(&image["image_url"]["url"], false);
             let fingerprint = image.as_ref().map(|image| {
@@ -236,12 +276,21 @@ impl Decoder {
         Ok(())
     }
 
-    fn say(&mut self, text: String, events: &mut Events) {
-        if !text.is_empty() {
-            self.heard += 1;
-            self.has_said = true;
-            self.text.push(text, events);
+    fn say(&mut self, text: String, field: Field, events: &mut Events) {
+        // Some say all of it again behind the end.
+        if text.is_empty() || (self.finish.is_some() && text == self.said) {
+            return;
         }
+        if !text.trim().is_empty() {
+            self.heard += 1;
+        }
+        self.said.push_str(&text);
+        self.said_in = Some(field);
+        self.text.push(text, events);
+    }
+
+    fn has_said(&self) -> bool {
+        !self.said.is_empty() || self.has_drawn
     }
 
     /// The error that a chunk is, wherever it says so.
@@ -340,9 +389,9 @@ impl Decode for Decoder {
             let text = choice.delta.content.into_owned();
             self.reader.forget();
             self.has_begun |= !text.is_empty();
-            self.has_said |= !text.is_empty();
-            self.is_going_on |= !text.is_empty() && self.finish.is_some();
-            self.text.push(text, events);
+            let before = self.heard;
+            self.say(text, Field::Delta, events);
+            self.is_going_on |= self.finish.is_some() && self.heard != before;
             return Ok(());
         }
         if data.starts_with(b"[DONE]") {
@@ -375,8 +424,10 @@ impl Decode for Decoder {
         }
         self.is_going_on |= had_finish && self.heard != before;
         // A chunk that only says whose answer it is says nothing of it.
-        self.has_begun |=
-            self.has_said || self.finish.is_some() || !self.calls.is_empty() || !events.is_empty();
+        self.has_begun |= self.has_said()
+            || self.finish.is_some()
+            || !self.calls.is_empty()
+            || !events.is_empty();
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::lenient;
 use crate::{
     http::{describe, read_prefix, retry_after},
     sse::Event,
@@ -282,9 +283,19 @@ pub(super) fn in_document(value: &Value, secrets: &[SecretString]) -> Option<Mod
         Some([first, ..]) => first,
         _ => value,
     };
-    let has = |field: &str| value.get(field).is_some_and(|field| !field.is_null());
     let is_named = value["object"] == "error" || value["type"] == "error";
-    let is_told = has("detail") || (has("message") && (has("code") || has("status")));
+    let is_detail = match &value["detail"] {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        _ => false,
+    };
+    // Progress has words and numbers as well.
+    let is_failure = ["code", "status"].into_iter().any(|field| {
+        let value = &value[field];
+        lenient::number(value).is_some_and(|number| number >= 400)
+            || value.as_str().is_some_and(|word| word.contains("error"))
+    });
+    let is_told = is_detail || (value["message"].is_string() && is_failure);
     in_event(&value["error"], secrets).or_else(|| {
         (is_named || is_told)
             .then(|| in_event(value, secrets))

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,7 +10,7 @@ use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, 
 
 use super::{
     Mark, call, opaque_user,
-    refused::{CALLS, Kind, OUTPUT_LISTS, Refused, TOOLS},
+    refused::{CALLS, IDS, Kind, OUTPUT_LISTS, Refused, TOOLS},
 };
 
 /// What stands beside files that tools gave back, where a tool's result takes none.
@@ -38,14 +38,14 @@ pub(super) enum Entry<'a> {
     /// See [`engine::ports::Thought`].
     Thought(Cow<'a, str>),
     Call {
-        call_id: String,
+        call_id: Cow<'a, str>,
         /// The id that the model gave it.
         given_id: &'a str,
         name: Cow<'a, str>,
         arguments: Cow<'a, str>,
     },
     Output {
-        call_id: String,
+        call_id: Cow<'a, str>,
         output: Cow<'a, str>,
         /// Where an API takes them there.
         files: Vec<Part<'a>>,
@@ -63,8 +63,9 @@ pub(super) enum Results {
 
 /// The conversation as it may be sent: with the user's language in front, and without tool calls
 /// that have no output and outputs that have no call. Providers refuse a whole conversation for
-/// one of those, and a turn that was cut short can leave one. A call is told as every provider takes it, whatever a model
-/// wrote: what is refused once is refused with every question that follows.
+/// one of those, and a turn that was cut short can leave one. Names and arguments are told as every provider takes them,
+/// whatever a model wrote: what is refused once is refused with every question that follows. Calls whose id another one had
+/// before get an id of their own: some models count anew in each answer, and others refuse that.
 ///
 /// Only what the application says stands between `mark`s, whatever anybody writes.
 pub(super) fn entries<'a>(
@@ -81,7 +82,10 @@ pub(super) fn entries<'a>(
         let text = format!("The user's language setting: {locale}");
         message("user", mark.context(&text).into())
     });
-    let inputs = request.input.iter().zip(call_ids(&request.input));
+    let inputs = request
+        .input
+        .iter()
+        .zip(call_ids(&request.input, refused.has(IDS)));
     let has_tools = !request.tools.is_empty() && !refused.has(TOOLS);
     let in_words = refused.has(TOOLS) || (refused.has(CALLS) && !has_tools);
     let entries = inputs.filter_map(move |(input, id)| match input {
@@ -173,9 +177,11 @@ fn beside<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
 /// without an output and an output without a call. Outputs follow the calls of their round, in their order
 /// where an id stands there twice.
 ///
-/// The ids are ours. Models give one id twice, or ids that another provider refuses: some take 40 characters, some no
-/// punctuation, and Mistral takes nine letters and digits.
-fn call_ids(input: &[ModelInput]) -> Vec<Option<String>> {
+/// An id goes back as it came: LiteLLM keeps Gemini's signature in it, and Kimi's template says it in place of the name.
+/// Where a server has refused the shape of one, which another provider gave, all are ours (`are_ours`): nine letters and
+/// digits, as Mistral wants them.
+fn call_ids(input: &[ModelInput], are_ours: bool) -> Vec<Option<Cow<'_, str>>> {
+    let mut given = HashSet::new();
     // By id, where the calls are that have no output yet.
     let mut open: HashMap<&str, VecDeque<usize>> = HashMap::new();
     let mut has_outputs = false;
@@ -186,13 +192,14 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<String>> {
                 if std::mem::take(&mut has_outputs) {
                     open.clear();
                 }
+                given.insert(call.call_id.as_str());
                 open.entry(&call.call_id).or_default().push_back(place);
             }
             ModelInput::ToolOutput { call_id, .. } => {
                 has_outputs = true;
                 let call = open.get_mut(call_id.as_str());
                 if let Some(call) = call.and_then(VecDeque::pop_front) {
-                    pairs.push((call, place));
+                    pairs.push((call, place, call_id.as_str()));
                 }
             }
             ModelInput::User(_) => open.clear(),
@@ -204,11 +211,21 @@ fn call_ids(input: &[ModelInput]) -> Vec<Option<String>> {
     }
     pairs.sort_unstable();
     let mut ids = vec![None; input.len()];
-    for (number, (call, output)) in pairs.into_iter().enumerate() {
-        let id = format!("call{:05}", number + 1);
+    let mut taken = HashSet::new();
+    let mut made = 0;
+    for (number, (call, output, id)) in (1..).zip(pairs) {
+        let mut own = Cow::Borrowed(id);
+        if are_ours {
+            own = format!("call{number:05}").into();
+        } else if !taken.insert(id) {
+            while given.contains(&*own) {
+                made += 1;
+                own = format!("call_{made}").into();
+            }
+        }
         for place in [call, output] {
             if let Some(slot) = ids.get_mut(place) {
-                *slot = Some(id.clone());
+                *slot = Some(own.clone());
             }
         }
     }

@@ -52,7 +52,10 @@ pub(super) fn thinking(value: &Value) -> Cow<'_, str> {
 }
 
 fn is_thinking(part: &Value) -> bool {
-    matches!(part["type"].as_str(), Some("thinking" | "reasoning"))
+    matches!(
+        part["type"].as_str(),
+        Some("thinking" | "reasoning" | "reasoning_text" | "summary_text")
+    )
 }
 
 /// A whole number, also one that is written as text.

@@ -19,6 +19,8 @@ pub(super) const OUTPUT_LISTS: &str = "lists in results";
 pub(super) const TOOLS: &str = "tools";
 /// Calls of tools in the conversation where no tools are offered with it.
 pub(super) const CALLS: &str = "calls without tools";
+/// The ids of calls as models gave them.
+pub(super) const IDS: &str = "ids of calls";
 /// Instructions in a message of their own role.
 pub(super) const SYSTEM: &str = "instructions as such";
 /// An empty text beside calls.
@@ -81,6 +83,8 @@ pub(super) struct Refused {
     kinds: Vec<Kind>,
     /// Whether a file of this question cannot be read, so that it has to go without any.
     has_bad_file: bool,
+    /// What was left out of this question in vain.
+    vain: Vec<&'static str>,
 }
 
 /// What a model may not be able to take in.
@@ -136,6 +140,33 @@ impl Kind {
         }
     }
 }
+
+/// How a refusal names the id of a call, in lower case.
+const CALL_ID: [&str; 6] = [
+    "tool call id",
+    "tool_call_id",
+    "tool_use.id",
+    "tool_use_id",
+    "call_id",
+    "].id",
+];
+
+/// How a refusal says that nothing is streamed, in lower case.
+const NO_STREAM: [&str; 3] = ["verified to stream", "in streaming mode", "when streaming"];
+
+/// How a refusal names the role of instructions, in lower case.
+const SYSTEM_ROLE: [&str; 10] = [
+    "system role",
+    "'system'",
+    "\"system\"",
+    "`system`",
+    "system message",
+    "system prompt",
+    "'developer'",
+    "\"developer\"",
+    "developer instruction",
+    "developer message",
+];
 
 /// How a refusal says that no tools are taken, in lower case.
 const NO_TOOLS: [&str; 7] = [
@@ -205,7 +236,25 @@ impl Refused {
     pub(super) fn lasting(self) -> Self {
         Self {
             has_bad_file: false,
+            vain: Vec::new(),
             ..self
+        }
+    }
+
+    /// What was so before a parameter was left out for nothing; it is not tried again with this question. Only a parameter
+    /// is taken back: where a tool is left out, the next one that is refused stands in its place, and is so in its words;
+    /// and files that may not stand in a result may not stand beside it either.
+    pub(super) fn without_change(self, before: Self) -> Self {
+        if self.parameters == before.parameters
+            || self.has(OUTPUT_LISTS) != before.has(OUTPUT_LISTS)
+        {
+            return self;
+        }
+        let known = &before.parameters;
+        let vain = self.parameters.iter().filter(|name| !known.contains(name));
+        Self {
+            vain: before.vain.iter().chain(vain).copied().collect(),
+            ..before
         }
     }
 
@@ -235,17 +284,13 @@ impl Refused {
         // What a schema has inside may have a parameter's name.
         if !is_of_schema(&words) {
             let sent = Sent::of(body);
-            if let Some(feature) = self.feature(&words, &param, &sent) {
-                self.add(feature);
-                return Some(feature.to_owned());
-            }
             if let Some(change) = self.learn_files(&words, &sent) {
                 return Some(change);
             }
             let is_learnable = |name: &&'static str| {
                 let is_length = OUTPUT_FIELDS.contains(name);
                 let has_other = is_length && OUTPUT_FIELDS.iter().any(|other| self.has(other));
-                !self.has(name) && !has_other && sent.has(name)
+                !self.has(name) && !self.vain.contains(name) && !has_other && sent.has(name)
             };
             let named = OPTIONAL
                 .into_iter()
@@ -257,6 +302,10 @@ impl Refused {
                 self.add(name);
                 return Some(format!("the parameter `{name}`"));
             }
+            if let Some(feature) = self.feature(&words, &param, &sent) {
+                self.add(feature);
+                return Some(feature.to_owned());
+            }
         }
         self.learn_tool(&format!("{param} {words}"), tools)
     }
@@ -265,31 +314,35 @@ impl Refused {
     fn feature(&self, words: &str, param: &str, sent: &Sent) -> Option<&'static str> {
         let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
         let is_unknown = says(&UNKNOWN) || says(&["not enabled", "requires", "no endpoints"]);
-        let is_of_role =
-            says(&["role", "message", "prompt", "instruction"]) || param.contains("role");
+        let is_of_role = param.is_empty() || param.contains("messages") || param.contains("role");
         let known = [
             (
                 CALLS,
                 sent.has_calls() && !sent.has_tools() && says(&["tool"]),
             ),
+            (
+                IDS,
+                sent.has_calls()
+                    && says(&CALL_ID)
+                    && says(&["length", "pattern", "too long", "must be"]),
+            ),
+            (
+                "stream",
+                sent.streams() && (says(&NO_STREAM) || (param == "stream" && is_unknown)),
+            ),
             (TOOLS, sent.has_tools() && is_unknown && says(&NO_TOOLS)),
             (
                 SYSTEM,
-                sent.has_system() && is_unknown && is_of_role && says(&["system", "developer"]),
+                sent.has_system() && is_of_role && is_near(words, &SYSTEM_ROLE),
             ),
             (
                 EMPTY_CONTENT,
                 sent.has_empty_content() && says(&["empty"]) && says(&["text", "content"]),
             ),
-            (
-                "stream",
-                sent.streams()
-                    && (says(&["verified to stream"]) || (param == "stream" && is_unknown)),
-            ),
         ];
         let mut missing = known
             .into_iter()
-            .filter(|(name, is_meant)| *is_meant && !self.has(name));
+            .filter(|(name, is_meant)| *is_meant && !self.has(name) && !self.vain.contains(name));
         missing.next().map(|(name, _)| name)
     }
 
@@ -455,6 +508,15 @@ fn distance(words: &str, param: &str, name: &str) -> Option<usize> {
         .chain(places(words, other))
         .filter_map(|place| unknown().map(|at| at.abs_diff(place)).min())
         .min()
+}
+
+/// Whether one of these is called unknown, and not something else that is named beside it.
+fn is_near(words: &str, texts: &[&str]) -> bool {
+    const NEAR: usize = 40;
+    let unknown = UNKNOWN.iter().flat_map(|text| words.match_indices(text));
+    let unknown: Vec<usize> = unknown.map(|(at, _)| at).collect();
+    let mut places = texts.iter().flat_map(|text| words.match_indices(text));
+    places.any(|(at, _)| unknown.iter().any(|place| place.abs_diff(at) <= NEAR))
 }
 
 /// Whether a refusal, in lower case, names a parameter.

@@ -137,6 +137,14 @@ impl Decoder {
 
     /// A part of a message that is complete.
     fn part(&mut self, place: &Place, part: &Value, events: &mut Events) {
+        // Others are thoughts.
+        let kinds = ["output_text", "text", "refusal"];
+        if part["type"]
+            .as_str()
+            .is_some_and(|kind| !kinds.contains(&kind))
+        {
+            return;
+        }
         self.text.whole(place.clone(), part, events);
         self.text.citations(place, part, events);
     }

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 
 use engine::ports::ModelEvent;
 
-/// How reasoning begins and how it ends, in lower case.
-const TAGS: [(&str, &str); 7] = [
+/// How reasoning begins and how it ends. Those in lower case count in any case. Words that somebody may begin a sentence
+/// about are none: an answer would be taken for a thought.
+const TAGS: [(&str, &str); 5] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
     ("<seed:think>", "</seed:think>"), // Seed-OSS
-    ("[think]", "[/think]"),           // Magistral
+    ("[THINK]", "[/THINK]"),           // Magistral
     ("◁think▷", "◁/think▷"),           // Kimi
 ];
 
@@ -192,11 +191,14 @@ fn tell_text(text: String, is_line_start: &mut bool, events: &mut VecDeque<Model
     }
 }
 
-/// Whether `text` begins with `start`, whatever their case.
+/// Whether `text` begins with `start`, in any case where `start` or `text` is a tag in lower case.
 fn begins(text: &str, start: &str) -> bool {
-    text.as_bytes()
-        .get(..start.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    let head = text.as_bytes().get(..start.len());
+    head.is_some_and(|head| is_same(head, start.as_bytes()))
+}
+
+fn is_same(text: &[u8], tag: &[u8]) -> bool {
+    text == tag || (!tag.starts_with(b"[") && text.eq_ignore_ascii_case(tag))
 }
 
 /// Whether `text` ends with `end`, whatever their case.
@@ -205,7 +207,7 @@ fn ends(text: &str, end: &str) -> bool {
     start.is_some_and(|start| {
         text.as_bytes()
             .get(start..)
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+            .is_some_and(|tail| is_same(tail, end.as_bytes()))
     })
 }
 
@@ -267,7 +269,8 @@ mod tests {
             ("<THINK>hm</Think>Hello", "Hello", "hm"),
             ("[THINK]hm[/THINK]Hello", "Hello", "hm"),
             ("◁think▷hm ◁/ x◁/think▷Hello", "Hello", "hm ◁/ x"),
-            ("<thought>hm</thought> <b", "<b", "hm"),
+            ("[think] of it as a box", "[think] of it as a box", ""),
+            ("<thought>s fly", "<thought>s fly", ""),
             ("[this](https://x.example)", "[this](https://x.example)", ""),
             ("</p> is a tag", "</p> is a tag", ""),
             ("Hm.\nSo.\n</think>\n\nHello", "Hello", "Hm.\nSo.\n"),

@@ -40,11 +40,6 @@ impl Call {
     fn is_complete(&self) -> bool {
         call::is_object(&self.arguments)
     }
-
-    /// Whether a piece says once more what is there already: some repeat each call whole at the end.
-    fn is_said_by(&self, id: &str, arguments: &str) -> bool {
-        !id.is_empty() && self.id == id && self.arguments == arguments && self.is_complete()
-    }
 }
 
 impl Calls {
@@ -73,7 +68,20 @@ impl Calls {
                 "the arguments of the tool calls are too long".into(),
             ));
         }
-        let position = match self.position(index, &id, &name) {
+        let is_whole = call::is_object(&arguments) && !call::is_empty(&arguments);
+        let mut position = self.position(index, &id, &name);
+        if is_whole
+            && let Some(known) = position.and_then(|position| self.calls.get(position))
+            && known.is_complete()
+            && !call::is_empty(&known.arguments)
+        {
+            // Some repeat each call whole at the end.
+            if !id.is_empty() && call::are_same(&known.arguments, &arguments) {
+                return Ok(());
+            }
+            position = None;
+        }
+        let position = match position {
             Some(position) => position,
             None if self.calls.len() >= MAX_TOOL_CALLS => {
                 return Err(ModelError::Malformed("too many tool calls".into()));
@@ -96,12 +104,10 @@ impl Calls {
         if call.name.is_empty() {
             call.name.push_str(&name);
         }
-        if !call.is_said_by(&id, &arguments) {
-            if call::is_empty(&call.arguments) && !arguments.is_empty() {
-                call.arguments.clear();
-            }
-            call.arguments.push_str(&arguments);
+        if call::is_empty(&call.arguments) && !arguments.is_empty() {
+            call.arguments.clear();
         }
+        call.arguments.push_str(&arguments);
         if piece[EXTRA].is_object() {
             call.extra = piece[EXTRA].clone();
         }
@@ -321,10 +327,16 @@ mod tests {
             put_together(&[
                 piece!(0, "a", "x", "{\"n\":"),
                 piece!(0, null, null, "1}"),
-                piece!(0, "a", "x", "{\"n\":1}"),
+                piece!(0, "a", "x", "{ \"n\": 1 }"),
             ]),
             expected(&[("a", "x", "{\"n\":1}")])
         );
+        // Two that differ are two.
+        let two = put_together(&[
+            piece!(0, "a", "x", "{\"n\":1}"),
+            piece!(0, "a", "x", "{\"n\":2}"),
+        ]);
+        assert_eq!(two.len(), 2, "{two:?}");
     }
 
     #[test]

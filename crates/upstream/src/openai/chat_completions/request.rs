@@ -53,7 +53,7 @@ struct Message<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<String>,
+    tool_call_id: Option<Cow<'a, str>>,
     /// What the model thought, in the fields in which it came.
     #[serde(flatten)]
     thoughts: Map<String, Value>,
@@ -130,7 +130,7 @@ impl<'a> Content<'a> {
 
 #[derive(Serialize)]
 struct Call<'a> {
-    id: String,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: CallFunction<'a>,
     #[serde(skip_serializing_if = "Value::is_null")]
@@ -413,13 +413,7 @@ mod tests {
 
     #[test]
     fn each_call_has_a_content_and_an_id_of_its_own() {
-        let turns = [
-            call("0"),
-            call("call00001"),
-            call("0"),
-            call("functions.x:0"),
-        ]
-        .concat();
+        let turns = [call("0"), call("call_1"), call("0"), call("functions.x:0")].concat();
         let sent = sent(turns);
         let ids: Vec<&str> = sent
             .as_array()
@@ -433,7 +427,7 @@ mod tests {
                 None => message["tool_call_id"].as_str().unwrap(),
             })
             .collect();
-        let expected = ["call00001", "call00002", "call00003", "call00004"];
+        let expected = ["0", "call_1", "call_2", "functions.x:0"];
         assert_eq!(
             ids,
             expected
@@ -451,9 +445,9 @@ mod tests {
         assert_eq!(messages.len(), 3, "{sent}");
         let calls = messages[0]["tool_calls"].as_array().unwrap();
         let ids: Vec<&Value> = calls.iter().map(|call| &call["id"]).collect();
-        assert_eq!(ids, ["call00001", "call00002"]);
-        assert_eq!(messages[1]["tool_call_id"], "call00001");
-        assert_eq!(messages[2]["tool_call_id"], "call00002");
+        assert_eq!(ids, ["0", "call_1"]);
+        assert_eq!(messages[1]["tool_call_id"], "0");
+        assert_eq!(messages[2]["tool_call_id"], "call_1");
     }
 
     #[test]

@@ -55,12 +55,12 @@ enum InputItem<'a> {
         content: Content<'a>,
     },
     FunctionCall {
-        call_id: String,
+        call_id: Cow<'a, str>,
         name: Cow<'a, str>,
         arguments: Cow<'a, str>,
     },
     FunctionCallOutput {
-        call_id: String,
+        call_id: Cow<'a, str>,
         output: Content<'a>,
     },
 }

@@ -154,6 +154,8 @@ impl Text {
         let has_indices = self.place.output.is_some() && place.output.is_some();
         let is_other = self.place.is_same_item(&place) == Some(false);
         if is_other && (has_indices || self.is_announced) {
+            self.split.finish(events);
+            self.split = Splitter::default();
             // Two messages of one response are two paragraphs: a heading stays a heading.
             if self.characters > 0 {
                 self.say("\n\n".to_owned(), events);

@@ -227,6 +227,91 @@ async fn what_a_model_knows_nothing_of_is_told_in_another_way() {
     }
 }
 
+/// What stands in the way of what is meant must not be left out along with it, least of all for everybody and an hour.
+#[tokio::test]
+async fn what_is_refused_costs_nothing_else() {
+    for (name, words) in [
+        (
+            "stream_options",
+            "Input should be ChatCompletionSystemMessageParam, ChatCompletionUserMessageParam; stream_options: Extra inputs are not permitted",
+        ),
+        (
+            "max_tokens",
+            "Unsupported parameter: 'max_tokens' is not supported with this model (nor are developer messages). Use 'max_completion_tokens' instead.",
+        ),
+        (
+            "parallel_tool_calls",
+            "This model does not support tool calling in parallel: parallel_tool_calls is not supported",
+        ),
+    ] {
+        let model = strict(name, 400, words).await;
+        let mut config = config(&model.base_url());
+        config.options.parallel_tool_calls = Some(false);
+        let [_, (_, provider)] = models(&config);
+        for _ in 0..2 {
+            says_fine(&answer(&*provider, full_request()).await);
+        }
+        let requests = model.requests();
+        assert_eq!(requests.len(), 3, "{name}");
+        let last = &requests[2].body;
+        assert_eq!(last["tools"].as_array().unwrap().len(), 2, "{name}");
+        assert_eq!(last["messages"][0]["role"], "system", "{name}");
+    }
+    // What nothing helps against has not been helped by anything.
+    for words in [
+        "blocked by our system policy; such messages are not allowed",
+        "Unexpected system error while processing your message",
+        "the 'system' is not supported today, tools are not supported either",
+    ] {
+        let model = FakeModel::scripted([]).await.unwrap();
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        model.answer_when(move |_| {
+            let count = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Some(if count < 6 {
+                refusal(words)
+            } else {
+                Reply::text(["fine"])
+            })
+        });
+        let [_, (_, provider)] = models(&config(&model.base_url()));
+        while !answer(&*provider, full_request())
+            .await
+            .contains(&"fine".to_owned())
+        {}
+        let requests = model.requests();
+        let last = &requests.last().unwrap().body;
+        assert_eq!(last["tools"].as_array().unwrap().len(), 2, "{words}");
+        assert_eq!(last["messages"][0]["role"], "system", "{words}");
+    }
+}
+
+#[tokio::test]
+async fn the_ids_of_calls_are_ours_where_a_server_refuses_others() {
+    for words in [
+        "Tool call id was tool_0_s__x but must be a-z, A-Z, 0-9, with a length of 9.",
+        "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum length 40.",
+        "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'",
+    ] {
+        let model = FakeModel::scripted([]).await.unwrap();
+        model.answer_when(move |request| {
+            let is_given = request.body.to_string().contains("\"call_1\"");
+            Some(if is_given {
+                refusal(words)
+            } else {
+                Reply::text(["fine"])
+            })
+        });
+        let [_, (_, provider)] = models(&config(&model.base_url()));
+        says_fine(&answer(&*provider, full_request()).await);
+        says_fine(&answer(&*provider, full_request()).await);
+        let requests = model.requests();
+        assert_eq!(requests.len(), 3, "{words}");
+        let last = requests[2].body.to_string();
+        assert_eq!(last.matches("\"call00001\"").count(), 2, "{last}");
+        assert_eq!(last.matches("\"call00002\"").count(), 2, "{last}");
+    }
+}
+
 #[tokio::test]
 async fn calls_are_told_in_words_where_they_are_refused_without_tools() {
     let model = FakeModel::scripted([]).await.unwrap();

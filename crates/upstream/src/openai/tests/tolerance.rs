@@ -88,6 +88,10 @@ fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
         ("rubbish and an error after the finish", [text("Hello"), stop(), "data: {\"error\":{\"message\":\"late\"}}\n\ndata: [1\n\n".into()].concat()),
         ("JSON in place of a stream", whole.to_string()),
         ("the same without a reason to finish", json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hello" } }] }).to_string()),
+        ("the text once more behind the end", [text("Hel"), text("lo"), stop(), text("Hello"), DONE.into()].concat()),
+        ("a blank and a late error behind the end", [text("Hello"), stop(), text(" "), "data: {\"error\":\"late\"}\n\n".into()].concat().replace("\" \"", "\"\"")),
+        ("progress beside the answer", [text("Hel"), "data: {\"status\":\"queued\",\"message\":\"soon\"}\n\ndata: {\"code\":200,\"message\":\"ok\"}\n\ndata: {\"detail\":{},\"event\":\"ping\"}\n\n".into(), text("lo"), stop()].concat()),
+        ("text in pieces beside no delta", ["data: {\"choices\":[{\"index\":0,\"text\":\"Hel\"}]}\n\n", "data: {\"choices\":[{\"index\":0,\"text\":\"lo\",\"finish_reason\":\"stop\"}]}\n\n", DONE].concat()),
         ("a text beside no delta", ["data: {\"choices\":[{\"index\":0,\"text\":\"Hello\",\"finish_reason\":\"stop\"}]}\n\n".to_owned(), DONE.into()].concat()),
         ("events parted by one line break", [text("Hel"), text("lo"), stop(), DONE.into()].concat().replace("\n\n", "\n")),
         ("a document a line", [text("Hel"), text("lo"), stop()].concat().replace("data: ", "").replace("\n\n", "\n")),
@@ -96,6 +100,37 @@ fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
     ] {
         assert_eq!(chat(&trace), Ok("Hello".to_owned()), "{what}");
     }
+}
+
+#[test]
+fn what_was_cut_off_stays_cut_off() {
+    for last in [stop(), chunk(&json!({ "content": "" }), Some("stop"))] {
+        let trace = [
+            text("Hello"),
+            chunk(&json!({}), Some("length")),
+            last,
+            DONE.into(),
+        ]
+        .concat();
+        let decoder = chat_completions::Decoder::new(Secrets::default());
+        let told = stream::decode(decoder, trace.as_bytes(), 7);
+        assert!(told.contains("is_truncated: true"), "{told}");
+    }
+}
+
+#[test]
+fn a_call_that_a_whole_message_repeats_is_made_once() {
+    let call = |id: &str| json!([{ "id": id, "type": "function", "function": { "name": "x", "arguments": "{\"n\":1}" } }]);
+    let whole = json!({ "choices": [{ "message": { "tool_calls": call("b") }, "finish_reason": "tool_calls" }] });
+    let trace = [
+        chunk(&json!({ "tool_calls": call("a") }), Some("tool_calls")),
+        format!("data: {whole}\n\n"),
+        DONE.to_owned(),
+    ]
+    .concat();
+    let decoder = chat_completions::Decoder::new(Secrets::default());
+    let told = stream::decode(decoder, trace.as_bytes(), 7);
+    assert_eq!(told.matches("ToolCall(").count(), 1, "{told}");
 }
 
 #[test]
@@ -218,6 +253,7 @@ fn an_answer_of_the_responses_api_is_whole_in_every_form_that_is_about() {
         ("`response.done` as the last event", [delta("Hello", 0), event("response.done", json!({ "response": { "status": "completed" } }))].concat()),
         ("the last deltas missing", [delta("Hel", 0), said("Hello"), completed(json!([message("Hello")]))].concat()),
         ("as the shorthand alone", json!({ "object": "response", "status": "completed", "output": [], "output_text": "Hello" }).to_string()),
+        ("thoughts as a part of their own", [event("response.content_part.done", json!({ "output_index": 0, "content_index": 0, "part": { "type": "reasoning_text", "text": "hm" } })), delta("Hello", 1), completed(json!([]))].concat()),
         ("thoughts in the text", [delta("<think>hm</think>\n\nHel", 0), delta("lo", 0), completed(json!([]))].concat()),
         ("nulls", [event("response.created", json!({ "response": null })), delta("Hello", 0), event("response.completed", json!({ "response": null }))].concat()),
         ("unnamed events", [delta("Hello", 0), completed(json!([]))].concat().replace("event: response.output_text.delta\n", "")),
