@@ -1,7 +1,7 @@
 //! JSON as servers write it that put it together by hand, or cut a text in the middle of a character.
 //!
 //! What is JSON is read as such. Only what is none is looked at again: a byte order mark, numbers that JSON does not
-//! have (`NaN`, `Infinity`), line breaks inside a text, bytes that are no UTF-8, and half a surrogate pair (`"\ud83d"`),
+//! have (`NaN`, `Infinity`) or that are too large to be read (`1e400`), line breaks inside a text, bytes that are no UTF-8, and half a surrogate pair (`"\ud83d"`),
 //! which JavaScript writes where it has cut a text inside an emoji. None of that may cost anybody the rest.
 
 use std::borrow::Cow;
@@ -50,7 +50,10 @@ fn tidied(data: &[u8]) -> Cow<'_, [u8]> {
     let is_suspect = data.iter().any(|byte| *byte < b' ')
         || NO_NUMBERS
             .iter()
-            .any(|number| memchr::memmem::find(data, number).is_some());
+            .any(|number| memchr::memmem::find(data, number).is_some())
+        || data
+            .windows(2)
+            .any(|pair| matches!(pair, [b'0'..=b'9', b'e' | b'E']));
     if !is_suspect {
         return Cow::Borrowed(data);
     }
@@ -79,12 +82,37 @@ fn tidied(data: &[u8]) -> Cow<'_, [u8]> {
                     continue;
                 }
             }
+            b'0'..=b'9' if !is_text => {
+                let (number, after) = rest.split_at(number_length(rest));
+                if is_too_large(number) {
+                    // Its sign goes with it.
+                    tidy.pop_if(|before| *before == b'-');
+                    tidy.extend_from_slice(b"null");
+                } else {
+                    tidy.extend_from_slice(number);
+                }
+                rest = after;
+                continue;
+            }
             _ => {}
         }
         tidy.push(byte);
         rest = after;
     }
     Cow::Owned(tidy)
+}
+
+/// How many bytes belong to the number that these begin with.
+fn number_length(data: &[u8]) -> usize {
+    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+    data.iter().take_while(|byte| is_of_number(byte)).count()
+}
+
+fn is_too_large(number: &[u8]) -> bool {
+    let number = std::str::from_utf8(number).ok();
+    number
+        .and_then(|number| number.parse::<f64>().ok())
+        .is_some_and(f64::is_infinite)
 }
 
 #[cfg(test)]
@@ -106,6 +134,10 @@ mod tests {
             (
                 br#"{"a":"NaN \"Infinity\" \\","b":NaN}"#,
                 json!({"a": "NaN \"Infinity\" \\", "b": null}),
+            ),
+            (
+                br#"{"a":1e400,"b":[-2.5E+999,-3e2,1e-400,7],"c":"1e400 \"1e400"}"#,
+                json!({"a": null, "b": [null, -300.0, 0.0, 7], "c": "1e400 \"1e400"}),
             ),
             (
                 b"{\"a\":\"one\ntwo\tthree\"}",

@@ -3,7 +3,7 @@
 
 use rmcp::model::RequestId;
 
-use super::message;
+use super::message::{self, Question};
 
 /// The question's number is looked for in so many bytes at either end of a line.
 const END_BYTES: usize = 256;
@@ -14,6 +14,8 @@ pub(super) struct Lines {
     line: Vec<u8>,
     /// The end of a line that is too long, once its beginning has been let go.
     end: Option<Vec<u8>>,
+    /// Whether the handshake's answer, which is the first result of all, is still to come.
+    is_handshake: bool,
 }
 
 impl Lines {
@@ -23,6 +25,7 @@ impl Lines {
             most,
             line: Vec::new(),
             end: None,
+            is_handshake: true,
         }
     }
 
@@ -36,8 +39,13 @@ impl Lines {
             let line = std::mem::take(&mut self.line);
             match self.end.take() {
                 None => {
-                    let messages = message::rewritten(&line, None);
+                    let question = Question {
+                        id: None,
+                        is_handshake: self.is_handshake,
+                    };
+                    let messages = message::rewritten(&line, &question).messages;
                     for message in &messages {
+                        self.is_handshake = self.is_handshake && !message::is_result(message);
                         passed.extend_from_slice(message);
                         passed.push(b'\n');
                     }
@@ -156,14 +164,14 @@ mod tests {
     #[test]
     fn a_message_that_is_not_as_it_should_be_is_mended() {
         let said = concat!(
-            r#"[{"id":1,"result":{"a":"x\ud83d y"}},{"jsonrpc":"2.0","id":2,"result":{},"error":null}]"#,
-            "\nstarting up\n",
             r#"{"jsonrpc":"2.0","id":3,"result":{"protocolVersion":"2025-06-18","capabilities":[]}}"#,
-            "\r\n",
+            "\r\nstarting up\n",
+            r#"[{"id":1,"result":{"a":"x\ud83d y"}},{"jsonrpc":"2.0","id":2,"result":{},"error":null}]"#,
+            "\n",
         );
         let told = passed(1_000, said, 7);
         let told: Vec<&str> = told.lines().collect();
-        let [first, second, third, fourth] = told[..] else {
+        let [fourth, third, first, second] = told[..] else {
             panic!("{told:?}")
         };
         assert_eq!(
@@ -176,6 +184,46 @@ mod tests {
             fourth.contains(r#""serverInfo":{"name":"","version":""}"#),
             "{fourth}"
         );
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_no_answer() {
+        for line in [
+            r#"{"time":1,"id":3,"error":"db slow","level":"warn"}"#,
+            r#"{"id":3,"error":["db slow"]}"#,
+            r#"{"error":"db slow"}"#,
+        ] {
+            // The library reads over it.
+            assert_eq!(passed(1_000, &format!("{line}\n"), 7), format!("{line}\n"));
+        }
+        let request = passed(
+            1_000,
+            "{\"id\":3,\"method\":\"ping\",\"result\":\"ok\"}\n",
+            7,
+        );
+        assert!(request.contains("method"), "{request}");
+        let answer = passed(
+            1_000,
+            "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"result\":{}}\n",
+            7,
+        );
+        assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
+        let refusal = passed(1_000, "{\"id\":3,\"error\":{\"message\":\"db gone\"}}\n", 7);
+        assert!(refusal.contains("\"jsonrpc\":\"2.0\""), "{refusal}");
+    }
+
+    #[test]
+    fn only_the_first_result_is_that_of_the_handshake() {
+        let told = |id| {
+            format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"protocolVersion\":\"x\",\"rows\":[1]}}}}\n"
+            )
+        };
+        let refusal = "{\"jsonrpc\":\"2.0\",\"id\":0,\"error\":{\"code\":1,\"message\":\"a\"}}\n";
+        let said = passed(1_000, &format!("{refusal}{}{}", told(1), told(2)), 7);
+        let said: Vec<&str> = said.split_inclusive('\n').collect();
+        assert!(said[1].contains("serverInfo"), "{said:?}");
+        assert_eq!(said[2], told(2));
     }
 
     proptest! {

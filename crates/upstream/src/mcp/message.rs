@@ -19,21 +19,46 @@ const SERVER_ERROR: i32 = -32000;
 /// What is said instead of a message that is too long.
 const TOO_LARGE: &str = "the result is too large to be read; ask for less at once";
 
+/// What messages may be the answer to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Question {
+    /// `None` where that is not known, or where nothing was asked.
+    pub(super) id: Option<RequestId>,
+    /// Whether it asks who the server is, and what it speaks.
+    pub(super) is_handshake: bool,
+}
+
 /// What came.
 #[derive(Debug)]
-pub(super) enum Said {
+enum Said {
     /// A message as it should be.
     Message(Box<ServerJsonRpcMessage>),
     /// Messages that had to be mended: several, where they came in one list.
-    Mended(Vec<ServerJsonRpcMessage>),
+    Mended(Vec<Mended>),
     /// No message.
     Nothing,
 }
 
-/// Reads what came in answer to the request of this id, or by itself.
-pub(super) fn read(data: &[u8], id: Option<&RequestId>) -> Said {
+#[derive(Debug)]
+struct Mended {
+    message: ServerJsonRpcMessage,
+    /// Whether it says itself what it answers, if it is an answer.
+    is_addressed: bool,
+}
+
+/// What is to be passed on as text, one for each message.
+#[derive(Debug, Default)]
+pub(super) struct Passed<'a> {
+    /// What says what it answers, or is no answer: as it came, where that is as it should be.
+    pub(super) messages: Vec<Cow<'a, [u8]>>,
+    /// What may be an answer and does not say to what, with the number of the question.
+    pub(super) unaddressed: Option<Vec<u8>>,
+}
+
+/// Reads what came in answer to a question, or by itself.
+fn read(data: &[u8], question: &Question) -> Said {
     if let Ok(message) = serde_json::from_slice::<ServerJsonRpcMessage>(data)
-        && !is_odd(&message)
+        && !is_odd(&message, data, question)
     {
         return Said::Message(Box::new(message));
     }
@@ -45,7 +70,7 @@ pub(super) fn read(data: &[u8], id: Option<&RequestId>) -> Said {
     let mended: Vec<_> = said
         .into_iter()
         .filter_map(|message| match message {
-            Value::Object(message) => acceptable(message, id),
+            Value::Object(message) => acceptable(message, question),
             _ => None,
         })
         .collect();
@@ -56,33 +81,57 @@ pub(super) fn read(data: &[u8], id: Option<&RequestId>) -> Said {
     }
 }
 
-/// The one message of an answer that can hold no more: what answers the request, where several came.
-pub(super) fn read_one(data: &[u8], id: Option<&RequestId>) -> Option<ServerJsonRpcMessage> {
-    match read(data, id) {
+/// The one message of an answer that can hold no more: what answers the question, where several came.
+pub(super) fn read_one(data: &[u8], question: &Question) -> Option<ServerJsonRpcMessage> {
+    match read(data, question) {
         Said::Message(message) => Some(*message),
         Said::Mended(mut messages) => {
-            let answers = |message: &ServerJsonRpcMessage| match message {
-                JsonRpcMessage::Response(response) => Some(&response.id) == id,
-                JsonRpcMessage::Error(refusal) => refusal.id.as_ref() == id,
+            let answers = |mended: &Mended| match &mended.message {
+                JsonRpcMessage::Response(response) => Some(&response.id) == question.id.as_ref(),
+                JsonRpcMessage::Error(refusal) => refusal.id == question.id,
                 JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => false,
             };
-            let position = messages.iter().position(answers).unwrap_or(0);
-            Some(messages.swap_remove(position))
+            let position = messages
+                .iter()
+                .position(|mended| mended.is_addressed && answers(mended))
+                .or_else(|| messages.iter().position(answers));
+            Some(messages.swap_remove(position.unwrap_or(0)).message)
         }
         Said::Nothing => None,
     }
 }
 
-/// The same as text, one for each message: as it came, where that is as it should be.
-pub(super) fn rewritten<'a>(data: &'a [u8], id: Option<&RequestId>) -> Vec<Cow<'a, [u8]>> {
-    match read(data, id) {
-        Said::Message(_) => vec![Cow::Borrowed(data)],
-        Said::Nothing => Vec::new(),
-        Said::Mended(messages) => messages
-            .iter()
-            .filter_map(|message| Some(Cow::Owned(serde_json::to_vec(message).ok()?)))
-            .collect(),
+/// Reads it as well, and gives it as text.
+pub(super) fn rewritten<'a>(data: &'a [u8], question: &Question) -> Passed<'a> {
+    let mut passed = Passed::default();
+    match read(data, question) {
+        Said::Message(_) => passed.messages.push(Cow::Borrowed(data)),
+        Said::Nothing => {}
+        Said::Mended(messages) => {
+            for mut mended in messages {
+                if let JsonRpcMessage::Error(refusal) = &mut mended.message
+                    && !mended.is_addressed
+                {
+                    refusal.id.clone_from(&question.id);
+                }
+                let Ok(text) = serde_json::to_vec(&mended.message) else {
+                    continue;
+                };
+                if mended.is_addressed {
+                    passed.messages.push(Cow::Owned(text));
+                } else {
+                    passed.unaddressed = Some(text);
+                }
+            }
+        }
     }
+    passed
+}
+
+/// Whether a message holds a result.
+pub(super) fn is_result(data: &[u8]) -> bool {
+    let message = serde_json::from_slice(data);
+    matches!(message, Ok(ServerJsonRpcMessage::Response(_)))
 }
 
 /// What is said, instead of a message that is too long, to whoever waits for the answer of this id.
@@ -91,28 +140,37 @@ pub(super) fn too_large(id: &RequestId) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
 }
 
-/// Whether it can be read, and yet not be used: a handshake that is not as it should be passes for something else.
-fn is_odd(message: &ServerJsonRpcMessage) -> bool {
-    let JsonRpcMessage::Response(response) = message else {
-        return false;
-    };
-    match &response.result {
-        ServerResult::CustomResult(result) => result.0.as_object().is_some_and(is_introduction),
-        _ => false,
+/// Whether it can be read, and yet not be used: it passes for something else.
+fn is_odd(message: &ServerJsonRpcMessage, data: &[u8], question: &Question) -> bool {
+    match message {
+        JsonRpcMessage::Response(response) => match &response.result {
+            ServerResult::CustomResult(result) if question.is_handshake => {
+                result.0.as_object().is_some_and(is_introduction)
+            }
+            _ => false,
+        },
+        JsonRpcMessage::Error(refusal) => refusal.id.is_none() || refusal.error.message.is_empty(),
+        JsonRpcMessage::Request(_) => [&b"\"result\""[..], b"\"error\""]
+            .iter()
+            .any(|field| memchr::memmem::find(data, field).is_some()),
+        JsonRpcMessage::Notification(_) => false,
     }
 }
 
 /// The message as the library takes it.
-fn acceptable(
-    mut message: Map<String, Value>,
-    id: Option<&RequestId>,
-) -> Option<ServerJsonRpcMessage> {
+fn acceptable(mut message: Map<String, Value>, question: &Question) -> Option<Mended> {
     if message.get("id").is_some_and(|id| !is_id(id)) {
         message.remove("id");
     }
-    let is_addressed = message.contains_key("jsonrpc") || message.contains_key("id");
+    let asked = question.id.as_ref().map(|id| json!(id));
+    // What a program prints may be a line of a log that happens to have the same fields.
+    let is_rpc =
+        message.contains_key("jsonrpc") || (asked.is_some() && message.get("id") == asked.as_ref());
+    let mut is_addressed = true;
     message.insert("jsonrpc".to_owned(), json!("2.0"));
-    if message.get("method").is_some_and(Value::is_string) {
+    if message.get("method").is_some_and(Value::is_string)
+        && !(is_rpc && is_answer(&message, asked.as_ref()))
+    {
         message.remove("result");
         message.remove("error");
         if !matches!(message.get("params"), Some(Value::Object(_))) {
@@ -120,29 +178,69 @@ fn acceptable(
         }
     } else {
         message.remove("method");
-        match message.remove("error") {
-            None | Some(Value::Null | Value::Bool(false)) => {
+        message.remove("params");
+        is_addressed = message.contains_key("id");
+        let has_result = message
+            .get("result")
+            .is_some_and(|result| !result.is_null());
+        let error = message.remove("error");
+        match error.filter(|error| is_said(error) && !(has_result && says_nothing(error))) {
+            // So does somebody speak who knows nothing of JSON-RPC.
+            Some(error) if !is_rpc && !error.is_object() => return None,
+            Some(error) => {
+                message.remove("result");
+                message.insert("error".to_owned(), refusal(error));
+            }
+            None => {
                 // A result that does not say whose it is belongs to what was asked.
-                if !message.contains_key("id")
-                    && let Some(id) = id
-                {
-                    message.insert("id".to_owned(), json!(id));
+                if !is_addressed && let Some(id) = asked {
+                    message.insert("id".to_owned(), id);
                 }
-                if let Some(Value::Object(result)) = message.get_mut("result")
+                if question.is_handshake
+                    && let Some(Value::Object(result)) = message.get_mut("result")
                     && is_introduction(result)
                 {
                     introduce(result);
                 }
             }
-            // So does somebody speak who knows nothing of JSON-RPC.
-            Some(error) if !is_addressed && !error.is_object() => return None,
-            Some(error) => {
-                message.remove("result");
-                message.insert("error".to_owned(), refusal(error));
-            }
         }
     }
-    serde_json::from_value(Value::Object(message)).ok()
+    let message = serde_json::from_value(Value::Object(message)).ok()?;
+    Some(Mended {
+        message,
+        is_addressed,
+    })
+}
+
+/// Whether what names a method is an answer all the same, which repeats what it answers.
+fn is_answer(message: &Map<String, Value>, asked: Option<&Value>) -> bool {
+    let is_asked = match asked {
+        Some(_) => message.get("id") == asked,
+        None => message.contains_key("id") && !message.contains_key("params"),
+    };
+    let has = |field: &str| message.get(field).is_some_and(is_said);
+    is_asked && (has("result") || has("error"))
+}
+
+/// Whether a field holds more than a word for nothing.
+fn is_said(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+/// Whether an error is one in form only, as some write it beside each result.
+fn says_nothing(error: &Value) -> bool {
+    let is_empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(entries) => entries.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(true) => false,
+    };
+    match error {
+        Value::Object(fields) => fields.values().all(is_empty),
+        other => is_empty(other),
+    }
 }
 
 fn is_id(id: &Value) -> bool {

@@ -34,6 +34,7 @@ use rmcp::{
 use url::Url;
 
 use self::{answer::Asked, events::Events};
+use super::message::Question;
 use crate::http::HttpClient;
 
 /// The code that several SDKs have for a session that is not there.
@@ -214,7 +215,7 @@ impl StreamableHttpClient for Transport {
             .send(request, session_id.as_deref(), auth_header, custom_headers)
             .await?;
         let answer = answer::read(response, &asked, &limits).await;
-        understood(answer, asked.id.as_ref(), asked.has_session)
+        understood(answer, asked.question.id.as_ref(), asked.has_session)
     }
 
     async fn delete_session(
@@ -275,7 +276,11 @@ impl StreamableHttpClient for Transport {
             .await?;
         answer::check_stream(&response)?;
         let response = response.error_for_status().map_err(unsent)?;
-        Ok(Events::of(response, max_sse_event_size, None))
+        Ok(Events::of(
+            response,
+            max_sse_event_size,
+            Question::default(),
+        ))
     }
 }
 

@@ -177,7 +177,7 @@ fn beside<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Entry<'a>> {
 /// without an output and an output without a call. Outputs follow the calls of their round, in their order
 /// where an id stands there twice.
 ///
-/// An id goes back as it came: LiteLLM keeps Gemini's signature in it, and Kimi's template says it in place of the name.
+/// An id goes back as it came: one proxy keeps Gemini's signature in it, and Kimi's template says it in place of the name.
 /// Where a server has refused the shape of one, which another provider gave, all are ours (`are_ours`): nine letters and
 /// digits, as Mistral wants them.
 fn call_ids(input: &[ModelInput], are_ours: bool) -> Vec<Option<Cow<'_, str>>> {

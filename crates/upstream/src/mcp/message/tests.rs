@@ -2,10 +2,16 @@
 
 use super::*;
 
+fn question(is_handshake: bool) -> Question {
+    Question {
+        id: Some(RequestId::Number(7)),
+        is_handshake,
+    }
+}
+
 /// What is read in answer to request 7, as the library would write it.
 fn read_as(data: &[u8]) -> Option<Value> {
-    let id = RequestId::Number(7);
-    let message = read_one(data, Some(&id))?;
+    let message = read_one(data, &question(false))?;
     Some(serde_json::to_value(message).unwrap())
 }
 
@@ -30,6 +36,16 @@ fn an_answer_is_read_in_whatever_it_is_wrapped() {
         json!([right]),
         json!([notification, { "id": 8, "result": {} }, right]),
         json!([3, null, { "id": 7, "result": result }]),
+        json!([{ "result": "alive" }, right]),
+        // What it answers is repeated.
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "method": "tools/call" }),
+        json!({ "id": 7, "result": result, "method": "tools/call", "params": { "name": "s" } }),
+        // An error that says nothing.
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": {} }),
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": "" }),
+        json!({ "id": 7, "result": result, "error": "" }),
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": { "code": 0, "message": "" } }),
+        json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": { "code": 0, "message": "", "data": null } }),
     ] {
         assert_eq!(told(&answer), Some(right.clone()), "{answer}");
     }
@@ -69,6 +85,19 @@ fn an_error_is_one_whatever_its_code_and_its_words_are() {
             assert_eq!(told["error"]["message"], message, "{answer}");
         }
     }
+    // Where there is no result beside it, one that says nothing is one as well, and so is one that repeats the method.
+    for answer in [
+        json!({ "jsonrpc": "2.0", "id": 7, "error": {} }),
+        json!({ "jsonrpc": "2.0", "id": 7, "error": "", "result": null }),
+        json!({ "jsonrpc": "2.0", "id": 7, "error": { "code": 0, "message": "" } }),
+        json!({ "jsonrpc": "2.0", "id": 7, "error": { "code": 3, "message": "a" }, "method": "tools/call" }),
+    ] {
+        assert!(told(&answer).unwrap()["error"].is_object(), "{answer}");
+    }
+    assert_eq!(
+        told(&json!({ "id": 7, "error": "a" })).unwrap()["error"]["message"],
+        "a"
+    );
     let answer = json!({ "id": 7, "error": { "message": "a", "data": [1] } });
     assert_eq!(told(&answer).unwrap()["error"]["data"], json!([1]));
 }
@@ -79,6 +108,15 @@ fn what_a_server_asks_or_says_by_itself_is_read_as_well() {
         (
             json!({ "id": 1, "method": "ping", "params": null }),
             json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ),
+        (
+            // Another question than ours.
+            json!({ "id": 1, "method": "ping", "result": {}, "error": {} }),
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" }),
+        ),
+        (
+            json!({ "id": 7, "method": "ping", "result": null }),
+            json!({ "jsonrpc": "2.0", "id": 7, "method": "ping" }),
         ),
         (
             json!({ "id": null, "method": "notifications/tools/list_changed", "params": [] }),
@@ -104,7 +142,11 @@ fn what_is_no_message_is_none() {
         "<html>",
     ] {
         assert!(read_as(data.as_bytes()).is_none(), "{data}");
-        assert!(rewritten(data.as_bytes(), None).is_empty(), "{data}");
+        let passed = rewritten(data.as_bytes(), &Question::default());
+        assert!(
+            passed.messages.is_empty() && passed.unaddressed.is_none(),
+            "{data}"
+        );
     }
 }
 
@@ -112,7 +154,7 @@ fn what_is_no_message_is_none() {
 fn introduced(result: &Value) -> (String, String, Value) {
     let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result });
     let data = answer.to_string();
-    let message = read_one(data.as_bytes(), Some(&RequestId::Number(7))).unwrap();
+    let message = read_one(data.as_bytes(), &question(true)).unwrap();
     let JsonRpcMessage::Response(response) = message else {
         panic!("{answer}")
     };
@@ -194,18 +236,56 @@ fn a_handshake_is_read_however_little_it_says() {
 fn a_server_that_knows_no_handshake_may_say_as_little() {
     let result = json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": true } });
     let answer = json!({ "jsonrpc": "2.0", "id": 7, "result": result }).to_string();
-    let Some(JsonRpcMessage::Response(response)) = read_one(answer.as_bytes(), None) else {
+    let Some(JsonRpcMessage::Response(response)) = read_one(answer.as_bytes(), &question(true))
+    else {
         panic!()
     };
     assert!(matches!(response.result, ServerResult::DiscoverResult(_)));
 }
 
 #[test]
+fn only_what_answers_a_handshake_is_made_one() {
+    for result in [
+        json!({ "serverInfo": { "name": "db" }, "capabilities": { "cpu": 4 }, "rows": [1] }),
+        json!({ "protocolVersion": "x", "temperature": 5 }),
+        json!({ "supportedVersions": ["a"], "rows": [1] }),
+    ] {
+        for version in [json!("2.0"), json!(2)] {
+            let answer = json!({ "jsonrpc": version, "id": 7, "result": result });
+            let told = told(&answer).unwrap();
+            assert_eq!(told["result"], result, "{answer}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_say_what_it_answers_is_passed_on_apart() {
+    for (data, expected) in [
+        (
+            r#"{"result":"alive"}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":"alive"}"#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"a"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"a"}}"#,
+        ),
+    ] {
+        let passed = rewritten(data.as_bytes(), &question(false));
+        assert!(passed.messages.is_empty(), "{data}");
+        let told = String::from_utf8(passed.unaddressed.unwrap()).unwrap();
+        assert_eq!(told, expected);
+    }
+    // A single answer is not said to be of the request: what it is about, the session knows.
+    let answer = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 1, "message": "a" } });
+    assert_eq!(told(&answer).unwrap().get("id"), None);
+}
+
+#[test]
 fn what_is_as_it_should_be_is_passed_on_as_it_came() {
     let data = br#"{ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "x": "y" } }"#;
-    assert_eq!(rewritten(data, None), [&data[..]]);
+    assert_eq!(rewritten(data, &question(false)).messages, [&data[..]]);
     let list = br#"[{"id":7,"result":{}},{"method":"notifications/tools/list_changed"}]"#;
-    let written = rewritten(list, None);
+    let written = rewritten(list, &question(false)).messages;
     let written: Vec<&str> = written
         .iter()
         .map(|message| std::str::from_utf8(message).unwrap())

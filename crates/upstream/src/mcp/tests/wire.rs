@@ -297,6 +297,100 @@ async fn results_of_any_shape_are_read() {
 }
 
 #[tokio::test]
+async fn what_is_beside_a_result_does_not_take_its_place() {
+    for (beside, value) in [
+        ("method", json!("tools/call")),
+        ("error", json!({})),
+        ("error", json!("")),
+        ("error", json!({ "code": 0, "message": "" })),
+    ] {
+        let shown = value.clone();
+        let server = Raw::calling(Some("application/json"), move |id| {
+            let mut answer = json!({ "jsonrpc": "2.0", "id": id, "result": ok() });
+            answer[beside] = value.clone();
+            answer.to_string().into()
+        })
+        .await;
+        let told = server.called().await;
+        assert_eq!(told, ("ok".to_owned(), false), "{beside}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_looks_like_a_handshake_is_told_as_it_is() {
+    for result in [
+        json!({ "serverInfo": { "name": "db", "up": true }, "capabilities": { "cpu": 4 }, "rows": [1, 2] }),
+        json!({ "protocolVersion": "x", "temperature": 5 }),
+        json!({ "supportedVersions": ["a"], "rows": [1] }),
+    ] {
+        for kind in ["application/json", "text/event-stream"] {
+            let answer = result.clone();
+            let server = Raw::calling(Some(kind), move |id| {
+                let answer = json!({ "jsonrpc": "2.0", "id": id, "result": answer }).to_string();
+                let is_stream = kind == "text/event-stream";
+                let event = if is_stream {
+                    format!("data: {answer}\n\n")
+                } else {
+                    answer
+                };
+                event.into()
+            })
+            .await;
+            let (output, is_error) = server.called().await;
+            assert!(!is_error, "{output}");
+            let told: Value = serde_json::from_str(&output).unwrap();
+            assert_eq!(told, result, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_says_by_the_way_is_not_the_answer() {
+    let note = |length: usize| {
+        let params = json!({ "level": "info", "data": "x".repeat(length) });
+        json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }).to_string()
+    };
+    let answered = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": ok() }).to_string();
+    let ways = [
+        ("a sign of life", "data: {\"result\":\"alive\"}".to_owned()),
+        (
+            "an error of nothing",
+            "data: {\"id\":null,\"error\":{\"code\":0,\"message\":\"note\"}}".to_owned(),
+        ),
+        (
+            "a whole error of nothing",
+            "data: {\"jsonrpc\":\"2.0\",\"error\":{\"code\":0,\"message\":\"note\"}}".to_owned(),
+        ),
+        ("a long note", format!("data: {}", note(9 << 20))),
+        ("a long comment", format!(": {}", "x".repeat(9 << 20))),
+    ];
+    for (way, before) in ways {
+        let server = Raw::calling(Some("text/event-stream"), move |id| {
+            format!("{before}\n\ndata: {}\n\n", answered(id)).into()
+        })
+        .await;
+        assert_eq!(server.called().await, ("ok".to_owned(), false), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_says_to_nobody_is_the_answer_where_it_says_nothing_else() {
+    for (said, expected) in [
+        (json!({ "result": ok() }), "ok"),
+        (
+            json!({ "jsonrpc": "2.0", "id": null, "error": { "code": 1, "message": "it is broken" } }),
+            "The tool failed: it is broken",
+        ),
+    ] {
+        let server = Raw::calling(Some("text/event-stream"), move |_| {
+            format!(": hello\n\ndata: {said}\n\n").into()
+        })
+        .await;
+        assert_eq!(server.called().await.0, expected);
+    }
+}
+
+#[tokio::test]
 async fn an_error_is_told_whatever_is_around_it() {
     for (status, error) in [
         (

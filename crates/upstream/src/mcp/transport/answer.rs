@@ -11,7 +11,7 @@ use reqwest::{
 };
 use rmcp::{
     model::{
-        ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
+        ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage,
         ServerJsonRpcMessage,
     },
     transport::{
@@ -26,13 +26,13 @@ use rmcp::{
 use super::{Answer, Events, TransportError, Unsent};
 use crate::{
     http::{BodyError, read_body, read_prefix},
-    mcp::message,
+    mcp::message::{self, Question},
 };
 
 /// What an answer is the answer to.
 pub(super) struct Asked {
-    /// `None` for what is not answered.
-    pub(super) id: Option<RequestId>,
+    /// Without an id for what is not answered.
+    pub(super) question: Question,
     pub(super) has_session: bool,
     /// Whether it is the question which revision the server speaks.
     is_probe: bool,
@@ -40,15 +40,21 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new(message: &ClientJsonRpcMessage, has_session: bool) -> Self {
-        let (id, is_probe) = match message {
-            JsonRpcMessage::Request(request) => (
-                Some(request.id.clone()),
-                matches!(request.request, ClientRequest::DiscoverRequest(_)),
-            ),
-            _ => (None, false),
+        let (question, is_probe) = match message {
+            JsonRpcMessage::Request(request) => {
+                let is_probe = matches!(request.request, ClientRequest::DiscoverRequest(_));
+                let is_handshake =
+                    is_probe || matches!(request.request, ClientRequest::InitializeRequest(_));
+                let question = Question {
+                    id: Some(request.id.clone()),
+                    is_handshake,
+                };
+                (question, is_probe)
+            }
+            _ => (Question::default(), false),
         };
         Self {
-            id,
+            question,
             has_session,
             is_probe,
         }
@@ -103,10 +109,10 @@ pub(super) async fn read(
     let session = session.and_then(|id| id.to_str().ok()).map(str::to_owned);
     let kind = kind(&response);
     if kind == Kind::Events {
-        let events = Events::of(response, limits.max_sse_event_size, asked.id.clone());
+        let events = Events::of(response, limits.max_sse_event_size, asked.question.clone());
         return Ok(StreamableHttpPostResponse::Sse(events, session));
     }
-    let is_awaited = asked.id.is_some();
+    let is_awaited = asked.question.id.is_some();
     if !is_awaited && kind != Kind::Json {
         return Ok(StreamableHttpPostResponse::Accepted);
     }
@@ -115,7 +121,7 @@ pub(super) async fn read(
         return Err(unexpected);
     }
     let body = bounded(response, limits.max_json_response_size).await?;
-    match message::read_one(&body, asked.id.as_ref()) {
+    match message::read_one(&body, &asked.question) {
         Some(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
         None if !is_awaited => Ok(StreamableHttpPostResponse::Accepted),
         None if kind == Kind::Unsaid => Err(unexpected),
@@ -151,7 +157,7 @@ async fn refused(
     };
     // Many say in JSON of another form that there is nothing at this path; then the status says more.
     let is_rpc = may_be_message && memchr::memmem::find(&body, b"\"jsonrpc\"").is_some();
-    let refusal = match message::read_one(&body, asked.id.as_ref()) {
+    let refusal = match message::read_one(&body, &asked.question) {
         Some(ServerJsonRpcMessage::Error(refusal)) if is_rpc => Some(refusal),
         _ => None,
     };
@@ -162,7 +168,7 @@ async fn refused(
             || ErrorData::new(ErrorCode::INVALID_REQUEST, status.to_string(), None),
             |refusal| refusal.error,
         );
-        let refusal = ServerJsonRpcMessage::error(error, asked.id.clone());
+        let refusal = ServerJsonRpcMessage::error(error, asked.question.id.clone());
         return Ok(StreamableHttpPostResponse::Json(refusal, None));
     }
     if let Some(refusal) = refusal {

@@ -2,18 +2,23 @@
 //!
 //! The format is the WHATWG HTML standard's section 9.2.6, like [`crate::sse`]'s; here the ids of events and how long to
 //! wait before asking again are wanted, too, and an event that is too long costs itself and not the stream.
+//!
+//! The library takes the first answer of a stream for the one that it waits for. So what may be one and does not say so,
+//! a sign of life for example, is kept until the stream ends without another.
 
 use std::{collections::VecDeque, pin::Pin};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use reqwest::Response;
-use rmcp::{
-    model::RequestId,
-    transport::{common::client_side_sse::BoxedSseResponse, streamable_http_client::SseError},
+use rmcp::transport::{
+    common::client_side_sse::BoxedSseResponse, streamable_http_client::SseError,
 };
 
-use crate::{mcp::message, sse::BYTE_ORDER_MARK};
+use crate::{
+    mcp::message::{self, Question},
+    sse::BYTE_ORDER_MARK,
+};
 
 /// An event as the library has it.
 type Item = <BoxedSseResponse as Stream>::Item;
@@ -23,20 +28,33 @@ type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 pub(super) struct Events {
     body: Body,
     lines: Lines,
-    /// Which request it answers.
-    id: Option<RequestId>,
+    /// What it answers.
+    question: Question,
     ready: VecDeque<Item>,
+    /// What is said where the stream ends without an answer.
+    kept: Option<Kept>,
+    /// Whether the rest of it can be asked for again.
+    is_resumable: bool,
     is_over: bool,
+}
+
+/// What may be the answer.
+enum Kept {
+    /// What does not say what it answers.
+    Unaddressed(String),
+    TooLong,
 }
 
 impl Events {
     /// The events of a body, each of at most `most` bytes.
-    pub(super) fn of(response: Response, most: usize, id: Option<RequestId>) -> BoxedSseResponse {
+    pub(super) fn of(response: Response, most: usize, question: Question) -> BoxedSseResponse {
         let events = Self {
             body: Box::pin(response.bytes_stream()),
             lines: Lines::new(most),
-            id,
+            question,
             ready: VecDeque::new(),
+            kept: None,
+            is_resumable: false,
             is_over: false,
         };
         let next = |mut events: Self| async { Some((events.next().await?, events)) };
@@ -52,11 +70,12 @@ impl Events {
                 return None;
             }
             let mut found = Vec::new();
+            let mut broken = None;
             match self.body.next().await {
                 Some(Ok(piece)) => self.lines.feed(&piece, &mut found),
                 Some(Err(error)) => {
                     self.is_over = true;
-                    return Some(Err(SseError::Body(error.into())));
+                    broken = Some(error);
                 }
                 // The last event may lack its empty line.
                 None => {
@@ -67,33 +86,62 @@ impl Events {
             for event in &found {
                 self.pass_on(event);
             }
+            if !self.is_over {
+                continue;
+            }
+            if let Some(message) = self.last_resort() {
+                self.ready.push_back(item(Some(message), &Event::default()));
+            } else if let Some(error) = broken {
+                return Some(Err(SseError::Body(error.into())));
+            }
+        }
+    }
+
+    /// What answers where the stream has ended and nothing else did.
+    fn last_resort(&mut self) -> Option<String> {
+        match self.kept.take()? {
+            Kept::TooLong => self.question.id.as_ref().map(message::too_large),
+            // The answer may be in the rest.
+            Kept::Unaddressed(_) if self.is_resumable => None,
+            Kept::Unaddressed(message) => Some(message),
         }
     }
 
     fn pass_on(&mut self, event: &Event) {
         let is_message = matches!(&*event.name, b"" | b"message");
-        let mut messages: Vec<Option<String>> = match (&event.data, &self.id) {
-            (Data::TooLong, Some(id)) => vec![Some(message::too_large(id))],
-            (Data::Bytes(data), id) if is_message => message::rewritten(data, id.as_ref())
-                .iter()
-                .map(|text| Some(String::from_utf8_lossy(text).into_owned()))
-                .collect(),
-            _ => Vec::new(),
-        };
+        let mut messages = Vec::new();
+        match &event.data {
+            Data::Bytes(data) if is_message => {
+                let passed = message::rewritten(data, &self.question);
+                let text = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+                messages.extend(passed.messages.iter().map(|message| Some(text(message))));
+                if let Some(message) = &passed.unaddressed {
+                    self.kept = Some(Kept::Unaddressed(text(message)));
+                }
+            }
+            // It may have been anything; only the end of the stream shows that it was the answer.
+            Data::TooLong if is_message => self.kept = Some(Kept::TooLong),
+            Data::None | Data::Bytes(_) | Data::TooLong => {}
+        }
+        self.is_resumable |= event.id.is_some();
         if messages.is_empty() {
             // What it says of the stream counts all the same.
             messages.push(None);
         }
-        for message in messages {
-            let mut item: Item = Ok(blank());
-            if let Ok(told) = &mut item {
-                told.data = message;
-                told.id.clone_from(&event.id);
-                told.retry = event.retry;
-            }
-            self.ready.push_back(item);
-        }
+        let items = messages.into_iter().map(|message| item(message, event));
+        self.ready.extend(items);
     }
+}
+
+/// An event as the library has it.
+fn item(message: Option<String>, event: &Event) -> Item {
+    let mut item: Item = Ok(blank());
+    if let Ok(told) = &mut item {
+        told.data = message;
+        told.id.clone_from(&event.id);
+        told.retry = event.retry;
+    }
+    item
 }
 
 /// An event that says nothing. The library does not export its type, so that it is named by what it is used for.
@@ -166,7 +214,8 @@ impl Lines {
 
     /// Keeps a part of a line, where there is room for it.
     fn grow(&mut self, part: &[u8]) {
-        if self.event.data == Data::TooLong {
+        let is_comment = self.line.first().or(part.first()) == Some(&b':');
+        if is_comment || self.event.data == Data::TooLong {
             // Whether a line is empty is still of interest: that ends the event.
             if self.line.is_empty() {
                 self.line
@@ -301,6 +350,79 @@ mod tests {
         // A comment is nothing that is kept, however many there are.
         let text = format!("{}data: b\n\n", ": still there\n".repeat(50));
         assert_eq!(events(100, text.as_bytes(), 7), [event("", "b")]);
+        // Nor is a long one.
+        for size in [1, 7, 1_000] {
+            let text = format!(": {long}\ndata: b\n:{long}\r\n\r\n: {long}\n\ndata: c\n\n");
+            let found = events(100, text.as_bytes(), size);
+            assert_eq!(found, [event("", "b"), event("", "c")], "{size}");
+        }
+    }
+
+    /// What the library is told of a stream with these pieces, the last of which may be a break.
+    async fn told(pieces: &[&str], is_broken: bool) -> Vec<String> {
+        let pieces = pieces.iter().map(|piece| Ok((*piece).to_owned()));
+        let mut pieces: Vec<std::io::Result<String>> = pieces.collect();
+        if is_broken {
+            pieces.push(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        let body = reqwest::Body::wrap_stream(stream::iter(pieces));
+        let response = Response::from(axum::http::Response::new(body));
+        let question = Question {
+            id: Some(rmcp::model::RequestId::Number(7)),
+            is_handshake: false,
+        };
+        let items = Events::of(response, 200, question)
+            .collect::<Vec<_>>()
+            .await;
+        let items = items.into_iter();
+        let told = items.map(|item| item.map_or(Some("broken".to_owned()), |item| item.data));
+        told.flatten().collect()
+    }
+
+    #[tokio::test]
+    async fn what_may_be_the_answer_is_it_where_the_stream_ends_without_another() {
+        let right = r#"{"jsonrpc":"2.0","id":7,"result":{"a":1}}"#;
+        let alive = "data: {\"result\":\"alive\"}\n\n";
+        let broken = "data: {\"id\":null,\"error\":{\"code\":1,\"message\":\"a\"}}\n\n";
+        let long = format!("data: {}\n\n", "x".repeat(300));
+        let answer = format!("data: {right}\n\n");
+        for (said, is_broken, expected) in [
+            // It stays the last thing, so that what comes before it is read.
+            (
+                vec![alive, broken, &long, &answer],
+                false,
+                vec![right, "too large"],
+            ),
+            (
+                vec![alive],
+                false,
+                vec![r#"{"jsonrpc":"2.0","id":7,"result":"alive"}"#],
+            ),
+            (
+                vec![alive],
+                true,
+                vec![r#"{"jsonrpc":"2.0","id":7,"result":"alive"}"#],
+            ),
+            (
+                vec![alive, broken],
+                false,
+                vec![r#""id":7,"error":{"code":1,"message":"a"}"#],
+            ),
+            (vec![alive, &long], false, vec!["too large"]),
+            (vec![&long, alive], false, vec!["alive"]),
+            (vec!["event: ping\n", &long], false, vec![]),
+            // The rest may still come.
+            (vec!["id: 1\n", alive], false, vec![]),
+            (vec!["id: 1\n", alive], true, vec!["broken"]),
+            (vec![], true, vec!["broken"]),
+        ] {
+            let told = told(&said, is_broken).await;
+            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            assert_eq!(told.len(), expected.len(), "{told:?}, not {expected:?}");
+            for (told, expected) in told.iter().zip(expected) {
+                assert!(told.contains(expected), "{told}, not {expected}");
+            }
+        }
     }
 
     proptest! {
