@@ -121,7 +121,6 @@ async def endless_head(call, out):
     (elsewhere, REFUSED, "307 Temporary Redirect"),
     (empty, SILENT, "said nothing"),
     (nonsense, SILENT, "no event that is known"),
-    (not_utf8, SILENT, "no event that is known"),
     (huge, BROKEN, "the agent's answer could not be read"),
     (long, TOO_LONG, "longer than it may"),
     (packed_somehow, SILENT, "said nothing"),
@@ -143,6 +142,12 @@ async def test_a_person_reads_words_and_the_operator_a_line(stack, agent, behave
         await out.answer(done("Fine."))
     agent.behave = fine
     assert said(await person.say("Again", thread_of(events))) == ["Fine."]
+
+
+async def test_bytes_that_are_no_text_cost_nobody_the_rest(stack, agent):
+    agent.behave = not_utf8
+    [answer] = said(await stack.person().say("Hi"))
+    assert answer.strip("\ufffd") == "" and answer != "", answer
 
 
 async def test_a_packed_answer_is_unpacked(stack, agent):
