@@ -389,6 +389,11 @@ impl Decode for Decoder {
             let text = choice.delta.content.into_owned();
             self.reader.forget();
             self.has_begun |= !text.is_empty();
+            if self.finish.is_none() && self.said_in == Some(Field::Delta) {
+                self.said.push_str(&text);
+                self.text.push(text, events);
+                return Ok(());
+            }
             let before = self.heard;
             self.say(text, Field::Delta, events);
             self.is_going_on |= self.finish.is_some() && self.heard != before;

@@ -303,14 +303,14 @@ where
 
 /// Gives the decoder an event, or each of its lines: some servers part their events by one line break, or send a document
 /// a line.
+#[inline]
 fn tell<D: Decode>(
     decoder: &mut D,
     event: Event<'_>,
     events: &mut Events,
 ) -> Result<(), ModelError> {
-    let is_one = memchr::memchr(b'\n', event.data.trim_ascii()).is_none()
-        || serde_json::from_slice::<IgnoredAny>(event.data).is_ok();
-    if is_one {
+    let has_lines = memchr::memchr(b'\n', event.data.trim_ascii_end()).is_some();
+    if !has_lines || serde_json::from_slice::<IgnoredAny>(event.data).is_ok() {
         return decoder.event(event, events);
     }
     for line in event.data.split(|byte| *byte == b'\n') {

@@ -109,7 +109,7 @@ impl Splitter {
                 is_line_start,
             } => {
                 // Nearly every piece has nothing of it.
-                if waiting.is_empty() && !text.contains('<') {
+                if waiting.is_empty() && memchr::memchr(b'<', text.as_bytes()).is_none() {
                     return tell_text(text, is_line_start, events);
                 }
                 waiting.push_str(&text);
