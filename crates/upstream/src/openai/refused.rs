@@ -549,10 +549,10 @@ fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = usize> {
 /// The place of the tool that a refusal is about: `tools[3]`, `tools.3`, `["body","tools",3]`.
 fn index(words: &str) -> Option<usize> {
     // Gemini has one tool, in which all functions are.
-    let places = words
+    let mut places = words
         .match_indices("function_declarations")
         .chain(words.match_indices("tools"));
-    let mut places = places.filter_map(|(start, name)| {
+    places.find_map(|(start, name)| {
         let rest = words.get(start + name.len()..)?;
         let digits = rest.find(|mark: char| mark.is_ascii_digit())?;
         let between = rest.get(..digits)?;
@@ -565,8 +565,7 @@ fn index(words: &str) -> Option<usize> {
             .take_while(char::is_ascii_digit)
             .collect();
         number.parse().ok()
-    });
-    places.next()
+    })
 }
 
 fn fingerprint(tool: &ToolSpec) -> u64 {

@@ -303,7 +303,6 @@ where
 
 /// Gives the decoder an event, or each of its lines: some servers part their events by one line break, or send a document
 /// a line.
-#[inline]
 fn tell<D: Decode>(
     decoder: &mut D,
     event: Event<'_>,

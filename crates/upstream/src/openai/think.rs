@@ -95,13 +95,8 @@ impl Splitter {
                     tell_reasoning(reasoning, events);
                     self.push(rest, events);
                 } else {
-                    let kept = (1..end.len())
-                        .rev()
-                        .filter(|length| end.is_char_boundary(*length))
-                        .find(|length| ends(waiting, end.get(..*length).unwrap_or_default()))
-                        .unwrap_or(0);
-                    let tail = waiting.split_off(waiting.len() - kept);
-                    tell_reasoning(std::mem::replace(waiting, tail), events);
+                    let text = split_begun(waiting, &[*end]);
+                    tell_reasoning(text, events);
                 }
             }
             State::Unsure {
@@ -132,17 +127,7 @@ impl Splitter {
                     self.0 = behind();
                     self.push(rest, events);
                 } else {
-                    let may_begin = |tag: &str, length| {
-                        tag.get(..length).is_some_and(|begun| ends(waiting, begun))
-                    };
-                    let kept = (1..LONE_END.len())
-                        .rev()
-                        .find(|length| {
-                            may_begin(LONE_END, *length) || may_begin("<think>", *length)
-                        })
-                        .unwrap_or(0);
-                    let tail = waiting.split_off(waiting.len() - kept);
-                    let text = std::mem::replace(waiting, tail);
+                    let text = split_begun(waiting, &[LONE_END, "<think>"]);
                     tell_text(text, is_line_start, events);
                 }
             }
@@ -199,6 +184,17 @@ fn begins(text: &str, start: &str) -> bool {
 
 fn is_same(text: &[u8], tag: &[u8]) -> bool {
     text == tag || (!tag.starts_with(b"[") && text.eq_ignore_ascii_case(tag))
+}
+
+/// Takes the text out of `waiting`, and leaves there what may be the beginning of one of these tags.
+fn split_begun(waiting: &mut String, tags: &[&str]) -> String {
+    let begun = |tag: &str| {
+        let mut lengths = (1..tag.len()).rev();
+        lengths.find(|length| tag.get(..*length).is_some_and(|begun| ends(waiting, begun)))
+    };
+    let kept = tags.iter().filter_map(|tag| begun(tag)).max().unwrap_or(0);
+    let tail = waiting.split_off(waiting.len() - kept);
+    std::mem::replace(waiting, tail)
 }
 
 /// Whether `text` ends with `end`, whatever their case.
