@@ -110,17 +110,15 @@ pub(super) struct Decoder {
     /// Fingerprints of the pictures that have come; of all that are none, one.
     pictures: Vec<Option<u64>>,
     has_begun: bool,
-    /// The text so far, and in which field it came: what comes in another one repeats it.
+    /// The text so far.
     said: String,
+    /// The field in which the answer comes, once there is something of it: what comes in another one repeats it.
     said_in: Option<Field>,
-    has_drawn: bool,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
     finish: Option<Finish>,
     /// Whether more of the answer has come behind a reason to finish. Such a server says one with each chunk, or before
     /// its calls, so that only the end of the stream is an end.
     is_going_on: bool,
-    /// How many pieces of the answer have come: of text, thoughts, pictures and calls.
-    heard: u64,
     usage: Option<Usage>,
 }
 
@@ -155,10 +153,8 @@ impl Decoder {
             has_begun: false,
             said: String::new(),
             said_in: None,
-            has_drawn: false,
             finish: None,
             is_going_on: false,
-            heard: 0,
             usage: None,
         }
     }
@@ -166,15 +162,13 @@ impl Decoder {
     /// One entry of `choices`: a `delta`, or the whole `message` from a server that does not stream.
     fn choice(&mut self, choice: &mut Value, events: &mut Events) -> Result<(), ModelError> {
         let reason = lenient::text(&choice["finish_reason"]).into_owned();
-        let is_delta = choice["delta"].is_object();
-        let is_message = !is_delta && choice["message"].is_object();
-        let field = match choice {
-            _ if is_delta => Field::Delta,
-            Value::Object(fields) if fields.get("message").is_some_and(Value::is_object) => {
-                Field::Message
-            }
+        let field = if choice["delta"].is_object() {
+            Field::Delta
+        } else if choice["message"].is_object() {
+            Field::Message
+        } else {
             // As the API before this one had it.
-            _ => Field::Text,
+            Field::Text
         };
         // Servers that stream may repeat the whole message at the end.
         let is_repeated = match self.said_in {
@@ -182,7 +176,7 @@ impl Decoder {
             None => field == Field::Message && !self.calls.is_empty(),
         };
         if let Some(value) = choice.get_mut(field.name())
-            && (is_delta || !is_repeated)
+            && (field == Field::Delta || !is_repeated)
         {
             if field == Field::Text {
                 let text = lenient::take_text(value);
@@ -193,7 +187,9 @@ impl Decoder {
         }
         match finish::of(&reason) {
             // A whole message needs no word that it is over.
-            None if is_message && self.finish.is_none() => self.finish = Some(Finish::Whole),
+            None if field == Field::Message => {
+                self.finish.get_or_insert(Finish::Whole);
+            }
             None => {}
             // What was cut off stays cut off, whatever is said after it.
             Some(Ok(_)) if self.finish == Some(Finish::Truncated) => {}
@@ -240,7 +236,7 @@ impl Decoder {
         // Models that draw while they speak (Gemini and others behind OpenRouter).
         for image in lenient::list(&part["images"]) {
             // What is drawn is an answer, which a whole message at the end only repeats.
-            self.has_drawn = true;
+            self.said_in.get_or_insert(field);
             // An address of another server is not asked: it would learn who sees the picture, and when.
             let image = pictures::read(&image["image_url"]["url"], false);
             let fingerprint = image.as_ref().map(|image| {
@@ -250,7 +246,7 @@ impl Decoder {
             });
             // Some tell all pictures so far with each new one.
             if self.pictures.len() < MAX_PICTURES && !self.pictures.contains(&fingerprint) {
-                self.heard += 1;
+                self.go_on();
                 self.pictures.push(fingerprint);
                 events.push_back(ModelEvent::Builtin(BuiltinEvent {
                     id: format!("image_{}", self.pictures.len()),
@@ -264,12 +260,12 @@ impl Decoder {
             calls => lenient::list(calls),
         };
         for call in calls {
-            self.heard += 1;
+            self.go_on();
             self.calls.push(call)?;
         }
         // As it was before there were several.
         if calls.is_empty() && part["function_call"].is_object() {
-            self.heard += 1;
+            self.go_on();
             let call = json!({ "index": 0, "function": part["function_call"] });
             self.calls.push(&call)?;
         }
@@ -282,15 +278,16 @@ impl Decoder {
             return;
         }
         if !text.trim().is_empty() {
-            self.heard += 1;
+            self.go_on();
         }
         self.said.push_str(&text);
         self.said_in = Some(field);
         self.text.push(text, events);
     }
 
-    fn has_said(&self) -> bool {
-        !self.said.is_empty() || self.has_drawn
+    /// There is more of the answer.
+    fn go_on(&mut self) {
+        self.is_going_on |= self.finish.is_some();
     }
 
     /// The error that a chunk is, wherever it says so.
@@ -394,9 +391,7 @@ impl Decode for Decoder {
                 self.text.push(text, events);
                 return Ok(());
             }
-            let before = self.heard;
             self.say(text, Field::Delta, events);
-            self.is_going_on |= self.finish.is_some() && self.heard != before;
             return Ok(());
         }
         if data.starts_with(b"[DONE]") {
@@ -419,7 +414,6 @@ impl Decode for Decoder {
         let Some(choices) = chunk.get_mut("choices").and_then(Value::as_array_mut) else {
             return Ok(());
         };
-        let (before, had_finish) = (self.heard, self.finish.is_some());
         // One answer was asked for; others are not ours to mix in.
         for choice in choices
             .iter_mut()
@@ -427,9 +421,8 @@ impl Decode for Decoder {
         {
             self.choice(choice, events)?;
         }
-        self.is_going_on |= had_finish && self.heard != before;
         // A chunk that only says whose answer it is says nothing of it.
-        self.has_begun |= self.has_said()
+        self.has_begun |= self.said_in.is_some()
             || self.finish.is_some()
             || !self.calls.is_empty()
             || !events.is_empty();

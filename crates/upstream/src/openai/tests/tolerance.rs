@@ -119,6 +119,22 @@ fn what_was_cut_off_stays_cut_off() {
 }
 
 #[test]
+fn a_drawing_that_a_whole_message_repeats_is_told_once() {
+    let image = json!([{ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw0KGgo=" } }]);
+    let whole = json!({ "choices": [{ "message": { "content": "Drawn.", "images": image }, "finish_reason": "stop" }] });
+    let trace = [
+        chunk(&json!({ "images": image }), None),
+        format!("data: {whole}\n\n"),
+        DONE.to_owned(),
+    ]
+    .concat();
+    let decoder = chat_completions::Decoder::new(Secrets::default());
+    let told = stream::decode(decoder, trace.as_bytes(), 7);
+    assert_eq!(told.matches("ImageGeneration").count(), 1, "{told}");
+    assert!(!told.contains("Drawn."), "{told}");
+}
+
+#[test]
 fn a_call_that_a_whole_message_repeats_is_made_once() {
     let call = |id: &str| json!([{ "id": id, "type": "function", "function": { "name": "x", "arguments": "{\"n\":1}" } }]);
     let whole = json!({ "choices": [{ "message": { "tool_calls": call("b") }, "finish_reason": "tool_calls" }] });
