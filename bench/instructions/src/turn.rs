@@ -27,8 +27,13 @@ use upstream::{ChatCompletions, ProviderConfig};
 
 const TOKENS: u32 = 200;
 
-/// Plays the turn from request body to frames.
+/// Plays the turn from request body to frames, in a task, as a connection does: what a runtime blocks on is polled last,
+/// and would now and then read nothing before the answer is whole.
 pub(crate) async fn run(iterations: u32) -> Result<()> {
+    tokio::spawn(turns(iterations)).await?
+}
+
+async fn turns(iterations: u32) -> Result<()> {
     let engine = engine(serve(answer()).await?).await?;
     let request = json!({"type": "threads.create", "params": {"input": {
         "content": [{"type": "input_text", "text": "hello"}],

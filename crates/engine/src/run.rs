@@ -257,6 +257,9 @@ impl Running {
     /// Saves, after what was said before is out and what was being saved is.
     async fn save(&mut self, change: Change) {
         self.mouth.speak();
+        // Whoever reads along has its turn before the finished message takes the place of what led to it: a model that
+        // never has to be waited for would leave it none.
+        tokio::task::yield_now().await;
         if let Some(checkpoint) = self.checkpoint.take() {
             report(&checkpoint.await);
         }

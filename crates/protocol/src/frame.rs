@@ -85,10 +85,14 @@ impl FrameWriter {
 /// The same frames without their ids, as the official server writes them.
 pub fn without_ids(frames: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(frames.len());
-    for line in frames.split_inclusive(|byte| *byte == b'\n') {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', frames).map(|newline| newline + 1);
+    for end in ends.chain([frames.len()]) {
+        let line = frames.get(start..end).unwrap_or_default();
         if !line.starts_with(b"id: ") {
             plain.extend_from_slice(line);
         }
+        start = end;
     }
     plain
 }

@@ -1,12 +1,12 @@
 // What axe finds, from moderate on, as sentences.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { still } from './harness.mjs';
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export async function seriousFindings(page, where) {
-  // Colours are judged at rest, not half-way through a transition.
-  await page.evaluate(() => Promise.all(window.chat.shadowRoot.getAnimations().filter((animation) => animation.effect.getTiming().iterations === 1).map((animation) => animation.finished.catch(() => undefined))));
+  await still(page);
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => window.axe.run(document, { rules: { region: { enabled: false }, 'page-has-heading-one': { enabled: false } } }));
   const serious = violations.filter(({ impact }) => impact !== 'minor');

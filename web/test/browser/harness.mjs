@@ -37,6 +37,14 @@ export async function answered(page, count = 1) {
   await page.waitForFunction((n) => window.events.filter(([name]) => name === 'response.end').length >= n, count);
 }
 
+/** Waits until nothing moves but what moves for ever: places and colours are judged at rest. */
+export const still = (page) => page.evaluate(async () => {
+  const roots = [document];
+  for (const root of roots) for (const { shadowRoot } of root.querySelectorAll('*')) if (shadowRoot !== null) roots.push(shadowRoot);
+  const moving = roots.flatMap((root) => root.getAnimations()).filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(moving.map(({ finished }) => finished));
+});
+
 export const eventsOf = (page, name) => page.evaluate((wanted) => window.events.filter(([n]) => n === wanted).map(([, detail]) => detail), name);
 
 /** Waits for something on this side: what the server was asked, for one. */

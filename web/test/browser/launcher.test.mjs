@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { launch } from './harness.mjs';
+import { launch, still } from './harness.mjs';
 import { gate } from './scene.mjs';
 import { STRICT_CSP, startServer } from './server.mjs';
 
@@ -75,7 +75,7 @@ async function seriousFindings(page) {
     const root = window.launcher.chat?.shadowRoot ?? null;
     return root === null || [...root.children].every(({ style }) => style.opacity === '');
   });
-  await page.evaluate(() => Promise.all([window.launcher, window.launcher.chat].flatMap((host) => host?.shadowRoot.getAnimations() ?? []).filter((animation) => animation.effect.getComputedTiming().endTime !== Infinity).map(({ finished }) => finished)));
+  await still(page);
   const { violations } = await page.evaluate(() => window.axe.run(document));
   return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
 }
@@ -178,6 +178,7 @@ test('on a phone the chat is the screen, alone, with a way out', () =>
   visit('/token', async (page) => {
     await bubble(page).tap();
     await field(page).waitFor();
+    await still(page);
     assert.deepEqual(await page.locator('dialog.panel').evaluate((panel) => { const { x, y, width, height } = panel.getBoundingClientRect(); return [x, y, width, height, panel.matches(':modal')]; }), [0, 0, 390, 800, true]);
     // No keyboard comes up unasked, and the page behind takes no focus.
     assert.equal(await isFocused(field(page)), false);

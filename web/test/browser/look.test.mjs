@@ -1,7 +1,7 @@
 // What a designer would measure: rhythm, places for fingers, columns that are wide enough to read.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { addPage, answered, launch, ready, say } from './harness.mjs';
+import { addPage, answered, launch, ready, say, still } from './harness.mjs';
 import { startServer } from './server.mjs';
 import { newFiles, PNG } from './uploads.mjs';
 
@@ -224,7 +224,7 @@ test('a title that is renamed stays where it is', () =>
     await answered(page);
     await page.getByRole('button', { name: 'History' }).click();
     await page.locator('.history-open').waitFor();
-    await page.locator('.history').evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)));
+    await still(page);
     await page.locator('.history-open').hover();
     const [[row], [title]] = [await boxes(page, '.history-row'), await boxes(page, '.history-open')];
     await page.getByRole('button', { name: 'Rename: hello' }).click();

@@ -1,7 +1,7 @@
 // Where there is room: the list of conversations beside them, and the way from region to region.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { answered, eventsOf, say } from './harness.mjs';
+import { answered, eventsOf, say, still } from './harness.mjs';
 import { stage } from './scene.mjs';
 
 let theatre;
@@ -24,7 +24,7 @@ test('from 900 pixels the history stands beside the conversation, and opening on
     await button.click();
     await page.getByRole('region', { name: 'History' }).waitFor();
     assert.equal(await button.getAttribute('aria-expanded'), 'true');
-    await page.locator('.history').evaluate((node) => Promise.all(node.getAnimations().map(({ finished }) => finished)));
+    await still(page);
     const [list, thread, composer] = [await box(page, '.history'), await box(page, '.thread'), await box(page, '.composer')];
     assert.ok(list.x + list.width <= thread.x && list.x + list.width <= composer.x, 'nothing is covered');
     await page.getByRole('heading', { name: 'play two' }).waitFor();

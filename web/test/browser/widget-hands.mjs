@@ -1,7 +1,7 @@
 // The properties of widgets that only show when something is done: pressed, opened, typed, sent.
 // Each gets the theatre, and fails on its own.
 import assert from 'node:assert/strict';
-import { answered } from './harness.mjs';
+import { answered, still } from './harness.mjs';
 import { asked, gate } from './scene.mjs';
 import { action, card, shows, text } from './widgets.scenes.mjs';
 
@@ -37,6 +37,7 @@ async function calendar(theatre, more) {
   await theatre.scene(where({ type: 'Col', align: 'center', padding: 60, children: [{ type: 'DatePicker', name: 'day', ...DAYS, ...more }] }), async (page) => {
     await page.locator('.w-trigger').click();
     await page.locator('.w-calendar').waitFor();
+    await still(page);
     at = await page.evaluate(() => {
       const [a, b] = ['.w-trigger', '.w-calendar'].map((selector) => window.chat.shadowRoot.querySelector(selector).getBoundingClientRect());
       return { above: b.bottom <= a.top, below: b.top >= a.bottom, before: b.right <= a.left, after: b.left >= a.right, starts: Math.abs(a.left - b.left) < 2, ends: Math.abs(a.right - b.right) < 2, centred: Math.abs(a.left + a.right - b.left - b.right) < 2 };

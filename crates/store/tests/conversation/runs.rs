@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{Busy, Client, Error, Following, Reply, RequestKey, RunSettings};
-use protocol::{Event, ItemUpdate, ThreadId};
+use protocol::{Event, ItemUpdate, ThreadId, ThreadItem};
 use serde_json::{Value, json};
 
 use crate::house::*;
@@ -314,6 +314,37 @@ async fn a_run_is_read_again_from_any_place_while_it_goes_on_and_after_its_end()
         matches!(none, Err(Error::NoRun)),
         "nothing lives here any more"
     );
+}
+
+/// On one thread the run and its reader take turns, and a model that has all of its answer ready never makes the run
+/// wait.
+#[tokio::test]
+async fn who_reads_along_hears_every_word_of_an_answer_that_comes_all_at_once() {
+    let words = vec![Step::Say("twenty letters long "); 5_000];
+    let answer = || words.iter().cloned().chain([Step::Done]).collect();
+    let house = Arc::new(House::new((0..10).map(|_| answer())).await);
+    for _ in 0..10 {
+        // As a task: what a runtime blocks on is polled last.
+        let house = Arc::clone(&house);
+        let turn = async move { house.turn("ada", create("all of it")).await };
+        let events = tokio::spawn(turn).await.expect("no panic");
+        let mut said = String::new();
+        let mut done = String::new();
+        for event in &events {
+            match event {
+                Event::ItemUpdated {
+                    update: ItemUpdate::TextDelta { delta, .. },
+                    ..
+                } => said.push_str(delta),
+                Event::ItemDone {
+                    item: ThreadItem::AssistantMessage(message),
+                } => done.extend(message.content.iter().map(|part| &*part.text)),
+                _ => {}
+            }
+        }
+        assert_eq!(done.len(), 100_000);
+        assert!(said == done, "{} of {} bytes", said.len(), done.len());
+    }
 }
 
 #[tokio::test]
