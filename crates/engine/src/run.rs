@@ -4,7 +4,7 @@
 //! (docs/decisions/0015); what has been said is saved as it grows, once a second at least.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -15,7 +15,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream, FuturesUnordered, SelectAll},
 };
-use protocol::{Cursor, Event, ItemId, ThreadId};
+use protocol::{AttachmentId, Cursor, Event, ItemId, ThreadId};
 use tokio::{
     sync::oneshot,
     time::{Instant, Sleep},
@@ -57,7 +57,7 @@ pub(crate) struct Task {
     pub(crate) file_tokens: u64,
     pub(crate) stops: Stops,
     /// Calls that go on instead of beginning, by their places among those that the run begins with.
-    pub(crate) answered: HashMap<usize, ToolStream>,
+    pub(crate) answered: BTreeMap<usize, ToolStream>,
 }
 
 /// What may end a run. In a set, which polls only what has something to say: polled with every token,
@@ -123,27 +123,28 @@ pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send 
     running.play()
 }
 
+/// What has to be waited for before the turn's next effect: [`Effect`]s of this kind, in little room, since it lies in the
+/// run's future for as long as that lives.
+enum Wait {
+    Save(Box<Change>),
+    KeepImage(ItemId, Box<GeneratedImage>),
+    DropImage(AttachmentId),
+    End,
+}
+
 impl Running {
     async fn play(mut self: Box<Self>) {
         loop {
-            while let Some(effect) = self.effects.pop_front() {
-                match effect {
-                    Effect::Emit(event) => self.say(event),
-                    Effect::End => {
+            while let Some(wait) = self.perform_until_wait() {
+                match wait {
+                    Wait::Save(change) => self.save(*change).boxed().await,
+                    Wait::KeepImage(item, image) => self.keep_image(item, *image).boxed().await,
+                    Wait::DropImage(id) => self.drop_image(id).boxed().await,
+                    Wait::End => {
                         let end = self.mouth.last_word();
                         metrics::counter!("vestibule_runs_total", "end" => end).increment(1);
                         return self.mouth.speak();
                     }
-                    Effect::Ask(asked) => self.asked.push(*asked),
-                    Effect::Save(change) => self.save(*change).boxed().await,
-                    Effect::KeepImage(item, image) => self.keep_image(item, *image).boxed().await,
-                    Effect::DropImage(id) => {
-                        let Task {
-                            engine, context, ..
-                        } = &self.task;
-                        engine.attachments.drop_image(&context.owner, &id).await;
-                    }
-                    effect => self.perform(effect),
                 }
             }
             // Many runs wait for long: they keep no room meanwhile.
@@ -178,8 +179,25 @@ impl Running {
         }
     }
 
-    fn perform(&mut self, effect: Effect) {
+    /// Does what the turn wants done, up to what has to be waited for.
+    fn perform_until_wait(&mut self) -> Option<Wait> {
+        loop {
+            let effect = self.effects.pop_front()?;
+            let wait = self.perform(effect);
+            if wait.is_some() {
+                return wait;
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Wait> {
         match effect {
+            Effect::Emit(event) => self.say(event),
+            Effect::Ask(asked) => self.asked.push(*asked),
+            Effect::Save(change) => return Some(Wait::Save(change)),
+            Effect::KeepImage(item, image) => return Some(Wait::KeepImage(item, image)),
+            Effect::DropImage(id) => return Some(Wait::DropImage(id)),
+            Effect::End => return Some(Wait::End),
             Effect::AskModel {
                 request,
                 may_use_tools,
@@ -205,14 +223,8 @@ impl Running {
                 self.work = Work::Tools(stream::select_all(tools));
             }
             Effect::Listen => self.listen(),
-            // They are dealt with where effects are taken from the queue.
-            Effect::Emit(_)
-            | Effect::Save(_)
-            | Effect::Ask(_)
-            | Effect::KeepImage(..)
-            | Effect::DropImage(_)
-            | Effect::End => {}
         }
+        None
     }
 
     fn say(&mut self, mut event: Event) {
@@ -252,6 +264,14 @@ impl Running {
             is_partial: image.is_partial,
             kept,
         });
+    }
+
+    /// Removes the file of a picture.
+    async fn drop_image(&mut self, id: AttachmentId) {
+        let Task {
+            engine, context, ..
+        } = &self.task;
+        engine.attachments.drop_image(&context.owner, &id).await;
     }
 
     /// Saves, after what was said before is out and what was being saved is.

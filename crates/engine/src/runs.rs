@@ -176,6 +176,10 @@ impl Run {
         readers.arrivals += 1;
     }
 
+    fn has_one_reader(&self) -> bool {
+        lock(&self.readers).count == 1
+    }
+
     /// A reader has gone. The last one stops the run, or leaves it running for a while, or to its end.
     fn leave(self: &Arc<Self>, can_resume: bool) {
         let arrivals = {

@@ -1,6 +1,6 @@
 //! A message that is to be answered, from its place in the thread's line to the first word of the answer.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use protocol::{
@@ -84,7 +84,7 @@ struct Begun {
     /// What is left of the budget, for files.
     file_tokens: u64,
     /// Calls that go on, by their places.
-    answered: HashMap<usize, ToolStream>,
+    answered: BTreeMap<usize, ToolStream>,
 }
 
 /// Why a run has not begun.
@@ -480,7 +480,7 @@ impl Ask {
         thread: &ThreadId,
         settled: Option<Settled>,
         next: &Next,
-    ) -> HashMap<usize, ToolStream> {
+    ) -> BTreeMap<usize, ToolStream> {
         let asked = &self.engine.runs.asked;
         if !matches!(self.begins, Begins::Deed(_)) {
             asked.forget(thread);
@@ -489,7 +489,7 @@ impl Ask {
             asked.settle(settled);
         }
         let Next::Answer { calls, resumed, .. } = next else {
-            return HashMap::new();
+            return BTreeMap::new();
         };
         let calls = calls.iter().enumerate();
         calls

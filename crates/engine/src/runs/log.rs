@@ -195,6 +195,19 @@ impl RunLog {
         Next::Frames(frames, end)
     }
 
+    /// Keeps nothing as it went out that ends up to there: nobody is known who would read it. Who comes nevertheless is given
+    /// events anew.
+    pub(crate) fn release(&self, position: Position) {
+        let mut said = self.lock();
+        while said
+            .recent
+            .front()
+            .is_some_and(|batch| batch.end <= position)
+        {
+            said.let_go();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,9 +219,14 @@ impl Said {
         self.recent_count += batch.counts;
         self.recent.push_back(batch);
         while self.recent_count > RECENT_BYTES && self.recent.len() > 1 {
-            let oldest = self.recent.pop_front();
-            self.recent_count -= oldest.map_or(0, |batch| batch.counts);
+            self.let_go();
         }
+    }
+
+    /// Keeps the oldest of what went out no longer.
+    fn let_go(&mut self) {
+        let oldest = self.recent.pop_front();
+        self.recent_count -= oldest.map_or(0, |batch| batch.counts);
     }
 
     /// Encodes what comes after a position anew, about as much as fits into a chunk.

@@ -59,6 +59,9 @@ impl Reader {
             match run.log.after(&run.id, self.position) {
                 Next::Frames(frames, position) => {
                     self.position = position;
+                    if run.has_one_reader() {
+                        run.log.release(position);
+                    }
                     return Some(if self.reads_ids {
                         frames
                     } else {

@@ -325,9 +325,9 @@ async fn who_reads_along_hears_every_word_of_an_answer_that_comes_all_at_once() 
     let house = Arc::new(House::new((0..10).map(|_| answer())).await);
     for _ in 0..10 {
         // As a task: what a runtime blocks on is polled last.
-        let house = Arc::clone(&house);
-        let turn = async move { house.turn("ada", create("all of it")).await };
-        let events = tokio::spawn(turn).await.expect("no panic");
+        let of = Arc::clone(&house);
+        let turn = async move { of.turn("ada", create("all of it")).await };
+        let events = house.engine.tasks.spawn(turn).await.expect("no panic");
         let mut said = String::new();
         let mut done = String::new();
         for event in &events {

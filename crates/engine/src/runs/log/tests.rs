@@ -202,6 +202,32 @@ fn who_keeps_up_shares_what_went_out_and_its_bound_holds() {
     assert_eq!(delta(&late[0].1).unwrap().len(), 16_000);
 }
 
+#[test]
+fn what_is_released_is_said_anew_to_who_comes_later_and_the_rest_goes_out_as_it_was() {
+    let mut speaker = Speaker::new();
+    for word in ["one ", "two ", "three"] {
+        speaker.say(&[text(7, word)]);
+    }
+    let before = speaker.log.bytes();
+    speaker.log.release(Position(8));
+    assert!(
+        speaker.log.bytes() < before - 2 * 100,
+        "two frames are gone"
+    );
+    let deltas = |log: &RunLog, from| -> Vec<String> {
+        let read = read(log, Position(from)).into_iter();
+        read.map(|(_, event)| delta(&event).expect("text").to_owned())
+            .collect()
+    };
+    assert_eq!(deltas(&speaker.log, 0), ["one two three"]);
+    assert_eq!(deltas(&speaker.log, 4), ["two three"]);
+    assert_eq!(deltas(&speaker.log, 8), ["three"]);
+    speaker.log.release(speaker.end);
+    speaker.say(&[text(7, ", four")]);
+    assert_eq!(deltas(&speaker.log, 8), ["three, four"]);
+    assert_eq!(deltas(&speaker.log, 13), [", four"]);
+}
+
 /// Who has still to read the last words of an answer reads them before it is said whole.
 #[test]
 fn a_long_answer_that_ends_leaves_its_last_words_to_be_read() {
