@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::{openai::lenient::Reader, sse::BYTE_ORDER_MARK};
@@ -19,8 +19,12 @@ const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 pub(crate) struct Documents(Reader);
 
 impl Documents {
-    /// The document, if it is one in any way.
+    /// The document, if it is one in any way; what is none is counted.
     pub(crate) fn read(&mut self, data: &[u8]) -> Option<Value> {
+        if let Ok(value) = serde_json::from_slice(data) {
+            self.0.forget();
+            return Some(value);
+        }
         self.0.read(&tidied(data))
     }
 
@@ -28,6 +32,17 @@ impl Documents {
     pub(crate) fn forget(&mut self) {
         self.0.forget();
     }
+
+    /// How many were none.
+    pub(crate) fn skipped(&self) -> u32 {
+        self.0.skipped()
+    }
+}
+
+/// Whether all of this is one document.
+pub(crate) fn is_one(data: &[u8]) -> bool {
+    let is_one = |data: &[u8]| serde_json::from_slice::<IgnoredAny>(data).is_ok();
+    is_one(data) || is_one(&tidied(data))
 }
 
 /// One document by itself, if it is one in any way.

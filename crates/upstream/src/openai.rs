@@ -10,6 +10,7 @@ pub mod chat_completions;
 mod documents;
 mod failure;
 mod gate;
+mod harmony;
 mod history;
 pub(crate) mod lenient;
 mod marks;

@@ -28,14 +28,12 @@ use tokio::sync::OnceCell;
 
 use self::{calls::Calls, finish::Finish, request::Body, sources::Sources, thoughts::Thoughts};
 use super::{
-    Provider, ProviderConfig, Secrets, failure,
-    lenient::{self, Reader},
-    pictures,
+    Provider, ProviderConfig, Secrets, failure, lenient, pictures,
     refused::{OUTPUT_FIELDS, Refused},
     stream::{self, Decode, Events},
     think::Splitter,
 };
-use crate::{error::Error, sse::Event};
+use crate::{error::Error, json::Documents, sse::Event};
 
 /// The longest event that is read, in bytes: a picture comes in one.
 const MAX_EVENT_BYTES: usize = 24 << 20;
@@ -91,7 +89,13 @@ impl Model for ChatCompletions {
             let output = self.output_field_without(refused);
             Body::new(request, self.provider.options, refused, output, &mark)
         };
-        let decoder = || Decoder::new(self.provider.secrets().clone());
+        let decoder = || {
+            let tools = request.tools.iter().map(|tool| tool.name.clone());
+            Decoder {
+                calls: Calls::new(tools.collect()),
+                ..Decoder::new(self.provider.secrets().clone())
+            }
+        };
         let asked = self
             .provider
             .ask("chat/completions", &request, &texts, body, decoder);
@@ -102,7 +106,7 @@ impl Model for ChatCompletions {
 /// Reads the chunks of an answer.
 pub(super) struct Decoder {
     secrets: Secrets,
-    reader: Reader,
+    documents: Documents,
     text: Splitter,
     calls: Calls,
     thoughts: Thoughts,
@@ -144,7 +148,7 @@ impl Decoder {
     pub(super) fn new(secrets: Secrets) -> Self {
         Self {
             secrets,
-            reader: Reader::default(),
+            documents: Documents::default(),
             text: Splitter::default(),
             calls: Calls::default(),
             thoughts: Thoughts::default(),
@@ -384,7 +388,7 @@ impl Decode for Decoder {
         if let Ok(chunk) = serde_json::from_slice::<TextChunk<'_>>(data) {
             let [choice] = chunk.choices;
             let text = choice.delta.content.into_owned();
-            self.reader.forget();
+            self.documents.forget();
             self.has_begun |= !text.is_empty();
             if self.finish.is_none() && self.said_in == Some(Field::Delta) {
                 self.said.push_str(&text);
@@ -400,7 +404,7 @@ impl Decode for Decoder {
             return self.complete(finish, events);
         }
         // Keep-alives: empty data, `ping` and their like.
-        let Some(mut chunk) = self.reader.read(data) else {
+        let Some(mut chunk) = self.documents.read(data) else {
             let error = failure::in_words_of(event, &self.secrets);
             return error.filter(|_| !self.is_finished()).map_or(Ok(()), Err);
         };
@@ -434,7 +438,7 @@ impl Decode for Decoder {
             return self.complete(finish, events);
         }
         self.text.finish(events);
-        Err(stream::cut_off(self.reader.skipped()))
+        Err(stream::cut_off(self.documents.skipped()))
     }
 
     fn longest_event(&self) -> usize {

@@ -106,7 +106,7 @@ impl Reader {
     }
 
     /// How many events were no JSON.
-    pub(super) fn skipped(&self) -> u32 {
+    pub(crate) fn skipped(&self) -> u32 {
         self.skipped
     }
 

@@ -25,12 +25,11 @@ use self::{
     text::{Place, Text},
 };
 use super::{
-    Provider, ProviderConfig, Secrets, failure,
-    lenient::{self, Reader},
+    Provider, ProviderConfig, Secrets, failure, lenient,
     refused::Refused,
     stream::{self, Decode, Events, MAX_EVENT_BYTES},
 };
-use crate::{error::Error, sse::Event};
+use crate::{error::Error, json::Documents, sse::Event};
 
 /// The largest event of an answer with pictures: the last one has all of them again.
 const MAX_PICTURE_EVENT_BYTES: usize = 32 * 1024 * 1024;
@@ -105,7 +104,7 @@ impl Model for Responses {
 /// Reads the events of an answer.
 pub(super) struct Decoder {
     secrets: Secrets,
-    reader: Reader,
+    documents: Documents,
     text: Text,
     calls: Calls,
     reasoning: Reasoning,
@@ -124,7 +123,7 @@ impl Decoder {
         Self {
             secrets,
             limit,
-            reader: Reader::default(),
+            documents: Documents::default(),
             text: Text::default(),
             calls: Calls::default(),
             reasoning: Reasoning::default(),
@@ -137,16 +136,10 @@ impl Decoder {
 
     /// A part of a message that is complete.
     fn part(&mut self, place: &Place, part: &Value, events: &mut Events) {
-        // Others are thoughts.
-        let kinds = ["output_text", "text", "refusal"];
-        if part["type"]
-            .as_str()
-            .is_some_and(|kind| !kinds.contains(&kind))
-        {
-            return;
+        if is_text(part) {
+            self.text.whole(place.clone(), part, events);
+            self.text.citations(place, part, events);
         }
-        self.text.whole(place.clone(), part, events);
-        self.text.citations(place, part, events);
     }
 
     /// An output item that is complete. `is_repeated` where it may have been told before.
@@ -189,7 +182,9 @@ impl Decoder {
         let is_silent = self.text.is_empty();
         self.calls.finish(events)?;
         let is_repeated = !self.calls.is_empty();
-        for (output, item) in (0..).zip(lenient::list(&response["output"])) {
+        let output = lenient::list(&response["output"]);
+        let has_more = text_parts(output).count() > self.text.parts();
+        for (output, item) in (0..).zip(output) {
             let place = Place {
                 output: Some(output),
                 item: item["id"].as_str().map(str::to_owned),
@@ -200,7 +195,11 @@ impl Decoder {
                 continue;
             }
             for (content, part) in (0..).zip(lenient::list(&item["content"])) {
-                self.text.citations(&place.part(content), part, events);
+                let place = place.part(content);
+                if is_text(part) {
+                    self.text.last(place.clone(), part, has_more, events);
+                }
+                self.text.citations(&place, part, events);
             }
         }
         if self.text.is_empty() {
@@ -240,6 +239,20 @@ impl Decoder {
     }
 }
 
+/// Whether a part of a message is for a person to read. Others are thoughts.
+fn is_text(part: &Value) -> bool {
+    let kind = part["type"].as_str();
+    kind.is_none_or(|kind| ["output_text", "text", "refusal"].contains(&kind))
+}
+
+/// The parts of all messages that have words in them.
+fn text_parts(output: &[Value]) -> impl Iterator<Item = &Value> {
+    let messages = output.iter().filter(|item| item["type"] == "message");
+    messages
+        .flat_map(|message| lenient::list(&message["content"]))
+        .filter(|part| is_text(part) && !lenient::text(part).trim_start().is_empty())
+}
+
 /// An event with more of the text, read at a quarter of the cost of any other one. Whatever it does not
 /// know makes it none of these.
 #[derive(Deserialize)]
@@ -263,7 +276,7 @@ impl Decode for Decoder {
         if let Ok(event) = serde_json::from_slice::<TextEvent<'_>>(data)
             && event.r#type == "response.output_text.delta"
         {
-            self.reader.forget();
+            self.documents.forget();
             self.has_begun = true;
             let text = event.delta.into_owned();
             if self.text.is_here(event.output_index, event.content_index) {
@@ -287,7 +300,7 @@ impl Decode for Decoder {
                 Ok(())
             };
         }
-        let Some(mut body) = self.reader.read(data) else {
+        let Some(mut body) = self.documents.read(data) else {
             return failure::in_words_of(event, &self.secrets).map_or(Ok(()), Err);
         };
         let name = String::from_utf8_lossy(event.name);
@@ -387,6 +400,6 @@ impl Decode for Decoder {
 
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError> {
         self.text.finish(events);
-        Err(stream::cut_off(self.reader.skipped()))
+        Err(stream::cut_off(self.documents.skipped()))
     }
 }

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use engine::ports::{ModelError, ModelEvent, ModelStream};
 use futures::Stream;
 use reqwest::Response;
-use serde::de::IgnoredAny;
 use tokio::time::{Instant, Sleep};
 
 use super::failure;
-use crate::sse::{BYTE_ORDER_MARK, Event, EventParser, TooLong};
+use crate::{
+    json,
+    sse::{BYTE_ORDER_MARK, Event, EventParser, TooLong},
+};
 
 /// The largest event is the last one of the Responses API, which repeats request and answer.
 pub(super) const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
@@ -309,7 +311,7 @@ fn tell<D: Decode>(
     events: &mut Events,
 ) -> Result<(), ModelError> {
     let has_lines = memchr::memchr(b'\n', event.data.trim_ascii_end()).is_some();
-    if !has_lines || serde_json::from_slice::<IgnoredAny>(event.data).is_ok() {
+    if !has_lines || json::is_one(event.data) {
         return decoder.event(event, events);
     }
     for line in event.data.split(|byte| *byte == b'\n') {

@@ -4,15 +4,20 @@ use std::collections::VecDeque;
 
 use engine::ports::ModelEvent;
 
-/// How reasoning begins and how it ends. Those in lower case count in any case. Words that somebody may begin a sentence
-/// about are none: an answer would be taken for a thought.
-const TAGS: [(&str, &str); 5] = [
+use super::harmony::{self, Header};
+
+/// How reasoning begins and how it ends. Those in lower case count in any case.
+const TAGS: [(&str, &str); 7] = [
     ("<think>", "</think>"),
-    ("<thinking>", "</thinking>"),
     ("<seed:think>", "</seed:think>"), // Seed-OSS
     ("[THINK]", "[/THINK]"),           // Magistral
     ("◁think▷", "◁/think▷"),           // Kimi
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"), // Gemini
+    ("<reasoning>", "</reasoning>"),
 ];
+/// Those that an answer may begin with, too: where they are not closed, all of it is the answer.
+const WORDS: [&str; 3] = ["<thinking>", "<thought>", "<reasoning>"];
 
 /// Tells the reasoning at the head of an answer from the answer.
 #[derive(Debug)]
@@ -29,6 +34,14 @@ enum State {
     /// Within reasoning; what could be the beginning of its end waits.
     Inside {
         end: &'static str,
+        waiting: String,
+        /// All of it with its tag, where it may turn out to be the answer.
+        kept: Option<String>,
+    },
+    /// Within a message of Harmony, of which nothing but the last one `is_answer`. What could be the beginning of its end
+    /// waits.
+    Harmony {
+        is_answer: bool,
         waiting: String,
     },
     /// Nothing was thought so far, and it may turn out that all of it was: chat templates begin a thought in the question,
@@ -55,6 +68,14 @@ impl Default for Splitter {
 impl Splitter {
     /// More text of the model; what it is goes to the end of `events`.
     pub(super) fn push(&mut self, text: String, events: &mut VecDeque<ModelEvent>) {
+        let mut more = Some(text);
+        while let Some(text) = more {
+            more = self.step(text, events);
+        }
+    }
+
+    /// Reads a text as what is at hand, and gives what follows that.
+    fn step(&mut self, text: String, events: &mut VecDeque<ModelEvent>) -> Option<String> {
         match &mut self.0 {
             State::Head {
                 text: head,
@@ -62,42 +83,81 @@ impl Splitter {
             } => {
                 head.push_str(&text);
                 let begun = head.trim_start();
-                if let Some((begin, end)) = TAGS.iter().find(|(begin, _)| begins(begun, begin)) {
-                    let rest = begun.get(begin.len()..).unwrap_or_default().to_owned();
+                let header = harmony::header(begun);
+                if let Header::Whole { is_answer, rest } = header {
+                    let rest = rest.to_owned();
+                    self.0 = State::Harmony {
+                        is_answer,
+                        waiting: String::new(),
+                    };
+                    Some(rest)
+                } else if let Some((begin, end)) =
+                    TAGS.iter().find(|(begin, _)| begins(begun, begin))
+                {
+                    let (tag, rest) = begun.split_at(begin.len());
+                    let (tag, rest) = (tag.to_owned(), rest.to_owned());
                     self.0 = State::Inside {
                         end,
                         waiting: String::new(),
+                        kept: WORDS.contains(begin).then_some(tag),
                     };
-                    self.push(rest, events);
+                    Some(rest)
                 } else if let Some((_, end)) = TAGS.iter().find(|(_, end)| begins(begun, end)) {
                     // Its reasoning came in a field of its own.
                     let rest = begun.get(end.len()..).unwrap_or_default().to_owned();
                     self.0 = behind();
-                    self.push(rest, events);
-                } else if !TAGS
-                    .iter()
-                    .any(|(begin, end)| begins(begin, begun) || begins(end, begun))
+                    Some(rest)
+                } else if header == Header::Begun
+                    || TAGS
+                        .iter()
+                        .any(|(begin, end)| begins(begin, begun) || begins(end, begun))
                 {
+                    None
+                } else {
                     let (state, text) = if *is_behind {
                         (State::Answer, begun.to_owned())
                     } else {
                         (unsure(), std::mem::take(head))
                     };
                     self.0 = state;
-                    self.push(text, events);
+                    Some(text)
                 }
             }
-            State::Inside { end, waiting } => {
+            State::Inside { end, waiting, kept } => {
                 waiting.push_str(&text);
+                if let Some(kept) = kept {
+                    kept.push_str(&text);
+                }
                 if let Some((reasoning, rest)) = split_once(waiting, end) {
                     let (reasoning, rest) = (reasoning.to_owned(), rest.to_owned());
                     self.0 = behind();
                     tell_reasoning(reasoning, events);
-                    self.push(rest, events);
+                    Some(rest)
                 } else {
                     let text = split_begun(waiting, &[*end]);
                     tell_reasoning(text, events);
+                    None
                 }
+            }
+            State::Harmony {
+                is_answer: true,
+                waiting,
+            } => {
+                waiting.push_str(&text);
+                let tail = waiting.split_off(harmony::answer(waiting).len());
+                tell_answer(std::mem::replace(waiting, tail), events);
+                None
+            }
+            State::Harmony { waiting, .. } => {
+                waiting.push_str(&text);
+                let (thought, rest) = harmony::thought(waiting);
+                let (length, rest) = (thought.len(), rest.map(str::to_owned));
+                let tail = waiting.split_off(length);
+                tell_reasoning(std::mem::replace(waiting, tail), events);
+                if rest.is_some() {
+                    self.0 = behind();
+                }
+                rest
             }
             State::Unsure {
                 waiting,
@@ -105,7 +165,8 @@ impl Splitter {
             } => {
                 // Nearly every piece has nothing of it.
                 if waiting.is_empty() && memchr::memchr(b'<', text.as_bytes()).is_none() {
-                    return tell_text(text, is_line_start, events);
+                    tell_text(text, is_line_start, events);
+                    return None;
                 }
                 waiting.push_str(&text);
                 let begins_line = |at: &usize| match *at {
@@ -118,23 +179,23 @@ impl Splitter {
                     // Somebody explains the tags.
                     let text = std::mem::take(waiting);
                     self.0 = State::Answer;
-                    self.push(text, events);
+                    Some(text)
                 } else if let Some(at) = end {
                     let mut text = std::mem::take(waiting);
                     let rest = text.split_off(at).split_off(LONE_END.len());
                     tell_text(text, is_line_start, events);
                     events.push_back(ModelEvent::ThoughtEnd(LONE_END));
                     self.0 = behind();
-                    self.push(rest, events);
+                    Some(rest)
                 } else {
                     let text = split_begun(waiting, &[LONE_END, "<think>"]);
                     tell_text(text, is_line_start, events);
+                    None
                 }
             }
             State::Answer => {
-                if !text.is_empty() {
-                    events.push_back(ModelEvent::TextDelta(text));
-                }
+                tell_answer(text, events);
+                None
             }
         }
     }
@@ -143,10 +204,26 @@ impl Splitter {
     pub(super) fn finish(&mut self, events: &mut VecDeque<ModelEvent>) {
         match std::mem::replace(&mut self.0, State::Answer) {
             State::Head { text, is_behind } if is_behind => {
-                self.push(text.trim_start().to_owned(), events);
+                let text = text.trim_start();
+                if !harmony::is_mark(text) {
+                    self.push(text.to_owned(), events);
+                }
             }
             State::Head { text, .. } => self.push(text, events),
+            State::Inside {
+                kept: Some(all), ..
+            } => self.push(all, events),
             State::Inside { waiting, .. } => tell_reasoning(waiting, events),
+            State::Harmony { waiting, .. } if harmony::is_mark(&waiting) => {}
+            State::Harmony {
+                is_answer, waiting, ..
+            } => {
+                if is_answer {
+                    self.push(waiting, events);
+                } else {
+                    tell_reasoning(waiting, events);
+                }
+            }
             State::Unsure { waiting, .. } => self.push(waiting, events),
             State::Answer => {}
         }
@@ -172,6 +249,12 @@ fn unsure() -> State {
 fn tell_text(text: String, is_line_start: &mut bool, events: &mut VecDeque<ModelEvent>) {
     if !text.is_empty() {
         *is_line_start = text.ends_with('\n');
+        tell_answer(text, events);
+    }
+}
+
+fn tell_answer(text: String, events: &mut VecDeque<ModelEvent>) {
+    if !text.is_empty() {
         events.push_back(ModelEvent::TextDelta(text));
     }
 }
@@ -259,6 +342,17 @@ mod tests {
             ),
             ("<thinking>hm</think></thinking> Hi", "Hi", "hm</think>"),
             ("<think>never closed", "", "never closed"),
+            // A word that is a tag only where it is closed.
+            ("<thought>hm</thought>\n\nHello", "Hello", "hm"),
+            ("\n<Reasoning>hm</think></reasoning>Hi", "Hi", "hm</think>"),
+            (
+                "<reasoning> never </closed",
+                "<reasoning> never </closed",
+                " never </closed",
+            ),
+            ("<thinking>hm", "<thinking>hm", "hm"),
+            ("<thought", "<thought", ""),
+            ("A <thought>hm</thought> b", "A <thought>hm</thought> b", ""),
             ("<think></think>Hello", "Hello", ""),
             ("<think>a</think>\n<think>b</think>\nHello", "Hello", "ab"),
             ("</think>\n\nHello", "Hello", ""),
@@ -266,7 +360,7 @@ mod tests {
             ("[THINK]hm[/THINK]Hello", "Hello", "hm"),
             ("◁think▷hm ◁/ x◁/think▷Hello", "Hello", "hm ◁/ x"),
             ("[think] of it as a box", "[think] of it as a box", ""),
-            ("<thought>s fly", "<thought>s fly", ""),
+            ("<thoughts> fly", "<thoughts> fly", ""),
             ("[this](https://x.example)", "[this](https://x.example)", ""),
             ("</p> is a tag", "</p> is a tag", ""),
             ("Hm.\nSo.\n</think>\n\nHello", "Hello", "Hm.\nSo.\n"),
@@ -289,6 +383,104 @@ mod tests {
         ] {
             for size in [1, 2, 3, 7, 100] {
                 let expected = (answer.to_owned(), reasoning.to_owned());
+                assert_eq!(split(text, size), expected, "{text:?} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn thoughts_without_end_in_one_piece_are_no_burden() {
+        let many = "<think></think><|channel|>analysis<|message|><|end|>".repeat(3_000);
+        assert_eq!(split(&many, usize::MAX), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn channels_of_harmony_are_told_apart_and_their_marks_are_not_told() {
+        let hm = "<|channel|>analysis<|message|>hm <| a<b<|end|>";
+        let last = "<|start|>assistant<|channel|>final<|message|>";
+        for (text, answer, reasoning) in [
+            (format!("{hm}{last}Hello<|return|>"), "Hello", "hm <| a<b"),
+            (
+                format!("<|start|>assistant{hm}{last}Hello"),
+                "Hello",
+                "hm <| a<b",
+            ),
+            (
+                format!("\n{hm}\n{last}Hello<|end|>\n"),
+                "Hello",
+                "hm <| a<b",
+            ),
+            (
+                format!("{hm}<|channel|>final<|message|>Hello"),
+                "Hello",
+                "hm <| a<b",
+            ),
+            (format!("{hm}Hello"), "Hello", "hm <| a<b"),
+            (
+                format!("{hm}{hm}{last}Hello"),
+                "Hello",
+                "hm <| a<bhm <| a<b",
+            ),
+            (format!("{last}Hello<|return|>"), "Hello", ""),
+            (format!("<think>a</think>{last}Hello"), "Hello", "a"),
+            (
+                format!("<|channel|>analysis<|message|>hm{last}Hello"),
+                "Hello",
+                "hm",
+            ),
+            (
+                format!(
+                    "{hm}<|start|>assistant<|channel|>commentary to=functions.x <|constrain|>json<|message|>{{}}<|call|>"
+                ),
+                "",
+                "hm <| a<b{}",
+            ),
+            (
+                format!(
+                    "<|start|>assistant to=functions.x<|channel|>commentary json<|message|>{{}}<|call|>{last}Hi"
+                ),
+                "Hi",
+                "{}",
+            ),
+            // Cut off.
+            ("<|channel|>analysis<|message|>hm".to_owned(), "", "hm"),
+            (
+                "<|channel|>analysis<|message|>hm <|en".to_owned(),
+                "",
+                "hm <|en",
+            ),
+            (
+                format!("{hm}<|start|>assistant<|channel|>fin"),
+                "",
+                "hm <| a<b",
+            ),
+            (format!("{hm}<|start|>"), "", "hm <| a<b"),
+            (format!("{last}Hello<|"), "Hello<|", ""),
+            // Somebody explains them.
+            (
+                format!("{hm}{last}`{hm}{last}x<|return|>` is one.<|return|>"),
+                "`<|channel|>analysis<|message|>hm <| a<b<|end|><|start|>assistant<|channel|>final<|message|>x<|return|>` is one.",
+                "hm <| a<b",
+            ),
+        ] {
+            for size in [1, 2, 3, 7, 1000] {
+                let expected = (answer.to_owned(), reasoning.to_owned());
+                assert_eq!(split(&text, size), expected, "{text:?} by {size}");
+            }
+        }
+        let long = format!("<|channel|>final{}<|message|>x", " to".repeat(200));
+        for text in [
+            "<|channel|> begins a channel's name",
+            "<|channel|>",
+            "<|start|>user<|channel|>final<|message|>x",
+            "<|channel|>other<|message|>x",
+            "<|message|>x",
+            "Harmony: <|channel|>analysis<|message|>hm<|end|><|return|>",
+            "```\n<|channel|>final<|message|>x<|return|>\n```",
+            &long,
+        ] {
+            for size in [1, 2, 3, 7, 1000] {
+                let expected = (text.to_owned(), String::new());
                 assert_eq!(split(text, size), expected, "{text:?} by {size}");
             }
         }

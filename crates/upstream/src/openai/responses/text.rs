@@ -81,8 +81,11 @@ pub(super) struct Text {
     /// part, we count them within the answer.
     place: Place,
     start: u32,
-    /// What has been said of that part.
+    /// All that has been said, and where in it that part begins.
     said: String,
+    part: usize,
+    /// How many parts came before that one.
+    parts_before: usize,
     /// Whether text comes in deltas. Servers that do not stream send it in the closing events only, where the others
     /// repeat it.
     has_deltas: bool,
@@ -125,13 +128,7 @@ impl Text {
     pub(super) fn whole(&mut self, place: Place, text: &Value, events: &mut Events) {
         let text = lenient::text(text).into_owned();
         if self.has_deltas {
-            // The last deltas may be missing.
-            let rest = (place.is_same_part(&self.place) == Some(true))
-                .then(|| text.strip_prefix(self.said.as_str()))
-                .flatten();
-            if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
-                self.say(rest.to_owned(), events);
-            }
+            self.rest(&place, &text, events);
             return;
         }
         let is_told = |(told, said): &(Place, String)| {
@@ -145,6 +142,42 @@ impl Text {
         self.say(text, events);
     }
 
+    /// A part of the whole response, where parts of it have been told.
+    ///
+    /// Places are counted anew there, and words may be other ones. So a part counts as one that nobody has heard where
+    /// there are more of them than were told (`has_more`), and its words are nowhere in what was said.
+    pub(super) fn last(&mut self, place: Place, text: &Value, has_more: bool, events: &mut Events) {
+        let text = lenient::text(text);
+        if self.rest(&place, &text, events) || !has_more || self.said.contains(text.trim()) {
+            return;
+        }
+        self.begin_message(events);
+        self.place = place;
+        self.say(text.into_owned(), events);
+    }
+
+    /// The last deltas of a part may be missing. Whether this is the part at hand.
+    fn rest(&mut self, place: &Place, text: &str, events: &mut Events) -> bool {
+        let is_here = place.is_same_part(&self.place) == Some(true);
+        let said = self.said.get(self.part..).filter(|_| is_here);
+        let Some(rest) = said.and_then(|said| text.strip_prefix(said)) else {
+            return false;
+        };
+        if !rest.is_empty() {
+            self.say(rest.to_owned(), events);
+        }
+        true
+    }
+
+    /// How many parts were told that have words in them.
+    pub(super) fn parts(&self) -> usize {
+        if self.said.trim_start().is_empty() {
+            0
+        } else {
+            self.parts_before + 1
+        }
+    }
+
     /// A message begins.
     pub(super) fn announce(&mut self) {
         self.is_announced = true;
@@ -154,26 +187,34 @@ impl Text {
         let has_indices = self.place.output.is_some() && place.output.is_some();
         let is_other = self.place.is_same_item(&place) == Some(false);
         if is_other && (has_indices || self.is_announced) {
-            self.split.finish(events);
-            self.split = Splitter::default();
-            // Two messages of one response are two paragraphs: a heading stays a heading.
-            if self.characters > 0 {
-                self.say("\n\n".to_owned(), events);
-            }
-            self.place = Place::default();
-            self.start = self.characters;
-            self.said.clear();
+            self.begin_message(events);
         } else if self
             .place
             .content
             .zip(place.content)
             .is_some_and(|(a, b)| a != b)
         {
-            self.start = self.characters;
-            self.said.clear();
+            self.begin_part();
         }
         self.is_announced = false;
         self.place.learn(place);
+    }
+
+    fn begin_message(&mut self, events: &mut Events) {
+        self.split.finish(events);
+        self.split = Splitter::default();
+        // Two messages of one response are two paragraphs: a heading stays a heading.
+        if self.characters > 0 {
+            self.say("\n\n".to_owned(), events);
+        }
+        self.place = Place::default();
+        self.begin_part();
+    }
+
+    fn begin_part(&mut self) {
+        self.start = self.characters;
+        self.part = self.said.len();
+        self.parts_before += 1;
     }
 
     fn say(&mut self, text: String, events: &mut Events) {

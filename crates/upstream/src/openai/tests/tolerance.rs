@@ -102,6 +102,68 @@ fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
     }
 }
 
+/// The numbers that JSON does not have, as Python writes them, line breaks that it does not allow, and both at once with
+/// half a character.
+#[test]
+fn what_is_no_json_beside_the_text_costs_nobody_the_text() {
+    let chunk = |fields: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"Hel\"}},{fields}}}\n\n"
+        )
+    };
+    let rest = [text("lo"), stop()].concat();
+    for (what, begun) in [
+        ("log probabilities", chunk("\"logprobs\":NaN}]")),
+        (
+            "deep",
+            chunk("\"logprobs\":{\"content\":[{\"logprob\":-Infinity,\"top\":[Infinity]}]}}]"),
+        ),
+        (
+            "a cost",
+            chunk("\"finish_reason\":null}],\"usage\":{\"cost\":NaN,\"prompt_tokens\":3}"),
+        ),
+        ("a number that is too large", chunk("\"logprobs\":1e999}]")),
+        ("a reason to finish", chunk("\"finish_reason\":NaN}]")),
+    ] {
+        assert_eq!(
+            chat(&[begun, rest.clone()].concat()),
+            Ok("Hello".to_owned()),
+            "{what}"
+        );
+    }
+    let last = text("").replace(
+        "\"finish_reason\":null",
+        "\"logprobs\":NaN,\"finish_reason\":\"length\"",
+    );
+    assert!(last.contains("NaN"), "{last}");
+    let decoder = chat_completions::Decoder::new(Secrets::default());
+    let trace = [text("Hello"), last, "data: {\"choices\":[],\"usage\":{\"cost\":NaN,\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n".into()].concat();
+    let told = stream::decode(decoder, trace.as_bytes(), 7);
+    assert!(told.contains("is_truncated: true"), "{told}");
+    assert!(told.contains("input_tokens: 3, output_tokens: 4"), "{told}");
+    let whole = "{\n \"choices\": [{\n \"message\": {\"content\": \"NaN or Infinity\"},\n \"logprobs\": NaN\n}]\n}\n";
+    assert_eq!(chat(whole), Ok("NaN or Infinity".to_owned()));
+    let parted = format!(
+        "data: {}\n\n{DONE}",
+        whole.trim_end().replace('\n', "\ndata: ")
+    );
+    assert_eq!(chat(&parted), Ok("NaN or Infinity".to_owned()));
+    let delta = |text: &str| {
+        format!(
+            "data: {{\"type\":\"response.output_text.delta\",\"delta\":\"{text}\",\"output_index\":0,\"content_index\":0,\"logprobs\":[{{\"logprob\":-Infinity}}]}}\n\n"
+        )
+    };
+    let end = "data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"top_p\":NaN,\"usage\":{\"cost\":NaN}}}\n\n";
+    let trace = [
+        delta("Hel"),
+        delta("lo\\ud83d"),
+        delta("\\ude00"),
+        end.into(),
+    ]
+    .concat();
+    assert_eq!(responses(&trace), Ok("Hello😀".to_owned()));
+}
+
 #[test]
 fn what_was_cut_off_stays_cut_off() {
     for last in [stop(), chunk(&json!({ "content": "" }), Some("stop"))] {
@@ -283,6 +345,187 @@ fn an_answer_of_the_responses_api_is_whole_in_every_form_that_is_about() {
     ]
     .concat();
     assert_eq!(responses(&two), Ok("Let me look.\n\n## Answer".to_owned()));
+}
+
+#[test]
+fn what_stands_only_in_the_last_event_is_told_and_nothing_else_of_it() {
+    let delta = |text: &str, output: u32| {
+        let fields = json!({ "delta": text, "output_index": output, "content_index": 0, "item_id": format!("m{output}") });
+        event("response.output_text.delta", fields)
+    };
+    let completed = |output: Value| {
+        let response = json!({ "status": "completed", "output": output });
+        event("response.completed", json!({ "response": response }))
+    };
+    let reasoning = json!({ "type": "reasoning", "summary": [] });
+    let refusal =
+        json!({ "type": "message", "content": [{ "type": "refusal", "refusal": "I must not." }] });
+    let parts = json!({ "type": "message", "content": [{ "type": "output_text", "text": "One." }, { "type": "output_text", "text": " Two." }] });
+    for (what, trace, expected) in [
+        (
+            "a message",
+            [
+                delta("One.", 0),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "a refusal",
+            [
+                delta("One.", 0),
+                completed(json!([message("One."), refusal])),
+            ]
+            .concat(),
+            "One.\n\nI must not.",
+        ),
+        (
+            "a message before the one that was streamed",
+            [
+                delta("Two.", 1),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "Two.\n\nOne.",
+        ),
+        (
+            "behind reasoning, counted from 0",
+            [
+                delta("One.", 0),
+                completed(json!([reasoning, message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "counted otherwise",
+            [
+                delta("One.", 1),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "a third",
+            [
+                delta("One.", 0),
+                delta("Two.", 1),
+                completed(json!([message("One."), message("Two."), message("Three.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.\n\nThree.",
+        ),
+        (
+            "a part",
+            [delta("One.", 0), completed(json!([parts]))].concat(),
+            "One.\n\n Two.",
+        ),
+        (
+            "behind a blank",
+            [delta(" ", 0), completed(json!([message("One.")]))].concat(),
+            " \n\nOne.",
+        ),
+        (
+            "thoughts were streamed",
+            [
+                delta("<think>hm</think>One.", 0),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "the last deltas",
+            [delta("On", 0), completed(json!([message("One.")]))].concat(),
+            "One.",
+        ),
+        (
+            "nothing",
+            [delta("One.", 0), completed(json!([message("One.")]))].concat(),
+            "One.",
+        ),
+        (
+            "nothing but other marks",
+            [
+                delta("One【1】.", 0),
+                completed(json!([reasoning, message("One.")])),
+            ]
+            .concat(),
+            "One【1】.",
+        ),
+        (
+            "nothing but blanks",
+            [
+                delta("\n\nOne.\n", 0),
+                completed(json!([message("One."), message("")])),
+            ]
+            .concat(),
+            "\n\nOne.\n",
+        ),
+        (
+            "nothing, in one piece",
+            [
+                delta("One.", 0),
+                delta("Two.", 1),
+                completed(json!([message("One.\n\nTwo.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "nothing, in other pieces",
+            [
+                delta("One. Two.", 0),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One. Two.",
+        ),
+    ] {
+        assert_eq!(responses(&trace), Ok(expected.to_owned()), "{what}");
+    }
+    let call = |id: &str| json!({ "type": "function_call", "call_id": id, "name": "x", "arguments": format!("{{\"id\":\"{id}\"}}") });
+    let done = event(
+        "response.output_item.done",
+        json!({ "output_index": 1, "item": call("a") }),
+    );
+    let cited = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Two.", "annotations": [{ "type": "url_citation", "url": "https://x.example", "title": "X", "end_index": 4 }] }] });
+    let end = completed(json!([message("One."), call("a"), call("b"), cited]));
+    let decoder = responses::Decoder::new(Secrets::default(), None);
+    let told = stream::decode(
+        decoder,
+        [delta("One.", 0), done, end].concat().as_bytes(),
+        7,
+    );
+    assert_eq!(told.matches("ToolCall(").count(), 2, "{told}");
+    assert!(told.contains("Two."), "{told}");
+    assert!(told.contains("index: Some(10)"), "{told}");
+}
+
+#[test]
+fn thoughts_in_the_text_are_no_part_of_the_answer_of_either_api() {
+    for text in [
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Hello<|return|>",
+        "<|start|>assistant<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>Hello",
+        "<thought>hm</thought>\n\nHello",
+        "<reasoning>hm</reasoning>Hello",
+    ] {
+        let cut = text.len() / 2;
+        let pieces = [&text[..cut], &text[cut..]];
+        let chunks = pieces.map(self::text).concat() + &stop();
+        assert_eq!(chat(&chunks), Ok("Hello".to_owned()), "{text}");
+        let deltas = pieces.map(|piece| {
+            event(
+                "response.output_text.delta",
+                json!({ "delta": piece, "output_index": 0, "content_index": 0 }),
+            )
+        });
+        let completed = json!({ "response": { "status": "completed", "output": [message(text)] } });
+        let deltas = deltas.concat() + &event("response.completed", completed);
+        assert_eq!(responses(&deltas), Ok("Hello".to_owned()), "{text}");
+    }
 }
 
 #[test]
