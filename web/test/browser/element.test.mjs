@@ -491,6 +491,54 @@ test('real heights coming in late move nothing: the end stays the end, and what 
     server.state.threads.delete('thr_tall');
   }));
 
+test('the last word of an answer that grows is shown when it is whole, or when nothing more comes for a moment', () =>
+  visit('/custom', async (page) => {
+    // The moment is over when the test says so.
+    await page.evaluate(() => {
+      const { setTimeout } = window;
+      window.setTimeout = (job, ms, ...rest) => (ms === 250 ? setTimeout(() => (window.waiting = job), 0) : setTimeout(job, ms, ...rest));
+    });
+    const go = [];
+    const gates = [0, 1].map((index) => new Promise((resolve) => (go[index] = resolve)));
+    server.state.play = async ({ send, base }) => {
+      const item = { type: 'assistant_message', ...base('msg'), content: [] };
+      const update = (type, value) => send({ type: 'thread.item.updated', item_id: item.id, update: { type: `assistant_message.content_part.${type}`, content_index: 0, ...value } });
+      send({ type: 'thread.item.added', item });
+      update('added', { content: { type: 'output_text', text: '', annotations: [] } });
+      update('text_delta', { delta: 'A **whole** wo' });
+      await gates[0];
+      update('text_delta', { delta: 'rd, and mo' });
+      await gates[1];
+      send({ type: 'thread.item.done', item: { ...item, content: [{ type: 'output_text', text: 'A **whole** word, and more', annotations: [] }] } });
+    };
+    const shown = () => page.evaluate(() => window.chat.shadowRoot.querySelector('.assistant-message .markdown').textContent);
+    const waiting = () => page.waitForFunction(() => window.waiting !== undefined);
+    await say(page, 'play');
+    await page.locator('.markdown').getByText('whole').waitFor();
+    await waiting();
+    assert.equal(await shown(), 'A whole');
+    await page.evaluate(() => { const job = window.waiting; window.waiting = undefined; job(); });
+    await page.locator('.markdown').getByText('A whole wo', { exact: true }).waitFor();
+    go[0]();
+    await page.locator('.markdown').getByText('word').waitFor();
+    await waiting();
+    assert.equal(await shown(), 'A whole word, and');
+    go[1]();
+    await answered(page);
+    assert.equal(await shown(), 'A whole word, and more');
+    server.state.play = null;
+  }));
+
+test('what a long answer leaves behind is a part of its own from the start', () =>
+  visit('/custom', async (page) => {
+    server.state.play = ({ say: answer }) => answer(Array.from({ length: 80 }, (_, index) => `Paragraph ${index}.`).join('\n\n'), [], 200);
+    await say(page, 'play');
+    await answered(page);
+    const groups = await page.evaluate(() => [...window.chat.shadowRoot.querySelectorAll('.block-group')].map((group) => [group.hasAttribute('data-far'), getComputedStyle(group).contain]));
+    assert.deepEqual(groups, [[false, 'style']]);
+    server.state.play = null;
+  }));
+
 test('M14 methods: queued before options, refused while busy, named when not there yet', () =>
   visit('/custom', async (page) => {
     const refusal = await page.evaluate(async () => {

@@ -10,6 +10,7 @@ import { cancelFrame, onNextFrame } from '../../md/frame';
 import { GrowingMarks } from '../../md/growing-marks';
 import { withMarks } from '../../md/marks';
 import { MarkdownView } from '../../md/stream';
+import { endOfWords, WORD_WAITS_MS } from '../../md/whole-words';
 import type { Entry } from '../../store/transcript';
 import { citeButton, groupsOf, type Group } from '../cards';
 import { useUi } from '../context';
@@ -54,12 +55,17 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     if (element === null) return;
     element.replaceChildren();
     let view = new MarkdownView(element, context);
-    let [text, complete] = ['', false];
+    let [text, complete, shown] = ['', false, 0];
+    let waiting: ReturnType<typeof setTimeout> | undefined;
     const growing = new GrowingMarks<Group>();
     const draw = (): void => {
       const { item, live } = entry.peek();
       const part = item.type === 'assistant_message' ? item.content[index] : undefined;
-      const said = part?.text ?? '';
+      const whole = part?.text ?? '';
+      clearTimeout(waiting);
+      shown = live === undefined ? whole.length : endOfWords(whole, shown);
+      if (shown < whole.length) waiting = setTimeout(showAll, WORD_WAITS_MS);
+      const said = whole.slice(0, shown);
       const before = groups.current;
       const all = groupsOf(annotationsOf(part));
       const next = live === undefined ? withMarks(said, positionsOf(all)) : growing.grow(said, all, view.settled);
@@ -74,6 +80,10 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
       }
       view.render(text, complete);
     };
+    const showAll = (): void => {
+      shown = Infinity;
+      onNextFrame(draw);
+    };
     const stop = effect(() => {
       const { live } = entry.value;
       if (live !== undefined) {
@@ -86,6 +96,7 @@ function Part({ entry, index }: { readonly entry: ReadonlySignal<Entry>; readonl
     });
     return () => {
       stop();
+      clearTimeout(waiting);
       cancelFrame(draw);
     };
   }, [entry, index, context]);
