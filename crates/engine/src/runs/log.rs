@@ -195,8 +195,7 @@ impl RunLog {
         Next::Frames(frames, end)
     }
 
-    /// Keeps nothing as it went out that ends up to there: nobody is known who would read it. Who comes nevertheless is given
-    /// events anew.
+    /// Lets go of what went out up to there, which all readers have read. Who comes later is given events anew.
     pub(crate) fn release(&self, position: Position) {
         let mut said = self.lock();
         while said
