@@ -113,13 +113,14 @@ fn answer(pieces: &[String]) -> Vec<Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whoever comes while the message grows, at any position that was ever handed out: their positions add up, and what
-    /// they have read in the end is the text from there, each letter once.
+    /// Whoever comes while the message grows, at any position that was ever handed out and whatever was let go: their
+    /// positions add up, and what they have read in the end is the text from there, each letter once.
     #[test]
     fn a_late_reader_reads_each_letter_once(
         pieces in prop::collection::vec("[a-zäß😀]{1,12}", 1..60),
         at_once in 1..5_usize,
         long in any::<bool>(),
+        released in 0..1_000_u64,
     ) {
         let pieces: Vec<String> = pieces
             .into_iter()
@@ -132,6 +133,7 @@ proptest! {
             let events: Vec<Event> = pieces.iter().map(|piece| text(7, piece)).collect();
             speaker.say(&events);
         }
+        speaker.log.release(Position(released));
         let whole = pieces.concat();
         let mut at = 1;
         for piece in &pieces {
