@@ -21,6 +21,8 @@ import tiny
 
 HERE = pathlib.Path(__file__).parent
 KEY = "sk-test-0123456789"
+# Seconds that LiteLLM has to end by itself: fewer than whoever started this waits.
+GRACE = 3
 # What LiteLLM answers by itself, by the name of a model.
 MOCKS = {
     "mock": "Hello from 日本語 🙂!",
@@ -75,8 +77,9 @@ def litellm(folder, model):
 
 
 def main():
-    # Ends in good order, or LiteLLM would stay.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    # The end of the input is the end: a signal that ended this while it waits for LiteLLM would leave LiteLLM behind.
+    # A function, since what is ignored here would be ignored by LiteLLM too.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     folder = pathlib.Path(sys.argv[1])
     server = llama(folder)
     urls = {"llama": f"{server.listening_address}/v1"}
@@ -98,7 +101,11 @@ def main():
     finally:
         if child:
             child.terminate()
-            child.wait()
+            try:
+                child.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
 
 
 main()
