@@ -5,8 +5,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -155,7 +157,7 @@ impl Running {
                 let patience = self.task.workflow.limits.title_duration;
                 self.deadline.as_mut().reset(Instant::now() + patience);
             }
-            let input = self.next().await;
+            let input = poll_fn(|context| self.poll_next(context)).await;
             self.tell(input);
         }
     }
@@ -324,37 +326,38 @@ impl Running {
         }
     }
 
-    /// Waits for whatever comes first. Readers get what was said as soon as there is nothing else to do.
-    async fn next(&mut self) -> Input {
+    /// What comes first. Readers get what was said as soon as there is nothing else to do.
+    ///
+    /// By hand, since each turn of a `select!` polls all of them anew: this runs with every token.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        if let Poll::Ready(Some(why)) = self.task.stops.poll_next_unpin(context) {
+            return Poll::Ready(Input::Cancelled(why));
+        }
+        if self.deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Input::TimedOut);
+        }
+        if let Poll::Ready(input) = self.work.poll_next(context) {
+            return Poll::Ready(input);
+        }
+        if let Some(title) = poll_some(&mut self.title, context) {
+            return Poll::Ready(Input::Title(title));
+        }
         loop {
-            let must_speak = self.mouth.must_speak();
-            let is_timed = !must_speak && self.set_timer();
-            tokio::select! {
-                biased;
-                Some(why) = self.task.stops.next() => return Input::Cancelled(why),
-                () = self.deadline.as_mut() => return Input::TimedOut,
-                input = self.work.next() => return input,
-                title = poll_some(&mut self.title) => {
-                    self.title = None;
-                    return Input::Title(title);
-                }
-                saved = poll_some(&mut self.checkpoint) => {
-                    self.checkpoint = None;
-                    report(&saved);
-                    // A newer run has the thread, or nobody has it any more: nothing of this can be kept.
-                    if let Err(error @ (StoreError::Fenced | StoreError::NotFound)) = &saved {
-                        return Input::SaveFailed(NotSaved::from(error));
-                    }
-                }
-                () = std::future::ready(()), if must_speak => {
-                    self.mouth.speak();
-                    self.begin_checkpoint();
-                }
-                () = self.timer.as_mut(), if is_timed => {
-                    self.mouth.speak();
-                    self.begin_checkpoint();
+            if let Some(saved) = poll_some(&mut self.checkpoint, context) {
+                report(&saved);
+                // A newer run has the thread, or nobody has it any more: nothing of this can be kept.
+                if let Err(error @ (StoreError::Fenced | StoreError::NotFound)) = &saved {
+                    return Poll::Ready(Input::SaveFailed(NotSaved::from(error)));
                 }
             }
+            if !self.mouth.must_speak() {
+                if !self.set_timer() {
+                    return Poll::Pending;
+                }
+                ready!(self.timer.as_mut().poll(context));
+            }
+            self.mouth.speak();
+            self.begin_checkpoint();
         }
     }
 
@@ -510,47 +513,48 @@ pub(crate) async fn apply_patiently(
 }
 
 impl Work {
-    /// What comes next; nothing, where nothing is going on. What it waits for is not lost when it is dropped.
-    async fn next(&mut self) -> Input {
-        loop {
+    /// What comes next; nothing, where nothing is going on.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        let input = loop {
             match self {
-                Self::Nothing => std::future::pending::<()>().await,
-                Self::Asking(asking) => match asking.await {
+                Self::Nothing => return Poll::Pending,
+                Self::Asking(asking) => match ready!(asking.poll_unpin(context)) {
                     Ok(answer) => *self = Self::Answer(answer),
-                    Err(error) => return self.model_failed(error),
+                    Err(error) => break self.model_failed(error),
                 },
-                Self::Answer(answer) => match answer.next().await {
+                Self::Answer(answer) => match ready!(answer.poll_next_unpin(context)) {
                     Some(Ok(event)) => {
                         if matches!(event, ModelEvent::Completed { .. }) {
                             *self = Self::Nothing;
                         }
-                        return Input::Model(event);
+                        break Input::Model(event);
                     }
-                    Some(Err(error)) => return self.model_failed(error),
+                    Some(Err(error)) => break self.model_failed(error),
                     None => {
                         *self = Self::Nothing;
-                        return Input::ModelEnded;
+                        break Input::ModelEnded;
                     }
                 },
-                Self::AskingAgent(asking) => match asking.await {
+                Self::AskingAgent(asking) => match ready!(asking.poll_unpin(context)) {
                     Ok(answer) => *self = Self::AgentAnswer(answer),
-                    Err(error) => return self.agent_failed(error),
+                    Err(error) => break self.agent_failed(error),
                 },
-                Self::AgentAnswer(answer) => match answer.next().await {
-                    Some(Ok(event)) => return Input::Agent(event),
-                    Some(Err(error)) => return self.agent_failed(error),
+                Self::AgentAnswer(answer) => match ready!(answer.poll_next_unpin(context)) {
+                    Some(Ok(event)) => break Input::Agent(event),
+                    Some(Err(error)) => break self.agent_failed(error),
                     None => {
                         *self = Self::Nothing;
-                        return Input::AgentEnded;
+                        break Input::AgentEnded;
                     }
                 },
-                Self::Tools(tools) => match tools.next().await {
-                    Some((place, Some(event))) => return Input::Tool(place, event),
-                    Some((place, None)) => return Input::ToolEnded(place),
+                Self::Tools(tools) => match ready!(tools.poll_next_unpin(context)) {
+                    Some((place, Some(event))) => break Input::Tool(place, event),
+                    Some((place, None)) => break Input::ToolEnded(place),
                     None => *self = Self::Nothing,
                 },
             }
-        }
+        };
+        Poll::Ready(input)
     }
 
     fn agent_failed(&mut self, error: AgentError) -> Input {
@@ -572,12 +576,16 @@ impl Work {
     }
 }
 
-/// Waits for what may not be there; then for nothing.
-async fn poll_some<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
+/// What something that may be going on has come to; then it goes on no longer.
+fn poll_some<T>(
+    going_on: &mut Option<BoxFuture<'static, T>>,
+    context: &mut Context<'_>,
+) -> Option<T> {
+    let Poll::Ready(result) = going_on.as_mut()?.poll_unpin(context) else {
+        return None;
+    };
+    *going_on = None;
+    Some(result)
 }
 
 /// What ends a run: whoever asks it to, and the end of the credential that began it.

@@ -9,16 +9,14 @@
 const GROUP = 64;
 /** Blocks this far behind the last final one are out of view, unless the reader has gone there. */
 const FAR = 40;
-/** And final for that many frames: after a burst of text, the view is where the end was before it. */
-const FRAMES = 4;
 
 export class Places {
   readonly #host: HTMLElement;
   readonly #groups: HTMLElement[] = [];
-  /** The next block or group to be marked. */
-  #marked = 0;
-  /** How many blocks were final in each of the last frames. */
-  #recent: number[] = [];
+  /** The next block or group that will be far behind. */
+  #next = 0;
+  /** What is far behind and not marked yet. */
+  #due: HTMLElement[] = [];
 
   constructor(host: HTMLElement) {
     this.#host = host;
@@ -27,8 +25,8 @@ export class Places {
   clear(): void {
     this.#host.replaceChildren();
     this.#groups.length = 0;
-    this.#marked = 0;
-    this.#recent = [];
+    this.#next = 0;
+    this.#due = [];
   }
 
   /** Puts the block with this index behind the one before it. */
@@ -47,25 +45,27 @@ export class Places {
     const last = this.#groups.at(-1);
     if (last === undefined || place !== last || last.hasChildNodes()) return;
     this.#groups.pop()?.remove();
-    this.#marked = Math.min(this.#marked, GROUP + this.#groups.length);
+    this.#next = Math.min(this.#next, GROUP + this.#groups.length);
   }
 
   /**
-   * Marks what is far behind the last of `count` final blocks. To be called before anything is added:
-   * what is there was laid out with the last frame, so the browser knows its height and nothing moves.
+   * Marks what is far behind the last of `count` final blocks, and out of view: lines of a block that is read would move
+   * by a pixel, which the browser counts as a jump of the whole view. To be called before anything is added: what is
+   * there was laid out with the last frame, so the browser knows its height and place, and nothing moves.
    */
   leaveBehind(count: number): void {
-    this.#recent.push(count);
-    if (this.#recent.length <= FRAMES) return;
-    const settled = this.#recent.shift() ?? 0;
     for (;;) {
-      const group = this.#marked - GROUP;
-      const end = group < 0 ? this.#marked + 1 : GROUP * (group + 2);
-      if (end > settled - FAR) return;
-      const node = group < 0 ? this.#host.childNodes[this.#marked] : this.#groups[group];
-      if (node instanceof HTMLElement) node.dataset['far'] = '';
-      this.#marked += 1;
+      const group = this.#next - GROUP;
+      const end = group < 0 ? this.#next + 1 : GROUP * (group + 2);
+      if (end > count - FAR) break;
+      const node = group < 0 ? this.#host.childNodes[this.#next] : this.#groups[group];
+      if (node instanceof HTMLElement) this.#due.push(node);
+      this.#next += 1;
     }
+    // All are looked at before one is marked, after which a look would cost a layout.
+    const inView = this.#due.filter(isInView);
+    for (const node of this.#due) if (!inView.includes(node)) node.dataset['far'] = '';
+    this.#due = inView;
   }
 
   #placeOf(index: number): HTMLElement {
@@ -79,4 +79,9 @@ export class Places {
     this.#host.append(next);
     return next;
   }
+}
+
+function isInView(node: HTMLElement): boolean {
+  const { top, bottom } = node.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }

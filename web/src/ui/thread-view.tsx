@@ -37,6 +37,7 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   const turns = chat.transcript.turns.value;
   const sent = chat.sent.value;
 
+  const follows = useCallback(() => options.peek()?.thread.autoScroll === true && following.current, []);
   const measure = useCallback(() => {
     const view = scroller.current;
     if (view === null) return;
@@ -46,6 +47,9 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
     else if (view.scrollTop < lastTop.current && distance > AT_END) following.current = false;
     if (moved.current && distance < AT_END && view.scrollTop > lastTop.current) held.current = true;
     lastTop.current = view.scrollTop;
+    // Browsers scroll to keep what is in view where it is: up, when rows above need fewer lines, and by rounding in a
+    // very long answer. That would be taken for the reader's wish to leave the end.
+    view.style.overflowAnchor = follows() && !held.current ? 'none' : '';
     away.value = distance > NEAR_END;
     if (view.scrollTop < NEAR_START && chat.loader.hasOlder.peek() && !chat.loader.loadingOlder.peek()) void chat.loadOlder();
   }, []);
@@ -91,15 +95,18 @@ export function ThreadView({ loading }: { readonly loading: boolean }): JSX.Elem
   useLayoutEffect(() => {
     const inner = content.current;
     if (inner === null) return;
-    const job = (): void => {
+    const observer = new ResizeObserver(() => {
       const view = scroller.current;
       if (view === null) return;
       heightBefore.current = view.scrollHeight;
-      const follows = options.peek()?.thread.autoScroll === true && following.current;
-      if (follows || held.current) view.scrollTop = view.scrollHeight;
-      measure();
-    };
-    const observer = new ResizeObserver(() => onNextFrame(job));
+      // In the frame that shows the growth; a frame later, the text would be seen in another place before.
+      if (follows() || held.current) {
+        view.scrollTop = view.scrollHeight;
+        lastTop.current = view.scrollTop;
+      }
+      // May change what is observed here, which has to wait.
+      onNextFrame(measure);
+    });
     observer.observe(inner);
     return () => observer.disconnect();
   }, []);

@@ -665,6 +665,126 @@ test('O099 the first small step up is enough, and a wheel that has not moved any
     }
   }));
 
+/** An answer in parts of some deltas each; all but the first wait until they may `go`. */
+function inParts(parts) {
+  const go = [];
+  const gates = parts.map((_, index) => (index === 0 ? undefined : new Promise((resolve) => (go[index] = resolve))));
+  const play = async ({ send, base, pause }) => {
+    const item = { type: 'assistant_message', ...base('msg'), content: [] };
+    const update = (type, value) => send({ type: 'thread.item.updated', item_id: item.id, update: { type: `assistant_message.content_part.${type}`, content_index: 0, ...value } });
+    send({ type: 'thread.item.added', item });
+    update('added', { content: { type: 'output_text', text: '', annotations: [] } });
+    for (const [index, deltas] of parts.entries()) {
+      await gates[index];
+      for (const delta of deltas) {
+        update('text_delta', { delta });
+        await pause();
+      }
+    }
+    send({ type: 'thread.item.done', item: { ...item, content: [{ type: 'output_text', text: parts.flat().join(''), annotations: [] }] } });
+  };
+  return { play, go };
+}
+
+test('O099 the end is followed in the frame that shows it, and when rows above it need fewer lines', () =>
+  visit('/custom', async (page) => {
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, thread: { autoScroll: true } }));
+    const words = (count) => 'some words that say a thing about this '.repeat(count).split(' ').slice(0, count).join(' ');
+    const rows = (count) => `| ${words(11)} | yes |\n`.repeat(count);
+    const { play, go } = inParts([
+      [`| first | second |\n|---|---|\n| short | ${words(20)} |\n${rows(40)}`],
+      // The wide row comes with others, in one frame.
+      [`| ${words(90)} | no |\n${rows(30)}`],
+    ]);
+    server.state.play = play;
+    await say(page, 'play');
+    await page.waitForFunction(() => window.chat.shadowRoot.querySelectorAll('.markdown tr').length === 42);
+    const before = await page.evaluate(async () => {
+      for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+      const view = window.chat.shadowRoot.querySelector('.thread');
+      // What is observed last is what is painted.
+      window.distances = [];
+      new ResizeObserver(() => window.distances.push(Math.round(view.scrollHeight - view.scrollTop - view.clientHeight))).observe(view.querySelector('.thread-inner'));
+      return { top: view.scrollTop, row: view.querySelectorAll('.markdown tr')[2].offsetHeight };
+    });
+    assert.ok(before.top > 500, `${before.top} px are above the view`);
+    go[1]();
+    await answered(page);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const row = await page.locator('.markdown tr').nth(2).evaluate((node) => node.offsetHeight);
+    assert.ok(row < before.row, `a row of ${before.row} px became one of ${row} px`);
+    const distances = await page.evaluate(() => window.distances);
+    assert.ok(distances.length > 1, 'it grew');
+    assert.deepEqual([...new Set(distances)], [0]);
+    server.state.play = null;
+  }));
+
+test('O099 what the browser scrolls by itself is no step of the reader', () =>
+  visit('/custom', async (page) => {
+    await page.evaluate(() => window.chat.setOptions({ api: { url: '/chatkit', domainKey: 'local-dev' }, thread: { autoScroll: true } }));
+    const paragraphs = (from, to) => Array.from({ length: to - from }, (_, index) => `Paragraph ${from + index} of an answer.\n\n`);
+    const { play, go } = inParts([paragraphs(0, 40), paragraphs(40, 60)]);
+    server.state.play = play;
+    await say(page, 'play');
+    await page.getByText('Paragraph 39 ').waitFor();
+    const distance = await page.evaluate(async () => {
+      const frames = async () => {
+        for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+      };
+      const inside = (selector) => window.chat.shadowRoot.querySelector(selector);
+      inside('.user-message').style.marginBottom = '200px';
+      await frames();
+      // As much above the view less as below it more: its content is as high as before, which nothing observes.
+      const before = inside('.thread').scrollHeight;
+      inside('.user-message').style.marginBottom = '100px';
+      inside('.markdown > :last-child').style.paddingBottom = '100px';
+      await frames();
+      return [inside('.thread').scrollHeight - before, inside('.thread').scrollHeight - inside('.thread').scrollTop - inside('.thread').clientHeight];
+    });
+    assert.deepEqual(distance, [0, 0]);
+    go[1]();
+    await answered(page);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    assert.equal(await page.locator('.thread').evaluate((view) => Math.round(view.scrollHeight - view.scrollTop - view.clientHeight)), 0);
+    server.state.play = null;
+  }));
+
+test('what is read in an answer that grows is left as it is until it is out of view', () =>
+  visit('/custom', async (page) => {
+    const blocks = (from, to) => Array.from({ length: to - from }, (_, index) => `- Point ${from + index} of a list\n- and another one\n\nA paragraph of its own that goes on for a line or two.\n\n`);
+    const { play, go } = inParts([blocks(0, 20), blocks(20, 100), blocks(100, 110)]);
+    server.state.play = play;
+    const shown = (index) => page.getByText(`Point ${index} of a list`, { exact: true }).waitFor();
+    const frames = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))));
+    /** How many are skipped while they are out of view, and how many of those are in view. */
+    const far = () => page.evaluate(() => {
+      const places = [...window.chat.shadowRoot.querySelectorAll('[data-far]')].map((node) => node.getBoundingClientRect());
+      return { all: places.length, inView: places.filter(({ top, bottom }) => bottom > 0 && top < window.innerHeight).length };
+    });
+    await say(page, 'play');
+    await shown(19);
+    await page.evaluate(() => (window.chat.shadowRoot.querySelector('.thread').scrollTop = 300));
+    await frames();
+    await page.evaluate(() => {
+      window.shifts = [];
+      const began = performance.now();
+      new PerformanceObserver((list) => window.shifts.push(...list.getEntries().filter(({ startTime }) => startTime > began).map(({ value }) => value))).observe({ type: 'layout-shift' });
+    });
+    go[1]();
+    await shown(99);
+    await frames();
+    assert.deepEqual(await page.evaluate(() => window.shifts), []);
+    const during = await far();
+    assert.ok(during.all > 40, `${during.all} are far behind`);
+    assert.equal(during.inView, 0);
+    await page.locator('.thread').evaluate((view) => (view.scrollTop = view.scrollHeight));
+    await frames();
+    go[2]();
+    await answered(page);
+    assert.ok((await far()).all > during.all + 5, 'what was read is skipped like the rest');
+    server.state.play = null;
+  }));
+
 test('280 pixels are enough', () =>
   visit('/custom', async (page) => {
     await page.setViewportSize({ width: 280, height: 480 });

@@ -9,10 +9,10 @@ mod calls;
 mod finish;
 mod request;
 mod sources;
+mod text_chunk;
 mod thoughts;
 
 use std::{
-    borrow::Cow,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -22,11 +22,13 @@ use engine::ports::{
     BuiltinEvent, BuiltinState, BuiltinWork, Model, ModelError, ModelEvent, ModelRequest,
     ModelStream, Usage,
 };
-use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use self::{calls::Calls, finish::Finish, request::Body, sources::Sources, thoughts::Thoughts};
+use self::{
+    calls::Calls, finish::Finish, request::Body, sources::Sources, text_chunk::TextChunks,
+    thoughts::Thoughts,
+};
 use super::{
     Provider, ProviderConfig, Secrets, failure, lenient, pictures,
     refused::{OUTPUT_FIELDS, Refused},
@@ -107,6 +109,7 @@ impl Model for ChatCompletions {
 pub(super) struct Decoder {
     secrets: Secrets,
     documents: Documents,
+    texts: TextChunks,
     text: Splitter,
     calls: Calls,
     thoughts: Thoughts,
@@ -149,6 +152,7 @@ impl Decoder {
         Self {
             secrets,
             documents: Documents::default(),
+            texts: TextChunks::default(),
             text: Splitter::default(),
             calls: Calls::default(),
             thoughts: Thoughts::default(),
@@ -330,64 +334,11 @@ impl Decoder {
     }
 }
 
-/// A chunk with more of the text and nothing else, as nearly every chunk is: read at a quarter of the
-/// cost of any other one. Whatever it does not know makes it none of these.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "named, so that they may be there")]
-struct TextChunk<'a> {
-    #[serde(borrow)]
-    choices: [TextChoice<'a>; 1],
-    id: Option<IgnoredAny>,
-    object: Option<IgnoredAny>,
-    created: Option<IgnoredAny>,
-    model: Option<IgnoredAny>,
-    service_tier: Option<IgnoredAny>,
-    system_fingerprint: Option<IgnoredAny>,
-    obfuscation: Option<IgnoredAny>,
-    usage: Option<()>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "named, so that they may be there")]
-struct TextChoice<'a> {
-    index: First,
-    #[serde(borrow)]
-    delta: TextDelta<'a>,
-    finish_reason: Option<()>,
-    logprobs: Option<()>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "named, so that they may be there")]
-struct TextDelta<'a> {
-    role: Option<IgnoredAny>,
-    #[serde(borrow)]
-    content: Cow<'a, str>,
-    refusal: Option<()>,
-}
-
-/// The index of the first choice.
-#[derive(Deserialize)]
-#[serde(try_from = "u8")]
-struct First;
-
-impl TryFrom<u8> for First {
-    type Error = &'static str;
-
-    fn try_from(index: u8) -> Result<Self, Self::Error> {
-        (index == 0).then_some(Self).ok_or("not the first choice")
-    }
-}
-
 impl Decode for Decoder {
     fn event(&mut self, event: Event<'_>, events: &mut Events) -> Result<(), ModelError> {
         let data = event.data.trim_ascii();
-        if let Ok(chunk) = serde_json::from_slice::<TextChunk<'_>>(data) {
-            let [choice] = chunk.choices;
-            let text = choice.delta.content.into_owned();
+        if let Some(text) = self.texts.read(data) {
+            let text = text.into_owned();
             self.documents.forget();
             self.has_begun |= !text.is_empty();
             if self.finish.is_none() && self.said_in == Some(Field::Delta) {
