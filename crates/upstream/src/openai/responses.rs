@@ -202,6 +202,9 @@ impl Decoder {
                 self.text.citations(&place, part, events);
             }
         }
+        if output.iter().all(|item| item["type"] != "message") {
+            self.text.unheard(events);
+        }
         if self.text.is_empty() {
             // A shorthand that the SDKs make; some servers send nothing else.
             self.text

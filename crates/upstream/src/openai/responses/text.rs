@@ -93,6 +93,9 @@ pub(super) struct Text {
     is_announced: bool,
     /// Parts that came whole.
     whole: Vec<(Place, String)>,
+    /// Parts of other messages than the one at hand that came whole where text comes in deltas: the last event has them
+    /// again, if it has anything.
+    unheard: Vec<(Place, String)>,
     /// What was cited, so that each is once, however often it is announced.
     cited: HashSet<String>,
 }
@@ -128,7 +131,14 @@ impl Text {
     pub(super) fn whole(&mut self, place: Place, text: &Value, events: &mut Events) {
         let text = lenient::text(text).into_owned();
         if self.has_deltas {
-            self.rest(&place, &text, events);
+            // Ids alone prove nothing here: some are new with each event.
+            let is_other = self.place.output.is_some()
+                && place.output.is_some()
+                && place.is_same_item(&self.place) == Some(false);
+            let is_noted = self.unheard.iter().any(|(_, noted)| *noted == text);
+            if !self.rest(&place, &text, events) && is_other && !is_noted {
+                self.unheard.push((place, text));
+            }
             return;
         }
         let is_told = |(told, said): &(Place, String)| {
@@ -140,6 +150,13 @@ impl Text {
         self.whole.push((place.clone(), text.clone()));
         self.go_to(place, events);
         self.say(text, events);
+    }
+
+    /// What only closing events had, where the whole response has no message at all.
+    pub(super) fn unheard(&mut self, events: &mut Events) {
+        for (place, text) in std::mem::take(&mut self.unheard) {
+            self.last(place, &Value::String(text), true, events);
+        }
     }
 
     /// A part of the whole response, where parts of it have been told.

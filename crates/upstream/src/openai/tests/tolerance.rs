@@ -353,6 +353,10 @@ fn what_stands_only_in_the_last_event_is_told_and_nothing_else_of_it() {
         let fields = json!({ "delta": text, "output_index": output, "content_index": 0, "item_id": format!("m{output}") });
         event("response.output_text.delta", fields)
     };
+    let done = |text: &str, output: u32| {
+        let fields = json!({ "item": message(text), "output_index": output });
+        event("response.output_item.done", fields)
+    };
     let completed = |output: Value| {
         let response = json!({ "status": "completed", "output": output });
         event("response.completed", json!({ "response": response }))
@@ -421,6 +425,39 @@ fn what_stands_only_in_the_last_event_is_told_and_nothing_else_of_it() {
             "a part",
             [delta("One.", 0), completed(json!([parts]))].concat(),
             "One.\n\n Two.",
+        ),
+        (
+            "messages of which only their ends told, and the last event has none",
+            [
+                delta("One.", 0),
+                done("One.", 0),
+                done("Two.", 1),
+                done("Two.", 1),
+                done("Three.", 2),
+                completed(json!([])),
+            ]
+            .concat(),
+            "One.\n\nTwo.\n\nThree.",
+        ),
+        (
+            "the same, and the last event has them",
+            [
+                delta("One.", 0),
+                done("Two.", 1),
+                completed(json!([message("One."), message("Two.")])),
+            ]
+            .concat(),
+            "One.\n\nTwo.",
+        ),
+        (
+            "nothing but the end of the message that was streamed, in other words",
+            [
+                delta("One【1】.", 0),
+                done("One.", 0),
+                completed(json!([reasoning])),
+            ]
+            .concat(),
+            "One【1】.",
         ),
         (
             "behind a blank",
