@@ -334,7 +334,16 @@ impl Drop for CancelOnDrop {
 /// What is said to the model when a call fails; the rest goes to the log.
 fn told(server: &McpServer, error: &ServiceError) -> String {
     match error {
-        ServiceError::McpError(error) => format!("The tool failed: {}", cut(&error.message, 1_000)),
+        ServiceError::McpError(error) => {
+            let mut words = format!("The tool failed: {}", cut(&error.message, 1_000));
+            // Which argument was wrong, and how, often stands only here.
+            match &error.data {
+                None | Some(Value::Null) => {}
+                Some(Value::String(data)) => words.extend(["\n", &cut(data, 1_000)]),
+                Some(data) => words.extend(["\n", &cut(&data.to_string(), 1_000)]),
+            }
+            words
+        }
         ServiceError::Timeout { timeout } => format!(
             "The tool did not answer within {} seconds. It may still have done its work.",
             timeout.as_secs_f32()

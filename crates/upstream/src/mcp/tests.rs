@@ -204,7 +204,11 @@ impl ServerHandler for Handler {
                 let answer: CallToolResult = serde_json::from_value(answer).unwrap();
                 return Ok(answer.into());
             }
-            "refuse" => return Err(ErrorData::invalid_params("size must be even", None)),
+            "refuse" => {
+                let arguments = request.arguments.as_ref();
+                let data = arguments.and_then(|arguments| arguments.get("data").cloned());
+                return Err(ErrorData::invalid_params("size must be even", data));
+            }
             other => format!("{other} of {}", self.0.tools.lock().unwrap().len()),
         };
         Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
@@ -687,7 +691,17 @@ async fn failures_are_told_to_the_model() {
     let tools = tools(vec![server.config("todo", ForwardedIdentity::None)]);
     for (name, arguments, said) in [
         ("fail", "{}", "no such task"),
-        ("refuse", "{}", "size must be even"),
+        ("refuse", "{}", "The tool failed: size must be even"),
+        (
+            "refuse",
+            r#"{"data":"it is 3"}"#,
+            "The tool failed: size must be even\nit is 3",
+        ),
+        (
+            "refuse",
+            r#"{"data":{"path":["size",3]}}"#,
+            "The tool failed: size must be even\n{\"path\":[\"size\",3]}",
+        ),
         ("unknown", "{}", "There is no tool of this name."),
         ("whoami", "[1]", "not a JSON object"),
         ("whoami", "{\"size\":", "not a JSON object"),
