@@ -11,44 +11,56 @@ const MAX_FRAME_BYTES: usize = 1024;
 /// Reads such chunks of one answer.
 #[derive(Default)]
 pub(super) struct TextChunks {
-    /// The last chunk without its text.
-    frame: Vec<u8>,
-    /// Where its text was; at the start, where there is no chunk to compare with.
+    /// From the second one on: the first often names a role as well, and many answers are waited for right behind it, which
+    /// then keep no room for this.
+    last: Option<Box<Frame>>,
+    has_begun: bool,
+}
+
+/// A chunk without its text.
+#[derive(Default)]
+struct Frame {
+    bytes: Vec<u8>,
     text_at: usize,
 }
 
 impl TextChunks {
     /// The text of such a chunk.
     pub(super) fn read<'a>(&mut self, data: &'a [u8]) -> Option<Cow<'a, str>> {
-        if let Some(text) = self.read_like_last(data) {
+        if let Some(text) = self.last.as_ref().and_then(|last| last.text_of(data)) {
             return Some(Cow::Borrowed(text));
         }
         let chunk: TextChunk<'a> = serde_json::from_slice(data).ok()?;
         let [choice] = chunk.choices;
         let text = choice.delta.content;
-        if let Cow::Borrowed(text) = text {
-            self.keep_frame(data, text);
+        if std::mem::replace(&mut self.has_begun, true)
+            && let Cow::Borrowed(text) = text
+        {
+            self.last.get_or_insert_default().be_that_of(data, text);
         }
         Some(text)
     }
+}
 
-    /// The text of a chunk that differs from the last one in its text alone, and in that has nothing that JSON writes in
-    /// another way.
-    fn read_like_last<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
-        let (before, after) = self.frame.split_at_checked(self.text_at)?;
+impl Frame {
+    /// The text of a chunk that differs from this one in its text alone, and in that has nothing that JSON writes in another
+    /// way.
+    fn text_of<'a>(&self, data: &'a [u8]) -> Option<&'a str> {
+        let (before, after) = self.bytes.split_at_checked(self.text_at)?;
         if before.is_empty() {
             return None;
         }
         let text = data.strip_prefix(before)?.strip_suffix(after)?;
         let is_plain = |byte: &u8| !matches!(byte, 0..0x20 | b'"' | b'\\');
-        text.iter()
-            .all(is_plain)
-            .then(|| str::from_utf8(text).ok())?
+        if !text.iter().all(is_plain) {
+            return None;
+        }
+        str::from_utf8(text).ok()
     }
 
-    fn keep_frame(&mut self, data: &[u8], text: &str) {
+    fn be_that_of(&mut self, data: &[u8], text: &str) {
         self.text_at = 0;
-        self.frame.clear();
+        self.bytes.clear();
         // The text is a part of the data.
         let start = text.as_ptr().addr().checked_sub(data.as_ptr().addr());
         let Some((before, rest)) = start.and_then(|start| data.split_at_checked(start)) else {
@@ -59,8 +71,8 @@ impl TextChunks {
         };
         if before.len() + after.len() <= MAX_FRAME_BYTES {
             self.text_at = before.len();
-            self.frame.extend_from_slice(before);
-            self.frame.extend_from_slice(after);
+            self.bytes.extend_from_slice(before);
+            self.bytes.extend_from_slice(after);
         }
     }
 }
