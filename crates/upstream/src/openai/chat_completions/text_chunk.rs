@@ -11,10 +11,10 @@ const MAX_FRAME_BYTES: usize = 1024;
 /// Reads such chunks of one answer.
 #[derive(Default)]
 pub(super) struct TextChunks {
-    /// From the second one on: the first often names a role as well, and many answers are waited for right behind it, which
-    /// then keep no room for this.
+    /// From the second one with words on: the first often names a role as well, and many answers are waited for right behind
+    /// it, which then keep no room for this.
     last: Option<Box<Frame>>,
-    has_begun: bool,
+    has_words: bool,
 }
 
 /// A chunk without its text.
@@ -33,11 +33,12 @@ impl TextChunks {
         let chunk: TextChunk<'a> = serde_json::from_slice(data).ok()?;
         let [choice] = chunk.choices;
         let text = choice.delta.content;
-        if std::mem::replace(&mut self.has_begun, true)
+        if self.has_words
             && let Cow::Borrowed(text) = text
         {
             self.last.get_or_insert_default().be_that_of(data, text);
         }
+        self.has_words |= !text.is_empty();
         Some(text)
     }
 }
