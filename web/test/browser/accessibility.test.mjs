@@ -81,6 +81,8 @@ test('by keyboard alone: prompt, answer, history, rename, back', async () => {
   await page.getByRole('button', { name: 'Rename: hello' }).waitFor();
   await tabTo('Rename: hello');
   await page.keyboard.press('Enter');
+  // The form may still be on its way.
+  await page.waitForFunction(() => window.chat.shadowRoot.activeElement?.closest('.rename') != null);
   await page.keyboard.type('By keyboard');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'By keyboard', exact: true }).waitFor();
