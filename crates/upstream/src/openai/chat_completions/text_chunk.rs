@@ -182,6 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_is_compared_with_the_last_one_from_the_third_with_words_on() {
+        let mut reader = TextChunks::default();
+        let next = chunk("é 🙂", "a");
+        let is_known = |reader: &TextChunks| {
+            let last = reader.last.as_ref();
+            last.and_then(|last| last.text_of(next.as_bytes())) == Some("é 🙂")
+        };
+        for (text, is_known_then) in [("", false), ("one", false), ("two", true), (r"\n", true)] {
+            reader.read(chunk(text, "a").as_bytes());
+            assert_eq!(is_known(&reader), is_known_then, "after {text:?}");
+        }
+    }
+
+    #[test]
     fn a_chunk_of_another_form_is_read_as_what_it_is() {
         let mut reader = TextChunks::default();
         assert_eq!(
