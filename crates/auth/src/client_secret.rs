@@ -224,8 +224,8 @@ impl ClientSecrets {
         })
     }
 
-    /// The session that a presented secret belongs to, for the user who wants to go on with it. The
-    /// secret may have expired or been replaced; the session is live.
+    /// The session that a presented secret belongs to, where it is this user's. The secret may have
+    /// expired or been replaced; the session is live.
     pub async fn session_of(
         &self,
         presented: &str,
@@ -255,13 +255,14 @@ impl ClientSecrets {
     /// The identity comes from a login that was checked just now, and what it says takes the place of
     /// what the session knew: a refresh is a new sign-in. Without that, neither a sign-out at the
     /// issuer nor a role that was lost there would ever reach a page that keeps refreshing. `workflow`
-    /// is the one that the login may go on with. A secret that has expired can still be replaced while
-    /// its session lasts, because a page that was asleep is not an attack.
+    /// is the one that the login is bound to; without one, the session keeps its own, and the caller
+    /// [denies](Self::deny) it where the login may not use that. A secret that has expired can still be
+    /// replaced while its session lasts, because a page that was asleep is not an attack.
     pub async fn rotate(
         &self,
         presented: &str,
         identity: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
         secret_lifetime: Duration,
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
@@ -319,7 +320,7 @@ impl ClientSecrets {
         presented: &str,
         rotation: &Rotation,
         session: ChatSessionRecord,
-        (identity, workflow): (&Identity, &str),
+        (identity, workflow): (&Identity, Option<&str>),
         now: UnixTime,
     ) -> Result<IssuedSecret, Error> {
         if now.since(rotation.at) > self.limits.replay_window {

@@ -119,12 +119,14 @@ impl ChatSessionRecord {
             && self.environment == identity.environment()
     }
 
-    /// The session after its user signed in anew: what the login says and gives takes the place of what
-    /// the earlier one did.
+    /// The session after its user signed in anew: what the login says takes the place of what the
+    /// earlier one did, and the session moves to `workflow`, where one is named.
     #[must_use]
-    pub fn renewed(mut self, login: &Identity, workflow: &str) -> Self {
+    pub fn renewed(mut self, login: &Identity, workflow: Option<&str>) -> Self {
         self.claims.clone_from(login.claims());
-        workflow.clone_into(&mut self.workflow);
+        if let Some(workflow) = workflow {
+            workflow.clone_into(&mut self.workflow);
+        }
         self
     }
 
@@ -429,7 +431,7 @@ pub trait CredentialStore: Send + Sync + 'static {
         &self,
         current: &Digest,
         owner: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError>;
@@ -440,7 +442,7 @@ pub trait CredentialStore: Send + Sync + 'static {
         &self,
         id: &str,
         login: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
     ) -> Result<bool, StoreError>;
 
     /// One session by its id.

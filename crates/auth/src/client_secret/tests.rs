@@ -117,7 +117,7 @@ async fn s01_typos_and_other_kinds_cost_no_read() {
         assert_eq!(
             reason(
                 secrets
-                    .rotate(presented, &user("ada"), WORKFLOW, HOUR, NOW)
+                    .rotate(presented, &user("ada"), Some(WORKFLOW), HOUR, NOW)
                     .await
             ),
             expected
@@ -137,7 +137,7 @@ async fn s02_nothing_at_rest_can_be_used() {
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     let second = secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(1))
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, at(1))
         .await
         .unwrap();
     let dump = store.dump();
@@ -155,7 +155,7 @@ async fn s06_rotation_replaces_and_a_retry_gets_the_same_answer() {
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     let calls = store.calls.load(Ordering::SeqCst);
     let second = secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(100))
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, at(100))
         .await
         .unwrap();
     assert_eq!(store.calls.load(Ordering::SeqCst), calls + 1);
@@ -168,7 +168,7 @@ async fn s06_rotation_replaces_and_a_retry_gets_the_same_answer() {
             .rotate(
                 text(&first),
                 &ada,
-                WORKFLOW,
+                Some(WORKFLOW),
                 HOUR * 2,
                 at(100 + second_later),
             )
@@ -194,18 +194,18 @@ async fn s06_reuse_after_the_window_ends_the_family() {
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     let second = secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR, NOW)
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, NOW)
         .await
         .unwrap();
     let third = secrets
-        .rotate(text(&second), &ada, WORKFLOW, HOUR, at(10))
+        .rotate(text(&second), &ada, Some(WORKFLOW), HOUR, at(10))
         .await
         .unwrap();
     // Somebody else's login does not end it: they learn nothing and change nothing.
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&first), &user("eve"), WORKFLOW, HOUR, at(31))
+                .rotate(text(&first), &user("eve"), Some(WORKFLOW), HOUR, at(31))
                 .await
         ),
         Reason::OtherUser
@@ -214,7 +214,7 @@ async fn s06_reuse_after_the_window_ends_the_family() {
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&first), &ada, WORKFLOW, HOUR, at(31))
+                .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, at(31))
                 .await
         ),
         Reason::AlreadyRotated
@@ -227,7 +227,7 @@ async fn s06_reuse_after_the_window_ends_the_family() {
         assert_eq!(
             reason(
                 secrets
-                    .rotate(text(issued), &ada, WORKFLOW, HOUR, at(32))
+                    .rotate(text(issued), &ada, Some(WORKFLOW), HOUR, at(32))
                     .await
             ),
             Reason::AlreadyRotated
@@ -263,7 +263,7 @@ async fn s06_two_rotations_at_once_agree() {
     *store.overtaken_by.lock().unwrap() = Some((digest, rotation, next));
     // Also when it has to ask again, because the secret would outlive its session.
     let answer = secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR * 24, at(5))
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR * 24, at(5))
         .await
         .unwrap();
     assert!(store.overtaken_by.lock().unwrap().is_none());
@@ -278,7 +278,7 @@ async fn s06_two_rotations_at_once_agree() {
         let (secrets, presented) = (secrets.clone(), text(&answer).to_owned());
         tasks.spawn(async move {
             let issued = secrets
-                .rotate(&presented, &user("ada"), WORKFLOW, HOUR, at(7))
+                .rotate(&presented, &user("ada"), Some(WORKFLOW), HOUR, at(7))
                 .await
                 .unwrap();
             text(&issued).to_owned()
@@ -296,19 +296,19 @@ async fn s06_a_family_has_an_absolute_end() {
     let day = 24 * 60 * 60;
     for hour in 1..24 {
         current = secrets
-            .rotate(text(&current), &ada, WORKFLOW, HOUR, at(hour * 3_600))
+            .rotate(text(&current), &ada, Some(WORKFLOW), HOUR, at(hour * 3_600))
             .await
             .unwrap();
     }
     current = secrets
-        .rotate(text(&current), &ada, WORKFLOW, HOUR, at(day - 60))
+        .rotate(text(&current), &ada, Some(WORKFLOW), HOUR, at(day - 60))
         .await
         .unwrap();
     assert_eq!(current.expires_at, at(day));
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&current), &ada, WORKFLOW, HOUR, at(day))
+                .rotate(text(&current), &ada, Some(WORKFLOW), HOUR, at(day))
                 .await
         ),
         Reason::SessionExpired
@@ -329,7 +329,7 @@ async fn s06_a_page_that_was_asleep_can_still_refresh() {
         Reason::Expired
     );
     let second = secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR, at(7_200))
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, at(7_200))
         .await
         .unwrap();
     assert!(secrets.authenticate(text(&second), at(7_300)).await.is_ok());
@@ -350,7 +350,7 @@ async fn s06_only_the_owner_refreshes() {
         assert_eq!(
             reason(
                 secrets
-                    .rotate(text(&first), &other, WORKFLOW, HOUR, NOW)
+                    .rotate(text(&first), &other, Some(WORKFLOW), HOUR, NOW)
                     .await
             ),
             Reason::OtherUser
@@ -358,7 +358,7 @@ async fn s06_only_the_owner_refreshes() {
     }
     assert!(
         secrets
-            .rotate(text(&first), &user("ada"), WORKFLOW, HOUR, NOW)
+            .rotate(text(&first), &user("ada"), Some(WORKFLOW), HOUR, NOW)
             .await
             .is_ok()
     );
@@ -404,7 +404,7 @@ async fn s07_revocation_works_at_once_and_unknown_ids_are_no_error() {
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&one), &ada, WORKFLOW, HOUR, at(1))
+                .rotate(text(&one), &ada, Some(WORKFLOW), HOUR, at(1))
                 .await
         ),
         Reason::Revoked
@@ -438,7 +438,7 @@ async fn s06_housekeeping_does_not_forget_what_may_be_reused() {
     let ada = user("ada");
     let first = secrets.open(new(&ada), NOW).await.unwrap();
     secrets
-        .rotate(text(&first), &ada, WORKFLOW, HOUR, NOW)
+        .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, NOW)
         .await
         .unwrap();
     let day = 24 * 60 * 60;
@@ -447,7 +447,7 @@ async fn s06_housekeeping_does_not_forget_what_may_be_reused() {
     assert_eq!(
         reason(
             secrets
-                .rotate(text(&first), &ada, WORKFLOW, HOUR, at(day - 1))
+                .rotate(text(&first), &ada, Some(WORKFLOW), HOUR, at(day - 1))
                 .await
         ),
         Reason::AlreadyRotated

@@ -164,7 +164,7 @@ impl CredentialStore for MemoryStore {
         &self,
         current: &Digest,
         owner: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
@@ -201,7 +201,7 @@ impl CredentialStore for MemoryStore {
         &self,
         id: &str,
         login: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let mut sessions = tables.sessions.iter();

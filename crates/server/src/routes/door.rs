@@ -7,12 +7,11 @@
 use std::fmt;
 
 use auth::{
-    Error, Identity, Refusal, UnixTime,
+    Error, Identity, UnixTime,
     access::Pass,
     audit::{AuditEvent, Door},
     client_secret::{IssuedSecret, NewChatSession},
     ports::{ChatSessionRecord, EndReason, OpenedBy},
-    rule::Terms,
 };
 use axum::{
     Extension, Json,
@@ -215,23 +214,22 @@ pub(crate) async fn refresh(
     }
     let now = app.now().wall;
     let current = current.expose_secret();
-    let session = app.client_secrets.session_of(current, &identity, now).await;
-    let workflow = match (session, verdict) {
-        (Ok(session), verdict) => match go_on(&app, &session, verdict) {
-            Ok(workflow) => workflow,
-            Err(refusal) => {
+    let terms = match verdict {
+        Ok(terms) => terms,
+        Err(refusal) => {
+            let session = app.client_secrets.session_of(current, &identity, now).await;
+            // Otherwise nothing is open that would have to end.
+            if let Ok(session) = session {
                 end_denied(&app, &source, &identity, &session).await?;
-                return Err(refusal);
             }
-        },
-        // Nothing is open that would have to end.
-        (Err(_), Err(refusal)) => return Err(Error::from(refusal).into()),
-        (Err(error), Ok(_terms)) => return Err(error.into()),
+            return Err(Error::from(refusal).into());
+        }
     };
+    let pinned = terms.workflow.as_deref();
     let lifetime = app.settings.secret_lifetime;
     let rotated = app
         .client_secrets
-        .rotate(current, &identity, &workflow, lifetime, now)
+        .rotate(current, &identity, pinned, lifetime, now)
         .await;
     if let Err(Error::Invalid(rejection)) = &rotated
         && let Some(session) = rejection.ended_session()
@@ -240,24 +238,15 @@ pub(crate) async fn refresh(
         app.audit.record(record.in_session(session));
     }
     let issued = rotated?;
+    // Only the session says what it was opened for. Nobody has heard of its next secret yet.
+    let workflow = Some(issued.session.workflow.as_str());
+    if app.workflow(Pass::Login(&terms), workflow, None).is_err() {
+        end_denied(&app, &source, &identity, &issued.session).await?;
+        return Err(ApiError::forbidden("workflow_closed", caller::CLOSED));
+    }
     app.audit
         .issued(&source, Door::ClientSecret, &identity, &issued);
     Ok(Minted::new(issued, now).into_response())
-}
-
-/// The workflow that a session goes on with after its user signed in anew: its own, or the one that a
-/// rule pins by now.
-fn go_on(
-    app: &App,
-    session: &ChatSessionRecord,
-    verdict: Result<Terms, Refusal>,
-) -> Result<String, ApiError> {
-    let terms = verdict.map_err(Error::from)?;
-    let wanted = terms.workflow.as_deref().unwrap_or(&session.workflow);
-    match app.workflow(Pass::Login(&terms), Some(wanted), None) {
-        Ok(workflow) => Ok(workflow.id.to_string()),
-        Err(_) => Err(ApiError::forbidden("workflow_closed", caller::CLOSED)),
-    }
 }
 
 /// Ends the family of secrets of somebody who may not go on; its streams end with it.

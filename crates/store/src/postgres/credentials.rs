@@ -45,14 +45,14 @@ impl CredentialStore for Postgres {
         &self,
         current: &Digest,
         owner: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let data = sessions::Wanted {
             current: *current,
             owner: owner.clone(),
-            workflow: workflow.to_owned(),
+            workflow: workflow.map(str::to_owned),
             rotation: rotation.clone(),
             expires_at,
         };
@@ -66,11 +66,11 @@ impl CredentialStore for Postgres {
         &self,
         id: &str,
         login: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let data = (id.to_owned(), login.clone(), workflow.to_owned());
+        let data = (id.to_owned(), login.clone(), workflow.map(str::to_owned));
         let renewed = self.write(data, |transaction, (id, login, workflow)| {
-            Box::pin(sessions::renew(transaction, id, login, workflow))
+            Box::pin(sessions::renew(transaction, id, login, workflow.as_deref()))
         });
         Ok(renewed.await?)
     }

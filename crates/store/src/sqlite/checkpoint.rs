@@ -15,8 +15,9 @@ use crate::error::Error;
 /// How many pages of 4 KiB wait in the log before they are copied. Pages that many writes touch are copied once for all of
 /// them; four times the number that SQLite takes.
 const PAGES: i64 = 4_000;
-/// How often it is looked after the log while much is written.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How often it is looked after the log while something is written. In that time the busiest writer adds fewer pages than wait
+/// anyhow.
+const PAUSE: Duration = Duration::from_millis(100);
 /// The same after it could not be copied, on a full disk say.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 

@@ -46,15 +46,20 @@ impl CredentialStore for Sqlite {
         &self,
         current: &Digest,
         owner: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
         rotation: &Rotation,
         expires_at: UnixTime,
     ) -> Result<RotationOutcome, StoreError> {
         let (current, owner, rotation) = (*current, owner.clone(), rotation.clone());
-        let workflow = workflow.to_owned();
+        let workflow = workflow.map(str::to_owned);
         let outcome = self.write_for_good(move |connection| {
             sessions::rotate(
-                connection, &current, &owner, &workflow, &rotation, expires_at,
+                connection,
+                &current,
+                &owner,
+                workflow.as_deref(),
+                &rotation,
+                expires_at,
             )
         });
         Ok(outcome.await?)
@@ -64,11 +69,11 @@ impl CredentialStore for Sqlite {
         &self,
         id: &str,
         login: &Identity,
-        workflow: &str,
+        workflow: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let (id, login, workflow) = (id.to_owned(), login.clone(), workflow.to_owned());
-        let renewed =
-            self.write(move |connection| sessions::renew(connection, &id, &login, &workflow));
+        let (id, login, workflow) = (id.to_owned(), login.clone(), workflow.map(str::to_owned));
+        let renewed = self
+            .write(move |connection| sessions::renew(connection, &id, &login, workflow.as_deref()));
         Ok(renewed.await?)
     }
 

@@ -221,7 +221,7 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(2, 60),
             next.expires_at,
         )
@@ -238,7 +238,7 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(3, 70),
             seconds(3_670),
         )
@@ -255,7 +255,7 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
         .rotate_client_secret(
             &digest(2),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(3, 80),
             seconds(3_680),
         )
@@ -267,7 +267,7 @@ pub(super) async fn a_rotation_replaces_the_secret_once(database: &dyn TestDatab
         .rotate_client_secret(
             &digest(9),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(4, 80),
             seconds(3_680),
         )
@@ -297,7 +297,7 @@ pub(super) async fn a_rotation_renews_the_session_by_the_login_that_asked(
         .rotate_client_secret(
             &digest(1),
             &owner_of(&second),
-            "wf_next",
+            Some("wf_next"),
             &rotation(2, 60),
             seconds(3_660),
         )
@@ -307,10 +307,30 @@ pub(super) async fn a_rotation_renews_the_session_by_the_login_that_asked(
     let found = store.find_chat_session("cksess_1").await.unwrap();
     assert_eq!(found, Some(second));
 
+    // A login that is bound to no workflow leaves the session where it is.
+    let stays = |session: ChatSessionRecord| ChatSessionRecord {
+        workflow: "wf_next".to_owned(),
+        ..session
+    };
+    let again = stays(login("second", "guest"));
+    let outcome = store
+        .rotate_client_secret(
+            &digest(2),
+            &owner_of(&again),
+            None,
+            &rotation(3, 70),
+            seconds(3_670),
+        )
+        .await
+        .unwrap();
+    assert_eq!(outcome, rotated(&again));
+    let found = store.find_chat_session("cksess_1").await.unwrap();
+    assert_eq!(found, Some(again));
+
     // A retry brings a login and no new secret.
-    let third = login("third", "member");
+    let third = stays(login("third", "member"));
     let owner = owner_of(&third);
-    let renew = |id: &'static str| store.renew_chat_session(id, &owner, "wf_demo");
+    let renew = |id: &'static str| store.renew_chat_session(id, &owner, None);
     assert!(renew("cksess_1").await.unwrap());
     let found = store.find_chat_session("cksess_1").await.unwrap();
     assert_eq!(found, Some(third.clone()));
@@ -350,7 +370,7 @@ pub(super) async fn of_two_rotations_at_once_one_wins(database: &dyn TestDatabas
                     .rotate_client_secret(
                         &digest(first),
                         &owner,
-                        "wf_demo",
+                        Some("wf_demo"),
                         &rotation,
                         seconds(3_660),
                     )
@@ -387,7 +407,7 @@ pub(super) async fn a_rotation_outlives_a_restart(database: &dyn TestDatabase) {
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(2, 60),
             seconds(3_660),
         )
@@ -400,7 +420,7 @@ pub(super) async fn a_rotation_outlives_a_restart(database: &dyn TestDatabase) {
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(3, 65),
             seconds(3_665),
         )
@@ -428,7 +448,7 @@ pub(super) async fn an_ended_session_rotates_no_more(database: &dyn TestDatabase
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(2, 6),
             seconds(3_606),
         )
@@ -469,7 +489,7 @@ pub(super) async fn a_secret_is_replaced_for_its_owner_and_within_its_session(
             .rotate_client_secret(
                 &digest(1),
                 &owner,
-                "wf_demo",
+                Some("wf_demo"),
                 &rotation(2, 60),
                 seconds(expires_at),
             )
@@ -483,7 +503,7 @@ pub(super) async fn a_secret_is_replaced_for_its_owner_and_within_its_session(
         .rotate_client_secret(
             &digest(1),
             &ada(),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(2, 60),
             seconds(end),
         )
@@ -740,7 +760,7 @@ pub(super) async fn expired_sessions_and_secrets_are_purged(database: &dyn TestD
         .rotate_client_secret(
             &digest(1_000),
             &owner_of(&session("rotated", "grace", 0)),
-            "wf_demo",
+            Some("wf_demo"),
             &rotation(1_001, 60),
             seconds(3_660),
         )

@@ -149,7 +149,7 @@ fn read_secret(row: &Row) -> Result<(ClientSecretRecord, ChatSessionRecord), Err
 pub(super) struct Wanted {
     pub(super) current: Digest,
     pub(super) owner: Identity,
-    pub(super) workflow: String,
+    pub(super) workflow: Option<String>,
     pub(super) rotation: Rotation,
     pub(super) expires_at: UnixTime,
 }
@@ -183,7 +183,7 @@ pub(super) async fn rotate(
     }
     let key: i64 = row.try_get(10)?;
     let replacement = secret.replacement(rotation, *expires_at);
-    let renewed = session.clone().renewed(owner, workflow);
+    let renewed = session.clone().renewed(owner, workflow.as_deref());
     let mut batch = Batch::of(
         "UPDATE client_secrets SET rotated_at = $2, rotation_nonce = $3, rotation_next = $4
          WHERE digest = $1",
@@ -217,7 +217,7 @@ pub(super) async fn renew(
     transaction: &mut Transaction,
     id: &str,
     login: &Identity,
-    workflow: &str,
+    workflow: Option<&str>,
 ) -> Result<bool, Error> {
     let found = transaction
         .query(

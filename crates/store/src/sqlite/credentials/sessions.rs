@@ -151,7 +151,7 @@ pub(super) fn rotate(
     connection: &Connection,
     current: &Digest,
     owner: &Identity,
-    workflow: &str,
+    workflow: Option<&str>,
     rotation: &Rotation,
     expires_at: UnixTime,
 ) -> Result<RotationOutcome, Error> {
@@ -186,7 +186,7 @@ pub(super) fn renew(
     connection: &Connection,
     id: &str,
     login: &Identity,
-    workflow: &str,
+    workflow: Option<&str>,
 ) -> Result<bool, Error> {
     match find(connection, id)? {
         Some(session) if session.ended.is_none() => {
