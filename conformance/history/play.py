@@ -168,7 +168,10 @@ class World:
         while True:
             page = await self.ask(person, self.request("items.list", thread_id=thread, order="asc", limit=100,
                                                        **({"after": after} if after else {})))
-            page = await page.json()
+            is_there, page = page.status == 200, await page.json()
+            if not is_there:
+                # It was deleted meanwhile, or the server has gone: what was read is no whole thread.
+                return None
             items += page["data"]
             after = page.get("after")
             if not page["has_more"]:

@@ -18,6 +18,7 @@ mod lines;
 mod message;
 mod name;
 mod offers;
+mod pipes;
 mod program;
 mod progress;
 mod reading;
@@ -392,7 +393,8 @@ impl McpTools {
         Ok(slot)
     }
 
-    /// What one server offers. A session that turns out to be dead is opened once more.
+    /// What one server offers. A session that turns out to be dead is opened once more, and a server that gives no list
+    /// even then is left alone for a while, as one is that opens no session.
     async fn offer(
         &self,
         server: usize,
@@ -400,6 +402,7 @@ impl McpTools {
         is_refresh: bool,
     ) -> Result<Offer, Trouble> {
         let mut is_second_try = false;
+        let began_at = Instant::now();
         loop {
             let slot = self.slot(server, context)?;
             let config = self.servers.get(server).ok_or(Trouble::Gone)?;
@@ -421,7 +424,15 @@ impl McpTools {
                         owner: context.owner.clone(),
                         server,
                     });
-                    if is_second_try {
+                    if session.wants_handshake() {
+                        era.remember_old();
+                    }
+                    // The person waits. What is slow in a session that is new is so in the next one.
+                    let is_slow =
+                        matches!(error, Trouble::TimedOut) && session.opened_at >= began_at;
+                    if is_second_try || is_slow {
+                        let next = self.slot(server, context)?;
+                        *next.failed_until.lock().await = Some(Instant::now() + BACK_OFF);
                         return Err(error);
                     }
                     is_second_try = true;
@@ -497,6 +508,7 @@ impl McpTools {
             }
             (Some(config), Some(session)) => {
                 let watch = ToolWatch::begin(&config.name);
+                let arguments = tool.arguments(arguments);
                 let answer = session.call(config, tool.name, arguments).await;
                 Ok(watch.until_done(answer?))
             }

@@ -144,6 +144,73 @@ async fn a_program_that_is_of_no_use_is_told_with_its_last_words() {
     );
 }
 
+/// A program in JavaScript says where it failed after it has said what, some say it where messages belong, and some
+/// without an end of line.
+#[tokio::test]
+async fn the_last_words_are_those_that_say_something() {
+    let frames = "    at a (node:internal:1)\n".repeat(9);
+    let crash = format!(
+        "printf '%s' \"Error: Cannot find module 'x'\n{frames}  code: 'MODULE_NOT_FOUND'\n}}\n\nNode.js v22\n\" >&2; exit 1"
+    );
+    for (script, words) in [
+        (&*crash, "Cannot find module 'x'"),
+        ("printf 'no key' >&2; exit 1", "it said last: no key"),
+        ("echo no key; exit 1", "it said last: no key"),
+        ("printf 'no key'; exit 1", "it said last: no key"),
+    ] {
+        let tools = program("sh", &["-c", script], &[PATH]);
+        let problem = tools.examine("peer", &ada()).await.unwrap().unwrap_err();
+        assert!(problem.words.contains(words), "{}", problem.words);
+    }
+}
+
+/// A program by hand, which says each of these lines when it is asked for the next time.
+fn saying(lines: &[&str]) -> McpTools {
+    let said = lines
+        .iter()
+        .map(|line| format!("read -r _; printf '%s' '{line}'; "));
+    let script: String = said.collect();
+    program("sh", &["-c", &script], &[PATH])
+}
+
+#[tokio::test]
+async fn an_answer_may_lack_the_end_of_its_line() {
+    let handshake =
+        r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{}}}"#;
+    let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"s"}]}}"#;
+    let answer = r#"{"jsonrpc":"2.0","id":2,"result":{"content":"done"}}"#;
+    let handshake = format!("{handshake}\n");
+    let list = format!("{list}\n");
+    let tools = saying(&[&handshake, "", &list, answer]);
+    assert_eq!(said(&tools, "s", "{}").await, "done");
+}
+
+#[tokio::test]
+async fn every_answer_may_have_the_same_number() {
+    let answer = |result: &str| format!("{{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{result}}}\n");
+    let handshake = answer(r#"{"protocolVersion":"2025-06-18","capabilities":{}}"#);
+    let list = answer(r#"{"tools":[{"name":"s"}]}"#);
+    let result = answer(r#"{"content":"done"}"#);
+    let tools = saying(&[&handshake, "", &list, &result]);
+    assert_eq!(said(&tools, "s", "{}").await, "done");
+}
+
+#[tokio::test]
+async fn a_program_that_refuses_our_revision_is_offered_its_own() {
+    let script = r#"read -r line
+        case "$line" in
+            *'"2024-11-05"'*) echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05"}}' ;;
+            *) echo '{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"Unsupported protocol version"}}' ;;
+        esac
+        read -r _
+        read -r _ && echo '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"s"}]}}'
+        cat >/dev/null"#;
+    let tools = program("sh", &["-c", script], &[PATH]);
+    let examined = tools.examine("peer", &ada()).await.unwrap().unwrap();
+    assert_eq!(examined.protocol, "2024-11-05");
+    tools.close().await;
+}
+
 /// What is no message is let go, as some programs print greetings.
 #[tokio::test]
 async fn a_program_may_talk_beside_its_messages() {

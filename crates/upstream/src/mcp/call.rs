@@ -33,7 +33,7 @@ use super::{
     reading,
     result::{self, cut},
     session::Session,
-    transport::{self, TransportError},
+    transport::{self, TransportError, Unsent},
 };
 
 /// The longest line of progress that a user is shown, in characters.
@@ -44,6 +44,13 @@ const MAX_ROUNDS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 /// What the model is told where a server wants what it was not offered.
 const UNEXPECTED: &str = "The tool answered with something that this client did not ask for.";
+/// What it is told where a call never came to its server.
+const UNREACHABLE: &str =
+    "The tool could not be reached. Go on without it, or tell the user to try again later.";
+/// What it is told where a connection ended on which the answer was to come.
+const BROKEN: &str = "The connection to the tool ended before its result was there. It may still have done its work.";
+const FORBIDDEN: &str = "The tool's server does not let the user do this";
+const GO_ON: &str = "Go on without it, or tell the user.";
 /// What it is told where a server asks in a way that nobody can be asked.
 const UNASKABLE: &str =
     "The tool asked for more than can be asked here, so it has not done its work.";
@@ -229,11 +236,13 @@ impl Running {
                 },
                 Ok(result) => return Happened::Over(self.done(result)),
                 Err(error) => {
-                    if let ServiceError::McpError(error) = &error
-                        && transport::says_gone(&error.message)
-                    {
-                        // It may have come from the tool itself, so the call is not repeated; the next one has a new
-                        // session.
+                    // It may have come from the tool itself, so the call is not repeated; the next one has a new session,
+                    // and where there are others, a new credential.
+                    let is_gone = match &error {
+                        ServiceError::McpError(error) => transport::says_gone(&error.message),
+                        error => is_of_credential(error),
+                    };
+                    if is_gone {
                         self.session.give_up();
                     }
                     return Happened::Over(ToolEvent::done(told(&self.server, &error), true));
@@ -351,20 +360,29 @@ fn told(server: &McpServer, error: &ServiceError) -> String {
         error if is_too_large(error) => {
             "The tool's result is too large to be read. Ask it for less at once.".to_owned()
         }
+        ServiceError::TransportSend(error) => {
+            let error = error.error.as_ref();
+            tracing::warn!(
+                server = server.name,
+                error = %failure::of_transport(error),
+                "a tool call failed"
+            );
+            match error.downcast_ref() {
+                Some(error) => unanswered(error),
+                None => UNREACHABLE.to_owned(),
+            }
+        }
         ServiceError::TransportClosed if matches!(server.place, Place::Program(_)) => {
             "The tool's program ended before its result was there. It may still have done its work; it is started anew \
              for the next call."
                 .to_owned()
         }
-        // What a stream that holds too much looks like from here, among other things.
         ServiceError::TransportClosed => {
             tracing::warn!(
                 server = server.name,
                 "a tool server's connection ended during a call"
             );
-            "The connection to the tool ended before its result was there. The result may have been \
-             too large: ask for less at once, or go on without it."
-                .to_owned()
+            BROKEN.to_owned()
         }
         error => {
             tracing::warn!(
@@ -372,10 +390,67 @@ fn told(server: &McpServer, error: &ServiceError) -> String {
                 error = %failure::of_service(error),
                 "a tool call failed"
             );
-            "The tool could not be reached. Go on without it, or tell the user to try again later."
-                .to_owned()
+            UNREACHABLE.to_owned()
         }
     }
+}
+
+/// What is said where no answer came over HTTP, or none that is MCP: whether the tool may have done its work, and what
+/// its server says is wrong.
+fn unanswered(error: &TransportError) -> String {
+    if let Some((status, words)) = transport::refusal(error) {
+        // A page is not for a model.
+        let words = if words.starts_with('<') { "" } else { words };
+        let words = cut(words, 1_000);
+        return match (status, words.is_empty()) {
+            (401 | 403, _) => format!("{FORBIDDEN} ({status}). {GO_ON}"),
+            (_, true) => format!("The tool's server refused the call (HTTP {status}). {GO_ON}"),
+            (_, false) => format!("The tool's server refused the call (HTTP {status}): {words}"),
+        };
+    }
+    match error {
+        TransportError::AuthRequired(_) => format!("{FORBIDDEN} (401). {GO_ON}"),
+        TransportError::InsufficientScope(_) => format!("{FORBIDDEN} (403). {GO_ON}"),
+        TransportError::HttpStatus(answer) if answer.status == 429 => {
+            let wait = answer
+                .retry_after
+                .as_deref()
+                .and_then(|wait| wait.parse().ok());
+            let wait = wait.map_or_else(
+                || "a while".to_owned(),
+                |seconds: u32| format!("{seconds} seconds"),
+            );
+            format!(
+                "The tool has been used too often (429) and has done nothing. It can be used again after {wait}."
+            )
+        }
+        TransportError::HttpStatus(answer) => format!(
+            "The tool's server failed (HTTP {}). It may still have done its work. {GO_ON}",
+            answer.status
+        ),
+        TransportError::Client(Unsent::Http(error)) if !error.is_connect() => BROKEN.to_owned(),
+        TransportError::Sse(_)
+        | TransportError::Io(_)
+        | TransportError::UnexpectedEndOfStream
+        | TransportError::TransportChannelClosed => BROKEN.to_owned(),
+        TransportError::UnexpectedContentType(_)
+        | TransportError::UnexpectedServerResponse(_)
+        | TransportError::Deserialize(_) => format!(
+            "The tool's server answered with something that cannot be read. It may still have done its work. {GO_ON}"
+        ),
+        _ => UNREACHABLE.to_owned(),
+    }
+}
+
+/// Whether the server did not take the credential that was good when the session was opened.
+fn is_of_credential(error: &ServiceError) -> bool {
+    let ServiceError::TransportSend(error) = error else {
+        return false;
+    };
+    matches!(
+        error.error.downcast_ref(),
+        Some(TransportError::AuthRequired(_))
+    ) || transport::refusal(error.error.as_ref()).is_some_and(|(status, _)| status == 401)
 }
 
 /// Whether the answer was longer than [`MAX_MESSAGE_BYTES`](super::session::MAX_MESSAGE_BYTES).
@@ -393,11 +468,17 @@ fn is_too_large(error: &ServiceError) -> bool {
     false
 }
 
+/// With two digits behind the point at most.
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
 /// A line for the user, if the progress says anything that a person can read.
 fn progress_line(progress: ProgressNotificationParam) -> Option<String> {
     let line = match (progress.message, progress.total) {
         (Some(message), _) => message,
-        (None, Some(total)) => format!("{} of {total}", progress.progress),
+        (None, Some(1.0)) => format!("{:.0} %", progress.progress * 100.0),
+        (None, Some(total)) => format!("{} of {}", rounded(progress.progress), rounded(total)),
         (None, None) => return None,
     };
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");

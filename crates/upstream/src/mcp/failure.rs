@@ -13,7 +13,7 @@ use rmcp::{
 
 use super::{
     result::cut,
-    transport::{TransportError, Unsent},
+    transport::{self, TransportError, Unsent},
 };
 
 /// The longest address that is told, in characters.
@@ -154,7 +154,8 @@ fn of_status(status: u16) -> Failure {
     }
 }
 
-fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
+/// Why a message has not been answered.
+pub(super) fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
     let Some(error) = error.downcast_ref::<TransportError>() else {
         return Failure::other(UNKNOWN);
     };
@@ -165,8 +166,8 @@ fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
         }
         StreamableHttpError::HttpStatus(answer) => of_status(answer.status),
         StreamableHttpError::AuthRequired(_) => of_status(401),
-        StreamableHttpError::UnexpectedServerResponse(text) => match status_in(text) {
-            Some(status) => of_status(status),
+        StreamableHttpError::UnexpectedServerResponse(_) => match transport::refusal(error) {
+            Some((status, _)) => of_status(status),
             None => Failure::new(FailureKind::NotMcp, NOT_MCP),
         },
         StreamableHttpError::InsufficientScope(_) => Failure::new(
@@ -179,9 +180,10 @@ fn of_transport(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
         StreamableHttpError::ResponseBodyTooLarge { .. } => {
             Failure::other("its answer is too long")
         }
-        StreamableHttpError::SessionExpired => {
-            Failure::new(FailureKind::NotThere, "it has ended the session (404)")
-        }
+        StreamableHttpError::SessionExpired => Failure::new(
+            FailureKind::NotThere,
+            "it does not know the session (any more)",
+        ),
         StreamableHttpError::UnexpectedContentType(_)
         | StreamableHttpError::Deserialize(_)
         | StreamableHttpError::Sse(_)
@@ -207,12 +209,6 @@ fn of_redirect(status: StatusCode, to: Option<&str>) -> Failure {
         ),
         None => format!("it answered {status} and does not say where to; is the `url` right?"),
     })
-}
-
-/// A refusal that is no MCP comes as text, which begins with the status.
-fn status_in(text: &str) -> Option<u16> {
-    let digits = text.strip_prefix("HTTP ")?.get(..3)?;
-    digits.parse().ok()
 }
 
 /// The causes of a failed request; its own words hold the address, which may hold a credential.

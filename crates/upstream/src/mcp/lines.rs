@@ -16,6 +16,8 @@ pub(super) struct Lines {
     end: Option<Vec<u8>>,
     /// Whether the handshake's answer, which is the first result of all, is still to come.
     is_handshake: bool,
+    /// What was said until then that is no message.
+    beside: Vec<Vec<u8>>,
 }
 
 impl Lines {
@@ -26,7 +28,13 @@ impl Lines {
             line: Vec::new(),
             end: None,
             is_handshake: true,
+            beside: Vec::new(),
         }
+    }
+
+    /// What was said beside messages before the handshake's answer, since this was asked last.
+    pub(super) fn beside(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.beside)
     }
 
     /// Takes the next piece, and gives what is whole by now.
@@ -40,8 +48,8 @@ impl Lines {
             match self.end.take() {
                 None => {
                     let question = Question {
-                        id: None,
                         is_handshake: self.is_handshake,
+                        ..Question::default()
                     };
                     let messages = message::rewritten(&line, &question).messages;
                     for message in &messages {
@@ -52,6 +60,9 @@ impl Lines {
                     if messages.is_empty() {
                         passed.extend_from_slice(&line);
                         passed.push(b'\n');
+                        if self.is_handshake {
+                            self.beside.push(line);
+                        }
                     }
                 }
                 Some(end) => {
@@ -183,6 +194,22 @@ mod tests {
         assert!(
             fourth.contains(r#""serverInfo":{"name":"","version":""}"#),
             "{fourth}"
+        );
+    }
+
+    #[test]
+    fn what_is_said_before_the_handshake_is_kept_apart_as_well() {
+        let mut lines = Lines::new(1_000);
+        let answer = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"x"}}"#;
+        let said = format!("no key\n2026 INFO {answer}\nlater\n");
+        let passed = lines.pass(said.as_bytes());
+        assert_eq!(lines.beside(), [b"no key"]);
+        assert!(lines.beside().is_empty());
+        let passed = String::from_utf8(passed).unwrap();
+        let passed: Vec<&str> = passed.lines().collect();
+        assert!(
+            passed[1].starts_with("{\"jsonrpc\":\"2.0\",\"id\":0,"),
+            "{passed:?}"
         );
     }
 

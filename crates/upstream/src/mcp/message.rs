@@ -7,8 +7,12 @@
 
 use std::borrow::Cow;
 
-use rmcp::model::{JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
-use serde_json::{Map, Value, json};
+use rmcp::model::{
+    JsonRpcMessage, NumberOrString, ProgressToken, RequestId, ServerJsonRpcMessage,
+    ServerNotification, ServerResult,
+};
+use serde::Deserialize;
+use serde_json::{Deserializer, Map, Value, json};
 
 use crate::json;
 
@@ -18,6 +22,10 @@ const UNSAID_VERSION: &str = "2025-03-26";
 const SERVER_ERROR: i32 = -32000;
 /// What is said instead of a message that is too long.
 const TOO_LARGE: &str = "the result is too large to be read; ask for less at once";
+/// As many places of a text are looked at for the beginning of a message.
+const MAX_BEGINNINGS: usize = 64;
+/// How servers report of a call that goes on.
+const PROGRESS: &str = "notifications/progress";
 
 /// What messages may be the answer to.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +34,8 @@ pub(super) struct Question {
     pub(super) id: Option<RequestId>,
     /// Whether it asks who the server is, and what it speaks.
     pub(super) is_handshake: bool,
+    /// The name under which its progress is reported, where all that is reported is about it.
+    pub(super) progress: Option<ProgressToken>,
 }
 
 /// What came.
@@ -65,7 +75,8 @@ fn read(data: &[u8], question: &Question) -> Said {
     let said = match json::read(data) {
         Some(Value::Array(messages)) => messages,
         Some(message @ Value::Object(_)) => vec![message],
-        _ => return Said::Nothing,
+        Some(_) => return Said::Nothing,
+        None => scattered(data),
     };
     let mended: Vec<_> = said
         .into_iter()
@@ -81,14 +92,47 @@ fn read(data: &[u8], question: &Question) -> Said {
     }
 }
 
+/// Messages among other things: behind the beginning of a log's line or a warning, one after the other, or as events in
+/// what does not say that it is a stream. What a server asks is not among them; it is repeated in logs.
+fn scattered(data: &[u8]) -> Vec<Value> {
+    let mut messages = Vec::new();
+    if memchr::memmem::find(data, b"\"jsonrpc\"").is_none() {
+        return messages;
+    }
+    let mut rest = data;
+    for _ in 0..MAX_BEGINNINGS {
+        let Some(start) = memchr::memchr(b'{', rest) else {
+            break;
+        };
+        rest = rest.get(start..).unwrap_or_default();
+        let mut documents = Deserializer::from_slice(rest).into_iter::<Map<String, Value>>();
+        let length = match documents.next() {
+            Some(Ok(message)) => {
+                let length = documents.byte_offset();
+                let is_request = message.contains_key("method") && message.contains_key("id");
+                if message.contains_key("jsonrpc") && !is_request {
+                    messages.push(Value::Object(message));
+                }
+                length
+            }
+            _ => 1,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    messages
+}
+
 /// The one message of an answer that can hold no more: what answers the question, where several came.
 pub(super) fn read_one(data: &[u8], question: &Question) -> Option<ServerJsonRpcMessage> {
     match read(data, question) {
         Said::Message(message) => Some(*message),
         Said::Mended(mut messages) => {
             let answers = |mended: &Mended| match &mended.message {
-                JsonRpcMessage::Response(response) => Some(&response.id) == question.id.as_ref(),
-                JsonRpcMessage::Error(refusal) => refusal.id == question.id,
+                JsonRpcMessage::Response(response) => question.is_of(&response.id),
+                JsonRpcMessage::Error(refusal) => match &refusal.id {
+                    Some(id) => question.is_of(id),
+                    None => question.id.is_none(),
+                },
                 JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => false,
             };
             let position = messages
@@ -140,20 +184,54 @@ pub(super) fn too_large(id: &RequestId) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
 }
 
+/// Whether two numbers are the same, also where one is written as a text.
+pub(super) fn is_same(one: &RequestId, other: &RequestId) -> bool {
+    one == other || one.to_string() == other.to_string()
+}
+
+impl Question {
+    /// Whether this number is the question's, also where it is written as a text.
+    fn is_of(&self, id: &RequestId) -> bool {
+        self.id.as_ref().is_some_and(|own| is_same(own, id))
+    }
+
+    /// Whether this number is that of another question.
+    fn is_of_another(&self, id: &RequestId) -> bool {
+        self.id.is_some() && !self.is_of(id)
+    }
+}
+
 /// Whether it can be read, and yet not be used: it passes for something else.
 fn is_odd(message: &ServerJsonRpcMessage, data: &[u8], question: &Question) -> bool {
     match message {
-        JsonRpcMessage::Response(response) => match &response.result {
-            ServerResult::CustomResult(result) if question.is_handshake => {
-                result.0.as_object().is_some_and(is_introduction)
-            }
-            _ => false,
-        },
-        JsonRpcMessage::Error(refusal) => refusal.id.is_none() || refusal.error.message.is_empty(),
+        JsonRpcMessage::Response(response) => {
+            question.is_of_another(&response.id)
+                || match &response.result {
+                    ServerResult::CustomResult(result) if question.is_handshake => {
+                        result.0.as_object().is_some_and(is_introduction)
+                    }
+                    _ => false,
+                }
+        }
+        JsonRpcMessage::Error(refusal) => {
+            let id = refusal.id.as_ref();
+            id.is_none_or(|id| question.is_of_another(id)) || refusal.error.message.is_empty()
+        }
         JsonRpcMessage::Request(_) => [&b"\"result\""[..], b"\"error\""]
             .iter()
             .any(|field| memchr::memmem::find(data, field).is_some()),
-        JsonRpcMessage::Notification(_) => false,
+        JsonRpcMessage::Notification(message) => match &message.notification {
+            ServerNotification::ProgressNotification(report) => {
+                let token = &report.params.progress_token;
+                matches!(token.0, NumberOrString::String(_))
+                    || question
+                        .progress
+                        .as_ref()
+                        .is_some_and(|known| known != token)
+            }
+            ServerNotification::CustomNotification(other) => other.method == PROGRESS,
+            _ => false,
+        },
     }
 }
 
@@ -173,12 +251,20 @@ fn acceptable(mut message: Map<String, Value>, question: &Question) -> Option<Me
     {
         message.remove("result");
         message.remove("error");
-        if !matches!(message.get("params"), Some(Value::Object(_))) {
-            message.remove("params");
+        let is_report = message.get("method").is_some_and(|name| name == PROGRESS);
+        match message.get_mut("params") {
+            Some(Value::Object(params)) if is_report => report(params, question),
+            Some(Value::Object(_)) => {}
+            _ => drop(message.remove("params")),
         }
     } else {
         message.remove("method");
         message.remove("params");
+        // On what answers one question there is no other's answer: some servers give all of theirs one number.
+        let id = message.get("id").map(RequestId::deserialize);
+        if matches!(id, Some(Ok(id)) if question.is_of_another(&id)) {
+            message.remove("id");
+        }
         is_addressed = message.contains_key("id");
         let has_result = message
             .get("result")
@@ -210,6 +296,35 @@ fn acceptable(mut message: Map<String, Value>, question: &Question) -> Option<Me
         message,
         is_addressed,
     })
+}
+
+/// Makes a report of progress one that the library reads. That it came matters more than what it says: it shows that the
+/// call goes on.
+fn report(params: &mut Map<String, Value>, question: &Question) {
+    let number = |value: Option<Value>| match value {
+        Some(Value::Number(number)) => Some(Value::Number(number)),
+        Some(Value::String(text)) => text.trim().parse::<f64>().ok().map(Value::from),
+        _ => None,
+    };
+    let progress = number(params.remove("progress"));
+    params.insert("progress".to_owned(), progress.unwrap_or_else(|| json!(0)));
+    if let Some(total) = number(params.remove("total")) {
+        params.insert("total".to_owned(), total);
+    }
+    match params.remove("message") {
+        None | Some(Value::Null) => {}
+        Some(message) => drop(params.insert("message".to_owned(), words(message).into())),
+    }
+    let token = match (&question.progress, params.get("progressToken")) {
+        (Some(token), _) => json!(token),
+        // Ours are numbers.
+        (None, Some(Value::String(text))) => match text.parse::<u64>() {
+            Ok(number) => json!(number),
+            Err(_) => return,
+        },
+        (None, _) => return,
+    };
+    params.insert("progressToken".to_owned(), token);
 }
 
 /// Whether what names a method is an answer all the same, which repeats what it answers.

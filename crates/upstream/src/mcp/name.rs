@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 /// The longest name that the providers take.
 const MAX_LENGTH: usize = 64;
 
-/// A name for each tool of each server, unique among all of them and `[A-Za-z0-9_-]{1,64}`: the
+/// What is put in front of a name that does not begin with a letter: some providers take no other.
+const BEGINNING: &str = "tool_";
+
+/// A name for each tool of each server, unique among all of them and `[A-Za-z][A-Za-z0-9_-]{0,63}`: the
 /// tool's own name where it can be, with the server's in front where two would be the same.
 pub(super) fn assign(servers: &[(&str, Vec<&str>)]) -> Vec<Vec<String>> {
     let mut uses = HashMap::new();
@@ -39,8 +42,11 @@ pub(super) fn assign(servers: &[(&str, Vec<&str>)]) -> Vec<Vec<String>> {
 fn sanitise(name: &str) -> String {
     let is_allowed =
         |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
-    let mut sanitised: String = name
+    let has_letter = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    let beginning = if has_letter { "" } else { BEGINNING };
+    beginning
         .chars()
+        .chain(name.chars())
         .take(MAX_LENGTH)
         .map(|character| {
             if is_allowed(character) {
@@ -49,11 +55,7 @@ fn sanitise(name: &str) -> String {
                 '_'
             }
         })
-        .collect();
-    if sanitised.is_empty() {
-        sanitised.push('_');
-    }
-    sanitised
+        .collect()
 }
 
 #[cfg(test)]
@@ -77,6 +79,13 @@ mod tests {
         );
     }
 
+    #[test]
+    fn names_begin_with_a_letter() {
+        let names = assign(&[("t", vec!["1st", "-x", "_y", "查询", "", "z"])]);
+        let expected = ["tool_1st", "tool_-x", "tool__y", "tool___", "tool_", "z"];
+        assert_eq!(names, [expected]);
+    }
+
     proptest! {
         #[test]
         fn names_are_unique_and_allowed(
@@ -93,6 +102,7 @@ mod tests {
             prop_assert_eq!(names.len(), servers.iter().map(|(_, tools): &(&str, Vec<&str>)| tools.len()).sum::<usize>());
             for name in &names {
                 prop_assert!((1..=MAX_LENGTH).contains(&name.len()), "{}", name);
+                prop_assert!(name.starts_with(|first: char| first.is_ascii_alphabetic()), "{}", name);
                 prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
             }
         }

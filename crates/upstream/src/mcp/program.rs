@@ -9,7 +9,7 @@ use std::{
     fmt,
     path::PathBuf,
     process::Stdio,
-    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,7 +23,9 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Slot, failure::Failure, lines::Lines, session::MAX_MESSAGE_BYTES};
+use super::{
+    Slot, failure::Failure, lines::Lines, pipes::Pipes as Correlated, session::MAX_MESSAGE_BYTES,
+};
 
 /// A process that ends sooner than this after its start has failed.
 const EARLY: Duration = Duration::from_mins(1);
@@ -33,13 +35,13 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest line of a program's standard error that is told, in bytes.
 const MAX_WORDS_BYTES: usize = 1_000;
-/// As many of its last lines are remembered.
-const MAX_WORDS: usize = 5;
+/// As many of its last lines are remembered. Programs in JavaScript put four between what is wrong and the end.
+const MAX_WORDS: usize = 8;
 /// How much of what a program says waits to be read.
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// What is spoken over.
-pub(super) type Pipes = AsyncRwTransport<RoleClient, DuplexStream, ChildStdin>;
+pub(super) type Pipes = Correlated<AsyncRwTransport<RoleClient, DuplexStream, ChildStdin>>;
 
 /// A program and how it is started.
 #[derive(Debug, Clone)]
@@ -58,8 +60,29 @@ pub struct Program {
 pub struct Host {
     program: Program,
     state: SyncMutex<State>,
-    /// The last lines of its standard error, for whoever looks what is wrong.
-    words: Arc<SyncMutex<VecDeque<String>>>,
+    words: Words,
+}
+
+/// The last lines that a program has printed which are no messages, for whoever looks what is wrong.
+#[derive(Clone, Default)]
+struct Words(Arc<SyncMutex<VecDeque<String>>>);
+
+impl Words {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a line, where it says something. Where in a program something went wrong is of use to its author alone.
+    fn remember(&self, line: &str) {
+        if line.trim().is_empty() || line.trim_start().starts_with("at ") {
+            return;
+        }
+        let mut words = self.lock();
+        if words.len() == MAX_WORDS {
+            words.pop_front();
+        }
+        words.push_back(line.to_owned());
+    }
 }
 
 struct State {
@@ -83,7 +106,7 @@ impl Host {
                 slot: Arc::new(Slot::shared(None)),
                 early_ends: 0,
             }),
-            words: Arc::default(),
+            words: Words::default(),
         })
     }
 
@@ -104,10 +127,9 @@ impl Host {
         Arc::clone(&state.slot)
     }
 
-    /// What the program printed last on its standard error.
+    /// What the program printed last beside its messages.
     pub(super) fn last_words(&self) -> Vec<String> {
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        words.iter().cloned().collect()
+        self.words.lock().iter().cloned().collect()
     }
 
     /// Starts the process.
@@ -144,10 +166,7 @@ impl Host {
         else {
             return Err(Failure::program("its standard input and output are taken"));
         };
-        self.words
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.words.lock().clear();
         let (ended, watched) = watch::channel(None);
         let mut running = Running {
             group: child.id(),
@@ -155,14 +174,15 @@ impl Host {
             tasks: JoinSet::new(),
         };
         let (to_us, ours) = tokio::io::duplex(PIPE_BYTES);
-        running.tasks.spawn(pass_on(output, to_us));
+        let words = self.words.clone();
+        running.tasks.spawn(pass_on(output, to_us, words.clone()));
         running
             .tasks
-            .spawn(listen(server.to_owned(), errors, Arc::clone(&self.words)));
+            .spawn(listen(server.to_owned(), errors, words));
         running.tasks.spawn(wait(server.to_owned(), child, ended));
         let transport =
             AsyncRwTransport::new_client(ours, input).with_max_line_length(MAX_MESSAGE_BYTES + 1);
-        Ok((transport, running))
+        Ok((Correlated::new(transport), running))
     }
 
     /// Has the process end in order, with everything that it has started.
@@ -287,47 +307,57 @@ async fn reap(group: Option<u32>) {
 #[cfg(not(unix))]
 async fn reap(_group: Option<u32>) {}
 
-/// Passes on what the program says, line by line, with an answer that is too long replaced by an error.
-async fn pass_on(output: impl AsyncRead + Unpin, mut to: DuplexStream) {
+/// Passes on what the program says, line by line, with an answer that is too long replaced by an error. What it says
+/// beside that is remembered until it has introduced itself: some print there why they cannot begin.
+async fn pass_on(output: impl AsyncRead + Unpin, mut to: DuplexStream, words: Words) {
     let mut output = BufReader::new(output);
     let mut lines = Lines::new(MAX_MESSAGE_BYTES);
     let mut piece = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = output.read(&mut piece).await {
-        let said = lines.pass(piece.get(..length).unwrap_or_default());
-        if to.write_all(&said).await.is_err() {
+    loop {
+        // The last line may lack its end.
+        let length = output.read(&mut piece).await.unwrap_or_default();
+        let said = match length {
+            0 => lines.pass(b"\n"),
+            length => lines.pass(piece.get(..length).unwrap_or_default()),
+        };
+        for line in lines.beside() {
+            words.remember(&told(&line));
+        }
+        if to.write_all(&said).await.is_err() || length == 0 {
             return;
         }
     }
 }
 
+/// The beginning of a line that a program printed.
+fn told(line: &[u8]) -> String {
+    let line = line.get(..MAX_WORDS_BYTES).unwrap_or(line);
+    String::from_utf8_lossy(line).trim_end().to_owned()
+}
+
 /// Reads what the program prints about itself, so that it never waits for a reader. It may be about people, so the log
 /// shows it where the filter names it.
-async fn listen(
-    server: String,
-    errors: impl AsyncRead + Unpin,
-    words: Arc<SyncMutex<VecDeque<String>>>,
-) {
+async fn listen(server: String, errors: impl AsyncRead + Unpin, words: Words) {
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     let mut piece = vec![0; 4 * 1024];
+    let tell = |line: &mut Vec<u8>| {
+        let text = told(line);
+        line.clear();
+        tracing::debug!(target: "mcp_stderr", server, text);
+        words.remember(&text);
+    };
     while let Ok(length @ 1..) = errors.read(&mut piece).await {
         for byte in piece.get(..length).unwrap_or_default() {
-            if *byte != b'\n' {
-                if line.len() < MAX_WORDS_BYTES {
-                    line.push(*byte);
-                }
-                continue;
+            if *byte == b'\n' {
+                tell(&mut line);
+            } else if line.len() < MAX_WORDS_BYTES {
+                line.push(*byte);
             }
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            line.clear();
-            tracing::debug!(target: "mcp_stderr", server, text);
-            let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
-            if words.len() == MAX_WORDS {
-                words.pop_front();
-            }
-            words.push_back(text);
         }
     }
+    // The last line may lack its end.
+    tell(&mut line);
 }
 
 #[cfg(test)]

@@ -126,6 +126,8 @@ fn block(entry: Value) -> Option<ContentBlock> {
         .unwrap_or_default();
     let mended = match kind {
         "image" | "audio" => file(&fields),
+        // As those say it who pass on what they would tell a model.
+        "image_url" => address(&fields),
         "resource" => resource(&fields),
         "resource_link" => link(&fields),
         // A text, also one of a kind that the protocol does not have.
@@ -154,11 +156,29 @@ fn text<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
 
 /// An image or a sound. What it is, its bytes say.
 fn file(fields: &Map<String, Value>) -> Option<Value> {
+    let kind = fields.get("type")?;
+    let fields = match fields.get("source") {
+        Some(Value::Object(source)) => source,
+        _ => fields,
+    };
     Some(json!({
-        "type": fields.get("type")?,
+        "type": kind,
         "data": text(fields, &["data"])?,
-        "mimeType": text(fields, &["mimeType", "mime_type"]).unwrap_or_default(),
+        "mimeType": text(fields, &["mimeType", "mime_type", "media_type"]).unwrap_or_default(),
     }))
+}
+
+/// An image whose bytes are in its address.
+fn address(fields: &Map<String, Value>) -> Option<Value> {
+    let url = match fields.get("image_url")? {
+        Value::Object(inner) => text(inner, &["url"])?,
+        url => url.as_str()?,
+    };
+    let Some(inner) = url.strip_prefix("data:") else {
+        return Some(json!({ "type": "resource_link", "uri": url, "name": url }));
+    };
+    let media_type = inner.split([';', ',']).next().unwrap_or_default();
+    Some(json!({ "type": "image", "data": url, "mimeType": media_type }))
 }
 
 /// A file that is in the answer.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use base64::{
     Engine as _,
-    alphabet::STANDARD,
+    alphabet::{STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
@@ -25,12 +25,12 @@ const MAX_FILES: usize = 8;
 /// The largest file that is shown, in bytes.
 const MAX_FILE_BYTES: u64 = 5 << 20;
 /// Servers write Base64 as they like, with padding or without.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+/// And some with the digits that addresses have.
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
 /// Stands for content that the protocol did not have when this was written, or in which there is nothing to read.
 pub(super) const OTHER_CONTENT: &str = "[content of an unknown kind, which cannot be shown here]";
 /// A model that is given an empty text asks again, or takes it for a failure.
@@ -67,6 +67,11 @@ pub(super) fn told(result: &CallToolResult, max_bytes: usize) -> (String, Vec<To
 fn block(block: &ContentBlock, files: &mut Vec<ToolFile>) -> String {
     match block {
         ContentBlock::Text(text) => text.text.clone(),
+        ContentBlock::Image(image)
+            if image.data.starts_with("https://") || image.data.starts_with("http://") =>
+        {
+            format!("[an image, which is at {}]", word(&image.data))
+        }
         ContentBlock::Image(image) => {
             let about = about(Some(&image.mime_type), Some(decoded_bytes(&image.data)));
             let verb = if show("image", &image.data, files) {
@@ -157,12 +162,25 @@ fn text_of(media_type: Option<&str>, base64: &str) -> Option<String> {
 }
 
 fn decoded(base64: &str) -> Option<Vec<u8>> {
+    let base64 = digits(base64);
+    let engine = if base64.contains(['-', '_']) {
+        &BASE64_URL
+    } else {
+        &BASE64
+    };
     let is_one_line = !base64.bytes().any(|byte| byte.is_ascii_whitespace());
     if is_one_line {
-        return BASE64.decode(base64).ok();
+        return engine.decode(base64).ok();
     }
     let digits: String = base64.split_ascii_whitespace().collect();
-    BASE64.decode(digits).ok()
+    engine.decode(digits).ok()
+}
+
+/// The Base64 of a text that may be a whole `data:` address.
+fn digits(text: &str) -> &str {
+    let address = text.trim_start().strip_prefix("data:");
+    let digits = address.and_then(|address| address.split_once(";base64,"));
+    digits.map_or(text, |(_, digits)| digits)
 }
 
 /// A file that the answer only points to.
@@ -202,7 +220,7 @@ fn about(media_type: Option<&str>, bytes: Option<u64>) -> String {
 
 /// How many bytes a Base64 text stands for, line breaks in it left aside.
 fn decoded_bytes(base64: &str) -> u64 {
-    let marks = base64
+    let marks = digits(base64)
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
     marks.count() as u64 * 3 / 4

@@ -7,7 +7,9 @@
 //!
 //! Sources: JSON Schema 2020-12 and its predecessors from draft 4 on; the refusals of OpenAI, Anthropic and Gemini.
 
-use std::collections::{BTreeSet, HashSet};
+mod pattern;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -52,6 +54,9 @@ const COUNTS: [&str; 6] = [
     "minProperties",
     "maxProperties",
 ];
+/// A higher one is left out: servers that make a grammar of a schema write each of the repetitions out, and refuse all
+/// tools where that becomes too long. To a model it says little.
+const MAX_COUNT: u64 = 1_000;
 const NUMBERS: [&str; 5] = [
     "minimum",
     "maximum",
@@ -59,16 +64,10 @@ const NUMBERS: [&str; 5] = [
     "exclusiveMaximum",
     "multipleOf",
 ];
-/// Keywords of any value, which say something and demand nothing.
-const REMARKS: [&str; 7] = [
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "nullable",
-    "contentMediaType",
-];
+/// Keywords that are switches, which say something and demand nothing.
+const SWITCHES: [&str; 4] = ["deprecated", "readOnly", "writeOnly", "nullable"];
+/// The longest name of a property, in characters.
+const MAX_NAME: usize = 64;
 const UNIONS: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 
 /// Why a tool cannot be offered.
@@ -105,6 +104,61 @@ pub(super) fn acceptable(schema: &Object) -> Result<Object, Unusable> {
         }
     }
     Err(Unusable::TooLong)
+}
+
+/// Gives the arguments of an offered schema names that every provider takes (`$filter` and `projects[]` are none), and
+/// says which of the server's each of those stands for. Providers look at the outermost names alone.
+pub(super) fn rename(offered: &mut Object) -> BTreeMap<String, String> {
+    let is_allowed =
+        |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    let is_fine = |name: &str| (1..=MAX_NAME).contains(&name.len()) && name.chars().all(is_allowed);
+    let mut renamed = BTreeMap::new();
+    let Some(Value::Object(properties)) = offered.get_mut("properties") else {
+        return renamed;
+    };
+    if properties.keys().all(|name| is_fine(name)) {
+        return renamed;
+    }
+    let mut taken: HashSet<String> = properties
+        .keys()
+        .filter(|name| is_fine(name))
+        .cloned()
+        .collect();
+    let mut names = BTreeMap::new();
+    let old = std::mem::take(properties);
+    for (name, schema) in old {
+        if is_fine(&name) {
+            properties.insert(name, schema);
+            continue;
+        }
+        let spelled = name.chars().map(|character| {
+            if is_allowed(character) {
+                character
+            } else {
+                '_'
+            }
+        });
+        let spelled: String = spelled.take(MAX_NAME).collect();
+        let mut new = spelled.clone();
+        let mut number = 2;
+        while new.is_empty() || !taken.insert(new.clone()) {
+            let ending = format!("_{number}");
+            let kept = spelled.len().min(MAX_NAME - ending.len());
+            new = format!("{}{ending}", spelled.get(..kept).unwrap_or_default());
+            number += 1;
+        }
+        properties.insert(new.clone(), schema);
+        names.insert(name.clone(), new.clone());
+        renamed.insert(new, name);
+    }
+    if let Some(Value::Array(required)) = offered.get_mut("required") {
+        for name in required {
+            if let Some(new) = name.as_str().and_then(|name| names.get(name)) {
+                *name = json!(new);
+            }
+        }
+    }
+    renamed
 }
 
 /// Keywords that say nothing about the arguments.
@@ -201,7 +255,11 @@ impl Writer<'_> {
         for (name, value) in fields {
             match (name.as_str(), value) {
                 ("properties" | "patternProperties", Value::Object(schemas)) => {
+                    let is_pattern = name == "patternProperties";
                     let schemas = schemas.iter().filter_map(|(name, schema)| {
+                        if is_pattern && !pattern::is_common(name) {
+                            return None;
+                        }
                         let schema = self.schema(schema, within, level + 1)?;
                         Some((name.clone(), schema))
                     });
@@ -245,6 +303,21 @@ impl Writer<'_> {
         if is_kind(&written, "array") {
             written.entry("items").or_insert_with(|| json!({}));
         }
+        // What goes by a pattern that is left out has to be allowed.
+        if let Some(Value::Object(patterns)) = fields.get("patternProperties")
+            && !patterns.keys().all(|pattern| pattern::is_common(pattern))
+        {
+            written.remove("additionalProperties");
+        }
+        // What the type forbids nobody can give, and some providers look at that.
+        if let Some(kinds) = written.get("type").cloned()
+            && let Some(Value::Array(values)) = written.get_mut("enum")
+        {
+            values.retain(|value| is_of(value, &kinds));
+            if values.is_empty() {
+                written.remove("enum");
+            }
+        }
         written
     }
 
@@ -281,13 +354,22 @@ fn keyword(name: &str, value: &Value) -> Option<Value> {
         ("format", Value::String(format)) => {
             FORMATS.contains(&format.as_str()).then(|| value.clone())
         }
-        ("title" | "description" | "pattern", Value::String(_))
-        | ("uniqueItems", Value::Bool(_)) => Some(value.clone()),
-        (name, Value::Number(number)) if COUNTS.contains(&name) => {
-            number.is_u64().then(|| value.clone())
+        // llama.cpp makes a grammar of those alone that are about the whole text.
+        ("pattern", Value::String(text)) => {
+            let is_whole = text.starts_with('^') && text.ends_with('$');
+            (is_whole && pattern::is_common(text)).then(|| value.clone())
         }
+        ("title" | "description" | "contentMediaType", Value::String(_))
+        | ("uniqueItems", Value::Bool(_))
+        | ("examples", Value::Array(_))
+        | ("default", _) => Some(value.clone()),
+        (name, Value::Number(number)) if COUNTS.contains(&name) => {
+            let is_fine = number.as_u64().is_some_and(|count| count <= MAX_COUNT);
+            is_fine.then(|| value.clone())
+        }
+        ("multipleOf", Value::Number(number)) if number.as_f64() <= Some(0.0) => None,
         (name, Value::Number(_)) if NUMBERS.contains(&name) => Some(value.clone()),
-        (name, value) if REMARKS.contains(&name) => Some(value.clone()),
+        (name, Value::Bool(_)) if SWITCHES.contains(&name) => Some(value.clone()),
         _ => None,
     }
 }
@@ -319,6 +401,23 @@ fn kinds(value: &Value) -> Option<Value> {
             }
         }
         value => kind(value).map(Value::from),
+    }
+}
+
+/// Whether a value is of this type, or of one of these.
+fn is_of(value: &Value, kinds: &Value) -> bool {
+    match kinds {
+        Value::Array(kinds) => kinds.iter().any(|kind| is_of(value, kind)),
+        kind => match kind.as_str() {
+            Some("object") => value.is_object(),
+            Some("array") => value.is_array(),
+            Some("string") => value.is_string(),
+            Some("number") => value.is_number(),
+            Some("integer") => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+            Some("boolean") => value.is_boolean(),
+            Some("null") => value.is_null(),
+            _ => true,
+        },
     }
 }
 

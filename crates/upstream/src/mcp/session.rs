@@ -1,7 +1,7 @@
 //! One user's session with one MCP server.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc, Mutex as SyncMutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +15,7 @@ use rmcp::{
     ServiceError,
     model::{
         ClientCapabilities, ClientConfig, ClientRequest, ElicitRequestParams, ElicitResult,
-        ElicitationCreateRequestMethod, Implementation, JsonObject, ListToolsRequest,
+        ElicitationCreateRequestMethod, ErrorCode, Implementation, JsonObject, ListToolsRequest,
         PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerPeerInfo,
         ServerResult, Tool,
     },
@@ -36,7 +36,7 @@ use super::{
     progress::Progress,
     result::cut,
     schema::{self, Unusable},
-    transport::Transport,
+    transport::{self, Transport},
 };
 use crate::http::HttpClient;
 
@@ -55,8 +55,8 @@ const LIST_AGE: Duration = Duration::from_mins(1);
 const MAX_TOOLS: usize = 256;
 /// Of so many tools of one server it is told why they are left out.
 const MAX_LEFT_OUT: usize = 1_000;
-/// Every list comes in pages, and a server may have no end of them.
-const MAX_PAGES: usize = 16;
+/// Every list comes in pages, of any size, and a server may have no end of them.
+const MAX_PAGES: usize = 256;
 /// The longest message that is read from a server, in bytes. A result may be longer than what a model
 /// is told of it, so that it can be cut; what is longer than this is not read at all.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -74,8 +74,25 @@ pub(super) struct McpTool {
     pub(super) parameters: Parameters,
     /// See [`schema::dropped`].
     pub(super) dropped: Vec<String>,
+    /// See [`schema::rename`].
+    pub(super) renamed: BTreeMap<String, String>,
     /// Whether it says of itself that it destroys something.
     pub(super) is_destructive: bool,
+}
+
+impl McpTool {
+    /// The arguments under the names that the server has for them.
+    pub(super) fn arguments(&self, given: JsonObject) -> JsonObject {
+        if self.renamed.is_empty() {
+            return given;
+        }
+        let given = given.into_iter();
+        let named = given.map(|(name, value)| match self.renamed.get(&name) {
+            Some(own) => (own.clone(), value),
+            None => (name, value),
+        });
+        named.collect()
+    }
 }
 
 /// A server's tools.
@@ -92,6 +109,8 @@ pub(super) struct Session {
     listing: Mutex<Option<(Instant, Listing)>>,
     /// Set when the server says that it does not know it, or does not answer.
     is_gone: AtomicBool,
+    /// Set when the server misses a handshake that it had said it needs none of.
+    wants_handshake: AtomicBool,
     pub(super) opened_at: Instant,
     /// Where the server is a program.
     process: Option<Process>,
@@ -109,7 +128,7 @@ impl Era {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn remember_old(&self) {
+    pub(super) fn remember_old(&self) {
         let until = Instant::now() + ERA_FOR;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
@@ -122,8 +141,54 @@ impl Era {
 /// Why no session was opened.
 enum NotOpened {
     /// It refuses this kind of beginning.
-    Refused(Failure),
+    Refused {
+        failure: Failure,
+        /// The revision that it would take.
+        wanted: Option<ProtocolVersion>,
+    },
     Failed(Failure),
+}
+
+impl From<ClientInitializeError> for NotOpened {
+    fn from(error: ClientInitializeError) -> Self {
+        let failure = failure::of_opening(&error);
+        let wanted = wanted_version(&error);
+        match error {
+            ClientInitializeError::JsonRpcError(_) => Self::Refused { failure, wanted },
+            _ if wanted.is_some() => Self::Refused { failure, wanted },
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
+/// The newest revision with a handshake that a refusal speaks of; the first one, where it says no more than that it is
+/// about the revision.
+fn wanted_version(refusal: &ClientInitializeError) -> Option<ProtocolVersion> {
+    let words = match refusal {
+        ClientInitializeError::JsonRpcError(error) => {
+            let data = error.data.as_ref().map(Value::to_string);
+            format!("{} {}", error.message, data.unwrap_or_default())
+        }
+        ClientInitializeError::TransportError { error, .. } => {
+            transport::refusal(error.error.as_ref())
+                .filter(|(status, _)| *status == 400)?
+                .1
+                .to_owned()
+        }
+        _ => return None,
+    };
+    let offered = ProtocolVersion::LATEST_WITH_INITIALIZE;
+    // They are sorted.
+    let mut older = ProtocolVersion::KNOWN_VERSIONS
+        .iter()
+        .filter(|version| **version < offered);
+    let named = older
+        .clone()
+        .rfind(|version| words.contains(version.as_str()));
+    let is_about_it = words.to_ascii_lowercase().contains("version");
+    named
+        .or_else(|| older.next().filter(|_| is_about_it))
+        .cloned()
 }
 
 /// What the server may say by itself.
@@ -132,6 +197,8 @@ pub(super) struct Listener {
     has_changed_tools: AtomicBool,
     /// The operator's name of the server.
     server: String,
+    /// The revision that a handshake offers.
+    version: ProtocolVersion,
     elicitation: Elicitation,
     pub(super) askers: Askers,
 }
@@ -165,7 +232,7 @@ impl ClientHandler for Listener {
         if self.elicitation != Elicitation::Off {
             capabilities.elicitation = Some(asking::capability());
         }
-        ClientConfig::new(capabilities, implementation)
+        ClientConfig::new(capabilities, implementation).with_protocol_version(self.version.clone())
     }
 
     async fn create_elicitation(
@@ -223,14 +290,14 @@ impl Session {
             }
             let handshake = ClientLifecycleMode::Initialize;
             match begin(server, http, credential, handshake, may_ask).await {
-                Err(NotOpened::Refused(refusal)) if is_asked => Err(refusal),
-                Err(NotOpened::Refused(refusal)) => {
+                Err(NotOpened::Refused { failure, .. }) if is_asked => Err(failure),
+                Err(NotOpened::Refused { failure, .. }) => {
                     let opened =
                         begin(server, http, credential, without_handshake(), may_ask).await;
                     has_handshake = false;
                     era.forget();
                     // What it said to the handshake tells more than that it knows nothing else.
-                    opened.map_err(|_| refusal)
+                    opened.map_err(|_| failure)
                 }
                 Err(NotOpened::Failed(failure)) => Err(failure),
                 Ok(opened) => {
@@ -264,6 +331,7 @@ impl Session {
             has_handshake,
             listing: Mutex::new(None),
             is_gone: AtomicBool::new(false),
+            wants_handshake: AtomicBool::new(false),
         }))
     }
 
@@ -271,6 +339,10 @@ impl Session {
         self.is_gone.load(Ordering::Acquire)
             || self.service.is_closed()
             || self.service.peer().is_transport_closed()
+    }
+
+    pub(super) fn wants_handshake(&self) -> bool {
+        self.wants_handshake.load(Ordering::Acquire)
     }
 
     /// Makes it one that is not used any more, as its server does not answer.
@@ -333,9 +405,32 @@ impl Session {
             let answer = self
                 .service
                 .send_request(ClientRequest::ListToolsRequest(request))
-                .await
-                .map_err(|error| Trouble::Listing(failure::of_service(&error)))?;
-            let page = Page::of(answer)?;
+                .await;
+            let page = match answer {
+                Ok(answer) => Page::of(answer)?,
+                // It has none.
+                Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {
+                    break;
+                }
+                // What there is before a page that cannot be had is worth more than nothing.
+                Err(ServiceError::McpError(error)) if cursor.is_some() => {
+                    tracing::warn!(
+                        server = self.service.service().server,
+                        error = %failure::of_service(&ServiceError::McpError(error)),
+                        "a tool server lists a part of its tools only"
+                    );
+                    break;
+                }
+                Err(error) => {
+                    let is_missed = matches!(&error, ServiceError::McpError(error) if transport::says_gone(&error.message));
+                    if is_missed && !self.has_handshake {
+                        self.wants_handshake.store(true, Ordering::Release);
+                    }
+                    return Err(Trouble::Listing(failure::of_service(&error)));
+                }
+            };
+            let known = names.len();
+            let is_empty = page.tools.is_empty();
             for tool in page.tools {
                 if !names.insert(tool.name.clone()) {
                     continue;
@@ -353,9 +448,10 @@ impl Session {
                     left_out.push(LeftOut { name, reason });
                 }
             }
-            // Some servers end with an empty cursor, or with the one they were just given.
+            // Some servers end with an empty cursor, or with the one they were just given, or begin again.
             let next = page.next_cursor.filter(|next| !next.is_empty());
-            if next.is_none() || next == cursor || tools.len() >= MAX_TOOLS {
+            let is_repeated = !is_empty && names.len() == known;
+            if next.is_none() || next == cursor || is_repeated || tools.len() >= MAX_TOOLS {
                 break;
             }
             cursor = next;
@@ -374,7 +470,8 @@ fn without_handshake() -> ClientLifecycleMode {
     }
 }
 
-/// Opens a session in one of the two ways.
+/// Opens a session in one of the two ways. A server that answers a handshake with an error about its revision, where it
+/// should have named one of its own, is offered that.
 async fn begin(
     server: &McpServer,
     http: &HttpClient,
@@ -383,7 +480,37 @@ async fn begin(
     may_ask: bool,
 ) -> Result<(Service, Option<Process>), NotOpened> {
     let has_handshake = matches!(lifecycle, ClientLifecycleMode::Initialize);
-    let listener = listener(
+    let version = ProtocolVersion::LATEST_WITH_INITIALIZE;
+    let opened = begin_with(
+        server,
+        http,
+        credential,
+        lifecycle.clone(),
+        version,
+        may_ask,
+    )
+    .await;
+    match opened {
+        Err(NotOpened::Refused {
+            wanted: Some(version),
+            ..
+        }) if has_handshake => {
+            begin_with(server, http, credential, lifecycle, version, may_ask).await
+        }
+        opened => opened,
+    }
+}
+
+async fn begin_with(
+    server: &McpServer,
+    http: &HttpClient,
+    credential: Option<&SecretString>,
+    lifecycle: ClientLifecycleMode,
+    version: ProtocolVersion,
+    may_ask: bool,
+) -> Result<(Service, Option<Process>), NotOpened> {
+    let has_handshake = matches!(lifecycle, ClientLifecycleMode::Initialize);
+    let mut listener = listener(
         server,
         match (&server.place, has_handshake) {
             _ if !may_ask => Elicitation::Off,
@@ -393,6 +520,7 @@ async fn begin(
             (Place::Program(_), true) => Elicitation::Off,
         },
     );
+    listener.version = version;
     let url = match &server.place {
         Place::Http(url) => url,
         Place::Program(host) => {
@@ -400,14 +528,15 @@ async fn begin(
             let opened = Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await;
             return match opened {
                 Ok(service) => Ok((service, Some(process))),
-                Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
-                    Err(NotOpened::Refused(failure::of_opening(&refusal)))
-                }
-
-                Err(error) => Err(NotOpened::Failed(match process.end().await {
-                    Some(end) => Failure::program(format!("its program has ended ({end})")),
-                    None => failure::of_opening(&error),
-                })),
+                Err(error) => Err(match NotOpened::from(error) {
+                    NotOpened::Failed(failure) => {
+                        let end = process.end().await;
+                        NotOpened::Failed(end.map_or(failure, |end| {
+                            Failure::program(format!("its program has ended ({end})"))
+                        }))
+                    }
+                    refused @ NotOpened::Refused { .. } => refused,
+                }),
             };
         }
     };
@@ -417,15 +546,12 @@ async fn begin(
     if let Some(credential) = credential {
         config = config.auth_header(credential.expose_secret());
     }
-    let transport = StreamableHttpClientTransport::with_client(Transport(http.clone()), config);
+    let transport =
+        StreamableHttpClientTransport::with_client(Transport::new(http.clone()), config);
     let opened = Box::pin(listener.serve_with_lifecycle(transport, lifecycle)).await;
     match opened {
         Ok(service) => Ok((service, None)),
-        Err(refusal @ ClientInitializeError::JsonRpcError(_)) => {
-            Err(NotOpened::Refused(failure::of_opening(&refusal)))
-        }
-
-        Err(error) => Err(NotOpened::Failed(failure::of_opening(&error))),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -434,12 +560,14 @@ fn listener(server: &McpServer, elicitation: Elicitation) -> Listener {
         progress: Progress::default(),
         has_changed_tools: AtomicBool::new(false),
         server: server.name.clone(),
+        version: ProtocolVersion::LATEST_WITH_INITIALIZE,
         elicitation,
         askers: Askers::default(),
     }
 }
 
 /// A page of a server's tools.
+#[derive(Default)]
 struct Page {
     tools: Vec<Listed>,
     next_cursor: Option<String>,
@@ -461,11 +589,16 @@ impl Page {
                 tools: page.tools.into_iter().map(Listed::of).collect(),
                 next_cursor: page.next_cursor,
             }),
+            ServerResult::EmptyResult(_) => Ok(Self::default()),
             ServerResult::CustomResult(answer) => {
                 // Some give the list without what goes around it.
                 let tools = match &answer.0 {
-                    Value::Array(tools) => Some(tools),
-                    page => page["tools"].as_array(),
+                    Value::Array(tools) => Some(tools.as_slice()),
+                    // `null` is what Go makes of a list in which there is nothing.
+                    Value::Object(page) if page.get("tools").is_some_and(Value::is_null) => {
+                        Some(&[][..])
+                    }
+                    page => page["tools"].as_array().map(Vec::as_slice),
                 };
                 let Some(tools) = tools else {
                     return Err(Trouble::Listing(failure::of_service(
@@ -504,8 +637,11 @@ impl Listed {
     fn of_entry(entry: &Value) -> Option<Self> {
         let schema = match &entry["inputSchema"] {
             Value::Object(schema) => Ok(Arc::new(schema.clone())),
-            // Nothing is said about the arguments.
+            // Nothing is said about the arguments. `[]` is what PHP makes of an object without fields.
             Value::Null | Value::Bool(true) => Ok(Arc::default()),
+            Value::Array(fields) if fields.is_empty() => Ok(Arc::default()),
+            // Written as JSON twice.
+            Value::String(text) => serde_json::from_str(text).map_err(|_| Unusable::Unreadable),
             _ => Err(Unusable::Unreadable),
         };
         Some(Self {
@@ -519,11 +655,14 @@ impl Listed {
     /// The tool as models are told about it. One that no provider would take is left out, as it would end every chat.
     fn offered(self) -> Result<McpTool, Unusable> {
         let schema = self.schema?;
-        let acceptable = schema::acceptable(&schema)?;
+        let mut acceptable = schema::acceptable(&schema)?;
+        let dropped = schema::dropped(&schema, &acceptable);
+        let renamed = schema::rename(&mut acceptable);
         Ok(McpTool {
             name: self.name,
             description: cut(&self.description, MAX_DESCRIPTION_CHARS),
-            dropped: schema::dropped(&schema, &acceptable),
+            dropped,
+            renamed,
             is_destructive: self.is_destructive,
             schema,
             parameters: Value::Object(acceptable).into(),

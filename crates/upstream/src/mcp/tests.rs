@@ -32,6 +32,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use super::*;
 
 mod consent;
+mod habits;
 mod results;
 mod speed;
 mod tolerance;

@@ -8,13 +8,19 @@
 //! error, whatever session it speaks of.
 
 mod answer;
+mod cookies;
 mod events;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION},
+    header::{ACCEPT, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION},
 };
 use rmcp::{
     model::{ClientJsonRpcMessage, ErrorCode, JsonRpcError, JsonRpcMessage, RequestId},
@@ -31,14 +37,22 @@ use rmcp::{
         },
     },
 };
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
-use self::{answer::Asked, events::Events};
-use super::message::Question;
+use self::{answer::Asked, cookies::Cookies, events::Events};
+use super::{failure, message::Question};
 use crate::http::HttpClient;
 
 /// The code that several SDKs have for a session that is not there.
 const SESSION_NOT_FOUND: ErrorCode = ErrorCode(-32001);
+
+/// How long a notification may take: nothing is waited for but that it has arrived.
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a stream that the server speaks on by itself has to last, for the next one to be opened at once.
+const STEADY: Duration = Duration::from_secs(30);
+/// The shortest and the longest pause before a stream that does not last is opened again.
+const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(5)];
 
 /// How servers say that a session is not there (any more), in lower case.
 const GONE: [&str; 13] = [
@@ -79,7 +93,46 @@ type Answer = Result<StreamableHttpPostResponse, TransportError>;
 
 /// Posts messages, and tells the library what has become of the session.
 #[derive(Clone)]
-pub(super) struct Transport(pub(super) HttpClient);
+pub(super) struct Transport {
+    http: HttpClient,
+    pace: Arc<SyncMutex<Pace>>,
+    cookies: Arc<SyncMutex<Cookies>>,
+}
+
+/// How often the stream is opened that a server speaks on by itself. Some end it as soon as it is there, and would be
+/// asked for it once a second for as long as the session lives.
+#[derive(Debug, Default)]
+struct Pace {
+    opened_at: Option<Instant>,
+    pause: Duration,
+}
+
+impl Pace {
+    /// How long to wait before it is opened once more.
+    fn next(&mut self, now: Instant) -> Duration {
+        let [shortest, longest] = PAUSES;
+        let lasted = self
+            .opened_at
+            .map(|opened_at| now.saturating_duration_since(opened_at));
+        self.pause = match lasted {
+            Some(lasted) if lasted < STEADY => (self.pause * 2).clamp(shortest, longest),
+            _ => Duration::ZERO,
+        };
+        self.opened_at = Some(now + self.pause);
+        self.pause
+    }
+}
+
+/// The status and the words of a refusal that is no MCP.
+pub(super) fn refusal<'a>(error: &'a (dyn Error + 'static)) -> Option<(u16, &'a str)> {
+    let error = error.downcast_ref::<TransportError>()?;
+    let StreamableHttpError::UnexpectedServerResponse(text) = error else {
+        return None;
+    };
+    let text = text.strip_prefix("HTTP ")?;
+    let (status, words) = text.split_once(": ").unwrap_or((text, ""));
+    Some((status.get(..3)?.parse().ok()?, words.trim()))
+}
 
 /// Whether a server's words say that it does not know the session.
 pub(super) fn says_gone(words: &str) -> bool {
@@ -124,6 +177,28 @@ fn understood(answer: Answer, id: Option<&RequestId>, has_session: bool) -> Answ
 }
 
 impl Transport {
+    pub(super) fn new(http: HttpClient) -> Self {
+        Self {
+            http,
+            pace: Arc::default(),
+            cookies: Arc::default(),
+        }
+    }
+
+    /// Posts a message that is not answered. Whether the server likes it does not matter: what stands in the way of
+    /// more than that, the next question meets as well.
+    async fn notify(&self, sending: impl Future<Output = Answer> + Send) -> Answer {
+        match timeout(NOTIFICATION_TIMEOUT, sending).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(
+                error = %failure::of_transport(&error),
+                "a tool server did not take a notification"
+            ),
+            Err(_) => tracing::debug!("a tool server did not answer to a notification"),
+        }
+        Ok(StreamableHttpPostResponse::Accepted)
+    }
+
     /// Sends a request with what each of them carries.
     async fn send(
         &self,
@@ -142,7 +217,11 @@ impl Transport {
         if let Some(session_id) = session_id {
             request = request.header(HEADER_SESSION_ID, session_id);
         }
-        let response = self.0.follow(request).await.map_err(unsent)?;
+        if let Some(cookies) = lock(&self.cookies).header() {
+            request = request.header(COOKIE, cookies);
+        }
+        let response = self.http.follow(request).await.map_err(unsent)?;
+        lock(&self.cookies).take(response.headers());
         if response.status().is_redirection() {
             return Err(StreamableHttpError::Client(Unsent::Moved {
                 status: response.status(),
@@ -153,8 +232,12 @@ impl Transport {
     }
 
     fn request(&self, method: Method, uri: &str) -> RequestBuilder {
-        self.0.inner().request(method, uri)
+        self.http.inner().request(method, uri)
     }
+}
+
+fn lock<T>(shared: &SyncMutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unsent(error: reqwest::Error) -> TransportError {
@@ -204,6 +287,7 @@ impl StreamableHttpClient for Transport {
         custom_headers: HashMap<HeaderName, HeaderValue>,
         limits: StreamableHttpResponseLimits,
     ) -> Answer {
+        let is_notification = matches!(message, JsonRpcMessage::Notification(_));
         let body = serde_json::to_vec(&message)?;
         let asked = Asked::new(&message, session_id.is_some());
         let request = self
@@ -211,11 +295,18 @@ impl StreamableHttpClient for Transport {
             .header(ACCEPT, [EVENT_STREAM_MIME_TYPE, JSON_MIME_TYPE].join(", "))
             .header(CONTENT_TYPE, JSON_MIME_TYPE)
             .body(body);
-        let response = self
-            .send(request, session_id.as_deref(), auth_header, custom_headers)
-            .await?;
-        let answer = answer::read(response, &asked, &limits).await;
-        understood(answer, asked.question.id.as_ref(), asked.has_session)
+        let sending = async {
+            let response = self
+                .send(request, session_id.as_deref(), auth_header, custom_headers)
+                .await?;
+            let answer = answer::read(response, &asked, &limits).await;
+            understood(answer, asked.question.id.as_ref(), asked.has_session)
+        };
+        if is_notification {
+            self.notify(sending).await
+        } else {
+            sending.await
+        }
     }
 
     async fn delete_session(
@@ -270,6 +361,9 @@ impl StreamableHttpClient for Transport {
             .header(ACCEPT, [EVENT_STREAM_MIME_TYPE, JSON_MIME_TYPE].join(", "));
         if let Some(id) = last_event_id {
             request = request.header(HEADER_LAST_EVENT_ID, id);
+        } else {
+            let pause = lock(&self.pace).next(Instant::now());
+            sleep(pause).await;
         }
         let response = self
             .send(request, session_id.as_deref(), auth_header, custom_headers)
@@ -287,6 +381,24 @@ impl StreamableHttpClient for Transport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_does_not_last_is_opened_less_and_less_often() {
+        let seconds = Duration::from_secs;
+        let mut pace = Pace::default();
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for lasts in [1, 1, 1, 30, 1, 29, 1] {
+            let pause = pace.next(now);
+            pauses.push(pause.as_secs());
+            now += pause + seconds(lasts);
+        }
+        assert_eq!(pauses, [0, 2, 4, 8, 0, 2, 4]);
+        for _ in 0..20 {
+            now += pace.next(now);
+        }
+        assert_eq!(pace.next(now), PAUSES[1]);
+    }
 
     #[test]
     fn every_way_to_say_that_a_session_is_gone_is_known() {

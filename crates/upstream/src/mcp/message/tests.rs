@@ -6,6 +6,7 @@ fn question(is_handshake: bool) -> Question {
     Question {
         id: Some(RequestId::Number(7)),
         is_handshake,
+        progress: None,
     }
 }
 
@@ -48,6 +49,122 @@ fn an_answer_is_read_in_whatever_it_is_wrapped() {
         json!({ "jsonrpc": "2.0", "id": 7, "result": result, "error": { "code": 0, "message": "", "data": null } }),
     ] {
         assert_eq!(told(&answer), Some(right.clone()), "{answer}");
+    }
+}
+
+#[test]
+fn an_answer_is_found_among_other_things() {
+    let right = json!({ "jsonrpc": "2.0", "id": 7, "result": { "content": [], "isError": false } });
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/a" });
+    let asked = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {} });
+    for said in [
+        format!("[50] added a handler {right}"),
+        format!("2026-01-01 INFO {{worker}} {right}\r"),
+        format!("\x1b[32m{right}\x1b[0m"),
+        format!("{note}{right}"),
+        format!("{note}\n{right}\n"),
+        format!("<b>Warning</b>: undefined variable {{$a}} in a.php\n{right}"),
+        format!("event: message\ndata: {right}\n\n"),
+        // What we asked may be in a log.
+        format!("got {asked}\nsaid {right}"),
+    ] {
+        assert_eq!(read_as(said.as_bytes()), Some(right.clone()), "{said}");
+    }
+    for said in [
+        format!("got {asked}"),
+        "an answer has \"jsonrpc\", as in {\"jsonrpc\": …}".to_owned(),
+        format!("{}{right}", "{ ".repeat(MAX_BEGINNINGS)),
+        format!("said {}", json!({ "id": 7, "result": {} })),
+    ] {
+        assert_eq!(read_as(said.as_bytes()), None, "{said}");
+    }
+}
+
+#[test]
+fn what_answers_this_question_alone_may_have_another_number() {
+    let result = json!({ "content": [] });
+    let right = json!({ "jsonrpc": "2.0", "id": 7, "result": result });
+    for id in [json!(1), json!("server-1")] {
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        assert_eq!(told(&answer).unwrap()["id"], 7);
+        // In a stream, the right one may still come.
+        let text = answer.to_string();
+        let passed = rewritten(text.as_bytes(), &question(false));
+        assert!(passed.messages.is_empty(), "{answer}");
+        let kept: Value = serde_json::from_slice(&passed.unaddressed.unwrap()).unwrap();
+        assert_eq!(kept, right);
+        // Where nothing is known of a question, it may be anybody's.
+        let passed = rewritten(text.as_bytes(), &Question::default());
+        assert_eq!(passed.messages, [text.as_bytes()]);
+    }
+    let text = json!({ "jsonrpc": "2.0", "id": "7", "result": result }).to_string();
+    let passed = rewritten(text.as_bytes(), &question(false));
+    assert_eq!(passed.messages, [text.as_bytes()], "the library reads that");
+}
+
+#[test]
+fn a_report_of_progress_is_read_however_it_is_written() {
+    let asked = Question {
+        progress: Some(ProgressToken(NumberOrString::Number(3))),
+        ..question(false)
+    };
+    let right = json!({ "progressToken": 3, "progress": 2.0, "total": 5.0, "message": "halfway" });
+    for (params, differs) in [
+        (
+            json!({ "progressToken": "3", "progress": 2.0, "total": 5.0, "message": "halfway" }),
+            json!({}),
+        ),
+        (
+            json!({ "progressToken": 3, "progress": "2", "total": "5", "message": "halfway" }),
+            json!({}),
+        ),
+        (
+            json!({ "progressToken": "tool-call-7", "progress": 2.0, "total": 5.0, "message": "halfway" }),
+            json!({}),
+        ),
+        (
+            json!({ "progress": 2.0, "total": 5.0, "message": "halfway" }),
+            json!({}),
+        ),
+        (
+            json!({ "progressToken": 3, "total": 5.0, "message": "halfway" }),
+            json!({ "progress": 0.0 }),
+        ),
+        (
+            json!({ "progressToken": 3, "progress": 2.0, "total": "many", "message": 7 }),
+            json!({ "total": null, "message": "7" }),
+        ),
+        (
+            json!({ "progressToken": 3, "progress": null, "total": null, "message": null }),
+            json!({ "progress": 0.0, "total": null, "message": null }),
+        ),
+    ] {
+        let said =
+            json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params })
+                .to_string();
+        let passed = rewritten(said.as_bytes(), &asked);
+        let read: ServerJsonRpcMessage = serde_json::from_slice(&passed.messages[0]).unwrap();
+        let read = serde_json::to_value(read).unwrap();
+        for field in ["progressToken", "progress", "total", "message"] {
+            let expected = differs.get(field).unwrap_or(&right[field]);
+            assert_eq!(&read["params"][field], expected, "{field} of {said}");
+        }
+    }
+    // Where it is not known whose it is, a name that is a number is ours.
+    let report = |token: Value| {
+        let params = json!({ "progressToken": token, "progress": 1.0 });
+        json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params })
+            .to_string()
+    };
+    for (token, expected) in [
+        (json!("3"), json!(3)),
+        (json!(3), json!(3)),
+        (json!("a"), json!("a")),
+    ] {
+        let said = report(token);
+        let passed = rewritten(said.as_bytes(), &Question::default());
+        let read: Value = serde_json::from_slice(&passed.messages[0]).unwrap();
+        assert_eq!(read["params"]["progressToken"], expected);
     }
 }
 

@@ -89,6 +89,19 @@ fn one_odd_block_leaves_the_others() {
         ),
         (json!({ "type": 7 }), r#"{"type":7}"#),
         (json!({ "type": "text" }), r#"{"type":"text"}"#),
+        // As those say it who pass on what they would tell a model.
+        (
+            json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "aGk=" } }),
+            "[an image (image/png, 2 bytes), which you cannot see]",
+        ),
+        (
+            json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,aGk=" } }),
+            "[an image (image/png, 2 bytes), which you cannot see]",
+        ),
+        (
+            json!({ "type": "image_url", "image_url": "https://a.example/b.png" }),
+            "[a link: https://a.example/b.png]",
+        ),
         (
             json!({ "type": "image", "data": "aGk=" }),
             "[an image (2 bytes), which you cannot see]",

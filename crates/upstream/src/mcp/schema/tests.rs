@@ -25,7 +25,7 @@ fn a_plain_schema_stays_as_it_is() {
         "type": "object",
         "description": "What to do.",
         "properties": {
-            "title": { "type": "string", "minLength": 1, "maxLength": 80, "pattern": "^a" },
+            "title": { "type": "string", "minLength": 1, "maxLength": 80, "pattern": "^a.*$" },
             "due": { "type": ["string", "null"], "format": "date-time" },
             "tags": { "type": "array", "items": { "enum": ["a", "b"] }, "default": [] },
             "place": { "anyOf": [{ "type": "string" }, { "type": "object", "properties": {}, "additionalProperties": false }] },
@@ -245,6 +245,108 @@ fn keywords_that_some_provider_refuses_are_left_out() {
     assert_eq!(property(&names), names);
 }
 
+#[test]
+fn a_pattern_that_some_cannot_compile_is_left_out() {
+    let text = json!({ "type": "string" });
+    for pattern in ["^(?!undefined$|null$)", r"^\p{L}+$", "^[a-z[\\]]*$", "("] {
+        let schema = json!({ "type": "string", "pattern": pattern });
+        assert_eq!(property(&schema), text, "{pattern}");
+        let schema = json!({ "type": "object", "patternProperties": { pattern: text, "^x": text },
+            "additionalProperties": false });
+        let offered = json!({ "type": "object", "patternProperties": { "^x": text } });
+        assert_eq!(property(&schema), offered, "{pattern}");
+    }
+    for part in ["^a", "a$", "a"] {
+        assert_eq!(
+            property(&json!({ "type": "string", "pattern": part })),
+            text
+        );
+    }
+    let closed = json!({ "type": "object", "patternProperties": { "^x": text }, "additionalProperties": false });
+    assert_eq!(property(&closed), closed);
+}
+
+#[test]
+fn a_remark_that_is_not_of_its_type_is_left_out() {
+    let odd = json!({ "type": "number", "examples": "3", "deprecated": "no", "nullable": 1, "readOnly": null,
+        "contentMediaType": 7, "multipleOf": 0 });
+    assert_eq!(property(&odd), json!({ "type": "number" }));
+    let fine = json!({ "type": "number", "examples": [3], "deprecated": true, "multipleOf": 0.5, "default": null });
+    assert_eq!(property(&fine), fine);
+}
+
+#[test]
+fn a_count_of_very_many_is_left_out() {
+    let some = json!({ "type": "string", "minLength": 1, "maxLength": 1_000 });
+    assert_eq!(property(&some), some);
+    let many = json!({ "type": "array", "items": { "type": "string", "maxLength": 65_536 }, "maxItems": 10_000 });
+    let offered = json!({ "type": "array", "items": { "type": "string" } });
+    assert_eq!(property(&many), offered);
+}
+
+#[test]
+fn a_choice_that_the_type_forbids_is_none() {
+    for (schema, offered) in [
+        (
+            json!({ "type": "string", "enum": ["a", null, 1] }),
+            json!({ "type": "string", "enum": ["a"] }),
+        ),
+        (
+            json!({ "type": ["string", "null"], "enum": ["a", null] }),
+            json!({ "type": ["string", "null"], "enum": ["a", null] }),
+        ),
+        (
+            json!({ "type": "integer", "enum": [1, 2.0, 2.5, "3"] }),
+            json!({ "type": "integer", "enum": [1, 2.0] }),
+        ),
+        (
+            json!({ "type": "string", "const": 1 }),
+            json!({ "type": "string" }),
+        ),
+        (
+            json!({ "enum": ["a", null] }),
+            json!({ "enum": ["a", null] }),
+        ),
+    ] {
+        assert_eq!(property(&schema), offered, "{schema}");
+    }
+}
+
+#[test]
+fn arguments_have_names_that_every_provider_takes() {
+    let any = json!({});
+    let long = "n".repeat(70);
+    let mut schema = json!({ "type": "object", "required": ["$filter", "a.b", "filter[]"],
+        "properties": { "$filter": any, "@filter": any, "_filter": any, "a.b": any, "filter[]": any, long.clone(): any,
+            "": any, "名": { "properties": { "$inner": any } } } });
+    let renamed = rename(schema.as_object_mut().unwrap());
+    let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    let short = "n".repeat(64);
+    assert_eq!(names.len(), 8);
+    for (new, old) in [
+        ("_filter_2", "$filter"),
+        ("_filter_3", "@filter"),
+        ("filter__", "filter[]"),
+        (&short, &long),
+        ("_2", ""),
+        ("_", "名"),
+    ] {
+        assert_eq!(
+            renamed.get(new).map(String::as_str),
+            Some(old),
+            "{renamed:?}"
+        );
+        assert!(names.iter().any(|name| *name == new), "{names:?}");
+    }
+    assert_eq!(renamed.len(), 6, "{renamed:?}");
+    assert_eq!(schema["required"], json!(["_filter_2", "a.b", "filter__"]));
+    assert!(schema["properties"]["_"]["properties"]["$inner"].is_object());
+    let mut plain = json!({ "properties": { "a": any, "b-c.d": any } });
+    let as_it_was = plain.clone();
+    assert!(rename(plain.as_object_mut().unwrap()).is_empty());
+    assert_eq!(plain, as_it_was);
+}
+
 /// Everything that a provider is known to refuse.
 fn complaint(schema: &Value) -> Option<String> {
     let Value::Object(fields) = schema else {
@@ -259,13 +361,15 @@ fn complaint(schema: &Value) -> Option<String> {
                 all.iter().find_map(complaint)
             }
             ("additionalProperties" | "uniqueItems", Value::Bool(_))
-            | ("title" | "description" | "pattern" | "format", Value::String(_)) => None,
+            | ("title" | "description" | "pattern" | "format", Value::String(_))
+            | ("examples", Value::Array(_))
+            | ("default", _) => None,
             ("items" | "additionalProperties", value) => complaint(value),
             ("type", Value::String(kind)) if TYPES.contains(&kind.as_str()) => None,
             ("type", Value::Array(kinds)) if kinds.len() > 1 => None,
             ("enum" | "required", Value::Array(values)) if !values.is_empty() => None,
+            (name, Value::Bool(_)) if SWITCHES.contains(&name) => None,
             (name, Value::Number(_)) if COUNTS.contains(&name) || NUMBERS.contains(&name) => None,
-            (name, _) if REMARKS.contains(&name) => None,
             (name, value) => Some(format!("{name}: {value}")),
         };
         if inner.is_some() {

@@ -99,7 +99,10 @@ async fn files_that_models_know_are_shown_as_what_they_are() {
     let content = json!([
         {"type": "image", "data": large, "mimeType": "image/png"},
         {"type": "image", "data": "no Base64!", "mimeType": "image/png"},
+        {"type": "image", "data": "https://a.example/b.png", "mimeType": "image/png"},
         {"type": "image", "data": lines, "mimeType": "image/jpeg"},
+        {"type": "image", "data": format!("data:image/png;base64,{PNG}"), "mimeType": "image/png"},
+        {"type": "image", "data": URL_SAFE_NO_PAD.encode(b"\xff\xd8\xff\xef\xff"), "mimeType": "image/jpeg"},
         {"type": "audio", "data": wav, "mimeType": "audio/wav"},
         {"type": "resource", "resource": {"uri": "file:///bill.pdf", "blob": pdf}},
     ]);
@@ -109,7 +112,12 @@ async fn files_that_models_know_are_shown_as_what_they_are() {
         .lines()
         .map(|line| line.ends_with("with this result]"))
         .collect();
-    assert_eq!(told, [false, false, true, true, true], "{output}");
+    assert_eq!(
+        told,
+        [false, false, false, true, true, true, true, true],
+        "{output}"
+    );
+    assert!(output.contains("[an image, which is at https://a.example/b.png]"));
     let shown: Vec<_> = files
         .iter()
         .map(|file| (file.name.as_str(), file.media_type.as_str(), file.len()))
@@ -118,11 +126,13 @@ async fn files_that_models_know_are_shown_as_what_they_are() {
         shown,
         [
             ("image", "image/png", 8),
+            ("image", "image/png", 8),
+            ("image", "image/jpeg", 5),
             ("sound", "audio/wav", 16),
             ("file:///bill.pdf", "application/pdf", 14)
         ]
     );
-    let [image, sound, document] = &files[..] else {
+    let [image, _, _, sound, document] = &files[..] else {
         panic!()
     };
     assert!(matches!(image.content, FileContent::Image(_)));

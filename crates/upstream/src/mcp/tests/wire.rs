@@ -12,23 +12,29 @@ use super::*;
 use crate::mcp::FailureKind;
 
 /// A server that answers calls, or all that it is asked, in ways of its own.
-struct Raw {
+pub(super) struct Raw {
     address: SocketAddr,
-    shared: Arc<RawShared>,
+    pub(super) shared: Arc<RawShared>,
     _tasks: JoinSet<()>,
 }
 
-struct RawShared {
+pub(super) struct RawShared {
     answer: SyncMutex<Box<Answering>>,
     /// The path and the credential of each request.
     seen: SyncMutex<Vec<(String, Option<String>)>>,
+    /// The cookies of each message.
+    cookies: SyncMutex<Vec<Option<String>>>,
+    /// The revision that each handshake offered.
+    offered: SyncMutex<Vec<String>>,
+    /// What the tool was called with last.
+    pub(super) arguments: SyncMutex<Value>,
 }
 
 /// The answer to this method with this id, at this path; `None` leaves it to the server.
-type Answering = dyn Fn(&str, &Value, &Uri) -> Option<Response> + Send;
+pub(super) type Answering = dyn Fn(&str, &Value, &Uri) -> Option<Response> + Send;
 
 impl Raw {
-    async fn start(
+    pub(super) async fn start(
         answer: impl Fn(&str, &Value, &Uri) -> Option<Response> + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -36,6 +42,9 @@ impl Raw {
         let shared = Arc::new(RawShared {
             answer: SyncMutex::new(Box::new(answer)),
             seen: SyncMutex::default(),
+            cookies: SyncMutex::default(),
+            offered: SyncMutex::default(),
+            arguments: SyncMutex::default(),
         });
         let router = Router::new()
             .fallback(answered)
@@ -58,7 +67,7 @@ impl Raw {
             .await
     }
 
-    fn tools(&self) -> McpTools {
+    pub(super) fn tools(&self) -> McpTools {
         tools(vec![McpServer {
             identity: ForwardedIdentity::AnyToken,
             ..McpServer::new(
@@ -69,7 +78,7 @@ impl Raw {
     }
 
     /// What the call of its one tool comes to.
-    async fn called(&self) -> (String, bool) {
+    pub(super) async fn called(&self) -> (String, bool) {
         let (tools, ada) = (self.tools(), user("ada"));
         let calling = run(&tools, &ada, "s", "{}");
         let called = tokio::time::timeout(Duration::from_secs(20), calling).await;
@@ -77,7 +86,15 @@ impl Raw {
         (output, is_error)
     }
 
-    fn paths(&self) -> Vec<String> {
+    pub(super) fn offered(&self) -> Vec<String> {
+        self.shared.offered.lock().unwrap().clone()
+    }
+
+    pub(super) fn cookies(&self) -> Vec<Option<String>> {
+        self.shared.cookies.lock().unwrap().clone()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
         let seen = self.shared.seen.lock().unwrap();
         seen.iter().map(|(path, _)| path.clone()).collect()
     }
@@ -95,6 +112,15 @@ async fn answered(State(shared): State<Arc<RawShared>>, request: Request) -> Res
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let asked: Value = serde_json::from_slice(&body).unwrap();
     let (method, id) = (asked["method"].as_str().unwrap_or_default(), &asked["id"]);
+    let cookies = parts.headers.get("cookie");
+    let cookies = cookies.map(|cookies| cookies.to_str().unwrap().to_owned());
+    shared.cookies.lock().unwrap().push(cookies);
+    if let Some(version) = asked["params"]["protocolVersion"].as_str() {
+        shared.offered.lock().unwrap().push(version.to_owned());
+    }
+    if method == "tools/call" {
+        *shared.arguments.lock().unwrap() = asked["params"]["arguments"].clone();
+    }
     if let Some(answer) = (shared.answer.lock().unwrap())(method, id, &parts.uri) {
         return answer;
     }
@@ -118,7 +144,7 @@ fn ok() -> Value {
     json!({ "content": [{ "type": "text", "text": "ok" }] })
 }
 
-fn bytes(kind: Option<&'static str>, body: Vec<u8>) -> Response {
+pub(super) fn bytes(kind: Option<&'static str>, body: Vec<u8>) -> Response {
     let mut headers = HeaderMap::new();
     if let Some(kind) = kind {
         headers.insert("content-type", kind.parse().unwrap());
@@ -164,7 +190,7 @@ async fn an_answer_is_read_in_whatever_it_is_wrapped_and_sent() {
         ]
         .concat()
     }
-    let ways: [(&str, Option<&'static str>, Written); 13] = [
+    let ways: [(&str, Option<&'static str>, Written); 20] = [
         ("JSON", JSON, plain),
         (
             "JSON in UTF-8",
@@ -181,6 +207,20 @@ async fn an_answer_is_read_in_whatever_it_is_wrapped_and_sent() {
         ("an event", EVENTS, |id| event(&plain(id))),
         ("an event, with a list", EVENTS, |id| event(&list(id))),
         ("an event without a version", EVENTS, |id| event(&bare(id))),
+        ("JSON that is called a page", Some("text/html"), plain),
+        ("JSON that is called events", EVENTS, plain),
+        ("events that are called JSON", JSON, |id| event(&plain(id))),
+        ("events that are called nothing", None, |id| {
+            event(&plain(id))
+        }),
+        ("one after the other", Some("application/x-ndjson"), |id| {
+            let note = json!({ "jsonrpc": "2.0", "method": "notifications/a" }).to_string();
+            [note.as_bytes(), b"\n", &plain(id)].concat()
+        }),
+        ("behind a warning", JSON, |id| {
+            [b"<b>Warning</b>: $a in a.php\n", &*plain(id)].concat()
+        }),
+        ("another's number", JSON, |_| plain(&json!(999))),
         ("an event without an end", EVENTS, |id| {
             let mut whole = event(&plain(id));
             whole.truncate(whole.len() - 2);

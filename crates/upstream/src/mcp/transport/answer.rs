@@ -11,7 +11,7 @@ use reqwest::{
 };
 use rmcp::{
     model::{
-        ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage,
+        ClientJsonRpcMessage, ClientRequest, ErrorCode, ErrorData, GetMeta, JsonRpcMessage,
         ServerJsonRpcMessage,
     },
     transport::{
@@ -48,6 +48,7 @@ impl Asked {
                 let question = Question {
                     id: Some(request.id.clone()),
                     is_handshake,
+                    progress: request.request.get_meta().get_progress_token(),
                 };
                 (question, is_probe)
             }
@@ -108,23 +109,24 @@ pub(super) async fn read(
     let session = response.headers().get(HEADER_SESSION_ID);
     let session = session.and_then(|id| id.to_str().ok()).map(str::to_owned);
     let kind = kind(&response);
-    if kind == Kind::Events {
-        let events = Events::of(response, limits.max_sse_event_size, asked.question.clone());
-        return Ok(StreamableHttpPostResponse::Sse(events, session));
-    }
     let is_awaited = asked.question.id.is_some();
     if !is_awaited && kind != Kind::Json {
         return Ok(StreamableHttpPostResponse::Accepted);
     }
+    if kind == Kind::Events {
+        let events = Events::of(response, limits.max_sse_event_size, asked.question.clone());
+        return Ok(StreamableHttpPostResponse::Sse(events, session));
+    }
     let unexpected = unexpected(&response);
-    if kind == Kind::Page {
+    let body = bounded(response, limits.max_json_response_size).await?;
+    // A page may show what messages look like; what PHP sends without a type is called a page as well.
+    if kind == Kind::Page && !matches!(body.trim_ascii_start(), [b'{' | b'[', ..]) {
         return Err(unexpected);
     }
-    let body = bounded(response, limits.max_json_response_size).await?;
     match message::read_one(&body, &asked.question) {
         Some(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
         None if !is_awaited => Ok(StreamableHttpPostResponse::Accepted),
-        None if kind == Kind::Unsaid => Err(unexpected),
+        None if kind != Kind::Json => Err(unexpected),
         None => Err(StreamableHttpError::UnexpectedServerResponse(
             Cow::Borrowed("it is no JSON-RPC message"),
         )),
@@ -159,6 +161,10 @@ async fn refused(
     let is_rpc = may_be_message && memchr::memmem::find(&body, b"\"jsonrpc\"").is_some();
     let refusal = match message::read_one(&body, &asked.question) {
         Some(ServerJsonRpcMessage::Error(refusal)) if is_rpc => Some(refusal),
+        // Some servers have a status for a tool that failed.
+        Some(result @ ServerJsonRpcMessage::Response(_)) if is_rpc && !asked.is_probe => {
+            return Ok(StreamableHttpPostResponse::Json(result, session));
+        }
         _ => None,
     };
     let is_of_probe = asked.is_probe && !asked.has_session && status.is_client_error();
@@ -194,7 +200,7 @@ pub(super) fn check_stream(response: &Response) -> Result<(), TransportError> {
     if let Some(failure) = failure(response) {
         return Err(failure.into());
     }
-    if response.status().is_success() && !matches!(kind(response), Kind::Events | Kind::Json) {
+    if response.status().is_success() && kind(response) != Kind::Events {
         return Err(unexpected(response));
     }
     Ok(())

@@ -108,7 +108,14 @@ impl Events {
     }
 
     fn pass_on(&mut self, event: &Event) {
-        let is_message = matches!(&*event.name, b"" | b"message");
+        let is_message = match &event.data {
+            // Some give the event a name of their own.
+            Data::Bytes(data) if !matches!(&*event.name, b"" | b"message") => {
+                memchr::memmem::find(data, b"\"jsonrpc\"").is_some()
+            }
+            Data::None | Data::Bytes(_) => true,
+            Data::TooLong => matches!(&*event.name, b"" | b"message"),
+        };
         let mut messages = Vec::new();
         match &event.data {
             Data::Bytes(data) if is_message => {
@@ -245,13 +252,15 @@ impl Lines {
             }
             return;
         }
-        let (name, value) = match memchr::memchr(b':', line) {
-            Some(colon) => {
+        let (name, value) = match (memchr::memchr(b':', line), line) {
+            // No field begins so: it is a document that is no event, or that has its lines one below the other.
+            (_, [b' ' | b'\t' | b'"' | b'{' | b'}' | b'[' | b']', ..]) => (&b"data"[..], line),
+            (Some(colon), _) => {
                 let (name, value) = line.split_at(colon);
                 let value = value.strip_prefix(b":").unwrap_or(value);
                 (name, value.strip_prefix(b" ").unwrap_or(value))
             }
-            None => (line, &[][..]),
+            (None, _) => (line, &[][..]),
         };
         let event = &mut self.event;
         match (name, &mut event.data) {
@@ -369,7 +378,7 @@ mod tests {
         let response = Response::from(axum::http::Response::new(body));
         let question = Question {
             id: Some(rmcp::model::RequestId::Number(7)),
-            is_handshake: false,
+            ..Question::default()
         };
         let items = Events::of(response, 200, question)
             .collect::<Vec<_>>()
@@ -415,6 +424,12 @@ mod tests {
             (vec!["id: 1\n", alive], false, vec![]),
             (vec!["id: 1\n", alive], true, vec!["broken"]),
             (vec![], true, vec!["broken"]),
+            // The number of another question.
+            (
+                vec!["data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":1}}\n\n"],
+                false,
+                vec![right],
+            ),
         ] {
             let told = told(&said, is_broken).await;
             let told: Vec<&str> = told.iter().map(String::as_str).collect();
@@ -422,6 +437,34 @@ mod tests {
             for (told, expected) in told.iter().zip(expected) {
                 assert!(told.contains(expected), "{told}, not {expected}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_read_whatever_its_event_is_called_and_without_one() {
+        let right = r#"{"jsonrpc":"2.0","id":7,"result":{"a":1}}"#;
+        let pretty =
+            "{\n  \"jsonrpc\": \"2.0\",\n  \"id\": 7,\n  \"result\": {\n    \"a\": 1\n  }\n}\n";
+        for said in [
+            format!("event: response\ndata: {right}\n\n"),
+            right.to_owned(),
+            format!("{right}\n\n"),
+            pretty.to_owned(),
+            format!("data: {pretty}\n"),
+            format!("event: ping\ndata: {{}}\n\n: hello\n\nevent: result\ndata: {right}"),
+        ] {
+            let told = told(&[&said], false).await;
+            let [told] = &told[..] else {
+                panic!("{said}: {told:?}")
+            };
+            let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(same(told), same(right), "{said}");
+        }
+        for said in [
+            "event: error\ndata: {\"message\":\"a\"}\n\n",
+            "event: ping\ndata: {}\n\n",
+        ] {
+            assert_eq!(told(&[said], false).await, [""; 0], "{said}");
         }
     }
 
