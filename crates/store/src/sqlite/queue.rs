@@ -10,6 +10,7 @@
 //! by the runtime, which is woken once for it (docs/decisions/0004).
 
 use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W
     }
 
     fn run(&mut self, connection: &Connection) -> Ran {
-        match self.result.insert((self.work)(connection)) {
+        match self.result.insert(guarded(|| (self.work)(connection))) {
             Ok(_) => Ran::Well,
             Err(Error::NotFound | Error::Conflict) => Ran::Refused,
             Err(_) => Ran::Failed,
@@ -95,6 +96,20 @@ impl<T: Send, W: Fn(&Connection) -> Result<T, Error> + Send> Write for Task<T, W
         &self.runtime
     }
 }
+
+/// Does a caller's work, of which a defect takes its caller's answer and not the thread of everybody.
+///
+/// What is left half done is undone by whoever undoes what failed; a statement that was under way ends with its guard.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_said_already| {
+        tracing::error!("a defect: work for the database panicked");
+        Err(Error::internal(Panicked))
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the work panicked")]
+struct Panicked;
 
 /// The database's only writer.
 pub(super) struct Writer {
@@ -371,7 +386,7 @@ impl Readers {
         let job: Read = Box::new(move |connection| {
             if !reply.is_closed() {
                 // The caller may still go away while we read.
-                drop(reply.send(work(connection)));
+                drop(reply.send(guarded(|| work(connection))));
             }
         });
         self.threads.push(job).await?;
@@ -564,6 +579,40 @@ mod tests {
             assert_eq!(count, runs, "of the first one's");
         }
         assert_eq!(numbers(&writer).await, [0, 0, 0, 2, 2, 2]);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_takes_nobody_elses_with_it_and_no_thread() {
+        let writer = Writer::start(connection(), Place::default(), PATIENCE).unwrap();
+        let work = (0..3)
+            .map(|number| {
+                move |connection: &Connection| {
+                    insert(connection, number)?;
+                    assert_ne!(number, 1, "a defect");
+                    Ok(())
+                }
+            })
+            .collect();
+        let results = run_as_group(&writer, work).await;
+        let is_ok: Vec<_> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(is_ok, [true, false, true]);
+        assert!(matches!(results[1], Err(Error::Internal(_))));
+        assert_eq!(numbers(&writer).await, [0, 2]);
+
+        let readers = Readers::start(vec![connection()], PATIENCE).unwrap();
+        let defect = readers.run(|connection| {
+            let mut statement = connection.prepare("SELECT count(*) FROM numbers")?;
+            let count: u32 = statement.query_row([], |row| row.get(0))?;
+            assert_ne!(count, 0, "a defect");
+            Ok(count)
+        });
+        assert!(matches!(defect.await, Err(Error::Internal(_))));
+        let read = readers.run(|connection| {
+            let count: u32 =
+                connection.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))?;
+            Ok(count)
+        });
+        assert_eq!(read.await.unwrap(), 0);
     }
 
     #[tokio::test]
