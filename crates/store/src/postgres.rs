@@ -48,7 +48,11 @@ pub(crate) use crate::postgres::address::Server;
 use crate::postgres::nodes::Node;
 pub(crate) use crate::postgres::peers::Notifications;
 use crate::postgres::pool::{Batch, Connections, Outcome, Param, Transaction};
+use crate::search::Searches;
 use crate::{Durability, MigrationPolicy, Options};
+
+/// Searches at a time, each with a connection, of which they never have more than a quarter.
+const SEARCHES: usize = 4;
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
@@ -56,6 +60,7 @@ pub(crate) struct Postgres {
     node: Arc<Node>,
     /// Writes under way, which go on when their callers leave.
     tasks: TaskTracker,
+    searches: Searches,
     server: Server,
     options: Options,
     /// What conversations survive; everything else survives a power cut.
@@ -85,6 +90,7 @@ impl Postgres {
                 tasks.clone(),
             )),
             tasks,
+            searches: Searches::new((size / 4).clamp(1, SEARCHES), options.patience),
             server: server.clone(),
             options,
             durability: options.durability,

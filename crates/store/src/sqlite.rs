@@ -41,6 +41,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::durable;
 use crate::error::Error;
+use crate::search::Searches;
 use crate::sqlite::checkpoint::Checkpointer;
 pub(crate) use crate::sqlite::examine::examine;
 use crate::sqlite::place::Place;
@@ -66,6 +67,7 @@ pub(crate) struct Sqlite {
     readers: Option<Readers>,
     /// Looks for words, one search after the other: it takes long, and no other read is to wait for it.
     searcher: Option<Readers>,
+    searches: Searches,
     writer: Writer,
     /// None for a database in memory.
     checkpointer: Option<Checkpointer>,
@@ -99,6 +101,7 @@ impl Sqlite {
             checkpointer: Some(Checkpointer::start(connect(path, options)?)?),
             readers: Some(Readers::start(readers, options.patience)?),
             searcher: Some(Readers::start(vec![connect_reader()?], options.patience)?),
+            searches: Searches::new(1, options.patience),
             durability: options.durability,
             path: Some(path.to_owned()),
         })
@@ -114,6 +117,7 @@ impl Sqlite {
             checkpointer: None,
             readers: None,
             searcher: None,
+            searches: Searches::new(1, options.patience),
             durability: options.durability,
             path: None,
         })
@@ -161,11 +165,12 @@ impl Sqlite {
         read
     }
 
-    /// The same for work that takes long.
+    /// The same for a search, as soon as there is a place for it.
     async fn search<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        let _place = self.searches.enter().await?;
         self.read_with(self.searcher.as_ref(), work).await
     }
 

@@ -11,6 +11,7 @@ use auth::ports::{End, EndReason};
 use auth::time::UnixTime;
 use engine::WorkflowId;
 use engine::ports::{BeginRun, BucketRate, Buckets, Change, PageQuery, RunEnd, StoreError};
+use engine::search::Wanted;
 use futures::future::join_all;
 use protocol::request::Order;
 use protocol::{ItemId, RunId, ThreadId, ThreadPatch, Timestamp};
@@ -195,6 +196,52 @@ async fn a_pool_without_a_free_connection_and_a_locked_row_are_busy_in_time() {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     store.apply(&ada, &id, &title).await.unwrap();
+}
+
+/// However many search, and however long it takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn searches_leave_everybody_else_their_connections() {
+    let database = PostgreSqlDatabase::new().await.unwrap();
+    let store = open(&database.url()).await;
+    let ada = owner("ada");
+    store
+        .create_thread(&ada, &thread(1), &Change::of(&[item(1, 1, "a needle")]))
+        .await
+        .unwrap();
+    // Nobody reads a message until this one ends.
+    let mut holder = std::process::Command::new("psql")
+        .args(["-X", "-q", &database.url(), "-c"])
+        .arg("BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                  AND wait_event = 'PgSleep'";
+    while database.sql(sleeps).unwrap() != "1" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let wanted = Wanted::parse("needle").unwrap();
+    let searches = join_all((0..32).map(|_| {
+        let (store, ada, wanted) = (Arc::clone(&store), ada.clone(), wanted.clone());
+        tokio::spawn(async move { store.search(&ada, &wanted, &page(10)).await.map(drop) })
+    }));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for _ in 0..3 {
+        store.probe().await.unwrap();
+        assert_eq!(store.find_chat_session("nobody").await.unwrap(), None);
+    }
+    // Each of them was stopped, or found no place in time.
+    for outcome in searches.await {
+        let outcome = outcome.unwrap();
+        assert!(matches!(outcome, Err(StoreError::Busy(_))), "{outcome:?}");
+    }
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    database.sql(end).unwrap();
+    let found = store.search(&ada, &wanted, &page(10)).await.unwrap();
+    assert_eq!(found.data.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

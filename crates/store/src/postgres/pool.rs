@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::postgres::address::Server;
 use crate::postgres::tls;
 use crate::postgres::trouble::{
-    Again, Trouble, again, from_pool, may_connect_later, spoils_connection,
+    Again, Trouble, again, from_pool, is_broken_off, may_connect_later, spoils_connection,
 };
 use crate::{Durability, Options};
 
@@ -160,11 +160,35 @@ impl Connections {
 
     /// Reads. Each statement sees what was committed before it began.
     pub(super) async fn read(&self, batch: &Batch<'_>) -> Result<Vec<Outcome>, Error> {
+        self.read_between(None, batch, None).await
+    }
+
+    /// The same, but the server breaks it off after a time; nothing then.
+    pub(super) async fn read_within(
+        &self,
+        time: Duration,
+        batch: &Batch<'_>,
+    ) -> Result<Option<Vec<Outcome>>, Error> {
+        let milliseconds = time.as_millis().max(1);
+        let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds}");
+        let read = self.read_between(Some(&begin), batch, Some("COMMIT"));
+        match read.await {
+            Err(error) if is_broken_off(&error) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    async fn read_between(
+        &self,
+        begin: Option<&str>,
+        batch: &Batch<'_>,
+        end: Option<&str>,
+    ) -> Result<Vec<Outcome>, Error> {
         let until = Instant::now() + self.patience;
         let mut attempt = 1;
         loop {
             let client = self.get(until).await?;
-            let error = match send(&client, None, batch, None).await {
+            let error = match send(&client, begin, batch, end).await {
                 Ok(outcomes) => return Ok(outcomes),
                 Err(error) => error,
             };

@@ -83,6 +83,14 @@ pub(super) fn spoils_connection(error: &Error) -> bool {
     }
 }
 
+/// Whether the server broke a statement off, because its time was over.
+pub(super) fn is_broken_off(error: &Error) -> bool {
+    let Error::Busy(cause) = error else {
+        return false;
+    };
+    matches!(cause.downcast_ref(), Some(Trouble::Said { code, .. }) if *code == SqlState::QUERY_CANCELED)
+}
+
 /// The server ends the connection, or takes none.
 fn is_end(code: &SqlState) -> bool {
     code.code().starts_with("08")

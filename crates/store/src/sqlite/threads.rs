@@ -21,6 +21,7 @@ use crate::rows::page::{
     Place, Side, border_of_gone, low_and_high, neighbour_of_gone, place_of_gone, travels,
 };
 use crate::rows::{self, Stored};
+use crate::search::Times;
 use crate::sqlite::{Sqlite, removal, runs, schema, search};
 
 #[async_trait]
@@ -74,7 +75,7 @@ impl Store for Sqlite {
     ) -> Result<Page<Match>, StoreError> {
         let (owner, wanted, query) = (owner.clone(), wanted.clone(), query.clone());
         Sqlite::search(self, move |connection| {
-            search::search(connection, &owner, &wanted, &query)
+            search::search(connection, &owner, &wanted, &query, Times::default())
         })
         .await
         .map_err(StoreError::from)
