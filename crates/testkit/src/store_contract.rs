@@ -128,6 +128,7 @@ cases! { $
         a_message_that_waits_takes_room_once,
         files_wait_with_their_message,
         a_request_is_remembered_for_its_owner,
+        a_change_that_is_made_once_more_changes_nothing,
         a_request_is_forgotten_after_a_day,
     }
     isolation {

@@ -9,14 +9,19 @@ use crate::context::{Owner, WorkflowId};
 
 /// What one step of a run writes. A store applies the whole of it or nothing, in one transaction.
 ///
+/// An answer may be lost where the change was not, and then it is applied once more, which changes nothing: a run that has
+/// begun is known by its id, and a message that is out of the queue by the item that it has become.
+///
 /// The parts are applied in the order of the fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     /// Only while this is the thread's epoch; else [`StoreError::Fenced`](super::StoreError::Fenced). The statement that finds the thread checks it.
     pub epoch: Option<Epoch>,
-    /// Begins a run: the thread's next epoch, which fences whatever ran there before.
+    /// Begins a run: the thread's next epoch, which fences whatever ran there before. Where this very run is the thread's
+    /// already, all of the change is written, and the epoch is told.
     pub begin: Option<BeginRun>,
-    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`](super::StoreError::NotFound).
+    /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`](super::StoreError::NotFound),
+    /// unless it is put, and is an item already.
     pub unqueue: Option<ItemId>,
     /// Removes every item that comes after this one.
     pub truncate_after: Option<ItemId>,

@@ -64,7 +64,8 @@ pub(super) async fn enqueue(
     Check::all(checks, &outcomes)
 }
 
-/// Takes a message out of the queue. What becomes an item keeps its files; what is taken back loses them.
+/// Takes a message out of the queue. What becomes an item keeps its files, and may be one already; what is taken back loses
+/// them.
 pub(super) fn unqueue<'a>(
     batch: &mut Batch<'a>,
     checks: &mut Vec<Check>,
@@ -79,10 +80,13 @@ pub(super) fn unqueue<'a>(
             params![thread, message.as_str()],
         );
     }
-    let step = batch.add(
-        "DELETE FROM queued_messages WHERE thread = $1 AND id = $2",
-        params![thread, message.as_str()],
-    );
+    let sql = if becomes_item {
+        "WITH taken AS (DELETE FROM queued_messages WHERE thread = $1 AND id = $2 RETURNING 1)
+         SELECT 1 FROM taken UNION ALL SELECT 1 FROM items WHERE thread = $1 AND id = $2"
+    } else {
+        "DELETE FROM queued_messages WHERE thread = $1 AND id = $2"
+    };
+    let step = batch.add(sql, params![thread, message.as_str()]);
     checks.push(Check {
         step,
         count: 1,
@@ -166,6 +170,21 @@ pub(super) async fn standing(
         }
     }
     Ok(Standing { run, queued })
+}
+
+/// This very run, where it is the thread's: then what began it is written, and was asked for once more because its answer was
+/// lost.
+pub(super) fn begun<'a>(
+    batch: &mut Batch<'a>,
+    owner: &'a Owner,
+    thread: &'a ThreadId,
+    begin: &'a BeginRun,
+) -> usize {
+    batch.add(
+        "SELECT threads.epoch FROM threads JOIN runs ON runs.thread = threads.key
+         WHERE threads.owner = $1 AND threads.id = $2 AND runs.id = $3",
+        params![owner.as_str(), thread.as_str(), begin.run.as_str()],
+    )
 }
 
 /// The run that another process plays in a thread, where one does that is not overtaken. Asked for together with the lock of

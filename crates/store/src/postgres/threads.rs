@@ -48,7 +48,7 @@ impl Store for Postgres {
                 Box::pin(async move {
                     let inserted = transaction.query(
                         "INSERT INTO threads (owner, id, created_at, version, data)
-                         VALUES ($1, $2, $3, $4, $5) RETURNING key",
+                         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner, id) DO NOTHING RETURNING key",
                         params![
                             owner.as_str(),
                             id.as_str(),
@@ -58,7 +58,9 @@ impl Store for Postgres {
                         ],
                     );
                     let inserted = inserted.await?;
-                    let row = inserted.rows.first().ok_or(Error::NotFound)?;
+                    let Some(row) = inserted.rows.first() else {
+                        return begun_in(transaction, owner, id, change).await;
+                    };
                     let thread = Locked {
                         key: row.try_get(0)?,
                         epoch: Epoch(0),
@@ -178,7 +180,11 @@ impl Store for Postgres {
             Box::pin(async move {
                 let thread = match (&change.begin, node) {
                     (Some(begin), Some(node)) => {
-                        lock_for_run(transaction, (owner, id), change, (begin, *node)).await?
+                        match lock_for_run(transaction, (owner, id), change, (begin, *node)).await?
+                        {
+                            ForRun::Free(thread) => thread,
+                            ForRun::HasBegun(epoch) => return Ok(epoch),
+                        }
                     }
                     _ => lock_thread(transaction, owner, id).await?,
                 };
@@ -389,20 +395,52 @@ async fn lock_thread(
     read_locked(&found)
 }
 
+/// The epoch of a thread that is there, where this change has made it; else it is somebody else's.
+async fn begun_in(
+    transaction: &mut Transaction,
+    owner: &Owner,
+    thread: &ThreadId,
+    change: &EncodedChange,
+) -> Result<Epoch, Error> {
+    let begin = change.begin.as_ref().ok_or(Error::Conflict)?;
+    let mut batch = Batch::default();
+    let begun = runs::begun(&mut batch, owner, thread, begin);
+    let found = transaction.run(batch).await?;
+    read_begun(&found, begun)?.ok_or(Error::Conflict)
+}
+
+fn read_begun(found: &[Outcome], step: usize) -> Result<Option<Epoch>, Error> {
+    let row = found.get(step).and_then(|outcome| outcome.rows.first());
+    let epoch = row.map(|row| row.try_get::<_, i64>(0)).transpose()?;
+    Ok(epoch.map(|epoch| Epoch(epoch.unsigned_abs())))
+}
+
+/// A thread in which a run is to begin.
+enum ForRun {
+    /// It may.
+    Free(Locked),
+    /// It has, since this epoch.
+    HasBegun(Epoch),
+}
+
 /// The same for a run that is to begin, unless one lives that another process plays, or an earlier message waits.
 async fn lock_for_run(
     transaction: &mut Transaction,
     (owner, thread): (&Owner, &ThreadId),
     change: &EncodedChange,
     (begin, node): (&BeginRun, i64),
-) -> Result<Locked, Error> {
+) -> Result<ForRun, Error> {
     let mut batch = locking(owner, thread);
+    let begun = runs::begun(&mut batch, owner, thread, begin);
     let overtaken = begin.overtakes.as_ref();
     let elsewhere = runs::elsewhere(&mut batch, (owner, thread), node, overtaken);
     let before = (!begin.goes_first)
         .then(|| runs::before(&mut batch, owner, thread, change.unqueue.as_ref()));
     let found = transaction.run(batch).await?;
     let locked = read_locked(&found)?;
+    if let Some(epoch) = read_begun(&found, begun)? {
+        return Ok(ForRun::HasBegun(epoch));
+    }
     let lives = found
         .get(elsewhere)
         .and_then(|outcome| outcome.rows.first());
@@ -413,7 +451,7 @@ async fn lock_for_run(
     if is_behind.is_some_and(|outcome| !outcome.rows.is_empty()) {
         return Err(Error::Behind);
     }
-    Ok(locked)
+    Ok(ForRun::Free(locked))
 }
 
 fn locking<'a>(owner: &'a Owner, thread: &'a ThreadId) -> Batch<'a> {

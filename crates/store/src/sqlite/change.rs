@@ -11,6 +11,18 @@ use crate::sqlite::threads::{ThreadKey, edit_thread, truncate_after_item};
 use crate::sqlite::{attachments, runs};
 
 impl EncodedChange {
+    /// Whether it is written already, because it began the run that the thread has.
+    pub(in crate::sqlite) fn has_begun(
+        &self,
+        connection: &Connection,
+        thread: ThreadKey,
+    ) -> Result<bool, Error> {
+        match &self.begin {
+            Some(begin) => runs::has_begun(connection, thread, begin),
+            None => Ok(false),
+        }
+    }
+
     /// Writes all of it, in the order that [`Change`](engine::ports::Change) promises, and tells the epoch afterwards.
     pub(in crate::sqlite) fn apply(
         &self,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::error::Error;
 use crate::rows::change::EncodedItem;
 use crate::sqlite::attachments;
-use crate::sqlite::threads::{ThreadKey, read_stored};
+use crate::sqlite::threads::{ThreadKey, find_item, read_stored};
 
 /// Old requests that are forgotten with each new one.
 const FORGET_BATCH: u32 = 16;
@@ -37,6 +37,19 @@ pub(super) fn begin(
             |row| epoch(row, 0),
         )?;
     Ok(next)
+}
+
+/// Whether this very run is the thread's: then what began it is written, and was asked for once more because its answer was
+/// lost.
+pub(super) fn has_begun(
+    connection: &Connection,
+    thread: ThreadKey,
+    begin: &BeginRun,
+) -> Result<bool, Error> {
+    let has_begun = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM threads WHERE key = ?1 AND run = ?2)")?
+        .query_row(params![thread.key, begin.run.as_str()], |row| row.get(0))?;
+    Ok(has_begun)
 }
 
 /// Whether a message waits before this one: any, where this one does not wait.
@@ -93,16 +106,25 @@ pub(super) fn enqueue(
     attachments::tie_queued(connection, owner, queued, &message.attachments)
 }
 
-/// Takes a message out of the queue. What becomes an item keeps its files; what is taken back loses them.
+/// Takes a message out of the queue. What becomes an item keeps its files, and may be one already; what is taken back loses
+/// them.
 pub(super) fn unqueue(
     connection: &Connection,
     thread: ThreadKey,
     message: &ItemId,
     becomes_item: bool,
 ) -> Result<(), Error> {
-    let key: i64 = connection
+    let key: Option<i64> = connection
         .prepare_cached("SELECT key FROM queued_messages WHERE thread = ?1 AND id = ?2")?
-        .query_row(params![thread.key, message.as_str()], |row| row.get(0))?;
+        .query_row(params![thread.key, message.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(key) = key else {
+        if !becomes_item {
+            return Err(Error::NotFound);
+        }
+        find_item(connection, thread, message.as_str())?;
+        return Ok(());
+    };
     if becomes_item {
         attachments::untie_queued(connection, key)?;
     }

@@ -36,8 +36,17 @@ impl Store for Sqlite {
         let (owner, id, created_at) = (owner.clone(), thread.id.clone(), thread.created_at);
         let (thread, change) = (rows::encode(thread)?, EncodedChange::new(change)?);
         self.write(move |connection| {
-            let thread = insert_thread(connection, &owner, &id, created_at, &thread)?;
-            change.apply(connection, &owner, thread)
+            match insert_thread(connection, &owner, &id, created_at, &thread) {
+                Ok(thread) => change.apply(connection, &owner, thread),
+                Err(Error::Conflict) => {
+                    let thread = find_thread(connection, &owner, &id)?;
+                    if change.has_begun(connection, thread)? {
+                        return Ok(thread.epoch);
+                    }
+                    Err(Error::Conflict)
+                }
+                Err(error) => Err(error),
+            }
         })
         .await
         .map_err(StoreError::from)
@@ -162,6 +171,9 @@ impl Store for Sqlite {
         let change = EncodedChange::new(change)?;
         self.write(move |connection| {
             let thread = find_thread(connection, &owner, &id)?;
+            if change.has_begun(connection, thread)? {
+                return Ok(thread.epoch);
+            }
             if let Some(begin) = &change.begin
                 && !begin.goes_first
                 && runs::is_behind(connection, thread, change.unqueue.as_ref())?
@@ -380,7 +392,11 @@ fn insert_thread(
     })
 }
 
-fn find_item(connection: &Connection, thread: ThreadKey, item: &str) -> Result<i64, Error> {
+pub(super) fn find_item(
+    connection: &Connection,
+    thread: ThreadKey,
+    item: &str,
+) -> Result<i64, Error> {
     let key = connection
         .prepare_cached("SELECT key FROM items WHERE thread = ?1 AND id = ?2")?
         .query_row(params![thread.key, item], |row| row.get(0))?;

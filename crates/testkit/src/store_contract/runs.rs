@@ -421,6 +421,73 @@ pub(super) async fn a_request_is_remembered_for_its_owner(database: &dyn TestDat
     assert!(store.request(&grace, "key").await.unwrap().is_some());
 }
 
+/// As a run does when the answer to a write was lost, and nobody knows whether it was made.
+pub(super) async fn a_change_that_is_made_once_more_changes_nothing(database: &dyn TestDatabase) {
+    let store = database.open().await.threads;
+    let ada = owner("ada");
+    let id = thread_id(1);
+    let opening = Change {
+        request: Some(request("first", 1, 0)),
+        put: vec![message(1, 1, &[])],
+        ..beginning(1)
+    };
+    for _ in 0..2 {
+        let epoch = store.create_thread(&ada, &thread(1), &opening).await;
+        assert_eq!(epoch.unwrap(), Epoch(1));
+    }
+    let other = Change {
+        request: None,
+        ..beginning(2)
+    };
+    let taken = store.create_thread(&ada, &thread(1), &other).await;
+    assert!(matches!(taken, Err(StoreError::Exists)), "{taken:?}");
+
+    // A message goes out of the queue and into the run that lives.
+    let bytes = async || store.message_bytes(&ada).await.unwrap();
+    let waits = message(1, 2, &[]);
+    store.enqueue(&ada, &id, &waits, None, MOST).await.unwrap();
+    let before = bytes().await;
+    let steer = Change {
+        epoch: Some(Epoch(1)),
+        unqueue: Some(item_id(2)),
+        put: vec![waits.clone()],
+        ..Change::default()
+    };
+    for _ in 0..2 {
+        let epoch = store.apply(&ada, &id, &steer).await;
+        assert_eq!(epoch.unwrap(), Epoch(1));
+    }
+    assert_eq!(bytes().await, before);
+
+    // The next one begins, and another one waits by the time that it is asked for once more.
+    let next = Change {
+        request: Some(request("next", 3, 0)),
+        put: vec![message(1, 3, &[])],
+        begin: Some(BeginRun {
+            goes_first: false,
+            ..begin(3)
+        }),
+        ..Change::default()
+    };
+    assert_eq!(store.apply(&ada, &id, &next).await.unwrap(), Epoch(2));
+    let behind = message(1, 4, &[]);
+    store.enqueue(&ada, &id, &behind, None, MOST).await.unwrap();
+    assert_eq!(store.apply(&ada, &id, &next).await.unwrap(), Epoch(2));
+    let standing = store.standing(&ada, &id).await.unwrap();
+    assert_eq!(standing.run.unwrap().run, begin(3).run);
+    assert_eq!(standing.queued, [behind]);
+    let expected: Vec<ThreadItem> = (1..=3).map(|n| message(1, n, &[])).collect();
+    assert_eq!(all_items(&*store, &ada, 1).await, expected);
+
+    // It is the run that is the same, and not what was asked for: who asks a second time is told so.
+    let twice = Change {
+        begin: Some(begin(5)),
+        ..next
+    };
+    let taken = store.apply(&ada, &id, &twice).await;
+    assert!(matches!(taken, Err(StoreError::Exists)), "{taken:?}");
+}
+
 pub(super) async fn a_request_is_forgotten_after_a_day(database: &dyn TestDatabase) {
     let store = database.open().await.threads;
     let ada = owner("ada");
