@@ -387,6 +387,15 @@ pub struct RefusalRecord {
     pub last_seen_at: UnixTime,
 }
 
+/// What lets somebody in for as long as it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Openings {
+    /// Chat sessions, by their ids.
+    pub sessions: Vec<String>,
+    /// Public tokens, by what they are looked up by.
+    pub public_tokens: Vec<Digest>,
+}
+
 /// Where credentials are kept.
 ///
 /// "Atomic" below means: seen by every other caller, on every node, either not at all or as a
@@ -447,6 +456,10 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// One session by its id.
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError>;
+
+    /// Which of these have ended, were revoked, or are not there (any more). One read, however many they are: the caller
+    /// sees to it that they are not too many.
+    async fn ended_among(&self, asked: &Openings) -> Result<Openings, StoreError>;
 
     /// Sessions that match, the last one that was opened first, at most `limit`.
     async fn list_chat_sessions(

@@ -5,8 +5,8 @@
 //!   bounded by the workflow, and cutting an answer in half at the minute of a refresh helps nobody;
 //! - a *revocation* ends it within a second, with an `error` event.
 //!
-//! One task asks the store once a second for the credentials that streams run for. Streams wait on a
-//! channel and cost nothing meanwhile.
+//! One task asks the store once a second for the credentials that streams run for, many at once. Streams
+//! wait on a channel and cost nothing meanwhile.
 
 use std::{
     collections::HashMap,
@@ -14,12 +14,14 @@ use std::{
     time::Duration,
 };
 
-use auth::ports::{CredentialStore, Digest, PublicTokenRecord, StoreError};
+use auth::ports::{CredentialStore, Digest, Openings, PublicTokenRecord};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::watch;
 
 /// How often the store is asked.
 const TICK: Duration = Duration::from_secs(1);
+/// How many credentials it is asked about at once: some milliseconds of its time.
+const TOGETHER: usize = 1000;
 
 /// The credential that a stream runs for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,21 +30,6 @@ enum Watched {
     Session(String),
     /// A public token whose visitor asked without a session, by what it is looked up by.
     PublicToken(Digest),
-}
-
-impl Watched {
-    async fn holds(&self, store: &dyn CredentialStore) -> Result<bool, StoreError> {
-        Ok(match self {
-            Self::Session(id) => store
-                .find_chat_session(id)
-                .await?
-                .is_some_and(|session| session.ended.is_none()),
-            Self::PublicToken(digest) => store
-                .find_public_token(digest)
-                .await?
-                .is_some_and(|token| token.revoked_at.is_none()),
-        })
-    }
 }
 
 /// The credentials that streams run for at the moment.
@@ -89,12 +76,28 @@ impl Revocations {
 
     /// Asks the store once about every credential that a stream runs for.
     pub async fn look(&self, store: &dyn CredentialStore) {
-        for credential in self.live() {
-            match credential.holds(store).await {
-                Ok(true) => {}
-                Ok(false) => self.end(&credential),
+        let live = self.live();
+        for some in live.chunks(TOGETHER) {
+            let mut asked = Openings::default();
+            for credential in some {
+                match credential {
+                    Watched::Session(id) => asked.sessions.push(id.clone()),
+                    Watched::PublicToken(digest) => asked.public_tokens.push(*digest),
+                }
+            }
+            match store.ended_among(&asked).await {
+                Ok(ended) => {
+                    let sessions = ended.sessions.into_iter().map(Watched::Session);
+                    let tokens = ended.public_tokens.into_iter().map(Watched::PublicToken);
+                    sessions
+                        .chain(tokens)
+                        .for_each(|credential| self.end(&credential));
+                }
                 // The next tick asks again; a store that is away revokes nobody.
-                Err(error) => tracing::warn!(%error, "cannot tell whether a stream was revoked"),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot tell whether streams were revoked");
+                    return;
+                }
             }
         }
     }
@@ -110,6 +113,26 @@ impl Revocations {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = watched.remove(credential) {
             sender.send_replace(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn more_streams_than_are_asked_about_at_once_are_all_asked_about() {
+        let revocations = Revocations::default();
+        let ids = 0..TOGETHER + 1;
+        let streams: Vec<_> = ids
+            .map(|id| revocations.of_session(&id.to_string()))
+            .collect();
+        let store = store::connect("sqlite::memory:", store::Options::default()).await;
+        // None of them is there.
+        revocations.look(&*store.unwrap()).await;
+        for stream in streams {
+            assert!(stream.now_or_never().is_some());
         }
     }
 }

@@ -15,9 +15,9 @@ use crate::{
     identity::{Environment, Identity},
     ports::{
         ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-        DomainRecord, EarlierResume, End, EndReason, OpenedBy, OpeningOutcome, PublicTokenRecord,
-        RefusalRecord, Rotation, RotationOutcome, ServerKeyRecord, SignOut, StoreError, UsedToken,
-        VisitorRecord,
+        DomainRecord, EarlierResume, End, EndReason, OpenedBy, OpeningOutcome, Openings,
+        PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome, ServerKeyRecord, SignOut,
+        StoreError, UsedToken, VisitorRecord,
     },
     time::UnixTime,
 };
@@ -220,6 +220,21 @@ impl CredentialStore for MemoryStore {
             .iter()
             .find(|session| session.id == id)
             .cloned())
+    }
+
+    async fn ended_among(&self, asked: &Openings) -> Result<Openings, StoreError> {
+        let tables = self.tables();
+        let mut ended = asked.clone();
+        ended.sessions.retain(|id| {
+            let lasts = |session: &ChatSessionRecord| session.id == *id && session.ended.is_none();
+            !tables.sessions.iter().any(lasts)
+        });
+        ended.public_tokens.retain(|digest| {
+            let holds =
+                |token: &PublicTokenRecord| token.digest == *digest && token.revoked_at.is_none();
+            !tables.tokens.iter().any(holds)
+        });
+        Ok(ended)
     }
 
     async fn list_chat_sessions(

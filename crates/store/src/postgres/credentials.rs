@@ -8,14 +8,15 @@ use async_trait::async_trait;
 use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-    DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
-    ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
+    DomainRecord, End, OpeningOutcome, Openings, PublicTokenRecord, RefusalRecord, Rotation,
+    RotationOutcome, ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
 };
 use auth::time::UnixTime;
 use tokio_postgres::Row;
 
 use crate::error::Error;
 use crate::postgres::Postgres;
+use crate::postgres::pool::{Batch, Outcome};
 use crate::postgres::upkeep::{self, PurgeStep};
 use crate::rows::session::EncodedSession;
 
@@ -77,6 +78,17 @@ impl CredentialStore for Postgres {
 
     async fn find_chat_session(&self, id: &str) -> Result<Option<ChatSessionRecord>, StoreError> {
         Ok(sessions::find(self, id).await?)
+    }
+
+    async fn ended_among(&self, asked: &Openings) -> Result<Openings, StoreError> {
+        let mut batch = Batch::default();
+        let sessions = sessions::ended_among(&mut batch, &asked.sessions);
+        let tokens = keys::revoked_among(&mut batch, &asked.public_tokens);
+        let found = self.read_all(batch).await?;
+        Ok(Openings {
+            sessions: at_places(&asked.sessions, found.get(sessions))?,
+            public_tokens: at_places(&asked.public_tokens, found.get(tokens))?,
+        })
     }
 
     async fn list_chat_sessions(
@@ -319,6 +331,17 @@ impl CredentialStore for Postgres {
     async fn list_refusals(&self) -> Result<Vec<RefusalRecord>, StoreError> {
         Ok(domains::list_refusals(self).await?)
     }
+}
+
+/// What stands at the places, from 1, that a statement gave.
+fn at_places<T: Clone>(asked: &[T], outcome: Option<&Outcome>) -> Result<Vec<T>, Error> {
+    let rows = outcome.into_iter().flat_map(|outcome| &outcome.rows);
+    rows.map(|row| {
+        let place = usize::try_from(row.try_get::<_, i64>(0)?).map_err(Error::internal)?;
+        let found = place.checked_sub(1).and_then(|index| asked.get(index));
+        found.cloned().ok_or(Error::NotFound)
+    })
+    .collect()
 }
 
 fn read_time(row: &Row, column: usize) -> Result<UnixTime, Error> {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use auth::identity::{Environment, Identity};
 use auth::ports::{
     ChatSessionFilter, ChatSessionRecord, ClientSecretRecord, CredentialStore, Digest,
-    DomainRecord, End, OpeningOutcome, PublicTokenRecord, RefusalRecord, Rotation, RotationOutcome,
-    ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
+    DomainRecord, End, OpeningOutcome, Openings, PublicTokenRecord, RefusalRecord, Rotation,
+    RotationOutcome, ServerKeyRecord, SignOut, StoreError, UsedToken, VisitorRecord,
 };
 use auth::time::UnixTime;
 use rusqlite::Row;
@@ -81,6 +81,17 @@ impl CredentialStore for Sqlite {
         let id = id.to_owned();
         let found = self.read(move |connection| sessions::find(connection, &id));
         Ok(found.await?)
+    }
+
+    async fn ended_among(&self, asked: &Openings) -> Result<Openings, StoreError> {
+        let asked = asked.clone();
+        let ended = self.read(move |connection| {
+            Ok(Openings {
+                sessions: sessions::ended_among(connection, &asked.sessions)?,
+                public_tokens: keys::revoked_among(connection, &asked.public_tokens)?,
+            })
+        });
+        Ok(ended.await?)
     }
 
     async fn list_chat_sessions(

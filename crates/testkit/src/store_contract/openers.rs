@@ -3,7 +3,7 @@
 use auth::identity::Environment::{Live, Test};
 use auth::ports::{
     ChatSessionRecord, CredentialStore, EarlierResume, EndReason, OpenedBy, OpeningOutcome,
-    PublicTokenRecord, Quotas, ServerKeyRecord, VisitorRecord,
+    Openings, PublicTokenRecord, Quotas, ServerKeyRecord, VisitorRecord,
 };
 use engine::Owner;
 use futures::future::join_all;
@@ -123,6 +123,32 @@ pub(super) async fn a_revoked_public_token_ends_what_it_opened(database: &dyn Te
     );
     assert_eq!(ended(&*other_node, "of_pkt_2").await, None);
     assert_eq!(ended(&*other_node, "of_key").await, None);
+    // And those who let others in for a while learn of it, of many at once.
+    let mut asked = Openings {
+        sessions: [
+            "of_pkt_1",
+            "of_pkt_2",
+            "of_nobody",
+            "of_key",
+            "of_pkt_1",
+            "\0",
+        ]
+        .map(str::to_owned)
+        .into(),
+        public_tokens: (1..=3).map(digest).collect(),
+    };
+    let mut found = other_node.ended_among(&asked).await.unwrap();
+    asked
+        .sessions
+        .retain(|id| !matches!(&**id, "of_pkt_2" | "of_key"));
+    asked.public_tokens.remove(1);
+    for ended in [&mut asked, &mut found] {
+        ended.sessions.sort_unstable();
+        ended.public_tokens.sort_unstable();
+    }
+    assert_eq!(found, asked);
+    let nothing = Openings::default();
+    assert_eq!(store.ended_among(&nothing).await.unwrap(), nothing);
 }
 
 pub(super) async fn a_revoked_server_key_ends_what_it_opened(database: &dyn TestDatabase) {

@@ -119,6 +119,18 @@ pub(super) async fn revoke<K: Key>(
     Ok(outcomes.first().is_some_and(|outcome| outcome.count > 0))
 }
 
+/// Asks for the places, from 1, of the public tokens that were revoked, or are not there.
+pub(super) fn revoked_among<'a>(batch: &mut Batch<'a>, digests: &'a [Digest]) -> usize {
+    let digests: Vec<&[u8]> = digests.iter().map(Digest::as_slice).collect();
+    batch.add(
+        "SELECT asked.place FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (digest, place)
+             LEFT JOIN public_tokens AS token
+                 ON token.digest = asked.digest AND token.revoked_at IS NULL
+         WHERE token.key IS NULL",
+        params![digests],
+    )
+}
+
 /// Asks whether what opens a session may still do so, and keeps it from being revoked or removed until the session is
 /// there. As many rows as are asked for have to come.
 pub(super) fn lock_opener<'a>(

@@ -262,6 +262,17 @@ pub(super) async fn find(
     row.await?.as_ref().map(read_session).transpose()
 }
 
+/// Asks for the places, from 1, of those that have ended, or are not there.
+pub(super) fn ended_among<'a>(batch: &mut Batch<'a>, ids: &'a [String]) -> usize {
+    let ids: Vec<_> = ids.iter().map(|id| name(id)).collect();
+    batch.add(
+        "SELECT asked.place FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+             LEFT JOIN chat_sessions AS session ON session.id = asked.id AND session.ended_at IS NULL
+         WHERE session.key IS NULL",
+        params![ids],
+    )
+}
+
 pub(super) async fn list(
     postgres: &Postgres,
     filter: &ChatSessionFilter,

@@ -112,6 +112,22 @@ pub(super) fn revoke<K: Key>(
     Ok(revoked > 0)
 }
 
+/// Those public tokens that were revoked, or are not there.
+pub(super) fn revoked_among(
+    connection: &Connection,
+    digests: &[Digest],
+) -> Result<Vec<Digest>, Error> {
+    let mut holds = connection
+        .prepare_cached("SELECT 1 FROM public_tokens WHERE digest = ?1 AND revoked_at IS NULL")?;
+    let mut revoked = Vec::new();
+    for digest in digests {
+        if !holds.exists([digest])? {
+            revoked.push(*digest);
+        }
+    }
+    Ok(revoked)
+}
+
 /// Whether what opens a session may still do so.
 pub(super) fn is_opener_there(
     connection: &Connection,

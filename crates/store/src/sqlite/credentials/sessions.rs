@@ -220,6 +220,19 @@ pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<ChatSessi
     rows.next()?.map(read_session).transpose()
 }
 
+/// Those that have ended, or are not there.
+pub(super) fn ended_among(connection: &Connection, ids: &[String]) -> Result<Vec<String>, Error> {
+    let mut lasts = connection
+        .prepare_cached("SELECT 1 FROM chat_sessions WHERE id = ?1 AND ended_at IS NULL")?;
+    let mut ended = Vec::new();
+    for id in ids {
+        if !lasts.exists([id])? {
+            ended.push(id.clone());
+        }
+    }
+    Ok(ended)
+}
+
 pub(super) fn list(
     connection: &Connection,
     filter: &ChatSessionFilter,
