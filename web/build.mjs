@@ -23,8 +23,8 @@ const cssText = {
 
 const shared = { bundle: true, minify: true, target: ['es2022'], legalComments: 'none', metafile: true, logLevel: 'warning' };
 /** The parts that are loaded when first needed, each a file under `dist/chatkit/`. */
-const LAZY = ['cards', 'formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
-const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm' });
+const LAZY = ['cards', 'copy', 'formula', 'highlight', 'icons', 'past', 'questions', 'widgets'];
+const lazy = (name) => (UI.has(name) ? uiPart(name) : { ...shared, entryPoints: [`src/lazy/${name}.ts`], outfile: `dist/chatkit/${name}.js`, format: 'esm', plugins: [cssText] });
 /** Parts of the interface. */
 const UI = new Set(['cards', 'past', 'questions', 'widgets']);
 /** What those use of the element: modules with a state of their own, and large ones. `#` is `src/`. */
@@ -80,6 +80,18 @@ const sharedInside = {
     }));
   },
 };
+/** Of the Markdown library its lexer. The rest, which turns tokens into HTML, would come along: it hangs on a value that the module makes when it is loaded. */
+const lexerOnly = {
+  name: 'lexer-only',
+  setup(setup) {
+    setup.onLoad({ filter: /[\\/]marked\.esm\.js$/ }, async ({ path }) => {
+      const [, lexer, names] = /^(.*)var \w+=class\{options;parser;.*export\{(.*)\}/s.exec(await readFile(path, 'utf8')) ?? [];
+      const exported = names?.split(',').filter((name) => / as (?:Lexer|Tokenizer)$/.test(name));
+      if (exported?.length !== 2) throw new Error('marked is laid out in another way: look where its lexer ends, and cut there');
+      return { contents: `${lexer}export{${exported}}` };
+    });
+  },
+};
 /**
  * The Markdown lexer and its rules are made when a text is first read: they are half of what the script would cost a page.
  * Bundled by itself, so that what nobody uses of the library stays out, and run like a function.
@@ -89,11 +101,13 @@ const lexerLater = {
   setup(setup) {
     setup.onResolve({ filter: /^\.\/bounded-lexer$/ }, ({ importer, resolveDir }) => (importer.endsWith('/lexer.ts') ? { path: resolve(resolveDir, 'bounded-lexer.ts'), namespace: 'later' } : null));
     setup.onLoad({ filter: /./, namespace: 'later' }, async ({ path }) => {
-      const { outputFiles: [{ text }], metafile } = await build({ ...shared, minify: false, entryPoints: [path], external: ['./formula'], format: 'esm', write: false });
+      // What the element has anyway stays outside.
+      const { outputFiles: [{ text }], metafile } = await build({ ...shared, minify: false, entryPoints: [path], external: ['./fence', './formula', './html', './undecided-table'], format: 'esm', plugins: [lexerOnly], write: false });
       lexerInputs = metafile;
-      const [, before, imports, after] = /^(.*?)(import \{[^}]*\} from "\.\/formula";)(.*)export \{\s*BoundedLexer\s*\};\s*$/s.exec(text);
+      const IMPORT = /^import \{[^}]*\} from "\.\/[\w-]+";$/gm;
+      const [, body] = /^(.*)export \{\s*BoundedLexer\s*\};\s*$/s.exec(text.replace(IMPORT, ''));
       // A constructor gives what it makes.
-      return { contents: `${imports}let made;const make=()=>{${before}${after}return BoundedLexer};const Later=function(length){return new(made??=make())(length)};export{Later as BoundedLexer}`, resolveDir: dirname(path) };
+      return { contents: `${text.match(IMPORT).join('')}let made;const make=()=>{${body}return BoundedLexer};const Later=function(...given){return new(made??=make())(...given)};export{Later as BoundedLexer}`, resolveDir: dirname(path) };
     });
   },
 };

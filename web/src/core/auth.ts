@@ -84,7 +84,8 @@ export class SecretKeeper {
     if (this.#pending !== null) return this.#pending;
     const asked = this.#next()
       .then((secret) => {
-        if (this.#pending === asked) this.#current = secret;
+        // A new one that is over already says that this clock is wrong: then the server tells, with a 401.
+        if (this.#pending === asked) this.#current = this.#isEnding(secret) ? { ...secret, expiresAt: null } : secret;
         return secret;
       })
       .finally(() => {

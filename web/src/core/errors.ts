@@ -83,11 +83,14 @@ export function isForDeveloper(code: string | null): boolean {
   return code !== null && FOR_DEVELOPERS.has(code);
 }
 
+/** What an error is called that nobody gave words to. */
+const NAMELESS = 'something failed without an error';
+
 /** Whatever was thrown, as an `Error`. Some libraries throw plain objects that have a message. */
 export function asError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;
   const message = typeof thrown === 'object' && thrown !== null && 'message' in thrown ? thrown.message : thrown;
-  return new Error(typeof message === 'string' ? message : 'something failed without an error');
+  return new Error(typeof message === 'string' ? message : NAMELESS);
 }
 
 /** Errors whose words a page wrote, in a function that it gave us. */
@@ -116,7 +119,7 @@ export function isOfPage(error: Error): boolean {
 export function wordsOfPage(error: Error): string | null {
   if (!ofPage.has(error) || NATIVE.has(error.name) || error instanceof DOMException) return null;
   const words = error.message.trim();
-  return words === '' ? null : words.slice(0, MAX_WORDS);
+  return words === '' || words === NAMELESS ? null : words.slice(0, MAX_WORDS);
 }
 
 /** Whether a login that has ended may be why: the server knows nobody (401), or the page said no in its own words. */

@@ -29,7 +29,9 @@ export async function runClientTool(
     return { error: `This page has no client tool "${call.name}".` };
   }
   try {
-    return (await handler({ name: call.name, params: call.arguments })) ?? {};
+    const result = await handler({ name: call.name, params: call.arguments });
+    // What JSON cannot hold is a failure of the tool, and throws here; otherwise the request would.
+    return (JSON.stringify(result) as string | undefined) === undefined ? {} : result;
   } catch (thrown) {
     const error = asError(thrown);
     report(error);

@@ -18,10 +18,12 @@ import { draftOf } from '../store/tags';
 import { adopt } from '../theme/adopt';
 import { elementCss } from '../theme/sheet';
 import { mountedApp } from '../ui/app';
+import { keepKeys } from '../ui/keys';
 import { mountPoint } from '../ui/mount';
 import type { Blocked, Ui } from '../ui/context';
 import { refuseIfBusy, type Method } from './busy';
 import { connect, type Connection } from './connection';
+import { tellHeight } from './developer';
 import type { Places } from './base-url';
 import { emitterOf } from './events';
 import { composerChange, type ComposerParams } from './composer-value';
@@ -78,6 +80,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
     adopt(root, elementCss);
     this.#mount = mountPoint();
     root.append(this.#mount);
+    keepKeys(root);
     instances += 1;
     this.#chat = new Chat({
       client: () => this.#connected().client,
@@ -359,6 +362,7 @@ export class ChatKitElement extends HTMLElement implements OpenAIChatKit {
       if (announced) return;
       announced = true;
       this.#emit('chatkit.ready');
+      tellHeight(this);
       // What reads Markdown is made now, so that no answer waits for it.
       whenIdle(() => void lex(''));
     };

@@ -6,7 +6,7 @@ import { fromCallback, SecretKeeper } from '../core/auth';
 import { bytesThroughPage, sendByXhr } from '../core/bytes';
 import { ChatClient, type RunSupport } from '../core/client';
 import { checkDomainKey, checkPage, withReason, type DomainCheck } from '../core/domain';
-import { callPage, RequestError } from '../core/errors';
+import { callPage, IntegrationError, RequestError } from '../core/errors';
 import { browserEnvironment } from '../core/retry';
 import { customTransport, hostedTransport } from '../core/transport';
 import { directUpload, hostedUpload, twoPhaseUpload, uploaderOf, type Uploader } from '../core/upload';
@@ -38,7 +38,13 @@ export function connect(latest: () => ApiOptions, scriptBase: string, locale: ()
     const ownFetch = () => {
       const now = latest();
       const own = now.door === 'custom' ? now.fetch : null;
-      return own === null ? null : (url: string, init: RequestInit) => callPage(() => own(url, init));
+      if (own === null) return null;
+      return async (url: string, init: RequestInit) => {
+        const response = await callPage(() => own(url, init));
+        // A page may forget to hand it on, or hand on what it has read already.
+        if (typeof (response as Partial<Response> | undefined)?.headers?.get !== 'function') throw new IntegrationError('api.fetch must resolve to a Response.');
+        return response;
+      };
     };
     const serverOrigin = new URL(api.url).origin;
     // Where the page's own `fetch` sends a request to is not known here, so headers that a strict server

@@ -15,6 +15,13 @@ export function tellDeveloper(error: unknown): void {
   console.error([`<openai-chatkit>: ${isOwn ? `${error.name}: ` : ''}${error.message}`, ...lines].join('\n'));
 }
 
+/** Says why nothing is seen, where a page has given the element no height. */
+export function tellHeight(element: HTMLElement): void {
+  const isLaidOut = element.getClientRects().length > 0;
+  // eslint-disable-next-line no-console -- an empty place would be a riddle otherwise
+  if (isLaidOut && element.offsetHeight === 0) console.warn('<openai-chatkit>: the element has no height, so nothing of it is seen. Give it one, or a parent that has one.');
+}
+
 /** The details as lines of the console, the command on one of its own. */
 function linesOf(details: RefusalDetails): string[] {
   return [...sentencesOf(details), ...(details.command === undefined ? [] : [`    ${details.command}`])];

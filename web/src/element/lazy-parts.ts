@@ -11,7 +11,7 @@ import type { Messages } from '../i18n/translate';
 import { lazyFormulas } from '../md/formula-view';
 import { lazyHighlighter } from '../md/highlight';
 
-type Part = 'cards' | 'formula' | 'highlight' | 'icons' | 'past' | 'questions' | 'widgets';
+type Part = 'cards' | 'copy' | 'formula' | 'highlight' | 'icons' | 'past' | 'questions' | 'widgets';
 
 /** A part of the interface; `null` until it is there. */
 export interface LazyUi<T> {
@@ -26,6 +26,8 @@ export interface LazyParts {
   readonly highlight: ReturnType<typeof lazyHighlighter>;
   /** Shows a formula, at once where its part is loaded. */
   readonly formula: ReturnType<typeof lazyFormulas>;
+  /** The nodes of an answer as HTML, for the clipboard. */
+  readonly rich: (view: HTMLElement) => Promise<string>;
   /** The card beside a reference. */
   readonly cards: LazyUi<typeof import('../cards/index')>;
   /** What finds, changes and saves conversations, for their list. */
@@ -58,6 +60,7 @@ export function lazyParts(folder: () => string): LazyParts {
   return {
     highlight: lazyHighlighter(() => load('highlight') as Promise<typeof import('../lazy/highlight')>, failed('code colouring could not be loaded; code is shown without.')),
     formula: lazyFormulas(() => load('formula') as Promise<typeof import('../lazy/formula')>, failed('formulas could not be loaded; their source is shown.')),
+    rich: async (view) => ((await load('copy')) as typeof import('../lazy/copy')).htmlOf(view),
     cards: lazyUi(() => loadUi<typeof import('../cards/index')>('cards'), failed('cards beside references could not be loaded; sources are listed below the answers.')),
     past: lazyUi(() => loadUi<typeof import('../past/index')>('past'), failed('what finds, changes and saves conversations could not be loaded; the history is a list.')),
     questions: lazyUi(() => loadUi<typeof import('../questions/index')>('questions'), failed('questions could not be loaded; they are shown, and answered in words.')),

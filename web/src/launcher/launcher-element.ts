@@ -9,6 +9,7 @@ import { CHAT_ICON, CLOSE_ICON, icon, make } from './dom';
 import css from './launcher.css';
 import { loadElement } from './load';
 import { ENGLISH, wordsIn, type Words } from './words';
+import { isOfInputMethod } from '../ui/keys';
 
 /** What the element takes; `api` may be a public token beside the official shapes. */
 export type LauncherOptions = Omit<Partial<ChatKitOptions>, 'api'> & { readonly api?: unknown };
@@ -309,7 +310,7 @@ export class LauncherElement extends HTMLElement {
   };
 
   #onEscape(event: KeyboardEvent): void {
-    if (event.key !== 'Escape' || event.isComposing) return;
+    if (event.key !== 'Escape' || isOfInputMethod(event)) return;
     const inside = this.chat?.shadowRoot;
     if (inside?.querySelector(NATIVE_LAYERS)) return;
     // A dialog over the page would go with any Escape that nobody has taken.

@@ -4,6 +4,9 @@
  * load, link nor run anything, whatever its macros do.
  */
 import temml from 'temml';
+import { mendedTex } from './tex';
+
+export { default as css } from './formula.css';
 
 interface MathNode {
   readonly type?: string;
@@ -31,7 +34,8 @@ const STYLES: ReadonlySet<string> = new Set(
 /** `null` for what is no valid TeX. */
 export function renderFormula(tex: string, display: boolean): Element | null {
   try {
-    const tree = temml.__renderToMathMLTree(tex, {
+    const tree = temml.__renderToMathMLTree(mendedTex(tex), {
+      macros: { '\\mbox': '\\text{#1}' },
       displayMode: display,
       throwOnError: true,
       trust: false,

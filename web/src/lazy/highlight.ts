@@ -27,6 +27,8 @@ import xml from 'highlight.js/lib/languages/xml';
 import yaml from 'highlight.js/lib/languages/yaml';
 import type { Span } from '../md/highlight';
 
+export { default as css } from './highlight.css';
+
 const LANGUAGES = {
   bash, c, cpp, csharp, css, diff, dockerfile, go, ini, java, javascript, json, kotlin, php, python, ruby, rust, sql,
   swift, typescript, xml, yaml,

@@ -6,10 +6,13 @@
  * would cost too much is shown as plain text. The estimate only counts, so the same text looks the same
  * on every machine.
  */
-import { Hooks, Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
+import { type Hooks, Lexer, type Token, Tokenizer, type Tokens, type TokensList } from 'marked';
 import { bareLink } from './bare-link';
 import { before, inlineRules } from './emphasis';
-import { blockFormulasIn, formulasIn, type Formula } from './formula';
+import { documentFence } from './fence';
+import { afterOther, blockFormulasIn, formulaAt, formulasIn, type Formula } from './formula';
+import { isOnlyMarkup } from './html';
+import { cellsOf } from './undecided-table';
 
 /** Nobody nests quotes and lists like this to be read, and each level reads everything inside it again. */
 const MAX_DEPTH = 20;
@@ -28,12 +31,90 @@ class StrictTokenizer extends Tokenizer {
     return /^ {0,3}\[\^/.test(src) ? undefined : super.def(src);
   }
 
+  /** More of the text may come. */
+  isGrowing = false;
+  /** One fence in a document, or one comment, has no end: the others are not looked through to the end of the text as well. */
+  #isUnbalanced = false;
+  #hasOpenComment = false;
+
+  /** A document in a fence has fences of its own; while it grows, they are taken for closed and its end for not there yet. */
+  override fences(src: string): Tokens.Code | undefined {
+    const token = super.fences(src);
+    const end = token === undefined || this.#isUnbalanced ? undefined : documentFence(src);
+    this.#isUnbalanced ||= end === null;
+    if (token === undefined || end === undefined || (end === null && !this.isGrowing)) return token;
+    const raw = end === null ? src : src.slice(0, end);
+    const lines = raw.replace(/\n$/, '').split('\n').slice(1, end === null ? undefined : -1);
+    const indent = new RegExp(`^ {0,${src.search(/\S/)}}`);
+    return { ...token, raw, text: lines.map((line) => line.replace(indent, '')).join('\n') };
+  }
+
+  /** HTML is read like a paragraph; of comments, and of what wraps other blocks, nothing is shown. */
+  override html(src: string): Tokens.HTML | undefined {
+    const details = this.#details(src);
+    if (details !== undefined) return details;
+    if (this.#hasOpenComment && /^ {0,3}<!--/.test(src)) return undefined;
+    const token = super.html(src);
+    if (token === undefined || token.pre) return token;
+    // A comment without an end would take all of the rest with it.
+    this.#hasOpenComment ||= /^\s*<!--(?![^]*-->)/.test(token.raw);
+    const raw = this.#hasOpenComment ? (/^[^]*?(?=\n[ \t]*\n|$)/.exec(src)?.[0] ?? src) : token.raw;
+    const text = raw.trim();
+    const block: Token = isOnlyMarkup(text) ? { type: 'space', raw } : { type: 'paragraph', raw, text, tokens: this.lexer.inline(text) };
+    return block as Tokens.HTML;
+  }
+
+  /** What can be unfolded: `<details>` up to its end, with what Markdown is in it. */
+  #details(src: string): Tokens.HTML | undefined {
+    const opening = /^ {0,3}<details\b[^>]*>/i.exec(src)?.[0];
+    if (opening === undefined) return undefined;
+    let depth = 0;
+    let close: RegExpExecArray | undefined;
+    for (const tag of src.matchAll(/<(\/?)details\b[^>]*>/gi)) {
+      depth += tag[1] === '' ? 1 : -1;
+      if (depth > 0) continue;
+      close = tag;
+      break;
+    }
+    const inner = src.slice(opening.length, close?.index);
+    const [head = '', summary = ''] = /^\s*<summary\b[^>]*>\s*([^\n]*?)\s*(?:<\/summary>|\n|$)/i.exec(inner) ?? [];
+    const { state } = this.lexer;
+    const { top } = state;
+    state.top = true;
+    const tokens = this.lexer.blockTokens(inner.slice(head.length).replace(/^\s*\n/, ''), []);
+    state.top = top;
+    const raw = close === undefined ? src : src.slice(0, close.index + close[0].length);
+    // One without an end hides nothing, unless its end may come.
+    const details: DetailsToken = { type: 'details', raw, summary: this.lexer.inline(summary), tokens, isOpen: close === undefined && !this.isGrowing };
+    return details as unknown as Tokens.HTML;
+  }
+
+  /** In a row with more cells than the table has columns, a pipe in code or in a formula is no border. */
+  override table(src: string): Tokens.Table | undefined {
+    const [whole, head = '', delimiter = ''] = this.rules.block.table.exec(src) ?? [];
+    if (whole === undefined) return undefined;
+    const columns = cellsOf(delimiter).length;
+    const rows = whole.split('\n').map((row) => (cellsOf(row).length > columns ? withPipesAsText(row) : row));
+    const escaped = rows.join('\n');
+    if (escaped === whole || head === '') return super.table(src);
+    const token = super.table(escaped);
+    return token === undefined ? undefined : { ...token, raw: whole.replace(/\n+$/, '') };
+  }
+
   /** A line of `=` in a formula underlines no heading. */
   override lheading(src: string): Tokens.Heading | undefined {
     return super.lheading(this.clip(src));
   }
 
+  /** A version is no address: `lodash@4.17.21`. */
+  override url(src: string): Tokens.Link | undefined {
+    const link = super.url(src);
+    return link !== undefined && /^mailto:.*\.\d+$/.test(link.href) ? undefined : link;
+  }
+
   override emStrong(src: string, maskedSrc: string, prevChar = ''): Tokens.Em | Tokens.Strong | undefined {
+    // Between numbers, stars multiply: `5*4*3` and `2**10`.
+    if (/\d/.test(prevChar) && /^\*{1,2}\d/.test(src)) return undefined;
     return super.emStrong(src, maskedSrc, src.startsWith('*') ? before(maskedSrc, maskedSrc.length - src.length, prevChar) : prevChar);
   }
 
@@ -42,6 +123,25 @@ class StrictTokenizer extends Tokenizer {
     if (!src.startsWith('~~')) return undefined;
     return super.del(src, maskedSrc, before(maskedSrc, maskedSrc.length - src.length, prevChar));
   }
+}
+
+export interface DetailsToken {
+  type: 'details';
+  raw: string;
+  summary: Token[];
+  tokens: Token[];
+  isOpen: boolean;
+}
+
+function withPipesAsText(row: string): string {
+  let text = '';
+  for (let index = 0; index < row.length; ) {
+    const end = Math.min(formulaAt(row, index)?.end ?? afterOther(row, index), row.length);
+    const piece = row.slice(index, end);
+    text += piece.length > 1 && !piece.startsWith('\\|') ? piece.replace(/(?<!\\)\|/g, '\\|') : piece;
+    index = end;
+  }
+  return text;
 }
 
 export interface FormulaToken {
@@ -98,8 +198,9 @@ export class BoundedLexer extends Lexer {
   #blocks = new Placed('', []);
   #inline = new Placed('', []);
 
-  constructor(length: number) {
+  constructor(length: number, isGrowing = false) {
     const tokenizer = new StrictTokenizer();
+    tokenizer.isGrowing = isGrowing;
     super({ gfm: true, tokenizer });
     tokenizer.rules = { ...tokenizer.rules, inline: { ...inlineRules(), url: bareLink() } };
     this.#left = BASE_STEPS + STEPS_PER_CHARACTER * length;
@@ -112,13 +213,13 @@ export class BoundedLexer extends Lexer {
       inline: [(src) => this.#inline.token(src)],
       startInline: [(src) => this.#inline.ahead(src)],
     };
-    const hooks = new Hooks();
-    hooks.emStrongMask = (masked) => this.#mask(masked);
-    this.options.hooks = hooks;
+    // The class of this name would bring what turns tokens into HTML.
+    this.options.hooks = { emStrongMask: (masked: string) => this.#mask(masked) } as unknown as Hooks;
   }
 
-  /** Stars and underscores in formulas end no emphasis. */
-  #mask(masked: string): string {
+  /** Stars and underscores in formulas end no emphasis, nor do stars between numbers. */
+  #mask(whole: string): string {
+    const masked = whole.replace(/(?<=\d)\*{1,2}(?=\d)/g, (stars) => 'a'.repeat(stars.length));
     let text = '';
     let last = 0;
     for (const { start, end } of this.#inline.formulas) {

@@ -3,9 +3,10 @@
  * everything here keeps: one visible token is exactly one node, so a position in a token list is a
  * position among a node's children.
  */
-import type { FormulaToken } from './bounded-lexer';
+import type { DetailsToken, FormulaToken } from './bounded-lexer';
 import { decodeEntities } from './entities';
-import { foldInlineHtml, isVisible, type ElementToken, type Token, type Tokens } from './lexer';
+import { foldInlineHtml, type ElementToken } from './html';
+import { isVisible, type Token, type Tokens } from './lexer';
 import { unmarked } from './marks';
 import { deeplinkOf, safeImage, safeLink } from './safe-url';
 
@@ -45,6 +46,8 @@ export function buildBlock(token: Token, context: RenderContext, loose = true): 
       return buildCode(token as Tokens.Code, context);
     case 'blockquote':
       return withBlocks(element('blockquote'), tokensOf(token), context);
+    case 'details':
+      return buildDetails(token as DetailsToken, context);
     case 'hr':
       return element('hr');
     case 'list':
@@ -56,7 +59,7 @@ export function buildBlock(token: Token, context: RenderContext, loose = true): 
     case 'formula':
       return buildFormula(element('div', 'formula'), token as FormulaToken, context);
     default: {
-      // Raw HTML blocks, and whatever a newer lexer brings: shown as text.
+      // Scripts and the like, and whatever a newer lexer brings: shown as text.
       const paragraph = element('p');
       paragraph.append(document.createTextNode(token.raw.trimEnd()));
       return paragraph;
@@ -146,6 +149,15 @@ export class CodeWriter {
   }
 }
 
+function buildDetails(token: DetailsToken, context: RenderContext): HTMLElement {
+  const details = element('details');
+  details.open = token.isOpen;
+  // Without one, the browser has a word for it.
+  if (token.summary.length > 0) details.append(withInline(element('summary'), token.summary, context));
+  details.append(withBlocks(element('div'), token.tokens, context));
+  return details;
+}
+
 function buildList(token: Tokens.List, context: RenderContext): HTMLElement {
   const list = token.ordered ? element('ol') : element('ul');
   if (list instanceof HTMLOListElement && typeof token.start === 'number' && token.start !== 1) list.start = token.start;
@@ -225,14 +237,17 @@ export function buildInline(token: Token, context: RenderContext): Node {
       return code;
     }
     case 'br':
-      return element('br');
+    case 'hr':
+      return element(token.type);
     case 'link':
       return buildLink(token as Tokens.Link, context);
     case 'image':
       return buildImage(token as Tokens.Image, context);
     case 'element': {
       const { tag, tokens } = token as ElementToken;
-      return withInline(document.createElement(tag), tokens, context);
+      const node = withInline(document.createElement(tag), tokens, context);
+      if (tag === 'code') node.className = 'inline-code';
+      return node;
     }
     case 'checkbox':
       return buildCheckbox((token as Tokens.Checkbox).checked, context);
@@ -251,7 +266,8 @@ function buildLink(token: Tokens.Link, context: RenderContext): HTMLElement {
     button.dataset['deeplink'] = href;
     return button;
   }
-  const target = safeLink(href, context.baseUri);
+  // An address that is not there would be that of the page.
+  const target = href === '' ? null : safeLink(href, context.baseUri);
   if (target === null) return withInline(element('span'), token.tokens, context);
   return withInline(anchor(target), token.tokens, context);
 }
@@ -303,6 +319,8 @@ export function patchBlock(node: Node, before: Token, after: Token, context: Ren
     case 'blockquote':
       patchBlocks(node, tokensOf(before), tokensOf(after), context, true);
       return true;
+    case 'details':
+      return patchDetails(node, before as DetailsToken, after as DetailsToken, context);
     case 'list':
       return patchList(node, before as Tokens.List, after as Tokens.List, context);
     case 'table':
@@ -310,6 +328,18 @@ export function patchBlock(node: Node, before: Token, after: Token, context: Ren
     default:
       return false;
   }
+}
+
+/** What is inside grows; whether somebody has unfolded it stays. */
+function patchDetails(node: HTMLElement, before: DetailsToken, after: DetailsToken, context: RenderContext): boolean {
+  const body = node.lastElementChild;
+  if (!(body instanceof HTMLElement) || before.isOpen !== after.isOpen || rawOf(before.summary) !== rawOf(after.summary)) return false;
+  patchBlocks(body, before.tokens, after.tokens, context, true);
+  return true;
+}
+
+function rawOf(tokens: readonly Token[]): string {
+  return tokens.map(({ raw }) => raw).join('');
 }
 
 function tokensOf(token: Token): Token[] {

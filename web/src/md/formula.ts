@@ -3,7 +3,8 @@
  *
  * A dollar is a price far more often than a formula. So one dollar opens only before a character that is
  * no blank and after none of a word (`US$`), closes only the other way round and not before a digit
- * (`$5–$10`), and what begins with a number must not hold words (`$5, or 10$`).
+ * (`$5–$10`), and what begins with a number must not hold words (`$5, or 10$`). Between blanks on both sides,
+ * it has to look like one: `$ \alpha $`.
  * Every search ends at the next opener of its kind, so all of them together read the text about once.
  */
 
@@ -98,13 +99,16 @@ function doubled(text: string, start: number): Formula | null {
 }
 
 function single(text: string, start: number): Formula | null {
-  if (/[\w$]/.test(text.charAt(start - 1)) || /^$|\s/.test(text.charAt(start + 1))) return null;
+  if (/[\w$]/.test(text.charAt(start - 1))) return null;
   const end = nextDollar(text, start + 1);
-  if (end === -1 || /\s/.test(text.charAt(end - 1)) || text.charAt(end + 1) === '$') return null;
+  if (end === -1 || text.charAt(end + 1) === '$') return null;
+  const isSpaced = /\s/.test(text.charAt(start + 1));
+  if (isSpaced !== /\s/.test(text.charAt(end - 1))) return null;
   // `$n$th` is one, `$A$B` and `$5-$10` are none.
   if (/^\w/.test(text.charAt(end + 1)) && !/^(?:th|st|nd|rd|s)\b/.test(text.slice(end + 1, end + 4))) return null;
   const tex = text.slice(start + 1, end);
-  if (/[\n`]/.test(tex) || (/^[\d.,]/.test(tex) && holdsWords(tex))) return null;
+  if (isSpaced && !/\\[a-z]|[\^=<>]|\b[a-z]_|^\s*[a-z]\s*$/i.test(tex)) return null;
+  if (/[\n`]/.test(tex) || ((isSpaced || /^[\d.,]/.test(tex)) && holdsWords(tex))) return null;
   return formula(text, start, end + 1, false);
 }
 

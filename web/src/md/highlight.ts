@@ -3,6 +3,7 @@
  * if it cannot be loaded, code stays plain and nothing else changes.
  */
 import { whenIdle } from '../core/idle';
+import { adoptAround } from '../theme/adopt';
 import { codeText, LINES_PER_GROUP } from './dom';
 
 /** A piece of code and what it is in its language. */
@@ -11,13 +12,17 @@ export interface Span {
   readonly scope: string | null;
 }
 
-type Highlighter = (code: string, language: string) => Span[] | null;
+/** The part that knows the languages, and the sheet with its colours. */
+interface Highlighter {
+  readonly highlight: (code: string, language: string) => Span[] | null;
+  readonly css: string;
+}
 
 /** Longer code is not worth a long task. */
 const MAX_CHARACTERS = 60_000;
 
 /** A function that colours code blocks; `load` fetches the part that knows the languages. */
-export function lazyHighlighter(load: () => Promise<{ highlight: Highlighter }>, failed: () => void): (block: HTMLElement) => void {
+export function lazyHighlighter(load: () => Promise<Highlighter>, failed: () => void): (block: HTMLElement) => void {
   let loading: Promise<Highlighter | null> | null = null;
   return (block) => {
     whenIdle(() => {
@@ -25,16 +30,15 @@ export function lazyHighlighter(load: () => Promise<{ highlight: Highlighter }>,
       const text = codeText.get(block) ?? '';
       const language = code?.dataset['language']?.toLowerCase();
       if (code === null || language === undefined || !block.isConnected || text === '' || text.length > MAX_CHARACTERS) return;
-      loading ??= load().then(
-        (part) => part.highlight,
-        () => {
-          failed();
-          return null;
-        },
-      );
-      void loading.then((highlight) => {
-        const spans = block.isConnected && codeText.get(block) === text ? highlight?.(text, language) : null;
-        if (spans) code.replaceChildren(...groupsOf(spans));
+      loading ??= load().catch(() => {
+        failed();
+        return null;
+      });
+      void loading.then((part) => {
+        const spans = block.isConnected && codeText.get(block) === text ? part?.highlight(text, language) : null;
+        if (part === null || !spans) return;
+        adoptAround(block, part.css);
+        code.replaceChildren(...groupsOf(spans));
       });
     });
   };

@@ -3,7 +3,9 @@
  * the beginning of a table waits. Only what is displayed changes; the text itself never does.
  */
 
+import { Fence } from './fence';
 import { afterOther, formulaAt } from './formula';
+import { closingTag } from './html';
 import { undecidedTable, withoutContainer } from './undecided-table';
 
 /** `source` is the text after the last finished block. */
@@ -16,17 +18,23 @@ export function repairTail(source: string): string {
 }
 
 function insideFence(source: string): boolean {
-  let open: string | undefined;
-  for (const match of source.matchAll(/^ {0,3}(`{3,}|~{3,})([^\n]*)$/gm)) {
-    const [, fence = '', info = ''] = match;
-    if (open === undefined) {
-      if (!(fence.startsWith('`') && info.includes('`'))) open = fence;
-    } else if (fence.startsWith(open.charAt(0)) && fence.length >= open.length && info.trim() === '') open = undefined;
+  let open: Fence | null = null;
+  for (const line of source.split('\n')) {
+    const [, run = '', info = ''] = /^ {0,3}(`{3,}(?!`)|~{3,}(?!~))(.*)$/.exec(line) ?? [];
+    if (open?.isEnd(line) === true) open = null;
+    else if (open === null && run !== '' && !(run.startsWith('`') && info.includes('`'))) open = new Fence(run, info);
   }
-  return open !== undefined;
+  return open !== null;
 }
 
-/** A last line that could still become a heading's underline, a table or a marker waits. */
+/** A tag, an entity or an address in angle brackets that has only begun. */
+const HALF_TAG = /<(?:!(?:-[^]*)?|\/|\/?[a-z][\w-]*(?:\s+[\w-]+=(?:"[^"<]*"|'[^'<]*'|[^\s"'<>]+))*(?:\s+[\w-]*(?:=(?:"[^"<]*|'[^'<]*)?)?)?\s*\/?|[a-z][a-z+.-]+:[^\s<>]*|[\w.+-]+@[\w.-]*)?$/i;
+/** What waits longer is text: nothing that was shown is hidden again. */
+const LONGEST_TAG = 300;
+/** Nobody nests more to be read. */
+const MOST_OPEN = 100;
+
+/** A last line that could still become a heading's underline, a definition, a table or a marker waits. */
 function hideUndecidedLine(block: string): string {
   const lines = block.split('\n');
   const from = undecidedTable(lines);
@@ -34,12 +42,15 @@ function hideUndecidedLine(block: string): string {
   const last = lines.at(-1) ?? '';
   const before = lines.at(-2) ?? '';
   const undecided = before.trim() !== '' && /^ {0,3}(?:-{1,2}|=+|[*_]{1,2}) *$/.test(last);
-  return undecided ? lines.slice(0, -1).join('\n') : block;
+  const isDefinition = /^ {0,3}\[[^\]^][^\]]*\]:[ \t]*$/.test(last);
+  // A box to tick is one when something stands behind it.
+  const isBox = /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[(?:[ x]?|[ x]\][ \t]*)$/i.test(last);
+  return undecided || isDefinition || isBox ? lines.slice(0, -1).join('\n') : block;
 }
 
 /** Closes or drops inline syntax that is still open at the end. */
 function closeInline(block: string): string {
-  let { text, quiet } = dropHalfLink(quieten(block));
+  let { text, quiet } = dropHalfLink(dropHalfTag(quieten(block)));
   const open: string[] = [];
   for (let index = 0; index < quiet.length; index += 1) {
     const character = quiet.charAt(index);
@@ -49,15 +60,24 @@ function closeInline(block: string): string {
       if (index + run === quiet.length) return text.slice(0, index) + closers(open);
       return text + '`'.repeat(run) + closers(open);
     }
-    if (character === '*' || character === '_' || character === '~') {
+    if (character === '<') {
+      const [tag = ''] = /^<\/?[a-z][^<>]*>/i.exec(quiet.slice(index, index + LONGEST_TAG)) ?? [];
+      const closing = closingTag(tag);
+      const known = open.lastIndexOf(tag.toLowerCase());
+      if (closing !== null && open.length < MOST_OPEN) open.push(closing);
+      else if (known !== -1) open.splice(known);
+      index += Math.max(0, tag.length - 1);
+    } else if (character === '*' || character === '_' || character === '~') {
       const run = runLength(quiet, index);
       const marker = character.repeat(run);
       const atEnd = index + run === quiet.length;
       const known = open.lastIndexOf(marker);
       const opensWord = !atEnd && !/\s/.test(quiet.charAt(index + run));
       const insideWord = character === '_' && /\w/.test(quiet.charAt(index - 1));
-      if (known !== -1) open.splice(known);
-      else if (run > 3 || (character === '~' && run !== 2) || insideWord) {
+      // Between numbers, stars multiply.
+      const multiplies = character === '*' && run < 3 && /\d/.test(quiet.charAt(index - 1)) && /^\d?$/.test(quiet.charAt(index + run));
+      if (known !== -1 && !multiplies) open.splice(known);
+      else if (run > 3 || (character === '~' && run !== 2) || insideWord || (multiplies && !atEnd)) {
         // not a marker
       } else if (atEnd && !/^ *$/.test(lineBefore(quiet, index))) {
         text = text.slice(0, index);
@@ -106,16 +126,26 @@ function opensFormula(text: string, index: number, lastLine: number): boolean {
   return double && withoutContainer(lineBefore(text, index)) === '' && !/\n[ \t]*\n/.test(text.slice(index));
 }
 
+function dropHalfTag({ text, quiet }: Quietened): Quietened {
+  const from = Math.max(0, quiet.length - LONGEST_TAG);
+  const half = HALF_TAG.exec(quiet.slice(from));
+  return half === null ? { text, quiet } : { text: text.slice(0, from + half.index), quiet: quiet.slice(0, from + half.index) };
+}
+
+/** What a label may hold: no brackets but those of a picture or of a pair. */
+const LABEL = String.raw`(!?)\[((?:[^[\]\n]|\[[^[\]\n]*\](?:\([^()\n]*\))?)*)`;
+const HALF_TARGET = new RegExp(String.raw`${LABEL}\]\((?:<[^<>\n]*>?|(?:[^()\s]|\([^()\s]*\)?)*)(?:\s+(?:"[^"\n]*"?|'[^'\n]*'?)?\s*)?$`);
+const HALF_LABEL = new RegExp(`${LABEL}$`);
+
 /** `see [the docs](https://exa` is shown as `see the docs` until the address is complete. */
 function dropHalfLink({ text, quiet }: Quietened): Quietened {
-  const target = /(!?)\[([^[\]\n]*)\]\([^()\s]*(?:\s+"[^"\n]*"?)?$/.exec(quiet);
-  const match = target ?? /(!?)\[([^[\]\n]*)$/.exec(quiet);
+  const target = HALF_TARGET.exec(quiet);
+  const match = target ?? HALF_LABEL.exec(quiet);
   if (match === null) return { text, quiet };
   const [, image = '', label = ''] = match;
   const { index } = match;
-  // A checkbox or a footnote marker is not a link.
-  if (target === null && /^[ xX]?$/.test(label) && /(?:[-*+]|\d[.)]) $/.test(quiet.slice(0, index))) return { text, quiet };
-  if (image === '!') return { text: text.slice(0, index), quiet: quiet.slice(0, index) };
+  // A picture may be what a link begins with.
+  if (image === '!') return dropHalfLink({ text: text.slice(0, index), quiet: quiet.slice(0, index) });
   const keep = (whole: string): string => whole.slice(0, index) + whole.slice(index + 1, index + 1 + label.length);
   return { text: keep(text), quiet: keep(quiet) };
 }

@@ -8,6 +8,7 @@
  * address is another address.
  */
 import { buildBlock, codeFrame, codeText, CodeWriter, patchBlock, type RenderContext } from './dom';
+import { Fence } from './fence';
 import { definitionsIn, isVisible, lex, lexTail, type Lexed, type Links, type Token } from './lexer';
 import { isMarked, placeMarks, unmarked } from './marks';
 import { outline, type Open } from './outline';
@@ -20,8 +21,7 @@ interface Block {
 }
 
 interface OpenFence {
-  readonly marker: string;
-  readonly length: number;
+  readonly reader: Fence;
   readonly writer: CodeWriter;
   readonly node: HTMLElement;
   readonly info: string;
@@ -125,12 +125,16 @@ export class MarkdownView {
       if (block === undefined) {
         this.#add(token);
       } else if (block.token.raw !== token.raw || block.token.type !== token.type) {
-        const isPlain = !isMarked(block.token.raw) && !isMarked(token.raw);
-        if (!isPlain || !patchBlock(block.node, block.token, token, this.#context)) this.#replace(block, token);
+        if (!this.#patch(block, token)) this.#replace(block, token);
         block.token = token;
       }
     });
     this.#shorten(from + visible.length);
+  }
+
+  /** Changes a block in place, where that can be: a mark is put into nodes that are new. */
+  #patch(block: Block, token: Token): boolean {
+    return !isMarked(block.token.raw) && !isMarked(token.raw) && patchBlock(block.node, block.token, token, this.#context);
   }
 
   #add(token: Token): void {
@@ -147,7 +151,7 @@ export class MarkdownView {
     this.counters.blocksBuilt += 1;
     const node = buildBlock(token, this.#context);
     // What grows inside a quotation or a list is not built anew, so those count as well.
-    if (token.type === 'heading' || token.type === 'blockquote' || token.type === 'list') this.#isOutlined = false;
+    if (token.type === 'heading' || token.type === 'blockquote' || token.type === 'details' || token.type === 'list') this.#isOutlined = false;
     if (this.#context.onMark !== undefined) placeMarks(node, token.raw, this.#context.onMark);
     return node;
   }
@@ -196,7 +200,7 @@ export class MarkdownView {
     const opening = /^ {0,3}(`{3,}(?!`)|~{3,}(?!~))([^\n]*)\n/.exec(last.raw);
     if (opening === null) return false;
     const [line, fence = '', info = ''] = opening;
-    if (isClosed(last.raw.slice(line.length), fence)) return false;
+    if (isClosed(last.raw.slice(line.length), new Fence(fence, info))) return false;
     this.#commit(tokens.slice(0, -1));
     const block = this.#blocks[this.#stable];
     if (block === undefined || !this.#text.startsWith(line, this.#base)) return false;
@@ -209,8 +213,7 @@ export class MarkdownView {
     block.token = { type: 'code', raw: '', text: '' };
     const codeStart = this.#base + line.length;
     this.#fence = {
-      marker: fence.charAt(0),
-      length: fence.length,
+      reader: new Fence(fence, info),
       writer: new CodeWriter(code),
       node,
       info,
@@ -228,7 +231,7 @@ export class MarkdownView {
     for (;;) {
       const end = this.#text.indexOf('\n', fence.lineStart);
       if (end === -1) break;
-      if (isFenceEnd(this.#text.slice(fence.lineStart, end), fence)) {
+      if (fence.reader.isEnd(this.#text.slice(fence.lineStart, end))) {
         this.#closeFence(fence, end);
         return true;
       }
@@ -292,11 +295,18 @@ export class MarkdownView {
       }
       // A definition that came late may have turned any bracket before it into a link.
       const mayLink = hasLinks && token.raw.includes('[');
-      if (!mayLink && !this.#isBounded && isSameBlock(block.token, token)) {
+      const mayChange = mayLink || this.#isBounded || isUnfolded(token);
+      // What is selected or unfolded in the last block, which the end has made longer, stays so.
+      if (!mayChange && (isSameBlock(block.token, token) || this.#patch(block, token))) {
         block.token = token;
         return;
       }
-      this.#replace(block, token);
+      const node = this.#build(token);
+      if (!node.isEqualNode(block.node)) {
+        this.#places.replace(block.node, node);
+        block.node = node;
+      }
+      block.token = token;
     });
     this.#shorten(from + visible.length);
   }
@@ -322,13 +332,13 @@ function isSameBlock(left: Token, right: Token): boolean {
   return true;
 }
 
-function isClosed(code: string, fence: string): boolean {
-  const shape = { marker: fence.charAt(0), length: fence.length };
-  return code.split('\n').some((line) => isFenceEnd(line, shape));
+/** What has no end is unfolded, once it cannot come any more. */
+function isUnfolded(token: Token): boolean {
+  if (!/<details/i.test(token.raw)) return false;
+  const { isOpen = false, tokens = [], items = [] } = token as { isOpen?: boolean; tokens?: Token[]; items?: Token[] };
+  return isOpen || [...tokens, ...items].some(isUnfolded);
 }
 
-function isFenceEnd(line: string, fence: { readonly marker: string; readonly length: number }): boolean {
-  const match = /^ {0,3}([`~]{3,}) *$/.exec(line);
-  const run = match?.[1] ?? '';
-  return run.startsWith(fence.marker.repeat(fence.length));
+function isClosed(code: string, fence: Fence): boolean {
+  return code.split('\n').some((line) => fence.isEnd(line));
 }

@@ -32,6 +32,6 @@ function isHead(row: string): boolean {
 }
 
 /** Pipes with a backslash are text. */
-function cellsOf(row: string): string[] {
+export function cellsOf(row: string): string[] {
   return row.trim().replace(/^\||(?<!\\)\|$/g, '').split(/(?<!\\)\|/);
 }

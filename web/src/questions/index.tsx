@@ -137,7 +137,7 @@ function Question({ input, name, filled, isOpen, canSkip }: QuestionProps): JSX.
         enterkeyhint="send"
         onInput={({ currentTarget: { value } }) => set({ words: value, skipped: false, ...(isMultiple || isFree || value.trim() === '' ? {} : { chosen: [] }) })}
         onKeyDown={(event) => {
-          if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+          if (event.key !== 'Enter' || event.shiftKey) return;
           event.preventDefault();
           event.currentTarget.form?.requestSubmit();
         }}

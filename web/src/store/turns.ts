@@ -108,6 +108,8 @@ export class Turns {
           if (!this.#live.has(turn) || !this.#take(turn, frames)) return;
         }
         if (!this.#live.has(turn)) return;
+        // Whoever takes a message says so first: something in between has eaten the answer.
+        if (turn.message !== null && !turn.isNews && !turn.isWaiting) throw new RequestError('The stream of events ended before the first one.');
         start = runsTools && !turn.isWaiting && !turn.isStopped && round < MAX_TOOL_ROUNDS ? await this.#afterTool(turn) : null;
       }
       afterwards = 'next';

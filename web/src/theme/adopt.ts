@@ -12,3 +12,9 @@ export function adopt(root: ShadowRoot, css: string): void {
   }
   if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
 }
+
+/** The same for the shadow root that a node is in: the sheets of parts that are loaded later. */
+export function adoptAround(node: Node, css: string): void {
+  const root = node.getRootNode();
+  if (root instanceof ShadowRoot) adopt(root, css);
+}

@@ -2,7 +2,8 @@
 import attachments from './attachments.css';
 import base from './base.css';
 import message from './message.css';
+import print from './print.css';
 import shell from './shell.css';
 import touch from './touch.css';
 
-export const elementCss = base + shell + attachments + message + touch;
+export const elementCss = base + shell + attachments + message + touch + print;

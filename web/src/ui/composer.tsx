@@ -160,8 +160,7 @@ export function Composer(): JSX.Element {
         aria-activedescendant={suggestions.isOpen ? `${listId}-${suggestions.active.value}` : undefined}
         onKeyDown={(event) => {
           if (suggestions.onKey(event)) return;
-          // Enter belongs to the input method while a word is being composed.
-          if (event.key !== 'Enter' || event.shiftKey || event.isComposing || composing.current) return;
+          if (event.key !== 'Enter' || event.shiftKey || composing.current) return;
           event.preventDefault();
           send();
         }}

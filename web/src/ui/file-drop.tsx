@@ -21,8 +21,13 @@ export function useFileDrop(): FileDrop {
   const isOver = useSignal(false);
   const takes = (event: DragEvent): boolean => canAttachNow(ui) && (event.dataTransfer?.types.includes('Files') ?? false);
   const over = (event: DragEvent): void => {
-    if (!takes(event)) return;
+    if (!takes(event)) {
+      stay(event);
+      return;
+    }
     event.preventDefault();
+    // As with a frame, a drop zone of the page around hears nothing of it.
+    event.stopPropagation();
     if (event.dataTransfer !== null) event.dataTransfer.dropEffect = 'copy';
     isOver.value = true;
   };
@@ -37,8 +42,12 @@ export function useFileDrop(): FileDrop {
     },
     onDrop(event) {
       isOver.value = false;
-      if (!takes(event) || event.dataTransfer === null) return;
+      if (!takes(event) || event.dataTransfer === null) {
+        stay(event);
+        return;
+      }
       event.preventDefault();
+      event.stopPropagation();
       const { files, hasFolder } = filesOf(event.dataTransfer);
       ui.attachments.add(files);
       // Behind the list of conversations nobody would see the result.
@@ -46,6 +55,11 @@ export function useFileDrop(): FileDrop {
       if (hasFolder) ui.chat.toast.value = ui.t('attach.folder');
     },
   };
+}
+
+/** A file that the chat does not take would be opened by the browser, in place of the page. */
+function stay(event: DragEvent): void {
+  if (event.dataTransfer?.types.includes('Files') === true) event.preventDefault();
 }
 
 /** A paste that brings files and no text. With text beside it (a cell, a paragraph) the picture is only its look. */

@@ -4,6 +4,7 @@
  */
 import type { ComponentChildren, JSX } from 'preact';
 import { useCallback, useLayoutEffect, useRef } from 'preact/hooks';
+import { isOfInputMethod } from './keys';
 
 export type Side = 'top' | 'bottom' | 'left' | 'right';
 
@@ -51,7 +52,7 @@ export function Popover({ anchor, children, onClose, class: kind = '', id, role,
       if (!path.includes(element) && !path.includes(anchor)) close.current('outside');
     };
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape') return;
+      if (event.key !== 'Escape' || isOfInputMethod(event)) return;
       event.preventDefault();
       event.stopPropagation();
       close.current('escape');

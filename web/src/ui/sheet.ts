@@ -1,12 +1,11 @@
 /** Style sheets of parts that are loaded later. */
 import type { RefObject } from 'preact';
 import { useLayoutEffect } from 'preact/hooks';
-import { adopt } from '../theme/adopt';
+import { adoptAround } from '../theme/adopt';
 
 /** Gives the shadow root that a node is in the style sheet of the part that it belongs to. */
 export function useSheet(inside: RefObject<HTMLElement | null>, css: string): void {
   useLayoutEffect(() => {
-    const root = inside.current?.getRootNode();
-    if (root instanceof ShadowRoot) adopt(root, css);
+    if (inside.current !== null) adoptAround(inside.current, css);
   }, []);
 }

@@ -201,7 +201,7 @@ export function useSuggestions(field: Field, attach: () => void): Suggestions {
   };
   const isOpen = start.value !== null && found.value.length > 0;
   const onKey = (event: KeyboardEvent): boolean => {
-    if (!isOpen || event.isComposing) return false;
+    if (!isOpen) return false;
     const last = found.value.length - 1;
     const suggestion = found.value[active.value];
     if (event.key === 'ArrowDown') active.value = active.value === last ? 0 : active.value + 1;

@@ -5,10 +5,12 @@ import type { JSX } from 'preact';
 import { annotationsOf } from '../core/items';
 import type { Source, ThreadItem } from '../core/protocol';
 import { Icon } from '../icons/icon';
+import { MarkdownView } from '../md/stream';
 import type { Turn } from '../store/signals';
 import { copyText } from './clipboard';
 import { useOptions, useUi } from './context';
 import { COPIED_MS } from './markdown-clicks';
+import { useRenderContext } from './render-context';
 import { Sources } from './sources';
 
 /** Items that make up an answer; markers and calls are not among them. */
@@ -67,10 +69,13 @@ function Action({ of, label, pressed, disabled = false, onClick }: ActionProps):
 }
 
 function CopyButton({ text }: { readonly text: string }): JSX.Element {
-  const { t } = useUi();
+  const { parts, t } = useUi();
+  const { baseUri, allowedImageDomains, labels } = useRenderContext();
   const done = useSignal(false);
   const copy = (): void => {
-    void copyText(text).then((copied) => {
+    const view = document.createElement('div');
+    new MarkdownView(view, { baseUri, allowedImageDomains, labels }).render(text, true);
+    void copyText(text, parts.rich(view)).then((copied) => {
       if (!copied) return;
       done.value = true;
       setTimeout(() => (done.value = false), COPIED_MS);

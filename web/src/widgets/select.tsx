@@ -142,7 +142,7 @@ function Options({ id, options, value, isSearched, label, choose }: OptionsProps
     const job = Object.hasOwn(moves, event.key) && !(isSearched && (event.key === 'Home' || event.key === 'End')) ? moves[event.key] : undefined;
     const option = shown[at];
     if (job !== undefined) job();
-    else if ((event.key === 'Enter' || (event.key === ' ' && !isSearched)) && option !== undefined && !event.isComposing) {
+    else if ((event.key === 'Enter' || (event.key === ' ' && !isSearched)) && option !== undefined) {
       if (!flag(option, 'disabled')) choose(text(option, 'value'));
     } else if (event.key === 'Tab') choose(value);
     else if (!isSearched && event.key.length === 1 && !event.ctrlKey && !event.metaKey) find(event.key, event.timeStamp);

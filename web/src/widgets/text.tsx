@@ -98,7 +98,7 @@ function EditableText({ node, field, look, style }: EditableProps): JSX.Element 
       {...extensionsOf(field)}
       onInput={check}
       onKeyDown={(event) => {
-        if (event.key !== 'Enter' || event.shiftKey || event.isComposing || fields?.submit == null) return;
+        if (event.key !== 'Enter' || event.shiftKey || fields?.submit == null) return;
         event.preventDefault();
         fields.submit();
       }}

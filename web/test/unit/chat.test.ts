@@ -57,6 +57,20 @@ describe('a turn', () => {
     expect(chat.threadId.value).toBeNull();
   });
 
+  test('whose stream ends before the first event is said, and can be sent again', async () => {
+    const { chat, calls, texts, settle } = setUp();
+    const turn = chat.send(message('one'));
+    await settle();
+    calls[0]!.open({});
+    calls[0]!.end();
+    await turn;
+    expect(chat.transcript.error.value).toEqual({ message: translate('error.server'), allowRetry: true });
+    expect(texts()).toEqual(['one']);
+    void chat.retryFailed();
+    await settle();
+    expect(calls.map(({ type }) => type)).toEqual(['threads.create', 'threads.create']);
+  });
+
   test('that never got an answer can be sent again', async () => {
     const { chat, calls, texts, settle } = setUp();
     const turn = chat.send(message('one'));

@@ -4,6 +4,7 @@ import { SecretKeeper, expiryOf, fromCallback, type ClientSecret } from '../../s
 import { ChatClient, type RunSupport } from '../../src/core/client';
 import type { Frame } from '../../src/core/cursor';
 import { checkDomainKey, checkPage, withReason } from '../../src/core/domain';
+import { runClientTool } from '../../src/core/tools';
 import { asError, callPage, RequestError, wordsOfPage } from '../../src/core/errors';
 import type { RetryEnvironment } from '../../src/core/retry';
 import { customTransport, hostedTransport, type Transport } from '../../src/core/transport';
@@ -63,6 +64,31 @@ describe('what a function of the page throws', () => {
     expect(wordsOfPage(new Error('cannot read properties of undefined'))).toBeNull();
     expect(asError({ code: 7 }).message).toBe('something failed without an error');
   });
+
+  test.each([undefined, null, { status: 500 }, ''])('what a page throws without words is not read out: %j', async (thrown) => {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- pages do
+    const error = await callPage(() => Promise.reject(thrown)).catch(asError);
+    expect(wordsOfPage(error)).toBeNull();
+  });
+});
+
+describe('the result of a client tool', () => {
+  const call = { type: 'client_tool_call', id: 'c', thread_id: 't', created_at: '2026-01-01T00:00:00Z', status: 'pending', call_id: 'c1', name: 'look', arguments: {} } as const;
+  const circle: Record<string, unknown> = {};
+  circle['self'] = circle;
+
+  test.each<[unknown, unknown, number]>([
+    [{ a: 1 }, { a: 1 }, 0],
+    ['text', 'text', 0],
+    [undefined, {}, 0],
+    [() => 1, {}, 0],
+    [circle, { error: expect.stringContaining('circular') as string }, 1],
+    [{ many: 1n }, { error: expect.stringContaining('BigInt') as string }, 1],
+  ])('is what a message can hold: case %#', async (result, sent, errors) => {
+    const report = vi.fn();
+    expect(await runClientTool(call, () => result, report)).toEqual(sent);
+    expect(report).toHaveBeenCalledTimes(errors);
+  });
 });
 
 describe('client secrets', () => {
@@ -89,6 +115,16 @@ describe('client secrets', () => {
     expect(await keeper.get()).toBe('one');
     now = 31_000;
     expect(await keeper.get()).toBe('two');
+  });
+
+  test('are not asked for with every request where the clock is wrong', async () => {
+    // By this clock, each is over a day ago when it comes.
+    const issue = vi.fn((current: string | null) => Promise.resolve<ClientSecret>({ value: current === null ? 'one' : 'two', expiresAt: 600_000 }));
+    const keeper = new SecretKeeper(issue, () => 86_400_000);
+    expect([await keeper.get(), await keeper.get(), await keeper.get()]).toEqual(['one', 'one', 'one']);
+    // The server says when it is.
+    expect([await keeper.replace('one'), await keeper.get()]).toEqual(['two', 'two']);
+    expect(issue).toHaveBeenCalledTimes(2);
   });
 
   test('are asked for again after a failure', async () => {

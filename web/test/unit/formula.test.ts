@@ -2,6 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import type { RenderContext } from '../../src/md/dom';
 import { lazyFormulas } from '../../src/md/formula-view';
+import { mendedTex } from '../../src/lazy/tex';
 import { repairTail } from '../../src/md/repair';
 import { MarkdownView } from '../../src/md/stream';
 
@@ -53,7 +54,11 @@ test.each([
   ['函数$f(x)$是\\(x^2\\)。', '<p>函数<span>⟨f(x)⟩</span>是<span>⟨x^2⟩</span>。</p>'],
   ['the $n$th and $2 \\times 3$', '<p>the <span>⟨n⟩</span>th and <span>⟨2 \\times 3⟩</span></p>'],
   ['$5 \\text{ apples}$', '<p><span>⟨5 \\text{ apples}⟩</span></p>'],
+  ['$ \\alpha $ and $ x_1 $, $ a $: $ 0 < a $', '<p><span>⟨\\alpha⟩</span> and <span>⟨x_1⟩</span>, <span>⟨a⟩</span>: <span>⟨0 &lt; a⟩</span></p>'],
+  ['1. $ \\frac{1}{a} $', '<ol><li><span><span>⟨\\frac{1}{a}⟩</span></span></li></ol>'],
   // Prices and names.
+  ['$ 5 and $ 10, 5 $ or 10 $', '<p>$ 5 and $ 10, 5 $ or 10 $</p>'],
+  ['a $ for b = 2 $ and c', '<p>a $ for b = 2 $ and c</p>'],
   ['$5 and $10', '<p>$5 and $10</p>'],
   ['$5–$10, US$5-A$6, ($5)/($10)', '<p>$5–$10, US$5-A$6, ($5)/($10)</p>'],
   ['$5, or 10$ more', '<p>$5, or 10$ more</p>'],
@@ -109,13 +114,13 @@ test('prices do not hold a line back', () => {
 });
 
 test('the part is asked for once, fills what waited, and then fills at once', async () => {
-  let arrive: (part: { renderFormula: (tex: string) => Element | null }) => void = () => undefined;
-  const load = vi.fn(() => new Promise<{ renderFormula: (tex: string) => Element | null }>((resolve) => (arrive = resolve)));
+  let arrive: (part: { renderFormula: (tex: string) => Element | null; css: string }) => void = () => undefined;
+  const load = vi.fn(() => new Promise<{ renderFormula: (tex: string) => Element | null; css: string }>((resolve) => (arrive = resolve)));
   const show = lazyFormulas(load, () => undefined);
   const [first, second, wrong, long] = ['$a$', '$b$', '$\\no$', '$long$'].map((source) => Object.assign(document.createElement('span'), { textContent: source }));
   show(first!, 'a', false);
   expect(first!.textContent).toBe('$a$');
-  arrive({ renderFormula: (tex) => (tex === '\\no' ? null : Object.assign(document.createElement('b'), { textContent: tex })) });
+  arrive({ css: '', renderFormula: (tex) => (tex === '\\no' ? null : Object.assign(document.createElement('b'), { textContent: tex })) });
   await vi.waitFor(() => expect(first!.querySelector('b')?.textContent).toBe('a'));
   show(second!, 'b', false);
   expect(second!.querySelector('b')?.textContent).toBe('b');
@@ -133,4 +138,15 @@ test('without the part, formulas are their source, and it is said once', async (
   for (const place of places) show(place, 'a', false);
   await vi.waitFor(() => expect(failed).toHaveBeenCalledTimes(1));
   expect(places.map(({ textContent }) => textContent)).toEqual(['$a$', '$b$']);
+});
+
+test.each([
+  ['\\text{max_iter} = 5', '\\text{max\\_iter} = 5'],
+  ['\\textbf{50%} + \\text{R\\&D}', '\\textbf{50\\%} + \\text{R\\&D}'],
+  ['x = 50%', 'x = 50\\%'],
+  // Comments, and what means something in a formula.
+  ['a &= b % so', 'a &= b % so'],
+  ['x_1 = 5\\%', 'x_1 = 5\\%'],
+])('what models write is taken for what they mean: %j', (tex, mended) => {
+  expect(mendedTex(tex)).toBe(mended);
 });

@@ -16,6 +16,7 @@ const PIECES = [
   '| a | b |\n', '|---|--:|\n', '| 1 | 2 |\n', '[link](https://x.example) ', '[ref][r] ', '[r]: https://r.example\n', '![img](https://images.example/a.png) ',
   'https://auto.example。后面', 'https://auto.example/a，', '（https://auto.example/b）', 'www.auto.example“', '\u200b',
   '<b>html</b> ', '<div>\n', '</div>\n', '<!-- comment ', '-->\n', '&amp; &lt; ', '\\* ', 'https://auto.example ', 'é世界🎉', '**open', '[half](ht', '\r\n', '$', '|', '*', '_', '`', '  ', '<kbd>k</kbd> ',
+  '<details>\n', '<summary>more</summary>\n', '</details>\n', '```md\n', '````\n', '<br>\n', '<!-- c -->\n\n', '<span class="x">', '</span>', '<ul>\n<li>', '</li></ul>', '<a href="https://h.example">h</a> ', '| `a|b` | 1 |\n', '\n<p>',
 ];
 const documents = fc.oneof(
   { weight: 4, arbitrary: fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 40 }).map((pieces) => pieces.join('')) },
@@ -70,6 +71,8 @@ describe('bare addresses', () => {
     ['**https://example.com/a**。 **https://example.com/b。** *https://example.com/c*、', ['https://example.com/a', 'https://example.com/b', 'https://example.com/c']],
     ['https://example.com/a. (https://example.com/b(c)) https://example.com/d.。', ['https://example.com/a', 'https://example.com/b(c)', 'https://example.com/d']],
     ['联系a@example.com。谢谢', ['mailto:a@example.com']],
+    // A version is no address.
+    ['npm i lodash@4.17.21 @types/node@20.1.0', []],
   ])('%j is %j', (text, expected) => {
     expect(links(text)).toEqual(expected);
     expect(oneShot(text).textContent).toBe(text.replaceAll(/[*]/g, ''));
@@ -240,7 +243,7 @@ describe('what the end of a stream looks like', () => {
     ['see [the do', 'see the do'],
     ['![alt](https://x', ''],
     ['snake_case_name', 'snake_case_name'],
-    ['- [', '- ['],
+    ['- [', ''],
     ['| a | b |', ''],
     ['| a | b |\n|---', ''],
     ['| a | b |\n|---|---|', '| a | b |\n|---|---|'],
@@ -271,6 +274,23 @@ describe('what the end of a stream looks like', () => {
 test('two tildes strike through, and one is a range', () => {
   const element = oneShot('3~5 days, 100~200 dollars, ~~gone~~, ~one~');
   expect(shape(element)).toBe('<p>3~5 days, 100~200 dollars, <del>gone</del>, ~one~</p>');
+});
+
+describe('between numbers, stars multiply', () => {
+  test.each([
+    ['5! = 5*4*3*2*1', '5! = 5*4*3*2*1'],
+    ['2**10 is 1024, 3**2 is 9', '2**10 is 1024, 3**2 is 9'],
+    ['*in all 2*3 and* **2*3**', '<em>in all 2*3 and</em> <strong>2*3</strong>'],
+    ['**5**, *6* and 7 * 8 * 9', '<strong>5</strong>, <em>6</em> and 7 * 8 * 9'],
+    ['**1**a and a*b*c', '<strong>1</strong>a and a<em>b</em>c'],
+  ])('%s', (text, html) => {
+    expect(shape(oneShot(text))).toBe(`<p>${html}</p>`);
+    const element = host();
+    const view = new MarkdownView(element, CONTEXT);
+    for (let end = 1; end < text.length; end += 1) view.render(text.slice(0, end), false);
+    view.render(text, false);
+    expect(shape(element)).toBe(`<p>${html}</p>`);
+  });
 });
 
 describe('a paragraph that begins with a pipe', () => {
@@ -340,7 +360,7 @@ describe('emphasis beside Chinese, Japanese and Korean', () => {
     ['**甲 **乙', '**甲 **乙'],
     ['a**"b"**c', 'a**"b"**c'],
     ['**a:**b', '**a:**b'],
-    ['2*3*4 和 3×4', '2<em>3</em>4 和 3×4'],
+    ['a*b*c 和 3×4', 'a<em>b</em>c 和 3×4'],
   ])('%s', (text, html) => {
     const plain = (node: HTMLElement): string => shape(node).replaceAll(' class="inline-code"', '').replaceAll('&quot;', '"');
     expect(plain(oneShot(text))).toBe(`<p>${html}</p>`);
@@ -374,7 +394,7 @@ describe('nothing can run', () => {
     '<b onclick=alert(1)>x</b>', '[x](\u0001javascript:alert(1))', '<javascript:alert(1)>', '[a](blob:https://x/y)', '<details open ontoggle=alert(1)>',
     '```"><script>alert(1)</script>\ncode\n```', '[a]: javascript:alert(1)\n\n[a]', '![x](data:image/svg+xml,<svg onload=alert(1)>)',
   ];
-  const ALLOWED = new Set(['p', 'div', 'span', 'a', 'b', 'code', 'pre', 'button', 'em', 'strong', 'ul', 'li', 'blockquote']);
+  const ALLOWED = new Set(['p', 'div', 'span', 'a', 'b', 'code', 'pre', 'button', 'em', 'strong', 'ul', 'li', 'blockquote', 'details']);
 
   test.each(CORPUS)('%s', (text) => {
     const element = oneShot(text);
