@@ -16,7 +16,7 @@ const COLOUR_TOLERANCE = 0.02;
 /** How many pixels may be further apart; the edges of letters and curves are not counted. */
 const MOST_PIXELS = 12;
 
-export const VIEWS = [390, 1280].flatMap((width) => ['light', 'dark'].map((scheme) => ({ width, scheme })));
+export const VIEWS = [390, 768, 1280].flatMap((width) => ['light', 'dark'].map((scheme) => ({ width, scheme })));
 const WIDGETS_SHOWN_ALONE = new Set(['An order', 'A form', 'A list', 'A chart']);
 /** What stands still in the middle has nothing to unfold. */
 const WITHIN_ITS_WINDOW = new Set(['Streaming', 'A long message']);
