@@ -367,6 +367,8 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
             format!("server.trusted_proxies: `{block}` is not a CIDR block like 10.0.0.0/8")
         })?);
     }
+    let mut workflows = config.workflows.iter();
+    let is_spoken_to = workflows.any(|raw| raw.transcription.is_some() || raw.agent.is_some());
     let doors = &config.doors;
     Ok(Settings {
         doors: open_doors(config),
@@ -384,6 +386,11 @@ fn settings(config: &RawConfig, public_url: &Url) -> anyhow::Result<Settings> {
         is_secure: public_url.scheme() == "https",
         body: BodyLimits {
             bytes: config.limits.request_bytes,
+            speech_bytes: if is_spoken_to {
+                config.limits.speech_bytes
+            } else {
+                0
+            },
             duration: Duration::from_secs(config.limits.request_seconds.max(1)),
         },
         uploads: uploads(&config.uploads, &config.limits)?,

@@ -25,7 +25,7 @@ use crate::{
     engine::{Answer, Engine},
     error::Error,
     history,
-    ports::{Change, Moment, PageQuery, RequestRecord, RunEnd, RunRecord, StoreError},
+    ports::{Change, Moment, PageQuery, RequestRecord, RunRecord, StoreError},
     run,
     runs::{Call, Client, Following, MOST_WAITING, Mouth, Reader, Refused, RequestKey, Run},
     transcript,
@@ -37,8 +37,6 @@ use crate::{
 /// How long a Stop waits for what it stops, so that who asks next finds the thread free. It is a courtesy: the run ends
 /// in any case.
 const STOPPED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
-/// How many threads are looked at in one go when the server starts.
-const LEFT_BEHIND: u32 = 100;
 
 impl Engine {
     pub(crate) async fn create_thread(
@@ -197,10 +195,8 @@ impl Engine {
         if let Some(item) = item_id {
             let engine = self.clone();
             let owner = owner.clone();
-            // On a task, so that it is done whole when who asked for it has gone.
-            let taking = async move { engine.take_back(&owner, &thread_id, item).await };
-            let taken = self.tasks.spawn(taking.in_current_span()).await;
-            taken.unwrap_or(Err(Error::NotQueued))?;
+            self.to_the_end(async move { engine.take_back(&owner, &thread_id, item).await })
+                .await?;
         } else if let Some(run) = self.live(context, &thread_id).await? {
             run.cancel(Why::Stopped);
             // Who does not see the end of it within this time sees it in the stream.
@@ -232,33 +228,6 @@ impl Engine {
         }
         self.remove_files();
         Ok(())
-    }
-
-    /// Marks what other processes left behind: threads whose answer was cut off when one ended. Called before anything
-    /// runs, and then as often as [`Store::lease`](crate::ports::Store::lease) says. Gives how many.
-    pub async fn mark_interrupted(&self) -> Result<u64, StoreError> {
-        let mut count = 0;
-        loop {
-            let left_behind = self.store.left_behind(LEFT_BEHIND).await?;
-            if left_behind.is_empty() {
-                return Ok(count);
-            }
-            for (owner, thread, run) in left_behind {
-                let note = transcript::note(&thread, transcript::INTERRUPTED, self.moment());
-                let change = Change {
-                    epoch: Some(run.epoch),
-                    put: vec![note],
-                    end: Some(RunEnd::Interrupted),
-                    ..Change::default()
-                };
-                match self.store.apply(&owner, &thread, &change).await {
-                    Ok(_epoch) => count += 1,
-                    // It was deleted, or has gone on, meanwhile.
-                    Err(StoreError::NotFound | StoreError::Fenced) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
     }
 
     /// Begins a run, or has it wait for its turn, and reads it from the start.
@@ -616,23 +585,13 @@ impl Engine {
                 param: Some("params.input.content".to_owned()),
             });
         }
-        let quoted = input.quoted_text.as_deref().map_or(0, str::len);
-        let said: usize = input.content.iter().map(|part| part.text().len()).sum();
-        if let Some(most) = context.limits.message_bytes
-            && quoted + said > most
-        {
-            return Err(Error::Invalid {
-                message: Words::MessageTooLong { limit: most as u64 }.into(),
-                param: Some("params.input".to_owned()),
-            });
-        }
         let workflow = self.workflow_of(context)?;
         workflow.pick_model(input.inference_options.model.as_deref())?;
         Ok(Arc::clone(workflow))
     }
 
-    /// Refuses a new message of a person whose conversations take all the room that one person may have. Messages that come
-    /// at the same moment may go a little beyond it.
+    /// Refuses more of a person whose conversations take all the room that one person may have. What comes at the same
+    /// moment may go a little beyond it.
     async fn check_room(&self, context: &RequestContext) -> Result<(), Error> {
         let limit = self.max_message_bytes;
         if self.store.message_bytes(&context.owner).await? >= limit {

@@ -13,8 +13,8 @@ use crate::{
     context::Owner,
     media, pictures,
     ports::{
-        AttachmentRecord, AttachmentStore, FileContent, Files, Links, ModelFile, ModelInput,
-        ModelRequest, StoreError,
+        AttachmentRecord, AttachmentStore, FileContent, Files, FilesError, Links, ModelFile,
+        ModelInput, ModelRequest, StoreError,
     },
     tokens,
 };
@@ -178,25 +178,48 @@ impl FileRoom {
     }
 }
 
-/// Removes the bytes of every attachment that is gone. Gives how many files that were.
+/// Files that cannot be removed now, and are tried again the next time.
+#[derive(Debug, thiserror::Error)]
+#[error("{count} files of what was deleted could not be removed yet, and will be tried again")]
+struct FilesLeft {
+    count: u64,
+    /// Why the first of them could not be.
+    #[source]
+    first: FilesError,
+}
+
+/// Removes the bytes of every attachment that is gone. Gives how many files that were. One that cannot be removed is in the
+/// way of no other.
 ///
 /// It may run several times at once, and be broken off anywhere.
+///
+/// # Errors
+///
+/// [`StoreError::Internal`] where some are left, once all the others are gone.
 pub async fn remove_files(
     records: &dyn AttachmentStore,
     files: &dyn Files,
 ) -> Result<u64, StoreError> {
     let mut removed = 0;
+    let mut left: Option<FilesLeft> = None;
+    let mut last = None;
     loop {
-        let some = records.removed_files().await?;
-        if some.is_empty() {
-            return Ok(removed);
-        }
+        let mut some = records.removed_files(last).await?;
+        let Some(end) = some.last().copied() else {
+            return match left {
+                None => Ok(removed),
+                Some(left) => Err(StoreError::Internal(Box::new(left))),
+            };
+        };
+        last = Some(end);
+        let mut stay = Vec::new();
         for file in &some {
-            files
-                .delete(*file)
-                .await
-                .map_err(|error| StoreError::Internal(Box::new(error)))?;
+            if let Err(first) = files.delete(*file).await {
+                stay.push(*file);
+                left.get_or_insert(FilesLeft { count: 0, first }).count += 1;
+            }
         }
+        some.retain(|file| !stay.contains(file));
         records.forget_removed_files(&some).await?;
         removed += some.len() as u64;
     }

@@ -7,11 +7,13 @@ use protocol::{
     request::{SyncCustomActionResponse, TranscriptionResult},
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::{
     attachments::Attachments,
+    error::Error,
     nodes::Nodes,
-    ports::{Clock, Ids, Store},
+    ports::{Clock, Ids, Store, StoreError},
     runs::{Reader, Runs},
     workflow::Workflows,
 };
@@ -37,6 +39,22 @@ pub struct Engine {
     pub nodes: Nodes,
     /// Most bytes that one person's messages may take in the store, with the answers to them.
     pub max_message_bytes: u64,
+}
+
+impl Engine {
+    /// Does something on a task of its own, so that it is done whole when whoever asked for it has gone: for all that
+    /// writes more than once, or writes after something was done elsewhere.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.tasks.spawn(work.in_current_span()).await;
+        done.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is ending.
+            Err(error) => Err(Error::Busy(StoreError::Busy(Box::new(error)))),
+        })
+    }
 }
 
 /// The answer to a request.

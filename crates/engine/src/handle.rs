@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     ports::Speech,
     runs::Following,
+    words::Words,
 };
 
 impl Engine {
@@ -21,6 +22,7 @@ impl Engine {
         request: Request,
         following: Following,
     ) -> Result<Reply, Error> {
+        check_said(&context, &request)?;
         self.check_reach(&context, request.thread_id()).await?;
         let answer = match request {
             Request::ThreadsCreate(params) => {
@@ -73,7 +75,7 @@ impl Engine {
                 return Ok(Reply::Stream(reader));
             }
             Request::ThreadsSyncCustomAction(params) => {
-                self.sync_custom_action(&context, params).await?
+                self.sync_custom_action(context, params).await?
             }
             Request::AttachmentsCreate(params) => {
                 let attachment = self.announce_attachment(&context, params).await?;
@@ -109,5 +111,16 @@ impl Engine {
         };
         let text = transcriber.transcribe(context, speech).await?;
         Ok(Answer::Transcribed(text))
+    }
+}
+
+/// Refuses a request that says more than its caller may.
+fn check_said(context: &RequestContext, request: &Request) -> Result<(), Error> {
+    match context.limits.said_bytes(request) {
+        Some(most) if request.said_bytes() > most => Err(Error::Invalid {
+            message: Words::MessageTooLong { limit: most as u64 }.into(),
+            param: Some(request.said_at().to_owned()),
+        }),
+        _ => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ mod approval;
 mod asking;
 pub mod attachments;
 pub mod context;
+mod endings;
 pub mod engine;
 pub mod error;
 mod handle;

@@ -2,6 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use protocol::Request;
+
+use crate::tokens;
+
 /// The bounds of a turn. Whatever a model or a tool does, a turn stays within them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnLimits {
@@ -45,12 +49,24 @@ impl Default for TurnLimits {
 /// What a caller gets less of than the workflow allows; nothing less by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallerLimits {
-    /// Longest message, in bytes of UTF-8, what it quotes included.
+    /// The most that one request may [say](protocol::Request::said_bytes). What a tool of the page answers may take as
+    /// much as the history.
     pub message_bytes: Option<usize>,
     /// See [`TurnLimits::history_tokens`].
     pub history_tokens: Option<u32>,
     /// See [`TurnLimits::max_output_tokens`].
     pub max_output_tokens: Option<NonZeroU32>,
+}
+
+impl CallerLimits {
+    /// The most bytes that this request may say.
+    pub(crate) fn said_bytes(&self, request: &Request) -> Option<usize> {
+        let Request::ThreadsAddClientToolOutput(_) = request else {
+            return self.message_bytes;
+        };
+        let tokens = u64::from(self.history_tokens?);
+        usize::try_from(tokens * tokens::BYTES_PER_TOKEN).ok()
+    }
 }
 
 impl TurnLimits {

@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -29,8 +29,8 @@ use crate::{
     engine::Engine,
     ports::{
         AgentError, AgentRequest, AgentStream, Change, Epoch, GeneratedImage, Model, ModelError,
-        ModelEvent, ModelRequest, ModelStream, Moment, Store, StoreError, ToolCall, ToolEvent,
-        ToolStream,
+        ModelEvent, ModelRequest, ModelStream, Moment, RunEnd, Store, StoreError, ToolCall,
+        ToolEvent, ToolStream,
     },
     runs::{Asked, Call, Mouth, Place},
     title,
@@ -83,6 +83,10 @@ struct Running {
     mouth: Mouth,
     /// Calls that wait for the person, whose forms nobody has been told of yet.
     asked: Vec<Asked>,
+    /// How the run has ended, where the store could not be told.
+    owed: Option<RunEnd>,
+    /// Who wanted it to end while something was being saved, which the turn is still to hear.
+    stopped: Option<Why>,
 }
 
 /// The one thing a turn waits for, besides a save or a title.
@@ -121,6 +125,8 @@ pub(crate) fn play(task: Task, start: Start) -> impl Future<Output = ()> + Send 
         timer: Box::pin(tokio::time::sleep(CHECKPOINT)),
         mouth,
         asked: Vec::new(),
+        owed: None,
+        stopped: None,
     });
     running.play()
 }
@@ -145,6 +151,10 @@ impl Running {
                     Wait::End => {
                         let end = self.mouth.last_word();
                         metrics::counter!("vestibule_runs_total", "end" => end).increment(1);
+                        if let Some(end) = self.owed {
+                            let run = self.task.place.run();
+                            self.task.engine.end_later(run, self.task.epoch, end);
+                        }
                         return self.mouth.speak();
                     }
                 }
@@ -196,6 +206,7 @@ impl Running {
         match effect {
             Effect::Emit(event) => self.say(event),
             Effect::Ask(asked) => self.asked.push(*asked),
+            Effect::Owe(end) => self.owed = Some(end),
             Effect::Save(change) => return Some(Wait::Save(change)),
             Effect::KeepImage(item, image) => return Some(Wait::KeepImage(item, image)),
             Effect::DropImage(id) => return Some(Wait::DropImage(id)),
@@ -257,10 +268,9 @@ impl Running {
             now: engine.clock.now(),
             id: engine.ids.next(),
         };
-        let kept = engine
-            .attachments
-            .keep_image(&context.owner, &context.uploads, &image, moment)
-            .await;
+        let (attachments, context) = (engine.attachments.clone(), Arc::clone(context));
+        let keeping = attachments.keep_image(&context.owner, &context.uploads, &image, moment);
+        let kept = self.wait_for(keeping).await;
         self.tell(Input::ImageKept {
             item,
             is_partial: image.is_partial,
@@ -285,13 +295,30 @@ impl Running {
         if let Some(checkpoint) = self.checkpoint.take() {
             report(&checkpoint.await);
         }
-        if let Err(error) = self.task.save(change).await {
+        let saving = self.task.save(change);
+        if let Err(error) = self.wait_for(saving).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "failed to save a turn"
             );
             self.tell(Input::SaveFailed(NotSaved::from(&error)));
         }
+    }
+
+    /// Waits for what has to be done whole. Whoever ends the run meanwhile ends the model's work at once: a store that is
+    /// busy, or a bucket that is slow, is no reason to pay for more.
+    async fn wait_for<T>(&mut self, whole: impl Future<Output = T>) -> T {
+        let mut whole = pin!(whole);
+        poll_fn(|context| {
+            if self.stopped.is_none()
+                && let Poll::Ready(Some(why)) = self.task.stops.poll_next_unpin(context)
+            {
+                self.stopped = Some(why);
+                self.work = Work::Nothing;
+            }
+            whole.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Takes up what was sent to be heard now. Its senders read on here, right behind their message.
@@ -330,6 +357,9 @@ impl Running {
     ///
     /// By hand, since each turn of a `select!` polls all of them anew: this runs with every token.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        if let Some(why) = self.stopped.take() {
+            return Poll::Ready(Input::Cancelled(why));
+        }
         if let Poll::Ready(Some(why)) = self.task.stops.poll_next_unpin(context) {
             return Poll::Ready(Input::Cancelled(why));
         }

@@ -496,6 +496,11 @@ impl Runs {
         counts
     }
 
+    /// Whether the process is ending.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
     /// Ends every run in words, and those that come.
     pub fn shut_down(&self) {
         let mut state = self.lock();

@@ -176,10 +176,14 @@ impl Engine {
         owner: &Owner,
         thread: &ThreadId,
     ) -> Result<(), Error> {
-        self.store.delete_thread(owner, thread).await?;
-        self.runs.cancel_all(thread, Why::Deleted);
-        self.remove_files();
-        Ok(())
+        let (engine, owner, thread) = (self.clone(), owner.clone(), thread.clone());
+        self.to_the_end(async move {
+            engine.store.delete_thread(&owner, &thread).await?;
+            engine.runs.cancel_all(&thread, Why::Deleted);
+            engine.remove_files();
+            Ok(())
+        })
+        .await
     }
 
     /// Items as their owner's browser is told.

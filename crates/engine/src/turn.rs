@@ -118,6 +118,8 @@ pub(crate) enum Effect {
     },
     /// Keep this call until the person has answered what its server asks; from when its form is told.
     Ask(Box<Asked>),
+    /// The thread is still to be told that the run has ended, and how: that could not be saved.
+    Owe(RunEnd),
     /// Has the person said something meanwhile that the model should hear now? It comes back as [`Input::Heard`].
     Listen,
     /// Give up whatever still runs; nothing comes after it.
@@ -360,14 +362,17 @@ impl Turn {
         }
     }
 
-    /// What could not be saved is not tried again, and nothing that depends on it is said. Nor is the end saved: the
-    /// thread goes on to say that its answer was interrupted, which is true.
+    /// What could not be saved is not tried again, and nothing that depends on it is said. The store is told later that the
+    /// run has ended, and how.
     fn on_save_failed(&mut self, why: NotSaved, out: &mut VecDeque<Effect>) {
         let is_item_due = out
             .iter()
             .any(|effect| matches!(effect, Effect::Emit(Event::ItemDone { .. })));
         if self.phase == Phase::Ended && !is_item_due {
             // Only the title or a note was lost; the end of the turn stands in the queue.
+            if out.iter().any(|effect| matches!(effect, Effect::End)) {
+                out.push_front(Effect::Owe(RunEnd::Ended));
+            }
             return;
         }
         self.phase = Phase::Ended;
@@ -375,6 +380,7 @@ impl Turn {
         self.transcript.give_up();
         out.clear();
         out.push_back(Failure::from(why).event(self.language));
+        out.push_back(Effect::Owe(RunEnd::Interrupted));
         out.push_back(Effect::End);
     }
 

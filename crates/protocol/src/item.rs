@@ -7,6 +7,7 @@ use serde_with::skip_serializing_none;
 use crate::JsonObject;
 use crate::attachment::Attachment;
 use crate::id::{ItemId, ThreadId};
+use crate::json;
 use crate::source::Source;
 use crate::task::{Task, Workflow};
 use crate::time::Timestamp;
@@ -201,6 +202,17 @@ impl UserContent {
     pub fn text(&self) -> &str {
         match self {
             Self::Text { text } | Self::Tag(UserTag { text, .. }) => text,
+        }
+    }
+
+    /// How long it is what a model may be told of it, in bytes: of a tag, that is more than the user reads.
+    pub(crate) fn said_bytes(&self) -> usize {
+        match self {
+            Self::Text { text } => text.len(),
+            Self::Tag(tag) => {
+                let group = tag.group.as_deref().map_or(0, str::len);
+                tag.text.len() + tag.id.len() + group + json::written_bytes(&tag.data)
+            }
         }
     }
 }

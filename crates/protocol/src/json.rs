@@ -1,8 +1,9 @@
 //! JSON from outside, read strictly: one meaning, a bounded depth, no character that a store refuses.
 
 use std::cell::Cell;
-use std::fmt;
+use std::{fmt, io};
 
+use serde::Serialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -35,6 +36,27 @@ pub fn parse(text: &str, max_depth: usize) -> Result<Value, RequestError> {
             column: error.column(),
         })
     })
+}
+
+/// How long a value is where it is written as JSON, in bytes.
+pub fn written_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // JSON that was read can be written.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 /// The beginning of a text that a client sent, fit for an error message.

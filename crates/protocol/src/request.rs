@@ -134,6 +134,58 @@ impl Request {
         self.kind().is_streaming()
     }
 
+    /// How long it is what its sender says, or has their page say, and a model may be told: texts, quotations, what tags
+    /// and actions carry, answers to questions, what a tool of the page has answered. In bytes of UTF-8; JSON as it is
+    /// written.
+    pub fn said_bytes(&self) -> usize {
+        match self {
+            Self::ThreadsCreate(ThreadsCreate { input })
+            | Self::ThreadsAddUserMessage(ThreadsAddUserMessage { input, .. }) => {
+                let quoted = input.quoted_text.as_deref().map_or(0, str::len);
+                quoted
+                    + input
+                        .content
+                        .iter()
+                        .map(UserContent::said_bytes)
+                        .sum::<usize>()
+            }
+            Self::ThreadsAddClientToolOutput(params) => json::written_bytes(&params.result),
+            Self::ThreadsAddStructuredInput(params) => {
+                let answers = params.input.answers.values();
+                let values = answers.flat_map(|answer| &answer.values);
+                values.map(String::len).sum()
+            }
+            Self::ThreadsCustomAction(params) | Self::ThreadsSyncCustomAction(params) => {
+                let Action { name, payload } = &params.action;
+                name.len() + payload.as_ref().map_or(0, json::written_bytes)
+            }
+            Self::ThreadsRetryAfterItem(_)
+            | Self::ThreadsResume(_)
+            | Self::ThreadsCancel(_)
+            | Self::ThreadsGetById(_)
+            | Self::ThreadsList(_)
+            | Self::ThreadsSearch(_)
+            | Self::ThreadsUpdate(_)
+            | Self::ThreadsDelete(_)
+            | Self::ItemsList(_)
+            | Self::ItemsFeedback(_)
+            | Self::AttachmentsCreate(_)
+            | Self::AttachmentsDelete(_)
+            | Self::InputTranscribe(_) => 0,
+        }
+    }
+
+    /// Where that stands.
+    pub const fn said_at(&self) -> &'static str {
+        match self {
+            Self::ThreadsCreate(_) | Self::ThreadsAddUserMessage(_) => "params.input",
+            Self::ThreadsAddClientToolOutput(_) => "params.result",
+            Self::ThreadsAddStructuredInput(_) => "params.input.answers",
+            Self::ThreadsCustomAction(_) | Self::ThreadsSyncCustomAction(_) => "params.action",
+            _ => "params",
+        }
+    }
+
     /// The thread it is about, when it is about one that exists.
     pub const fn thread_id(&self) -> Option<&ThreadId> {
         match self {

@@ -23,14 +23,33 @@ impl FromRequest<AppState> for JsonBytes {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let limits = app.settings.body.for_sender(&parts);
-        let bytes = read(&parts.headers, body, limits).await?;
-        if !bytes.is_empty() && !is_json(&parts.headers) {
-            return Err(ApiError::unsupported_media_type());
-        }
-        Ok(Self(bytes))
+        read_json(request, app.settings.body).await.map(Self)
     }
+}
+
+/// The same for a conversation, in which speech may take more than other requests.
+pub(crate) struct ConversationBytes(pub(crate) Bytes);
+
+impl FromRequest<AppState> for ConversationBytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        let limits = app.settings.body;
+        let with_speech = BodyLimits {
+            bytes: limits.bytes.max(limits.speech_bytes),
+            ..limits
+        };
+        read_json(request, with_speech).await.map(Self)
+    }
+}
+
+async fn read_json(request: Request, limits: BodyLimits) -> Result<Bytes, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts.headers, body, limits.for_sender(&parts)).await?;
+    if !bytes.is_empty() && !is_json(&parts.headers) {
+        return Err(ApiError::unsupported_media_type());
+    }
+    Ok(bytes)
 }
 
 /// A small JSON document; no body at all reads as `{}`.
@@ -179,6 +198,8 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 pub struct BodyLimits {
     /// Most bytes.
     pub bytes: usize,
+    /// Most bytes of a request that brings speech, where that may be more.
+    pub speech_bytes: usize,
     /// Longest time from the head to the last byte.
     pub duration: Duration,
 }
@@ -187,6 +208,7 @@ impl Default for BodyLimits {
     fn default() -> Self {
         Self {
             bytes: 1 << 20,
+            speech_bytes: 0,
             duration: Duration::from_secs(30),
         }
     }
@@ -205,6 +227,7 @@ impl BodyLimits {
     fn at_most(self, bytes: usize) -> Self {
         Self {
             bytes: self.bytes.min(bytes),
+            speech_bytes: 0,
             duration: self.duration.min(STRANGERS_DURATION),
         }
     }

@@ -33,6 +33,10 @@ const RUNNING_TURNS_PAUSE: Duration = Duration::from_secs(5);
 
 /// When to try again while an address has too much open.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
+/// Searches of one person at once: one, and some whose answers nobody waits for any more.
+const SEARCHES_AT_ONCE: usize = 4;
+/// When to try again while that many go on.
+const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 /// Addresses by which the process is watched.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -170,7 +174,7 @@ impl Limits {
             let (limit, message) = match full {
                 Holder::Person(_) => ("turns_per_user_at_once", Words::TooManyAnswersForPerson),
                 Holder::Address(_) => ("turns_per_ip_at_once", Words::TooManyAnswersForAddress),
-                Holder::Server => ("turns_at_once", Words::TooManyAnswersInAll),
+                Holder::Server | Holder::Search(_) => ("turns_at_once", Words::TooManyAnswersInAll),
             };
             ApiError::too_many(message, RUNNING_TURNS_PAUSE).with_param(limit)
         })?;
@@ -179,6 +183,15 @@ impl Limits {
             ApiError::too_many(Words::TooManyMessages, wait).with_param("turns_per_user_per_minute")
         })?;
         Ok(running)
+    }
+
+    /// Counts a search of a person, until it is done.
+    pub(crate) fn search(&self, owner: &Arc<str>) -> Result<RunningTurn, ApiError> {
+        let holder = Holder::Search(owner.clone());
+        let running = self.running_turns.begin(vec![(holder, SEARCHES_AT_ONCE)]);
+        running.map_err(|_full| {
+            ApiError::too_many(Words::TooManyRequests, SEARCH_PAUSE).with_param("searches_at_once")
+        })
     }
 
     /// Counts a turn of a chat session that was opened with a limit of its own.

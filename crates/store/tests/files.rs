@@ -12,7 +12,8 @@ use bytes::Bytes;
 use engine::Owner;
 use engine::attachments::remove_files;
 use engine::ports::{
-    Announced, AttachmentRecord, Change, FileId, Files, PageQuery, Quota, RequestRecord, StoreError,
+    Announced, AttachmentRecord, BytesIn, BytesOut, Change, FileId, Files, FilesError, Kept,
+    PageQuery, Quota, RequestRecord, StoreError,
 };
 use protocol::item::{AssistantContent, AssistantMessageItem};
 use protocol::request::{FeedbackKind, Order};
@@ -370,7 +371,7 @@ fn file_id(text: &str) -> FileId {
 }
 
 /// An upload that was never sent, with a name and bytes that hold this text.
-async fn keep_file(database: &dyn Database, files: &LocalFiles, owner: &Owner, text: &str) {
+async fn keep_file(database: &dyn Database, files: &dyn Files, owner: &Owner, text: &str) {
     let file = file_id(text);
     let record = AttachmentRecord {
         id: AttachmentId::mint(file.0),
@@ -384,7 +385,7 @@ async fn keep_file(database: &dyn Database, files: &LocalFiles, owner: &Owner, t
         thread_id: None,
     };
     let quota = Quota {
-        bytes: 1_000,
+        bytes: 10_000,
         session_files: None,
         unsent_files: 100,
     };
@@ -644,6 +645,55 @@ async fn every_table_is_exported_and_forgotten_or_has_a_reason() {
         assert_eq!(rows("audit_log"), 1, "the event itself stays");
         assert_eq!(remove_files(&*database, &files).await.unwrap(), 1);
     }
+}
+
+/// Files of which one is under a lock, and cannot be removed.
+struct Locked {
+    files: LocalFiles,
+    locked: Option<FileId>,
+}
+
+#[async_trait::async_trait]
+impl Files for Locked {
+    async fn put(&self, file: FileId, bytes: &mut BytesIn<'_>) -> Result<Kept, FilesError> {
+        self.files.put(file, bytes).await
+    }
+
+    async fn get(&self, file: FileId) -> Result<BytesOut, FilesError> {
+        self.files.get(file).await
+    }
+
+    async fn delete(&self, file: FileId) -> Result<(), FilesError> {
+        if self.locked == Some(file) {
+            return Err(FilesError::Internal("it is locked".into()));
+        }
+        self.files.delete(file).await
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_is_in_the_way_of_no_other() {
+    let file = File::new();
+    let database = file.open().await;
+    let mut files = Locked {
+        files: LocalFiles::new(file.folder.path().join("files")),
+        locked: Some(file_id("a")),
+    };
+    for text in ["a", "bb", "ccc"] {
+        keep_file(&*database, &files, &owner(), text).await;
+    }
+    database.forget_user(&owner()).await.unwrap();
+    let error = remove_files(&*database, &files).await.unwrap_err();
+    let StoreError::Internal(source) = error else {
+        panic!("{error}")
+    };
+    assert!(source.to_string().starts_with("1 files"), "{source}");
+    for (text, is_there) in [("a", true), ("bb", false), ("ccc", false)] {
+        assert_eq!(files.get(file_id(text)).await.is_ok(), is_there, "{text}");
+    }
+    files.locked = None;
+    assert_eq!(remove_files(&*database, &files).await.unwrap(), 1);
+    assert!(files.get(file_id("a")).await.is_err());
 }
 
 #[tokio::test]

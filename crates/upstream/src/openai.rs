@@ -299,6 +299,7 @@ impl Provider {
 
     /// Sends a form, once; the answer's status is a success, and its body has not been read.
     async fn post_form(&self, path: &str, form: Form) -> Result<Response, ModelError> {
+        let _place = self.enter().await?;
         let sent = self.request(path)?.multipart(form).send().await;
         let response = sent.map_err(failure::of_connection)?;
         if !response.status().is_success() {

@@ -688,6 +688,7 @@ impl Default for RawUploads {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RawLimits {
     pub(crate) request_bytes: usize,
+    pub(crate) speech_bytes: usize,
     pub(crate) request_seconds: u64,
     pub(crate) requests_per_ip_per_minute: u32,
     pub(crate) secrets_per_user_per_minute: u32,
@@ -703,6 +704,7 @@ impl Default for RawLimits {
     fn default() -> Self {
         Self {
             request_bytes: 1 << 20,
+            speech_bytes: 10 << 20,
             request_seconds: 30,
             requests_per_ip_per_minute: 1_200,
             secrets_per_user_per_minute: 30,

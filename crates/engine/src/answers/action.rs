@@ -27,9 +27,16 @@ impl Engine {
     /// An action that is answered at once, also while an answer runs.
     pub(crate) async fn sync_custom_action(
         &self,
-        context: &RequestContext,
+        context: RequestContext,
         params: CustomAction,
     ) -> Result<Answer, Error> {
+        let engine = self.clone();
+        // What it does elsewhere is done, and is kept, whether or not the page is there to hear of it.
+        self.to_the_end(async move { engine.act(&context, params).await })
+            .await
+    }
+
+    async fn act(&self, context: &RequestContext, params: CustomAction) -> Result<Answer, Error> {
         let owner = &context.owner;
         let thread = self.store.thread(owner, &params.thread_id).await?;
         let CustomAction {
@@ -43,6 +50,7 @@ impl Engine {
             },
         };
         check_open(&thread.status)?;
+        self.check_room(context).await?;
         let workflow = self.workflow_of(context)?;
         let Some(agent) = &workflow.agent else {
             return self

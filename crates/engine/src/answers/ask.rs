@@ -19,7 +19,7 @@ use crate::{
     history,
     ports::{
         AgentCall, AgentRequest, BeginRun, Change, Epoch, ModelInput, ModelRequest, Newest,
-        RequestRecord, RunRecord, StoreError, ToolEvent, ToolStream,
+        RequestRecord, RunEnd, RunRecord, StoreError, ToolEvent, ToolStream,
     },
     run::{self, Stops, Task},
     runs::{Call, Entered, MOST_WAITING, Mouth, Permit, Place, Run, Runs, Settled},
@@ -433,19 +433,33 @@ impl Ask {
         }
         let (epoch, thread) = if let Begins::Thread(thread) = &self.begins {
             let epoch = store.create_thread(owner, thread, &change).await;
-            (epoch?, thread.clone())
+            (epoch?, Some(thread.clone()))
         } else {
             let epoch = run::apply_patiently(&**store, owner, &run.thread, &change).await;
-            let epoch = epoch?;
-            let thread = store.thread(owner, &run.thread).await?;
-            super::check_open(&thread.status)?;
-            (epoch, thread)
+            (epoch?, None)
         };
         let answered = self.go_on(&run.thread, settled, &next);
         if matches!(self.begins, Begins::Again) {
             self.engine.remove_files();
         }
-        let (question, file_tokens) = self.question(run, &thread, next).await?;
+        let asking = async {
+            let thread = match thread {
+                Some(thread) => thread,
+                None => store.thread(owner, &run.thread).await?,
+            };
+            super::check_open(&thread.status)?;
+            let (question, file_tokens) = self.question(run, &thread, next).await?;
+            Ok::<_, Error>((thread, question, file_tokens))
+        };
+        let (thread, question, file_tokens) = match asking.await {
+            Ok(asked) => asked,
+            Err(error) => {
+                // The run has the thread, and will not answer.
+                let end = RunEnd::Interrupted;
+                self.engine.end_later(run, epoch, end);
+                return Err(error.into());
+            }
+        };
         let is_told = waited && self.is_new();
         if self.is_new() && !is_told {
             told.push(Event::ItemDone {

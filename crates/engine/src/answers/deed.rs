@@ -184,6 +184,7 @@ impl Engine {
         let workflow = Arc::clone(self.workflow_of(&context)?);
         let plan = self.plan(&context, &workflow, &thread_id, &deed).await?;
         check_open(&thread.status)?;
+        self.check_room(&context).await?;
         if !plan.missed.is_empty()
             && let Some(done) = deed.for_others(&thread_id)
         {

@@ -136,8 +136,8 @@ pub trait AttachmentStore: Send + Sync + 'static {
     /// their number.
     async fn purge_unsent(&self, before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Some files whose attachments are gone, and whose bytes are to go.
-    async fn removed_files(&self) -> Result<Vec<FileId>, StoreError>;
+    /// Some files whose attachments are gone, and whose bytes are to go: the first ones after this one, in their order.
+    async fn removed_files(&self, after: Option<FileId>) -> Result<Vec<FileId>, StoreError>;
 
     /// Their bytes are gone.
     async fn forget_removed_files(&self, files: &[FileId]) -> Result<(), StoreError>;

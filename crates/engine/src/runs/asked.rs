@@ -16,6 +16,8 @@ use crate::{
 
 /// How many calls may wait for people; the one that has waited the longest is cancelled.
 const MOST: usize = 1_000;
+/// How many may wait for one person, so that nobody's push out everybody's.
+const MOST_OF_ONE: usize = 20;
 
 /// A call that waits for an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,12 @@ pub(crate) struct AskedCalls(Arc<Mutex<Vec<Held>>>);
 impl AskedCalls {
     pub(crate) fn put(&self, asked: Asked, caller: &Arc<RequestContext>) {
         let mut held = self.lock();
+        let is_own = |other: &Held| other.caller.owner == caller.owner;
+        if held.iter().filter(|held| is_own(held)).count() >= MOST_OF_ONE
+            && let Some(oldest) = held.iter().position(is_own)
+        {
+            held.remove(oldest);
+        }
         if held.len() >= MOST {
             held.remove(0);
         }

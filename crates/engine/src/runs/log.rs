@@ -14,6 +14,7 @@ use protocol::{
     Cursor, Event, ItemId, ItemUpdate, Position, RunId, ThreadItem,
     event::{ErrorCode, ErrorEvent, TextDelta},
     frame::FrameWriter,
+    json,
 };
 use tokio::sync::{Notify, futures::Notified};
 
@@ -356,10 +357,12 @@ fn text_of(event: &Event) -> Option<(&ItemId, u32, &str)> {
     Some((item_id, *content_index, delta))
 }
 
-/// About how much text an event holds.
+/// About how much an event holds.
 fn bytes_of(event: &Event) -> usize {
     match event {
-        Event::ItemUpdated { .. } => text_of(event).map_or(0, |(_, _, text)| text.len()),
+        Event::ItemUpdated { .. } => {
+            text_of(event).map_or_else(|| json::written_bytes(event), |(_, _, text)| text.len())
+        }
         Event::ItemAdded { item } | Event::ItemDone { item } | Event::ItemReplaced { item } => {
             match item {
                 ThreadItem::AssistantMessage(message) => {
@@ -368,9 +371,10 @@ fn bytes_of(event: &Event) -> usize {
                 ThreadItem::UserMessage(message) => {
                     message.content.iter().map(|part| part.text().len()).sum()
                 }
-                _ => 0,
+                item => json::written_bytes(item),
             }
         }
+        Event::ClientEffect { .. } => json::written_bytes(event),
         _ => 0,
     }
 }

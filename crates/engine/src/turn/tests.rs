@@ -219,6 +219,7 @@ fn word(effect: &Effect) -> String {
         Effect::DropImage(_) => "drop-image".to_owned(),
         Effect::Ask(asked) => format!("ask {}", asked.asking.server),
         Effect::Listen => "listen".to_owned(),
+        Effect::Owe(end) => format!("owe {end:?}"),
         Effect::End => "end".to_owned(),
         Effect::Emit(event) => match event {
             Event::ThreadCreated { .. } => "created",
@@ -933,7 +934,8 @@ fn what_cannot_be_saved_is_told() {
     let play = Play::new(Titles::Off)
         .text("half")
         .on(Input::SaveFailed(NotSaved::Failed));
-    assert!(play.line().ends_with("delta error end"), "{}", play.line());
+    let line = play.line();
+    assert!(line.ends_with("delta error owe Interrupted end"), "{line}");
 }
 
 /// A save fails while the effects behind it wait; the driver then tells the turn.
@@ -956,9 +958,9 @@ fn an_answer_whose_last_save_fails_is_never_called_done() {
         play.effects.extend(waiting);
         assert!(
             play.line().ends_with(if titles == Titles::Off {
-                "part-done save[assistant_message+end] error end"
+                "part-done save[assistant_message+end] error owe Interrupted end"
             } else {
-                "part-done save[assistant_message] error end"
+                "part-done save[assistant_message] error owe Interrupted end"
             }),
             "{}",
             play.line()

@@ -15,7 +15,7 @@ pub struct Limits {
     /// The whole body of `input.transcribe`; base64 makes audio a third larger.
     pub audio_request_bytes: usize,
     pub depth: usize,
-    /// All texts of one message together.
+    /// What one request [says](Request::said_bytes).
     pub message_bytes: usize,
     pub content_parts: usize,
     pub attachments: usize,
@@ -51,6 +51,10 @@ impl Limits {
 
     /// Checks what can only be checked once the request is read.
     pub(super) fn check(&self, request: &Request) -> Result<(), RequestError> {
+        // What a tool of the page answers is as long as the body may be.
+        if !matches!(request, Request::ThreadsAddClientToolOutput(_)) {
+            no_longer(request.said_at(), request.said_bytes(), self.message_bytes)?;
+        }
         match request {
             Request::ThreadsCreate(ThreadsCreate { input })
             | Request::ThreadsAddUserMessage(ThreadsAddUserMessage { input, .. }) => {
@@ -95,9 +99,6 @@ impl Limits {
             input.attachments.len(),
             self.attachments,
         )?;
-        let quoted = input.quoted_text.as_deref().map_or(0, str::len);
-        let said: usize = input.content.iter().map(|part| part.text().len()).sum();
-        no_longer("params.input", quoted + said, self.message_bytes)?;
         for part in &input.content {
             if let UserContent::Tag(tag) = part {
                 self.check_name("params.input.content", &tag.id)?;
@@ -118,13 +119,7 @@ impl Limits {
         for StructuredAnswer { values, .. } in input.answers.values() {
             at_most("params.input.answers", values.len(), self.entries)?;
         }
-        let said = input
-            .answers
-            .values()
-            .flat_map(|answer| &answer.values)
-            .map(String::len)
-            .sum();
-        no_longer("params.input.answers", said, self.message_bytes)
+        Ok(())
     }
 
     fn check_name(&self, path: &str, name: &str) -> Result<(), RequestError> {

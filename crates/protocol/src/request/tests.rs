@@ -352,6 +352,23 @@ fn counts_and_lengths_are_limited() {
             ),
             Some("params.input.inference_options.tool_choice.id"),
         ),
+        // What a tag carries is told to the model, too.
+        (
+            message(
+                json!([{"type": "input_tag", "id": "1", "text": "2", "data": {}, "group": null}]),
+                json!([]),
+                json!({}),
+            ),
+            None,
+        ),
+        (
+            message(
+                json!([{"type": "input_tag", "id": "1", "text": "2", "data": {"a": 1}}]),
+                json!([]),
+                json!({}),
+            ),
+            Some("params.input"),
+        ),
         (structured(json!({"a": {"values": ["1"]}})), None),
         (
             structured(json!({"a": {}, "b": {}})),
@@ -388,6 +405,16 @@ fn counts_and_lengths_are_limited() {
             json!({"type": "threads.sync_custom_action",
                 "params": {"thread_id": "t", "action": {"type": long_name}}}),
             Some("params.action.type"),
+        ),
+        (
+            json!({"type": "threads.custom_action",
+                "params": {"thread_id": "t", "action": {"type": "1234", "payload": [1]}}}),
+            None,
+        ),
+        (
+            json!({"type": "threads.sync_custom_action",
+                "params": {"thread_id": "t", "action": {"type": "1234", "payload": "123"}}}),
+            Some("params.action"),
         ),
     ];
     for (body, field) in cases {

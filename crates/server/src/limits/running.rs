@@ -13,6 +13,8 @@ pub(super) enum Holder {
     Person(Arc<str>),
     Address(ClientIp),
     Server,
+    /// A person who looks for something.
+    Search(Arc<str>),
 }
 
 /// How many turns run now, by holder. A holder without one has no entry, so there are never more

@@ -16,7 +16,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::{
     app::{App, AppState},
     audit::Source,
-    body::JsonBytes,
+    body::ConversationBytes,
     caller::{Caller, Entry},
     error::ApiError,
     following,
@@ -33,7 +33,7 @@ pub(crate) async fn chat(
     source: Source,
     request: RequestName,
     headers: HeaderMap,
-    JsonBytes(body): JsonBytes,
+    ConversationBytes(body): ConversationBytes,
 ) -> Result<Response, ApiError> {
     caller.check_custom_door(&app)?;
     if caller.is_by_login() {
@@ -52,7 +52,7 @@ pub(crate) async fn conversation(
     source: Source,
     request: RequestName,
     headers: HeaderMap,
-    JsonBytes(body): JsonBytes,
+    ConversationBytes(body): ConversationBytes,
 ) -> Result<Response, ApiError> {
     converse(&app, &caller, (&source, &request), &headers, &body).await
 }
@@ -79,7 +79,13 @@ async fn converse(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    let request = Envelope::parse(body, &Limits::default())?.request;
+    let bounds = app.settings.body;
+    let limits = Limits {
+        request_bytes: bounds.bytes,
+        audio_request_bytes: bounds.bytes.max(bounds.speech_bytes),
+        ..Limits::default()
+    };
+    let request = Envelope::parse(body, &limits)?.request;
     let is_streaming = request.is_streaming();
     let removed_file = match &request {
         Request::AttachmentsDelete(params) => Some(params.attachment_id.as_str().to_owned()),
@@ -89,11 +95,7 @@ async fn converse(
     if is_streaming {
         following.client = following::read(headers, body)?;
     }
-    // Who only reads on costs nobody anything.
-    let begins = is_streaming && !matches!(request, Request::ThreadsResume(_));
-    if begins {
-        following.permit = Some(Box::new(count_turn(app, caller, source).await?));
-    }
+    let counted = count(app, caller, source, cost_of(&request)).await?;
     let context = caller.context(app, headers)?;
     let language = context.language();
     let workflow = context.workflow.clone();
@@ -104,12 +106,14 @@ async fn converse(
     let report = || Report::of(name, caller, workflow, thread.as_ref());
     let (reply, report) = if is_streaming {
         let report = report();
+        following.permit = counted.map(|running| Box::new(running) as _);
         following.revoked = revoked(app, caller);
         following.is_unreported = report.span().is_none();
         let handled = app.engine.handle(context, request, following);
         (report.on(handled).await, report)
     } else {
         let reply = app.engine.handle(context, request, following).await;
+        drop(counted);
         // Most of these requests are small and have nothing to report.
         let report = reply
             .as_ref()
@@ -164,6 +168,61 @@ fn revoked(app: &App, caller: &Caller) -> Option<BoxFuture<'static, ()>> {
         Entry::Visitor(token) => Some(app.revocations.of_public_token(token)),
         Entry::UserToken | Entry::SessionCookie => None,
     }
+}
+
+/// What a request takes of what its person may have.
+#[derive(Clone, Copy)]
+enum Cost {
+    /// A model, which costs money.
+    Turn,
+    /// The application's agent or tools.
+    Call,
+    /// The database's time.
+    Search,
+    Little,
+}
+
+/// Each request has its place here, a new one as well.
+const fn cost_of(request: &Request) -> Cost {
+    match request {
+        Request::ThreadsCreate(_)
+        | Request::ThreadsAddUserMessage(_)
+        | Request::ThreadsAddClientToolOutput(_)
+        | Request::ThreadsAddStructuredInput(_)
+        | Request::ThreadsRetryAfterItem(_)
+        | Request::ThreadsCustomAction(_)
+        | Request::InputTranscribe(_) => Cost::Turn,
+        Request::ThreadsSyncCustomAction(_) | Request::ItemsFeedback(_) => Cost::Call,
+        Request::ThreadsSearch(_) => Cost::Search,
+        // Who only reads on costs nobody anything.
+        Request::ThreadsResume(_)
+        | Request::ThreadsCancel(_)
+        | Request::ThreadsGetById(_)
+        | Request::ThreadsList(_)
+        | Request::ThreadsUpdate(_)
+        | Request::ThreadsDelete(_)
+        | Request::ItemsList(_)
+        | Request::AttachmentsCreate(_)
+        | Request::AttachmentsDelete(_) => Cost::Little,
+    }
+}
+
+/// Counts a request against the person's limits. What it is given is kept while the request is carried out.
+async fn count(
+    app: &App,
+    caller: &Caller,
+    source: &Source,
+    cost: Cost,
+) -> Result<Option<RunningTurn>, ApiError> {
+    Ok(Some(match cost {
+        Cost::Turn => count_turn(app, caller, source).await?,
+        Cost::Call => {
+            let (owner, terms) = (caller.owner(), caller.terms());
+            app.limits.turn(owner, source.address(), terms).await?
+        }
+        Cost::Search => app.limits.search(caller.owner())?,
+        Cost::Little => return Ok(None),
+    }))
 }
 
 /// Counts a turn against the person's limits; a visitor's also against the quotas of their token.

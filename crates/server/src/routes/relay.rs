@@ -53,6 +53,10 @@ pub(crate) async fn answer(
         )
     })?;
     let (workflow, target) = targets.of(app, caller)?;
+    let most = app.settings.body.bytes;
+    if body.len() > most {
+        return Err(ApiError::too_large(most));
+    }
     let running = chat::count_turn(app, caller, source).await?;
     let context = RelayContext {
         model: target.model.clone(),

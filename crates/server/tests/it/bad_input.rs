@@ -150,6 +150,7 @@ async fn a_body_that_does_not_arrive_in_time_is_given_up() {
         body: BodyLimits {
             bytes: 1_000,
             duration: Duration::from_millis(50),
+            ..BodyLimits::default()
         },
         ..Options::default()
     })
@@ -271,4 +272,31 @@ async fn a_locked_database_is_busy_in_words_and_loses_nothing() {
         app.new_thread("ada", "after").await.2[0]["type"],
         "thread.created"
     );
+}
+
+#[tokio::test]
+async fn speech_may_take_more_than_other_requests() {
+    let app = TestApp::with(Options {
+        body: BodyLimits {
+            bytes: 10_000,
+            speech_bytes: 20_000,
+            ..BodyLimits::default()
+        },
+        ..Options::default()
+    })
+    .await;
+    let speech = |length: usize| {
+        json!({"type": "input.transcribe",
+            "params": {"audio_base64": "A".repeat(length), "mime_type": "audio/webm"}})
+    };
+    let relayed = json!({"messages": [{"role": "user", "content": "x".repeat(15_000)}]});
+    for (body, is_too_large) in [
+        (speech(15_000), false),
+        (speech(21_000), true),
+        (new_message(&"x".repeat(15_000)), true),
+        (relayed, true),
+    ] {
+        let (status, answer) = app.chat("ada", &body).await;
+        assert_eq!(status == 413, is_too_large, "{status} {answer}");
+    }
 }

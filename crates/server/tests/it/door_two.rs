@@ -10,7 +10,7 @@ use auth::{
 use reqwest::{Response, header};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use server::Doors;
+use server::{Doors, Rate};
 
 use crate::{
     credentials::visitor_cookie,
@@ -368,6 +368,46 @@ async fn one_address_cannot_use_up_a_public_tokens_day() {
     let (status, body) = full;
     assert_eq!(status, 429);
     assert!(body.contains("messages_per_ip_per_day"), "{body}");
+}
+
+#[tokio::test]
+async fn whatever_costs_is_counted_and_not_only_what_streams() {
+    let transcribe = json!({"type": "input.transcribe",
+        "params": {"audio_base64": "AAAA", "mime_type": "audio/webm"}});
+    let act = json!({"type": "threads.sync_custom_action",
+        "params": {"thread_id": "cthr_1", "action": {"type": "note"}}});
+    let judge = json!({"type": "items.feedback",
+        "params": {"thread_id": "cthr_1", "item_ids": [], "kind": "positive"}});
+    for (request, per_visitor, per_person) in [
+        (
+            transcribe,
+            Some("messages_per_visitor_per_hour"),
+            "turns_per_user_per_minute",
+        ),
+        (act, None, "turns_per_user_per_minute"),
+        (judge, None, "turns_per_user_per_minute"),
+    ] {
+        for (messages, turns, expected) in [(1, 9, per_visitor), (9, 1, Some(per_person))] {
+            let mut options = Options {
+                quotas: Quotas {
+                    messages_per_visitor_per_hour: messages,
+                    ..Quotas::default()
+                },
+                ..Options::default()
+            };
+            options.rates.turns_per_user = Rate::per_minute(turns);
+            let app = TestApp::with(options).await;
+            let visitor = secret(visit(&app, None).await).await;
+            assert_ne!(say(&app, &visitor, &request).await.0, 429);
+            let (status, body) = say(&app, &visitor, &request).await;
+            assert_eq!(
+                status == 429,
+                expected.is_some(),
+                "{request} {status} {body}"
+            );
+            assert!(expected.is_none_or(|limit| body.contains(limit)), "{body}");
+        }
+    }
 }
 
 #[tokio::test]

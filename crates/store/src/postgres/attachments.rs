@@ -116,9 +116,13 @@ impl AttachmentStore for Postgres {
         }
     }
 
-    async fn removed_files(&self) -> Result<Vec<FileId>, StoreError> {
+    async fn removed_files(&self, after: Option<FileId>) -> Result<Vec<FileId>, StoreError> {
+        let after = after.map(|file| file.to_string()).unwrap_or_default();
         let rows = self
-            .read("SELECT file FROM removed_files LIMIT $1", params![BATCH])
+            .read(
+                "SELECT file FROM removed_files WHERE file > $1 ORDER BY file LIMIT $2",
+                params![after, BATCH],
+            )
             .await?;
         let mut files = Vec::with_capacity(rows.len());
         for row in &rows {

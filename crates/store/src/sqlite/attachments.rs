@@ -112,11 +112,14 @@ impl AttachmentStore for Sqlite {
         }
     }
 
-    async fn removed_files(&self) -> Result<Vec<FileId>, StoreError> {
-        let files = self.read(|connection| {
+    async fn removed_files(&self, after: Option<FileId>) -> Result<Vec<FileId>, StoreError> {
+        let after = after.map(|file| file.to_string()).unwrap_or_default();
+        let files = self.read(move |connection| {
             connection
-                .prepare_cached("SELECT file FROM removed_files LIMIT ?1")?
-                .query_and_then([BATCH], read_file_id)?
+                .prepare_cached(
+                    "SELECT file FROM removed_files WHERE file > ?1 ORDER BY file LIMIT ?2",
+                )?
+                .query_and_then(params![after, BATCH], read_file_id)?
                 .collect()
         });
         Ok(files.await?)

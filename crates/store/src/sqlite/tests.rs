@@ -101,7 +101,7 @@ async fn what_is_left_of_a_thread_goes_when_the_database_is_opened_again() {
 }
 
 /// Lists that an operator asks for, of tables that only an operator fills (or that are bounded), wanted whole.
-const WANTED_WHOLE: [&str; 15] = [
+const WANTED_WHOLE: [&str; 14] = [
     // The index holds nothing but what is looked for.
     "FROM threads WHERE gone_from IS NOT NULL LIMIT 1",
     // An upgrade, once.
@@ -121,7 +121,6 @@ const WANTED_WHOLE: [&str; 15] = [
     "FROM refusals ORDER BY key DESC",
     "(SELECT key FROM refusals WHERE key <> last_insert_rowid() ORDER BY count, key",
     "SELECT 1 FROM threads LIMIT 1",
-    "SELECT file FROM removed_files LIMIT ?1",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -233,8 +233,8 @@ fn long_question() -> engine::ports::UserInput {
 #[tokio::test]
 async fn callers_with_less_get_less() {
     let house = House::new([vec![Step::Say("x"), Step::Done]]).await;
-    let ask = async |text: &str| {
-        let body = serde_json::to_vec(&create(text)).expect("JSON");
+    let send = async |request: Value| {
+        let body = serde_json::to_vec(&request).expect("JSON");
         let envelope =
             protocol::Envelope::parse(&body, &protocol::Limits::default()).expect("a request");
         let context = RequestContext {
@@ -250,12 +250,25 @@ async fn callers_with_less_get_less() {
             .handle(context, envelope.request, Following::default())
             .await
     };
+    let ask = async |text: &str| send(create(text)).await;
     let Err(Error::Invalid { message, param }) = ask(&"x".repeat(2_049)).await else {
         panic!("too long")
     };
     let message = message.to_string();
     assert!(message.contains("longer than the 2 KB"), "{message}");
     assert_eq!(param.as_deref(), Some("params.input"));
+    // So does what the page adds to it for the model.
+    let mut tagged = create("x");
+    tagged["params"]["input"]["content"] = json!([{"type": "input_tag", "id": "1", "text": "a",
+        "data": {"notes": "x".repeat(2_048)}, "interactive": false}]);
+    let action = json!({"type": "threads.sync_custom_action", "params": {"thread_id": "cthr_1",
+        "action": {"type": "note", "payload": "x".repeat(2_048)}}});
+    for (request, place) in [(tagged, "params.input"), (action, "params.action")] {
+        let Err(Error::Invalid { param, .. }) = send(request).await else {
+            panic!("too long")
+        };
+        assert_eq!(param.as_deref(), Some(place));
+    }
     let Ok(Reply::Stream(reader)) = ask(&"x".repeat(2_048)).await else {
         panic!("a stream")
     };

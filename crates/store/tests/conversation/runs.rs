@@ -721,3 +721,41 @@ async fn the_title_that_is_told_is_the_one_that_is_stored() {
     };
     assert_eq!(loaded.thread.thread.title.as_deref(), Some("Mine"));
 }
+
+#[tokio::test]
+async fn a_run_that_has_the_thread_and_cannot_answer_leaves_no_run_behind() {
+    let house = House::new([hang("half"), say("whole")]).await;
+    let (thread, mut first) = house.hanging().await;
+    let mut waits = house.read(add(&thread, "two")).await;
+    let locked = engine::ports::Change {
+        patch: serde_json::from_value(json!({"status": {"type": "locked", "reason": "audit"}}))
+            .unwrap(),
+        ..engine::ports::Change::default()
+    };
+    let owner = crate::house::context("ada").owner;
+    house
+        .engine
+        .store
+        .apply(&owner, &thread, &locked)
+        .await
+        .unwrap();
+    house.json("ada", cancel(&thread, None)).await;
+    first.rest().await;
+    assert!(last_words(&waits.rest().await).contains("audit"));
+    house.settle().await;
+    let standing = house.engine.store.standing(&owner, &thread).await.unwrap();
+    assert!(standing.run.is_some_and(|run| run.is_interrupted));
+    assert!(standing.queued.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_begun_is_done_whole_when_whoever_asked_has_gone() {
+    let house = House::new([hang("half")]).await;
+    let (thread, mut first) = house.hanging().await;
+    let delete = json!({"type": "threads.delete", "params": {"thread_id": thread}});
+    let mut asking = Box::pin(house.ask("ada", delete));
+    assert!(futures::poll!(&mut asking).is_pending());
+    drop(asking);
+    let rest = tokio::time::timeout(Duration::from_secs(10), first.rest()).await;
+    assert!(last_words(&rest.expect("the run ends")).contains("was deleted"));
+}

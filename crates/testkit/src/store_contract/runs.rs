@@ -373,7 +373,7 @@ pub(super) async fn files_wait_with_their_message(database: &dyn TestDatabase) {
     assert_eq!(kept.thread_id, Some(id));
     let gone = files.attachment(&ada, &attachment(2, 5).id).await;
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
-    let removed = files.removed_files().await.unwrap();
+    let removed = files.removed_files(None).await.unwrap();
     assert_eq!(removed, [attachment(2, 5).file]);
 }
 
