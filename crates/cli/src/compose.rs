@@ -27,7 +27,7 @@ use server::{
     App, AppState, Audit, BasePath, BodyLimits, Demo, Doors, FileAddresses, Limits, OpenAiSessions,
     Rate, Rates, Revocations, ServeOptions, Settings, UploadSettings,
 };
-use store::Database;
+use store::{Database, Hold};
 use tokio_util::task::TaskTracker;
 use upstream::{HttpPolicy, McpTools, openai::sessions::SessionsApi};
 use url::Url;
@@ -60,6 +60,8 @@ pub(crate) struct Composed {
     pub(crate) tools: Vec<Arc<McpTools>>,
     /// Keeps the signing keys up to date, where they are in the database.
     pub(crate) keys: Option<Follower>,
+    /// Keeps other servers from the database; until the process ends, because that is when nothing writes any more.
+    pub(crate) hold: Hold,
 }
 
 /// The file of the database that the configuration names, when there is none yet.
@@ -87,6 +89,23 @@ pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Dat
     store::connect(url, store_options(config))
         .await
         .with_context(|| failed_to_open(url))
+}
+
+/// Has no other server work with a database that is for one. One that is just being replaced has the time that it takes to
+/// end.
+async fn hold(config: &RawConfig) -> anyhow::Result<Hold> {
+    const SPARE: u64 = 5;
+    let server = &config.server;
+    let seconds = server.grace_seconds + server.drain_seconds + SPARE;
+    let url = &config.storage.url;
+    store::hold(url, Duration::from_secs(seconds), |database| {
+        say(&format!(
+            "another Vestibule serves from {}: waiting for its end, {seconds} s at most",
+            database.display()
+        ));
+    })
+    .await
+    .with_context(|| failed_to_open(url))
 }
 
 /// What is being done when the database cannot be opened, without its password.
@@ -177,7 +196,10 @@ pub(crate) async fn compose(
     let tasks = TaskTracker::new();
     let files = files(&config, variables, &tasks)?;
     // After all that the configuration can be refused for, so that no database is made for a bad one.
+    let hold = hold(&config).await?;
     let store = make_store(&config).await?;
+    let way = store.check_way().await;
+    way.with_context(|| failed_to_open(&config.storage.url))?;
     let keys = signing::open(&signing, &config, variables, &store).await?;
     let domains = domains(&store, vec![own.clone()]);
     let public_tokens = PublicTokens::new(credentials(&store), random(), domains.clone());
@@ -253,6 +275,7 @@ pub(crate) async fn compose(
         banner,
         tools: models.tools.into_iter().map(|(_, tools)| tools).collect(),
         keys,
+        hold,
     })
 }
 

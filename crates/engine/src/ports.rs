@@ -100,7 +100,8 @@ pub struct Match {
 
 /// How long a store looks for threads before it says how far it came.
 pub const SEARCH_TIME: std::time::Duration = std::time::Duration::from_millis(250);
-/// How long it looks through one thread at most; what is older there than it came to is not found.
+/// How long it looks through the first thread of a page at most, so that every page gets on; what is older there than it came
+/// to is not found.
 pub const THREAD_SEARCH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why a store could not do what it was asked.
@@ -159,8 +160,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The owner's threads whose title, or one of whose messages, holds all the words that are wanted; by time of
     /// creation, newest first. Of the query, `limit` and `after` count. A page ends early after [`SEARCH_TIME`]: then it
-    /// has more, and its `after` is the thread that was looked through last, whatever was in it. No thread takes longer
-    /// than [`THREAD_SEARCH_TIME`], and nobody else's reads wait.
+    /// has more, and its `after` is the thread that was looked through last, whatever was in it. It has one at least, which
+    /// takes no longer than [`THREAD_SEARCH_TIME`]. Nobody else's reads wait, however many search: of too many, some are
+    /// told that the store is [`Busy`](StoreError::Busy).
     async fn search(
         &self,
         owner: &Owner,

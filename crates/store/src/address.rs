@@ -21,9 +21,15 @@ const KNOWN: &str = "the database address must look like sqlite://data/vestibule
      postgres://user:password@host:5432/database";
 
 impl Address {
-    /// Reads `sqlite://path`, `sqlite:path` and `sqlite::memory:`, whose path is taken as it is written, and
+    /// Reads, without white space around it, `sqlite://path`, `sqlite:path` and `sqlite::memory:`, whose path is taken as it is written, and
     /// `postgres://user:password@host/database`.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
+        let url = url.trim();
+        if url.starts_with(['"', '\'', '`']) {
+            return Err(Error::Address(
+                "the database address stands in quotation marks, which are no part of it: take them away",
+            ));
+        }
         let (scheme, rest) = url.split_once(':').ok_or(Error::Address(KNOWN))?;
         match scheme {
             "sqlite" => Self::parse_sqlite(rest),
@@ -64,6 +70,7 @@ mod tests {
             ("sqlite:/var/lib/vestibule.db", "/var/lib/vestibule.db"),
             ("sqlite:vestibule.db", "vestibule.db"),
             ("sqlite:///a b%20c.db", "/a b%20c.db"),
+            (" sqlite:///var/lib/vestibule.db\n", "/var/lib/vestibule.db"),
         ] {
             assert_eq!(
                 Address::parse(url).unwrap(),
@@ -86,6 +93,8 @@ mod tests {
             ("sqlite:///var/lib/", "must look like sqlite://"),
             ("mysql://me:hunter2@host/db", "must look like sqlite://"),
             ("sqlite://data.db?mode=rwc", "takes no options"),
+            ("\"postgres://me:hunter2@host/db\"", "quotation marks"),
+            (" 'sqlite://data/vestibule.db'\n", "quotation marks"),
             (
                 "postgres://me:hunter2@host:db",
                 "must look like postgres://",

@@ -18,6 +18,23 @@ pub enum Error {
     /// The address itself is not repeated, because it may hold a password.
     #[error("{0}")]
     Address(&'static str),
+    /// A parameter of the address is not what this build can go by; the configuration has to change.
+    #[error("the parameter `{name}` of the database address {what}")]
+    Parameter {
+        /// A name that is known; another one may be a part of a password.
+        name: &'static str,
+        /// What is wrong with it, and what to do.
+        what: &'static str,
+    },
+    /// Nobody knows this parameter of the address.
+    #[error(
+        "the database address has a parameter that Vestibule does not know, at place {place} after the `?`: take it out \
+         (characters like ? & = in a password are written as %3F %26 %3D)"
+    )]
+    UnknownParameter {
+        /// Which one, from 1: its name may be a part of a password.
+        place: usize,
+    },
     /// A newer build has changed the tables; going on could spoil its data.
     #[error(
         "the database has schema version {found}, and this build knows versions up to {known}: \
@@ -61,6 +78,13 @@ pub enum Error {
     /// database.
     #[error("the database refuses us")]
     Refused(#[source] Cause),
+    /// Something on the way to the database server gives one of its sessions to several of ours.
+    #[error(
+        "a pooler on the way to the database hands a connection to another client after each transaction, and Vestibule \
+         needs connections of its own: set `pool_mode = session` where it is PgBouncer, or name its port for sessions, or \
+         the server itself, in the address"
+    )]
+    Pooled,
     /// Locked by another process, or more work than it can do; the same call may work later.
     #[error("the database is busy")]
     Busy(#[source] Cause),
@@ -78,6 +102,15 @@ pub enum Error {
     )]
     Lost {
         /// Which file.
+        file: PathBuf,
+    },
+    /// Another server has the database, which is for one.
+    #[error(
+        "another Vestibule serves from {}: stop it first, or give this one a database of its own by storage.url",
+        .file.display()
+    )]
+    Held {
+        /// The database.
         file: PathBuf,
     },
     /// Beside a database that has no log of recent writes of its own, there is one of another database. SQLite would
@@ -129,7 +162,11 @@ impl From<Error> for engine::ports::StoreError {
             lost @ Error::Lost { .. } => Self::Lost(Box::new(lost)),
             other @ (Error::ForeignLog { .. }
             | Error::Refused(_)
+            | Error::Held { .. }
+            | Error::Pooled
             | Error::Address(_)
+            | Error::Parameter { .. }
+            | Error::UnknownParameter { .. }
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
         }
@@ -149,8 +186,12 @@ impl From<Error> for auth::ports::StoreError {
             | Error::Elsewhere(_)
             | Error::Behind
             | Error::Refused(_)
+            | Error::Held { .. }
+            | Error::Pooled
             | Error::ForeignLog { .. }
             | Error::Address(_)
+            | Error::Parameter { .. }
+            | Error::UnknownParameter { .. }
             | Error::TooNew { .. }
             | Error::Outdated { .. }) => Self::Internal(Box::new(other)),
         }

@@ -13,6 +13,7 @@ mod durable;
 mod error;
 mod export;
 mod files;
+mod hold;
 mod people;
 mod postgres;
 mod redis;
@@ -35,6 +36,7 @@ pub use crate::durable::write_new_file;
 pub use crate::error::Error;
 pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
 pub use crate::files::{Bucket, BucketError, BucketPlace, FilesPlace, InvalidPlace, LocalFiles};
+pub use crate::hold::{Hold, hold};
 pub use crate::people::People;
 use crate::postgres::Postgres;
 use crate::redis::Channels;
@@ -169,7 +171,7 @@ async fn open_sqlite(
 pub fn describe(url: &str) -> String {
     match Address::parse(url) {
         Ok(Address::Postgres(server)) => server.to_string(),
-        Ok(Address::SqliteFile(_) | Address::SqliteMemory) => url.to_owned(),
+        Ok(Address::SqliteFile(_) | Address::SqliteMemory) => url.trim().to_owned(),
         Err(_) => "an address that cannot be read".to_owned(),
     }
 }

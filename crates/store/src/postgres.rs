@@ -47,7 +47,7 @@ use crate::error::Error;
 pub(crate) use crate::postgres::address::Server;
 use crate::postgres::nodes::Node;
 pub(crate) use crate::postgres::peers::Notifications;
-use crate::postgres::pool::{Batch, Connections, Outcome, Param, Transaction};
+use crate::postgres::pool::{Batch, Connections, Outcome, Param, Repeated, Transaction};
 use crate::search::Searches;
 use crate::{Durability, MigrationPolicy, Options};
 
@@ -75,6 +75,12 @@ impl Postgres {
         let connections = Connections::new(server, options, size)?;
         // Said now, not to the first person who comes.
         drop(connections.get(Instant::now()).await?);
+        if !server.passed_over.is_empty() {
+            tracing::warn!(
+                parameters = server.passed_over.join(", "),
+                "parameters of the database address that other drivers know are passed over"
+            );
+        }
         tracing::info!(
             database = %server,
             encryption = ?server.encryption,
@@ -131,11 +137,29 @@ impl Postgres {
         D: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.write_durably(self.durability, data, work).await
+        self.write_durably(Repeated::MayBeWrong, self.durability, data, work)
+            .await
     }
 
-    /// The same for what must survive a power cut whatever the operator chose: a key that was handed out, a revocation, a
-    /// person who was forgotten.
+    /// The same for what is known to be the same when it is made again.
+    async fn write_again<D, T>(
+        &self,
+        data: D,
+        work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, Error>
+    where
+        D: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.write_durably(Repeated::IsTheSame, self.durability, data, work)
+            .await
+    }
+
+    /// As [`write`](Self::write), for what must survive a power cut whatever the operator chose: a key that was handed out, a
+    /// revocation, a person who was forgotten.
     async fn write_for_good<D, T>(
         &self,
         data: D,
@@ -148,11 +172,13 @@ impl Postgres {
         D: Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.write_durably(Durability::Power, data, work).await
+        self.write_durably(Repeated::MayBeWrong, Durability::Power, data, work)
+            .await
     }
 
     async fn write_durably<D, T>(
         &self,
+        repeated: Repeated,
         durability: Durability,
         data: D,
         work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>
@@ -166,9 +192,11 @@ impl Postgres {
     {
         let began = Instant::now();
         let connections = Arc::clone(&self.connections);
-        let written = self
-            .tasks
-            .spawn(async move { connections.write(durability, &data, work).await });
+        let written = self.tasks.spawn(async move {
+            connections
+                .write_again(repeated, durability, &data, work)
+                .await
+        });
         let written = written.await.map_err(Error::internal)?;
         metrics::histogram!("vestibule_store_seconds", "kind" => "write").record(began.elapsed());
         written

@@ -28,6 +28,12 @@ pub trait Upkeep: Send + Sync + 'static {
     /// Whether the database can be read and written now.
     async fn check(&self) -> Result<(), Error>;
 
+    /// Whether the way to the database is such that it can be worked with: no pooler on it mixes sessions. Looks at it once,
+    /// and says nothing where it cannot tell in time.
+    async fn check_way(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// The visitor behind an owner, when it is one.
     async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error>;
 

@@ -63,6 +63,8 @@ pub(crate) async fn run(
         );
     }
     let Composed {
+        // Let go after everything that writes.
+        hold: _hold,
         app,
         serve_options,
         banner,

@@ -1,6 +1,11 @@
 //! How the real binary ends: in order, in time, at once, and without being asked.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use testkit::fake_model::{FakeModel, Reply};
@@ -88,6 +93,35 @@ fn message() -> Value {
     json!({ "type": "threads.create", "params": { "input": {
         "content": [{ "type": "input_text", "text": "tell me" }],
         "attachments": [], "inference_options": {} } } })
+}
+
+/// Of two servers over one file, each would take the other's answers for ones that were cut off.
+#[test]
+fn a_second_server_waits_for_the_end_of_the_first_one_and_not_for_ever() {
+    let house = harness::House::empty();
+    let config = "[server]\ngrace_seconds = 0\ndrain_seconds = 0\n";
+    fs::write(house.path("vestibule.toml"), config).unwrap();
+    let first = house.serve(&["--dev"]);
+    let refused = house.refuse(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    assert!(
+        refused.contains("another Vestibule serves from"),
+        "{refused}"
+    );
+    assert!(refused.contains("vestibule.db"), "{refused}");
+    // Commands work beside it.
+    house.run(&["key", "create", "--env", "test"]);
+    let mut second = house
+        .command(&["serve", "--dev", "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let mut until = |text: &str| lines.by_ref().any(|line| line.unwrap().contains(text));
+    assert!(until("waiting for its end"));
+    drop(first);
+    assert!(until("is ready: "));
+    second.kill().unwrap();
+    second.wait().unwrap();
 }
 
 async fn until(answer: &mut reqwest::Response, text: &str) -> String {

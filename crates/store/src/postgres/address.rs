@@ -1,5 +1,7 @@
 //! Where a PostgreSQL server is, and how far it is believed to be the one that was meant.
 
+mod parameters;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::error::Error;
+use crate::postgres::address::parameters::Meaning;
 
 /// What is wrong with an address that cannot be read; the address may hold a password, so it is not repeated.
 const UNREADABLE: &str = "the database address must look like postgres://user:password@host:5432/database; characters \
@@ -37,17 +40,30 @@ pub(crate) struct Server {
     pub(crate) encryption: Encryption,
     /// The authorities that are trusted, as PEM; the system's where there is none.
     pub(crate) root_certificates: Option<PathBuf>,
+    /// Parameters for other drivers, which change nothing here.
+    pub(crate) passed_over: Vec<&'static str>,
 }
 
 impl Server {
     /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`, and the other parameters of
-    /// PostgreSQL's own client library that the driver knows.
+    /// PostgreSQL's own client library that the driver knows. Those that platforms write for other drivers are passed over
+    /// where they change nothing, and named where they would.
+    ///
+    /// A password in which an `@` was not escaped would become a part of what is shown, so no such address is read.
     pub(crate) fn parse(url: &str) -> Result<Self, Error> {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        if address.matches('@').count() > 1 || (query.contains('@') && !address.contains('@')) {
+            return Err(Error::Address(UNREADABLE));
+        }
+        if url.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
+            return Err(Error::Address(UNREADABLE));
+        }
         let mut encryption = None;
+        let mut ssl = None;
+        let mut passed_over = Vec::new();
         let mut root_certificates = None;
         let mut others = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        for (pair, place) in query.split('&').filter(|pair| !pair.is_empty()).zip(1..) {
             let (name, value) = pair.split_once('=').ok_or(Error::Address(UNREADABLE))?;
             let value = percent_decode_str(value).decode_utf8();
             let value = value.map_err(|_| Error::Address(UNREADABLE))?;
@@ -55,7 +71,12 @@ impl Server {
                 "sslmode" => encryption = Some(mode(&value)?),
                 "sslrootcert" if value == "system" => root_certificates = None,
                 "sslrootcert" => root_certificates = Some(PathBuf::from(value.as_ref())),
-                _ => others.push(pair),
+                "ssl" => ssl = Some(parameters::ssl(&value)?),
+                _ => match parameters::meaning(name, &value, pair)? {
+                    Some(Meaning::OurDrivers) => others.push(pair),
+                    Some(Meaning::Nothing(name)) => passed_over.push(name),
+                    None => return Err(Error::UnknownParameter { place }),
+                },
             }
         }
         let address = match others.as_slice() {
@@ -71,7 +92,7 @@ impl Server {
                 "the database address names no user: postgres://user:password@host:5432/database",
             ));
         }
-        let encryption = encryption.unwrap_or_default();
+        let encryption = encryption.or(ssl).unwrap_or_default();
         config.ssl_mode(match encryption {
             Encryption::Disable => SslMode::Disable,
             Encryption::Prefer => SslMode::Prefer,
@@ -81,6 +102,7 @@ impl Server {
             config,
             encryption,
             root_certificates,
+            passed_over,
         })
     }
 
@@ -198,6 +220,53 @@ mod tests {
     }
 
     #[test]
+    fn parameters_that_platforms_write_are_passed_over_or_named() {
+        let read = |query: &str| Server::parse(&format!("postgres://me@db.example/chat?{query}"));
+        let server = read(
+            "schema=public&pgbouncer=true&connection_limit=1&pool_timeout=0&gssencmode=disable&client_encoding=utf8\
+             &uselibpqcompat=true&connect_timeout=10&channel_binding=prefer&ssl=true",
+        )
+        .unwrap();
+        assert_eq!(
+            server.passed_over,
+            [
+                "schema",
+                "pgbouncer",
+                "connection_limit",
+                "pool_timeout",
+                "gssencmode",
+                "client_encoding",
+                "uselibpqcompat"
+            ]
+        );
+        assert_eq!(server.encryption, Encryption::Require);
+        for (query, encryption) in [
+            ("ssl=false", Encryption::Disable),
+            ("ssl=true&sslmode=verify-full", Encryption::VerifyFull),
+            ("sslmode=verify-ca&ssl=1", Encryption::VerifyCa),
+            ("ssl=no-verify", Encryption::Require),
+        ] {
+            assert_eq!(read(query).unwrap().encryption, encryption, "{query}");
+        }
+        for (query, named) in [
+            ("schema=chat", "`schema`"),
+            ("currentSchema=chat", "options=-c%20search_path"),
+            ("gssencmode=require", "`gssencmode`"),
+            ("sslcert=/a.pem&sslkey=/a.key", "`sslcert`"),
+            ("sslaccept=strict", "sslmode=verify-full"),
+            ("client_encoding=latin1", "`client_encoding`"),
+            ("ssl=maybe", "`ssl`"),
+            ("service=prod", "`service`"),
+            ("connect_timeout=soon", "`connect_timeout`"),
+            ("target_session_attrs=standby", "`target_session_attrs`"),
+            ("sslmode=require&what=1", "at place 2"),
+        ] {
+            let error = read(query).unwrap_err().to_string();
+            assert!(error.contains(named), "{query}: {error}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_repeated() {
         for url in [
             "postgres://me:hunter2@host:port/db",
@@ -206,9 +275,19 @@ mod tests {
             "postgres://me:hunter2@host/db?hunter2=1",
             "postgres://:hunter2@host/db",
             "postgres:///db?password=hunter2",
+            "postgres://me:p@hunter2@host/db",
+            "postgres://me:p@s/hunter2@host/db",
+            "postgres://me:p@s?hunter2@host/db",
+            "postgres://me:p?hunter2@host/db",
+            "postgres://me:1?hunter2=1@host/db",
+            "postgres://me:1?a=hunter2@host/db",
+            "postgres://me:hunter2@host/db\nhunter2",
         ] {
             let error = Server::parse(url).unwrap_err();
-            assert!(matches!(error, Error::Address(_)), "{url}: {error:?}");
+            assert!(
+                matches!(error, Error::Address(_) | Error::UnknownParameter { .. }),
+                "{url}: {error:?}"
+            );
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }

@@ -111,7 +111,7 @@ impl Connections {
                 recycling_method: RecyclingMethod::Fast,
             },
         );
-        let prepare = prepare_session(options.patience);
+        let (prepare, patience) = (prepare_session(options.patience), options.patience);
         let pool = Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
@@ -120,7 +120,9 @@ impl Connections {
             .post_create(Hook::async_fn(move |client, _| {
                 let prepare = prepare.clone();
                 Box::pin(async move {
-                    let prepared = client.batch_execute(&prepare).await;
+                    // A pooler lets everybody in, and serves them when it has a connection.
+                    let prepared = timeout(patience, client.batch_execute(&prepare)).await;
+                    let prepared = prepared.map_err(|_elapsed| HookError::message("no answer"))?;
                     prepared.map_err(HookError::Backend)
                 })
             }))
@@ -209,6 +211,18 @@ impl Connections {
         data: &D,
         work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>,
     ) -> Result<T, Error> {
+        self.write_again(Repeated::MayBeWrong, durability, data, work)
+            .await
+    }
+
+    /// The same, for what may be known to be the same when it is made again.
+    pub(super) async fn write_again<D, T>(
+        &self,
+        repeated: Repeated,
+        durability: Durability,
+        data: &D,
+        work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>,
+    ) -> Result<T, Error> {
         let until = Instant::now() + self.patience;
         let mut attempt = 1;
         loop {
@@ -229,7 +243,7 @@ impl Connections {
             let is_safe = match again(&error) {
                 Again::No => false,
                 Again::Undone => true,
-                Again::Unless => !may_be_committed,
+                Again::Unless => !may_be_committed || repeated == Repeated::IsTheSame,
             };
             if !is_safe || attempt >= ATTEMPTS {
                 return Err(error);
@@ -258,6 +272,15 @@ fn prepare_session(patience: Duration) -> String {
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off'"
     )
+}
+
+/// What it means to make a transaction again that may have been committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeated {
+    /// It may be refused for what it has done itself, or be done twice.
+    MayBeWrong,
+    /// It finds that it was made, and gives what it gave.
+    IsTheSame,
 }
 
 /// How far a transaction is.

@@ -1,14 +1,17 @@
 //! The tables' version: brings a database up to date, or says why it cannot be used.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, GenericClient, NoTls, Row, SimpleQueryMessage};
 
 use crate::MigrationPolicy;
 use crate::error::Error;
 use crate::postgres::address::{Encryption, Server};
 use crate::postgres::tls;
+use crate::postgres::trouble::Trouble;
 
 /// A migration.
 struct Step {
@@ -38,6 +41,9 @@ const LATEST: usize = STEPS.len();
 /// Whoever migrates holds this lock (an arbitrary number, the same in every build).
 const LOCK: i64 = 0x0076_6573_7469_626c;
 
+/// How long the first question may go without an answer.
+const ANSWER: Duration = Duration::from_secs(35);
+
 /// How long a connection may take to be made, where the address does not say.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -50,7 +56,10 @@ const VERSION: &str = "SELECT coalesce(max(version), 0),
 /// Checks the version, and migrates where that is wanted, on a connection of its own: a migration may take long.
 pub(crate) async fn prepare(server: &Server, policy: MigrationPolicy) -> Result<(), Error> {
     let mut client = connect(server).await?;
-    match (version(&client).await?.check(), policy) {
+    // It has no time limit for a statement yet, and a pooler may let it wait.
+    let found = timeout(ANSWER, version(&client)).await;
+    let found = found.map_err(|_elapsed| Error::Unreachable(Arc::new(Trouble::Unserved)))??;
+    match (found.check(), policy) {
         (Err(Error::Outdated { .. }), MigrationPolicy::Apply) => migrate(&mut client).await,
         (checked, _) => checked,
     }
@@ -169,6 +178,9 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
             transaction.commit().await?;
             return found.check();
         };
+        if done == 0 {
+            refuse_other_texts(&transaction).await?;
+        }
         transaction.batch_execute(step.sql).await?;
         let version = found.found + 1;
         transaction
@@ -180,4 +192,41 @@ async fn migrate(client: &mut Client) -> Result<(), Error> {
         transaction.commit().await?;
         tracing::info!(version, "database migrated");
     }
+}
+
+/// A database in which not every text can be kept is found out before there is any.
+async fn refuse_other_texts(client: &impl GenericClient) -> Result<(), Error> {
+    let row = client
+        .query_one("SELECT current_setting('server_encoding')", &[])
+        .await?;
+    let encoding: String = row.try_get(0)?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Error::Refused(Arc::new(Trouble::Encoding(encoding))))
+}
+
+/// Fails with [`Error::Pooled`] where a client's next transaction may be on another connection to the server, or another
+/// client's on the same one.
+pub(super) async fn refuse_pooler(server: &Server) -> Result<(), Error> {
+    let one = connect(server).await?;
+    let first = session(&one).await?;
+    let other = connect(server).await?;
+    other.batch_execute("BEGIN").await?;
+    let second = session(&other).await?;
+    // The other one is held fast meanwhile, so that this one gets its own, if it has any.
+    if first == second || session(&one).await? != first {
+        return Err(Error::Pooled);
+    }
+    Ok(())
+}
+
+/// Which session of the server's a client has, without a statement of its own that might be another one's.
+async fn session(client: &Client) -> Result<Option<String>, Error> {
+    let answer = client.simple_query("SELECT pg_backend_pid()").await?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(row.and_then(|row| row.get(0)).map(str::to_owned))
 }

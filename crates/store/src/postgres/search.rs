@@ -270,8 +270,10 @@ mod tests {
         let ada = owner("ada");
         for number in 1..=3 {
             let change = Change::of(&[item(number, number, "a needle")]);
-            let created = postgres.create_thread(&ada, &thread(number), &change);
-            created.await.unwrap();
+            postgres
+                .create_thread(&ada, &thread(number), &change)
+                .await
+                .unwrap();
         }
         // Many in the second one, which come after it.
         database

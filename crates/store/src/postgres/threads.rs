@@ -42,7 +42,8 @@ impl Store for Postgres {
             EncodedChange::new(change)?,
             self.node_for(change).await?,
         );
-        self.write(
+        // Nobody else asks for it once more: there is no thread yet to ask in. It is known by the run that it begins.
+        self.write_again(
             data,
             |transaction, (owner, id, created_at, stored, change, node)| {
                 Box::pin(async move {

@@ -13,7 +13,7 @@ use crate::error::Error;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
     /// The server said so.
-    #[error("{message} (SQLSTATE {})", .code.code())]
+    #[error("{message} (SQLSTATE {}){}", .code.code(), advice(.code))]
     Said {
         /// SQLSTATE.
         code: SqlState,
@@ -26,6 +26,17 @@ pub(super) enum Trouble {
     /// A connection cannot be made.
     #[error("the database server cannot be reached")]
     Unreachable(#[source] tokio_postgres::Error),
+    /// A connection was made, and nothing was answered on it.
+    #[error(
+        "the database server took a connection and answered nothing on it; a pooler on the way may have fewer \
+         connections than `storage.pool_size` asks for"
+    )]
+    Unserved,
+    /// The texts of a new database would not be kept as they are.
+    #[error(
+        "the database keeps texts as {0}, and not as UTF-8: make one by CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
     /// No answer came, although the server should have broken off by itself before.
     #[error("the database server did not answer in time")]
     Silent,
@@ -34,6 +45,30 @@ pub(super) enum Trouble {
         "all connections of the pool are in use; a larger `storage.pool_size` or a faster database would help"
     )]
     Crowded,
+}
+
+/// What an operator can do about what the server said, where its words do not tell.
+fn advice(code: &SqlState) -> &'static str {
+    match code.code() {
+        "42501" => {
+            "; the role of the address needs rights that its owner gives: `ALTER DATABASE … OWNER TO …` gives all of them, or \
+             `GRANT USAGE, CREATE ON SCHEMA public TO …` those for `vestibule migrate` and `serve`"
+        }
+        "3F000" => {
+            "; no schema of the search path is there: make it by `CREATE SCHEMA … AUTHORIZATION …`, or correct `search_path`"
+        }
+        "42P07" => {
+            "; another application has tables of these names here: give Vestibule a database of its own, or a schema of its \
+             own (`CREATE SCHEMA vestibule AUTHORIZATION …`) and `?options=-c%20search_path%3Dvestibule` in the address"
+        }
+        "22P05" | "22021" => {
+            "; the database does not keep texts as UTF-8: make one by `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`"
+        }
+        "26000" => {
+            "; a pooler on the way may not keep connections apart: it needs `pool_mode = session`"
+        }
+        _ => "",
+    }
 }
 
 /// Whether the same call may be made again, on another connection.
@@ -63,7 +98,14 @@ pub(super) fn again(error: &Error) -> Again {
             _ => Again::No,
         },
         Some(Trouble::Lost(_)) => Again::Unless,
-        Some(Trouble::Unreachable(_) | Trouble::Silent | Trouble::Crowded) | None => Again::No,
+        Some(
+            Trouble::Unreachable(_)
+            | Trouble::Unserved
+            | Trouble::Encoding(_)
+            | Trouble::Silent
+            | Trouble::Crowded,
+        )
+        | None => Again::No,
     }
 }
 
@@ -121,8 +163,10 @@ fn from_code(said: Trouble) -> Error {
     match code.code() {
         "23505" => Error::Conflict,
         "53100" => Error::Full(Arc::new(said)),
-        // No such database, no right, no login.
-        "3D000" | "42501" | "28000" | "28P01" => Error::Refused(Arc::new(said)),
+        // No such database or schema, no right, no login, and tables of another application.
+        "3D000" | "3F000" | "42501" | "42P07" | "28000" | "28P01" => Error::Refused(Arc::new(said)),
+        // Names of statements are ours: only another client of the same session can have used one.
+        "42P05" => Error::Pooled,
         // Undone by itself, stopped by a time-out, out of memory or of connections, a stale statement.
         "40001" | "40P01" | "57014" | "55P03" | "25P03" | "25006" | "0A000" | "26000" => {
             Error::busy(said)
@@ -161,9 +205,11 @@ pub(super) fn from_pool(error: PoolError) -> Error {
                 None => Error::Unreachable(Arc::new(Trouble::Unreachable(error))),
             }
         }
-        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            Error::internal(error)
+        // The only thing that our hook says by itself.
+        PoolError::PostCreateHook(HookError::Message(_)) => {
+            Error::Unreachable(Arc::new(Trouble::Unserved))
         }
+        PoolError::Closed | PoolError::NoRuntimeSpecified => Error::internal(error),
     }
 }
 

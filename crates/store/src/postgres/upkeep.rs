@@ -6,20 +6,46 @@ use async_trait::async_trait;
 use auth::ports::VisitorRecord;
 use auth::time::UnixTime;
 use engine::Owner;
+use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::export::{Kind, Rows};
 use crate::postgres::credentials::keys;
 use crate::postgres::pool::{Batch, Transaction, params};
-use crate::postgres::{Postgres, attachments, export, name, removal, threads};
+use crate::postgres::trouble::Trouble;
+use crate::postgres::{Postgres, attachments, export, name, removal, schema, threads};
 use crate::upkeep::{Forgotten, Upkeep, visitor_of};
 
 #[async_trait]
 impl Upkeep for Postgres {
     async fn check(&self) -> Result<(), Error> {
+        self.check_way().await?;
         self.read("SELECT 1 FROM threads LIMIT 1", params![])
             .await?;
         threads::probe(self).await
+    }
+
+    async fn check_way(&self) -> Result<(), Error> {
+        let looked = timeout(self.options.patience, schema::refuse_pooler(&self.server));
+        match looked.await {
+            Ok(Err(error @ Error::Pooled)) => Err(error),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "it cannot be told whether a pooler keeps sessions apart"
+                );
+                Ok(())
+            }
+            Err(_elapsed) => {
+                tracing::warn!(
+                    "the database gives less than three connections in time: {}",
+                    Trouble::Unserved
+                );
+                Ok(())
+            }
+        }
     }
 
     async fn visitor(&self, owner: &Owner) -> Result<Option<VisitorRecord>, Error> {

@@ -32,9 +32,7 @@ impl PostgreSql {
         let programs = programs()?;
         let folder = TempDir::new()?;
         let data = folder.path().join("data");
-        if is_root() {
-            done(Command::new("chown").arg("postgres").arg(folder.path()))?;
-        }
+        give_to_server_user(folder.path())?;
         done(
             as_server_user(&programs.join("initdb"))
                 .args([
@@ -50,9 +48,7 @@ impl PostgreSql {
             let path = data.join(name);
             std::fs::write(&path, text)?;
             done(Command::new("chmod").arg("600").arg(&path))?;
-            if is_root() {
-                done(Command::new("chown").arg("postgres").arg(&path))?;
-            }
+            give_to_server_user(&path)?;
         }
         let mut server = Self {
             port: free_port().await?,
@@ -249,8 +245,15 @@ fn is_root() -> bool {
         .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0)
 }
 
+pub(super) fn give_to_server_user(path: &Path) -> anyhow::Result<()> {
+    if is_root() {
+        done(Command::new("chown").arg("postgres").arg(path))?;
+    }
+    Ok(())
+}
+
 /// PostgreSQL refuses to run as root; Debian's package brings a user for it.
-fn as_server_user(program: &Path) -> Command {
+pub(super) fn as_server_user(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
