@@ -11,6 +11,24 @@ pub(crate) fn decode_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// Decodes what was meant as base64url and may be padded, or have the letters of plain base64: so some issuers write the numbers
+/// of their keys. Never for tokens, in which a text has one spelling.
+pub(crate) fn decode_loose_base64(text: &str) -> Option<Vec<u8>> {
+    decode_base64url(
+        &text
+            .trim_end_matches('=')
+            .replace('+', "-")
+            .replace('/', "_"),
+    )
+}
+
+/// A document without the byte order mark that some servers put in front of it (RFC 8259 §8.1 lets readers pass over it).
+pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
+    document
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(document)
+}
+
 /// Encodes base64url without padding.
 pub(crate) fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -82,6 +100,20 @@ mod tests {
             assert_eq!(decode_base64url(bad), None, "{bad:?}");
         }
         assert_eq!(decode_base64url("YQ").as_deref(), Some(b"a".as_slice()));
+    }
+
+    #[test]
+    fn numbers_of_keys_are_read_in_either_alphabet_and_padded() {
+        for text in ["-_8", "-_8=", "+/8=", "+_8", "-/8=="] {
+            assert_eq!(
+                decode_loose_base64(text).as_deref(),
+                Some(b"\xfb\xff".as_slice()),
+                "{text:?}"
+            );
+        }
+        for bad in ["=-_8", "-_9", "- 8", "-_8\n", "-_8=x", "A"] {
+            assert_eq!(decode_loose_base64(bad), None, "{bad:?}");
+        }
     }
 
     proptest! {

@@ -565,10 +565,8 @@ impl CheckedIssuer {
         now: Now,
         refuse: impl Fn(Rejection) -> Rejection,
     ) -> Result<(), Error> {
-        let key = self
-            .keys
-            .key(jws.header(), self.rules.is_key_id_required, now)
-            .await;
+        let (header, is_id_required) = (jws.header(), self.rules.is_key_id_required);
+        let key = self.keys.key(header, is_id_required, now).await;
         let key = key.map_err(|problem| match problem {
             NoKey::Refused(reason) => Error::from(refuse(reason.into())),
             NoKey::Unavailable {
@@ -579,7 +577,15 @@ impl CheckedIssuer {
                 retry_after,
             },
         })?;
-        Ok(jws.verify(&key).map_err(|reason| refuse(reason.into()))?)
+        let mut outcome = jws.verify(&key);
+        if outcome == Err(Reason::BadSignature) {
+            // Boxed: this future is rare.
+            let successor = Box::pin(self.keys.successor(&key, header, is_id_required, now)).await;
+            if let Some(key) = successor {
+                outcome = jws.verify(&key);
+            }
+        }
+        Ok(outcome.map_err(|reason| refuse(reason.into()))?)
     }
 
     pub(crate) fn identity(

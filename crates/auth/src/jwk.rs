@@ -18,7 +18,7 @@ use x509_cert::{
 };
 
 use crate::{
-    encoding::decode_base64url,
+    encoding::decode_loose_base64,
     jws::{Algorithm, MAX_KEY_ID_BYTES, Primitive, RsaComponents},
 };
 
@@ -97,6 +97,9 @@ pub enum KeyProblem {
         "the key's parts are missing, of the wrong size, or no point of the curve that may be used"
     )]
     BadParts,
+    /// The key itself is only in a certificate.
+    #[error("the key is in its certificate (`x5c`) only, and its parts are not written out")]
+    OnlyCertificate,
     /// A published key set holds a secret or a private part: the issuer should replace the key at
     /// once.
     #[error("the published key set holds private parts; the issuer must replace this key")]
@@ -126,6 +129,7 @@ impl KeyProblem {
             | Self::WrongAlgorithm
             | Self::Undecided
             | Self::BadParts
+            | Self::OnlyCertificate
             | Self::PrivateParts
             | Self::ShortSecret => true,
         }
@@ -164,7 +168,7 @@ impl Key {
             Some(_) => return Err(KeyProblem::BadKeyId),
         };
         let is_secret = member(jwk, "kty")? == "oct";
-        if source == KeySource::Fetched && (is_secret || jwk.contains_key("d")) {
+        if source == KeySource::Fetched && (is_secret || given(jwk, "d").is_some()) {
             return Err(KeyProblem::PrivateParts);
         }
         if !is_for_verifying(jwk) {
@@ -247,7 +251,12 @@ impl Key {
 
     /// Whether both are the same key under the same name for the same algorithm.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.fingerprint == other.fingerprint
+        self.id == other.id && self.is_twin(other)
+    }
+
+    /// Whether both are the same key for the same algorithm, under whatever names.
+    pub(crate) fn is_twin(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
     }
 }
 
@@ -267,9 +276,14 @@ fn member<'jwk>(jwk: &'jwk Map<String, Value>, name: &str) -> Result<&'jwk str, 
         .ok_or(KeyProblem::BadParts)
 }
 
+/// A member that says something: encoders write null for what is not set.
+fn given<'jwk>(jwk: &'jwk Map<String, Value>, name: &str) -> Option<&'jwk Value> {
+    jwk.get(name).filter(|value| !value.is_null())
+}
+
 fn is_for_verifying(jwk: &Map<String, Value>) -> bool {
-    let usage = jwk.get("use").is_none_or(|usage| usage == "sig");
-    let operations = jwk.get("key_ops").is_none_or(|operations| {
+    let usage = given(jwk, "use").is_none_or(|usage| usage == "sig");
+    let operations = given(jwk, "key_ops").is_none_or(|operations| {
         operations.as_array().is_some_and(|list| {
             list.iter().all(Value::is_string) && list.iter().any(|operation| operation == "verify")
         })
@@ -292,7 +306,7 @@ fn choose_algorithm(
     if !Algorithm::ALL.iter().any(fits) {
         return Err(KeyProblem::Unsupported);
     }
-    if let Some(named) = jwk.get("alg") {
+    if let Some(named) = given(jwk, "alg") {
         let algorithm = named
             .as_str()
             .and_then(Algorithm::from_name)
@@ -321,16 +335,17 @@ fn read_parts(
     jwk: &Map<String, Value>,
     algorithm: Algorithm,
 ) -> Result<(Material, [u8; 32]), KeyProblem> {
-    let part = |name: &str| decode_base64url(member(jwk, name)?).ok_or(KeyProblem::BadParts);
-    let sized = |name: &str, length: usize| {
-        part(name).and_then(|bytes| checked(bytes, |bytes| bytes.len() == length))
-    };
+    let is_given = |name: &&str| given(jwk, name).is_some();
+    if is_given(&"x5c") && !["n", "e", "x", "y", "k"].iter().any(is_given) {
+        return Err(KeyProblem::OnlyCertificate);
+    }
+    let part = |name: &str| decode_loose_base64(member(jwk, name)?).ok_or(KeyProblem::BadParts);
+    let number = |name: &str| part(name).map(without_zeros);
     Ok(match algorithm.primitive() {
         Primitive::Hmac(..) => secret_material(&part("k")?, algorithm)?,
         Primitive::Rsa(parameters) => {
-            let n = part("n")?;
-            let e = checked(part("e")?, is_exponent)?;
-            let n = checked(n, is_modulus)?;
+            let e = checked(number("e")?, is_exponent)?;
+            let n = checked(number("n")?, is_modulus)?;
             let components = RsaComponents { n: &n, e: &e };
             (
                 parsed(components.to_parsed_public_key(parameters))?,
@@ -338,8 +353,8 @@ fn read_parts(
             )
         }
         Primitive::Ec(parameters, _, length) => {
-            let (x, y) = (sized("x", length)?, sized("y", length)?);
-            let point = [&[4], x.as_slice(), y.as_slice()].concat();
+            let coordinate = |name: &str| padded(number(name)?, length);
+            let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
             (
                 parsed(ParsedPublicKey::new(parameters, &point))?,
                 fingerprint(algorithm, &[&point]),
@@ -390,7 +405,23 @@ fn checked(bytes: Vec<u8>, is_good: impl FnOnce(&[u8]) -> bool) -> Result<Vec<u8
     }
 }
 
-/// 2048 to 8192 bits without a leading zero octet (RFC 7518 §6.3.1.1).
+/// A number without the zeros in front of it. They have no place there (RFC 7518 §2), and Java's `BigInteger` writes one where
+/// the first bit is set.
+fn without_zeros(mut number: Vec<u8>) -> Vec<u8> {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.drain(..zeros);
+    number
+}
+
+/// A coordinate in its full length (RFC 7518 §6.2.1.2), which who takes it for a number leaves out the zeros of.
+fn padded(number: Vec<u8>, length: usize) -> Result<Vec<u8>, KeyProblem> {
+    let zeros = length
+        .checked_sub(number.len())
+        .ok_or(KeyProblem::BadParts)?;
+    Ok([vec![0; zeros], number].concat())
+}
+
+/// 2048 to 8192 bits.
 fn is_modulus(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| match bytes.len() {
         256 => *first >= 0x80,
@@ -399,10 +430,10 @@ fn is_modulus(bytes: &[u8]) -> bool {
     })
 }
 
-/// Odd, at least 3, no leading zero, and no longer than the primitive takes.
+/// Odd, at least 3, and no longer than the primitive takes.
 fn is_exponent(bytes: &[u8]) -> bool {
     match bytes {
-        [] | [0, ..] | [1] => false,
+        [] | [1] => false,
         [.., last] => last % 2 == 1 && bytes.len() <= 5,
     }
 }

@@ -3,6 +3,8 @@
 //! An unknown key id makes us ask the issuer, because issuers rotate keys without notice (some sign
 //! with a new key before anybody could have seen it). A forger can make key ids up, so we ask one
 //! question at a time and within a budget, and remember for a while that there is no such key.
+//! A signature that does not match makes us ask, too, within the same budget: some issuers replace a
+//! key under its old name, or give their keys no names.
 //! When an issuer fails, its old keys stay in use until an age limit. Until it has given keys once,
 //! it is asked every few seconds, so that this server may start before the login server.
 
@@ -23,11 +25,11 @@ pub use set::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
 
 use crate::{
     budget::{Bucket, Rate},
-    encoding::parse_json_object,
+    encoding::{parse_json_object, without_mark},
     jwk::{Key, KeyProblem},
     jws::{Algorithm, Header},
     ports::{FetchError, FetchedKeys, KeyFetch, Random},
-    rejection::Reason,
+    rejection::{Reason, quote},
     time::Now,
 };
 
@@ -46,6 +48,8 @@ pub struct KeyCacheLimits {
     pub unknown_burst: u32,
     /// After this, one more question may be asked.
     pub unknown_refill: Duration,
+    /// A set that has been here for less than this is what the issuer has, whatever a signature says.
+    pub fresh_for: Duration,
     /// How long a key id that the issuer does not have is remembered.
     pub missing_ttl: Duration,
     /// How many such key ids are remembered.
@@ -77,6 +81,7 @@ impl Default for KeyCacheLimits {
             max_age: Duration::from_hours(24),
             unknown_burst: 6,
             unknown_refill: Duration::from_secs(10),
+            fresh_for: Duration::from_secs(10),
             missing_ttl: Duration::from_secs(30),
             missing_entries: 1_024,
             longest_backoff: Duration::from_mins(1),
@@ -248,6 +253,39 @@ impl KeyCache {
             self.missing.insert(key_id.clone(), now.monotonic);
         }
         found.map_err(NoKey::Refused)
+    }
+
+    /// The key that the issuer has by now in the place of one that did not make a token's signature.
+    /// `None` where it is still the same.
+    ///
+    /// Anybody can send a wrong signature, so this asks no more often than about unknown key ids.
+    pub(crate) async fn successor(
+        &self,
+        of: &Key,
+        header: &Header,
+        is_id_required: bool,
+        now: Now,
+    ) -> Option<Arc<Key>> {
+        let other = |current: &Current| {
+            let found = self.find(current, header, is_id_required, now).ok();
+            found.filter(|key| !key.is_twin(of))
+        };
+        let seen = {
+            let current = self.current.load();
+            let key = other(&current);
+            let age = now.monotonic.saturating_duration_since(current.fetched?.at);
+            // Somebody else has asked just now.
+            if key.is_some() || age < self.limits.fresh_for {
+                return key;
+            }
+            current.version
+        };
+        let mut fetching = self.fetching.lock().await;
+        if self.current.load().version == seen {
+            fetching.take_question(&self.limits, now).ok()?;
+            self.refresh(&mut fetching, now).await.ok()?;
+        }
+        other(&self.current.load())
     }
 
     /// Fetches the keys when they are due, and says when to come back.
@@ -534,12 +572,19 @@ impl Fetching {
 /// What was asked over TLS names keys over TLS: this machine's own addresses may be plain, and no
 /// document may send us there.
 fn jwks_address(document: &[u8], issuer: &str, asked_at: &Url) -> Result<Url, FetchError> {
-    let members = parse_json_object(document)
+    let members = parse_json_object(without_mark(document))
         .map_err(|_| failure("the discovery document is not a JSON object"))?;
-    if members.get("issuer").and_then(|value| value.as_str()) != Some(issuer) {
-        return Err(failure(
-            "the discovery document is about another issuer than the configured one",
-        ));
+    match members.get("issuer").and_then(|value| value.as_str()) {
+        Some(named) if named == issuer => {}
+        Some(named) => {
+            return Err(failure(format!(
+                "the discovery document is about the issuer {}, and {} is configured: they must be equal, a slash at the end \
+                 included",
+                quote(named),
+                quote(issuer)
+            )));
+        }
+        None => return Err(failure("the discovery document names no `issuer`")),
     }
     let address = members
         .get("jwks_uri")

@@ -412,6 +412,74 @@ async fn b05_a_removed_key_ends_what_it_verified() {
 }
 
 #[tokio::test]
+async fn w02_a_key_that_was_replaced_under_its_name_or_without_one_is_noticed() {
+    for kid in [Some("k"), None] {
+        let set = |key: &TestKey| {
+            let mut jwk = key.jwk("k");
+            if kid.is_none() {
+                jwk.as_object_mut().unwrap().remove("kid");
+            }
+            jwks(&[jwk])
+        };
+        let token = |key: &TestKey| match kid {
+            Some(kid) => key.token(kid, &good_claims()),
+            None => key.token_with(&json!({ "alg": "EdDSA" }), good_claims().to_string()),
+        };
+        let (old, new) = (TestKey::ed25519(), TestKey::ed25519());
+        let fetch = Arc::new(TestFetch::default());
+        fetch.answer(JWKS, set(&old));
+        let issuers = issuers_with(vec![row()], &fetch).unwrap();
+        let start = now();
+        let at = |seconds| start.plus(Duration::from_secs(seconds));
+        assert!(issuers.authenticate(&token(&old), start).await.is_ok());
+        fetch.replace(JWKS, set(&new));
+        // A set that came just now is what the issuer has.
+        let early = issuers.authenticate(&token(&new), at(9)).await;
+        assert_eq!(reason(early), Err(Reason::BadSignature), "{kid:?}");
+        assert_eq!(fetch.fetches(), 1);
+        let fresh = token(&new);
+        let waiting = (0..10).map(|_| issuers.authenticate(&fresh, at(10)));
+        for outcome in join_all(waiting).await {
+            assert!(outcome.is_ok(), "{kid:?}: {outcome:?}");
+        }
+        assert_eq!(fetch.fetches(), 2);
+        // What the old key made is worth nothing any more, although it was believed before.
+        let outcome = issuers.authenticate(&token(&old), at(11)).await;
+        assert_eq!(reason(outcome), Err(Reason::BadSignature), "{kid:?}");
+    }
+}
+
+#[tokio::test]
+async fn w02_wrong_signatures_ask_within_the_budget_of_unknown_keys() {
+    let key = TestKey::ed25519();
+    let (issuers, fetch) = setup(&[&key]);
+    let start = now();
+    let good = key.token("k", &good_claims());
+    assert!(issuers.authenticate(&good, start).await.is_ok());
+    let forged = TestKey::ed25519().token("k", &good_claims());
+    for number in 0..10_000_u64 {
+        let moment = start.plus(Duration::from_millis(10_000 + number));
+        let outcome = issuers.authenticate(&forged, moment).await;
+        assert_eq!(reason(outcome), Err(Reason::BadSignature));
+        if number % 10 == 0 {
+            let unknown = key.token(&format!("forged-{number}"), &good_claims());
+            assert!(issuers.authenticate(&unknown, moment).await.is_err());
+        }
+    }
+    assert!(fetch.fetches() <= 8, "{} fetches in 10 s", fetch.fetches());
+    // Now that it cannot be asked, a wrong signature is still that, and a good one is, too.
+    let late = start.plus(Duration::from_secs(50));
+    fetch.replace(JWKS, "");
+    for _ in 0..3 {
+        let outcome = issuers.authenticate(&forged, late).await;
+        assert_eq!(reason(outcome), Err(Reason::BadSignature));
+        let fresh = key.token("k", &good_claims());
+        assert!(issuers.authenticate(&fresh, late).await.is_ok());
+    }
+    assert!(fetch.fetches() <= 9, "{}", fetch.fetches());
+}
+
+#[tokio::test]
 async fn b05_forged_tokens_are_never_cached() {
     let key = TestKey::ed25519();
     let (issuers, _) = setup(&[&key]);

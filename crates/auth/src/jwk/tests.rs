@@ -4,7 +4,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{encoding::encode_base64url, jws::CompactJws, rejection::Reason, testing::TestKey};
+use crate::{
+    encoding::{decode_base64url, encode_base64url},
+    jws::CompactJws,
+    rejection::Reason,
+    testing::TestKey,
+};
 
 const ALL: &[Algorithm] = Algorithm::ALL;
 
@@ -138,7 +143,8 @@ fn k04_only_keys_for_signatures() {
     for (name, value, is_good) in [
         ("use", json!("sig"), true),
         ("use", json!("enc"), false),
-        ("use", json!(null), false),
+        ("use", json!(null), true),
+        ("use", json!(""), false),
         ("use", json!(1), false),
         ("key_ops", json!(["verify"]), true),
         ("key_ops", json!(["sign", "verify"]), true),
@@ -146,6 +152,7 @@ fn k04_only_keys_for_signatures() {
         ("key_ops", json!([]), false),
         ("key_ops", json!("verify"), false),
         ("key_ops", json!(["verify", 1]), false),
+        ("key_ops", json!(null), true),
     ] {
         let expected = if is_good {
             Ok(Algorithm::EdDsa)
@@ -178,16 +185,11 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
         json!(encode_base64url(bytes))
     };
     let x = decode_base64url(ec.jwk("k")["x"].as_str().unwrap()).unwrap();
-    let n = decode_base64url(rsa.jwk("k")["n"].as_str().unwrap()).unwrap();
     for jwk in [
         with(rsa.jwk("k"), "n", bytes(255, 0xff, 1)),
         with(rsa.jwk("k"), "n", bytes(256, 0x7f, 1)),
         with(rsa.jwk("k"), "n", bytes(1025, 0xff, 1)),
-        with(
-            rsa.jwk("k"),
-            "n",
-            json!(encode_base64url([&[0], n.as_slice()].concat())),
-        ),
+        with(rsa.jwk("k"), "n", bytes(256, 0, 1)),
         with(rsa.jwk("k"), "n", json!("")),
         with(rsa.jwk("k"), "n", json!(17)),
         with(rsa.jwk("k"), "n", json!("AQAB=")),
@@ -196,7 +198,8 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
         with(rsa.jwk("k"), "e", json!("Ag")),
         with(rsa.jwk("k"), "e", json!("AQAA")),
         with(rsa.jwk("k"), "e", json!("")),
-        with(rsa.jwk("k"), "e", json!("AAEAAQ")),
+        with(rsa.jwk("k"), "e", json!("AAAAAQ")),
+        with(rsa.jwk("k"), "e", json!("AAAA")),
         with(rsa.jwk("k"), "e", bytes(6, 1, 1)),
         without(rsa.jwk("k"), "e"),
         with(ec.jwk("k"), "x", bytes(32, 1, 1)),
@@ -205,7 +208,7 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
         with(
             ec.jwk("k"),
             "x",
-            json!(encode_base64url([&[0], x.as_slice()].concat())),
+            json!(encode_base64url([x.as_slice(), &[0]].concat())),
         ),
         with(
             with(ec.jwk("k"), "x", json!(encode_base64url([0; 32]))),
@@ -215,6 +218,7 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
         without(ec.jwk("k"), "y"),
         with(ed.jwk("k"), "x", bytes(31, 1, 1)),
         with(ed.jwk("k"), "x", bytes(33, 1, 1)),
+        with(ed.jwk("k"), "x", bytes(33, 0, 1)),
         with(ed.jwk("k"), "x", json!("")),
         with(ed.jwk("k"), "x", json!(null)),
         without(ed.jwk("k"), "kty"),
@@ -228,6 +232,46 @@ fn k05_parts_have_their_sizes_and_points_are_on_their_curve() {
             Err(KeyProblem::BadParts),
             "{jwk}"
         );
+    }
+}
+
+/// The same numbers as a Java program writes them, or one that knows plain base64 only.
+#[test]
+fn k05_a_number_is_the_same_with_zeros_and_padding_and_in_either_alphabet() {
+    let part = |jwk: &Value, name: &str| decode_base64url(jwk[name].as_str().unwrap()).unwrap();
+    let plain = |bytes: &[u8]| json!(STANDARD.encode(bytes));
+    let with_zero = |bytes: &[u8]| json!(encode_base64url([&[0], bytes].concat()));
+    let rsa = TestKey::of(Algorithm::Rs256);
+    let (ec, short) = loop {
+        let key = TestKey::of(Algorithm::Es256);
+        let x = part(&key.jwk("k"), "x");
+        if x[0] == 0 {
+            break (key, json!(encode_base64url(&x[1..])));
+        }
+    };
+    let ed = TestKey::ed25519();
+    let (of_rsa, of_ec, of_ed) = (rsa.jwk("k"), ec.jwk("k"), ed.jwk("k"));
+    let (n, y, x) = (part(&of_rsa, "n"), part(&of_ec, "y"), part(&of_ed, "x"));
+    for (signer, jwk, other) in [
+        (&rsa, &of_rsa, with(of_rsa.clone(), "n", with_zero(&n))),
+        (&rsa, &of_rsa, with(of_rsa.clone(), "n", plain(&n))),
+        (&rsa, &of_rsa, with(of_rsa.clone(), "e", json!("AAEAAQ=="))),
+        (&rsa, &of_rsa, with(of_rsa.clone(), "alg", Value::Null)),
+        (&rsa, &of_rsa, with(of_rsa.clone(), "d", Value::Null)),
+        (&ec, &of_ec, with(of_ec.clone(), "x", short)),
+        (&ec, &of_ec, with(of_ec.clone(), "y", with_zero(&y))),
+        (&ec, &of_ec, with(of_ec.clone(), "y", plain(&y))),
+        (&ed, &of_ed, with(of_ed.clone(), "x", plain(&x))),
+    ] {
+        let allowed = [signer.algorithm()];
+        let read = |jwk: &Value| {
+            Key::from_jwk(jwk.as_object().unwrap(), &allowed, KeySource::Fetched)
+                .unwrap_or_else(|problem| panic!("{problem}: {jwk}"))
+        };
+        let key = read(&other);
+        assert!(key.is_same(&read(jwk)), "{other}");
+        let token = signer.token("k", &json!({}));
+        assert_eq!(CompactJws::parse(&token).unwrap().verify(&key), Ok(()));
     }
 }
 

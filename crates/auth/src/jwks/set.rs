@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    encoding::parse_json_object,
+    encoding::{parse_json_object, without_mark},
     jwk::{Key, KeyProblem, KeySource},
     jws::{Algorithm, Header, MAX_KEY_ID_BYTES},
     rejection::Reason,
@@ -117,6 +117,7 @@ impl KeySet {
         if body.len() > MAX_SET_BYTES {
             return Err(SetProblem::TooLarge);
         }
+        let body = without_mark(body);
         let mut set = Self::default();
         match serde_json::from_slice::<RawSet<'_>>(body) {
             Ok(raw) if raw.keys.is_empty() => return Err(SetProblem::Empty),
@@ -207,7 +208,8 @@ impl KeySet {
     /// The one key that a token with this header must be signed with.
     ///
     /// A token without `kid` gets a key only when exactly one fits its algorithm, and never where
-    /// `kid` is demanded.
+    /// `kid` is demanded. Twins, which some issuers publish, are one key; of different keys under one
+    /// name none is taken.
     pub fn find(&self, header: &Header, is_key_id_required: bool) -> Result<&Arc<Key>, Reason> {
         let (candidates, none) = match &header.key_id {
             Some(key_id) => (
@@ -227,10 +229,11 @@ impl KeySet {
         let mut fitting = candidates
             .iter()
             .filter(|key| key.algorithm() == header.algorithm);
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (Some(_), Some(_)) => Err(Reason::AmbiguousKey),
-            (None, _) => Err(none),
+        let key = fitting.next().ok_or(none)?;
+        if fitting.all(|other| other.is_twin(key)) {
+            Ok(key)
+        } else {
+            Err(Reason::AmbiguousKey)
         }
     }
 

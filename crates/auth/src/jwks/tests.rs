@@ -26,6 +26,15 @@ fn keys(ids: &[&str]) -> Vec<u8> {
 
 fn cache_with(fetch: &Arc<TestFetch>, limits: KeyCacheLimits) -> KeyCache {
     let address = KeyAddress::Jwks(Url::parse(ADDRESS).unwrap());
+    cache_at(address, fetch, limits)
+}
+
+fn discovered(fetch: &Arc<TestFetch>, discovery: &str) -> KeyCache {
+    let address = KeyAddress::Discovery(Url::parse(discovery).unwrap());
+    cache_at(address, fetch, KeyCacheLimits::default())
+}
+
+fn cache_at(address: KeyAddress, fetch: &Arc<TestFetch>, limits: KeyCacheLimits) -> KeyCache {
     let fetch: Arc<dyn KeyFetch> = Arc::<TestFetch>::clone(fetch);
     let random = Arc::new(TestRandom::default());
     KeyCache::fetched(
@@ -146,6 +155,50 @@ fn k08_ambiguous_names_are_refused_unless_the_algorithm_decides() {
         twice.find(&header(None), false).unwrap_err(),
         Reason::AmbiguousKey
     );
+}
+
+#[test]
+fn k08_twins_are_one_key() {
+    let set =
+        |keys: &[Value]| KeySet::parse(&jwks(keys), Algorithm::ALL, KeySource::Fetched).unwrap();
+    let (key, other) = (TestKey::ed25519(), TestKey::ed25519());
+    let mut unnamed = key.jwk("k");
+    unnamed.as_object_mut().unwrap().remove("alg");
+    let certificate =
+        json!({ "kty": "OKP", "crv": "Ed25519", "kid": "k", "x5c": ["MIIB"], "use": "sig" });
+    for twin in [key.jwk("k"), unnamed, key.jwk("l"), certificate] {
+        for keys in [[key.jwk("k"), twin.clone()], [twin.clone(), key.jwk("k")]] {
+            let set = set(&keys);
+            assert!(set.find(&header(Some("k")), true).is_ok(), "{twin}");
+            assert!(set.find(&header(None), false).is_ok(), "{twin}");
+        }
+    }
+    // Beside another key they decide nothing.
+    let three = set(&[key.jwk("k"), key.jwk("k"), other.jwk("k")]);
+    assert_eq!(
+        three.find(&header(Some("k")), true).unwrap_err(),
+        Reason::AmbiguousKey
+    );
+    // What is broken may be the key that is meant.
+    let mut broken = key.jwk("k");
+    broken["x"] = json!("AA");
+    let shadowed = set(&[key.jwk("k"), broken]);
+    assert_eq!(
+        shadowed.find(&header(Some("k")), true).unwrap_err(),
+        Reason::AmbiguousKey
+    );
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_in_front_of_a_document_is_passed_over() {
+    let discovery = "https://issuer.example/.well-known/openid-configuration";
+    let marked = |body: Vec<u8>| [b"\xef\xbb\xbf".as_slice(), &body].concat();
+    let document = json!({ "issuer": "https://issuer.example", "jwks_uri": ADDRESS });
+    let fetch = Arc::new(TestFetch::default());
+    fetch.answer(discovery, marked(document.to_string().into()));
+    fetch.answer(ADDRESS, marked(keys(&["a"])));
+    let (cache, asked) = (discovered(&fetch, discovery), header(Some("a")));
+    assert!(cache.key(&asked, true, now()).await.is_ok());
 }
 
 #[test]
@@ -574,20 +627,18 @@ async fn discovery_must_be_about_the_configured_issuer() {
         let fetch = Arc::new(TestFetch::default());
         fetch.answer(discovery, document);
         fetch.answer(ADDRESS, keys(&["a"]));
-        let address = KeyAddress::Discovery(Url::parse(discovery).unwrap());
-        let port: Arc<dyn KeyFetch> = Arc::<TestFetch>::clone(&fetch);
-        let random = Arc::new(TestRandom::default());
-        let limits = KeyCacheLimits::default();
-        let cache = KeyCache::fetched(
-            "https://issuer.example",
-            address,
-            &[Algorithm::EdDsa],
-            limits,
-            port,
-            random,
-        );
+        let cache = discovered(&fetch, discovery);
         let found = cache.key(&header(Some("a")), true, now()).await;
         assert_eq!(found.is_ok(), is_good, "{document}");
+        if document.contains("issuer.example/\"") {
+            let told = cache.health(now()).last_error.unwrap();
+            for named in [
+                r#""https://issuer.example/""#,
+                r#""https://issuer.example""#,
+            ] {
+                assert!(told.contains(named), "{told}");
+            }
+        }
         if is_good {
             // The last good address stands in when discovery fails later.
             fetch.replace(discovery, "broken");

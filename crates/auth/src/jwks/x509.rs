@@ -12,7 +12,7 @@ use x509_cert::{
 
 use super::{KeySet, MAX_KEYS, MAX_SET_BYTES, SetProblem, SkippedKey};
 use crate::{
-    encoding::parse_json_object,
+    encoding::{parse_json_object, without_mark},
     jwk::{Key, KeyProblem},
     jws::{Algorithm, MAX_KEY_ID_BYTES},
     time::UnixTime,
@@ -30,7 +30,7 @@ impl KeySet {
         if body.len() > MAX_SET_BYTES {
             return Err(SetProblem::TooLarge);
         }
-        let members = parse_json_object(body).map_err(|_| SetProblem::Malformed)?;
+        let members = parse_json_object(without_mark(body)).map_err(|_| SetProblem::Malformed)?;
         match members.len() {
             0 => return Err(SetProblem::Empty),
             1..=MAX_KEYS => {}
