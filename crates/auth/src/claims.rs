@@ -107,15 +107,30 @@ impl ClaimRules<'_> {
             return Err(Reason::SenderConstrained.into());
         }
         self.check_person(claims)?;
-        let subject = claims
-            .get(self.subject_claim)
-            .and_then(Value::as_str)
-            .filter(|subject| is_valid_subject(subject))
-            .ok_or(Reason::BadSubject)?;
+        let subject = self.subject(claims)?;
         Ok(Accepted {
             subject,
             expires_at,
         })
+    }
+
+    /// The user's name, as the issuer's subject claim has it.
+    pub(crate) fn subject<'claims>(
+        &self,
+        claims: &'claims Map<String, Value>,
+    ) -> Result<&'claims str, Rejection> {
+        let name = self.subject_claim;
+        let claim = claims.get(name);
+        let subject = claim.and_then(Value::as_str);
+        subject
+            .filter(|subject| is_valid_subject(subject))
+            .ok_or_else(|| match claim {
+                // Which digits it has is a question of who reads it: 1, 1.0 and 1e0 are equal numbers and different texts.
+                Some(Value::Number(_)) => Rejection::new(Reason::BadSubject).with_detail(format!(
+                    "`{name}` is a number; have the issuer write it as a string (RFC 7519 §4.1.2)"
+                )),
+                _ => Reason::BadSubject.into(),
+            })
     }
 
     pub(crate) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Rejection> {
@@ -128,7 +143,13 @@ impl ClaimRules<'_> {
         let named = named
             .filter(|named| !named.is_empty() && named.iter().all(|name| !name.is_empty()))
             .ok_or_else(|| {
-                Rejection::new(Reason::MissingAudience).with_detail(format!("`{claim}` is needed"))
+                let detail = match claims.get(claim) {
+                    Some(Value::Array(list)) if !list.is_empty() => {
+                        format!("`{claim}` is a list with something else in it than names")
+                    }
+                    _ => format!("`{claim}` is needed"),
+                };
+                Rejection::new(Reason::MissingAudience).with_detail(detail)
             })?;
         if named
             .iter()
@@ -176,8 +197,10 @@ impl ClaimRules<'_> {
                     time.since(now).as_secs(),
                     self.leeway.as_secs()
                 ))),
-                None => Err(Rejection::new(reason)
-                    .with_detail(format!("`{name}` is not a usable number of seconds"))),
+                None => Err(Rejection::new(Reason::BadTime).with_detail(match claim {
+                    Value::Null => format!("`{name}` is null; leave it out, or say when"),
+                    _ => format!("`{name}` is not a usable number of seconds"),
+                })),
             },
         };
         past("nbf", Reason::NotYetValid)?;
@@ -196,17 +219,21 @@ impl ClaimRules<'_> {
     }
 
     /// What every access token must have, whatever the configuration asks for (RFC 9068 §2.2);
-    /// `aud` and `exp` have checks of their own.
+    /// `aud` and `exp` have checks of their own. Some issuers name the client in `azp` (OIDC Core §2)
+    /// instead, and leave out `jti`, which nothing here depends on.
     pub(crate) fn check_profile(&self, claims: &Map<String, Value>) -> Result<(), Rejection> {
         if !self.is_access_token {
             return Ok(());
         }
-        let is_text = |name: &&str| {
-            let text = claims.get(*name).and_then(Value::as_str);
+        let is_text = |name: &str| {
+            let text = claims.get(name).and_then(Value::as_str);
             text.is_some_and(|text| !text.is_empty())
         };
-        let mut texts = ["iss", "sub", "client_id", "jti"].into_iter();
-        let missing = texts.find(|name| !is_text(name));
+        let mut texts = ["iss", "sub", "client_id"].into_iter();
+        let missing = texts.find(|name| {
+            let stands_in = *name == "client_id" && !claims.contains_key(*name) && is_text("azp");
+            !is_text(name) && !stands_in
+        });
         let missing = missing.or(numeric_date(claims.get("iat")).is_none().then_some("iat"));
         missing.map_or(Ok(()), |name| {
             let detail = format!("an access token (at+jwt) needs `{name}`");

@@ -10,7 +10,7 @@ use crate::{
     claims::check_use,
     error::Error,
     foreign::maker_of,
-    identity::{Identity, is_valid_subject},
+    identity::Identity,
     introspection::is_opaque,
     issuer::{CheckedIssuer, Issuers, parse_claims},
     jwk::KeySource,
@@ -288,13 +288,7 @@ fn explain_claims(
             "not a client's own token".to_owned()
         }
     });
-    let subject = claims
-        .get(rules.subject_claim)
-        .and_then(|subject| subject.as_str());
-    let subject = subject
-        .filter(|subject| is_valid_subject(subject))
-        .ok_or(Reason::BadSubject.into());
-    told.note("subject", subject, |subject| quote(subject));
+    told.note("subject", rules.subject(claims), |subject| quote(subject));
 }
 
 async fn explain_signature(

@@ -57,10 +57,12 @@ pub enum Reason {
     MissingExpiry,
     /// `exp` is in the past.
     Expired,
-    /// `nbf` is in the future, or not a number.
+    /// `nbf` is in the future.
     NotYetValid,
-    /// `iat` is in the future, or not a number.
+    /// `iat` is in the future.
     IssuedInFuture,
+    /// `nbf` or `iat` is not a usable number.
+    BadTime,
     /// `iat` is longer ago than the issuer's tokens may be, or missing although that limit is set.
     TooOld,
     /// The subject claim is missing or not usable.
@@ -131,6 +133,7 @@ impl Reason {
         Self::Expired,
         Self::NotYetValid,
         Self::IssuedInFuture,
+        Self::BadTime,
         Self::TooOld,
         Self::BadSubject,
         Self::WrongClaim,
@@ -210,7 +213,8 @@ impl Reason {
             ),
             Self::BadKeyId => (
                 "bad_key_id",
-                "the token's `kid` is not a string of 1 to 256 bytes",
+                "the token's `kid` is empty, or not a string, or longer than 256 bytes; have the issuer name its key, or leave \
+                 `kid` out",
             ),
             Self::MissingKeyId => ("missing_key_id", "the token does not name its key (`kid`)"),
             Self::UnknownKey => (
@@ -266,6 +270,10 @@ impl Reason {
             Self::IssuedInFuture => (
                 "issued_in_future",
                 "the token was issued in the future (`iat`); compare the clocks of this server and of the issuer",
+            ),
+            Self::BadTime => (
+                "bad_time",
+                "a time in the token is not a usable number of seconds since 1970",
             ),
             Self::TooOld => (
                 "too_old",
