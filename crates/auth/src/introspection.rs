@@ -29,6 +29,7 @@ use crate::{
     ports::{ClientAuthMethod, Digest, Introspection, LookupError, SignOut, TokenIntrospection},
     rejection::{Reason, Rejection, quote},
     sha256,
+    sign_outs::SignOuts,
     time::{Now, UnixTime},
 };
 
@@ -124,6 +125,8 @@ struct Answer {
     outcome: Result<Arc<Identity>, Box<Rejection>>,
     believed_for: Duration,
     at: Instant,
+    /// How many sign-outs had come when it was asked for.
+    sign_outs: u64,
     weight: u32,
 }
 
@@ -156,6 +159,7 @@ pub(crate) struct OpaqueTokens {
     issuers: Vec<Arc<CheckedIssuer>>,
     port: Arc<dyn TokenIntrospection>,
     answers: Cache<Digest, Answer>,
+    sign_outs: SignOuts,
     questions: Questions,
 }
 
@@ -193,12 +197,12 @@ impl OpaqueTokens {
         let answers = Cache::builder()
             .max_capacity(ANSWER_BYTES)
             .weigher(|_: &Digest, answer: &Answer| answer.weight)
-            .support_invalidation_closures()
             .build();
         Ok(Some(Self {
             issuers,
             port,
             answers,
+            sign_outs: SignOuts::default(),
             questions: Questions::new(MAX_QUESTIONS, MAX_WAITING),
         }))
     }
@@ -211,24 +215,39 @@ impl OpaqueTokens {
         now: Now,
     ) -> Result<Arc<Identity>, Error> {
         let issuer = self.issuer_of(token).ok_or(Reason::NotCompact)?;
+        let sign_outs = self.sign_outs.count();
         let mut was_good = false;
-        if let Some(answer) = self.answers.get(&digest).await {
-            if answer.is_good(now) {
+        loop {
+            if let Some(answer) = self.answers.get(&digest).await {
+                if answer.is_good(now) && !self.is_from_before(&answer, sign_outs) {
+                    return answer.outcome.map_err(Error::Invalid);
+                }
+                was_good = answer.outcome.is_ok();
+                self.answers.invalidate(&digest).await;
+            }
+            let question = self.ask(issuer, client, token, &digest, was_good, now);
+            let answer = self.answers.try_get_with(digest, question).await;
+            let answer = answer.map_err(|problem| Error::Unavailable {
+                message: format!(
+                    "no answer about an opaque token from issuer {}: {}",
+                    issuer.rules.issuer, problem.message
+                ),
+                retry_after: problem.retry_after,
+            })?;
+            // Somebody else's question may be from before; the next one is not.
+            if !self.is_from_before(&answer, sign_outs) {
                 return answer.outcome.map_err(Error::Invalid);
             }
-            was_good = answer.outcome.is_ok();
-            self.answers.invalidate(&digest).await;
         }
-        let question = self.ask(issuer, client, token, &digest, was_good, now);
-        let answer = self.answers.try_get_with(digest, question).await;
-        let answer = answer.map_err(|problem| Error::Unavailable {
-            message: format!(
-                "no answer about an opaque token from issuer {}: {}",
-                issuer.rules.issuer, problem.message
-            ),
-            retry_after: problem.retry_after,
-        })?;
-        answer.outcome.map_err(Error::Invalid)
+    }
+
+    /// Whether an answer was asked for before its person signed out, as far as so many sign-outs tell.
+    fn is_from_before(&self, answer: &Answer, sign_outs: u64) -> bool {
+        let is_out = |identity| self.sign_outs.have(identity, answer.sign_outs, sign_outs);
+        answer
+            .outcome
+            .as_ref()
+            .is_ok_and(|identity| is_out(identity))
     }
 
     /// The issuer whose prefix the token has.
@@ -253,16 +272,9 @@ impl OpaqueTokens {
         all
     }
 
-    /// Forgets what was said about the tokens of somebody who has signed out.
+    /// Forgets what was said about the tokens of somebody who has signed out, and what is being said.
     pub(crate) fn forget(&self, sign_out: &SignOut) {
-        let gone = sign_out.clone();
-        // Fails only without support for closures, which the builder asks for.
-        let _ = self.answers.invalidate_entries_if(move |_, answer| {
-            answer
-                .outcome
-                .as_ref()
-                .is_ok_and(|identity| gone.is_of(identity))
-        });
+        self.sign_outs.add(sign_out.clone());
     }
 
     async fn ask(
@@ -285,6 +297,7 @@ impl OpaqueTokens {
             .questions
             .place(client, was_good, now.monotonic)
             .await?;
+        let sign_outs = self.sign_outs.count();
         let question = Introspection {
             address: &rule.address,
             client_id: &rule.client_id,
@@ -328,6 +341,7 @@ impl OpaqueTokens {
             },
             outcome,
             at: now.monotonic,
+            sign_outs,
             weight: u32::try_from(body.len() * 4 + 1024).unwrap_or(u32::MAX),
         })
     }
@@ -379,3 +393,6 @@ fn read_answer(
     let (subject, expires_at) = (accepted.subject.to_owned(), accepted.expires_at);
     Ok(issuer.identity(subject, answer, expires_at)?)
 }
+
+#[cfg(test)]
+mod tests;

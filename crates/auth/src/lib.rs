@@ -56,6 +56,7 @@ pub mod rejection;
 pub mod rule;
 pub mod server_key;
 pub mod session;
+mod sign_outs;
 pub mod signer;
 pub mod signing_key;
 mod strength;

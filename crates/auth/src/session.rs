@@ -26,6 +26,7 @@ use crate::{
     ports::{Digest, LookupError, SessionLookup, SignOut},
     rejection::{Reason, Rejection},
     sha256,
+    sign_outs::SignOuts,
     time::{Now, UnixTime},
 };
 
@@ -70,6 +71,8 @@ impl SessionRule {
 struct Remembered {
     identity: Arc<Identity>,
     at: Instant,
+    /// How many sign-outs had come when it was asked for.
+    sign_outs: u64,
 }
 
 /// Turns session cookies into identities.
@@ -79,6 +82,7 @@ pub struct LoginSessions {
     remembered: Cache<Digest, Remembered>,
     /// When each cookie was refused.
     refused: Cache<Digest, Instant>,
+    sign_outs: SignOuts,
     questions: Questions,
 }
 
@@ -97,11 +101,9 @@ impl LoginSessions {
         Self {
             issuers,
             lookup,
-            remembered: Cache::builder()
-                .max_capacity(MAX_REMEMBERED)
-                .support_invalidation_closures()
-                .build(),
+            remembered: Cache::new(MAX_REMEMBERED),
             refused: Cache::new(MAX_REMEMBERED),
+            sign_outs: SignOuts::default(),
             questions: Questions::new(MAX_LOOKUPS, MAX_WAITING),
         }
     }
@@ -149,13 +151,10 @@ impl LoginSessions {
             .any(|(_, rule)| !matches!(first_cookie(headers, &rule.cookie_names), Ok(None)))
     }
 
-    /// Forgets the cookies of somebody who has signed out, so that their issuer is asked again.
+    /// Forgets the cookies of somebody who has signed out, so that their issuer is asked again, also where
+    /// an answer is under way.
     pub fn forget(&self, sign_out: &SignOut) {
-        let gone = sign_out.clone();
-        // Fails only without support for closures, which the builder asks for.
-        let _ = self
-            .remembered
-            .invalidate_entries_if(move |_, known| gone.is_of(&known.identity));
+        self.sign_outs.add(sign_out.clone());
     }
 
     async fn ask(
@@ -173,6 +172,11 @@ impl LoginSessions {
         if let Some(remembered) = remembered
             && now.wall < remembered.identity.expires_at()
             && now.monotonic.saturating_duration_since(remembered.at) < rule.believed_for
+            && !self.sign_outs.have(
+                &remembered.identity,
+                remembered.sign_outs,
+                self.sign_outs.count(),
+            )
         {
             return Ok(remembered.identity);
         }
@@ -198,6 +202,7 @@ impl LoginSessions {
             self.refused.insert(digest, now.monotonic);
             place.was_in_vain(now.monotonic);
         };
+        let sign_outs = self.sign_outs.count();
         let body = match self.lookup.lookup(&rule.address, cookie).await {
             Ok(body) => body,
             Err(LookupError::Refused) => {
@@ -220,6 +225,7 @@ impl LoginSessions {
             Remembered {
                 identity: Arc::clone(&identity),
                 at: now.monotonic,
+                sign_outs,
             },
         );
         Ok(identity)

@@ -16,7 +16,7 @@ use crate::{
     issuer::Keys,
     jwks::KeyCacheLimits,
     jws::Algorithm,
-    ports::{KeyFetch, Random},
+    ports::{KeyFetch, Random, SignOut},
     testing::{NOW, TestFetch, TestRandom, now},
 };
 
@@ -296,6 +296,34 @@ async fn answers_are_believed_for_seconds() {
         assert_eq!(reason(outcome), Err(Reason::NoSession));
         assert_eq!(lookup.asked.lock().unwrap().len(), count);
     }
+}
+
+#[tokio::test]
+async fn s08_a_sign_out_while_the_answer_is_under_way_is_not_undone_by_it() {
+    let hold = Arc::new(Notify::new());
+    let lookup = Arc::new(TestLookup {
+        answer: Mutex::new(Some(good_answer().into())),
+        hold: Some(Arc::clone(&hold)),
+        ..TestLookup::default()
+    });
+    let sessions = sessions(&lookup);
+    let sign_out = SignOut {
+        issuer: "https://issuer.example".to_owned(),
+        subject: Some("user-1".to_owned()),
+        session: None,
+    };
+    let start = now();
+    let mut first = Box::pin(sessions.authenticate(None, &[COOKIE], start));
+    assert!(futures::poll!(&mut first).is_pending());
+    sessions.forget(&sign_out);
+    hold.notify_one();
+    // It came before.
+    assert!(first.await.is_ok());
+    *lookup.answer.lock().unwrap() = Some(b"null".to_vec());
+    hold.notify_one();
+    let after = sessions.authenticate(None, &[COOKIE], start).await;
+    assert_eq!(reason(after), Err(Reason::NoSession));
+    assert_eq!(lookup.asked.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
