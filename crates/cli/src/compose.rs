@@ -45,6 +45,7 @@ use crate::{
         self, Durability, EnvironmentName, OnDisconnect, RawClientSecret, RawConfig, RawLimits,
         RawPublicToken, RawRuns, RawUploads, SecretIssuer, Variables,
     },
+    rights,
     telemetry::say,
 };
 
@@ -76,6 +77,10 @@ pub(crate) fn missing_database(config: &RawConfig) -> anyhow::Result<Option<Path
 /// Opens the database that the configuration names, and makes it, in words, when there is none.
 pub(crate) async fn make_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let missing = missing_database(config)?;
+    // SQLite opens what it may only read, and fails with the first person.
+    if let Some(obstacle) = obstacle(config) {
+        bail!("{}: {obstacle}", failed_to_open(&config.storage.url));
+    }
     let store = open_store(config).await?;
     if let Some(file) = missing {
         say(&format!("made a new database: {}", file.display()));
@@ -86,9 +91,17 @@ pub(crate) async fn make_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Dat
 /// Opens the database that the configuration names; whoever wants none to be made looks first.
 pub(crate) async fn open_store(config: &RawConfig) -> anyhow::Result<Arc<dyn Database>> {
     let url = &config.storage.url;
-    store::connect(url, store_options(config))
-        .await
-        .with_context(|| failed_to_open(url))
+    let opened = store::connect(url, store_options(config)).await;
+    opened.with_context(|| match obstacle(config) {
+        Some(obstacle) => format!("{}: {obstacle}", failed_to_open(url)),
+        None => failed_to_open(url),
+    })
+}
+
+/// What this user may not do with the file of the database, and what to do.
+pub(crate) fn obstacle(config: &RawConfig) -> Option<String> {
+    let file = store::file_of(&config.storage.url).ok().flatten()?;
+    rights::obstacle(&file)
 }
 
 /// Has no other server work with a database that is for one. One that is just being replaced has the time that it takes to

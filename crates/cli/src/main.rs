@@ -4,6 +4,7 @@ mod commands;
 mod compose;
 mod config;
 mod open_files;
+mod rights;
 mod telemetry;
 
 use std::process::ExitCode;

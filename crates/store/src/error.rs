@@ -130,6 +130,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the file of the database is broken, or none.
+    pub fn is_corruption(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let Self::Internal(cause) = self else {
+            return false;
+        };
+        let error = cause.downcast_ref::<rusqlite::Error>();
+        let code = error.and_then(rusqlite::Error::sqlite_error_code);
+        matches!(code, Some(DatabaseCorrupt | NotADatabase))
+    }
+
     pub(crate) fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Arc::new(cause))
     }

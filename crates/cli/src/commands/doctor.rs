@@ -47,7 +47,7 @@ pub(crate) async fn run(workplace: &Workplace<'_>) -> anyhow::Result<bool> {
         signing::look_in_database(&mut findings, workplace).await;
         match workplace.operator().await {
             Ok(operator) => look_at_doors(&mut findings, workplace, &operator).await,
-            Err(error) => unreadable(&mut findings, &error),
+            Err(error) => unreadable(&mut findings, workplace, &error),
         }
     }
     if let Some(built) = built {
@@ -116,7 +116,13 @@ async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) ->
         Some(Ok(_)) if !is_file => {}
         Some(Ok(defects)) if defects.is_empty() => findings.good("pages", "sound"),
         Some(Ok(defects)) => return corrupt(findings, &defects.join("; ")),
-        Some(Err(error)) => return corrupt(findings, &format!("{:#}", anyhow::Error::from(error))),
+        Some(Err(error)) if error.is_corruption() => {
+            return corrupt(findings, &format!("{:#}", anyhow::Error::from(error)));
+        }
+        Some(Err(error)) => {
+            unreadable(findings, workplace, &error.into());
+            return false;
+        }
         None => findings.good(
             "pages",
             "too many to look at in 20 s; `sqlite3 FILE 'pragma quick_check'` takes its time",
@@ -145,7 +151,7 @@ async fn look_at_database(findings: &mut Findings, workplace: &Workplace<'_>) ->
             true
         }
         Err(error) => {
-            unreadable(findings, &error.into());
+            unreadable(findings, workplace, &error.into());
             false
         }
     }
@@ -161,12 +167,17 @@ fn corrupt(findings: &mut Findings, defects: &str) -> bool {
     false
 }
 
-fn unreadable(findings: &mut Findings, error: &anyhow::Error) {
+fn unreadable(findings: &mut Findings, workplace: &Workplace<'_>, error: &anyhow::Error) {
+    let obstacle = compose::obstacle(&workplace.config);
     findings.wrong(
         "database",
         format!("{error:#}"),
         "nothing can be kept, and nobody let in",
-        "see that this user may write the file and its folder, and that the disk is not full; or that the database server runs and lets this user in",
+        obstacle.unwrap_or_else(|| {
+            "see that this user may write the file and its folder, and that the disk is not full; or that the database server \
+             runs and lets this user in"
+                .to_owned()
+        }),
     );
 }
 
@@ -187,7 +198,7 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
     };
     let (tokens, keys, domains, proxies) = match looked.await {
         Ok(looked) => looked,
-        Err(error) => return unreadable(findings, &error.into()),
+        Err(error) => return unreadable(findings, workplace, &error.into()),
     };
     let config = &workplace.config;
     let doors = &config.doors;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     compose::{random, system::new_seed},
     config::{self, RawConfig, Variables},
+    rights,
     telemetry::say,
 };
 
@@ -254,8 +255,14 @@ fn make_file(path: &Path) -> anyhow::Result<Seeds> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             read_file(path)?.context("the signing key was there and is gone")
         }
-        Err(error) => Err(error).with_context(|| format!("failed to write {}", path.display())),
+        Err(error) => Err(error)
+            .with_context(|| format!("failed to write {}{}", path.display(), advice(path))),
     }
+}
+
+/// What to do where rights are in the way, behind the name of a file.
+fn advice(path: &Path) -> String {
+    rights::obstacle(path).map_or_else(String::new, |advice| format!(" ({advice})"))
 }
 
 /// Reads the keys of a file; none where there is none.
@@ -263,7 +270,11 @@ pub(crate) fn read_file(path: &Path) -> anyhow::Result<Option<Seeds>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         text => text.with_context(|| {
-            format!("failed to read server.signing_key_file {}", path.display())
+            format!(
+                "failed to read server.signing_key_file {}{}",
+                path.display(),
+                advice(path)
+            )
         })?,
     };
     ensure!(

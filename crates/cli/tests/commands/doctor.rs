@@ -4,6 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     net::TcpListener,
+    process::{Command, Output},
     sync::Arc,
 };
 
@@ -30,9 +31,12 @@ use crate::harness::{House, errors};
 
 /// What is wrong, by what it is called: detail, reason and advice in one text. Whether all is well is the exit code.
 fn wrong(house: &House, arguments: &[&str]) -> Vec<(String, String)> {
-    let output = house.run_with(&[arguments, &["--json"]].concat(), "");
+    told(&house.run_with(&[arguments, &["--json"]].concat(), ""))
+}
+
+fn told(output: &Output) -> Vec<(String, String)> {
     let told: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", errors(&output)));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", errors(output)));
     assert_eq!(
         told["ok"].as_bool(),
         Some(output.status.success()),
@@ -92,6 +96,75 @@ fn a_corrupt_page_is_found() {
     assert!(
         text.contains("corrupt") && text.contains("backup"),
         "{text}"
+    );
+}
+
+/// A command whom the rights of files bind, whoever runs this test.
+#[cfg(target_os = "linux")]
+fn bound(house: &House, arguments: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_vestibule");
+    let is_root = rustix::process::geteuid().is_root();
+    let mut command = Command::new(if is_root { "setpriv" } else { binary });
+    if is_root {
+        command.args(["--bounding-set=-all", "--inh-caps=-all", "--", binary]);
+    }
+    command.args(arguments).current_dir(house.folder.path());
+    let path = std::env::var_os("PATH").unwrap();
+    command.env_clear().env("PATH", path).output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_this_user_may_not_write_is_told_from_what_is_broken() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let house = good();
+    let set = |name: &str, mode: u32| {
+        fs::set_permissions(house.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (name, closed, open) in [
+        ("data", 0o500, 0o700),
+        ("data/vestibule.db", 0o400, 0o600),
+        ("data/vestibule.db", 0o000, 0o600),
+    ] {
+        set(name, closed);
+        let found = told(&bound(&house, &["doctor", "--json"]));
+        let served = errors(&bound(
+            &house,
+            &["serve", "--dev", "--listen", "127.0.0.1:0"],
+        ));
+        set(name, open);
+        let of_database = found.iter().find(|(what, _)| what == "database");
+        let (_, text) = of_database.unwrap_or_else(|| panic!("{name} {closed:o}: {found:?}"));
+        for text in [text, &served] {
+            let place = house.path(name).display().to_string();
+            assert!(text.contains("chown") && text.contains(&place), "{text}");
+            assert!(
+                !text.contains("corrupt") && !text.contains("backup"),
+                "{text}"
+            );
+        }
+    }
+    set("data", 0o000);
+    let served = errors(&bound(
+        &house,
+        &["serve", "--dev", "--listen", "127.0.0.1:0"],
+    ));
+    set("data", 0o700);
+    assert!(
+        served.contains("signing.key") && served.contains("chown"),
+        "{served}"
+    );
+    let empty = House::empty();
+    let folder = empty.folder.path();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o500)).unwrap();
+    let served = errors(&bound(
+        &empty,
+        &["serve", "--dev", "--listen", "127.0.0.1:0"],
+    ));
+    assert!(
+        served.contains("signing.key") && served.contains("mkdir -p"),
+        "{served}"
     );
 }
 
