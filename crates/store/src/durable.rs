@@ -5,18 +5,50 @@
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 /// Writes a new file that only this user can read, with its folder. Fails with
 /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) where there is one, and leaves that one alone.
 pub fn write_new_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    make_folder(folder)?;
-    let mut part = new_part(folder)?;
-    part.write_all(content)?;
-    publish(part, path)
+    let mut file = NewFile::begin(path)?;
+    file.write_all(content)?;
+    file.publish()
+}
+
+/// The same file, written piece by piece. It is gone where it is not published.
+#[derive(Debug)]
+pub struct NewFile {
+    part: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins to write what is to stand there.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let folder = folder_of(path);
+        make_folder(folder)?;
+        Ok(Self {
+            part: new_part(folder)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Gives it its name, for good.
+    pub fn publish(self) -> io::Result<()> {
+        publish(self.part, &self.path)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.part.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.part.flush()
+    }
 }
 
 /// A new file in a folder, without a name of its own yet; gone when it never gets one.

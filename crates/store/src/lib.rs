@@ -32,7 +32,7 @@ use engine::ports::{Buckets, Peers};
 use crate::address::Address;
 pub use crate::backup::{Backup, BackupError, Restored, backup, restore};
 pub use crate::copy::{Copied, CopyError, CopyOptions, Which, copy};
-pub use crate::durable::write_new_file;
+pub use crate::durable::{NewFile, write_new_file};
 pub use crate::error::Error;
 pub use crate::export::{Kind, Record, Rows, Unreadable, export_user};
 pub use crate::files::{Bucket, BucketError, BucketPlace, FilesPlace, InvalidPlace, LocalFiles};

@@ -1,8 +1,7 @@
 //! `vestibule user`: what a person may ask for by law, their data and to be forgotten.
 
 use std::{
-    fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,7 @@ use engine::{
 use futures::TryStreamExt;
 use protocol::AttachmentId;
 use serde_json::json;
-use store::Record;
+use store::{NewFile, Record};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -134,31 +133,45 @@ pub(crate) async fn run(command: User, workplace: &Workplace<'_>) -> anyhow::Res
     }
 }
 
-/// Copies files into a folder. Their names are ours: what a person called a file is in its record. Says how many could not
-/// be read.
+/// Copies files into a folder. Their names are ours: what a person called a file is in its record. Says how many are left
+/// out: they could not be read, or others have their names.
 async fn write_files(
     files: &dyn Files,
     attachments: &[(AttachmentId, FileId)],
     folder: &Path,
 ) -> anyhow::Result<u32> {
-    let mut unreadable = 0;
-    fs::create_dir_all(folder)
-        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+    let mut left_out = 0;
     for (id, file) in attachments {
         let path = folder.join(id.as_str());
-        let mut bytes = match files.get(*file).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                unreadable += 1;
-                say(&format!("skipped: the bytes of {}: {error}", id.as_str()));
-                continue;
-            }
-        };
-        let mut output = fs::File::create(&path)
-            .with_context(|| format!("failed to write {}", path.display()))?;
-        while let Some(chunk) = bytes.try_next().await? {
-            output.write_all(&chunk)?;
+        let copied = copy(files, *file, &path).await;
+        let reason = copied.with_context(|| format!("failed to write {}", path.display()))?;
+        let Some(reason) = reason else { continue };
+        left_out += 1;
+        say(&format!("skipped: the bytes of {}: {reason}", id.as_str()));
+    }
+    Ok(left_out)
+}
+
+/// Copies one file; why it is left out, where it is. Fails where the next one would, too.
+async fn copy(files: &dyn Files, file: FileId, path: &Path) -> io::Result<Option<String>> {
+    let is_there = || format!("there is a file {} already", path.display());
+    if path.try_exists()? {
+        return Ok(Some(is_there()));
+    }
+    let mut output = NewFile::begin(path)?;
+    let mut bytes = match files.get(file).await {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    loop {
+        match bytes.try_next().await {
+            Ok(Some(chunk)) => output.write_all(&chunk)?,
+            Ok(None) => break,
+            Err(error) => return Ok(Some(error.to_string())),
         }
     }
-    Ok(unreadable)
+    match output.publish() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(is_there())),
+        published => published.map(|()| None),
+    }
 }

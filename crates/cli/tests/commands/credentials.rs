@@ -240,6 +240,14 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
     );
     let file = server.upload(&by_secret, "milk, bread");
     let sessions = house.json(&["session", "list", "--live"]);
+    let (_, body) = server.post(
+        "/api/chatkit/start",
+        &[("Authorization", &bearer)],
+        &json!({}),
+    );
+    let other: Value = serde_json::from_str(&body).unwrap();
+    let by_other = format!("Bearer {}", other["client_secret"].as_str().unwrap());
+    let by_other = [("Authorization", by_other.as_str())];
     let id = sessions["sessions"][0]["id"].as_str().unwrap();
     assert!(house.run(&["session", "revoke", id]).contains("ended 1"));
     let (status, body) = server.post("/v1/chatkit/conversation", &by_secret, &list);
@@ -254,6 +262,31 @@ fn commands_work_while_the_server_runs_and_count_from_the_next_request() {
     house.run(&[&["user", "export"], &person[..], &files[..]].concat());
     let kept = std::fs::read_to_string(folder.join(&file)).unwrap();
     assert_eq!(kept, "milk, bread", "the file itself, under its id");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for (path, mode) in [(folder.join(&file), 0o600), (folder.clone(), 0o700)] {
+            let found = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "what a person sent is nobody else's");
+        }
+    }
+    // Nothing is written over, and what cannot be read keeps nothing else back.
+    std::fs::write(folder.join(&file), "another").unwrap();
+    let other = server.upload(&by_other, "cheese");
+    for (path, word) in [(None, "already"), (Some("data/files"), "skipped")] {
+        if let Some(path) = path {
+            std::fs::remove_dir_all(house.path(path)).unwrap();
+            std::fs::remove_file(folder.join(&other)).unwrap();
+        }
+        let arguments = [&["user", "export"], &person[..], &files[..]].concat();
+        let output = house.run_with(&arguments, "");
+        assert!(!output.status.success());
+        let said = errors(&output);
+        assert!(said.contains(word) && said.contains("left out"), "{said}");
+        let kept = std::fs::read_to_string(folder.join(&file)).unwrap();
+        assert_eq!(kept, "another");
+        assert_eq!(folder.join(&other).exists(), path.is_none());
+    }
 
     let error = house.refuse(&[&["user", "forget"], &person[..]].concat());
     assert!(error.contains("--yes"), "{error}");
