@@ -50,6 +50,7 @@ pub mod jws;
 pub mod logout;
 pub mod operator;
 pub mod origin_refusal;
+pub mod pasted;
 pub mod ports;
 pub mod public_token;
 pub mod rejection;

@@ -14,6 +14,7 @@ use crate::{
     credential::{self, Kind},
     error::{Error, Refusal},
     identity::{Environment, Identity, PROJECT_MARK},
+    pasted,
     ports::{CredentialStore, Random, ServerKeyRecord, StoreError},
     public_token::check_label,
     rejection::Reason,
@@ -185,6 +186,9 @@ impl ServerKeys {
 /// Whether a text can be a key that was made elsewhere.
 fn check_spelling(key: &SecretString) -> Result<(), Error> {
     let text = key.expose_secret();
+    if let Some(wrapping) = pasted::wrapping(text) {
+        return Err(Error::Unusable(format!("this key {wrapping}")));
+    }
     if text.len() < MIN_IMPORTED_BYTES || !bearer::is_key(text) {
         return Err(Error::Unusable(format!(
             "a key has {MIN_IMPORTED_BYTES} to {} printable ASCII characters, and no space at either end",

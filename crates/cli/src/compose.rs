@@ -326,6 +326,10 @@ fn listen_address(config: &RawConfig) -> anyhow::Result<SocketAddr> {
 /// Builds what can be built without a port and a database, to see whether the configuration is good.
 pub(crate) fn check(config: &RawConfig, variables: &Variables) -> anyhow::Result<BuiltModels> {
     let public_url = public_url(config, listen_address(config)?)?;
+    if let Some(url) = &config.storage.redis_url {
+        // Not repeated: there may be a password in it.
+        store::check_redis(url).context("storage.redis_url (or REDIS_URL)")?;
+    }
     let issuers = issuers::build(&config.issuers, None, variables)?;
     rules::build(config, &issuers.set)?;
     rules::access(config)?;
@@ -535,6 +539,7 @@ fn openai_sessions(
     let Some(key) = key.or_else(|| variables.get("OPENAI_API_KEY").map(Into::into)) else {
         bail!("doors.client_secret.issuer is \"openai\", so OPENAI_API_KEY must be set");
     };
+    config::check_bearer(&key).context("doors.client_secret.issuer is \"openai\"")?;
     let base = raw
         .openai_base_url
         .as_deref()

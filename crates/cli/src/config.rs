@@ -4,18 +4,18 @@
 
 mod preset;
 mod raw;
+mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use auth::Origin;
-use secrecy::SecretString;
 use store::FilesPlace;
 use url::Url;
 
@@ -27,27 +27,61 @@ pub(crate) use crate::config::raw::{
     RawModelChoices, RawPassthrough, RawPdf, RawPublicToken, RawRule, RawRuns, RawSystemRole,
     RawTitles, RawTokenUse, RawUploads, RawWorkflow, SecretIssuer, TokenType,
 };
+pub(crate) use crate::config::secret::{check_bearer, check_header, secret, secret_of_file};
 
 /// The configuration file's name in the working directory.
 const DEFAULT_FILE: &str = "vestibule.toml";
 /// The manual: every key with its default and its meaning.
 pub(crate) const DEFAULT_TEXT: &str = include_str!("config.default.toml");
 
-/// The environment variables of the process, read once in `main`.
+/// Variables that are read wherever they are set, beside those that begin with `VESTIBULE_` or `AWS_`.
+const WELL_KNOWN: &[&str] = &[
+    "ALL_PROXY",
+    "BETTER_AUTH_URL",
+    "DATABASE_URL",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NEXT_PUBLIC_API_URL",
+    "NEXT_PUBLIC_CHATKIT_DOMAIN_KEY",
+    "NEXT_PUBLIC_OPENAI_CHATKIT_TOKEN",
+    "NO_PROXY",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "REDIS_URL",
+    "RUST_LOG",
+];
+
+/// The environment variables of the process, read once in `main`. Without what is left of a line behind a value: a shell's
+/// `$(cat …)` takes that away, and other ways to set a variable do not.
 #[derive(Clone, Default)]
-pub(crate) struct Variables(BTreeMap<String, String>);
+pub(crate) struct Variables {
+    texts: BTreeMap<String, String>,
+    unreadable: BTreeSet<String>,
+}
 
 impl Variables {
-    /// Those of this process; names or values that are not Unicode are left out.
+    /// Those of this process.
     pub(crate) fn of_process() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
+        let (mut texts, mut unreadable) = (Vec::new(), BTreeSet::new());
+        for (name, value) in std::env::vars_os() {
+            // No name that means anything here is not Unicode.
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => texts.push((name, value)),
+                Err(_) => drop(unreadable.insert(name)),
+            }
+        }
+        Self {
+            unreadable,
+            ..texts.into_iter().collect()
+        }
     }
 
     /// A variable's value; an empty one counts as not set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.texts
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
@@ -55,16 +89,41 @@ impl Variables {
 
     /// The variables whose names begin like this, and that are set.
     pub(crate) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.0
+        self.texts
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
+    }
+
+    /// Whether a variable is set, and to what is no UTF-8.
+    pub(crate) fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
+    }
+
+    /// Refuses what would count as not set, and was meant to say something.
+    fn check_readable(&self) -> anyhow::Result<()> {
+        let is_read = |name: &&String| {
+            WELL_KNOWN.contains(&name.as_str())
+                || ["VESTIBULE_", "AWS_"]
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
+        };
+        match self.unreadable.iter().find(is_read) {
+            Some(name) => bail!("the variable {name} is not UTF-8 text; set it again, or unset it"),
+            None => Ok(()),
+        }
     }
 }
 
 impl FromIterator<(String, String)> for Variables {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self(variables.into_iter().collect())
+        let whole = variables.into_iter();
+        Self {
+            texts: whole
+                .map(|(name, value)| (name, secret::trimmed(&value).to_owned()))
+                .collect(),
+            unreadable: BTreeSet::new(),
+        }
     }
 }
 
@@ -81,6 +140,7 @@ pub(crate) struct Overrides {
 
 /// Reads the file (when there is one), the environment and the flags into one configuration.
 pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Result<RawConfig> {
+    variables.check_readable()?;
     let file = find_file(variables, overrides);
     let mut config = match &file {
         Some(path) => read_file(path)?,
@@ -91,10 +151,25 @@ pub(crate) fn load(variables: &Variables, overrides: &Overrides) -> anyhow::Resu
     if let Some(listen) = &overrides.listen {
         config.server.listen.clone_from(listen);
     }
+    refuse_home(&mut config)?;
     if let Some(folder) = file.as_deref().and_then(Path::parent) {
         resolve(&mut config, folder);
     }
     Ok(config)
+}
+
+/// `~` is a shell's word for a home folder. Here it would be a folder of that name.
+fn refuse_home(config: &mut RawConfig) -> anyhow::Result<()> {
+    let database = store::file_of(&config.storage.url).ok().flatten();
+    let paths = paths(config).map(|path| path.clone());
+    for path in paths.chain(database) {
+        ensure!(
+            !path.starts_with("~"),
+            "`~` in the path {} would be a folder of that name: write the whole path of the home folder",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Relative paths are below the configuration file's folder, so that every command means the same files wherever it
@@ -277,26 +352,4 @@ fn is_local(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
         Origin::parse(&url.origin().ascii_serialization()).is_ok_and(|origin| origin.is_local())
     })
-}
-
-/// Reads a secret from the variable or the file that a key names; neither is no secret.
-pub(crate) fn secret(
-    key: &str,
-    variables: &Variables,
-    variable: Option<&str>,
-    file: Option<&Path>,
-) -> anyhow::Result<Option<SecretString>> {
-    match (variable, file) {
-        (Some(_), Some(_)) => bail!("set `{key}_env` or `{key}_file`, not both"),
-        (Some(name), None) => match variables.get(name) {
-            Some(value) => Ok(Some(value.to_owned().into())),
-            None => bail!("`{key}_env` names the variable {name}, which is not set"),
-        },
-        (None, Some(path)) => {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("failed to read `{key}_file` ({})", path.display()))?;
-            Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned().into()))
-        }
-        (None, None) => Ok(None),
-    }
 }

@@ -181,6 +181,11 @@ pub fn describe_redis(url: &str) -> String {
     redis::describe(url).unwrap_or_else(|| "an address that cannot be read".to_owned())
 }
 
+/// Whether an address is one of Redis. Nobody is asked.
+pub fn check_redis(url: &str) -> Result<(), Error> {
+    redis::check(url)
+}
+
 /// Whether the Redis at this address can be talked and listened to.
 pub async fn look_at_redis(url: &str) -> Result<(), Error> {
     redis::look(url).await

@@ -121,6 +121,13 @@ impl Channels {
     }
 }
 
+/// Whether it is an address of Redis.
+pub(crate) fn check(url: &str) -> Result<(), Error> {
+    url.into_connection_info()
+        .map(drop)
+        .map_err(|_| WRONG_ADDRESS)
+}
+
 /// Whether Redis at this address can be talked and listened to, and counts.
 pub(crate) async fn look(url: &str) -> Result<(), Error> {
     let client = Client::open(url).map_err(|_| WRONG_ADDRESS)?;

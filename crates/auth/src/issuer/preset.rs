@@ -111,6 +111,12 @@ impl Issuer {
     /// the same key signs, and `sts` is `pending` while a step of signing in is missing.
     pub fn clerk(domain: &str, authorized_parties: &[String]) -> Result<Self, ConfigError> {
         let origin = origin(domain)?;
+        if let Some(party) = authorized_parties.iter().find(|party| party.ends_with('/')) {
+            return Err(ConfigError::new(
+                party,
+                "the tokens name origins in `azp`, which have no slash at the end: leave it out of `authorized_parties`",
+            ));
+        }
         Ok(Self {
             is_key_id_required: true,
             required_claims: vec![
@@ -171,6 +177,13 @@ impl Issuer {
     /// All kinds of its tokens have `typ: JWT` in the header; the claim `typ` tells them apart.
     pub fn keycloak(realm: &Url, audience: KeycloakAudience) -> Result<Self, ConfigError> {
         let name = realm.as_str().trim_end_matches('/').to_owned();
+        let is_realm = |(_, realm): (&str, &str)| !realm.is_empty() && !realm.contains('/');
+        if !name.rsplit_once("/realms/").is_some_and(is_realm) {
+            return Err(ConfigError::new(
+                &name,
+                "the address of a realm ends in its name, like https://id.example.com/realms/shop",
+            ));
+        }
         let keys = Keys::Jwks(address(&format!("{name}/protocol/openid-connect/certs"))?);
         let audience = match audience {
             KeycloakAudience::Audience(audience) => Audience::aud(audience),
@@ -385,6 +398,33 @@ mod tests {
         ] {
             assert!(Issuer::auth0(bad, &["api".to_owned()]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_would_fit_no_token_is_refused() {
+        let keycloak = |realm: &str| {
+            let audience = KeycloakAudience::Client(vec!["chat".to_owned()]);
+            Issuer::keycloak(&Url::parse(realm).unwrap(), audience)
+        };
+        for realm in [
+            "https://id.example.com/realms/shop",
+            "https://id.example.com/auth/realms/shop/",
+        ] {
+            assert!(keycloak(realm).is_ok(), "{realm}");
+        }
+        for bad in [
+            "https://id.example.com",
+            "https://id.example.com/auth",
+            "https://id.example.com/realms/",
+            "https://id.example.com/realms/shop/account",
+        ] {
+            let refusal = keycloak(bad).unwrap_err().to_string();
+            assert!(refusal.contains("/realms/shop"), "{refusal}");
+        }
+        let clerk = |party: &str| Issuer::clerk("clerk.example.com", &[party.to_owned()]);
+        assert!(clerk("https://app.example.com").is_ok());
+        let refusal = clerk("https://app.example.com/").unwrap_err().to_string();
+        assert!(refusal.contains("no slash at the end"), "{refusal}");
     }
 
     #[test]

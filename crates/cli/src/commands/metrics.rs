@@ -20,6 +20,9 @@ pub(super) async fn begin(
         raw.token_env.as_deref(),
         raw.token_file.as_deref(),
     )?;
+    if let Some(token) = &token {
+        config::check_bearer(token).context("metrics.token")?;
+    }
     let Some(address) = &raw.listen else {
         return Ok(None);
     };

@@ -66,6 +66,11 @@ pub(crate) fn banner(
     if models.is_demo_only && config.models.is_empty() {
         hints.push("no model: set OPENAI_API_KEY, or add [[models]]".to_owned());
     }
+    if matches!(store::file_of(&config.storage.url), Ok(None)) && !is_shared {
+        hints.push(
+            "storage.url is a database in memory: every conversation, key and token is gone when this server stops".to_owned(),
+        );
+    }
     if redis.is_some() && !is_shared {
         hints.push(
             "storage.redis_url (or REDIS_URL) is set, and nothing needs it: over SQLite there is one node".to_owned(),

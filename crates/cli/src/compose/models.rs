@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use auth::{
     Signer,
     ports::{Random, SystemRandom},
@@ -23,7 +23,7 @@ use engine::{
     Busy, ModelChoices, Titles, TurnLimits, Workflow, WorkflowId, Workflows,
     ports::{Clock, Model, Transcriber},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use server::{RelayTakes, RelayTarget, RelayTargets};
 use upstream::{
     ChatCompletions, Demo, HttpPolicy, IdentitySigner, McpTools, Metered, PdfReader,
@@ -276,6 +276,7 @@ fn model(raw: &RawModel, reader: &PdfReader, variables: &Variables) -> anyhow::R
         (None, Some(url)) => url,
         (None, None) => OPENAI_BASE_URL,
     };
+    check_base_url(base_url)?;
     let api_key = api_key(raw, variables)?;
     ensure!(
         api_key.is_some() || base_url != OPENAI_BASE_URL,
@@ -283,6 +284,14 @@ fn model(raw: &RawModel, reader: &PdfReader, variables: &Variables) -> anyhow::R
     );
     let mut headers = secrets("header", &raw.headers, variables)?;
     let is_bearer = raw.api_key_header.eq_ignore_ascii_case("authorization");
+    if let Some(key) = &api_key {
+        let check = if is_bearer {
+            config::check_bearer
+        } else {
+            config::check_header
+        };
+        check(key)?;
+    }
     let (bearer, key_header) = if is_bearer {
         (api_key, None)
     } else {
@@ -351,6 +360,20 @@ fn model(raw: &RawModel, reader: &PdfReader, variables: &Variables) -> anyhow::R
     })
 }
 
+/// Refuses the address of one call, as providers' examples show it, where the address of the API is meant.
+fn check_base_url(base_url: &str) -> anyhow::Result<()> {
+    let address = base_url.split(['?', '#']).next().unwrap_or(base_url);
+    let address = address.trim_end_matches('/');
+    for call in ["/chat/completions", "/responses"] {
+        if let Some(base) = address.strip_suffix(call) {
+            bail!(
+                "`base_url` is the address of the API, to which `{call}` is added here: set it to {base}"
+            );
+        }
+    }
+    Ok(())
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds.max(1))
 }
@@ -411,8 +434,8 @@ fn secrets(
             let value = variables.get(&header.env).map(str::to_owned);
             value.with_context(|| format!("the variable {} is not set", header.env))
         }
-        RawHeader::File(header) => std::fs::read_to_string(&header.file)
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        RawHeader::File(header) => config::secret_of_file(&header.file)
+            .map(|secret| secret.expose_secret().to_owned())
             .with_context(|| format!("failed to read {}", header.file.display())),
     };
     let texts = texts.iter().map(|(name, text)| {
@@ -623,7 +646,7 @@ mod tests {
             "VLLM_API_KEY",
         ];
         let variables: Variables = names
-            .map(|name| (name.to_owned(), format!("of {name}")))
+            .map(|name| (name.to_owned(), format!("of-{name}")))
             .into_iter()
             .collect();
         let reader = pdf_reader().unwrap();
@@ -647,7 +670,7 @@ mod tests {
     #[tokio::test]
     async fn a_preset_is_what_its_server_is_sent() {
         let azure = sent("preset = \"azure-openai\"").await;
-        assert_eq!(azure.headers["api-key"], "of AZURE_OPENAI_API_KEY");
+        assert_eq!(azure.headers["api-key"], "of-AZURE_OPENAI_API_KEY");
         assert_eq!(azure.bearer(), None);
         assert_eq!(azure.body["max_completion_tokens"], 100);
         assert_eq!(azure.body["stream_options"]["include_usage"], true);
@@ -659,9 +682,9 @@ mod tests {
             assert_eq!(mistral.body[name], Value::Null, "{name}");
         }
         let named = sent("preset = \"mistral\"\napi_key_env = \"KEY\"").await;
-        assert_eq!(named.bearer(), Some("of KEY"));
+        assert_eq!(named.bearer(), Some("of-KEY"));
         let vllm = sent("preset = \"vllm\"").await;
-        assert_eq!(vllm.bearer(), Some("of VLLM_API_KEY"));
+        assert_eq!(vllm.bearer(), Some("of-VLLM_API_KEY"));
         let own = sent("preset = \"vllm\"\nmax_tokens_parameter = \"max_completion_tokens\"").await;
         assert_eq!(own.body["max_completion_tokens"], 100);
         assert_eq!(own.body["max_tokens"], Value::Null);
@@ -674,7 +697,7 @@ mod tests {
         let own = sent(table).await;
         assert_eq!(
             (own.bearer(), &own.headers["x-key"]),
-            (None, &"of KEY".parse().unwrap())
+            (None, &"of-KEY".parse().unwrap())
         );
         let written = sent(&format!("{table}headers = {{ \"X-Key\" = \"mine\" }}")).await;
         assert_eq!(

@@ -163,7 +163,7 @@ fn a_missing_file_that_was_named_is_an_error_and_an_unnamed_one_is_not() {
 
 #[test]
 fn secrets_come_from_exactly_one_place() {
-    use secrecy::ExposeSecret;
+    use secrecy::{ExposeSecret, SecretString};
 
     let environment = variables(&[("KEY", "from-env")]);
     let folder = tempfile::tempdir().unwrap();
@@ -178,6 +178,23 @@ fn secrets_come_from_exactly_one_place() {
     assert_eq!(text(read(Some("KEY"), None)).as_deref(), Some("from-env"));
     assert_eq!(text(read(None, Some(&file))).as_deref(), Some("from-file"));
     assert_eq!(text(read(None, None)), None);
+    // What editors, shells and env files leave around it.
+    let lines = variables(&[("ENDED", "of a line\r\n"), ("QUOTED", "'of an env file'")]);
+    let found = secret("api_key", &lines, Some("ENDED"), None);
+    assert_eq!(text(found).as_deref(), Some("of a line"));
+    fs::write(&file, "\u{feff}of an editor \r\n").unwrap();
+    assert_eq!(
+        text(read(None, Some(&file))).as_deref(),
+        Some("of an editor")
+    );
+    let refused = secret("api_key", &lines, Some("QUOTED"), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("QUOTED") && refused.contains("quotes"),
+        "{refused}"
+    );
+    assert!(!refused.contains("env file'"), "{refused}");
     assert!(read(Some("KEY"), Some(&file)).is_err());
     let message = read(Some("ABSENT"), None).unwrap_err().to_string();
     assert!(message.contains("ABSENT"), "{message}");

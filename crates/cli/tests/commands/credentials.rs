@@ -112,6 +112,17 @@ fn a_key_from_elsewhere_is_read_from_standard_input_and_opens_sessions() {
     );
     let error = house.refuse(&["key", "import", key]);
     assert!(error.contains("unexpected argument"), "{error}");
+    for (pasted, word) in [
+        (format!("\"{key}\""), "quotes"),
+        (format!("OPENAI_API_KEY={key}"), "variable"),
+        (format!("Bearer {key}"), "Bearer"),
+    ] {
+        let refused = errors(&house.run_with(&["key", "import"], &pasted));
+        assert!(
+            refused.contains(word) && !refused.contains(key),
+            "{refused}"
+        );
+    }
 
     let server = house.serve(&["--dev"]);
     let session = json!({"user": "ada", "workflow": {"id": "wf_demo"}});

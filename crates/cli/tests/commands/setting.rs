@@ -33,6 +33,133 @@ fn the_configuration_is_the_manual() {
     assert!(error.contains("/nonexistent.toml"), "{error}");
 }
 
+/// What was wrong with each of these came out with the first person, or never.
+#[test]
+fn what_cannot_work_is_refused_before_it_is_tried() {
+    let house = House::empty();
+    let model = |more: &str| {
+        format!("[[models]]\nid = \"m\"\nkind = \"chat-completions\"\nmodel = \"m\"\n{more}\n")
+    };
+    let at = |address: &str| model(&format!("base_url = \"https://{address}\""));
+    let keyed = model("base_url = \"https://api.example.com/v1\"\napi_key_env = \"K\"");
+    let issuer = |text: &str| format!("[[issuers]]\n{text}\n");
+    let shared = issuer("issuer = \"app\"\naudience = [\"chat\"]\nhmac_secret_env = \"K\"");
+    let keycloak = |url: &str| {
+        issuer(&format!(
+            "preset = \"keycloak\"\naudience = [\"chat\"]\nurl = \"https://{url}\""
+        ))
+    };
+    let clerk = |party: &str| {
+        issuer(&format!(
+            "preset = \"clerk\"\ndomain = \"clerk.example.com\"\nauthorized_parties = [\"{party}\"]"
+        ))
+    };
+    let storage = |text: &str| format!("[storage]\n{text}\n");
+    let long = "0123456789abcdefghijklmnopqrstuvwxyz0123456789";
+    let quoted = format!("\"{long}\"");
+    for (toml, value, expected) in [
+        (
+            &at("api.example.com/v1/chat/completions"),
+            "",
+            "set it to https://api.example.com/v1",
+        ),
+        (
+            &at("api.example.com/v1/responses/"),
+            "",
+            "set it to https://api.example.com/v1",
+        ),
+        (&at("api.example.com/v1/"), "", ""),
+        (&keyed, "sk-abc\n", ""),
+        (&keyed, "sk-abc \r\n", ""),
+        (&keyed, "\"sk-abc\"", "stands in quotes"),
+        (&keyed, "Bearer sk-abc", "the word Bearer"),
+        (&keyed, "sk- abc", "a space in it"),
+        (&keyed, "sk-\nabc", "a character in it"),
+        (&keyed, "sk-\u{e4}bc", "a character in it"),
+        (&keyed, "sk-abc\u{200b}", "a character in it"),
+        (&shared, &format!("{long}\n"), ""),
+        (&shared, &quoted, "stands in quotes"),
+        (&keycloak("id.example.com/realms/shop"), "", ""),
+        (&keycloak("id.example.com"), "", "/realms/shop"),
+        (&clerk("https://app.example.com"), "", ""),
+        (
+            &clerk("https://app.example.com/"),
+            "",
+            "no slash at the end",
+        ),
+        (&storage("redis_url = \"redis://localhost\""), "", ""),
+        (&storage("redis_url = \"rubbish:hunter2\""), "", "REDIS_URL"),
+        (&storage("url = \"sqlite://~/x.db\""), "", "home folder"),
+        (&storage("files = \"~/files\""), "", "home folder"),
+    ] {
+        fs::write(house.path("vestibule.toml"), toml).unwrap();
+        let output = house
+            .command(&["config", "check"])
+            .env("K", value)
+            .output()
+            .unwrap();
+        let told = errors(&output);
+        assert_eq!(
+            output.status.success(),
+            expected.is_empty(),
+            "{toml} {value:?}: {told}"
+        );
+        assert!(told.contains(expected), "{toml} {value:?}: {told}");
+        for secret in ["sk-abc", "hunter2", long] {
+            assert!(!told.contains(secret), "{told}");
+        }
+    }
+    fs::remove_file(house.path("vestibule.toml")).unwrap();
+    let mut command = house.command(&["config", "check"]);
+    let told = errors(&command.env("OPENAI_API_KEY", "'sk-abc'").output().unwrap());
+    assert!(
+        told.contains("quotes") && !told.contains("sk-abc"),
+        "{told}"
+    );
+    assert!(!house.path("~").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    let house = House::empty();
+    for (name, is_read) in [("VESTIBULE_PUBLIC_URL", true), ("OTHER", false)] {
+        let mut command = house.command(&["config", "check"]);
+        command.env(name, OsStr::from_bytes(b"\xff"));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.success(), !is_read, "{name}");
+        assert_eq!(errors(&output).contains(name), is_read, "{name}");
+    }
+    let model =
+        "[[models]]\nid = \"m\"\nkind = \"openai-responses\"\nmodel = \"m\"\napi_key_env = \"K\"\n";
+    fs::write(house.path("vestibule.toml"), model).unwrap();
+    let mut command = house.command(&["config", "check"]);
+    let told = errors(
+        &command
+            .env("K", OsStr::from_bytes(b"\xff"))
+            .output()
+            .unwrap(),
+    );
+    assert!(
+        told.contains("the variable K, which is not UTF-8"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_database_in_memory_is_said_to_be_one() {
+    let house = House::empty();
+    let config = "[storage]\nurl = \"sqlite::memory:\"\n";
+    fs::write(house.path("vestibule.toml"), config).unwrap();
+    let said = house.log_until(&["serve", "--listen", "127.0.0.1:0"], "next    ");
+    assert!(
+        said.iter().any(|line| line.contains("in memory")),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn development_mode_stays_on_this_machine() {
     let house = House::new();

@@ -74,6 +74,11 @@ impl Toolbox<'_> {
             raw.api_key_env.as_deref(),
             raw.api_key_file.as_deref(),
         )
+        .and_then(|key| {
+            key.as_ref()
+                .map_or(Ok(()), config::check_bearer)
+                .map(|()| key)
+        })
         .with_context(|| format!("failed to use [[mcp_servers]] `{}`", raw.name))?;
         ensure!(
             raw.passthrough.is_none() || raw.identity == RawMcpIdentity::Token,
