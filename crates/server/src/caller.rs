@@ -11,7 +11,7 @@ use auth::{
     Error, Identity, InHand, Now, Origin, Refusal,
     access::Pass,
     audit::Door,
-    bearer::{bearer, check_user_id, settle},
+    bearer::{BearerError, bearer, check_user_id, settle},
     client_secret::ChatSession,
     credential::{Kind, classify},
     origin_refusal::OriginRefusal,
@@ -372,7 +372,11 @@ impl Admission<'_> {
             return server::admit(self).await.map(Admitted::Server);
         }
         let authorization = texts(self.headers, &header::AUTHORIZATION);
-        let bearer = bearer(&authorization).map_err(Error::from)?;
+        let bearer = match bearer(&authorization) {
+            // A proxy's own login, which a browser repeats to whatever is behind it.
+            Err(BearerError::OtherScheme) if self.may_be_by_cookie() => None,
+            bearer => bearer.map_err(Error::from)?,
+        };
         let admitted = match (bearer, self.subject_token) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::bad_credentials_request(
@@ -400,6 +404,16 @@ impl Admission<'_> {
             Admitted::Page(_) | Admitted::Server(_) => {}
         }
         Ok(admitted)
+    }
+
+    /// Whether there is a session cookie, and it is the only credential that may be meant.
+    fn may_be_by_cookie(&self) -> bool {
+        self.takes(Takes::SessionCookie)
+            && self.subject_token.is_none()
+            && self
+                .app
+                .logins
+                .are_any(&texts(self.headers, &header::COOKIE))
     }
 
     async fn by_bearer(&self, token: &str) -> Result<Admitted, ApiError> {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use auth::{
     Environment, InHand,
-    bearer::bearer,
+    bearer::{BearerError, bearer},
     credential::{Kind, classify, digest},
     ports::{ChatSessionRecord, OpenedBy},
 };
@@ -33,7 +33,7 @@ pub(crate) async fn find(app: &App, path: Option<&str>, headers: &HeaderMap) -> 
     let authorization = texts(headers, &header::AUTHORIZATION);
     let token = match bearer(&authorization) {
         Ok(Some(token)) => token,
-        Ok(None) if headers.contains_key(header::COOKIE) => {
+        Ok(None) | Err(BearerError::OtherScheme) if headers.contains_key(header::COOKIE) => {
             return by_cookie(app, &texts(headers, &header::COOKIE));
         }
         // A preflight shows no credential, but only one kind can follow it here.

@@ -257,6 +257,58 @@ async fn b03_a_token_and_a_cookie_must_be_the_same_person() {
     }
 }
 
+/// As a browser sends it behind a proxy with a login of its own.
+#[tokio::test]
+async fn b01_another_scheme_beside_a_session_cookie_is_passed_over() {
+    let sessions = session_server().await;
+    let app = TestApp::with(Options {
+        sessions: Some(sessions),
+        ..Options::default()
+    })
+    .await;
+    for (authorization, cookie, status) in [
+        ("Basic YWRhOng=", GOOD_COOKIE, 200),
+        ("", GOOD_COOKIE, 200),
+        (
+            "Basic YWRhOng=",
+            "better-auth.session_token=signed-out",
+            401,
+        ),
+        ("Basic YWRhOng=", "other=cookie", 400),
+        ("Basic YWRhOng=", "", 400),
+        // Whoever says Bearer means it.
+        ("Bearer", GOOD_COOKIE, 400),
+        ("Bearer not.a.token", GOOD_COOKIE, 401),
+    ] {
+        let answer = app
+            .get("/api/chatkit/me")
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::COOKIE, cookie)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), status, "{authorization:?} {cookie}");
+    }
+    // The rules for pages hold as without it, and no other door opens.
+    for (path, origin, status) in [
+        ("/api/chat", Some(APP_ORIGIN), 200),
+        ("/api/chat", None, 403),
+        ("/api/chat", Some("https://evil.example"), 403),
+        ("/v1/chatkit/conversation", Some(APP_ORIGIN), 400),
+    ] {
+        let mut request = app
+            .post(path)
+            .header(header::AUTHORIZATION, "Basic YWRhOng=")
+            .header(header::COOKIE, GOOD_COOKIE);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        let body = json!({ "type": "threads.list", "params": {} });
+        let answer = request.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {origin:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_issuer_that_is_away_is_no_reason_to_call_a_cookie_wrong() {
     let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
