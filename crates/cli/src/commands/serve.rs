@@ -180,22 +180,30 @@ pub(super) async fn listen(address: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Requests to stop: Ctrl-C, and SIGTERM where there is such a thing.
+/// Requests to stop: Ctrl-C, and, where there are such things, SIGTERM and the end of the terminal (SIGHUP).
 struct StopSignals {
     #[cfg(unix)]
     terminate: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 impl StopSignals {
     fn listen() -> Self {
+        #[cfg(unix)]
+        let listen = |kind: tokio::signal::unix::SignalKind| {
+            tokio::signal::unix::signal(kind)
+                .inspect_err(|error| tracing::error!(%error, ?kind, "cannot listen for a signal"))
+                .ok()
+        };
         Self {
             #[cfg(unix)]
-            terminate: {
-                use tokio::signal::unix::{SignalKind, signal};
-                signal(SignalKind::terminate())
-                    .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGTERM"))
-                    .ok()
-            },
+            terminate: listen(tokio::signal::unix::SignalKind::terminate()),
+            // Who listens is no longer among those that `nohup` has had spared.
+            #[cfg(unix)]
+            hang_up: (!is_spared_hang_up())
+                .then(|| listen(tokio::signal::unix::SignalKind::hangup()))
+                .flatten(),
         }
     }
 
@@ -208,17 +216,32 @@ impl StopSignals {
             }
         };
         #[cfg(unix)]
-        let terminate = async {
-            match &mut self.terminate {
-                Some(signals) => drop(signals.recv().await),
-                None => std::future::pending().await,
-            }
-        };
+        let (terminate, hang_up) = (of(&mut self.terminate), of(&mut self.hang_up));
         #[cfg(not(unix))]
-        let terminate = std::future::pending::<()>();
+        let (terminate, hang_up) = (std::future::pending::<()>(), std::future::pending::<()>());
         tokio::select! {
             () = interrupt => 130,
             () = terminate => 143,
+            () = hang_up => 129,
         }
     }
+}
+
+/// The next signal of these, where anybody listens for them.
+#[cfg(unix)]
+async fn of(signals: &mut Option<tokio::signal::unix::Signal>) {
+    match signals {
+        Some(signals) => drop(signals.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started this process had it ignore SIGHUP, as `nohup` does, as far as the system says.
+#[cfg(unix)]
+fn is_spared_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signals are numbered from 1, and this is the first.
+    ignored.is_some_and(|mask| mask & 1 != 0)
 }

@@ -186,6 +186,25 @@ async fn a_shutdown_takes_requests_for_a_while_then_ends_streams_in_words_and_in
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_its_terminal_ends_it_in_order_unless_it_was_spared() {
+    let house = harness::House::new();
+    let server = house.serve(&["--dev"]);
+    server.signal("HUP");
+    let (status, _) = server.end().await;
+    assert!(status.success(), "{status}");
+
+    // As `nohup` does it.
+    let binary = env!("CARGO_BIN_EXE_vestibule");
+    let line = format!("trap '' HUP; exec '{binary}' serve --dev --listen 127.0.0.1:0");
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &line]).current_dir(house.folder.path());
+    let server = Server::start(shell.env_clear());
+    server.signal("HUP");
+    assert!(server.say("table").contains("thread.item.done"));
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_ends_in_time_while_somebody_has_the_database_locked() {
     let model = FakeModel::scripted([Reply::text(["half"]).and_hold()])
         .await
