@@ -273,6 +273,11 @@ pub(crate) async fn compose(
         app: AppState::new(app),
         serve_options: ServeOptions {
             head_timeout: Duration::from_secs(config.server.head_timeout_seconds.max(1)),
+            idle_timeout: Duration::from_secs(config.server.idle_seconds.max(1)),
+            // A whole file with its form, so that who sends one learns that their session has ended.
+            max_unread_bytes: ServeOptions::default()
+                .max_unread_bytes
+                .max(config.uploads.max_file_bytes.saturating_add(1 << 20)),
             write_timeout: Duration::from_secs(config.server.write_timeout_seconds.max(1)),
             max_connections: config.server.max_connections.max(1),
             max_connections_per_ip: config.server.max_connections_per_ip,

@@ -16,7 +16,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -31,7 +31,10 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use crate::client_ip::{ClientIp, SITE_FACTOR, Site, is_trusted};
+use crate::{
+    client_ip::{ClientIp, SITE_FACTOR, Site, is_trusted},
+    socket::Turns,
+};
 
 /// How long a connection may wait for its client before it has to make room: enough for a request
 /// that is on its way.
@@ -127,6 +130,9 @@ struct Seat {
     /// the server began; or [`AT_WORK`], or [`LEAVING`].
     may_leave_at: AtomicU64,
     leave: CancellationToken,
+    turns: Turns,
+    /// Whether something of the last request's body was left unread.
+    is_left_unread: AtomicBool,
 }
 
 const AT_WORK: u64 = u64::MAX;
@@ -143,6 +149,10 @@ impl Seat {
         self.may_leave_at
             .compare_exchange(from, to, done, seen)
             .is_ok()
+    }
+
+    fn is_left_unread(&self) -> bool {
+        self.is_left_unread.load(Ordering::Acquire)
     }
 
     /// The next bytes are the client's to send.
@@ -276,6 +286,8 @@ impl Connections {
             client,
             may_leave_at: AtomicU64::new(may_leave_at),
             leave: stop.child_token(),
+            turns: Turns::default(),
+            is_left_unread: AtomicBool::new(false),
         });
         let mut open = self.0.open();
         let number = open.next_number;
@@ -345,9 +357,21 @@ impl Place {
         self.seat.state() == LEAVING
     }
 
+    /// Whose turn it is at this connection.
+    pub(crate) fn turns(&self) -> Turns {
+        self.seat.turns.clone()
+    }
+
+    /// Whether something of the last request's body was left unread, so that its client may still be sending it.
+    pub(crate) fn is_left_unread(&self) -> bool {
+        self.seat.is_left_unread()
+    }
+
     /// A request is here: the connection is at work until the guard is dropped.
     pub(crate) fn begin<B>(&self, request: &mut Request<B>) -> AtWork {
         self.seat.may_leave_at.swap(AT_WORK, Ordering::AcqRel);
+        self.seat.turns.change();
+        self.seat.is_left_unread.store(false, Ordering::Release);
         let proxied = match self.kind {
             PlaceKind::Client => None,
             PlaceKind::Proxy => self.begin_proxied(request),
@@ -405,11 +429,17 @@ pub(crate) struct AtWork {
 
 impl AtWork {
     /// A request's body, for which the connection waits while it does not come.
-    pub(crate) fn arriving<B>(&self, body: B) -> Arriving<B> {
+    pub(crate) fn arriving<B: Body>(&self, body: B) -> Arriving<B> {
         Arriving {
             body,
             seat: self.seat.clone(),
+            is_over: false,
         }
+    }
+
+    /// Whether something of the request's body was left unread so far.
+    pub(crate) fn is_left_unread(&self) -> bool {
+        self.seat.is_left_unread()
     }
 
     /// An answer's body, which ends the work with its last byte.
@@ -424,6 +454,7 @@ impl AtWork {
 impl Drop for AtWork {
     fn drop(&mut self) {
         self.seat.wait(GRACE);
+        self.seat.turns.change();
         if let Some(client) = self.proxied {
             self.seat.shared.open().requests.remove(client);
         }
@@ -431,9 +462,10 @@ impl Drop for AtWork {
 }
 
 /// See [`AtWork::arriving`].
-pub(crate) struct Arriving<B> {
+pub(crate) struct Arriving<B: Body> {
     body: B,
     seat: Arc<Seat>,
+    is_over: bool,
 }
 
 impl<B: Body + Unpin> Body for Arriving<B> {
@@ -449,6 +481,7 @@ impl<B: Body + Unpin> Body for Arriving<B> {
             Poll::Pending => self.seat.wait(BODY_GRACE),
             Poll::Ready(_) => self.seat.go_on(),
         }
+        self.is_over = matches!(polled, Poll::Ready(None));
         polled
     }
 
@@ -461,9 +494,12 @@ impl<B: Body + Unpin> Body for Arriving<B> {
     }
 }
 
-impl<B> Drop for Arriving<B> {
+impl<B: Body> Drop for Arriving<B> {
     fn drop(&mut self) {
         self.seat.go_on();
+        if !self.is_over && !self.body.is_end_stream() {
+            self.seat.is_left_unread.store(true, Ordering::Release);
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod routes;
 mod seldom;
 mod serve;
 mod session_settings;
+mod socket;
 mod sse;
 mod token_exchange;
 

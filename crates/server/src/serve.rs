@@ -2,9 +2,10 @@
 //!
 //! Our own loop rather than `axum::serve`, because every connection needs what that one does not
 //! set: no Nagle delay (40 ms on the first token over a kept-alive connection), a time-out for the
-//! request head (a client that sends one byte a minute must not hold a socket), another for a write
-//! that nobody reads, bounds on the number of connections ([`crate::connections`]), and a hard end to
-//! a shutdown.
+//! request head (a client that sends one byte a minute must not hold a socket), another for an idle
+//! connection, another for a write that nobody reads, an end that lets a client read why its request
+//! was refused before it was read ([`crate::socket`]), bounds on the number of connections
+//! ([`crate::connections`]), and a hard end to a shutdown.
 
 use std::{convert::Infallible, future::Future, iter, time::Duration};
 
@@ -15,10 +16,10 @@ use futures::{
     future::{Either, ready},
     stream::FuturesUnordered,
 };
-use http::Request;
+use http::{HeaderValue, Request, header};
 use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -32,6 +33,7 @@ use crate::{
     base_path::BasePath,
     connections::{ConnectionLimits, Connections, Place},
     seldom::Seldom,
+    socket::{HeadLimits, LingerLimits, Waiting, linger},
 };
 
 /// The largest request head in bytes, credentials included; hyper answers 431 above it.
@@ -43,14 +45,21 @@ const LAST_WORDS: u32 = 3;
 const LAST_BYTES: u32 = 10;
 /// What is left of the drain for whoever called, to close what it has opened.
 const LEAVING: Duration = Duration::from_millis(400);
-/// How long a connection beyond its address's share may take for its one request.
-const OVERFLOW_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection beyond its address's share may take for its one request, and again to leave.
+const OVERFLOW_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that has its answer and still sends the request is listened to for so long in all, and so long without a word.
+const LINGER: Duration = Duration::from_secs(30);
+const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
 /// Bounds of the listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// How long a client may take for a request's head; also how long an idle connection is kept.
+    /// How long a client may take for a request's head.
     pub head_timeout: Duration,
+    /// How long an idle connection is kept for its next request.
+    pub idle_timeout: Duration,
+    /// How many bytes of a request are thrown away at most that was answered before it was read.
+    pub max_unread_bytes: u64,
     /// How long a write may wait without the client reading a byte; then the connection ends, and
     /// with it the turn whose answer nobody reads.
     pub write_timeout: Duration,
@@ -73,6 +82,8 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            max_unread_bytes: 64 << 20,
             write_timeout: Duration::from_mins(1),
             max_connections: 10_000,
             max_connections_per_ip: 256,
@@ -257,43 +268,72 @@ async fn connection(
             None => Either::Right(router.clone().call(request)),
         };
         async move {
-            let response = answer.await?;
+            let mut response = answer.await?;
+            if at_work.is_left_unread() {
+                // Said, so that nobody sends their next request into a connection that is about to close.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok::<_, Infallible>(response.map(|body| at_work.leaving(body)))
         }
     });
-    let head_timeout = if place.is_overflow() {
-        OVERFLOW_HEAD_TIMEOUT.min(options.head_timeout)
+    let most = if place.is_overflow() {
+        OVERFLOW_TIMEOUT
     } else {
-        options.head_timeout
+        Duration::MAX
     };
+    let head_limits = HeadLimits {
+        head: options.head_timeout.min(most),
+        idle: options.idle_timeout,
+    };
+    let socket = Waiting::new(socket, head_limits, place.turns());
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(options.write_timeout));
     tokio::pin!(socket);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_timeout)
-        .keep_alive(!place.is_overflow())
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(socket), service);
-    tokio::pin!(connection);
-    // The set polls what is in it only when that has something to say. Polled with every token,
-    // the token of cancellation would each time take its lock.
-    let mut stopping: FuturesUnordered<_> = iter::once(place.leave()).collect();
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        Some(()) = stopping.next() => {
-            if place.is_given_up() {
-                return;
-            }
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                result = connection.as_mut() => result,
-                () = hard.cancelled() => Ok(()),
+    let result = {
+        let connection = http1::Builder::new()
+            // `Waiting` has its own.
+            .header_read_timeout(None)
+            .keep_alive(!place.is_overflow())
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(socket.as_mut()), service);
+        tokio::pin!(connection);
+        // The set polls what is in it only when that has something to say. Polled with every token,
+        // the token of cancellation would each time take its lock.
+        let mut stopping: FuturesUnordered<_> = iter::once(place.leave()).collect();
+        tokio::select! {
+            result = connection.as_mut() => result,
+            Some(()) = stopping.next() => {
+                if place.is_given_up() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    result = connection.as_mut() => result,
+                    () = hard.cancelled() => Ok(()),
+                }
             }
         }
+    };
+    // hyper answers a head that it cannot read, and reads no further.
+    let may_still_send = match &result {
+        Ok(()) => place.is_left_unread(),
+        Err(error) => error.is_parse(),
     };
     if let Err(error) = result {
         // A browser that closed its tab ends here: everyday life, not a fault.
         tracing::debug!(%error, "connection ended early");
+    }
+    if may_still_send {
+        let limits = LingerLimits {
+            bytes: options.max_unread_bytes,
+            silence: LINGER_SILENCE,
+            duration: LINGER.min(most),
+        };
+        // It waits for its client, so it is asked to leave when its place is needed.
+        tokio::select! {
+            () = linger(socket, limits) => {}
+            () = place.leave() => {}
+        }
     }
 }

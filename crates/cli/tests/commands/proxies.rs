@@ -188,6 +188,27 @@ async fn passes_everything_on(kind: ReverseProxyKind, base_path: &str) {
     let sent = site.client.put(url).body("12345").send().await.unwrap();
     assert!(sent.status().is_success(), "{}", sent.status());
 
+    // Who is refused reads why, however much they were about to send, and sends nothing again for a 502.
+    let refuse = async |path: &str, token: String, kind: &str, bytes: usize| {
+        let request = site.client.post(format!("{}{path}", site.url));
+        let request = request.bearer_auth(token).header("content-type", kind);
+        let answer = request.body(vec![b'x'; bytes]).send().await;
+        answer.unwrap().status().as_u16()
+    };
+    let (json, form) = ("application/json", "multipart/form-data; boundary=b");
+    for bytes in [20_000, 300_000, 3_000_000] {
+        for _ in 0..5 {
+            let expired = || "eyJx.y.z".to_owned();
+            let files = "/v1/chatkit/files";
+            assert_eq!(refuse("/api/chat", expired(), json, bytes).await, 401);
+            assert_eq!(refuse(files, expired(), form, bytes).await, 401);
+        }
+    }
+    for _ in 0..5 {
+        let refused = refuse("/api/chat", site.token(), json, 3_000_000).await;
+        assert_eq!(refused, 413);
+    }
+
     // Who the client is, nobody can make up.
     let stranger = site.client.post(format!("{}/api/chat", site.url));
     let refused = stranger

@@ -120,6 +120,10 @@ pub(crate) struct Options {
     pub(crate) sessions: Option<SocketAddr>,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    /// How long a connection is kept for its next request, and how long that one's head may take.
+    pub(crate) kept_for: Duration,
+    pub(crate) head_timeout: Duration,
+    pub(crate) max_unread_bytes: u64,
     pub(crate) max_connections: usize,
     pub(crate) max_connections_per_ip: u32,
     /// Blocks of proxies whose word about their clients is taken.
@@ -164,6 +168,9 @@ impl Default for Options {
             sessions: None,
             idle_timeout: Duration::from_secs(5),
             write_timeout: ServeOptions::default().write_timeout,
+            kept_for: ServeOptions::default().idle_timeout,
+            head_timeout: ServeOptions::default().head_timeout,
+            max_unread_bytes: ServeOptions::default().max_unread_bytes,
             max_connections: ServeOptions::default().max_connections,
             max_connections_per_ip: ServeOptions::default().max_connections_per_ip,
             trusted_proxies: Vec::new(),
@@ -384,6 +391,9 @@ impl TestApp {
             state.engine.clone(),
             ServeOptions {
                 write_timeout: options.write_timeout,
+                idle_timeout: options.kept_for,
+                head_timeout: options.head_timeout,
+                max_unread_bytes: options.max_unread_bytes,
                 max_connections: options.max_connections,
                 max_connections_per_ip: options.max_connections_per_ip,
                 trusted_proxies,

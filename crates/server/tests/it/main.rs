@@ -51,4 +51,6 @@ mod storage;
 #[cfg(test)]
 mod token_exchange;
 #[cfg(test)]
+mod unread;
+#[cfg(test)]
 mod workflow_access;
