@@ -71,10 +71,14 @@ pub(crate) async fn around(
             return Err(error);
         }
         // 5. A preflight asks what is allowed; it carries no credential and does nothing.
-        if request.method() == Method::OPTIONS
-            && let Some(address) = address
-        {
-            return cors::answer_options(app, &mut page_check, address, request.headers()).await;
+        if request.method() == Method::OPTIONS {
+            let (check, headers) = (&mut page_check, request.headers());
+            if let Some(address) = address {
+                return cors::answer_options(app, check, address, headers).await;
+            }
+            if let Some(answer) = cors::answer_preflight_of_nowhere(app, check, headers).await? {
+                return Ok(answer);
+            }
         }
         request.extensions_mut().insert(client);
         let trusted = &app.settings.trusted_proxies;

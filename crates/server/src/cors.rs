@@ -21,6 +21,12 @@ const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
 /// How long a browser keeps a preflight's answer, in seconds. Short, because a change of the
 /// allowlist works on the next request.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("60");
+/// By which a browser asks whether a page of the internet may reach a server of a private network
+/// (<https://wicg.github.io/private-network-access/>), and the answer.
+const REQUEST_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName =
+    HeaderName::from_static("access-control-allow-private-network");
 
 /// The `Origin` headers of a request that passed the allowlist; empty when it does not come from a
 /// page of another origin. A handler that needs a page asks for it here.
@@ -77,6 +83,12 @@ impl PageCheck {
     /// once the credential is known; here it must belong to one at all.
     pub(crate) async fn check(&mut self, app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
         match self.pages {
+            // Who has the path wrong is not refused, but told, and a page can read it only when it may.
+            _ if self.path.is_none() => {
+                if self.origin.is_present() {
+                    self.allowed = self.listed(app).await;
+                }
+            }
             Pages::Any => self.allowed = Some(HeaderValue::from_static("*")),
             Pages::Allowlisted if self.origin.is_present() => {
                 let values = self.origin.values();
@@ -96,9 +108,15 @@ impl PageCheck {
         Ok(())
     }
 
+    /// The page's origin, if it is on the list.
+    async fn listed(&self, app: &App) -> Option<HeaderValue> {
+        let checked = app.domains.check_preflight(&self.origin.values()).await;
+        HeaderValue::from_str(checked.ok()?.as_str()).ok()
+    }
+
     /// Puts the headers on an answer that let the page read it, if it may.
     pub(crate) fn finish(&self, headers: &mut HeaderMap) {
-        if self.pages == Pages::Allowlisted {
+        if self.pages == Pages::Allowlisted || self.path.is_none() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }
         let Some(allowed) = &self.allowed else { return };
@@ -128,18 +146,55 @@ pub(crate) async fn answer_options(
     }
     let headers = response.headers_mut();
     if page_check.is_preflight && page_check.allowed.is_some() {
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            address.methods.clone(),
-        );
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            requested_headers::allowed(preflight)?,
-        );
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
+        permit(app, page_check, &address.methods, preflight, headers).await?;
     }
     headers.insert(header::ALLOW, address.methods.clone());
     Ok(response)
+}
+
+/// Answers a preflight for a path where nothing is, so that a page that may ask goes on to its request
+/// and reads the 404. `None` for everybody else.
+pub(crate) async fn answer_preflight_of_nowhere(
+    app: &App,
+    page_check: &mut PageCheck,
+    preflight: &HeaderMap,
+) -> Result<Option<Response>, ApiError> {
+    let Some(method) = preflight.get(header::ACCESS_CONTROL_REQUEST_METHOD) else {
+        return Ok(None);
+    };
+    page_check.check(app, preflight).await?;
+    if page_check.allowed.is_none() {
+        return Ok(None);
+    }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    permit(app, page_check, method, preflight, response.headers_mut()).await?;
+    Ok(Some(response))
+}
+
+/// Tells a page what it may send.
+async fn permit(
+    app: &App,
+    page_check: &PageCheck,
+    methods: &HeaderValue,
+    preflight: &HeaderMap,
+    headers: &mut HeaderMap,
+) -> Result<(), ApiError> {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        requested_headers::allowed(preflight)?,
+    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS);
+    // What every page may read is still not reached through somebody's browser by every page.
+    if preflight
+        .get(REQUEST_PRIVATE_NETWORK)
+        .is_some_and(|value| value == "true")
+        && page_check.listed(app).await.is_some()
+    {
+        headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
+    }
+    Ok(())
 }
 
 /// All values of a header as text; one that is not text becomes `null`'s equal: refused.

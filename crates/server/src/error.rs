@@ -175,10 +175,15 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, message).with_code("not_found")
     }
 
-    /// 404 for a path that is not in the route table.
-    pub fn unknown_path() -> Self {
-        Self::not_found("there is nothing at this address; check the path (pages use /api/chatkit/… and /api/chat, servers /v1/chatkit/…)")
-            .with_code("unknown_path")
+    /// 404 for a path that is not in the route table; `meant` is one that is, and differs by its slashes.
+    pub fn unknown_path(meant: Option<&str>) -> Self {
+        match meant {
+            Some(meant) => Self::not_found(format!(
+                "there is nothing at this address; the path is `{meant}`, with these slashes and no others"
+            )),
+            None => Self::not_found("there is nothing at this address; check the path (pages use /api/chatkit/… and /api/chat, servers /v1/chatkit/…)"),
+        }
+        .with_code("unknown_path")
     }
 
     /// 401 for whoever reads metrics without the token for it.
@@ -234,6 +239,16 @@ impl ApiError {
             "send the body as JSON, with the header `Content-Type: application/json`",
         )
         .with_code("unsupported_media_type")
+    }
+
+    /// 415: the body is compressed.
+    pub fn unsupported_content_encoding() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this server takes no compressed bodies; send the body as it is, without the header `Content-Encoding`",
+        )
+        .with_code("unsupported_content_encoding")
+        .with_param("content-encoding")
     }
 
     /// 429, with the time after which trying again makes sense.

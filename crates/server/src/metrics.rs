@@ -74,7 +74,7 @@ impl Metrics {
         };
         let router = Router::new()
             .route("/metrics", get(answer))
-            .fallback(|| async { ApiError::unknown_path() })
+            .fallback(|| async { ApiError::unknown_path(None) })
             .with_state((self, app));
         tokio::select! {
             served = async { axum::serve(listener, router).await } => served,

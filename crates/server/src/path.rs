@@ -21,6 +21,6 @@ where
         AxumPath::from_request_parts(parts, state)
             .await
             .map(|AxumPath(names)| Self(names))
-            .map_err(|rejection| ApiError::unknown_path().with_cause(rejection))
+            .map_err(|rejection| ApiError::unknown_path(None).with_cause(rejection))
     }
 }

@@ -11,7 +11,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter, on},
 };
-use http::Method;
+use http::{Method, Uri};
 
 use crate::{
     address::{Address, Pages, Takes},
@@ -146,7 +146,9 @@ pub fn router(app: &AppState) -> axum::Router {
         let app = app.clone();
         from_fn_with_state(Entrance { app, address }, around)
     };
-    let nowhere = (|| async { ApiError::unknown_path() }).layer(entrance(None));
+    let known: Arc<[&str]> = by_path.iter().map(|(path, _)| *path).collect();
+    let nowhere = async move |uri: Uri| ApiError::unknown_path(meant(&known, uri.path()));
+    let nowhere = nowhere.layer(entrance(None));
     let mut router = axum::Router::new().fallback_service(nowhere.with_state(()));
     for (path, routes) in by_path {
         let listed: Vec<&Method> = routes.iter().map(|route| &route.method).collect();
@@ -165,6 +167,18 @@ pub fn router(app: &AppState) -> axum::Router {
     router.with_state(app.clone())
 }
 
+/// The path of the table that was meant, where only its slashes are wrong. It is named and not served: a proxy that lets
+/// nobody to a path would be gone around by another way to write it.
+fn meant(known: &[&'static str], path: &str) -> Option<&'static str> {
+    let segments = |path| str::split(path, '/').filter(|segment: &&str| !segment.is_empty());
+    known.iter().copied().find(|known| {
+        let is_same = |(known, asked): (&str, &str)| known == asked || known.starts_with('{');
+        segments(known).count() == segments(path).count()
+            && segments(known).zip(segments(path)).all(is_same)
+            && !known.contains("{*")
+    })
+}
+
 /// A row's handler behind its guard.
 fn guarded(app: &AppState, route: &'static Route) -> MethodRouter<AppState> {
     let Ok(method) = MethodFilter::try_from(route.method.clone()) else {
@@ -174,4 +188,35 @@ fn guarded(app: &AppState, route: &'static Route) -> MethodRouter<AppState> {
     let app = app.clone();
     let takes = route.takes;
     (route.handler)(method).route_layer(from_fn_with_state(Guard { app, takes }, guard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_whose_slashes_are_wrong_is_known() {
+        let known = [
+            "/",
+            "/api/chat",
+            "/v1/chatkit/threads/{thread_id}",
+            "/chatkit/{*path}",
+        ];
+        for (asked, expected) in [
+            ("/api/chat/", Some("/api/chat")),
+            ("//api/chat", Some("/api/chat")),
+            ("/api//chat//", Some("/api/chat")),
+            ("//", Some("/")),
+            (
+                "/v1/chatkit/threads/thr_1/",
+                Some("/v1/chatkit/threads/{thread_id}"),
+            ),
+            ("/api/chats", None),
+            ("/api", None),
+            ("/api/chat/x", None),
+            ("/chatkit//x", None),
+        ] {
+            assert_eq!(meant(&known, asked), expected, "{asked}");
+        }
+    }
 }

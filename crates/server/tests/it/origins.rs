@@ -89,6 +89,81 @@ async fn o01_a_preflight_is_answered_for_allowed_origins_only() {
 }
 
 #[tokio::test]
+async fn a_page_with_a_wrong_path_can_read_that_it_is_wrong() {
+    let app = TestApp::start().await;
+    for (path, meant) in [
+        ("/api/chat/", Some("`/api/chat`")),
+        ("//api/chat", Some("`/api/chat`")),
+        ("/api/chatkit/session", None),
+    ] {
+        let answer = preflight(&app, path, APP_ORIGIN).await;
+        assert_eq!(answer.status(), 204, "{path}");
+        for (name, value) in [
+            ("access-control-allow-origin", APP_ORIGIN),
+            ("access-control-allow-methods", "POST"),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "Origin"),
+        ] {
+            assert_eq!(header_of(&answer, name), Some(value), "{path}");
+        }
+        let request = app.post(path).header(header::ORIGIN, APP_ORIGIN);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        let allowed = header_of(&answer, "access-control-allow-origin");
+        assert_eq!(allowed, Some(APP_ORIGIN), "{path}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "unknown_path");
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(
+            message.contains(meant.unwrap_or("check the path")),
+            "{message}"
+        );
+
+        // Other pages are told as little as before.
+        for origin in [FOREIGN_ORIGIN, "null"] {
+            let answer = preflight(&app, path, origin).await;
+            assert_eq!(answer.status(), 404, "{path}");
+            assert_eq!(header_of(&answer, "access-control-allow-origin"), None);
+            let request = app.post(path).header(header::ORIGIN, origin);
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{path}");
+            assert_eq!(header_of(&answer, "access-control-allow-origin"), None);
+        }
+    }
+    let plain = app.request(Method::OPTIONS, "/api/chat/");
+    assert_eq!(plain.send().await.unwrap().status(), 404);
+    let refusals = app.state.credentials.list_refusals().await.unwrap();
+    assert!(refusals.is_empty(), "nobody was refused: {refusals:?}");
+}
+
+#[tokio::test]
+async fn a_listed_page_may_reach_a_server_of_a_private_network() {
+    let app = TestApp::start().await;
+    let ask = async |path: &str, origin: &str, value: &'static str| {
+        let request = app
+            .request(Method::OPTIONS, path)
+            .header(header::ORIGIN, origin)
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header("access-control-request-private-network", value);
+        let answer = request.send().await.unwrap();
+        header_of(&answer, "access-control-allow-private-network").map(str::to_owned)
+    };
+    let verify = "/v1/chatkit/domain_keys/verify";
+    for (path, origin, value, is_allowed) in [
+        ("/api/chat", APP_ORIGIN, "true", true),
+        (verify, APP_ORIGIN, "true", true),
+        ("/api/chat", APP_ORIGIN, "false", false),
+        ("/api/chat", FOREIGN_ORIGIN, "true", false),
+        (verify, FOREIGN_ORIGIN, "true", false),
+        ("/v1/chatkit/sessions", APP_ORIGIN, "true", false),
+    ] {
+        let answer = ask(path, origin, value).await;
+        let expected = is_allowed.then_some("true");
+        assert_eq!(answer.as_deref(), expected, "{path} {origin} {value}");
+    }
+}
+
+#[tokio::test]
 async fn o01_a_foreign_page_is_refused_in_words_and_nothing_happens() {
     let app = TestApp::start().await;
     let answer = app
