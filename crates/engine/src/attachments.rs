@@ -138,7 +138,7 @@ impl Attachments {
             .await?;
         file.content = if is_text {
             // Text in another encoding is named only.
-            String::from_utf8(bytes.into()).ok().map(FileContent::Text)
+            media::text(bytes.into()).map(FileContent::Text)
         } else if is_image {
             Some(FileContent::Image(bytes.freeze()))
         } else {

@@ -79,11 +79,15 @@ impl Engine {
     pub async fn upload(
         &self,
         context: &RequestContext,
-        file: NewFile,
+        mut file: NewFile,
         bytes: &mut BytesIn<'_>,
     ) -> Result<Attachment, Error> {
+        let head = read_head(bytes).await.map_err(Error::Upload)?;
+        let types = &context.uploads.media_types;
+        file.media_type = types.rename(file.media_type, &head);
         let record = self.announce(context, file).await?;
-        self.receive(&context.owner, record, bytes).await
+        let mut bytes = stream::iter([Ok(head)]).chain(bytes);
+        self.receive(&context.owner, record, &mut bytes).await
     }
 
     /// Takes the bytes of an announced file in. There is one attempt: what fails has to be announced again. As for
@@ -283,19 +287,14 @@ pub(crate) async fn keep(
     record: &AttachmentRecord,
     bytes: &mut BytesIn<'_>,
 ) -> Result<crate::ports::Kept, FilesError> {
-    let mut head = BytesMut::new();
-    while head.len() < HEAD_BYTES
-        && let Some(chunk) = bytes.next().await
-    {
-        head.extend_from_slice(&chunk?);
-    }
+    let head = read_head(bytes).await?;
     if !media::agrees(&record.media_type, &head) {
         return Err(Interrupted::WrongType.into());
     }
-    let is_text = media::is_text(&record.media_type);
+    let has_no_nul = media::is_text(&record.media_type) && !media::is_utf16(&head);
     let limit = record.size;
     let mut left = limit;
-    let head = stream::iter([Ok(head.freeze())]);
+    let head = stream::iter([Ok(head)]);
     let mut looked_at = head
         .chain(bytes)
         .map(move |chunk: Result<Bytes, Interrupted>| {
@@ -303,7 +302,7 @@ pub(crate) async fn keep(
             left = left
                 .checked_sub(chunk.len() as u64)
                 .ok_or(Interrupted::TooLarge { limit })?;
-            if is_text && media::has_nul(&chunk) {
+            if has_no_nul && media::has_nul(&chunk) {
                 return Err(Interrupted::WrongType);
             }
             Ok(chunk)
@@ -311,18 +310,34 @@ pub(crate) async fn keep(
     files.put(record.file, &mut looked_at).await
 }
 
+/// As much of a file as is looked at, and what came with it.
+async fn read_head(bytes: &mut BytesIn<'_>) -> Result<Bytes, Interrupted> {
+    let mut head = BytesMut::new();
+    while head.len() < HEAD_BYTES
+        && let Some(chunk) = bytes.next().await
+    {
+        head.extend_from_slice(&chunk?);
+    }
+    Ok(head.freeze())
+}
+
 /// The last part of what may be a path, without what no file name has.
 fn clean_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last
         .chars()
-        .filter(|character| !character.is_control())
+        .filter(|character| !character.is_control() && !turns_writing(*character))
         .take(MAX_NAME_CHARS)
         .collect();
     match clean.trim() {
         "" | "." | ".." => "file".to_owned(),
         clean => clean.to_owned(),
     }
+}
+
+/// Whether a character turns the direction of what follows, so that `a\u{202e}gpj.exe` is read as `aexe.jpg`.
+fn turns_writing(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn missing(error: StoreError) -> Error {
@@ -347,6 +362,8 @@ mod tests {
             ("../../etc/passwd", "passwd"),
             ("C:\\Users\\ada\\März 1.csv", "März 1.csv"),
             ("a\r\nSet-Cookie: x", "aSet-Cookie: x"),
+            ("a\u{202e}gpj.exe", "agpj.exe"),
+            ("\u{2066}a\u{2069}\u{9d}.txt", "a.txt"),
             ("", "file"),
             ("..", "file"),
             ("dir/", "file"),

@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::{app::AppState, caller, error::ApiError};
@@ -49,7 +49,7 @@ async fn read_json(request: Request, limits: BodyLimits) -> Result<Bytes, ApiErr
     if !bytes.is_empty() && !is_json(&parts.headers) {
         return Err(ApiError::unsupported_media_type());
     }
-    Ok(bytes)
+    Ok(without_mark(bytes))
 }
 
 /// A small JSON document; no body at all reads as `{}`.
@@ -233,7 +233,37 @@ impl BodyLimits {
     }
 }
 
+/// Refuses a body that is compressed: nobody here unpacks one, and its bytes would be taken for what they are not.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_plain = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+    };
+    if headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(is_plain)
+    {
+        Ok(())
+    } else {
+        Err(ApiError::unsupported_content_encoding())
+    }
+}
+
+/// A document without the byte order mark that .NET and PowerShell begin it with: readers of JSON may ignore it
+/// (RFC 8259 §8.1).
+fn without_mark(mut bytes: Bytes) -> Bytes {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        let _mark = bytes.split_to(3);
+    }
+    bytes
+}
+
 async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, ApiError> {
+    check_encoding(headers)?;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())

@@ -19,6 +19,7 @@ mod cookie;
 mod cors;
 mod development;
 mod error;
+mod file_name;
 mod files;
 mod following;
 mod host;

@@ -26,8 +26,10 @@ use serde_json::Value;
 use crate::{
     app::{App, AppState},
     audit::Source,
+    body,
     caller::Caller,
     error::ApiError,
+    file_name,
     files::{Allowance, FORM_BYTES, IncomingBytes, Permission},
     path::Path,
 };
@@ -62,9 +64,10 @@ pub(crate) async fn upload(
     if !rules.is_enabled {
         return Err(Error::UploadsDisabled.into());
     }
+    body::check_encoding(&headers)?;
     let limit = rules.max_file_bytes;
     let length = content_length(&headers);
-    if length.is_some_and(|length| length > limit + FORM_BYTES) {
+    if length.is_some_and(|length| length > limit.saturating_add(FORM_BYTES)) {
         return Err(Error::Upload(Interrupted::TooLarge { limit }).into());
     }
     let boundary = boundary(&headers).ok_or_else(not_a_form)?;
@@ -76,7 +79,7 @@ pub(crate) async fn upload(
         let mut form = Multipart::new(bytes, boundary);
         let field = file_of(&mut form, &allowance, limit).await?;
         let file = NewFile {
-            name: field.file_name().unwrap_or_default().to_owned(),
+            name: file_name::of(field.headers()),
             media_type: field
                 .content_type()
                 .map(ToString::to_string)
@@ -104,10 +107,11 @@ pub(crate) async fn receive(
     body: Body,
 ) -> Result<Response, ApiError> {
     let (owner, record) = link.open(&app, Purpose::Write).await?;
+    body::check_encoding(&headers)?;
     let limit = record.size;
     let boundary = boundary(&headers);
     let around = if boundary.is_some() { FORM_BYTES } else { 0 };
-    if content_length(&headers).is_some_and(|length| length > limit + around) {
+    if content_length(&headers).is_some_and(|length| length > limit.saturating_add(around)) {
         return Err(Error::Upload(Interrupted::TooLarge { limit }).into());
     }
     let work = app.clone().engine.tasks.spawn(async move {

@@ -69,6 +69,45 @@ async fn a_person_is_refused_in_their_language() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_compressed_is_told_so_wherever_it_comes() {
+    let app = TestApp::start().await;
+    let (json, form) = ("application/json", "multipart/form-data; boundary=b");
+    for (path, kind, coding, status) in [
+        ("/api/chat", json, "gzip", 415),
+        ("/api/chat", json, "identity, br", 415),
+        ("/api/chat", json, "Identity", 400),
+        ("/v1/chatkit/domain_keys/verify", json, "gzip", 415),
+        ("/v1/chatkit/files", form, "gzip", 415),
+    ] {
+        let request = app.post(path).bearer_auth(app.token("ada"));
+        let request = request
+            .header(header::CONTENT_TYPE, kind)
+            .header(header::CONTENT_ENCODING, coding);
+        let answer = request.body(&b"\x1f\x8b\x08"[..]).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {coding}");
+        if status == 415 {
+            let body: Value = answer.json().await.unwrap();
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains("Content-Encoding"), "{message}");
+            assert_eq!(body["error"]["param"], "content-encoding");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_byte_order_mark_before_json_is_nothing() {
+    let app = TestApp::start().await;
+    for (marks, status) in [(0, 200), (1, 200), (2, 400)] {
+        let mut body = b"\xef\xbb\xbf".repeat(marks);
+        body.extend(br#"{"type":"threads.list","params":{}}"#);
+        let request = app.post("/api/chat").bearer_auth(app.token("ada"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{marks}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_cannot_be_carried_out() {
     let app = TestApp::start().await;
     let many: Vec<Value> = vec![json!({ "type": "input_text", "text": "x" }); 20_000];

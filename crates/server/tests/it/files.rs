@@ -123,6 +123,87 @@ async fn a_picture_goes_from_the_form_to_the_thread_and_back() {
     assert_eq!(stored, [""; 0]);
 }
 
+/// A form as it goes over the wire, with what stands around the file's name.
+async fn send_form(app: &TestApp, disposition: &[u8], kind: &str, bytes: &[u8]) -> (u16, Value) {
+    let head = format!("\r\nContent-Type: {kind}\r\n\r\n");
+    let body = [
+        b"--b\r\nContent-Disposition: form-data; name=\"file\"; ",
+        disposition,
+        head.as_bytes(),
+        bytes,
+        b"\r\n--b--\r\n",
+    ];
+    let request = app
+        .post("/v1/chatkit/files")
+        .bearer_auth(app.token("ada"))
+        .header(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
+    let answer = request.body(body.concat()).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn files_keep_their_names_and_are_what_they_are() {
+    let app = TestApp::start().await;
+    let utf16: Vec<u8> = "\u{feff}h\u{e9}llo"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (disposition, kind, bytes, name, media_type) in [
+        (
+            &b"filename*=UTF-8''%C3%9Cbersicht%20%E6%9D%B1.txt"[..],
+            "text/plain",
+            &b"x"[..],
+            "\u{dc}bersicht \u{6771}.txt",
+            "text/plain",
+        ),
+        (
+            b"filename=\"\xdcbersicht.txt\"",
+            "text/plain",
+            b"x",
+            "\u{dc}bersicht.txt",
+            "text/plain",
+        ),
+        (
+            "filename=\"a\u{202e}txt.exe.txt\"".as_bytes(),
+            "text/plain",
+            b"x",
+            "atxt.exe.txt",
+            "text/plain",
+        ),
+        (
+            b"filename=\"a.jpg\"",
+            "image/jpeg",
+            PNG,
+            "a.jpg",
+            "image/png",
+        ),
+        (
+            b"filename=\"a.ts\"",
+            "video/mp2t",
+            b"let a",
+            "a.ts",
+            "text/typescript",
+        ),
+        (
+            b"filename=\"notes.txt\"",
+            "text/plain",
+            &utf16,
+            "notes.txt",
+            "text/plain",
+        ),
+    ] {
+        let (status, file) = send_form(&app, disposition, kind, bytes).await;
+        assert_eq!(status, 200, "{name}: {file}");
+        assert_eq!(file["name"], name);
+        assert_eq!(file["mime_type"], media_type, "{name}");
+        let gone =
+            json!({ "type": "attachments.delete", "params": { "attachment_id": file["id"] } });
+        assert_eq!(app.chat("ada", &gone).await.0, 200);
+    }
+    let (status, refused) = send_form(&app, b"filename=\"a.txt\"", "text/plain", b"a\0b").await;
+    assert_eq!(status, 400, "{refused}");
+}
+
 #[tokio::test]
 async fn only_pictures_are_shown_and_everything_else_is_a_download() {
     let app = TestApp::start().await;
