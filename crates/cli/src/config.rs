@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use auth::Origin;
+use serde_json::Value;
 use store::FilesPlace;
 use url::Url;
 
@@ -283,8 +284,45 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<RawConfig> {
             None => error,
         }
     })?;
+    check_sizes(&config)?;
     preset::apply(&mut config, text)?;
     Ok(config)
+}
+
+/// Ten years: longer than anything lasts here, and little enough that clocks can count to it from any day.
+const MOST_SECONDS: u64 = 10 * 366 * 86_400;
+/// A pebibyte: more than fits anywhere, and little enough that a few of them can be added.
+const MOST_BYTES: u64 = 1 << 50;
+
+/// Refuses numbers that nothing can be reckoned with, by the unit that a key's name ends with.
+fn check_sizes(config: &RawConfig) -> anyhow::Result<()> {
+    look_at_sizes("", &serde_json::to_value(config)?)
+}
+
+fn look_at_sizes(place: &str, value: &Value) -> anyhow::Result<()> {
+    match value {
+        Value::Object(table) => table.iter().try_for_each(|(key, value)| {
+            let dot = if place.is_empty() { "" } else { "." };
+            look_at_sizes(&format!("{place}{dot}{key}"), value)
+        }),
+        Value::Array(list) => list
+            .iter()
+            .try_for_each(|value| look_at_sizes(place, value)),
+        Value::Number(number) => {
+            let unit = place.rsplit(['.', '_']).next().unwrap_or_default();
+            let (most, words) = match unit {
+                "seconds" => (MOST_SECONDS, "ten years, in seconds"),
+                "bytes" => (MOST_BYTES, "a pebibyte, in bytes"),
+                _ => return Ok(()),
+            };
+            ensure!(
+                number.as_u64().is_none_or(|number| number <= most),
+                "{place} is {number}; it must be at most {most} ({words})"
+            );
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
 }
 
 /// The known key nearest to the unknown one. serde names both in its message: ``unknown field

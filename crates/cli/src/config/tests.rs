@@ -259,3 +259,31 @@ fn relative_paths_are_below_the_configuration_files_folder() {
     let none = load(&Variables::default(), &Overrides::default()).unwrap();
     assert_eq!(none.storage.url, "sqlite://./data/vestibule.db");
 }
+
+#[test]
+fn numbers_that_nothing_can_be_reckoned_with_are_refused_by_name() {
+    for (text, place) in [
+        (
+            "[server]\nkeep_alive_seconds = 9223372036854775807",
+            "server.keep_alive_seconds",
+        ),
+        ("[server]\nidle_seconds = 316224001", "server.idle_seconds"),
+        (
+            "[uploads]\nmax_file_bytes = 9223372036854775807",
+            "uploads.max_file_bytes",
+        ),
+        (
+            "[uploads]\nseconds = 9223372036854775807",
+            "uploads.seconds",
+        ),
+        (
+            "[[models]]\nid = \"m\"\nkind = \"demo\"\nidle_timeout_seconds = 9223372036854775807",
+            "models.idle_timeout_seconds",
+        ),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(&format!("{place} is ")), "{error}");
+        assert!(error.contains("at most"), "{error}");
+    }
+    parse("[server]\nidle_seconds = 316224000").unwrap();
+}
