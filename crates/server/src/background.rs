@@ -39,7 +39,7 @@ async fn refresh_keys(app: &AppState) {
 /// Looks whether the server can do its work, so that the log says so also where nobody asks.
 async fn watch(app: &AppState) {
     loop {
-        app.readiness.problems(app).await;
+        app.readiness.found(app).await;
         tokio::time::sleep(WATCH_PAUSE).await;
     }
 }

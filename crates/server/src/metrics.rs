@@ -94,8 +94,8 @@ async fn answer(State((metrics, app)): State<(Metrics, AppState)>, headers: Head
 
 /// Sets what is a state and not an event.
 async fn look(app: &AppState) {
-    let problems = app.readiness.problems(app).await;
-    gauge!("vestibule_ready").set(if problems.is_empty() { 1.0 } else { 0.0 });
+    let found = app.readiness.found(app).await;
+    gauge!("vestibule_ready").set(if found.problems.is_empty() { 1.0 } else { 0.0 });
     let counts = app.engine.runs.counts();
     gauge!("vestibule_runs").set(float(counts.living));
     gauge!("vestibule_waiting_messages").set(float(counts.waiting));

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use auth::jwks::KeyHealth;
 use tokio::sync::Mutex;
 
 use crate::app::App;
@@ -24,7 +25,16 @@ pub struct Readiness {
 #[derive(Debug)]
 struct Look {
     at: Instant,
-    problems: Vec<String>,
+    found: Found,
+}
+
+/// What was found, in words for the operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What keeps the server from its work; nothing when it is ready.
+    pub(crate) problems: Vec<String>,
+    /// What is wrong beside that.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Readiness {
@@ -38,34 +48,32 @@ impl Readiness {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// What keeps the server from its work, in words for the operator; nothing when it is ready. What changes is logged.
-    pub(crate) async fn problems(&self, app: &App) -> Vec<String> {
+    /// What is wrong. What changes is logged.
+    pub(crate) async fn found(&self, app: &App) -> Found {
         // Those who ask at once wait for the one who looks.
         let mut last = self.last.lock().await;
         let now = app.now().monotonic;
-        let mut problems = match &*last {
-            Some(look) if now.saturating_duration_since(look.at) < HOLDS => look.problems.clone(),
+        let mut found = match &*last {
+            Some(look) if now.saturating_duration_since(look.at) < HOLDS => look.found.clone(),
             _ => {
-                let problems = look(app).await;
+                let found = look(app).await;
                 let before = last.replace(Look {
                     at: now,
-                    problems: problems.clone(),
+                    found: found.clone(),
                 });
-                log_change(
-                    &before.map(|look| look.problems).unwrap_or_default(),
-                    &problems,
-                );
-                problems
+                log_change(&before.map(|look| look.found).unwrap_or_default(), &found);
+                found
             }
         };
         if self.is_draining() {
-            problems.push("the server is stopping".to_owned());
+            let stopping = "the server is stopping".to_owned();
+            found.problems.push(stopping);
         }
-        problems
+        found
     }
 }
 
-async fn look(app: &App) -> Vec<String> {
+async fn look(app: &App) -> Found {
     let mut problems = Vec::new();
     let probed = tokio::time::timeout(PATIENCE, app.engine.store.probe()).await;
     metrics::gauge!("vestibule_store_up").set(f64::from(u8::from(matches!(probed, Ok(Ok(()))))));
@@ -80,25 +88,49 @@ async fn look(app: &App) -> Vec<String> {
             PATIENCE.as_secs()
         )),
     }
-    for (issuer, health) in app.issuers.health(app.now()) {
-        if health.keys == 0 {
-            let why = health
-                .last_error
-                .unwrap_or_else(|| "they have not come yet".to_owned());
-            problems.push(format!("there are no keys of the issuer {issuer}: {why}"));
-        }
-    }
-    problems
+    let mut found = of_issuers(app.issuers.health(app.now()));
+    problems.append(&mut found.problems);
+    Found { problems, ..found }
 }
 
-fn log_change(before: &[String], problems: &[String]) {
-    if before == problems {
-        return;
-    }
-    if problems.is_empty() {
-        tracing::info!("ready again");
+/// What is to be said of issuers whose users cannot sign in. It keeps the server from its work when there is no other
+/// issuer: the people of one are not helped by a server that is taken away from those of the others.
+fn of_issuers(health: Vec<(String, KeyHealth)>) -> Found {
+    let has_keys = |(_, health): &(String, KeyHealth)| health.keys > 0;
+    let (with, without): (Vec<_>, Vec<_>) = health.into_iter().partition(has_keys);
+    let words = without.into_iter().map(|(issuer, health)| {
+        let why = health
+            .last_error
+            .unwrap_or_else(|| "they have not come yet".to_owned());
+        format!("there are no keys of the issuer {issuer}: {why}")
+    });
+    let words = words.collect();
+    if with.is_empty() {
+        Found {
+            problems: words,
+            remarks: Vec::new(),
+        }
     } else {
-        tracing::error!(problems = problems.join("; "), "not ready");
+        Found {
+            problems: Vec::new(),
+            remarks: words,
+        }
+    }
+}
+
+fn log_change(before: &Found, found: &Found) {
+    if before.problems != found.problems {
+        if found.problems.is_empty() {
+            tracing::info!("ready again");
+        } else {
+            tracing::error!(problems = found.problems.join("; "), "not ready");
+        }
+    }
+    if before.remarks != found.remarks && !found.remarks.is_empty() {
+        tracing::warn!(
+            remarks = found.remarks.join("; "),
+            "not everybody is served"
+        );
     }
 }
 
@@ -114,4 +146,41 @@ fn causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issuer(name: &str, keys: usize) -> (String, KeyHealth) {
+        let health = KeyHealth {
+            keys,
+            skipped: Vec::new(),
+            age: None,
+            last_error: Some("it does not answer".to_owned()),
+        };
+        (name.to_owned(), health)
+    }
+
+    #[test]
+    fn one_issuer_of_several_does_not_keep_the_others_people_out() {
+        let words = |name| format!("there are no keys of the issuer {name}: it does not answer");
+        for (issuers, problems, remarks) in [
+            (vec![], vec![], vec![]),
+            (vec![issuer("a", 1), issuer("b", 2)], vec![], vec![]),
+            (
+                vec![issuer("a", 1), issuer("b", 0)],
+                vec![],
+                vec![words("b")],
+            ),
+            (vec![issuer("a", 0)], vec![words("a")], vec![]),
+            (
+                vec![issuer("a", 0), issuer("b", 0)],
+                vec![words("a"), words("b")],
+                vec![],
+            ),
+        ] {
+            assert_eq!(of_issuers(issuers), Found { problems, remarks });
+        }
+    }
 }

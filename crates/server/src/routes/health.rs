@@ -10,7 +10,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, Version, header};
 use serde_json::json;
 
-use crate::{app::AppState, client_ip::is_on_this_machine};
+use crate::{app::AppState, client_ip::is_on_this_machine, readiness::Found};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> &'static str {
@@ -24,7 +24,7 @@ pub(crate) async fn ready(
     version: Version,
     headers: HeaderMap,
 ) -> Response {
-    let problems = app.readiness.problems(&app).await;
+    let Found { problems, remarks } = app.readiness.found(&app).await;
     let (status, mut body) = if problems.is_empty() {
         (StatusCode::OK, json!({ "status": "ready" }))
     } else {
@@ -33,8 +33,12 @@ pub(crate) async fn ready(
             json!({ "status": "not ready" }),
         )
     };
-    if is_on_this_machine(peer.ip(), version, &headers) && !problems.is_empty() {
-        body["problems"] = json!(problems);
+    if is_on_this_machine(peer.ip(), version, &headers) {
+        for (name, words) in [("problems", problems), ("remarks", remarks)] {
+            if !words.is_empty() {
+                body[name] = json!(words);
+            }
+        }
     }
     let mut response = (status, Json(body)).into_response();
     response.headers_mut().insert(
