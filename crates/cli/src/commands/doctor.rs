@@ -236,6 +236,14 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
         0 => "none registered: only pages on this machine may come; `vestibule domain add ORIGIN --env live`".to_owned(),
         count => format!("{count} registered"),
     });
+    if config.server.public_url.is_none() && !config.server.trusted_proxies.is_empty() {
+        findings.wrong(
+            "public address",
+            "requests come through a proxy, and server.public_url is not set",
+            "the server writes links to files, and names itself to tool servers, by the address it listens on, which browsers behind the proxy cannot reach",
+            "set server.public_url to where browsers reach it, like https://chat.example.com, and start the server again",
+        );
+    }
     let mut unknown: Vec<_> = proxies
         .into_iter()
         .filter_map(|entry| entry.record.address)
@@ -248,7 +256,7 @@ async fn look_at_doors(findings: &mut Findings, workplace: &Workplace<'_>, opera
             "proxies",
             format!("X-Forwarded-For came from {}, which is not in server.trusted_proxies", unknown.join(", ")),
             "if that is your proxy, everybody behind it counts as one address, and they share its limits",
-            "add your proxy's address to server.trusted_proxies and start the server again; otherwise somebody only tried",
+            "add your proxy's address to server.trusted_proxies, set server.public_url, and start the server again; otherwise somebody only tried",
         );
     }
 }

@@ -63,6 +63,11 @@ pub(crate) fn banner(
                 .to_owned(),
         );
     }
+    if config.server.public_url.is_none() && !config.server.trusted_proxies.is_empty() {
+        hints.push(format!(
+            "server.trusted_proxies names a proxy, and server.public_url is not set: links to files begin with {own}, where browsers behind the proxy find nothing; set server.public_url = \"https://…\""
+        ));
+    }
     if models.is_demo_only && config.models.is_empty() {
         hints.push("no model: set OPENAI_API_KEY, or add [[models]]".to_owned());
     }

@@ -428,6 +428,13 @@ fn a_proxy_that_nobody_trusts_is_found() {
         "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n",
     )
     .unwrap();
+    let text = only(&wrong(&house, &["doctor"]), "public address");
+    assert!(text.contains("server.public_url"), "{text}");
+    fs::write(
+        house.path("vestibule.toml"),
+        "[server]\npublic_url = \"https://chat.example.com\"\ntrusted_proxies = [\"127.0.0.0/8\"]\n",
+    )
+    .unwrap();
     assert_eq!(wrong(&house, &["doctor"]), []);
 }
 
