@@ -44,7 +44,7 @@ use serde::Serialize;
 use url::Url;
 
 use marks::Mark;
-use refused::{Kind, OUTPUT_FIELDS, Refused};
+use refused::{Kind, OUTPUT_FIELDS, Refused, THOUGHTS};
 
 pub use ask::Retries;
 pub use chat_completions::ChatCompletions;
@@ -157,16 +157,7 @@ impl RequestOptions {
         let switches: [(bool, &[&'static str]); 3] = [
             (self.stream_options, &["stream_options"]),
             (self.end_user, &["user", "safety_identifier"]),
-            (
-                self.thoughts,
-                &[
-                    "include",
-                    "reasoning_content",
-                    "reasoning",
-                    "reasoning_details",
-                    "extra_content",
-                ],
-            ),
+            (self.thoughts, &THOUGHTS),
         ];
         for (_, names) in switches.iter().filter(|(is_on, _)| !is_on) {
             names.iter().for_each(|name| refused.add(name));

@@ -39,7 +39,30 @@ pub(super) fn arguments(text: String) -> String {
         Err(_) => {}
     }
     let escaped = with_escapes(&text);
-    if is_object(&escaped) { escaped } else { text }
+    if is_object(&escaped) {
+        return escaped;
+    }
+    lone_object(&escaped).unwrap_or(text)
+}
+
+/// The one object in a text that a model or its template has written something around: a fence, a mark, a brace too many,
+/// an empty object before it, or the same one again.
+fn lone_object(text: &str) -> Option<String> {
+    let text = text.trim();
+    let fenced = text
+        .strip_prefix("```")
+        .map(|rest| rest.strip_prefix("json").unwrap_or(rest));
+    let text = fenced.unwrap_or(text).trim_start();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let value = values.next()?.ok().filter(Value::is_object)?;
+    let (object, rest) = text.split_at_checked(values.byte_offset())?;
+    let rest = rest.trim();
+    let is_noise = rest.starts_with("<|") || rest.chars().all(|mark| "}` \r\n\t".contains(mark));
+    if is_noise || (is_object(rest) && are_same(object, rest)) {
+        return Some(object.to_owned());
+    }
+    let is_begun = value.as_object().is_some_and(serde_json::Map::is_empty);
+    (is_begun && is_object(rest)).then(|| rest.to_owned())
 }
 
 /// The text with the control characters inside its strings written as JSON wants them.
@@ -116,7 +139,13 @@ mod tests {
             ("null", ""),
             (r#""{\"a\":1}""#, r#"{"a":1}"#),
             ("{\"a\":\"one\ntwo\t\\\"\n\"}", r#"{"a":"one\ntwo\t\"\n"}"#),
+            ("```json\n{\"a\":1}\n```", r#"{"a":1}"#),
+            (r#"{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"a":1}<|im_end|>"#, r#"{"a":1}"#),
+            (r#"{}{"a":1}"#, r#"{"a":1}"#),
+            (r#"{"a":1}{"a": 1}"#, r#"{"a":1}"#),
             // Nothing says what these mean.
+            (r#"{"a":1}, or so"#, r#"{"a":1}, or so"#),
             (r#"{"a":"#, r#"{"a":"#),
             ("[1]", "[1]"),
             (r#"{"a":1}{"a":2}"#, r#"{"a":1}{"a":2}"#),

@@ -41,6 +41,8 @@ use crate::{error::Error, json::Documents, sse::Event};
 const MAX_EVENT_BYTES: usize = 24 << 20;
 /// More pictures of one answer than this are not told.
 const MAX_PICTURES: usize = 64;
+/// A piece that begins with all that was said says it again, if that is so many bytes: "ha" may be followed by "haha".
+const SURELY_REPEATED: usize = 16;
 
 /// A provider that speaks Chat Completions.
 #[derive(Debug, Clone)]
@@ -117,8 +119,13 @@ pub(super) struct Decoder {
     /// Fingerprints of the pictures that have come; of all that are none, one.
     pictures: Vec<Option<u64>>,
     has_begun: bool,
-    /// The text so far.
+    /// The text so far, and how many bytes of it are the first piece.
     said: String,
+    first: usize,
+    /// Whether each piece is all of the text so far (`DashScope`), and not only what is new of it.
+    is_all: bool,
+    /// A piece that may be that: too little has been said to tell.
+    unsure: Option<String>,
     /// The field in which the answer comes, once there is something of it: what comes in another one repeats it.
     said_in: Option<Field>,
     /// Set by `finish_reason`: what follows it is the token count, and can fail nothing any more.
@@ -160,6 +167,9 @@ impl Decoder {
             pictures: Vec::new(),
             has_begun: false,
             said: String::new(),
+            first: 0,
+            is_all: false,
+            unsure: None,
             said_in: None,
             finish: None,
             is_going_on: false,
@@ -169,7 +179,7 @@ impl Decoder {
 
     /// One entry of `choices`: a `delta`, or the whole `message` from a server that does not stream.
     fn choice(&mut self, choice: &mut Value, events: &mut Events) -> Result<(), ModelError> {
-        let reason = lenient::text(&choice["finish_reason"]).into_owned();
+        let finish = finish::of_choice(choice);
         let field = if choice["delta"].is_object() {
             Field::Delta
         } else if choice["message"].is_object() {
@@ -193,7 +203,7 @@ impl Decoder {
                 self.part(value, field, events)?;
             }
         }
-        match finish::of(&reason) {
+        match finish {
             // A whole message needs no word that it is over.
             None if field == Field::Message => {
                 self.finish.get_or_insert(Finish::Whole);
@@ -285,6 +295,58 @@ impl Decoder {
         if text.is_empty() || (self.finish.is_some() && text == self.said) {
             return;
         }
+        // So that a whole message is what it says it is.
+        self.is_all |= field == Field::Message;
+        let Some(text) = self.new_of(text, events) else {
+            return;
+        };
+        self.add(text, field, events);
+    }
+
+    /// Whether a piece begins with all that was said, which hardly any does: all but the first ones are shorter.
+    fn repeats(&self, text: &str) -> bool {
+        text.len() >= self.said.len() && text.starts_with(&self.said) && !self.said.is_empty()
+    }
+
+    /// What is new of a piece; `None` where nothing is, or where that shows in the next piece.
+    fn new_of(&mut self, text: String, events: &mut Events) -> Option<String> {
+        if let Some(unsure) = self.unsure.take() {
+            if text.len() > unsure.len() && text.starts_with(&unsure) {
+                self.is_all = true;
+            } else {
+                self.add(unsure, Field::Delta, events);
+            }
+        }
+        let is_repeated = self.repeats(&text);
+        // A line of dashes may be a token, and a longer one the next.
+        let is_long = is_repeated
+            && self.said.len() >= SURELY_REPEATED
+            && self.said.contains(char::is_alphanumeric);
+        // All of several pieces again, in one. One line may well follow the same one.
+        if is_long && text == self.said && self.said.len() > self.first {
+            return None;
+        }
+        if is_repeated && !self.is_all && self.said.len() < text.len() {
+            if !is_long {
+                self.unsure = Some(text);
+                return None;
+            }
+            self.is_all = true;
+        }
+        let rest = text
+            .get(self.said.len()..)
+            .filter(|_| is_repeated && self.is_all);
+        match rest {
+            Some("") => None,
+            Some(rest) => Some(rest.to_owned()),
+            None => Some(text),
+        }
+    }
+
+    fn add(&mut self, text: String, field: Field, events: &mut Events) {
+        if self.said.is_empty() {
+            self.first = text.len();
+        }
         if !text.trim().is_empty() {
             self.go_on();
         }
@@ -303,6 +365,7 @@ impl Decoder {
         let first = lenient::list(&chunk["choices"]).first();
         failure::in_event(&chunk["error"], &self.secrets)
             .or_else(|| failure::in_event(&first?["error"], &self.secrets))
+            .or_else(|| failure::in_base(chunk, &self.secrets))
             .or_else(|| {
                 let is_chunk = chunk.get("choices").is_some();
                 (!is_chunk)
@@ -319,6 +382,9 @@ impl Decoder {
 
     /// The calls, whole now, and the end.
     fn complete(&mut self, finish: Finish, events: &mut Events) -> Result<(), ModelError> {
+        if let Some(unsure) = self.unsure.take() {
+            self.add(unsure, Field::Delta, events);
+        }
         self.text.finish(events);
         self.sources.finish(events);
         let (calls, extras) = self.calls.finish()?;
@@ -341,7 +407,8 @@ impl Decode for Decoder {
             let text = text.into_owned();
             self.documents.forget();
             self.has_begun |= !text.is_empty();
-            if self.finish.is_none() && self.said_in == Some(Field::Delta) {
+            let is_next = self.said_in == Some(Field::Delta) && self.unsure.is_none();
+            if self.finish.is_none() && is_next && !self.repeats(&text) {
                 self.said.push_str(&text);
                 self.text.push(text, events);
                 return Ok(());
@@ -387,6 +454,9 @@ impl Decode for Decoder {
     fn end(&mut self, events: &mut Events) -> Result<(), ModelError> {
         if let Some(finish) = self.finish {
             return self.complete(finish, events);
+        }
+        if let Some(unsure) = self.unsure.take() {
+            self.add(unsure, Field::Delta, events);
         }
         self.text.finish(events);
         Err(stream::cut_off(self.documents.skipped()))

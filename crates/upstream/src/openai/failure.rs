@@ -113,19 +113,33 @@ fn refusal_of_request(error: &ModelError) -> Option<&Refusal> {
         return None;
     };
     let refusal = source.downcast_ref::<Refusal>()?;
-    let is_of_request = match refusal.status? {
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => true,
-        // What OpenRouter (404), llama.cpp and Ollama (500) say to an image that the model cannot see, or to tools.
-        StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => {
+    let is_of_request = match refusal.number() {
+        Some(400 | 422) => true,
+        // What has another status, or none inside a stream.
+        None | Some(404 | 500) => {
             let words = refusal.words.0.to_ascii_lowercase();
-            ["image input", "audio input", "support tool use"]
-                .iter()
-                .any(|text| words.contains(text))
+            OF_REQUEST.iter().any(|text| words.contains(text))
         }
-        _ => false,
+        Some(_) => false,
     };
     is_of_request.then_some(refusal)
 }
+
+/// How servers say with another status than 400 that the request is wrong, in lower case.
+const OF_REQUEST: [&str; 12] = [
+    "image input",          // OpenRouter (404), llama.cpp, Ollama (500)
+    "audio input",          // OpenRouter (404), llama.cpp (500)
+    "support tool use",     // OpenRouter (404)
+    "support tools",        // llama.cpp (500)
+    "--jinja",              // llama.cpp (500)
+    "jinja exception",      // llama.cpp (500): what the chat template says
+    "jinja template",       // LM Studio, in the stream
+    "grammar",              // llama.cpp (400, 500), xgrammar behind vLLM
+    "schema",               // llama.cpp (500)
+    "tool call id",         // mlx-lm (404), omlx (500)
+    "content and thinking", // gpt-oss's template
+    "not persisted",        // OpenAI (404): a thought that it does not know
+];
 
 /// What the provider found wrong with the request, in lower case.
 pub(super) struct Complaint {
@@ -144,13 +158,18 @@ pub(super) fn complaint(error: &ModelError) -> Option<Complaint> {
     let mut words = Vec::new();
     said(&value, &mut words);
     let param = value.pointer("/error/param").or(value.get("param"));
+    let mut param = param.and_then(Value::as_str).unwrap_or_default();
+    // Xiaomi says there what is wrong.
+    if param.contains(' ') {
+        words.push(std::mem::take(&mut param).to_owned());
+    }
     Some(Complaint {
+        param: param.to_owned(),
         words: if words.is_empty() {
             body
         } else {
             words.join(" ")
         },
-        param: param.and_then(Value::as_str).unwrap_or_default().to_owned(),
     })
 }
 
@@ -170,8 +189,23 @@ fn said(error: &Value, words: &mut Vec<String>) {
                     None => {}
                 }
             }
+            if let Some(other) = passed_on(error) {
+                said(&other, words);
+            }
         }
         _ => {}
+    }
+}
+
+/// What the provider behind a gateway said, where that says beside it that somebody has refused the request
+/// (OpenRouter): a document, as text or as it is, or words.
+fn passed_on(error: &Value) -> Option<Value> {
+    match &error["metadata"]["raw"] {
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) => {
+            Some(document(text.as_bytes()).unwrap_or_else(|| text.as_str().into()))
+        }
+        other => other.is_object().then(|| other.clone()),
     }
 }
 
@@ -270,10 +304,33 @@ pub(super) fn in_event(error: &Value, secrets: &[SecretString]) -> Option<ModelE
         Value::String(text) => !text.is_empty(),
         _ => false,
     };
+    if let Value::Array(list) = error {
+        return in_event(list.first()?, secrets);
+    }
     is_error.then(|| {
         let (code, message) = code_and_message(error);
-        classify(None, &code, &message, secrets)
+        let refusal = Refusal {
+            words: Words(error.to_string()),
+            ..Refusal::new(None, &code, &message, secrets)
+        };
+        classified(refusal, &code, &message)
     })
+}
+
+/// The error that `MiniMax` gives with the status 200 and no answer.
+pub(super) fn in_base(chunk: &Value, secrets: &[SecretString]) -> Option<ModelError> {
+    let base = &chunk["base_resp"];
+    let number = lenient::number(&base["status_code"]).filter(|number| *number != 0)?;
+    let code = number.to_string();
+    let meaning = match number {
+        1002 | 1039 | 1041 => "rate_limit_exceeded",
+        1004 | 2049 => "invalid_api_key",
+        1026 | 1027 => "content_filter",
+        _ => code.as_str(),
+    };
+    let message = lenient::text(&base["status_msg"]);
+    let refusal = Refusal::new(None, &code, &message, secrets);
+    Some(classified(refusal, meaning, &message))
 }
 
 /// The error that a whole event or document is, where it has none under `error`: it says so, or it says what went wrong
@@ -321,7 +378,13 @@ fn read_error(body: &[u8]) -> (String, String) {
         .and_then(|list| list.first())
         .unwrap_or(&value);
     let error = value.get("error").filter(|error| !error.is_null());
-    code_and_message(error.unwrap_or(value))
+    let error = error.unwrap_or(value);
+    code_and_message(
+        error
+            .as_array()
+            .and_then(|list| list.first())
+            .unwrap_or(error),
+    )
 }
 
 /// The document that a body is, or the first event of a stream, in which some put an error as well.
@@ -356,13 +419,19 @@ fn code_and_message(error: &Value) -> (String, String) {
             &["status", "type"]
         })
     };
+    let other = passed_on(error).map(|other| {
+        let error = other.get("error").filter(|error| !error.is_null());
+        code_and_message(error.unwrap_or(&other)).1
+    });
     (
         match (code, text("code")) {
             (Some(code), _) => code,
             (None, number) if !number.is_empty() => number,
             (None, _) => kind().unwrap_or_default(),
         },
-        first(&["message", "detail"])
+        other
+            .filter(|other| !other.is_empty())
+            .or_else(|| first(&["message", "detail"]))
             .unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
     )
 }
@@ -382,7 +451,11 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
     // Inside a stream, some servers give the status as the code.
     let number = status.map_or_else(|| code.parse().ok(), |status| Some(status.as_u16()));
     match code.to_ascii_lowercase().as_str() {
-        "context_length_exceeded" | "model_context_window_exceeded" => {
+        // Also where it counts the tokens of a minute (Groq): what does not fit into one never will.
+        _ if number == Some(413) => return ModelError::TooLong(source),
+        "context_length_exceeded"
+        | "model_context_window_exceeded"
+        | "model_max_prompt_tokens_exceeded" => {
             return ModelError::TooLong(source);
         }
         "content_filter"
@@ -404,7 +477,6 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
         _ => {}
     }
     match number {
-        Some(413) => ModelError::TooLong(source),
         None | Some(400 | 422 | 500..) if says_too_long(message) => ModelError::TooLong(source),
         Some(429) => ModelError::RateLimited(source),
         // Inside a stream everything else is the provider's own trouble.
@@ -438,6 +510,11 @@ const TOO_LONG: &[&str] = &[
     "prompt exceeds max length",        // Z.ai
     "exceeded model token limit",       // Moonshot
     "exceed context limit",             // Anthropic
+    "reduce the length",                // OpenAI, Cerebras
+    "prompt token count of",            // GitHub Copilot
+    "maximum input length",             // DeepInfra
+    "exceed max message tokens",        // Volcengine Ark
+    "maximum length 1048576",           // OpenAI, Azure: of one message; ids have other bounds
 ];
 
 fn says_too_long(message: &str) -> bool {
@@ -626,6 +703,13 @@ mod tests {
     #[test]
     fn every_providers_way_to_say_too_long_is_known() {
         for body in [
+            r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"maximum context length is 8192 tokens\"}}"}}}"#,
+            r#"{"message":"Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192"}"#,
+            r#"{"error":{"message":"prompt token count of 130000 exceeds the limit of 128000","code":"model_max_prompt_tokens_exceeded"}}"#,
+            r#"{"error":{"message":"Requested input length 9000 exceeds maximum input length 8191"}}"#,
+            r#"{"error":["Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"]}"#,
+            r#"{"error":{"code":"InvalidParameter","message":"Total tokens of image and text exceed max message tokens."}}"#,
+            r#"{"error":{"code":"string_above_max_length","message":"Invalid 'messages[1].content': string too long. Expected a string with maximum length 1048576"}}"#,
             r#"{"error":{"message":"prompt is too long: 202095 tokens > 200000 maximum","type":"invalid_request_error","code":null}}"#,
             r#"{"error":{"message":"Input validation error: `inputs` must have less than 4096 tokens. Given: 5000","type":"validation"}}"#,
             r#"{"message":"Too many input tokens. Max input tokens: 8192"}"#,

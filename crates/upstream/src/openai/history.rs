@@ -3,14 +3,18 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet, VecDeque},
+    sync::LazyLock,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use engine::ports::{FileContent, ModelFile, ModelInput, ModelRequest, ToolFile, UserInput};
+use engine::ports::{
+    FileContent, ModelFile, ModelInput, ModelRequest, Parameters, ToolFile, UserInput,
+};
+use serde_json::json;
 
 use super::{
     Mark, call, opaque_user,
-    refused::{CALLS, IDS, Kind, OUTPUT_LISTS, Refused, TOOLS},
+    refused::{CALLS, IDS, Kind, OUTPUT_LISTS, Refused, SCHEMAS, TOOLS},
 };
 
 /// What stands beside files that tools gave back, where a tool's result takes none.
@@ -95,7 +99,7 @@ pub(super) fn entries<'a>(
             let text = format!("[You have called the tool {name} with {arguments}]");
             message("assistant", mark.foreign(&text).into_owned().into())
         }
-        ModelInput::Thought(_) if in_words => None,
+        ModelInput::Thought(_) if in_words || !refused.takes_thoughts() => None,
         // Servers refuse a blank message, and it says nothing anyway.
         ModelInput::Assistant(text) if text.trim().is_empty() => None,
         ModelInput::User(said) if said.text.trim().is_empty() && said.files.is_empty() => None,
@@ -352,6 +356,42 @@ pub(super) fn end_user(request: &ModelRequest, refused: &Refused, name: &str) ->
         return String::new();
     }
     opaque_user(&request.end_user)
+}
+
+/// A tool as it is offered.
+pub(super) struct Offered<'a> {
+    pub(super) name: &'a str,
+    pub(super) description: Cow<'a, str>,
+    pub(super) parameters: &'a Parameters,
+}
+
+/// The schema of any object, said twice: a grammar of one that has no properties would allow none.
+static ANY: LazyLock<Parameters> =
+    LazyLock::new(|| json!({ "type": "object", "additionalProperties": true }).into());
+
+/// The tools that are offered. Where schemas are refused, they are told in words.
+pub(super) fn offered<'a>(
+    request: &'a ModelRequest,
+    refused: &Refused,
+) -> impl Iterator<Item = Offered<'a>> {
+    let tools = request.tools.iter();
+    tools
+        .filter(|tool| !refused.has(TOOLS) && !refused.has_tool(tool))
+        .map(|tool| {
+            let description = tool.description.trim();
+            let (description, parameters) = if refused.has(SCHEMAS) {
+                let schema = tool.parameters.text();
+                let told = format!("{description}\n\nIts arguments, as a JSON Schema: {schema}");
+                (told.trim_start().to_owned().into(), &*ANY)
+            } else {
+                (description.into(), &tool.parameters)
+            };
+            Offered {
+                name: &tool.name,
+                description,
+                parameters,
+            }
+        })
 }
 
 /// The tool that has to be used, where it is still offered.

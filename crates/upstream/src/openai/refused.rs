@@ -25,13 +25,17 @@ pub(super) const IDS: &str = "ids of calls";
 pub(super) const SYSTEM: &str = "instructions as such";
 /// An empty text beside calls.
 pub(super) const EMPTY_CONTENT: &str = "an empty text";
+/// Neighbours of other roles than a chat template wants.
+pub(super) const NEIGHBOURS: &str = "roles that do not alternate";
+/// What a schema has inside: some servers make a grammar of all of them together, and fail without a word of which.
+pub(super) const SCHEMAS: &str = "schemas of tools";
 
 /// The names under which an answer's length is asked for, each of which some servers refuse.
 pub(super) const OUTPUT_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// Parameters that may be left out, beside [`OUTPUT_FIELDS`], of which one always stays: what an answer may cost is not
 /// for the server to say.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 13] = [
     // The model then chooses by itself, which is better than no answer.
     "tool_choice",
     "stream_options",
@@ -42,9 +46,20 @@ const OPTIONAL: [&str; 12] = [
     "reasoning",
     "reasoning_content",
     "reasoning_details",
+    "thinking_blocks",
     "extra_content",
     "store",
     "strict",
+];
+
+/// What stands for a model's thoughts: what asks for them, and where they are given back.
+pub(super) const THOUGHTS: [&str; 6] = [
+    "include",
+    "reasoning_content",
+    "reasoning",
+    "reasoning_details",
+    "thinking_blocks",
+    "extra_content",
 ];
 
 /// Names that are words of English, too: they are taken for a parameter's name only where they stand as one.
@@ -53,10 +68,20 @@ const WORDS: [&str; 5] = ["user", "include", "reasoning", "store", "strict"];
 /// The field of a call's message that some servers demand.
 pub(super) const THOUGHT: &str = "reasoning_content";
 /// How a refusal says that something is not there, in lower case.
-const MISSING: [&str; 3] = ["missing", "required", "must be passed"];
+const MISSING: [&str; 5] = [
+    "missing",
+    "required",
+    "must be passed",
+    "must include",
+    "must be provided",
+];
+/// How a refusal names Gemini's signature of a call, in lower case.
+const SIGNATURE: [&str; 2] = ["thought_signature", "thought signature"];
+/// How a refusal says that a result lacks the name of its tool, in lower case.
+const RESULT_NAME: [&str; 2] = ["function_response.name", "functionresponse.name"];
 
 /// How a refusal says that a parameter is not known, rather than that its value is wrong, in lower case.
-const UNKNOWN: [&str; 12] = [
+const UNKNOWN: [&str; 14] = [
     "unsupported",
     "not supported",
     "not support",
@@ -68,6 +93,8 @@ const UNKNOWN: [&str; 12] = [
     "extra fields",
     "not permitted",
     "not allowed",
+    "incompatible",
+    "may not be enabled",
     "instead",
 ];
 
@@ -77,14 +104,39 @@ pub(super) struct Refused {
     parameters: Vec<&'static str>,
     /// Names and schemas, as one number: a schema that has changed is tried again.
     tools: Vec<u64>,
-    /// Whether every call has to come with a thought, those of earlier turns as well, whose thoughts are gone.
-    demands_thoughts: bool,
+    /// What has to be there.
+    demands: Vec<Demand>,
+    /// Whether a thought of this question cannot be read, so that it has to go without any: what sealed it may have been
+    /// another account, or be gone.
+    has_bad_thought: bool,
     /// Kinds of files.
     kinds: Vec<Kind>,
     /// Whether a file of this question cannot be read, so that it has to go without any.
     has_bad_file: bool,
     /// What was left out of this question in vain.
     vain: Vec<&'static str>,
+}
+
+/// What some servers want with calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// A thought with each call, those of earlier turns as well, whose thoughts are gone.
+    Thoughts,
+    /// A signature of each call, those of other models and of earlier rounds as well.
+    Signatures,
+    /// The name of its tool in each result.
+    Names,
+}
+
+impl Demand {
+    /// What is refused where it is not there.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Thoughts => "calls without `reasoning_content`",
+            Self::Signatures => "calls without a signature",
+            Self::Names => "results without a name",
+        }
+    }
 }
 
 /// What a model may not be able to take in.
@@ -169,7 +221,15 @@ const SYSTEM_ROLE: [&str; 10] = [
 ];
 
 /// How a refusal says that no tools are taken, in lower case.
-const NO_TOOLS: [&str; 7] = [
+const NO_TOOLS: [&str; 15] = [
+    "--jinja",
+    "argument supplied: tools",
+    "\"body\",\"tools\"]",
+    "'body', 'tools')",
+    "tool call is not",
+    "tool calls are not",
+    "tool calling is not",
+    "function calling is not",
     "support tools",
     "support tool use",
     "support tool call",
@@ -178,6 +238,23 @@ const NO_TOOLS: [&str; 7] = [
     "tool use is not supported",
     "\"auto\" tool choice requires",
 ];
+
+/// How a refusal names a thought that was given back and cannot be read, in lower case.
+const BAD_THOUGHT: [&str; 7] = [
+    "encrypted content",
+    "encrypted_content",
+    "'rs_",
+    "'reasoning'",
+    "thinking` block",
+    "signature",
+    "content and thinking",
+];
+
+/// How a refusal says that a text is empty, in lower case.
+const IS_EMPTY: [&str; 4] = ["empty", "blank", "non-whitespace", "at least 1 character"];
+
+/// How a refusal speaks of what is inside of schemas, in lower case.
+const OF_SCHEMAS: [&str; 2] = ["grammar", "schema"];
 
 /// How a refusal says that it wants a text where a list of parts is, in lower case.
 const WANTS_TEXT: [&str; 8] = [
@@ -236,6 +313,7 @@ impl Refused {
     pub(super) fn lasting(self) -> Self {
         Self {
             has_bad_file: false,
+            has_bad_thought: false,
             vain: Vec::new(),
             ..self
         }
@@ -258,9 +336,14 @@ impl Refused {
         }
     }
 
-    /// Whether a call without a thought is refused.
-    pub(super) fn demands_thoughts(&self) -> bool {
-        self.demands_thoughts
+    /// Whether this has to be there.
+    pub(super) fn demands(&self, what: Demand) -> bool {
+        self.demands.contains(&what)
+    }
+
+    /// Whether the model is given back what it thought.
+    pub(super) fn takes_thoughts(&self) -> bool {
+        !self.has_bad_thought
     }
 
     /// Whether a tool is left out.
@@ -277,13 +360,22 @@ impl Refused {
         tools: &[ToolSpec],
     ) -> Option<String> {
         let Complaint { words, param } = failure::complaint(error)?;
-        if names(&words, THOUGHT) && MISSING.iter().any(|text| words.contains(text)) {
-            let is_known = std::mem::replace(&mut self.demands_thoughts, true);
-            return (!is_known).then(|| format!("calls without `{THOUGHT}`"));
+        let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+        let demands = [
+            (Demand::Thoughts, names(&words, THOUGHT) && says(&MISSING)),
+            (Demand::Signatures, says(&SIGNATURE) && says(&MISSING)),
+            (Demand::Names, says(&RESULT_NAME) && says(&IS_EMPTY)),
+        ];
+        if let Some((demand, _)) = demands.into_iter().find(|(_, is_meant)| *is_meant) {
+            if self.demands(demand) {
+                return None;
+            }
+            self.demands.push(demand);
+            return Some(demand.name().to_owned());
         }
+        let sent = Sent::of(body);
         // What a schema has inside may have a parameter's name.
         if !is_of_schema(&words) {
-            let sent = Sent::of(body);
             if let Some(change) = self.learn_files(&words, &sent) {
                 return Some(change);
             }
@@ -306,8 +398,22 @@ impl Refused {
                 self.add(feature);
                 return Some(feature.to_owned());
             }
+            let is_named = sent.is_thought(&param) || (says(&BAD_THOUGHT) && sent.has_thoughts());
+            if is_named && !self.has_bad_thought {
+                self.has_bad_thought = true;
+                return Some("a thought of this question".to_owned());
+            }
         }
-        self.learn_tool(&format!("{param} {words}"), tools)
+        if let Some(tool) = self.learn_tool(&format!("{param} {words}"), tools) {
+            return Some(tool);
+        }
+        let mut left = [SCHEMAS, TOOLS].into_iter();
+        let is_left = |name: &&str| !self.has(name) && !self.vain.contains(name);
+        let left = left
+            .find(is_left)
+            .filter(|_| sent.has_tools() && says(&OF_SCHEMAS))?;
+        self.add(left);
+        Some(left.to_owned())
     }
 
     /// What the server does not know at all, though nothing is wrong with it.
@@ -330,14 +436,24 @@ impl Refused {
                 "stream",
                 sent.streams() && (says(&NO_STREAM) || (param == "stream" && is_unknown)),
             ),
-            (TOOLS, sent.has_tools() && is_unknown && says(&NO_TOOLS)),
+            (
+                TOOLS,
+                sent.has_tools()
+                    && is_unknown
+                    && (says(&NO_TOOLS) || (param == "tools" && !says(&["too long", "maximum"]))),
+            ),
+            (NEIGHBOURS, says(&["roles must alternate"])),
+            (
+                TOOLS,
+                sent.has_calls() && sent.has_tools() && says(&["roles must alternate"]),
+            ),
             (
                 SYSTEM,
                 sent.has_system() && is_of_role && is_near(words, &SYSTEM_ROLE),
             ),
             (
                 EMPTY_CONTENT,
-                sent.has_empty_content() && says(&["empty"]) && says(&["text", "content"]),
+                sent.has_empty_content() && says(&IS_EMPTY) && says(&["text", "content"]),
             ),
         ];
         let mut missing = known
@@ -431,6 +547,24 @@ impl Sent {
         let is_call =
             |entry: &Value| entry["tool_calls"].is_array() || entry["type"] == "function_call";
         self.entries().any(is_call)
+    }
+
+    fn has_thoughts(&self) -> bool {
+        let is_thought = |entry: &Value| {
+            let calls = entry["tool_calls"].as_array().into_iter().flatten();
+            let mut places = std::iter::once(entry).chain(calls);
+            entry["type"] == "reasoning"
+                || places.any(|place| THOUGHTS.iter().any(|field| place.get(field).is_some()))
+        };
+        self.entries().any(is_thought)
+    }
+
+    /// Whether a thought is at this place, or around it: `input[1].id`.
+    fn is_thought(&self, place: &str) -> bool {
+        let number = place
+            .strip_prefix("input[")
+            .and_then(|rest| rest.split(']').next()?.parse::<usize>().ok());
+        number.is_some_and(|number| self.0["input"][number]["type"] == "reasoning")
     }
 
     fn has_system(&self) -> bool {

@@ -354,8 +354,12 @@ impl Decode for Decoder {
                     .arguments(&Place::of(&body), &body["delta"], false)?;
             }
             "response.function_call_arguments.done" => {
-                self.calls
-                    .arguments(&Place::of(&body), &body["arguments"], true)?;
+                let place = Place::of(&body);
+                // Some announce a call nowhere else.
+                if !self.calls.is_begun(&place) && body["name"].is_string() {
+                    self.calls.begin(place.clone(), &body);
+                }
+                self.calls.arguments(&place, &body["arguments"], true)?;
             }
             "response.output_item.done" => {
                 let place = Place::of(&body);

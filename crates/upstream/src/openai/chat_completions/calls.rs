@@ -76,7 +76,11 @@ impl Calls {
 
     /// Adds a piece: an entry of `tool_calls`.
     pub(super) fn push(&mut self, piece: &Value) -> Result<(), ModelError> {
-        let function = &piece["function"];
+        // Some leave the function's fields in the call itself.
+        let function = piece
+            .get("function")
+            .filter(|function| function.is_object())
+            .unwrap_or(piece);
         let index = lenient::number(&piece["index"]);
         let id = lenient::text(&piece["id"]);
         let name = lenient::text(&function["name"]);
@@ -85,7 +89,8 @@ impl Calls {
             object @ Value::Object(_) => object.to_string(),
             other => lenient::text(other).into_owned(),
         };
-        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+        let extra = &piece[EXTRA];
+        if id.is_empty() && name.is_empty() && arguments.is_empty() && !extra.is_object() {
             return Ok(());
         }
         self.argument_bytes += arguments.len();
@@ -131,12 +136,14 @@ impl Calls {
         if !name.is_empty() && (may_go_on || call.names.is_empty()) {
             call.names.push(name.into_owned());
         }
-        if call::is_empty(&call.arguments) && !arguments.is_empty() {
+        // Some send all of the arguments so far with each piece: within an object no second one begins at once.
+        let is_all = call.arguments.starts_with('{') && arguments.starts_with(&call.arguments);
+        if is_all || (call::is_empty(&call.arguments) && !arguments.is_empty()) {
             call.arguments.clear();
         }
         call.arguments.push_str(&arguments);
-        if piece[EXTRA].is_object() {
-            call.extra = piece[EXTRA].clone();
+        if extra.is_object() {
+            call.extra = extra.clone();
         }
         Ok(())
     }

@@ -2,12 +2,24 @@
 //!
 //! Sources: the references of OpenAI, Anthropic, Gemini, Mistral, `DeepSeek` and Zhipu, and what their gateways make of them.
 
+use serde_json::Value;
+
+use crate::openai::lenient;
+
 /// How an answer ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finish {
     Whole,
     /// It had no more room.
     Truncated,
+}
+
+/// What a choice says of its end. A gateway may call everything a stop, or an error, and beside that have the word of the
+/// model's own server (`OpenRouter`), which counts where it is a failure.
+pub(super) fn of_choice(choice: &Value) -> Option<Result<Finish, &'static str>> {
+    let said = of(&lenient::text(&choice["finish_reason"]))?;
+    let native = of(&lenient::text(&choice["native_finish_reason"]));
+    Some(native.filter(Result::is_err).unwrap_or(said))
 }
 
 /// What a `finish_reason` says; `None` where it says nothing, and the code of an error where the answer failed.
@@ -39,19 +51,22 @@ pub(super) fn of(reason: &str) -> Option<Result<Finish, &'static str>> {
         | "network_error"
         | "server_error"
         | "insufficient_system_resource"
-        | "malformed_function_call"
         | "abort"
         | "aborted"
         | "cancel"
         | "cancelled"
         | "canceled"
         | "timeout" => Err("error"),
+        // The model's own slip, which it seldom makes twice (Gemini).
+        "malformed_function_call" => Err("tool_use_failed"),
         _ => Ok(Finish::Whole),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -74,10 +89,32 @@ mod tests {
                 &["error", "network_error", "abort", "Cancelled"][..],
                 Some(Err("error")),
             ),
+            (
+                &["MALFORMED_FUNCTION_CALL"][..],
+                Some(Err("tool_use_failed")),
+            ),
         ] {
             for reason in reasons {
                 assert_eq!(of(reason), expected, "{reason}");
             }
+        }
+    }
+
+    #[test]
+    fn a_failure_of_the_models_own_server_counts_whatever_the_gateway_calls_it() {
+        for (reason, native, expected) in [
+            ("stop", "network_error", Some(Err("error"))),
+            (
+                "error",
+                "MALFORMED_FUNCTION_CALL",
+                Some(Err("tool_use_failed")),
+            ),
+            ("stop", "completed", Some(Ok(Finish::Whole))),
+            ("length", "STOP", Some(Ok(Finish::Truncated))),
+            ("", "network_error", None),
+        ] {
+            let choice = json!({ "finish_reason": reason, "native_finish_reason": native });
+            assert_eq!(of_choice(&choice), expected, "{choice}");
         }
     }
 }

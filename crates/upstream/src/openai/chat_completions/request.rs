@@ -4,13 +4,13 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelRequest, Parameters};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{calls::EXTRA, thoughts::Remembered};
 use crate::openai::{
     Mark, RequestOptions, SystemRole,
     history::{self, Entry, Part, Results},
-    refused::{EMPTY_CONTENT, Refused, SYSTEM, THOUGHT, TOOLS},
+    refused::{Demand, EMPTY_CONTENT, NEIGHBOURS, Refused, SYSTEM, THOUGHT, TOOLS},
 };
 
 /// What the model is taken to have said where a user writes right after a tool's result. Servers that want
@@ -54,6 +54,9 @@ struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<Cow<'a, str>>,
+    /// The tool's, where a result has to say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
     /// What the model thought, in the fields in which it came.
     #[serde(flatten)]
     thoughts: Map<String, Value>,
@@ -99,6 +102,7 @@ impl<'a> Message<'a> {
             content: content.into().map(Content::Text),
             tool_calls: Vec::new(),
             tool_call_id: None,
+            name: None,
             thoughts: Map::new(),
         }
     }
@@ -154,7 +158,7 @@ struct ToolFunction<'a> {
     name: &'a str,
     // Some refuse an empty one.
     #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
+    description: Cow<'a, str>,
     parameters: &'a Parameters,
 }
 
@@ -181,16 +185,13 @@ impl<'a> Body<'a> {
         Self {
             model: &request.model,
             messages: messages(request, options, refused, mark),
-            tools: request
-                .tools
-                .iter()
-                .filter(|tool| !refused.has(TOOLS) && !refused.has_tool(tool))
+            tools: history::offered(request, refused)
                 .map(|tool| Tool {
                     r#type: "function",
                     function: ToolFunction {
-                        name: &tool.name,
-                        description: tool.description.trim(),
-                        parameters: &tool.parameters,
+                        name: tool.name,
+                        description: tool.description,
+                        parameters: tool.parameters,
                     },
                 })
                 .collect(),
@@ -288,15 +289,18 @@ fn messages<'a>(
                 files: _,
             } => {
                 let mut message = Message::new("tool", output);
+                message.name = refused
+                    .demands(Demand::Names)
+                    .then(|| name_of(&messages, &call_id));
                 message.tool_call_id = Some(call_id);
                 messages.push(message);
             }
         }
     }
-    if options.alternating_roles {
+    if options.alternating_roles || refused.has(NEIGHBOURS) {
         alternate(&mut messages);
     }
-    if refused.demands_thoughts() {
+    if refused.demands(Demand::Thoughts) {
         let calls = messages
             .iter_mut()
             .filter(|message| !message.tool_calls.is_empty());
@@ -306,7 +310,34 @@ fn messages<'a>(
             thought.or_insert_with(|| " ".into());
         }
     }
+    if refused.demands(Demand::Signatures) && !refused.has(EXTRA) {
+        messages.iter_mut().for_each(sign);
+    }
     messages
+}
+
+/// The name of the tool whose call has this id.
+fn name_of<'a>(messages: &[Message<'a>], id: &str) -> Cow<'a, str> {
+    let mut calls = messages
+        .iter()
+        .rev()
+        .flat_map(|message| &message.tool_calls);
+    let call = calls.find(|call| call.id == id);
+    call.map(|call| call.function.name.clone())
+        .unwrap_or_default()
+}
+
+/// Signs the calls of a message that nothing signs: one signature for all of them, as Gemini gives it. These words stand
+/// for one that is gone, or was never there (source: Google's page on thought signatures).
+fn sign(message: &mut Message<'_>) {
+    let is_signed = |call: &Call<'_>| !call.extra_content["google"]["thought_signature"].is_null();
+    if message.tool_calls.iter().any(is_signed) {
+        return;
+    }
+    if let Some(first) = message.tool_calls.first_mut() {
+        first.extra_content =
+            json!({ "google": { "thought_signature": "skip_thought_signature_validator" } });
+    }
 }
 
 /// See [`RequestOptions::alternating_roles`]; neighbours of one role are one message already.
@@ -357,11 +388,9 @@ fn content(mut parts: Vec<Part<'_>>) -> Content<'_> {
 
 #[cfg(test)]
 mod tests {
-    use engine::ports::{ModelInput, ToolCall};
-    use serde_json::json;
-
     use super::*;
     use crate::openai::MarkKey;
+    use engine::ports::{ModelInput, ToolCall};
 
     fn sent(input: Vec<ModelInput>) -> Value {
         sent_with(RequestOptions::default(), input)

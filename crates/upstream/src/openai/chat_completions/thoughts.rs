@@ -17,6 +17,8 @@ const MAX_BYTES: usize = 512 * 1024;
 /// The fields of an assistant's message in which a model's thoughts are, the commoner one first.
 pub(super) const FIELDS: [&str; 2] = ["reasoning_content", "reasoning"];
 const DETAILS: &str = "reasoning_details";
+/// The same from Anthropic's models behind `LiteLLM`, which refuse a call without them.
+const BLOCKS: &str = "thinking_blocks";
 
 /// A thought between an answer and the next question.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -41,6 +43,7 @@ pub(super) struct Thoughts {
     field: &'static str,
     text: String,
     details: Vec<Value>,
+    blocks: Vec<Value>,
     bytes: usize,
 }
 
@@ -53,6 +56,9 @@ impl Thoughts {
             for field in ["text", "summary"] {
                 of_details.push_str(&lenient::text(&detail[field]));
             }
+        }
+        for block in lenient::list(&part[BLOCKS]) {
+            self.block(block);
         }
         // A server that sends several of these fields says the same thing in each.
         for field in FIELDS {
@@ -108,6 +114,26 @@ impl Thoughts {
         }
     }
 
+    /// A block's text comes in pieces; what signs it is its end.
+    fn block(&mut self, piece: &Value) {
+        let text = |value: &Value, name: &str| lenient::text(&value[name]).into_owned();
+        let size = ["thinking", "signature", "data"].map(|name| text(piece, name).len());
+        if !piece.is_object() || !self.has_room(64 + size.iter().sum::<usize>()) {
+            return;
+        }
+        let is_open = |last: &&mut Value| {
+            let is_thinking = |block: &Value| block["type"] == "thinking";
+            is_thinking(last) && is_thinking(piece) && text(last, "signature").is_empty()
+        };
+        match self.blocks.last_mut().filter(is_open) {
+            Some(last) => {
+                last["thinking"] = (text(last, "thinking") + &text(piece, "thinking")).into();
+                last["signature"] = piece["signature"].clone();
+            }
+            None => self.blocks.push(piece.clone()),
+        }
+    }
+
     /// What is to be given back with these calls; nothing, where nothing was thought, or more than there is room for:
     /// half a thought would be refused.
     pub(super) fn finish(&mut self, calls: Map<String, Value>) -> Option<Thought> {
@@ -115,6 +141,7 @@ impl Thoughts {
             field,
             text,
             details,
+            blocks,
             bytes,
         } = std::mem::take(self);
         let mut message = Map::new();
@@ -124,6 +151,9 @@ impl Thoughts {
             }
             if !details.is_empty() {
                 message.insert(DETAILS.to_owned(), details.into());
+            }
+            if !blocks.is_empty() {
+                message.insert(BLOCKS.to_owned(), blocks.into());
             }
         }
         if message.is_empty() && calls.is_empty() {
@@ -186,6 +216,25 @@ mod tests {
                 { "type": "reasoning.text", "index": 0, "text": "I need it", "signature": "s" },
                 sealed,
             ] } }))
+        );
+    }
+
+    #[test]
+    fn blocks_are_put_together_up_to_what_signs_them() {
+        let piece = |text: &str, signature: Value| json!({ "thinking_blocks": [{ "type": "thinking", "thinking": text, "signature": signature }] });
+        let sealed = json!({ "type": "redacted_thinking", "data": "x" });
+        let block = |text: &str, signature: &str| json!({ "type": "thinking", "thinking": text, "signature": signature });
+        assert_eq!(
+            collected(&[
+                piece("I need ", Value::Null),
+                piece("it", Value::Null),
+                piece("", json!("s")),
+                json!({ "thinking_blocks": [sealed] }),
+                piece("So.", json!("t")),
+            ]),
+            Some(
+                json!({ "message": { "thinking_blocks": [block("I need it", "s"), sealed, block("So.", "t")] } })
+            )
         );
     }
 

@@ -56,6 +56,14 @@ impl Calls {
         }
     }
 
+    /// Whether the call at this place is announced or told.
+    pub(super) fn is_begun(&self, place: &Place) -> bool {
+        let begun = self.begun.iter().map(|begun| &begun.place);
+        let told = self.told.iter().map(|known| &known.place);
+        let mut places = begun.chain(told);
+        places.any(|known| known.is_same_item(place) != Some(false))
+    }
+
     /// More arguments of a call, or all of them where `is_whole`.
     pub(super) fn arguments(
         &mut self,

@@ -103,7 +103,7 @@ struct Function<'a> {
     name: &'a str,
     // Some refuse an empty one.
     #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
+    description: Cow<'a, str>,
     parameters: &'a Parameters,
     // Strict mode refuses schemas that MCP servers commonly have (optional properties).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,15 +143,12 @@ impl<'a> Body<'a> {
                 .filter(|entry| !(refused.has("include") && matches!(entry, Entry::Thought(_))))
                 .filter_map(input_item)
                 .collect(),
-            tools: request
-                .tools
-                .iter()
-                .filter(|tool| !refused.has(TOOLS) && !refused.has_tool(tool))
+            tools: history::offered(request, refused)
                 .map(|tool| Function {
                     r#type: "function",
-                    name: &tool.name,
-                    description: tool.description.trim(),
-                    parameters: &tool.parameters,
+                    name: tool.name,
+                    description: tool.description,
+                    parameters: tool.parameters,
                     strict: (!refused.has("strict")).then_some(false),
                 })
                 .map(Tool::Ours)

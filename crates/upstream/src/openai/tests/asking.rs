@@ -71,6 +71,18 @@ async fn what_a_server_refuses_by_its_name_is_left_out_once_and_for_all() {
             "this model does not support this tool_choice: function 'add_task'",
         ),
         (
+            1,
+            "tool_choice",
+            400,
+            "tool_choice 'specified' is incompatible with thinking enabled",
+        ),
+        (
+            1,
+            "tool_choice",
+            400,
+            "Thinking may not be enabled when tool_choice forces tool use.",
+        ),
+        (
             0,
             "include",
             400,
@@ -118,7 +130,42 @@ async fn what_a_model_knows_nothing_of_is_told_in_another_way() {
     };
     let has_role = |body: &Value| body["messages"].to_string().contains("\"role\":\"system\"");
     let has_empty = |body: &Value| body["messages"].to_string().contains("\"content\":\"\"");
-    let cases: [Unknown; 10] = [
+    let cases: [Unknown; 15] = [
+        (
+            1,
+            "tools",
+            has_tools,
+            500,
+            "tools param requires --jinja flag",
+        ),
+        (
+            1,
+            "tools",
+            has_tools,
+            400,
+            "Function calling is not enabled for this model",
+        ),
+        (
+            1,
+            "tools",
+            has_tools,
+            400,
+            "InternalError.Algo.InvalidParameter: The tool call is not supported.",
+        ),
+        (
+            1,
+            "tools",
+            has_tools,
+            400,
+            "Unrecognized request argument supplied: tools",
+        ),
+        (
+            1,
+            "a system message",
+            has_role,
+            500,
+            "Jinja Exception: System role not supported",
+        ),
         (
             1,
             "tools",
@@ -457,6 +504,236 @@ async fn a_models_own_slip_is_asked_again_and_costs_no_tool() {
     says_fine(&answer(&*provider, full_request()).await);
     let tools = model.requests().pop().unwrap().tool_names().len();
     assert_eq!(tools, 2);
+}
+
+/// Bare schemas where a grammar cannot be made of all of them together, and no tools where it cannot be made at all.
+#[tokio::test]
+async fn schemas_that_are_refused_without_a_name_are_told_in_words() {
+    let has_schema = |body: &Value| body["tools"].to_string().contains("\"required\":");
+    let has_tools = |body: &Value| body["tools"].is_array();
+    let cases: [(u16, &str, fn(&Value) -> bool, usize); 4] = [
+        (
+            400,
+            "Failed to initialize samplers: failed to parse grammar",
+            has_schema,
+            2,
+        ),
+        (
+            500,
+            "JSON schema conversion failed: Unrecognized schema",
+            has_schema,
+            2,
+        ),
+        (
+            400,
+            "The provided JSON schema contains features not supported by xgrammar.",
+            has_schema,
+            2,
+        ),
+        (500, "failed to parse grammar", has_tools, 0),
+    ];
+    for (status, words, is_bad, tools) in cases {
+        let model = FakeModel::scripted([]).await.unwrap();
+        model.answer_when(move |request| {
+            Some(if is_bad(&request.body) {
+                Reply::http_error(status, "", words)
+            } else {
+                Reply::text(["fine"])
+            })
+        });
+        for (name, provider) in models(&config(&model.base_url())) {
+            says_fine(&answer(&*provider, rich_request()).await);
+            let before = model.requests().len();
+            says_fine(&answer(&*provider, rich_request()).await);
+            let requests = model.requests();
+            assert_eq!(requests.len(), before + 1, "{name}: {words} is remembered");
+            let last = requests.last().unwrap();
+            assert_eq!(last.tool_names().len(), tools, "{name}: {words}");
+            let body = last.body.to_string();
+            assert!(body.contains("1. milk"), "{name}: {words}");
+            if tools > 0 {
+                assert!(
+                    body.contains("\\\"required\\\":[\\\"title\\\"]"),
+                    "{name}: the model is told: {body}"
+                );
+            }
+        }
+    }
+}
+
+/// What a server wants besides, or cannot read, in a conversation with a call and what the model thought before it.
+#[tokio::test]
+async fn what_a_server_wants_of_thoughts_and_calls_it_gets() {
+    let signed = |body: &Value| {
+        let messages = body["messages"].as_array().unwrap();
+        let mut calls = messages
+            .iter()
+            .filter(|message| message["tool_calls"].is_array());
+        calls.all(|message| {
+            message["tool_calls"][0]["extra_content"]["google"]["thought_signature"].is_string()
+        })
+    };
+    let named = |body: &Value| {
+        let messages = body["messages"].as_array().unwrap();
+        let mut results = messages.iter().filter(|message| message["role"] == "tool");
+        results.all(|message| message["name"] == "add_task" || message["name"] == "list_tasks")
+    };
+    let thoughtful = |body: &Value| body.to_string().matches("\"reasoning_content\":").count() == 2;
+    let thoughtless = |body: &Value| !body.to_string().contains("\"reasoning_content\":");
+    let unsealed = |body: &Value| !body.to_string().contains("\"encrypted_content\":");
+    let said = |body: &Value| !body.to_string().contains("\"content\":\"\"");
+    let nine = |body: &Value| !body.to_string().contains("\"call_1\"");
+    let alternating = |body: &Value| body.to_string().contains("\"OK.\"");
+    type Case = (usize, u16, &'static str, fn(&Value) -> bool, bool);
+    let cases: [Case; 15] = [
+        (
+            0,
+            400,
+            "{\"message\":\"Unknown parameter: 'input[8].id'.\",\"param\":\"input[8].id\"}",
+            unsealed,
+            false,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"Function call is missing a thought_signature in functionCall parts.\"}",
+            signed,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"contents[2].parts[0].function_response.name: Name cannot be empty.\"}",
+            named,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"Param Incorrect\",\"param\":\"The reasoning_content in the thinking mode must be passed back to the API.\"}",
+            thoughtful,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"code\":400,\"message\":\"Provider returned error\",\"metadata\":{\"raw\":\"{\\\"error\\\":{\\\"message\\\":\\\"The `reasoning_content` in the thinking mode must be passed back\\\"}}\"}}",
+            thoughtful,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"assistant message with tool_calls must include reasoning_content\"}",
+            thoughtful,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"messages.1.content.0: Invalid `signature` in `thinking` block\"}",
+            thoughtless,
+            false,
+        ),
+        (
+            1,
+            500,
+            "{\"message\":\"Cannot pass both content and thinking in an assistant message with tool calls!\"}",
+            thoughtless,
+            false,
+        ),
+        (
+            0,
+            400,
+            "{\"code\":\"invalid_encrypted_content\",\"message\":\"The encrypted content could not be verified.\"}",
+            unsealed,
+            false,
+        ),
+        (
+            0,
+            404,
+            "{\"message\":\"Item with id 'rs_1' not found. Items are not persisted when `store` is set to false.\"}",
+            unsealed,
+            false,
+        ),
+        (
+            0,
+            400,
+            "{\"message\":\"Invalid value: 'reasoning'. Supported values are: 'message'\",\"param\":\"input[1].type\"}",
+            unsealed,
+            false,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"The text field in the ContentBlock object at messages.1.content.0 is blank.\"}",
+            said,
+            true,
+        ),
+        (
+            1,
+            400,
+            "{\"message\":\"messages.1.content: String should have at least 1 character\"}",
+            said,
+            true,
+        ),
+        (
+            1,
+            500,
+            "{\"message\":\"Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9\"}",
+            nine,
+            true,
+        ),
+        (
+            1,
+            500,
+            "{\"message\":\"Jinja Exception: conversation roles must alternate user/assistant/user\"}",
+            alternating,
+            true,
+        ),
+    ];
+    for (api, status, error, is_right, is_remembered) in cases {
+        let model = FakeModel::scripted([]).await.unwrap();
+        model.answer_when(move |request| {
+            Some(if is_right(&request.body) {
+                Reply::text(["fine"])
+            } else {
+                let error: Value = serde_json::from_str(error).unwrap();
+                let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+                match error.get("metadata") {
+                    // As OpenRouter says it once it has begun to stream.
+                    Some(_) => Reply::raw(format!("data: {}\n\n", json!({ "error": error }))),
+                    None => Reply::http_error(status, &text("code"), &text("message"))
+                        .about(&text("param")),
+                }
+            })
+        });
+        let (_, provider) = models(&config(&model.base_url()))
+            .into_iter()
+            .nth(api)
+            .unwrap();
+        let mut request = rich_request();
+        request
+            .input
+            .retain(|input| !matches!(input, ModelInput::Assistant(_)));
+        let thought = if api == 0 {
+            json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x" })
+        } else {
+            json!({ "message": { "reasoning_content": "hm" } })
+        };
+        let thought = ModelInput::Thought(engine::ports::Thought(thought.to_string()));
+        request.input.extend([
+            thought,
+            ModelInput::ToolCall(call("call_9", "list_tasks", "{}")),
+            output("call_9", "none"),
+        ]);
+        says_fine(&answer(&*provider, request.clone()).await);
+        let before = model.requests().len();
+        assert_eq!(before, 2, "{error}");
+        says_fine(&answer(&*provider, request).await);
+        let after = model.requests().len() - before;
+        assert_eq!(after == 1, is_remembered, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ fn an_answer_of_chat_completions_is_whole_in_every_form_that_is_about() {
         ("rubbish and an error after the finish", [text("Hello"), stop(), "data: {\"error\":{\"message\":\"late\"}}\n\ndata: [1\n\n".into()].concat()),
         ("JSON in place of a stream", whole.to_string()),
         ("the same without a reason to finish", json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "Hello" } }] }).to_string()),
+        ("all of the text so far with each piece", [text("He"), text("Hell"), text("Hello"), chunk(&json!({ "content": "Hello" }), Some("stop")), DONE.into()].concat()),
+        ("a message that grows", ["data: {\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hel\"}}]}\n\n", "data: {\"choices\":[{\"index\":0,\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\n"].concat()),
         ("the text once more behind the end", [text("Hel"), text("lo"), stop(), text("Hello"), DONE.into()].concat()),
         ("a blank and a late error behind the end", [text("Hello"), stop(), text(" "), "data: {\"error\":\"late\"}\n\n".into()].concat().replace("\" \"", "\"\"")),
         ("progress beside the answer", [text("Hel"), "data: {\"status\":\"queued\",\"message\":\"soon\"}\n\ndata: {\"code\":200,\"message\":\"ok\"}\n\ndata: {\"detail\":{},\"event\":\"ping\"}\n\n".into(), text("lo"), stop()].concat()),
@@ -211,6 +213,71 @@ fn a_call_that_a_whole_message_repeats_is_made_once() {
     assert_eq!(told.matches("ToolCall(").count(), 1, "{told}");
 }
 
+/// "ha" and "haha" may be what is new, or all of the text so far: the piece behind them tells.
+#[test]
+fn a_piece_that_begins_like_the_text_is_told_whole_unless_all_of_them_do() {
+    let long = "The weather is nice ";
+    for (pieces, expected) in [
+        (&["ha", "haha", "!"][..], "hahaha!"),
+        (&["ha", "haha"], "hahaha"),
+        (&["\n", "\n", "1", "10"], "\n\n110"),
+        (&["no", "no", "no"], "nonono"),
+        (&["1", "12", "123", "123", "1234"], "1234"),
+        (
+            &[
+                long,
+                "The weather is nice today",
+                "The weather is nice today.",
+            ],
+            "The weather is nice today.",
+        ),
+        (
+            &["The weather ", "is nice", "The weather is nice", "."],
+            "The weather is nice.",
+        ),
+        (&[long, long], "The weather is nice The weather is nice "),
+    ] {
+        let pieces: String = pieces.iter().map(|piece| text(piece)).collect();
+        assert_eq!(chat(&(pieces + &stop())), Ok(expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_call_is_read_whole_however_its_fields_come() {
+    let pieces = |list: &[Value]| -> String {
+        let pieces = list
+            .iter()
+            .map(|piece| chunk(&json!({ "tool_calls": [piece] }), None));
+        pieces.collect::<String>() + &chunk(&json!({}), Some("tool_calls")) + DONE
+    };
+    let function = |arguments: &str| json!({ "index": 0, "id": "a", "function": { "name": "x", "arguments": arguments } });
+    for (what, trace) in [
+        (
+            "all so far",
+            pieces(&[function("{"), function("{\"n\":"), function("{\"n\":1}")]),
+        ),
+        (
+            "in the call itself",
+            pieces(&[json!({ "index": 0, "id": "a", "name": "x", "arguments": "{\"n\":1}" })]),
+        ),
+    ] {
+        let decoder = chat_completions::Decoder::new(Secrets::default());
+        let told = stream::decode(decoder, trace.as_bytes(), 7);
+        assert_eq!(told.matches("ToolCall(").count(), 1, "{what}: {told}");
+        assert!(told.contains("{\\\"n\\\":1}"), "{what}: {told}");
+    }
+    let signed = pieces(&[
+        function("{}"),
+        json!({ "index": 0, "extra_content": { "google": { "thought_signature": "s" } } }),
+    ]);
+    let decoder = chat_completions::Decoder::new(Secrets::default());
+    let told = stream::decode(decoder, signed.as_bytes(), 7);
+    assert!(
+        told.contains("thought_signature"),
+        "a signature behind the call: {told}"
+    );
+}
+
 #[test]
 fn what_has_no_end_broke_off_and_an_error_is_an_error() {
     for (trace, said) in [
@@ -271,6 +338,22 @@ fn what_has_no_end_broke_off_and_an_error_is_an_error() {
         (
             [text("Hello"), "data: {\"choices\":[{\"index\":0,\"error\":{\"code\":502,\"message\":\"down\"}}]}\n\n".into(), DONE.into()].concat(),
             "unavailable",
+        ),
+        (
+            "data: {\"choices\":null,\"base_resp\":{\"status_code\":1002,\"status_msg\":\"rate limit\"}}\n\n".to_owned(),
+            "rate limit",
+        ),
+        (
+            "data: {\"choices\":null,\"base_resp\":{\"status_code\":1008,\"status_msg\":\"insufficient balance\"}}\n\n".to_owned(),
+            "unavailable",
+        ),
+        (
+            "data: {\"error\":[\"`inputs` must have less than 1024 tokens\"]}\n\n".to_owned(),
+            "too long",
+        ),
+        (
+            "data: {\"error\":{\"code\":400,\"message\":\"Provider returned error\",\"metadata\":{\"raw\":\"prompt is too long: 210000 tokens\"}},\"choices\":[]}\n\n".to_owned(),
+            "too long",
         ),
         // A reason with each chunk is none: what breaks off then broke off.
         (
@@ -627,6 +710,17 @@ fn a_call_of_the_responses_api_is_made_once_wherever_its_arguments_stand() {
             [added, whole, completed(json!([]))].concat(),
         ),
         ("at the end alone", completed(json!([call("{\"n\":1}")]))),
+        (
+            "where its arguments end alone",
+            [
+                event(
+                    "response.function_call_arguments.done",
+                    json!({ "item_id": "fc_1", "output_index": 0, "name": "x", "arguments": "{\"n\":1}" }),
+                ),
+                completed(json!([])),
+            ]
+            .concat(),
+        ),
     ] {
         let decoder = responses::Decoder::new(Secrets::default(), None);
         let told = stream::decode(decoder, trace.as_bytes(), 7);
