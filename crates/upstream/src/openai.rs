@@ -19,6 +19,7 @@ mod refused;
 pub mod responses;
 pub mod sessions;
 mod stream;
+mod template;
 mod think;
 mod transcriptions;
 
@@ -255,7 +256,7 @@ impl Provider {
         let secrets = values.filter(is_secret).chain(config.api_key.clone());
         Ok(Self {
             http,
-            base_url: Arc::new(config.base_url),
+            base_url: Arc::new(without_endpoint(config.base_url)),
             secrets: secrets.collect(),
             api_key: config.api_key,
             headers: headers(&config.headers)?,
@@ -416,6 +417,17 @@ pub(crate) fn is_of_request(error: &ModelError) -> bool {
 /// Whether the question was not asked, because others wait.
 pub(crate) fn is_busy(error: &ModelError) -> bool {
     matches!(error, ModelError::RateLimited(source) if source.is::<gate::Busy>())
+}
+
+/// The address without the endpoint that some write behind it, as the examples of many providers do.
+fn without_endpoint(mut base: Url) -> Url {
+    let path = base.path().trim_end_matches('/');
+    let ends = ["/chat/completions", "/responses"];
+    if let Some(start) = ends.iter().find_map(|end| path.strip_suffix(end)) {
+        let start = start.to_owned();
+        base.set_path(&start);
+    }
+    base
 }
 
 /// `base` and `path` with one slash between them; a query of the base (API versions) is kept.

@@ -363,7 +363,10 @@ impl StreamableHttpClient for Transport {
             request = request.header(HEADER_LAST_EVENT_ID, id);
         } else {
             let pause = lock(&self.pace).next(Instant::now());
-            sleep(pause).await;
+            // Even none would take the timer a moment, in which the server may ask already.
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
         }
         let response = self
             .send(request, session_id.as_deref(), auth_header, custom_headers)

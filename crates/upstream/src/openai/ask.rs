@@ -112,7 +112,11 @@ impl Provider {
             }
             let chance = self.chance();
             let Some(pause) = self.retries.pause(&error, tried, chance) else {
-                return Err(error);
+                // An answer without a word is one, where there is no other.
+                return match stream::empty(&error) {
+                    Some(end) => Ok(Placed::stream(end, place)),
+                    None => Err(error),
+                };
             };
             tried += 1;
             tracing::info!(

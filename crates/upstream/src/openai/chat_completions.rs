@@ -239,7 +239,7 @@ impl Decoder {
             self.say(text, field, events);
         }
         for annotation in lenient::list(&part["annotations"]) {
-            let citation = &annotation["url_citation"];
+            let citation = annotation.get("url_citation").unwrap_or(annotation);
             let url = lenient::text(&citation["url"]);
             if !url.is_empty() {
                 self.sources.cite(&url);
@@ -421,8 +421,11 @@ impl Decode for Decoder {
             let finish = self.finish.unwrap_or(Finish::Whole);
             return self.complete(finish, events);
         }
-        // Keep-alives: empty data, `ping` and their like.
         let Some(mut chunk) = self.documents.read(data) else {
+            if let Some(data) = stream::behind_mark(data) {
+                return self.event(Event { data, ..event }, events);
+            }
+            // Keep-alives: empty data, `ping` and their like.
             let error = failure::in_words_of(event, &self.secrets);
             return error.filter(|_| !self.is_finished()).map_or(Ok(()), Err);
         };
@@ -443,11 +446,8 @@ impl Decode for Decoder {
         {
             self.choice(choice, events)?;
         }
-        // A chunk that only says whose answer it is says nothing of it.
-        self.has_begun |= self.said_in.is_some()
-            || self.finish.is_some()
-            || !self.calls.is_empty()
-            || !events.is_empty();
+        // A chunk that only says whose answer it is says nothing of it, nor does one that only ends it.
+        self.has_begun |= self.said_in.is_some() || !self.calls.is_empty() || !events.is_empty();
         Ok(())
     }
 
@@ -482,17 +482,5 @@ fn usage_of(chunk: &Value) -> Option<Usage> {
         .unwrap_or(&Value::Null)["usage"];
     [&chunk["usage"], first, &chunk["x_groq"]["usage"]]
         .into_iter()
-        .find(|usage| usage.is_object())
-        .map(|usage| {
-            let count = |names: [&str; 2]| {
-                names
-                    .iter()
-                    .find_map(|name| lenient::number(&usage[name]))
-                    .unwrap_or(0)
-            };
-            Usage {
-                input_tokens: count(["prompt_tokens", "input_tokens"]),
-                output_tokens: count(["completion_tokens", "output_tokens"]),
-            }
-        })
+        .find_map(lenient::usage)
 }

@@ -10,7 +10,7 @@ use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::lenient;
+use super::{lenient, stream::NoAnswer};
 use crate::{
     http::{describe, read_prefix, retry_after},
     sse::Event,
@@ -126,7 +126,9 @@ fn refusal_of_request(error: &ModelError) -> Option<&Refusal> {
 }
 
 /// How servers say with another status than 400 that the request is wrong, in lower case.
-const OF_REQUEST: [&str; 12] = [
+const OF_REQUEST: [&str; 14] = [
+    "param: tools",         // llama.cpp (500)
+    "tools with stream",    // llama.cpp (500)
     "image input",          // OpenRouter (404), llama.cpp, Ollama (500)
     "audio input",          // OpenRouter (404), llama.cpp (500)
     "support tool use",     // OpenRouter (404)
@@ -179,7 +181,9 @@ fn said(error: &Value, words: &mut Vec<String>) {
         Value::String(text) => words.push(text.clone()),
         Value::Array(errors) => errors.iter().for_each(|error| said(error, words)),
         Value::Object(fields) => {
-            for field in ["error", "code", "type", "loc", "message", "msg", "detail"] {
+            for field in [
+                "error", "errors", "code", "type", "loc", "message", "msg", "detail",
+            ] {
                 match fields.get(field) {
                     // As it would stand in a text: `["body","stream_options"]`.
                     Some(place @ Value::Array(_)) if field == "loc" => {
@@ -235,6 +239,9 @@ pub(super) fn again(error: &ModelError) -> Again {
         } else {
             Again::Soon
         };
+    }
+    if source.is::<NoAnswer>() {
+        return Again::Soon;
     }
     let Some(refusal) = source.downcast_ref::<Refusal>() else {
         return Again::Never;
@@ -352,12 +359,16 @@ pub(super) fn in_document(value: &Value, secrets: &[SecretString]) -> Option<Mod
         lenient::number(value).is_some_and(|number| number >= 400)
             || value.as_str().is_some_and(|word| word.contains("error"))
     });
-    let is_told = is_detail || (value["message"].is_string() && is_failure);
-    in_event(&value["error"], secrets).or_else(|| {
-        (is_named || is_told)
-            .then(|| in_event(value, secrets))
-            .flatten()
-    })
+    let has_words = value["message"].is_string() || value["msg"].is_string();
+    let is_told = is_detail || (has_words && is_failure);
+    let listed = || in_event(&value["errors"], secrets);
+    in_event(&value["error"], secrets)
+        .or_else(listed)
+        .or_else(|| {
+            (is_named || is_told)
+                .then(|| in_event(value, secrets))
+                .flatten()
+        })
 }
 
 /// The error that an event is which is called one and holds plain text.
@@ -377,8 +388,10 @@ fn read_error(body: &[u8]) -> (String, String) {
         .as_array()
         .and_then(|list| list.first())
         .unwrap_or(&value);
-    let error = value.get("error").filter(|error| !error.is_null());
-    let error = error.unwrap_or(value);
+    let mut errors = ["error", "errors"]
+        .iter()
+        .filter_map(|name| value.get(name));
+    let error = errors.find(|error| !error.is_null()).unwrap_or(value);
     code_and_message(
         error
             .as_array()
@@ -431,7 +444,7 @@ fn code_and_message(error: &Value) -> (String, String) {
         },
         other
             .filter(|other| !other.is_empty())
-            .or_else(|| first(&["message", "detail"]))
+            .or_else(|| first(&["message", "detail", "msg"]))
             .unwrap_or_else(|| error.as_str().unwrap_or_default().to_owned()),
     )
 }
@@ -461,7 +474,8 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
         "content_filter"
         | "content_policy_violation"
         | "invalid_prompt"
-        | "data_inspection_failed" => {
+        | "data_inspection_failed"
+        | "1301" => {
             return ModelError::Declined(source);
         }
         "rate_limit_exceeded"
@@ -477,7 +491,8 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
         _ => {}
     }
     match number {
-        None | Some(400 | 422 | 500..) if says_too_long(message) => ModelError::TooLong(source),
+        None | Some(400 | 422 | 500..) if says(TOO_LONG, message) => ModelError::TooLong(source),
+        None | Some(400 | 403 | 422) if says(DECLINED, message) => ModelError::Declined(source),
         Some(429) => ModelError::RateLimited(source),
         // Inside a stream everything else is the provider's own trouble.
         None | Some(408 | 409 | 425 | 500..) => ModelError::Unavailable(source),
@@ -489,37 +504,50 @@ fn classified(refusal: Refusal, code: &str, message: &str) -> ModelError {
 
 /// How providers say in words that the conversation does not fit, in lower case.
 const TOO_LONG: &[&str] = &[
-    "context length",                   // OpenAI, vLLM, SGLang, OpenRouter
-    "context window",                   // llama.cpp, LM Studio, Groq
-    "context size",                     // llama.cpp
-    "too many tokens",                  // Cohere, Hugging Face TGI
-    "prompt is too long",               // Anthropic
-    "input is too long",                // Amazon Bedrock
-    "maximum number of tokens",         // Gemini
-    "maximum prompt length",            // xAI
-    "max_seq_len",                      // SGLang, LightLLM
-    "max_model_len",                    // vLLM
-    "maximum allowed length",           // Mistral, DashScope
-    "range of input length",            // DashScope
-    "longer than the maximum",          // TensorRT-LLM, Ray Serve
-    "exceeds the token limit",          // GitHub Models, Azure AI Foundry
-    "tokens_limit_reached",             // GitHub Models
-    "inputs tokens + `max_new_tokens`", // Hugging Face TGI
-    "`inputs` must have less than",     // Hugging Face TGI
-    "too many input tokens",            // Amazon Bedrock
-    "prompt exceeds max length",        // Z.ai
-    "exceeded model token limit",       // Moonshot
-    "exceed context limit",             // Anthropic
-    "reduce the length",                // OpenAI, Cerebras
-    "prompt token count of",            // GitHub Copilot
-    "maximum input length",             // DeepInfra
-    "exceed max message tokens",        // Volcengine Ark
-    "maximum length 1048576",           // OpenAI, Azure: of one message; ids have other bounds
+    "context length",                    // OpenAI, vLLM, SGLang, OpenRouter
+    "context window",                    // llama.cpp, LM Studio, Groq
+    "context size",                      // llama.cpp
+    "too many tokens",                   // Cohere, Hugging Face TGI
+    "prompt is too long",                // Anthropic
+    "input is too long",                 // Amazon Bedrock
+    "maximum number of tokens",          // Gemini
+    "maximum prompt length",             // xAI
+    "max_seq_len",                       // SGLang, LightLLM
+    "max_model_len",                     // vLLM
+    "maximum allowed length",            // Mistral, DashScope
+    "range of input length",             // DashScope
+    "longer than the maximum",           // TensorRT-LLM, Ray Serve
+    "exceeds the token limit",           // GitHub Models, Azure AI Foundry
+    "tokens_limit_reached",              // GitHub Models
+    "`inputs` must have less than",      // Hugging Face TGI
+    "too many input tokens",             // Amazon Bedrock
+    "prompt exceeds max length",         // Z.ai
+    "exceeded model token limit",        // Moonshot
+    "exceed context limit",              // Anthropic
+    "reduce the length",                 // OpenAI, Cerebras
+    "prompt token count of",             // GitHub Copilot
+    "maximum input length",              // DeepInfra
+    "inputs` tokens + `max_new_tokens",  // Hugging Face TGI
+    "input tokens exceeded",             // Amazon Bedrock
+    "maximum supported sequence length", // MosaicML, Databricks
+    "token limit exceeded",              // gateways
+    "prompt 超长",                       // Zhipu
+    "exceed max message tokens",         // Volcengine Ark
+    "maximum length 1048576",            // OpenAI, Azure: of one message; ids have other bounds
 ];
 
-fn says_too_long(message: &str) -> bool {
+/// How providers say in words that they do not answer this, in lower case.
+const DECLINED: &[&str] = &[
+    "content exists risk",       // DeepSeek
+    "violates usage guidelines", // xAI
+    "requires moderation",       // OpenRouter
+    "content management policy", // Azure, behind gateways that keep its words alone
+    "敏感内容",                  // Zhipu
+];
+
+fn says(texts: &[&str], message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    TOO_LONG.iter().any(|words| message.contains(words))
+    texts.iter().any(|words| message.contains(words))
 }
 
 /// Shortens a provider's text for the log and hides what looks like a credential: providers like
@@ -712,6 +740,12 @@ mod tests {
             r#"{"error":{"code":"string_above_max_length","message":"Invalid 'messages[1].content': string too long. Expected a string with maximum length 1048576"}}"#,
             r#"{"error":{"message":"prompt is too long: 202095 tokens > 200000 maximum","type":"invalid_request_error","code":null}}"#,
             r#"{"error":{"message":"Input validation error: `inputs` must have less than 4096 tokens. Given: 5000","type":"validation"}}"#,
+            r#"{"error":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000 `inputs` tokens and 0 `max_new_tokens`","error_type":"validation"}"#,
+            r#"{"error":{"message":"Requested generation length 512 is not possible! The maximum supported sequence length is just 4096!"}}"#,
+            r#"{"error":{"message":"Input token limit exceeded"}}"#,
+            r#"{"detail":"ValidationException: Input Tokens Exceeded: Number of input tokens exceeds maximum length."}"#,
+            r#"{"success":false,"errors":[{"code":5021,"message":"AiError: exceeded this model context window limit (8192)."}]}"#,
+            r#"{"error":{"code":"1261","message":"Prompt 超长"}}"#,
             r#"{"message":"Too many input tokens. Max input tokens: 8192"}"#,
             r#"{"error":{"code":"1261","message":"Prompt exceeds max length"}}"#,
             r#"{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}"#,
@@ -720,6 +754,63 @@ mod tests {
             r#"{"object":"error","message":"length of prompt_tokens (163280) must be less than max_seq_len (32768).","code":400}"#,
         ] {
             assert_eq!(kind(400, body), "too long", "{body}");
+        }
+    }
+
+    #[test]
+    fn a_question_that_is_declined_is_no_fault_of_the_configuration() {
+        for (status, body) in [
+            (
+                403,
+                r#"{"code":"The caller does not have permission to execute the specified operation","error":"Content violates usage guidelines. Team: t, Model: grok-4, Failed check: SAFETY_CHECK_TYPE_BIO"}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"Content Exists Risk","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#,
+            ),
+            (400, r#"{"detail":"Content Exists Risk"}"#),
+            (
+                403,
+                r#"{"error":{"code":403,"message":"gpt-4o requires moderation on OpenRouter. Your input was flagged for \"violence\".","metadata":{"reasons":["violence"]}}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"litellm.ContentPolicyViolationError: The response was filtered due to the prompt triggering Azure OpenAI's content management policy","code":"400"}}"#,
+            ),
+            (
+                400,
+                r#"{"error":{"code":"1301","message":"系统检测到输入或生成内容可能包含不安全或敏感内容"}}"#,
+            ),
+        ] {
+            assert_eq!(kind(status, body), "declined", "{body}");
+        }
+        assert_eq!(
+            kind(403, r#"{"error":"this key may not do that"}"#),
+            "misconfigured"
+        );
+    }
+
+    #[test]
+    fn an_error_is_found_under_every_name_that_it_is_given() {
+        for (body, expected) in [
+            (
+                r#"{"success":false,"errors":[{"code":7009,"message":"Upstream service unavailable"}],"result":null}"#,
+                Some("unavailable"),
+            ),
+            (
+                r#"{"success":false,"errors":[{"code":5021,"message":"exceeded this model context window limit (8192)."}]}"#,
+                Some("too long"),
+            ),
+            (
+                r#"{"status":"449","msg":"You exceeded your current rate limit","body":null}"#,
+                Some("unavailable"),
+            ),
+            (r#"{"success":true,"errors":[],"result":{}}"#, None),
+            (r#"{"status":"200","msg":"soon"}"#, None),
+        ] {
+            let value = serde_json::from_str(body).unwrap();
+            let error = in_document(&value, &[]);
+            assert_eq!(error.as_ref().map(name), expected, "{body}");
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Mark, call, opaque_user,
-    refused::{CALLS, IDS, Kind, OUTPUT_LISTS, Refused, SCHEMAS, TOOLS},
+    refused::{CALLS, DESCRIPTIONS, IDS, Kind, OUTPUT_LISTS, Refused, SCHEMAS, TOOLS},
 };
 
 /// What stands beside files that tools gave back, where a tool's result takes none.
@@ -365,6 +365,19 @@ pub(super) struct Offered<'a> {
     pub(super) parameters: &'a Parameters,
 }
 
+/// The longest description that the strictest servers take (Azure), in characters.
+const MAX_DESCRIPTION: usize = 1024;
+
+fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_DESCRIPTION) {
+        None => text,
+        Some(_) => {
+            let start: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+            format!("{start}…").into()
+        }
+    }
+}
+
 /// The schema of any object, said twice: a grammar of one that has no properties would allow none.
 static ANY: LazyLock<Parameters> =
     LazyLock::new(|| json!({ "type": "object", "additionalProperties": true }).into());
@@ -388,7 +401,11 @@ pub(super) fn offered<'a>(
             };
             Offered {
                 name: &tool.name,
-                description,
+                description: if refused.has(DESCRIPTIONS) {
+                    shortened(description)
+                } else {
+                    description
+                },
                 parameters,
             }
         })

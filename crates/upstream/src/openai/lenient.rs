@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use engine::ports::Usage;
 use serde_json::Value;
 
 /// The text of a field: a string, or a list of parts whose texts follow each other (Mistral and
@@ -58,12 +59,28 @@ fn is_thinking(part: &Value) -> bool {
     )
 }
 
-/// A whole number, also one that is written as text.
+/// A whole number, also one that is written as text, or as a fraction of none (`12.0`).
 pub(super) fn number(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) => text.parse().ok(),
-        value => value.as_u64(),
+        value => value.as_u64().or_else(|| {
+            let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+            format!("{number:.0}").parse().ok()
+        }),
     }
+}
+
+/// Token counts, under the names of either API. Some do not count what was thought with what was written (xAI, Gemini),
+/// though it is a part of the whole, and of the bill.
+pub(super) fn usage(usage: &Value) -> Option<Usage> {
+    let count = |names: &[&str]| names.iter().find_map(|name| number(&usage[name]));
+    let input_tokens = count(&["prompt_tokens", "input_tokens"]).unwrap_or(0);
+    let written = count(&["completion_tokens", "output_tokens"]).unwrap_or(0);
+    let all = count(&["total_tokens"]).unwrap_or(0);
+    usage.is_object().then(|| Usage {
+        input_tokens,
+        output_tokens: written.max(all.saturating_sub(input_tokens)),
+    })
 }
 
 /// The entries of a list; of anything else none.
@@ -221,6 +238,47 @@ mod tests {
             assert_eq!(text(&value), expected_text, "{value}");
             assert_eq!(thinking(&value), expected_thinking, "{value}");
         }
+    }
+
+    #[test]
+    fn what_was_thought_counts_as_what_was_written() {
+        for (usage, input, output) in [
+            (
+                json!({ "prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135, "completion_tokens_details": { "reasoning_tokens": 94 } }),
+                32,
+                103,
+            ),
+            (
+                json!({ "prompt_tokens": 21, "completion_tokens": 0, "total_tokens": 81 }),
+                21,
+                60,
+            ),
+            (
+                json!({ "prompt_tokens": 21, "completion_tokens": 60, "total_tokens": 81 }),
+                21,
+                60,
+            ),
+            (
+                json!({ "input_tokens": "7", "output_tokens": 5.0, "total_tokens": null }),
+                7,
+                5,
+            ),
+            (
+                json!({ "prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 0 }),
+                7,
+                5,
+            ),
+            (json!({}), 0, 0),
+        ] {
+            let counted = super::usage(&usage).unwrap();
+            assert_eq!(
+                (counted.input_tokens, counted.output_tokens),
+                (input, output),
+                "{usage}"
+            );
+        }
+        assert_eq!(super::usage(&json!(null)), None);
+        assert_eq!(number(&json!(1.5)), None);
     }
 
     fn joined(events: &[&[u8]]) -> String {

@@ -27,6 +27,8 @@ pub(super) const SYSTEM: &str = "instructions as such";
 pub(super) const EMPTY_CONTENT: &str = "an empty text";
 /// Neighbours of other roles than a chat template wants.
 pub(super) const NEIGHBOURS: &str = "roles that do not alternate";
+/// Descriptions of tools that are longer than some servers take.
+pub(super) const DESCRIPTIONS: &str = "long descriptions of tools";
 /// What a schema has inside: some servers make a grammar of all of them together, and fail without a word of which.
 pub(super) const SCHEMAS: &str = "schemas of tools";
 
@@ -67,6 +69,8 @@ const WORDS: [&str; 5] = ["user", "include", "reasoning", "store", "strict"];
 
 /// The field of a call's message that some servers demand.
 pub(super) const THOUGHT: &str = "reasoning_content";
+/// The same in the words of the Responses API.
+const THOUGHT_TEXT: &str = "reasoning_text";
 /// How a refusal says that something is not there, in lower case.
 const MISSING: [&str; 5] = [
     "missing",
@@ -81,7 +85,7 @@ const SIGNATURE: [&str; 2] = ["thought_signature", "thought signature"];
 const RESULT_NAME: [&str; 2] = ["function_response.name", "functionresponse.name"];
 
 /// How a refusal says that a parameter is not known, rather than that its value is wrong, in lower case.
-const UNKNOWN: [&str; 14] = [
+const UNKNOWN: [&str; 18] = [
     "unsupported",
     "not supported",
     "not support",
@@ -93,6 +97,10 @@ const UNKNOWN: [&str; 14] = [
     "extra fields",
     "not permitted",
     "not allowed",
+    "n't support",
+    "not a valid",
+    "should not exist",
+    "不支持",
     "incompatible",
     "may not be enabled",
     "instead",
@@ -204,7 +212,28 @@ const CALL_ID: [&str; 6] = [
 ];
 
 /// How a refusal says that nothing is streamed, in lower case.
-const NO_STREAM: [&str; 3] = ["verified to stream", "in streaming mode", "when streaming"];
+const NO_STREAM: [&str; 4] = [
+    "verified to stream",
+    "in streaming mode",
+    "when streaming",
+    "tools with stream",
+];
+
+/// How a chat template says that it knows no role for instructions, in lower case.
+const TWO_ROLES: [&str; 3] = [
+    "only user and assistant roles",
+    "'user' or 'assistant'",
+    "`user` or `assistant`",
+];
+
+/// How a refusal says that messages do not follow each other as a server wants it, in lower case.
+const ORDER: [&str; 5] = [
+    "roles must alternate",
+    "roles should be alternating",
+    "should alternate with",
+    "after role 'tool'",
+    "after role \"tool\"",
+];
 
 /// How a refusal names the role of instructions, in lower case.
 const SYSTEM_ROLE: [&str; 10] = [
@@ -221,7 +250,10 @@ const SYSTEM_ROLE: [&str; 10] = [
 ];
 
 /// How a refusal says that no tools are taken, in lower case.
-const NO_TOOLS: [&str; 15] = [
+const NO_TOOLS: [&str; 19] = [
+    "param: tools",
+    "'tools' is not",
+    "tools is not supported",
     "--jinja",
     "argument supplied: tools",
     "\"body\",\"tools\"]",
@@ -229,6 +261,7 @@ const NO_TOOLS: [&str; 15] = [
     "tool call is not",
     "tool calls are not",
     "tool calling is not",
+    "tool calling` is not",
     "function calling is not",
     "support tools",
     "support tool use",
@@ -361,8 +394,11 @@ impl Refused {
     ) -> Option<String> {
         let Complaint { words, param } = failure::complaint(error)?;
         let says = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
+        let names_thought = [THOUGHT, THOUGHT_TEXT]
+            .iter()
+            .any(|name| names(&words, name));
         let demands = [
-            (Demand::Thoughts, names(&words, THOUGHT) && says(&MISSING)),
+            (Demand::Thoughts, names_thought && says(&MISSING)),
             (Demand::Signatures, says(&SIGNATURE) && says(&MISSING)),
             (Demand::Names, says(&RESULT_NAME) && says(&IS_EMPTY)),
         ];
@@ -442,18 +478,26 @@ impl Refused {
                     && is_unknown
                     && (says(&NO_TOOLS) || (param == "tools" && !says(&["too long", "maximum"]))),
             ),
-            (NEIGHBOURS, says(&["roles must alternate"])),
+            (NEIGHBOURS, says(&ORDER)),
             (
                 TOOLS,
                 sent.has_calls() && sent.has_tools() && says(&["roles must alternate"]),
             ),
             (
                 SYSTEM,
-                sent.has_system() && is_of_role && is_near(words, &SYSTEM_ROLE),
+                sent.has_system()
+                    && is_of_role
+                    && (says(&TWO_ROLES) || is_near(words, &SYSTEM_ROLE)),
             ),
             (
                 EMPTY_CONTENT,
-                sent.has_empty_content() && says(&IS_EMPTY) && says(&["text", "content"]),
+                sent.has_empty_content()
+                    && says(&IS_EMPTY)
+                    && says(&["text", "content", "'assistant'"]),
+            ),
+            (
+                DESCRIPTIONS,
+                sent.has_tools() && says(&["description"]) && says(&["too long", "maximum"]),
             ),
         ];
         let mut missing = known
@@ -668,8 +712,13 @@ fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = usize> {
             .get(start + name.len()..)
             .and_then(|text| text.chars().next());
         if WORDS.contains(&name) {
+            let head = words.get(..start).unwrap_or_default();
             let is_mark = |mark: Option<char>| mark.is_some_and(|mark| "'\"`.\\[".contains(mark));
-            is_mark(before) && is_mark(after)
+            let is_last = after.is_none() && head.ends_with(": ");
+            let is_property = head.ends_with("property ");
+            // `Unexpected role 'user'`
+            let is_role = head.trim_end_matches(['\'', '"', '`']).ends_with("role ");
+            (is_mark(before) && is_mark(after) && !is_role) || is_last || is_property
         } else {
             !before.is_some_and(is_part) && !after.is_some_and(is_part)
         }
@@ -731,6 +780,10 @@ mod tests {
             (r#"{"param":"reasoning.summary"}"#, "reasoning", true),
             ("unknown field 'user'", "user", true),
             ("the user's message is empty", "user", false),
+            ("unexpected role 'user' after role 'tool'", "user", false),
+            ("unrecognized request argument supplied: user", "user", true),
+            ("property user should not exist", "user", true),
+            ("not supported: user messages", "user", false),
             ("reasoning is not what this model does", "reasoning", false),
             (
                 "property 'messages.1.reasoning_content' is unsupported",

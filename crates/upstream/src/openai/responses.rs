@@ -211,11 +211,7 @@ impl Decoder {
                 .whole(Place::default(), &response["output_text"], events);
         }
         self.text.finish(events);
-        let usage = &response["usage"];
-        let usage = usage.is_object().then(|| Usage {
-            input_tokens: lenient::number(&usage["input_tokens"]).unwrap_or(0),
-            output_tokens: lenient::number(&usage["output_tokens"]).unwrap_or(0),
-        });
+        let usage = lenient::usage(&response["usage"]);
         events.push_back(ModelEvent::Completed {
             is_truncated: !reason.is_empty()
                 || response["status"] == "incomplete"
@@ -304,6 +300,9 @@ impl Decode for Decoder {
             };
         }
         let Some(mut body) = self.documents.read(data) else {
+            if let Some(data) = stream::behind_mark(data) {
+                return self.event(Event { data, ..event }, events);
+            }
             return failure::in_words_of(event, &self.secrets).map_or(Ok(()), Err);
         };
         let name = String::from_utf8_lossy(event.name);
@@ -334,6 +333,8 @@ impl Decode for Decoder {
                 self.reasoning.delta(true, &body, events);
             }
             "response.reasoning_text.delta" => self.reasoning.delta(false, &body, events),
+            "response.reasoning_summary_text.done" => self.reasoning.whole(true, &body, events),
+            "response.reasoning_text.done" => self.reasoning.whole(false, &body, events),
             "response.output_text.annotation.added" => {
                 let place = Place::of(&body);
                 self.text.cite(&place, &body["annotation"], events);
@@ -372,7 +373,7 @@ impl Decode for Decoder {
                 let failed = self.failed(&body["response"]);
                 return Err(failed.unwrap_or_else(|| failure::of_event("error", "", &[])));
             }
-            "error" => {
+            "error" | "response.error" => {
                 // The error's fields stand in the event, or in an object of it.
                 let error = failure::in_event(&body["error"], &self.secrets)
                     .or_else(|| failure::in_event(&body, &self.secrets));

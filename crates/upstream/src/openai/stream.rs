@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use engine::ports::{ModelError, ModelEvent, ModelStream};
+use engine::ports::{ModelError, ModelEvent, ModelStream, Usage};
 use futures::Stream;
 use reqwest::Response;
 use tokio::time::{Instant, Sleep};
@@ -54,11 +54,43 @@ pub(super) trait Decode: Unpin + Send + 'static {
     }
 }
 
+/// An answer of which nobody has heard a word.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    #[error("the answer ended before its last event")]
+    CutOff,
+    #[error("the answer is empty")]
+    Empty(Option<Usage>),
+}
+
+/// The end of an answer that was found to be empty.
+pub(super) fn empty(error: &ModelError) -> Option<ModelStream> {
+    let ModelError::Malformed(source) = error else {
+        return None;
+    };
+    let Some(&NoAnswer::Empty(usage)) = source.downcast_ref() else {
+        return None;
+    };
+    let end = ModelEvent::Completed {
+        is_truncated: false,
+        usage,
+    };
+    Some(Box::pin(futures::stream::iter([Ok(end)])))
+}
+
+/// What an event holds behind the last mark of one, where it is no document as a whole: some proxies put a second mark
+/// before each, and some servers break off in the middle of one and begin the next in the same line.
+pub(super) fn behind_mark(data: &[u8]) -> Option<&[u8]> {
+    const MARK: &[u8] = b"data:";
+    let at = memchr::memmem::rfind(data, MARK)?;
+    data.get(at + MARK.len()..)
+}
+
 /// The failure of an answer that ended before it was whole. `skipped` is how many of its events could
 /// not be read.
 pub(super) fn cut_off(skipped: u32) -> ModelError {
     ModelError::Malformed(match skipped {
-        0 => "the answer ended before its last event".into(),
+        0 => NoAnswer::CutOff.into(),
         _ => {
             format!("the answer ended before its last event; {skipped} of its events were not JSON")
                 .into()
@@ -151,6 +183,17 @@ where
     /// Reads until the answer has begun.
     fn poll_begin(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ModelError>> {
         loop {
+            if let (
+                false,
+                Some(&ModelEvent::Completed {
+                    is_truncated,
+                    usage,
+                }),
+            ) = (self.decoder.has_begun(), self.events.front())
+                && !is_truncated
+            {
+                return Poll::Ready(Err(ModelError::Malformed(NoAnswer::Empty(usage).into())));
+            }
             if self.decoder.has_begun() || !self.events.is_empty() {
                 return Poll::Ready(Ok(()));
             }

@@ -6,6 +6,7 @@ mod corpus;
 mod documents;
 mod files;
 mod gate;
+mod habits;
 mod thoughts;
 mod tolerance;
 

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use engine::ports::ModelEvent;
 
-use super::harmony::{self, Header};
+use super::{
+    harmony::{self, Header},
+    template::Unmarked,
+};
 
 /// How reasoning begins and how it ends. Those in lower case count in any case.
 const TAGS: [(&str, &str); 7] = [
@@ -21,7 +24,10 @@ const WORDS: [&str; 3] = ["<thinking>", "<thought>", "<reasoning>"];
 
 /// Tells the reasoning at the head of an answer from the answer.
 #[derive(Debug)]
-pub(super) struct Splitter(State);
+pub(super) struct Splitter {
+    state: State,
+    answer: Unmarked,
+}
 
 #[derive(Debug)]
 enum State {
@@ -58,10 +64,13 @@ const LONE_END: &str = "</think>";
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self(State::Head {
-            text: String::new(),
-            is_behind: false,
-        })
+        Self {
+            state: State::Head {
+                text: String::new(),
+                is_behind: false,
+            },
+            answer: Unmarked::default(),
+        }
     }
 }
 
@@ -76,7 +85,7 @@ impl Splitter {
 
     /// Reads a text as what is at hand, and gives what follows that.
     fn step(&mut self, text: String, events: &mut VecDeque<ModelEvent>) -> Option<String> {
-        match &mut self.0 {
+        match &mut self.state {
             State::Head {
                 text: head,
                 is_behind,
@@ -86,7 +95,7 @@ impl Splitter {
                 let header = harmony::header(begun);
                 if let Header::Whole { is_answer, rest } = header {
                     let rest = rest.to_owned();
-                    self.0 = State::Harmony {
+                    self.state = State::Harmony {
                         is_answer,
                         waiting: String::new(),
                     };
@@ -96,7 +105,7 @@ impl Splitter {
                 {
                     let (tag, rest) = begun.split_at(begin.len());
                     let (tag, rest) = (tag.to_owned(), rest.to_owned());
-                    self.0 = State::Inside {
+                    self.state = State::Inside {
                         end,
                         waiting: String::new(),
                         kept: WORDS.contains(begin).then_some(tag),
@@ -105,7 +114,7 @@ impl Splitter {
                 } else if let Some((_, end)) = TAGS.iter().find(|(_, end)| begins(begun, end)) {
                     // Its reasoning came in a field of its own.
                     let rest = begun.get(end.len()..).unwrap_or_default().to_owned();
-                    self.0 = behind();
+                    self.state = behind();
                     Some(rest)
                 } else if header == Header::Begun
                     || TAGS
@@ -119,7 +128,7 @@ impl Splitter {
                     } else {
                         (unsure(), std::mem::take(head))
                     };
-                    self.0 = state;
+                    self.state = state;
                     Some(text)
                 }
             }
@@ -130,7 +139,7 @@ impl Splitter {
                 }
                 if let Some((reasoning, rest)) = split_once(waiting, end) {
                     let (reasoning, rest) = (reasoning.to_owned(), rest.to_owned());
-                    self.0 = behind();
+                    self.state = behind();
                     tell_reasoning(reasoning, events);
                     Some(rest)
                 } else {
@@ -145,7 +154,7 @@ impl Splitter {
             } => {
                 waiting.push_str(&text);
                 let tail = waiting.split_off(harmony::answer(waiting).len());
-                tell_answer(std::mem::replace(waiting, tail), events);
+                self.answer.push(std::mem::replace(waiting, tail), events);
                 None
             }
             State::Harmony { waiting, .. } => {
@@ -155,7 +164,7 @@ impl Splitter {
                 let tail = waiting.split_off(length);
                 tell_reasoning(std::mem::replace(waiting, tail), events);
                 if rest.is_some() {
-                    self.0 = behind();
+                    self.state = behind();
                 }
                 rest
             }
@@ -165,7 +174,7 @@ impl Splitter {
             } => {
                 // Nearly every piece has nothing of it.
                 if waiting.is_empty() && memchr::memchr(b'<', text.as_bytes()).is_none() {
-                    tell_text(text, is_line_start, events);
+                    tell_text(text, is_line_start, &mut self.answer, events);
                     return None;
                 }
                 waiting.push_str(&text);
@@ -178,23 +187,24 @@ impl Splitter {
                 if waiting.contains("<think>") {
                     // Somebody explains the tags.
                     let text = std::mem::take(waiting);
-                    self.0 = State::Answer;
+                    self.state = State::Answer;
                     Some(text)
                 } else if let Some(at) = end {
                     let mut text = std::mem::take(waiting);
                     let rest = text.split_off(at).split_off(LONE_END.len());
-                    tell_text(text, is_line_start, events);
+                    tell_text(text, is_line_start, &mut self.answer, events);
+                    self.answer.finish(events);
                     events.push_back(ModelEvent::ThoughtEnd(LONE_END));
-                    self.0 = behind();
+                    self.state = behind();
                     Some(rest)
                 } else {
                     let text = split_begun(waiting, &[LONE_END, "<think>"]);
-                    tell_text(text, is_line_start, events);
+                    tell_text(text, is_line_start, &mut self.answer, events);
                     None
                 }
             }
             State::Answer => {
-                tell_answer(text, events);
+                self.answer.push(text, events);
                 None
             }
         }
@@ -202,7 +212,7 @@ impl Splitter {
 
     /// The answer has ended: what waited was no tag.
     pub(super) fn finish(&mut self, events: &mut VecDeque<ModelEvent>) {
-        match std::mem::replace(&mut self.0, State::Answer) {
+        match std::mem::replace(&mut self.state, State::Answer) {
             State::Head { text, is_behind } if is_behind => {
                 let text = text.trim_start();
                 if !harmony::is_mark(text) {
@@ -227,6 +237,7 @@ impl Splitter {
             State::Unsure { waiting, .. } => self.push(waiting, events),
             State::Answer => {}
         }
+        self.answer.finish(events);
     }
 }
 
@@ -246,16 +257,15 @@ fn unsure() -> State {
     }
 }
 
-fn tell_text(text: String, is_line_start: &mut bool, events: &mut VecDeque<ModelEvent>) {
+fn tell_text(
+    text: String,
+    is_line_start: &mut bool,
+    answer: &mut Unmarked,
+    events: &mut VecDeque<ModelEvent>,
+) {
     if !text.is_empty() {
         *is_line_start = text.ends_with('\n');
-        tell_answer(text, events);
-    }
-}
-
-fn tell_answer(text: String, events: &mut VecDeque<ModelEvent>) {
-    if !text.is_empty() {
-        events.push_back(ModelEvent::TextDelta(text));
+        answer.push(text, events);
     }
 }
 

@@ -112,6 +112,12 @@ impl Calls {
             }
             position = None;
         }
+        let is_repeated = |call: &Call| {
+            call.id == id && call.is_complete() && call::are_same(&call.arguments, &arguments)
+        };
+        if position.is_none() && is_whole && !id.is_empty() && self.begun.iter().any(is_repeated) {
+            return Ok(());
+        }
         let position = match position {
             Some(position) => position,
             None if self.begun.len() >= MAX_TOOL_CALLS => {
@@ -151,8 +157,13 @@ impl Calls {
     /// The call that a piece belongs to; `None` for a new one.
     fn position(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
         let is_named = |call: &Call| !id.is_empty() && call.id == id;
-        let by_id = self.begun.iter().rposition(|call| {
-            is_named(call) && (index.is_none() || call.index.is_none() || call.index == index)
+        let is_at = |call: &Call| index.is_none() || call.index.is_none() || call.index == index;
+        let mut begun = self.begun.iter();
+        let by_both = begun.rposition(|call| is_named(call) && is_at(call));
+        // What has no name goes on with the call of its id, whatever its number.
+        let by_id = by_both.or_else(|| {
+            let mut begun = self.begun.iter();
+            begun.rposition(|call| name.is_empty() && is_named(call))
         });
         if by_id.is_some() {
             return by_id;

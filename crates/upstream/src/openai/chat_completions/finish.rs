@@ -57,8 +57,11 @@ pub(super) fn of(reason: &str) -> Option<Result<Finish, &'static str>> {
         | "cancelled"
         | "canceled"
         | "timeout" => Err("error"),
-        // The model's own slip, which it seldom makes twice (Gemini).
-        "malformed_function_call" => Err("tool_use_failed"),
+        // The model's own slip, which it seldom makes twice (Gemini; `function_call_filter: …` at its OpenAI endpoint).
+        "function_call_filter"
+        | "malformed_function_call"
+        | "malformed_response"
+        | "unexpected_tool_call" => Err("tool_use_failed"),
         _ => Ok(Finish::Whole),
     })
 }
@@ -90,7 +93,11 @@ mod tests {
                 Some(Err("error")),
             ),
             (
-                &["MALFORMED_FUNCTION_CALL"][..],
+                &[
+                    "MALFORMED_FUNCTION_CALL",
+                    "UNEXPECTED_TOOL_CALL",
+                    "function_call_filter: MALFORMED_FUNCTION_CALL",
+                ][..],
                 Some(Err("tool_use_failed")),
             ),
         ] {

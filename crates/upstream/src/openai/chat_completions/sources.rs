@@ -1,5 +1,5 @@
-//! Pages that a server has searched by itself and lists beside the answer (`citations`, `search_results`), as Perplexity's
-//! and xAI's do. Those that the text does not cite at a place are cited at its end.
+//! Pages that a server has searched by itself and lists beside the answer (`citations`, `search_results`, `web_search`), as
+//! Perplexity's, xAI's and Z.ai's do. Those that the text does not cite at a place are cited at its end.
 
 use std::collections::HashSet;
 
@@ -22,10 +22,12 @@ pub(super) struct Sources {
 impl Sources {
     /// Takes what a chunk lists; most chunks list the same again.
     pub(super) fn read(&mut self, chunk: &Value) {
-        for name in ["search_results", "citations"] {
+        for name in ["search_results", "citations", "web_search"] {
             for page in lenient::list(&chunk[name]) {
                 let text = |name: &str| lenient::text(&page[name]).into_owned();
-                let url = page.as_str().map_or_else(|| text("url"), str::to_owned);
+                let link = || Some(text("url")).filter(|url| !url.is_empty());
+                let url = page.as_str().map(str::to_owned).or_else(link);
+                let url = url.unwrap_or_else(|| text("link"));
                 let is_new = !self.pages.iter().any(|(known, _)| *known == url);
                 if is_new && url.contains("://") && self.pages.len() < MAX_SOURCES {
                     self.pages.push((url, text("title")));

@@ -31,13 +31,24 @@ impl Reasoning {
         self.tell(place, is_summary, text, events);
     }
 
+    /// A part of either that is complete. Some servers tell it nowhere else (LM Studio).
+    pub(super) fn whole(&mut self, is_summary: bool, event: &Value, events: &mut Events) {
+        if self.part.is_none() {
+            let text = lenient::text(&event["text"]).into_owned();
+            self.tell(Place::of(event), is_summary, text, events);
+        }
+    }
+
     fn tell(&mut self, place: Place, is_summary: bool, text: String, events: &mut Events) {
         if text.is_empty() {
             return;
         }
+        // The thoughts themselves have one part; some servers count the pieces of it (vLLM).
         let is_next = |(last, was_summary): &(Place, bool)| {
             let has_other = last.content.zip(place.content).is_some_and(|(a, b)| a != b);
-            *was_summary != is_summary || has_other || last.is_same_item(&place) == Some(false)
+            *was_summary != is_summary
+                || (is_summary && has_other)
+                || last.is_same_item(&place) == Some(false)
         };
         let is_next = self.part.as_ref().is_some_and(is_next);
         let text = if is_next { format!("\n\n{text}") } else { text };

@@ -4,13 +4,13 @@ use std::{borrow::Cow, num::NonZeroU32};
 
 use engine::ports::{ModelRequest, Parameters};
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use super::ResponsesOptions;
 use crate::openai::{
     Mark,
     history::{self, Entry, Part, Results},
-    refused::{Refused, TOOLS},
+    refused::{Demand, Refused, TOOLS},
 };
 
 #[derive(Serialize)]
@@ -138,11 +138,19 @@ impl<'a> Body<'a> {
         Self {
             model: &request.model,
             instructions: mark.instructions(request),
-            input: history::entries(request, Results::Lists, refused, mark)
-                .into_iter()
-                .filter(|entry| !(refused.has("include") && matches!(entry, Entry::Thought(_))))
-                .filter_map(input_item)
-                .collect(),
+            input: {
+                let entries = history::entries(request, Results::Lists, refused, mark);
+                let takes_thoughts = !refused.has("include");
+                let items = entries
+                    .into_iter()
+                    .filter(|entry| takes_thoughts || !matches!(entry, Entry::Thought(_)))
+                    .filter_map(input_item);
+                if refused.demands(Demand::Thoughts) {
+                    thoughtful(items)
+                } else {
+                    items.collect()
+                }
+            },
             tools: history::offered(request, refused)
                 .map(|tool| Function {
                     r#type: "function",
@@ -174,6 +182,21 @@ impl<'a> Body<'a> {
             stream: !refused.has("stream"),
         }
     }
+}
+
+/// With a thought right before each call, where none is. A blank: nothing at all counts as missing.
+fn thoughtful<'a>(items: impl Iterator<Item = Input<'a>>) -> Vec<Input<'a>> {
+    let mut told: Vec<Input<'a>> = Vec::new();
+    for item in items {
+        let is_call = matches!(item, Input::Item(InputItem::FunctionCall { .. }));
+        if is_call && !matches!(told.last(), Some(Input::Thought(_))) {
+            let text = json!([{ "type": "reasoning_text", "text": " " }]);
+            let blank = json!({ "type": "reasoning", "summary": [], "content": text });
+            told.extend(serde_json::value::to_raw_value(&blank).map(Input::Thought));
+        }
+        told.push(item);
+    }
+    told
 }
 
 /// What is told besides: the model's thoughts, sealed, so that they can be given back with its calls, and what the
