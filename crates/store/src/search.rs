@@ -108,7 +108,7 @@ mod tests {
         let times = Times::default();
         assert_eq!(
             times.left(true, SEARCH_TIME),
-            THREAD_SEARCH_TIME - SEARCH_TIME
+            THREAD_SEARCH_TIME.saturating_sub(SEARCH_TIME)
         );
         assert_eq!(times.left(false, SEARCH_TIME), Duration::ZERO);
         assert_eq!(times.left(false, SEARCH_TIME * 2), Duration::ZERO);

@@ -221,9 +221,10 @@ async fn searches_leave_everybody_else_their_connections() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let wanted = Wanted::parse("needle").unwrap();
+    let tasks = tokio_util::task::TaskTracker::new();
     let searches = join_all((0..32).map(|_| {
         let (store, ada, wanted) = (Arc::clone(&store), ada.clone(), wanted.clone());
-        tokio::spawn(async move { store.search(&ada, &wanted, &page(10)).await.map(drop) })
+        tasks.spawn(async move { store.search(&ada, &wanted, &page(10)).await.map(drop) })
     }));
     tokio::time::sleep(Duration::from_millis(200)).await;
     for _ in 0..3 {

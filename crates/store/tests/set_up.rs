@@ -15,6 +15,7 @@ use testkit::services::{PgBouncer, PostgreSqlDatabase};
 use testkit::store_contract::sample::{item, owner, thread};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
 
 fn quick() -> Options {
     Options {
@@ -27,7 +28,7 @@ fn quick() -> Options {
 /// Why an address cannot be used.
 async fn refused(url: &str) -> String {
     let error = connect(url, Options::default()).await.map(drop);
-    let error = error.expect_err("it is refused");
+    let error = error.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error:?}");
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     format!("{error}: {}", cause.unwrap_or_default())
@@ -123,10 +124,11 @@ async fn losing(database: &PostgreSqlDatabase, loses: Arc<AtomicBool>) -> String
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let here = format!("{user}@{}/{name}", listener.local_addr().unwrap());
     let server = server.to_owned();
-    tokio::spawn(async move {
+    let tasks = TaskTracker::new();
+    tasks.clone().spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(&server).await.unwrap();
-            tokio::spawn(pass_on(client, server, Arc::clone(&loses)));
+            tasks.spawn(pass_on(client, server, Arc::clone(&loses)));
         }
     });
     here

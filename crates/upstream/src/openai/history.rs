@@ -369,13 +369,11 @@ pub(super) struct Offered<'a> {
 const MAX_DESCRIPTION: usize = 1024;
 
 fn shortened(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text.char_indices().nth(MAX_DESCRIPTION) {
-        None => text,
-        Some(_) => {
-            let start: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
-            format!("{start}…").into()
-        }
+    if text.chars().nth(MAX_DESCRIPTION).is_none() {
+        return text;
     }
+    let start: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+    format!("{start}…").into()
 }
 
 /// The schema of any object, said twice: a grammar of one that has no properties would allow none.

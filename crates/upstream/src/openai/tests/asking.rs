@@ -506,12 +506,15 @@ async fn a_models_own_slip_is_asked_again_and_costs_no_tool() {
     assert_eq!(tools, 2);
 }
 
+/// What is asked of a request's body.
+type Check = fn(&Value) -> bool;
+
 /// Bare schemas where a grammar cannot be made of all of them together, and no tools where it cannot be made at all.
 #[tokio::test]
 async fn schemas_that_are_refused_without_a_name_are_told_in_words() {
     let has_schema = |body: &Value| body["tools"].to_string().contains("\"required\":");
     let has_tools = |body: &Value| body["tools"].is_array();
-    let cases: [(u16, &str, fn(&Value) -> bool, usize); 4] = [
+    let cases: [(u16, &str, Check, usize); 4] = [
         (
             400,
             "Failed to initialize samplers: failed to parse grammar",
@@ -584,8 +587,7 @@ async fn what_a_server_wants_of_thoughts_and_calls_it_gets() {
     let said = |body: &Value| !body.to_string().contains("\"content\":\"\"");
     let nine = |body: &Value| !body.to_string().contains("\"call_1\"");
     let alternating = |body: &Value| body.to_string().contains("\"OK.\"");
-    type Case = (usize, u16, &'static str, fn(&Value) -> bool, bool);
-    let cases: [Case; 15] = [
+    let cases: [(usize, u16, &'static str, Check, bool); 15] = [
         (
             0,
             400,
