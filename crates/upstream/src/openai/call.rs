@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashMap};
 use serde_json::{Value, value::RawValue};
 
 /// What stands before the name where a model writes it as a member of a namespace.
-const NAMESPACES: [&str; 2] = ["functions.", "functions:"];
+const NAMESPACES: [&str; 4] = ["functions.", "functions:", "default_api.", "default_api:"];
 
 /// Whether these are arguments: a JSON object.
 pub(super) fn is_object(arguments: &str) -> bool {
@@ -164,6 +164,8 @@ mod tests {
             ("search<|channel|>commentary", "search"),
             ("functions.search", "search"),
             ("functions:search", "search"),
+            ("default_api.search", "search"),
+            ("default_api:search", "search"),
             ("functions.", "functions."),
             ("multi_tool_use.parallel", "multi_tool_use.parallel"),
             ("<|x|>", ""),

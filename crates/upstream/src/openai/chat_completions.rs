@@ -416,7 +416,7 @@ impl Decode for Decoder {
             self.say(text, Field::Delta, events);
             return Ok(());
         }
-        if data.starts_with(b"[DONE]") {
+        if stream::is_done(event) {
             // An end is an end, also after an answer that gave no reason for it.
             let finish = self.finish.unwrap_or(Finish::Whole);
             return self.complete(finish, events);

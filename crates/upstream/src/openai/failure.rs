@@ -250,7 +250,8 @@ pub(super) fn again(error: &ModelError) -> Again {
     let is_limit = matches!(error, ModelError::RateLimited(_))
         && refusal.code != "insufficient_quota"
         && !refusal.words.0.contains("insufficient_quota");
-    let is_busy = matches!(refusal.number(), Some(429 | 502..=504 | 529))
+    // From 520 on, Cloudflare's words for a server that it does not reach.
+    let is_busy = matches!(refusal.number(), Some(429 | 502..=504 | 520..=523 | 529))
         && !matches!(error, ModelError::RateLimited(_));
     let is_overloaded = refusal.code.contains("overloaded");
     let is_slip = refusal.code == "tool_use_failed";

@@ -290,7 +290,7 @@ impl Decode for Decoder {
             }
             return Ok(());
         }
-        if data.starts_with(b"[DONE]") {
+        if stream::is_done(event) {
             // The API has no such word; what is over where others use it is over here.
             let has_answered = !self.text.is_empty() || !self.calls.is_empty();
             return if has_answered {

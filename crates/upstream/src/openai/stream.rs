@@ -63,6 +63,15 @@ pub(super) enum NoAnswer {
     Empty(Option<Usage>),
 }
 
+/// The word that ends a stream, however it is written, or an event that is called so.
+pub(super) fn is_done(event: Event<'_>) -> bool {
+    const DONE: &[u8] = b"[DONE]";
+    let data = event.data.trim_ascii();
+    let data = data.strip_prefix(b"\"").unwrap_or(data);
+    let start = data.get(..DONE.len());
+    event.name == b"done" || start.is_some_and(|start| start.eq_ignore_ascii_case(DONE))
+}
+
 /// The end of an answer that was found to be empty.
 pub(super) fn empty(error: &ModelError) -> Option<ModelStream> {
     let ModelError::Malformed(source) = error else {

@@ -84,7 +84,10 @@ impl Calls {
         let index = lenient::number(&piece["index"]);
         let id = lenient::text(&piece["id"]);
         let name = lenient::text(&function["name"]);
-        let arguments = match &function["arguments"] {
+        // As models' own templates call them.
+        let names = ["arguments", "parameters", "input"];
+        let arguments = names.iter().find_map(|name| function.get(name));
+        let arguments = match arguments.unwrap_or(&Value::Null) {
             // Some write them out as the object that they are.
             object @ Value::Object(_) => object.to_string(),
             other => lenient::text(other).into_owned(),

@@ -17,7 +17,11 @@ pub(super) enum Finish {
 /// What a choice says of its end. A gateway may call everything a stop, or an error, and beside that have the word of the
 /// model's own server (`OpenRouter`), which counts where it is a failure.
 pub(super) fn of_choice(choice: &Value) -> Option<Result<Finish, &'static str>> {
-    let said = of(&lenient::text(&choice["finish_reason"]))?;
+    // Gemini has written its own name for it.
+    let names = ["finish_reason", "finishReason"];
+    let said = names
+        .iter()
+        .find_map(|name| of(&lenient::text(&choice[name])))?;
     let native = of(&lenient::text(&choice["native_finish_reason"]));
     Some(native.filter(Result::is_err).unwrap_or(said))
 }
@@ -46,17 +50,10 @@ pub(super) fn of(reason: &str) -> Option<Result<Finish, &'static str>> {
         | "image_safety"
         | "sensitive"
         | "guardrail_intervened" => Err("content_filter"),
-        "error"
-        | "failed"
-        | "network_error"
-        | "server_error"
-        | "insufficient_system_resource"
-        | "abort"
-        | "aborted"
-        | "cancel"
-        | "cancelled"
-        | "canceled"
-        | "timeout" => Err("error"),
+        "error" | "failed" | "network_error" | "server_error" | "abort" | "aborted" | "cancel"
+        | "cancelled" | "canceled" | "timeout" => Err("error"),
+        // DeepSeek
+        "insufficient_system_resource" => Err("overloaded_error"),
         // The model's own slip, which it seldom makes twice (Gemini; `function_call_filter: …` at its OpenAI endpoint).
         "function_call_filter"
         | "malformed_function_call"
@@ -123,5 +120,7 @@ mod tests {
             let choice = json!({ "finish_reason": reason, "native_finish_reason": native });
             assert_eq!(of_choice(&choice), expected, "{choice}");
         }
+        let choice = json!({ "finish_reason": null, "finishReason": "MAX_TOKENS" });
+        assert_eq!(of_choice(&choice), Some(Ok(Finish::Truncated)));
     }
 }

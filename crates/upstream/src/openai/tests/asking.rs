@@ -893,6 +893,7 @@ async fn what_passes_before_the_first_token_is_asked_again() {
         ("502", Reply::http_error(502, "", "bad gateway")),
         ("503", Reply::http_error(503, "", "overloaded")),
         ("504", Reply::http_error(504, "", "")),
+        ("522", Reply::http_error(522, "", "")),
         ("529", Reply::http_error(529, "overloaded_error", "")),
         (
             "inside the stream",
