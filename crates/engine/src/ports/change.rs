@@ -21,7 +21,7 @@ pub struct Change {
     /// already, all of the change is written, and the epoch is told.
     pub begin: Option<BeginRun>,
     /// Takes this message out of the queue. Where it is not in it (any more): [`StoreError::NotFound`](super::StoreError::NotFound),
-    /// unless it is put, and is an item already.
+    /// unless it is put, is an item already, and no run begins with it.
     pub unqueue: Option<ItemId>,
     /// Removes every item that comes after this one.
     pub truncate_after: Option<ItemId>,

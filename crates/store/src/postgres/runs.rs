@@ -71,7 +71,7 @@ pub(super) fn unqueue<'a>(
     checks: &mut Vec<Check>,
     thread: i64,
     message: &'a ItemId,
-    becomes_item: bool,
+    (becomes_item, may_be_item): (bool, bool),
 ) {
     if becomes_item {
         batch.add(
@@ -80,7 +80,7 @@ pub(super) fn unqueue<'a>(
             params![thread, message.as_str()],
         );
     }
-    let sql = if becomes_item {
+    let sql = if may_be_item {
         "WITH taken AS (DELETE FROM queued_messages WHERE thread = $1 AND id = $2 RETURNING 1)
          SELECT 1 FROM taken UNION ALL SELECT 1 FROM items WHERE thread = $1 AND id = $2"
     } else {

@@ -38,7 +38,9 @@ impl EncodedChange {
         }
         if let Some(item) = &self.unqueue {
             let becomes_item = self.put.iter().any(|put| put.id == *item);
-            runs::unqueue(connection, thread, item, becomes_item)?;
+            // A run that begins anew would answer once more what another one has taken from the queue.
+            let may_be_item = becomes_item && self.begin.is_none();
+            runs::unqueue(connection, thread, item, becomes_item, may_be_item)?;
         }
         if let Some(item) = &self.truncate_after {
             truncate_after_item(connection, thread, item)?;

@@ -113,13 +113,14 @@ pub(super) fn unqueue(
     thread: ThreadKey,
     message: &ItemId,
     becomes_item: bool,
+    may_be_item: bool,
 ) -> Result<(), Error> {
     let key: Option<i64> = connection
         .prepare_cached("SELECT key FROM queued_messages WHERE thread = ?1 AND id = ?2")?
         .query_row(params![thread.key, message.as_str()], |row| row.get(0))
         .optional()?;
     let Some(key) = key else {
-        if !becomes_item {
+        if !may_be_item {
             return Err(Error::NotFound);
         }
         find_item(connection, thread, message.as_str())?;
