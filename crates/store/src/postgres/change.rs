@@ -66,12 +66,8 @@ pub(super) async fn apply(
         }
         None => thread.epoch,
     };
-    if let Some(message) = &change.unqueue {
-        let becomes_item = change.put.iter().any(|put| put.id == *message);
-        // A run that begins anew would answer once more what another one has taken from the queue.
-        let may_be_item = becomes_item && change.begin.is_none();
-        let kinds = (becomes_item, may_be_item);
-        runs::unqueue(&mut batch, &mut checks, thread.key, message, kinds);
+    if let Some((message, fate)) = change.unqueued() {
+        runs::unqueue(&mut batch, &mut checks, thread.key, message, fate);
     }
     if let Some(item) = &change.truncate_after {
         let step = batch.add(

@@ -12,7 +12,7 @@ use crate::postgres::nodes::LEASE;
 use crate::postgres::pool::{Batch, Transaction, params};
 use crate::postgres::threads::read_stored;
 use crate::postgres::{Postgres, name};
-use crate::rows::change::EncodedItem;
+use crate::rows::change::{EncodedItem, Unqueued};
 
 /// Old requests that are forgotten with each new one.
 const FORGET_BATCH: i64 = 16;
@@ -64,23 +64,22 @@ pub(super) async fn enqueue(
     Check::all(checks, &outcomes)
 }
 
-/// Takes a message out of the queue. What becomes an item keeps its files, and may be one already; what is taken back loses
-/// them.
+/// Takes a message out of the queue. What becomes an item keeps its files; what is taken back loses them.
 pub(super) fn unqueue<'a>(
     batch: &mut Batch<'a>,
     checks: &mut Vec<Check>,
     thread: i64,
     message: &'a ItemId,
-    (becomes_item, may_be_item): (bool, bool),
+    fate: Unqueued,
 ) {
-    if becomes_item {
+    if fate != Unqueued::TakenBack {
         batch.add(
             "UPDATE attachments SET queued = NULL
              WHERE queued = (SELECT key FROM queued_messages WHERE thread = $1 AND id = $2)",
             params![thread, message.as_str()],
         );
     }
-    let sql = if may_be_item {
+    let sql = if fate == Unqueued::Heard {
         "WITH taken AS (DELETE FROM queued_messages WHERE thread = $1 AND id = $2 RETURNING 1)
          SELECT 1 FROM taken UNION ALL SELECT 1 FROM items WHERE thread = $1 AND id = $2"
     } else {

@@ -48,6 +48,29 @@ impl EncodedChange {
             end,
         })
     }
+
+    /// The message that is taken out of the queue, and what becomes of it.
+    pub(crate) fn unqueued(&self) -> Option<(&ItemId, Unqueued)> {
+        let message = self.unqueue.as_ref()?;
+        let becomes_item = self.put.iter().any(|put| put.id == *message);
+        let fate = match &self.begin {
+            _ if !becomes_item => Unqueued::TakenBack,
+            Some(_) => Unqueued::Begins,
+            None => Unqueued::Heard,
+        };
+        Some((message, fate))
+    }
+}
+
+/// What becomes of a message that is taken out of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unqueued {
+    /// It is gone, and its files with it.
+    TakenBack,
+    /// A run begins with it. It has to be in the queue: otherwise another run has taken it from there, and answers it.
+    Begins,
+    /// The run that lives hears it. It may be an item already, where the answer to this change was lost.
+    Heard,
 }
 
 /// An item that is ready to be written.

@@ -36,11 +36,8 @@ impl EncodedChange {
         if let Some(begin) = &self.begin {
             thread.epoch = runs::begin(connection, thread, begin)?;
         }
-        if let Some(item) = &self.unqueue {
-            let becomes_item = self.put.iter().any(|put| put.id == *item);
-            // A run that begins anew would answer once more what another one has taken from the queue.
-            let may_be_item = becomes_item && self.begin.is_none();
-            runs::unqueue(connection, thread, item, becomes_item, may_be_item)?;
+        if let Some((message, fate)) = self.unqueued() {
+            runs::unqueue(connection, thread, message, fate)?;
         }
         if let Some(item) = &self.truncate_after {
             truncate_after_item(connection, thread, item)?;

@@ -6,7 +6,7 @@ use protocol::{ItemId, RunId, ThreadId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Error;
-use crate::rows::change::EncodedItem;
+use crate::rows::change::{EncodedItem, Unqueued};
 use crate::sqlite::attachments;
 use crate::sqlite::threads::{ThreadKey, find_item, read_stored};
 
@@ -106,27 +106,25 @@ pub(super) fn enqueue(
     attachments::tie_queued(connection, owner, queued, &message.attachments)
 }
 
-/// Takes a message out of the queue. What becomes an item keeps its files, and may be one already; what is taken back loses
-/// them.
+/// Takes a message out of the queue. What becomes an item keeps its files; what is taken back loses them.
 pub(super) fn unqueue(
     connection: &Connection,
     thread: ThreadKey,
     message: &ItemId,
-    becomes_item: bool,
-    may_be_item: bool,
+    fate: Unqueued,
 ) -> Result<(), Error> {
     let key: Option<i64> = connection
         .prepare_cached("SELECT key FROM queued_messages WHERE thread = ?1 AND id = ?2")?
         .query_row(params![thread.key, message.as_str()], |row| row.get(0))
         .optional()?;
     let Some(key) = key else {
-        if !may_be_item {
+        if fate != Unqueued::Heard {
             return Err(Error::NotFound);
         }
         find_item(connection, thread, message.as_str())?;
         return Ok(());
     };
-    if becomes_item {
+    if fate != Unqueued::TakenBack {
         attachments::untie_queued(connection, key)?;
     }
     connection

@@ -459,6 +459,15 @@ pub(super) async fn a_change_that_is_made_once_more_changes_nothing(database: &d
     }
     assert_eq!(bytes().await, before);
 
+    // No run begins with it: the one that lives has it.
+    let late = Change {
+        epoch: None,
+        begin: Some(begin(9)),
+        ..steer
+    };
+    let taken = store.apply(&ada, &id, &late).await;
+    assert!(matches!(taken, Err(StoreError::NotFound)), "{taken:?}");
+
     // The next one begins, and another one waits by the time that it is asked for once more.
     let next = Change {
         request: Some(request("next", 3, 0)),
