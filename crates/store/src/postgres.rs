@@ -141,25 +141,8 @@ impl Postgres {
             .await
     }
 
-    /// The same for what is known to be the same when it is made again.
-    async fn write_again<D, T>(
-        &self,
-        data: D,
-        work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T, Error>
-    where
-        D: Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.write_durably(Repeated::IsTheSame, self.durability, data, work)
-            .await
-    }
-
-    /// As [`write`](Self::write), for what must survive a power cut whatever the operator chose: a key that was handed out, a
-    /// revocation, a person who was forgotten.
+    /// The same for what must survive a power cut whatever the operator chose: a key that was handed out, a revocation, a
+    /// person who was forgotten.
     async fn write_for_good<D, T>(
         &self,
         data: D,
@@ -192,11 +175,9 @@ impl Postgres {
     {
         let began = Instant::now();
         let connections = Arc::clone(&self.connections);
-        let written = self.tasks.spawn(async move {
-            connections
-                .write_again(repeated, durability, &data, work)
-                .await
-        });
+        let written = self
+            .tasks
+            .spawn(async move { connections.write(repeated, durability, &data, work).await });
         let written = written.await.map_err(Error::internal)?;
         metrics::histogram!("vestibule_store_seconds", "kind" => "write").record(began.elapsed());
         written

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Durability;
 use crate::error::Error;
-use crate::postgres::pool::{Batch, Connections, params};
+use crate::postgres::pool::{Batch, Connections, Repeated, params};
 
 /// After how long without a sign a process is taken to have ended.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
@@ -52,23 +52,28 @@ impl Node {
     async fn register(&self) -> Result<(i64, DropGuard), Error> {
         let key = self
             .connections
-            .write(Durability::Process, &(), |transaction, ()| {
-                Box::pin(async move {
-                    // Rows of processes that ended without a word, a while after it was of any interest.
-                    let mut batch = Batch::of(
-                        "DELETE FROM nodes WHERE key IN (
+            .write(
+                Repeated::MayBeWrong,
+                Durability::Process,
+                &(),
+                |transaction, ()| {
+                    Box::pin(async move {
+                        // Rows of processes that ended without a word, a while after it was of any interest.
+                        let mut batch = Batch::of(
+                            "DELETE FROM nodes WHERE key IN (
                              SELECT key FROM nodes
                              WHERE seen_at < clock_timestamp() - interval '1 day'
                              FOR UPDATE SKIP LOCKED)",
-                        params![],
-                    );
-                    let added =
-                        batch.add("INSERT INTO nodes DEFAULT VALUES RETURNING key", params![]);
-                    let outcomes = transaction.finish(batch).await?;
-                    let row = outcomes.get(added).and_then(|outcome| outcome.rows.first());
-                    Ok(row.ok_or(Error::NotFound)?.try_get(0)?)
-                })
-            })
+                            params![],
+                        );
+                        let added =
+                            batch.add("INSERT INTO nodes DEFAULT VALUES RETURNING key", params![]);
+                        let outcomes = transaction.finish(batch).await?;
+                        let row = outcomes.get(added).and_then(|outcome| outcome.rows.first());
+                        Ok(row.ok_or(Error::NotFound)?.try_get(0)?)
+                    })
+                },
+            )
             .await?;
         let ends = CancellationToken::new();
         let renewing = renew(Arc::clone(&self.connections), key, ends.clone());
@@ -82,17 +87,22 @@ async fn renew(connections: Arc<Connections>, key: i64, ends: CancellationToken)
     signs.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while ends.run_until_cancelled(signs.tick()).await.is_some() {
         let seen = connections
-            .write(Durability::Process, &key, |transaction, key| {
-                Box::pin(async move {
-                    transaction
-                        .finish(Batch::of(
-                            "INSERT INTO nodes (key) VALUES ($1)
+            .write(
+                Repeated::MayBeWrong,
+                Durability::Process,
+                &key,
+                |transaction, key| {
+                    Box::pin(async move {
+                        transaction
+                            .finish(Batch::of(
+                                "INSERT INTO nodes (key) VALUES ($1)
                              ON CONFLICT (key) DO UPDATE SET seen_at = clock_timestamp()",
-                            params![*key],
-                        ))
-                        .await
-                })
-            })
+                                params![*key],
+                            ))
+                            .await
+                    })
+                },
+            )
             .await;
         if let Err(error) = seen {
             let error: &dyn std::error::Error = &error;
@@ -100,13 +110,18 @@ async fn renew(connections: Arc<Connections>, key: i64, ends: CancellationToken)
         }
     }
     let gone = connections
-        .write(Durability::Process, &key, |transaction, key| {
-            Box::pin(async move {
-                transaction
-                    .finish(Batch::of("DELETE FROM nodes WHERE key = $1", params![*key]))
-                    .await
-            })
-        })
+        .write(
+            Repeated::MayBeWrong,
+            Durability::Process,
+            &key,
+            |transaction, key| {
+                Box::pin(async move {
+                    transaction
+                        .finish(Batch::of("DELETE FROM nodes WHERE key = $1", params![*key]))
+                        .await
+                })
+            },
+        )
         .await;
     if let Err(error) = gone {
         let error: &dyn std::error::Error = &error;

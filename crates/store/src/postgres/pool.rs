@@ -207,17 +207,6 @@ impl Connections {
     /// Runs a transaction, and makes it again where that is safe and worth it.
     pub(super) async fn write<D, T>(
         &self,
-        durability: Durability,
-        data: &D,
-        work: impl for<'a> Fn(&'a mut Transaction, &'a D) -> BoxFuture<'a, Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.write_again(Repeated::MayBeWrong, durability, data, work)
-            .await
-    }
-
-    /// The same, for what may be known to be the same when it is made again.
-    pub(super) async fn write_again<D, T>(
-        &self,
         repeated: Repeated,
         durability: Durability,
         data: &D,

@@ -18,7 +18,7 @@ use tokio_postgres::Row;
 use crate::error::Error;
 use crate::postgres::change::{self, Check, Locked};
 use crate::postgres::nodes::LEASE;
-use crate::postgres::pool::{Batch, Outcome, Param, Transaction, params};
+use crate::postgres::pool::{Batch, Outcome, Param, Repeated, Transaction, params};
 use crate::postgres::{Postgres, name, removal, runs, schema, search};
 use crate::rows::change::{EncodedChange, EncodedItem};
 use crate::rows::page::{
@@ -43,7 +43,9 @@ impl Store for Postgres {
             self.node_for(change).await?,
         );
         // Nobody else asks for it once more: there is no thread yet to ask in. It is known by the run that it begins.
-        self.write_again(
+        self.write_durably(
+            Repeated::IsTheSame,
+            self.durability,
             data,
             |transaction, (owner, id, created_at, stored, change, node)| {
                 Box::pin(async move {
