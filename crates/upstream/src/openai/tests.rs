@@ -185,6 +185,17 @@ fn config(base_url: &str) -> ProviderConfig {
     }
 }
 
+/// Asked again without delay, up to twice.
+fn patient(base_url: &str) -> ProviderConfig {
+    ProviderConfig {
+        retries: Retries {
+            pause: Duration::from_millis(1),
+            ..Retries::default()
+        },
+        ..config(base_url)
+    }
+}
+
 fn models(config: &ProviderConfig) -> [(&'static str, Box<dyn Model>); 2] {
     [
         (

@@ -872,17 +872,6 @@ fn headers_that_are_ours_or_none_are_refused() {
     }
 }
 
-/// Asked again without delay, up to twice.
-fn patient(base_url: &str) -> ProviderConfig {
-    ProviderConfig {
-        retries: Retries {
-            pause: Duration::from_millis(1),
-            ..Retries::default()
-        },
-        ..config(base_url)
-    }
-}
-
 #[tokio::test]
 async fn what_passes_before_the_first_token_is_asked_again() {
     for (name, trouble) in [

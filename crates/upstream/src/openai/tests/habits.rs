@@ -203,17 +203,6 @@ fn an_error_of_the_responses_api_is_one_under_either_name() {
     assert!(told.contains("rate limit"), "{told}");
 }
 
-/// Asked again without delay, up to twice.
-fn patient(base_url: &str) -> ProviderConfig {
-    ProviderConfig {
-        retries: Retries {
-            pause: Duration::from_millis(1),
-            ..Retries::default()
-        },
-        ..config(base_url)
-    }
-}
-
 #[tokio::test]
 async fn an_answer_without_a_word_is_asked_for_again() {
     let blank = chunk(&json!({ "role": "assistant", "content": "" }), None);
