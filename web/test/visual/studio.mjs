@@ -145,6 +145,7 @@ class Window {
   /** The page of a shop with the launcher. */
   async shop(act) {
     await this.page.setViewportSize(this.#size);
+    await this.page.mouse.move(0, 0);
     await this.page.goto(`${this.#origin}/shop`);
     await this.page.waitForFunction(() => customElements.get('vestibule-launcher') !== undefined);
     await act(this.page);
